@@ -1,0 +1,50 @@
+# Everything below installs what it needs under .venv/ and ${XDG_CACHE_HOME:-~/.cache}/serin, without root.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.venv/.complete: requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Serin needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another with PYTHON=" >&2; exit 2; }
+	@echo "environment: installing the locked packages into .venv (about a minute the first time)" >&2
+	@$(PYTHON) -m venv .venv || { echo "cannot make a virtual environment: install your system's python3-venv package" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: install
+install: .venv/.complete ## install the environment from the lock, with hashes
+
+.PHONY: test
+test: .venv/.complete ## run all tests
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: .venv/.complete ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: .venv/.complete ## let ruff put the code in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: crds
+crds: .venv/.complete ## write crds/ from the models in core
+	@$(BIN)/python crds/generate.py
+
+.PHONY: lock
+lock: ## resolve requirements/dev.lock anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras \
+	  --group dev --custom-compile-command "make lock" pyproject.toml --output-file requirements/dev.lock
+
+.PHONY: clean
+clean: ## remove the environment and what tests leave
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

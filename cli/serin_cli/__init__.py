@@ -1,0 +1,1 @@
+"""The one program: serin, also reached as kubectl serin."""

@@ -1,0 +1,1 @@
+"""What Serin knows. Pure: no I/O, no clock, no async, no framework."""

@@ -1,0 +1,229 @@
+"""Rendering: what the operator makes for one resource, as plain objects for server-side apply.
+
+Each is a pure function of spec, status and what was observed; the full intent is rendered every time, since a field
+that is left out of an apply is removed. No service account token, no privilege, nothing of the host.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from serin_core import names
+from serin_core.documents import LoadedRun, ModelDocument, RoutingDocument
+from serin_core.observed import Json, Resource, RulesText, ServerImage
+from serin_core.status import Status
+
+CONTAINER = "server"
+GRACE_SECONDS = 30
+DRAIN_SECONDS = 5
+
+
+def labels(resource: Resource) -> dict[str, str]:
+    """Answer the labels of everything that is made for a resource; pods are selected by the uid among them."""
+    return {
+        "app.kubernetes.io/name": "serin-server",
+        "app.kubernetes.io/part-of": "serin",
+        "app.kubernetes.io/managed-by": names.FIELD_MANAGER,
+        names.LABEL_MODEL: resource.name,
+        names.LABEL_UID: resource.uid,
+    }
+
+
+def selector(resource: Resource) -> dict[str, str]:
+    """Answer the labels by which pods of this resource's uid, and no other, are found."""
+    return {names.LABEL_UID: resource.uid}
+
+
+def routing_name(resource: Resource) -> str:
+    """Answer the name of the routing ConfigMap."""
+    return f"{resource.name}-routing"
+
+
+def routing(resource: Resource, document: RoutingDocument) -> Json:
+    """Render the routing ConfigMap: one key, one document."""
+    return _object(resource, "v1", "ConfigMap", routing_name(resource), {"data": {names.ROUTING_KEY: document.text()}})
+
+
+def model_document(resource: Resource, status: Status) -> ModelDocument:
+    """Answer what the pods load. It changes with runs, attempt and registry; never with promotion or routing."""
+    return ModelDocument(
+        uid=resource.uid,
+        attempt=status.pod_attempt,
+        registry=resource.spec.registry.uri,
+        runs=tuple(LoadedRun(run=run.run_id, digest=run.digest) for run in status.pod_runs),
+    )
+
+
+def model(resource: Resource, status: Status, rules: RulesText) -> Json:
+    """Render the model ConfigMap: immutable, named by its contents."""
+    data = {names.MODEL_KEY: model_document(resource, status).text()}
+    if rules.text:
+        data[names.RULES_KEY] = rules.text
+    name = f"{resource.name}-model-{_hash(data)[:10]}"
+    return _object(resource, "v1", "ConfigMap", name, {"immutable": True, "data": data})
+
+
+def service_account(resource: Resource) -> Json:
+    """Render the pods' identity, which may do nothing and gets no token."""
+    return _object(resource, "v1", "ServiceAccount", resource.name, {"automountServiceAccountToken": False})
+
+
+def service(resource: Resource) -> Json:
+    """Render the Service in front of the ready pods."""
+    port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
+    return _object(
+        resource, "v1", "Service", resource.name, {"spec": {"selector": selector(resource), "ports": [port]}}
+    )
+
+
+def disruption_budget(resource: Resource) -> Json:
+    """Render the PodDisruptionBudget: one pod at a time."""
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": selector(resource)}}
+    return _object(resource, "policy/v1", "PodDisruptionBudget", resource.name, {"spec": spec})
+
+
+def deployment(resource: Resource, template: Json) -> Json:
+    """Render the Deployment around a pod template; no pod goes before its successor is ready."""
+    spec = {
+        "replicas": resource.spec.server.replicas,
+        "revisionHistoryLimit": 2,
+        "selector": {"matchLabels": selector(resource)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": template,
+    }
+    return _object(resource, "apps/v1", "Deployment", resource.name, {"spec": spec})
+
+
+def pod_template(resource: Resource, status: Status, *, model_name: str, image: ServerImage) -> Json:
+    """Render the pod template. Its hash, which stands in its own annotations, is what pods are compared by."""
+    pod: Json = {
+        "serviceAccountName": resource.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS + DRAIN_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "fsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(resource, image)],
+        "volumes": _volumes(resource, model_name),
+    }
+    annotations = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(names.SERVER_PORT),
+        "prometheus.io/path": "/metrics",
+        names.ANNOTATION_RUNS: ",".join(run.run_id for run in status.pod_runs),
+    }
+    annotations[names.ANNOTATION_TEMPLATE] = _hash({"pod": pod, "annotations": annotations, "uid": resource.uid})[:16]
+    return {"metadata": {"labels": labels(resource), "annotations": annotations}, "spec": pod}
+
+
+def template_hash(template: Json) -> str:
+    """Answer the hash that a rendered template carries."""
+    return str(template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
+
+
+def _container(resource: Resource, image: ServerImage) -> Json:
+    server = resource.spec.server
+    environment: dict[str, Any] = {
+        "SERIN_MODEL_NAME": f"{resource.namespace}/{resource.name}",
+        "SERIN_UID": resource.uid,
+        "SERIN_PORT": str(names.SERVER_PORT),
+        "SERIN_MODEL_DIR": names.MODEL_MOUNT,
+        "SERIN_RULES_DIR": names.MODEL_MOUNT,
+        "SERIN_ROUTING_DIR": names.ROUTING_MOUNT,
+        "SERIN_TOKENS_DIR": names.TOKENS_MOUNT,
+        "SERIN_POD_DIR": names.POD_MOUNT,
+        "SERIN_STATE_DIR": names.STATE_MOUNT,
+        "SERIN_GRACE_SECONDS": str(GRACE_SECONDS),
+    }
+    mounts = [
+        {"name": "model", "mountPath": names.MODEL_MOUNT, "readOnly": True},
+        {"name": "routing", "mountPath": names.ROUTING_MOUNT, "readOnly": True},
+        {"name": "tokens", "mountPath": names.TOKENS_MOUNT, "readOnly": True},
+        {"name": "pod", "mountPath": names.POD_MOUNT, "readOnly": True},
+        {"name": "state", "mountPath": names.STATE_MOUNT},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+    ]
+    if resource.spec.registry.volume is not None:
+        mounts.append({"name": "registry", "mountPath": names.REGISTRY_MOUNT, "readOnly": True})
+    if server.store.postgres is not None:
+        mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
+        environment["SERIN_STORE_FILE"] = f"{names.STORE_MOUNT}/url"
+    return {
+        "name": CONTAINER,
+        "image": image.reference,
+        "imagePullPolicy": image.pull_policy,
+        "env": [
+            *({"name": key, "value": value} for key, value in environment.items()),
+            {"name": "SERIN_POD", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+        ],
+        "ports": [{"name": "http", "containerPort": names.SERVER_PORT, "protocol": "TCP"}],
+        "resources": server.resources.model_dump(exclude_none=True),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "startupProbe": _probe("/healthz", period=1, failures=120),
+        "livenessProbe": _probe("/healthz", period=10, failures=3),
+        "readinessProbe": _probe("/readyz", period=1, failures=2),
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        "volumeMounts": mounts,
+    }
+
+
+def _probe(path: str, *, period: int, failures: int) -> Json:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }
+
+
+def _volumes(resource: Resource, model_name: str) -> list[Json]:
+    server, registry = resource.spec.server, resource.spec.registry.volume
+    annotations = {"path": "annotations", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.annotations"}}
+    volumes: list[Json] = [
+        {"name": "model", "configMap": {"name": model_name}},
+        {"name": "routing", "configMap": {"name": routing_name(resource)}},
+        {"name": "tokens", "secret": {"secretName": server.token.secret_name}},
+        {"name": "pod", "downwardAPI": {"items": [annotations]}},
+        {"name": "state", "emptyDir": {"sizeLimit": "16Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+    if registry is not None and registry.claim_name is not None:
+        claim = {"claimName": registry.claim_name, "readOnly": True}
+        volumes.append({"name": "registry", "persistentVolumeClaim": claim})
+    elif registry is not None:
+        volumes.append({"name": "registry", "image": {"reference": registry.image}})
+    if server.store.postgres is not None:
+        volumes.append({"name": "store", "secret": {"secretName": server.store.postgres.secret_name}})
+    return volumes
+
+
+def _object(resource: Resource, api_version: str, kind: str, name: str, body: Mapping[str, Any]) -> Json:
+    owner = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": resource.name,
+        "uid": resource.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    metadata = {
+        "name": name,
+        "namespace": resource.namespace,
+        "labels": labels(resource),
+        "ownerReferences": [owner],
+    }
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,72 @@
+"""Every name that two parts of Serin must agree on: keys, labels, annotations, paths, metrics.
+
+Nothing here is computed. A name that only one room uses stays in that room.
+"""
+
+from typing import Final
+
+GROUP: Final = "serin.dev"
+VERSION: Final = "v1alpha1"
+KIND: Final = "SuggestionModel"
+PLURAL: Final = "suggestionmodels"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+FIELD_MANAGER: Final = "serin-operator"
+
+# Annotations by which people ask (contracts: "Requests by people").
+REQUEST_PREFIX: Final = f"request.{GROUP}/"
+
+# On what the operator makes.
+LABEL_MODEL: Final = f"{GROUP}/model"
+LABEL_UID: Final = f"{GROUP}/uid"
+ANNOTATION_REVISION: Final = f"{GROUP}/revision"
+"""On each pod: the routing revision that the operator last announced to it."""
+ANNOTATION_POKE: Final = f"{GROUP}/poke"
+"""On each pod: changes when the kubelet is to look again."""
+ANNOTATION_RUNS: Final = f"{GROUP}/runs"
+"""On the pod template: the runs that its pods load, separated by commas."""
+ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
+"""On the pod template: the hash of everything that needs new pods when it changes."""
+
+ROUTING_KEY: Final = "routing.json"
+MODEL_KEY: Final = "model.json"
+RULES_KEY: Final = "rules.yaml"
+
+# Where a server pod finds things. Each path reaches the process as an environment variable.
+MODEL_MOUNT: Final = "/etc/serin/model"
+ROUTING_MOUNT: Final = "/etc/serin/routing"
+RULES_MOUNT: Final = "/etc/serin/rules"
+TOKENS_MOUNT: Final = "/etc/serin/tokens"
+POD_MOUNT: Final = "/etc/serin/pod"
+STATE_MOUNT: Final = "/var/lib/serin"
+REGISTRY_MOUNT: Final = "/registry"
+STORE_MOUNT: Final = "/etc/serin/store"
+SERVER_PORT: Final = 8080
+
+# Labels of every series of a server (contracts, 4).
+SERIES_MODEL: Final = "serin_model"
+SERIES_UID: Final = "serin_uid"
+SERIES_POD: Final = "serin_pod"
+SERIES_PROCESS: Final = "serin_process"
+SERIES_RUN: Final = "run_id"
+SERIES_STAGE: Final = "stage"
+SERIES_ARM: Final = "arm"
+ARM_CANARY: Final = "canary"
+ARM_CONTROL: Final = "control"
+
+# Metric families of a server (contracts, 4), named as they appear in a scrape.
+PREDICTIONS: Final = "lm_ml_predictions_total"
+FALLBACK: Final = "lm_ml_fallback_total"
+LATENCY: Final = "lm_ml_predict_latency_seconds"
+COMPARE: Final = "lm_suggest_compare_total"
+REQUESTS: Final = "lm_ml_predict_requests_total"
+REQUESTS_ALIAS: Final = "ml_predict_requests_total"
+SOURCE: Final = "lm_suggest_source_total"
+SOURCE_ALIAS: Final = "suggest_source_total"
+FAILURES: Final = "serin_predict_failures_total"
+USERS_COMPARE: Final = "serin_users_compare_total"
+CLASS_COMPARE: Final = "serin_class_compare_total"
+LOW_CONFIDENCE: Final = "serin_low_confidence_total"
+FEEDBACK: Final = "serin_feedback_total"
+RUN_F1: Final = "serin_run_f1"
+REVISION: Final = "serin_revision"
+BREAKER_OPEN: Final = "serin_breaker_open"

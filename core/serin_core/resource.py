@@ -1,0 +1,264 @@
+"""The resource `SuggestionModel`: its spec, as a person writes it. The one source of the CRD's schema (see crd.py).
+
+Every field has a description for `kubectl explain`; every static rule stands beside its field, once as CEL for the
+API server. The operator never writes here.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from serin_core.documents import Thresholds as ServedThresholds
+from serin_core.durations import Duration
+
+RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+LONGEST_NAME = 44
+
+Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """Attach CEL rules, each with its one-line message, to a schema node."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
+
+
+class SpecModel(BaseModel):
+    """Whatever stands in `spec`: camelCase outside, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, serialize_by_alias=True
+    )
+
+
+class RegistryVolume(SpecModel):
+    """The volume that holds the registry, mounted read-only at /registry in every server pod: a claim or an image."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            ("has(self.claimName) != has(self.image)", "set exactly one of claimName and image"),
+        )
+    )
+
+    claim_name: Name | None = Field(None, description="A PersistentVolumeClaim in this namespace.")
+    image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        None, description="An OCI image mounted as a volume (Kubernetes 1.35 and newer)."
+    )
+
+
+class Registry(SpecModel):
+    """Where runs are kept."""
+
+    uri: str = Field(
+        "/registry",
+        max_length=512,
+        pattern=r"^(/|file:///)",
+        description="The registry, a directory as the server pods see it. Runs lie below it in ledger_suggestions/.",
+    )
+    volume: RegistryVolume | None = Field(None, description="The volume that holds the registry.")
+
+
+class Step(SpecModel):
+    """One stage of the canary."""
+
+    percent: Annotated[float, Field(gt=0, le=100)] = Field(description="Share of users, in percent, in this stage.")
+    soak: Duration = Field(timedelta(hours=24), description="The least time in this stage.")
+
+
+DEFAULT_STEPS = tuple(Step(percent=percent, soak=timedelta(hours=24)) for percent in (10, 50, 100))
+
+
+class Canary(SpecModel):
+    """How the share of users grows: shadow first (nobody sees the run), then step by step, each judged by the gates."""
+
+    percent: Percent = Field(
+        100,
+        description="The cap, in percent of users. Steps above it become one step at it. 0: shadow only; for a run "
+        "that is already promoted, 0 is the emergency brake: it is taken back at once.",
+    )
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)] = Field(
+        DEFAULT_STEPS,
+        description="The shares to pass through, strictly increasing. Default: 10, 50 and 100 percent, 24h each.",
+        json_schema_extra=rules(
+            (
+                "self.all(a, self.exists_one(b, b.percent == a.percent)) && self.map(s, double(s.percent)).isSorted()",
+                "steps must be strictly increasing in percent, for example 10, 50, 100",
+            ),
+        )
+        | {"x-kubernetes-list-type": "atomic"},
+    )
+    shadow_soak: Duration = Field(timedelta(hours=24), description="The least time in shadow, before the first step.")
+
+
+class Thresholds(SpecModel):
+    """The least calibrated confidence, from 0 to 1, at which a model's answer is used."""
+
+    default: Share = Field(0.70, description="For every class that is not named in perClass.")
+    per_class: Annotated[dict[Annotated[str, Field(max_length=128)], Share], Field(max_length=256)] = Field(
+        default_factory=dict, description="By class, for example {Groceries: 0.65}."
+    )
+
+    def served(self) -> ServedThresholds:
+        """Answer the same, as it stands in a routing document."""
+        return ServedThresholds(default=self.default, per_class=dict(self.per_class))
+
+
+class Acceptance(SpecModel):
+    """What the run's own training report must reach before any request sees the run."""
+
+    f1_macro: Share = Field(0.72, description="Least macro F1 on held-out rows.")
+    f1_min: Share = Field(0.60, description="Least F1 of the worst class on held-out rows.")
+
+
+class GateName(StrEnum):
+    """The built-in gates."""
+
+    AVAILABILITY = "availability"
+    ERRORS = "errors"
+    LATENCY = "latency"
+    AGREEMENT = "agreement"
+    ACCEPTED_RATIO = "acceptedRatio"
+
+
+class MetricGate(SpecModel):
+    """A change to one built-in gate. Gates that are not named here are on, with their defaults."""
+
+    name: GateName = Field(description="The gate.")
+    disabled: bool = Field(default=False, description="Takes the gate out: it neither holds nor rolls back.")
+    at_least: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="The least share of good that the gate asks for. Defaults: availability 0.90, errors 0.99, "
+        "latency 0.99, agreement 0.70, acceptedRatio 0.95.",
+    )
+
+
+class Gates(SpecModel):
+    """What a run must prove: offline (acceptance) and online (metrics)."""
+
+    acceptance: Acceptance = Field(
+        Acceptance(), description="Judged on the report of the run that the pods loaded, before any request sees it."
+    )
+    metrics: Annotated[tuple[MetricGate, ...], Field(max_length=16)] = Field(
+        (),
+        description="Changes to the built-in gates, each of which is on by default.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+
+class Analysis(SpecModel):
+    """How evidence is gathered and how sure it must be."""
+
+    prometheus: Name = Field(
+        "default", description="The name of a Prometheus endpoint in the operator's configuration."
+    )
+    interval: Duration = Field(
+        timedelta(seconds=30),
+        ge=timedelta(seconds=1),
+        description="Time between looks, at least 1s. Looking more often does not weaken the guarantee.",
+        json_schema_extra=rules(("duration(self) >= duration('1s')", "must be at least 1s")),
+    )
+    alpha_promote: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.05, description="Greatest chance that a stage passes a gate which the run does not deserve to pass."
+    )
+    alpha_rollback: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.05, description="Greatest chance, over the whole rollout, that a sound run is rolled back."
+    )
+
+
+class Rollback(SpecModel):
+    """What answers after a run was taken back."""
+
+    to: Literal["Stable", "Rules"] = Field(
+        "Stable", description="Stable: the run before the one taken back (rules while there is none). Rules: the rules."
+    )
+
+
+class RulesSource(SpecModel):
+    """The rules that answer when no model does."""
+
+    config_map_name: Name = Field(description="A ConfigMap in this namespace with the key rules.yaml.")
+
+
+class TokenSource(SpecModel):
+    """Who may ask the server."""
+
+    secret_name: Name = Field(
+        description="A Secret in this namespace: token (users), admin-token (reload), event-key (optional)."
+    )
+
+
+class Postgres(SpecModel):
+    """A Postgres database."""
+
+    secret_name: Name = Field(description="A Secret in this namespace with the key url, postgresql://...")
+
+
+class Store(SpecModel):
+    """Where transactions and feedback are kept. Without one, requests carry their transactions themselves."""
+
+    postgres: Postgres | None = Field(None, description="Keep them in Postgres, shared by all pods.")
+
+
+Quantity = Annotated[str, Field(max_length=24, pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
+
+
+class Resources(SpecModel):
+    """What the server container asks for, and its bounds."""
+
+    requests: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
+        {"cpu": "100m", "memory": "256Mi"},
+        description="Least cpu and memory, for example {cpu: 100m, memory: 256Mi}.",
+    )
+    limits: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
+        {"memory": "1Gi"}, description="Most cpu and memory, for example {memory: 1Gi}."
+    )
+
+
+class Server(SpecModel):
+    """The server pods."""
+
+    image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        None, description="Only prefixes that the operator's configuration allows. Default: the operator's own choice."
+    )
+    replicas: Annotated[int, Field(ge=0, le=1000)] = Field(2, description="How many pods.")
+    resources: Resources = Field(Resources(), description="What the server container asks for, and its bounds.")
+    rules: RulesSource | None = Field(None, description="The rules that answer when no model does.")
+    token: TokenSource = Field(description="Who may ask the server.")
+    store: Store = Field(Store(), description="Where transactions and feedback are kept.")
+
+
+class SuggestionModelSpec(SpecModel):
+    """What is wanted. Written only by its users, never by the operator."""
+
+    run_id: Annotated[str, Field(pattern=RUN_PATTERN, max_length=32)] = Field(
+        alias="runID",
+        description="The run to roll out: its directory name in the registry, for example run_1a2b3c4d_1767225600.",
+    )
+    digest: Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=71)] | None = Field(
+        None,
+        description="Pins the sha256 of the run's manifest. Without it, the first one reported is pinned in status.",
+    )
+    registry: Registry = Field(Registry(), description="Where runs are kept.")
+    shadow: bool = Field(
+        default=True,
+        description="Compare on every request without showing it. Always on while a run is on trial; false saves the "
+        "comparison once it is promoted.",
+    )
+    canary: Canary = Field(Canary(), description="How the share of users grows.")
+    thresholds: Thresholds = Field(
+        Thresholds(), description="The least calibrated confidence at which a model's answer is used."
+    )
+    calibration: bool = Field(default=True, description="Apply the run's isotonic calibrators.")
+    gates: Gates = Field(Gates(), description="What a run must prove.")
+    analysis: Analysis = Field(Analysis(), description="How evidence is gathered and how sure it must be.")
+    rollback: Rollback = Field(Rollback(), description="What answers after a run was taken back.")
+    suspend: bool = Field(
+        default=False, description="While true, no raise and no soak; a gate that fails still rolls back."
+    )
+    server: Server = Field(description="The server pods.")

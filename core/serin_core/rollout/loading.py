@@ -1,0 +1,139 @@
+"""Rules about what the pods have come to: drained, replaced, loaded; and whether what they loaded may be tried."""
+
+from serin_core.acceptance import Limits, Rejected, judge_acceptance
+from serin_core.pods import LoadState, PodReport, RunOnPod
+from serin_core.rollout.move import COUNT_ANEW, OVER, Move, on_trial
+from serin_core.rollout.protocol import Look, Protocol
+from serin_core.status import TemplateRun, TrialState
+
+
+def template_changed(look: Look, _protocol: Protocol) -> Move | None:
+    """Rules, image or pod settings were edited in mid-trial: nothing counts until every pod is replaced."""
+    candidate = look.status.candidate
+    if candidate is None or candidate.template == look.template or candidate.stage_started_at is None:
+        return None
+    stopped = candidate.model_copy(update={"stage_started_at": None, "soaking_since": None, "soaked": 0.0})
+    return Move(on_trial(look, stopped), candidate.run_id, "The pod template changed: every pod is replaced first.")
+
+
+def pods_are_replaced(look: Look, protocol: Protocol) -> Move | None:
+    """Every pod comes from the wanted template: the stage counts anew."""
+    candidate = look.status.candidate
+    if candidate is None or candidate.template == look.template or not protocol.is_replaced(look):
+        return None
+    anew = candidate.model_copy(update=COUNT_ANEW | {"template": look.template})
+    return Move(on_trial(look, anew), candidate.run_id, "Every pod is replaced: the stage counts anew.")
+
+
+def pods_are_drained(look: Look, protocol: Protocol) -> Move | None:
+    """No pod names a candidate any more: the template may load the new one."""
+    status, candidate = look.status, look.status.candidate
+    if candidate is None or not protocol.is_drained(look):
+        return None
+    behind = (run for run in (status.stable, status.previous) if run is not None and run.run_id != candidate.run_id)
+    loaded = (
+        TemplateRun(run_id=candidate.run_id, digest=candidate.digest if candidate.pinned else None),
+        *(TemplateRun(run_id=run.run_id, digest=run.digest) for run in behind),
+    )
+    status = status.model_copy(
+        update={
+            "candidate": candidate.model_copy(update={"state": TrialState.LOADING}),
+            "pod_runs": loaded,
+            "former_pod_runs": status.pod_runs,
+            "pod_attempt": candidate.attempt,
+        }
+    )
+    return Move(status, candidate.run_id, f"Pods load {', '.join(run.run_id for run in loaded)}.")
+
+
+def run_is_refused(look: Look, _protocol: Protocol) -> Move | None:
+    """A pod cannot load the run, or its digest or report is not what it must be. No request has seen it."""
+    candidate, stable = look.status.candidate, look.status.stable
+    if candidate is None:
+        return None
+    update: dict[str, object] = {}
+    if stable is not None and (lost := _refusal(look, stable.run_id)):
+        reason = f"the pods that were to load it could not load the stable run {stable.run_id}: {lost}"
+        update = {"pod_runs": look.status.former_pod_runs}
+    else:
+        reason = _refusal(look, candidate.run_id) or _flaw(look)
+    if not reason:
+        return None
+    refused = candidate.model_copy(update=OVER | {"state": TrialState.REFUSED, "reason": reason})
+    status = look.status.model_copy(update={"candidate": refused, **update})
+    return Move(status, candidate.run_id, f"Refused before any request saw it: {reason}.", is_warning=True)
+
+
+def pods_disagree_on_the_digest(look: Look, _protocol: Protocol) -> Move | None:
+    """A pod has loaded the candidate's name with other bytes than those that were judged."""
+    candidate = look.status.candidate
+    if candidate is None:
+        return None
+    others = {run.digest for run in _found(look, candidate.run_id) if run.state is LoadState.LOADED}
+    others -= {candidate.digest}
+    if not others:
+        return None
+    reason = f"its files changed: a pod loaded {min(str(other) for other in others)}, judged was {candidate.digest}"
+    refused = candidate.model_copy(update=OVER | {"state": TrialState.REFUSED, "reason": reason})
+    status = look.status.model_copy(update={"candidate": refused})
+    return Move(status, candidate.run_id, f"Refused: {reason}.", is_warning=True)
+
+
+def run_is_accepted(look: Look, protocol: Protocol) -> Move | None:
+    """Every pod has loaded the run, with one digest and a report that the acceptance gate passes."""
+    candidate = look.status.candidate
+    found = _loaded_everywhere(look) if protocol.is_replaced(look) else ()
+    if candidate is None or not found:
+        return None
+    running = candidate.model_copy(
+        update={
+            "state": TrialState.RUNNING,
+            "digest": found[0].digest,
+            "template": look.template,
+            "thresholds": look.spec.thresholds,
+            "calibration": look.spec.calibration,
+        }
+    )
+    quality = found[0].quality
+    seen = "" if quality is None else f" (macro F1 {quality.f1_macro:.3f}, worst class {quality.f1_min:.3f})"
+    return Move(on_trial(look, running), candidate.run_id, f"Accepted{seen}: shadow begins, no user sees it.")
+
+
+def _found(look: Look, run_id: str) -> list[RunOnPod]:
+    reports = [pod.report for pod in look.observed.pods if pod.template == look.template]
+    runs = [report.run(run_id) for report in reports if isinstance(report, PodReport)]
+    return [run for run in runs if run is not None]
+
+
+def _refusal(look: Look, run_id: str) -> str:
+    return next((run.reason for run in _found(look, run_id) if run.state is LoadState.REFUSED), "")
+
+
+def _loaded_everywhere(look: Look) -> tuple[RunOnPod, ...]:
+    """Answer what every pod says of the candidate, or () while any pod has not loaded it."""
+    candidate, pods = look.status.candidate, look.observed.pods
+    if candidate is None:
+        return ()
+    found = tuple(run for run in _found(look, candidate.run_id) if run.state is LoadState.LOADED)
+    return found if pods and len(found) == len(pods) else ()
+
+
+def _flaw(look: Look) -> str:
+    """Say what is wrong with a run that every pod has loaded, "" for nothing (or while not every pod has)."""
+    candidate, found = look.status.candidate, _loaded_everywhere(look)
+    if candidate is None or not found:
+        return ""
+    digests = sorted({str(run.digest) for run in found})
+    if len(digests) > 1:
+        return f"pods loaded different files under its name: {', '.join(digests)}"
+    if candidate.digest is not None and digests != [candidate.digest]:
+        return f"its digest is {digests[0]}, wanted is {candidate.digest}"
+    quality, limits = found[0].quality, look.spec.gates.acceptance
+    if quality is None:
+        return "it has no readable training report (meta.json)"
+    judged = judge_acceptance(
+        f1_macro=quality.f1_macro,
+        f1_min=quality.f1_min,
+        limits=Limits(f1_macro=limits.f1_macro, f1_min=limits.f1_min),
+    )
+    return judged.reason if isinstance(judged, Rejected) else ""

@@ -1,0 +1,37 @@
+"""A move: what a rule of the transition table answers, and the few changes of status that several rules make."""
+
+import hashlib
+from dataclasses import dataclass
+
+from serin_core.resource import SuggestionModelSpec
+from serin_core.rollout.protocol import Look
+from serin_core.status import Candidate, Status
+
+EVERYBODY = 100.0
+"""The share, in percent, at which a run answers every user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A status to go to, and how to tell it: the run, one sentence, who asked, whether it is bad news."""
+
+    status: Status
+    run_id: str
+    message: str
+    by: str = "operator"
+    is_warning: bool = False
+
+
+def source_of(spec: SuggestionModelSpec) -> str:
+    """Answer a hash of where runs are read from: a change of it starts a trial over."""
+    return hashlib.sha256(spec.registry.model_dump_json().encode()).hexdigest()[:12]
+
+
+COUNT_ANEW = {"stage": None, "stage_started_at": None, "soaked": 0.0, "soaking_since": None, "proven_at": None}
+OVER = COUNT_ANEW | {"percent": 0.0, "promote_full": False}
+
+
+def on_trial(look: Look, candidate: Candidate) -> Status:
+    """Answer the status with a candidate whose counts, if it starts a stage, are gone."""
+    fresh = {"gates": (), "checkpoint": None} if candidate.stage_started_at is None else {}
+    return look.status.model_copy(update={"candidate": candidate, **fresh})

@@ -1,0 +1,151 @@
+"""Rules about what the spec has come to say: which run it names, its digest, its cap, its thresholds."""
+
+from serin_core.rollout.move import COUNT_ANEW, Move, on_trial, source_of
+from serin_core.rollout.protocol import Look, Protocol
+from serin_core.status import Candidate, RunInUse, Status, TrialState
+
+
+def stable_run_has_another_digest(look: Look, _protocol: Protocol) -> Move | None:
+    """The spec names the stable run, but with a digest under which it was not proven."""
+    stable, digest = look.status.stable, look.spec.digest
+    if stable is None or stable.run_id != look.spec.run_id or digest in (None, stable.digest):
+        return None
+    candidate = look.status.candidate
+    if candidate is not None and (candidate.run_id, candidate.digest) == (stable.run_id, digest):
+        return None
+    reason = f"spec.digest is {digest}, but this run was promoted as {stable.digest}"
+    refused = new_candidate(look, attempt=1).model_copy(update={"state": TrialState.REFUSED, "reason": reason})
+    status = look.status.model_copy(update={"candidate": refused})
+    return Move(status, stable.run_id, f"Refused: {reason}.", is_warning=True)
+
+
+def spec_names_the_stable_run(look: Look, _protocol: Protocol) -> Move | None:
+    """A trial, or the memory of one, ends when the spec names the run that users trust."""
+    stable, candidate = look.status.stable, look.status.candidate
+    if stable is None or candidate is None or stable.run_id != look.spec.run_id:
+        return None
+    if look.spec.digest not in (None, stable.digest):
+        return None
+    status = look.status.model_copy(update={"candidate": None, "gates": (), "checkpoint": None})
+    return Move(status, stable.run_id, f"The spec names the stable run: the trial of {candidate.run_id} is over.")
+
+
+def spec_names_the_previous_run(look: Look, _protocol: Protocol) -> Move | None:
+    """A previous run that is still loaded and was never taken back is served at once."""
+    status, previous = look.status, look.status.previous
+    if previous is None or previous.run_id != look.spec.run_id or look.spec.digest not in (None, previous.digest):
+        return None
+    if all(run.run_id != previous.run_id for run in status.pod_runs) or _is_rejected(status, previous.run_id):
+        return None
+    status = status.model_copy(
+        update={
+            "stable": previous.model_copy(update={"since": look.now}),
+            "previous": status.stable,
+            "candidate": None,
+            "gates": (),
+            "checkpoint": None,
+        }
+    )
+    return Move(status, previous.run_id, "The spec names the previous run, which is still loaded: served at once.")
+
+
+def spec_names_a_rejected_run(look: Look, _protocol: Protocol) -> Move | None:
+    """A run that was taken back is tried again only when a person asks."""
+    status, run_id = look.status, look.spec.run_id
+    if not _is_rejected(status, run_id) or (status.candidate is not None and status.candidate.run_id == run_id):
+        return None
+    entry = next(rejected for rejected in status.rejected if rejected.run_id == run_id)
+    candidate = new_candidate(look, attempt=entry.attempt).model_copy(
+        update={"state": TrialState.ROLLED_BACK, "reason": entry.reason}
+    )
+    message = f"Not tried again: this run was taken back before ({entry.reason}). Ask with a retry."
+    return Move(
+        status.model_copy(update={"candidate": candidate, "gates": (), "checkpoint": None}),
+        run_id,
+        message,
+        is_warning=True,
+    )
+
+
+def spec_names_a_new_run(look: Look, _protocol: Protocol) -> Move | None:
+    """A new run, or the one on trial (or refused) with another digest or from another registry."""
+    status, candidate, spec = look.status, look.status.candidate, look.spec
+    if status.stable is not None and status.stable.run_id == spec.run_id:
+        return None
+    if candidate is not None and candidate.run_id == spec.run_id:
+        has_changed = candidate.source != source_of(spec) or spec.digest not in (None, candidate.digest)
+        if not has_changed or candidate.state is TrialState.ROLLED_BACK:
+            return None
+    attempt = candidate.attempt + 1 if candidate is not None and candidate.run_id == spec.run_id else 1
+    previous = status.previous
+    status = status.model_copy(
+        update={
+            "candidate": new_candidate(look, attempt=attempt),
+            "previous": None if previous is not None and previous.run_id == spec.run_id else previous,
+            "gates": (),
+            "checkpoint": None,
+            "crashes": (),
+        }
+    )
+    against = "the rules" if status.stable is None else status.stable.run_id
+    return Move(status, spec.run_id, f"On trial against {against}.")
+
+
+def begin_attempt(look: Look, *, attempt: int) -> Status:
+    """Answer the status of a run that is tried again."""
+    rejected = tuple(entry for entry in look.status.rejected if entry.run_id != look.spec.run_id)
+    return look.status.model_copy(
+        update={
+            "candidate": new_candidate(look, attempt=attempt),
+            "rejected": rejected,
+            "gates": (),
+            "checkpoint": None,
+            "crashes": (),
+        }
+    )
+
+
+def new_candidate(look: Look, *, attempt: int) -> Candidate:
+    """Answer the candidate that the spec names, at the beginning of an attempt."""
+    spec = look.spec
+    return Candidate(
+        run_id=spec.run_id,
+        digest=spec.digest,
+        pinned=spec.digest is not None,
+        source=source_of(spec),
+        thresholds=spec.thresholds,
+        calibration=spec.calibration,
+        state=TrialState.DRAINING,
+        attempt=attempt,
+        attempt_started_at=look.now,
+    )
+
+
+def _is_rejected(status: Status, run_id: str) -> bool:
+    return any(rejected.run_id == run_id for rejected in status.rejected)
+
+
+def cap_is_below_the_share(look: Look, _protocol: Protocol) -> Move | None:
+    """Lowering the cap below the present share takes effect at once, without gates."""
+    candidate, cap = look.status.candidate, look.spec.canary.percent
+    if candidate is None or candidate.percent <= cap:
+        return None
+    lowered = candidate.model_copy(update=COUNT_ANEW | {"percent": cap})
+    return Move(on_trial(look, lowered), candidate.run_id, f"Lowered from {candidate.percent:g} to {cap:g} %.")
+
+
+def thresholds_changed(look: Look, _protocol: Protocol) -> Move | None:
+    """Class thresholds or calibration were edited: the run on trial counts anew, a promoted one answers by them."""
+    status, wanted = look.status, {"thresholds": look.spec.thresholds, "calibration": look.spec.calibration}
+    run: Candidate | RunInUse | None = status.candidate or status.stable
+    if run is None or run.run_id != look.spec.run_id:
+        return None
+    if run.thresholds == look.spec.thresholds and run.calibration == look.spec.calibration:
+        return None
+    message = "Thresholds or calibration changed"
+    if isinstance(run, RunInUse):
+        return Move(
+            status.model_copy(update={"stable": run.model_copy(update=wanted)}), run.run_id, f"{message}: in effect."
+        )
+    changed = run.model_copy(update=COUNT_ANEW | wanted)
+    return Move(on_trial(look, changed), run.run_id, f"{message}: the stage counts anew.")

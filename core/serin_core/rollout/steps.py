@@ -1,0 +1,33 @@
+"""The ladder of shares that a spec describes: the cap applied to the steps, and where a share stands on it."""
+
+from datetime import datetime, timedelta
+
+from serin_core.resource import Canary
+from serin_core.status import Candidate
+
+
+def ladder(canary: Canary) -> tuple[float, ...]:
+    """Answer the shares to pass through, in percent: steps above the cap become one step at it; () at a cap of 0."""
+    below = [step.percent for step in canary.steps if step.percent <= canary.percent]
+    is_cut = any(step.percent > canary.percent for step in canary.steps)
+    if is_cut and canary.percent > 0 and canary.percent not in below:
+        below.append(canary.percent)
+    return tuple(below)
+
+
+def next_step(canary: Canary, *, percent: float) -> float | None:
+    """Answer the smallest step above a share, None at the top."""
+    return next((step for step in ladder(canary) if step > percent), None)
+
+
+def soak_of(canary: Canary, *, percent: float) -> timedelta:
+    """Answer the least time at a share: that of its own step, or of the step that the cap cut, or of the last."""
+    if percent == 0:
+        return canary.shadow_soak
+    return next((step.soak for step in canary.steps if step.percent >= percent), canary.steps[-1].soak)
+
+
+def soaked(candidate: Candidate, *, now: datetime) -> timedelta:
+    """Answer how long the present stage has soaked."""
+    running = now - candidate.soaking_since if candidate.soaking_since is not None else timedelta()
+    return timedelta(seconds=candidate.soaked) + running

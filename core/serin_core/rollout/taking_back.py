@@ -1,0 +1,89 @@
+"""Rules that take a run back. None of them asks whether anybody has confirmed anything."""
+
+from serin_core import gates
+from serin_core.evidence import Verdict
+from serin_core.rollout.move import COUNT_ANEW, OVER, Move, source_of
+from serin_core.rollout.protocol import Look, Protocol
+from serin_core.status import Candidate, RejectedRun, Status, TrialState
+
+
+def take_back_candidate(look: Look, *, reason: str) -> Status:
+    """Answer the status once the run on trial has been taken back: stable or rules answer everybody."""
+    status, candidate = look.status, look.status.candidate
+    if candidate is None:
+        return status
+    over = candidate.model_copy(update=OVER | {"state": TrialState.ROLLED_BACK, "reason": reason})
+    to_rules = look.spec.rollback.to == "Rules" and status.stable is not None
+    return status.model_copy(
+        update={
+            "candidate": over,
+            "rejected": _rejected(status, run_id=candidate.run_id, attempt=candidate.attempt, look=look, reason=reason),
+            "stable": None if to_rules else status.stable,
+            "previous": status.stable if to_rules else status.previous,
+        }
+    )
+
+
+def take_back_stable(look: Look, *, reason: str) -> Status:
+    """Answer the status once the stable run has been taken back: the run before it, or rules, answer everybody."""
+    status, stable = look.status, look.status.stable
+    if stable is None:
+        return status
+    follower = None if look.spec.rollback.to == "Rules" or status.previous is None else status.previous
+    taken_back = Candidate(
+        run_id=stable.run_id,
+        digest=stable.digest,
+        source=source_of(look.spec),
+        thresholds=stable.thresholds,
+        calibration=stable.calibration,
+        state=TrialState.ROLLED_BACK,
+        reason=reason,
+        attempt_started_at=look.now,
+    )
+    trial = status.trial
+    restarted = None if trial is None else trial.model_copy(update=COUNT_ANEW)
+    return status.model_copy(
+        update={
+            "candidate": restarted or taken_back,
+            "rejected": _rejected(status, run_id=stable.run_id, attempt=1, look=look, reason=reason),
+            "stable": None if follower is None else follower.model_copy(update={"since": look.now}),
+            "previous": None,
+        }
+    )
+
+
+def _rejected(status: Status, *, run_id: str, attempt: int, look: Look, reason: str) -> tuple[RejectedRun, ...]:
+    others = tuple(rejected for rejected in status.rejected if rejected.run_id != run_id)
+    return (*others, RejectedRun(run_id=run_id, at=look.now, attempt=attempt, reason=reason))
+
+
+def candidate_crashes(look: Look, protocol: Protocol) -> Move | None:
+    """Its containers ended badly three times in ten minutes: no Prometheus is asked, no confirmation waited for."""
+    candidate = look.status.candidate
+    if candidate is None or not protocol.is_crashing(look):
+        return None
+    reason = f"containers that load it ended badly {len(look.status.crashes)} times in 10 minutes"
+    status = take_back_candidate(look, reason=reason)
+    without = tuple(run for run in status.pod_runs if run.run_id != candidate.run_id)
+    status = status.model_copy(update={"pod_runs": without, "former_pod_runs": (), "crashes": ()})
+    return Move(status, candidate.run_id, f"Rolled back: {reason}.", is_warning=True)
+
+
+def brake_is_pulled(look: Look, _protocol: Protocol) -> Move | None:
+    """`canary.percent: 0` for a promoted run."""
+    stable = look.status.stable
+    if look.spec.canary.percent > 0 or stable is None or stable.run_id != look.spec.run_id:
+        return None
+    reason = "spec.canary.percent is 0, the emergency brake"
+    return Move(take_back_stable(look, reason=reason), stable.run_id, f"Rolled back: {reason}.", is_warning=True)
+
+
+def gate_fails(look: Look, _protocol: Protocol) -> Move | None:
+    """Evidence says that the run is worse than a gate allows."""
+    candidate = look.status.candidate
+    failed = [gate for gate in look.status.gates if gate.verdict is Verdict.FAIL]
+    if candidate is None or candidate.stage_started_at is None or candidate.promote_full or not failed:
+        return None
+    reason = "; ".join(gates.describe(gate) for gate in failed)
+    message = f"Rolled back at {candidate.percent:g} %: {reason}."
+    return Move(take_back_candidate(look, reason=reason), candidate.run_id, message, is_warning=True)

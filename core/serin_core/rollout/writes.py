@@ -1,0 +1,153 @@
+"""What a decision has to write, in order: intent into status first, then the children rendered from it.
+
+Every write carries the resourceVersion that was read in gather; a conflict ends the pass. Writes are values; the shell
+performs them one by one, and so does the protocol's test.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from serin_core import children, drift, names
+from serin_core.observed import Json, PodSeen, RulesText
+from serin_core.pods import PodReport
+from serin_core.rollout.protocol import Look, routing_document, serves_the_routing
+from serin_core.status import Status, TrialState
+
+POKE_EVERY = timedelta(seconds=10)
+EVICT_AFTER = timedelta(seconds=60)
+DELETE_AFTER = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True)
+class PutStatus:
+    """Write the whole status."""
+
+    status: Status
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateChild:
+    """Make a child that was not there; if it is there by now, that is a conflict."""
+
+    rendered: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyChild:
+    """Apply a child over the one that was read. `owners` are the others who had written to it."""
+
+    rendered: Json
+    resource_version: str
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteChild:
+    """Delete a child that nothing uses any more."""
+
+    kind: str
+    name: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatePod:
+    """Announce a revision to a pod, so that its kubelet looks at once."""
+
+    name: str
+    resource_version: str
+    annotations: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePod:
+    """Evict a pod that still serves what was taken back, or delete it where no eviction is granted."""
+
+    name: str
+    uid: str
+    is_forced: bool
+
+
+Write = PutStatus | CreateChild | ApplyChild | DeleteChild | AnnotatePod | RemovePod
+
+
+def plan(look: Look, *, before: Status | None) -> tuple[Write, ...]:
+    """Answer all that must be written for `look.status` to become true; () where nothing changed."""
+    resource = look.resource
+    writes: list[Write] = []
+    if look.status != before:
+        writes.append(PutStatus(look.status, resource.resource_version))
+    writes += _routing(look)
+    for rendered in (
+        children.service_account(resource),
+        children.service(resource),
+        children.disruption_budget(resource),
+    ):
+        writes += _child(look, rendered)
+    writes += _pods_of(look)
+    writes += (write for pod in look.observed.pods for write in _announce(look, pod))
+    writes += (write for pod in look.observed.pods for write in _remove(look, pod))
+    return tuple(writes)
+
+
+def _routing(look: Look) -> Iterator[Write]:
+    wanted, found = look.status.propagation, look.observed.routing
+    document = routing_document(look, revision=wanted.revision, stage=wanted.stage)
+    rendered = children.routing(look.resource, document)
+    if found is None:
+        yield CreateChild(rendered)
+    elif found.is_ours and (found.document is None or found.document.hash() != document.hash()):
+        yield ApplyChild(rendered, found.resource_version, found.editors)
+
+
+def _child(look: Look, rendered: Json) -> Iterator[Write]:
+    found = look.observed.children.get((rendered["kind"], rendered["metadata"]["name"]))
+    if found is None:
+        yield CreateChild(rendered)
+    elif found.is_ours and not drift.holds(found.live, rendered):
+        owners = drift.other_owners(found.live, manager=names.FIELD_MANAGER)
+        yield ApplyChild(rendered, found.resource_version, owners)
+
+
+def _pods_of(look: Look) -> Iterator[Write]:
+    """Render the template and its ConfigMap, unless what they are made of cannot be had: then they stay."""
+    resource, status, rules = look.resource, look.status, look.observed.rules
+    has_deployment = ("Deployment", resource.name) in look.observed.children
+    is_draining = status.candidate is not None and status.candidate.state is TrialState.DRAINING
+    if not isinstance(rules, RulesText) or look.observed.image.refusal or (is_draining and not has_deployment):
+        return
+    model = children.model(resource, status, rules)
+    name = model["metadata"]["name"]
+    template = children.pod_template(resource, status, model_name=name, image=look.observed.image)
+    if ("ConfigMap", name) not in look.observed.children:
+        yield CreateChild(model)
+    yield from _child(look, children.deployment(resource, template))
+    is_replaced = all(pod.template == look.template for pod in look.observed.pods)
+    for (kind, other), child in look.observed.children.items():
+        if kind == "ConfigMap" and other != name and child.is_ours and is_replaced:
+            yield DeleteChild(kind, other, child.resource_version)
+
+
+def _announce(look: Look, pod: PodSeen) -> Iterator[Write]:
+    wanted = look.status.propagation
+    annotations = {}
+    if pod.announced != wanted.revision:
+        annotations[names.ANNOTATION_REVISION] = str(wanted.revision)
+    elif wanted.since is not None and pod.started and not serves_the_routing(pod, look):
+        pokes = (look.now - wanted.since) // POKE_EVERY
+        if pokes > 0 and pod.poke != f"{wanted.revision}-{pokes}":
+            annotations[names.ANNOTATION_POKE] = f"{wanted.revision}-{pokes}"
+    if annotations:
+        yield AnnotatePod(pod.name, pod.resource_version, annotations)
+
+
+def _remove(look: Look, pod: PodSeen) -> Iterator[Write]:
+    """7: in a rollback, a pod that answers with another revision for a minute goes; a silent one is left alone."""
+    candidate, since = look.status.candidate, look.status.propagation.since
+    if candidate is None or candidate.state is not TrialState.ROLLED_BACK or since is None:
+        return
+    is_stubborn = isinstance(pod.report, PodReport) and pod.started and not serves_the_routing(pod, look)
+    if is_stubborn and not pod.deleting and look.now - since > EVICT_AFTER:
+        yield RemovePod(pod.name, pod.uid, is_forced=look.now - since > DELETE_AFTER)

@@ -1,0 +1,1 @@
+"""The demo: one rollout that ends well, and two that must not."""

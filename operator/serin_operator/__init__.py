@@ -1,0 +1,1 @@
+"""The shell around core that runs in the cluster."""

@@ -1,0 +1,1 @@
+"""The server pods: the decision in every request."""

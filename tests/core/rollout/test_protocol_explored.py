@@ -1,0 +1,191 @@
+"""The protocol under everything that may happen, in any order: invariants (a) to (g) hold in every state.
+
+Hypothesis picks the steps: passes of two operators cut anywhere, late and lost routing, restarts, hand edits, edits
+and requests in mid-trial, re-creation. At the end of each run the world is left in peace and must come to its end (e).
+"""
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from models.world import World, spec
+
+RUNS = [f"run_{letter * 8}_1" for letter in "abc"]
+DIGESTS = {run: "sha256:" + run[4] * 64 for run in RUNS}
+pods = st.integers(0, 5)
+operators = st.integers(0, 1)
+
+
+class Rollout(RuleBasedStateMachine):
+    """One SuggestionModel, its pods, and two operators that both believe they lead."""
+
+    @initialize(run=st.sampled_from(RUNS))
+    def begin(self, run):
+        self.world = World(spec(run))
+        self.world.registry = dict(DIGESTS)
+        self.saved: list[str] = []
+        self.asked = 0
+
+    def pod(self, index):
+        found = sorted(self.world.pods)
+        return self.world.pods[found[index % len(found)]] if found else None
+
+    @rule(who=operators)
+    def gathers(self, who):
+        self.world.gather(self.world.operators[who])
+
+    @rule(who=operators)
+    def decides(self, who):
+        self.world.decide(self.world.operators[who])
+
+    @rule(who=operators)
+    def writes(self, who):
+        self.world.write(self.world.operators[who])
+        self.world.check()
+
+    @rule(who=operators)
+    def crashes(self, who):
+        self.world.crash(self.world.operators[who])
+
+    @rule(who=operators, rounds=st.integers(1, 6))
+    def works_undisturbed(self, who, rounds):
+        for _ in range(rounds):
+            self.world.whole_pass(self.world.operators[who])
+            self.world.kubelets()
+            self.world.tick()
+
+    @rule(who=operators)
+    def passes_without_kubelets(self, who):
+        self.world.whole_pass(self.world.operators[who])
+
+    @rule()
+    def rolls(self):
+        self.world.roll()
+        self.world.check()
+
+    @rule()
+    def deletions_finish(self):
+        self.world.finish_deletions()
+
+    @rule(index=pods)
+    def kubelet_refreshes(self, index):
+        if pod := self.pod(index):
+            self.world.refresh(pod)
+            self.world.check()
+
+    @rule(index=pods)
+    def pod_reads(self, index):
+        if pod := self.pod(index):
+            self.world.read(pod)
+            self.world.check()
+
+    @rule(index=pods, stale=st.booleans())
+    def pod_starts(self, index, stale):
+        if pod := self.pod(index):
+            self.world.start(pod, mount=self.saved[-1] if stale and self.saved else None)
+            self.world.check()
+
+    @rule(index=pods)
+    def pod_loads(self, index):
+        if pod := self.pod(index):
+            self.world.load(pod)
+            self.world.check()
+
+    @rule(index=pods, badly=st.booleans())
+    def pod_restarts(self, index, badly):
+        if pod := self.pod(index):
+            self.world.restart(pod, badly=badly)
+
+    @rule()
+    def routing_is_remembered(self):
+        if text := self.world.routing_text():
+            self.saved.append(text)
+
+    @rule(percent=st.sampled_from([10, 100]))
+    def routing_is_edited(self, percent):
+        text = self.world.routing_text()
+        if text and '"candidate":null' not in text:
+            import json  # noqa: PLC0415 - the one place that needs it
+
+            candidate = json.loads(text)["candidate"] | {"percent": percent}
+            self.world.edit_routing(candidate=candidate)
+
+    @rule(index=st.integers(0, 9))
+    def old_routing_is_applied(self, index):
+        if self.saved and self.world.routing_text():
+            self.world.put_old_routing(self.saved[index % len(self.saved)])
+
+    @rule()
+    def routing_is_deleted(self):
+        self.world.delete_routing()
+
+    @rule(run=st.sampled_from(RUNS), cap=st.sampled_from([100, 100, 50, 0]), floor=st.sampled_from([0.7, 0.8]))
+    def spec_is_edited(self, run, cap, floor):
+        steps = [{"percent": percent, "soak": "1s"} for percent in (10, 50, 100)]
+        canary = {"percent": cap, "shadowSoak": "1s", "steps": steps}
+        self.world.edit(spec(run, canary=canary, thresholds={"default": floor}))
+
+    @rule(text=st.sampled_from(["", "one", "two"]))
+    def rules_are_edited(self, text):
+        self.world.rules = text
+
+    @rule(
+        action=st.sampled_from(["promote", "promote-full", "abort", "retry"]),
+        run=st.sampled_from(RUNS),
+        percent=st.sampled_from([0, 10, 50]),
+    )
+    def person_asks(self, action, run, percent):
+        self.asked += 1
+        words = [run, str(percent)] if action == "promote" else [run]
+        self.world.request(action, " ".join([*words, f"no. {self.asked}"]))
+
+    @rule(verdict=st.sampled_from(["pass", "pass", "fail", "unsure", "silent"]))
+    def evidence_turns(self, verdict):
+        self.world.verdict = verdict
+
+    @rule(run=st.sampled_from(RUNS))
+    def files_change(self, run):
+        self.world.registry[run] = "sha256:" + "f" * 64
+
+    @rule(run=st.sampled_from(RUNS))
+    def files_are_back(self, run):
+        self.world.registry[run] = DIGESTS[run]
+
+    @rule()
+    def object_is_recreated(self):
+        self.world.recreate()
+
+    @rule()
+    def garbage_is_collected(self):
+        self.world.collect_garbage()
+
+    @rule(seconds=st.sampled_from([0.5, 5, 60]))
+    def time_passes(self, seconds):
+        self.world.tick(seconds)
+
+    def teardown(self):
+        world = getattr(self, "world", None)
+        if world is None:
+            return
+        world.registry = dict(DIGESTS)
+        world.verdict = "pass"
+        world.collect_garbage()
+        for operator in world.operators:
+            world.crash(operator)
+        world.settle(until=lambda world: world.status is not None and is_over(world))
+        world.assert_ended()
+
+
+def is_over(world):
+    """Nothing is under way any more."""
+    phases = ("Promoted", "AtCap", "RolledBack", "Refused")
+    return world.status.phase in phases and world.status.propagation.confirmed
+
+
+TestRollout = Rollout.TestCase
+TestRollout.settings = settings(
+    max_examples=60,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)

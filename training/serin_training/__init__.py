@@ -1,0 +1,1 @@
+"""The learning side: from transactions to a published run."""
