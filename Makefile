@@ -41,9 +41,13 @@ crds: .venv/.complete ## write crds/ from the models in core
 	@$(BIN)/python crds/generate.py
 
 .PHONY: lock
-lock: ## resolve requirements/dev.lock anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras \
-	  --group dev --custom-compile-command "make lock" pyproject.toml --output-file requirements/dev.lock
+lock: RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make lock"
+lock: ## resolve requirements/*.lock anew (needs uv)
+	$(RESOLVE) --all-extras --group dev pyproject.toml --output-file requirements/dev.lock
+	$(RESOLVE) --extra operator pyproject.toml --output-file requirements/operator.lock
+	$(RESOLVE) --extra server pyproject.toml --output-file requirements/server.lock
+	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
 .PHONY: clean
 clean: ## remove the environment and what tests leave

@@ -43,7 +43,6 @@ class PodSeen:
 
     name: str
     uid: str
-    resource_version: str
     template: str
     runs: tuple[str, ...]
     report: PodReport | NoAnswer
@@ -122,3 +121,5 @@ class Observed:
     """By (kind, name): every child of this resource's name or uid that exists."""
     pods: tuple[PodSeen, ...] = ()
     reading: Reading = NOT_ASKED
+    trouble: str = ""
+    """Why pods cannot be made at all (a quota, for example), in Kubernetes' own words; "" where they can."""

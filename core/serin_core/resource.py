@@ -6,9 +6,9 @@ API server. The operator never writes here.
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StrictBool, model_validator
 from pydantic.alias_generators import to_camel
 
 from serin_core.documents import Thresholds as ServedThresholds
@@ -20,8 +20,8 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 LONGEST_NAME = 44
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Percent = Annotated[float, Field(ge=0, le=100)]
+Share = Annotated[float, Strict(), Field(ge=0, le=1)]
+Percent = Annotated[float, Strict(), Field(ge=0, le=100)]
 
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
@@ -51,6 +51,12 @@ class RegistryVolume(SpecModel):
         None, description="An OCI image mounted as a volume (Kubernetes 1.35 and newer)."
     )
 
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.claim_name is None) == (self.image is None):
+            raise ValueError("set exactly one of claimName and image")
+        return self
+
 
 class Registry(SpecModel):
     """Where runs are kept."""
@@ -67,8 +73,17 @@ class Registry(SpecModel):
 class Step(SpecModel):
     """One stage of the canary."""
 
-    percent: Annotated[float, Field(gt=0, le=100)] = Field(description="Share of users, in percent, in this stage.")
+    percent: Annotated[float, Strict(), Field(gt=0, le=100)] = Field(
+        description="Share of users, in percent, in this stage."
+    )
     soak: Duration = Field(timedelta(hours=24), description="The least time in this stage.")
+
+
+def _increasing(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    percents = [step.percent for step in steps]
+    if percents != sorted(set(percents)):
+        raise ValueError("steps must be strictly increasing in percent, for example 10, 50, 100")
+    return steps
 
 
 DEFAULT_STEPS = tuple(Step(percent=percent, soak=timedelta(hours=24)) for percent in (10, 50, 100))
@@ -82,7 +97,7 @@ class Canary(SpecModel):
         description="The cap, in percent of users. Steps above it become one step at it. 0: shadow only; for a run "
         "that is already promoted, 0 is the emergency brake: it is taken back at once.",
     )
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)] = Field(
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20), AfterValidator(_increasing)] = Field(
         DEFAULT_STEPS,
         description="The shares to pass through, strictly increasing. Default: 10, 50 and 100 percent, 24h each.",
         json_schema_extra=rules(
@@ -101,7 +116,7 @@ class Thresholds(SpecModel):
 
     default: Share = Field(0.70, description="For every class that is not named in perClass.")
     per_class: Annotated[dict[Annotated[str, Field(max_length=128)], Share], Field(max_length=256)] = Field(
-        default_factory=dict, description="By class, for example {Groceries: 0.65}."
+        {}, description="By class, for example {Groceries: 0.65}."
     )
 
     def served(self) -> ServedThresholds:
@@ -130,12 +145,19 @@ class MetricGate(SpecModel):
     """A change to one built-in gate. Gates that are not named here are on, with their defaults."""
 
     name: GateName = Field(description="The gate.")
-    disabled: bool = Field(default=False, description="Takes the gate out: it neither holds nor rolls back.")
-    at_least: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    disabled: StrictBool = Field(default=False, description="Takes the gate out: it neither holds nor rolls back.")
+    at_least: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = Field(
         None,
         description="The least share of good that the gate asks for. Defaults: availability 0.90, errors 0.99, "
         "latency 0.99, agreement 0.70, acceptedRatio 0.95.",
     )
+
+
+def _named_once(changes: tuple[MetricGate, ...]) -> tuple[MetricGate, ...]:
+    gates = [change.name for change in changes]
+    if len(set(gates)) < len(gates):
+        raise ValueError("each gate may be named once")
+    return changes
 
 
 class Gates(SpecModel):
@@ -144,7 +166,7 @@ class Gates(SpecModel):
     acceptance: Acceptance = Field(
         Acceptance(), description="Judged on the report of the run that the pods loaded, before any request sees it."
     )
-    metrics: Annotated[tuple[MetricGate, ...], Field(max_length=16)] = Field(
+    metrics: Annotated[tuple[MetricGate, ...], Field(max_length=16), AfterValidator(_named_once)] = Field(
         (),
         description="Changes to the built-in gates, each of which is on by default.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
@@ -163,10 +185,10 @@ class Analysis(SpecModel):
         description="Time between looks, at least 1s. Looking more often does not weaken the guarantee.",
         json_schema_extra=rules(("duration(self) >= duration('1s')", "must be at least 1s")),
     )
-    alpha_promote: Annotated[float, Field(gt=0, le=0.5)] = Field(
+    alpha_promote: Annotated[float, Strict(), Field(gt=0, le=0.5)] = Field(
         0.05, description="Greatest chance that a stage passes a gate which the run does not deserve to pass."
     )
-    alpha_rollback: Annotated[float, Field(gt=0, le=0.5)] = Field(
+    alpha_rollback: Annotated[float, Strict(), Field(gt=0, le=0.5)] = Field(
         0.05, description="Greatest chance, over the whole rollout, that a sound run is rolled back."
     )
 
@@ -226,7 +248,7 @@ class Server(SpecModel):
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
         None, description="Only prefixes that the operator's configuration allows. Default: the operator's own choice."
     )
-    replicas: Annotated[int, Field(ge=0, le=1000)] = Field(2, description="How many pods.")
+    replicas: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(2, description="How many pods.")
     resources: Resources = Field(Resources(), description="What the server container asks for, and its bounds.")
     rules: RulesSource | None = Field(None, description="The rules that answer when no model does.")
     token: TokenSource = Field(description="Who may ask the server.")
@@ -245,7 +267,7 @@ class SuggestionModelSpec(SpecModel):
         description="Pins the sha256 of the run's manifest. Without it, the first one reported is pinned in status.",
     )
     registry: Registry = Field(Registry(), description="Where runs are kept.")
-    shadow: bool = Field(
+    shadow: StrictBool = Field(
         default=True,
         description="Compare on every request without showing it. Always on while a run is on trial; false saves the "
         "comparison once it is promoted.",
@@ -254,11 +276,11 @@ class SuggestionModelSpec(SpecModel):
     thresholds: Thresholds = Field(
         Thresholds(), description="The least calibrated confidence at which a model's answer is used."
     )
-    calibration: bool = Field(default=True, description="Apply the run's isotonic calibrators.")
+    calibration: StrictBool = Field(default=True, description="Apply the run's isotonic calibrators.")
     gates: Gates = Field(Gates(), description="What a run must prove.")
     analysis: Analysis = Field(Analysis(), description="How evidence is gathered and how sure it must be.")
     rollback: Rollback = Field(Rollback(), description="What answers after a run was taken back.")
-    suspend: bool = Field(
+    suspend: StrictBool = Field(
         default=False, description="While true, no raise and no soak; a gate that fails still rolls back."
     )
     server: Server = Field(description="The server pods.")

@@ -91,7 +91,7 @@ class RejectedRun(StatusModel):
     run_id: str = Field(alias="runID", description="The run.")
     at: Moment = Field(description="When it was taken back.")
     attempt: int = Field(1, description="How often it has been tried.")
-    reason: str = Field(description="Why.")
+    reason: str = Field(description="Why it was taken back.")
 
 
 class TemplateRun(StatusModel):
@@ -127,8 +127,8 @@ class GateStatus(StatusModel):
 class ProcessCounts(StatusModel):
     """What one server process had counted when last seen."""
 
-    good: float = Field(description="Good.")
-    total: float = Field(description="All.")
+    good: float = Field(description="Good, since the stage began.")
+    total: float = Field(description="All, since the stage began.")
 
 
 class Checkpoint(StatusModel):
@@ -154,7 +154,7 @@ class Propagation(StatusModel):
 class Transition(StatusModel):
     """One thing that happened, with the numbers that carried it."""
 
-    at: Moment = Field(description="When.")
+    at: Moment = Field(description="When it happened.")
     run_id: str = Field("", alias="runID", description="The run that it happened to.")
     event: str = Field(description="What happened, for example Raised, Promoted, RolledBack.")
     message: str = Field(description="One sentence for people.")

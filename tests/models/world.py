@@ -301,7 +301,6 @@ class World:
         return PodSeen(
             name=pod.name,
             uid=pod.uid,
-            resource_version=str(pod.version),
             template=pod.template_hash,
             runs=tuple(filter(None, pod.template["metadata"]["annotations"][names.ANNOTATION_RUNS].split(","))),
             report=self._report(pod),
@@ -351,9 +350,10 @@ class World:
                 present = self.children.get((kind, name))
                 if present is not None and present["metadata"]["resourceVersion"] == version:
                     del self.children[kind, name]
-            case AnnotatePod(name=name, resource_version=version, annotations=annotations):
+            case AnnotatePod(name=name, uid=uid, announced=announced, annotations=annotations):
                 pod = self.pods.get(name)
-                if pod is None or (checks and str(pod.version) != version):
+                present = pod and pod.annotations.get(names.ANNOTATION_REVISION)
+                if pod is None or pod.uid != uid or (checks and present != (announced and str(announced))):
                     raise Conflict
                 pod.annotations |= annotations
                 pod.version = self._bump()

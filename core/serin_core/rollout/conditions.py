@@ -144,6 +144,7 @@ def _rules_missing(look: Look) -> Situation | None:
 
 def _pods_unavailable(look: Look) -> Situation | None:
     troubles = sorted({pod.trouble for pod in look.observed.pods if pod.trouble and not pod.deleting})
+    troubles += [look.observed.trouble] if look.observed.trouble else []
     if not troubles:
         return None
     return Situation("PodsUnavailable", f"Holding: {'; '.join(troubles)}.", ready=_ready_of_promoted(look))

@@ -54,10 +54,15 @@ class DeleteChild:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatePod:
-    """Announce a revision to a pod, so that its kubelet looks at once."""
+    """Announce a revision to a pod, so that its kubelet looks at once.
+
+    It carries what was read, the pod's uid and the revision announced before, instead of a resourceVersion: a kubelet
+    writes the pod's status all the time, and none of that may hold up an announcement.
+    """
 
     name: str
-    resource_version: str
+    uid: str
+    announced: int | None
     annotations: dict[str, str]
 
 
@@ -140,7 +145,7 @@ def _announce(look: Look, pod: PodSeen) -> Iterator[Write]:
         if pokes > 0 and pod.poke != f"{wanted.revision}-{pokes}":
             annotations[names.ANNOTATION_POKE] = f"{wanted.revision}-{pokes}"
     if annotations:
-        yield AnnotatePod(pod.name, pod.resource_version, annotations)
+        yield AnnotatePod(pod.name, pod.uid, pod.announced, annotations)
 
 
 def _remove(look: Look, pod: PodSeen) -> Iterator[Write]:

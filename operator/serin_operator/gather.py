@@ -1,0 +1,228 @@
+"""Gather: read everything that one decision rests on, before the first write. Reads only, decides nothing."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+import yaml
+from pydantic import ValidationError
+from serin_core.rules import Rules, RulesError
+
+from serin_core import children, names
+from serin_core.counting import Reading, Unreadable, stage_query, tally
+from serin_core.documents import DocumentError, RoutingDocument, one_line
+from serin_core.drift import other_owners
+from serin_core.observed import (
+    NOT_ASKED,
+    ChildSeen,
+    Json,
+    NoAnswer,
+    Observed,
+    PodSeen,
+    Resource,
+    RoutingSeen,
+    RulesMissing,
+    RulesText,
+)
+from serin_core.pods import PodReport
+from serin_core.resource import SuggestionModelSpec
+from serin_core.status import Crash, Status
+from serin_operator.ports import Kubernetes, Metrics, NotFoundError, Pods
+from serin_operator.settings import ServerDefaults
+
+_WAITING_FOR_PEOPLE = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+    }
+)
+_NAMED_LIKE_THE_RESOURCE = ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget")
+
+
+class InvalidSpecError(ValueError):
+    """The object does not fit the models; the CRD's schema should have refused it."""
+
+
+def parse(live: Json) -> Resource:
+    """Turn the object, as it was read, into values. Raises InvalidSpecError."""
+    metadata = live["metadata"]
+    try:
+        spec = SuggestionModelSpec.model_validate(live["spec"])
+    except ValidationError as error:
+        raise InvalidSpecError(f"spec.{one_line(error)}") from None
+    return Resource(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        resource_version=metadata["resourceVersion"],
+        spec=spec,
+        status=Status.model_validate(live["status"]) if live.get("status") else None,
+        annotations=metadata.get("annotations") or {},
+    )
+
+
+class Gatherer:
+    """Reads the cluster, the pods and Prometheus for one resource at a time."""
+
+    def __init__(self, *, cluster: Kubernetes, metrics: Metrics, pods: Pods, server: ServerDefaults) -> None:
+        self._cluster, self._metrics, self._pods, self._server = cluster, metrics, pods, server
+
+    async def observe(self, resource: Resource, now: datetime) -> Observed:
+        """Read everything but the resource itself. Raises ClusterError."""
+        # Children first: what pods say must not be older than the routing that it is compared with.
+        seen, routing, rules = await asyncio.gather(
+            self._children(resource), self._routing(resource), self._rules(resource)
+        )
+        pods, reading = await asyncio.gather(self._seen_pods(resource), self._read(resource, now))
+        deployment = seen.get(("Deployment", resource.name))
+        return Observed(
+            image=self._server.choose(resource.spec.server.image),
+            rules=rules,
+            routing=routing,
+            children=seen,
+            pods=pods,
+            reading=reading,
+            trouble="" if deployment is None else _replica_failure(deployment.live),
+        )
+
+    async def _children(self, resource: Resource) -> dict[tuple[str, str], ChildSeen]:
+        async def one(kind: str) -> list[Json]:
+            try:
+                return [await self._cluster.get(kind, resource.namespace, resource.name)]
+            except NotFoundError:
+                return []
+
+        models = self._cluster.list("ConfigMap", resource.namespace, children.selector(resource))
+        found = await asyncio.gather(models, *(one(kind) for kind in _NAMED_LIKE_THE_RESOURCE))
+        return {
+            (live["kind"], live["metadata"]["name"]): ChildSeen(live=live, is_ours=_is_ours(live, resource.uid))
+            for group in found
+            for live in group
+            if live["metadata"]["name"] != children.routing_name(resource)
+        }
+
+    async def _routing(self, resource: Resource) -> RoutingSeen | None:
+        try:
+            live = await self._cluster.get("ConfigMap", resource.namespace, children.routing_name(resource))
+        except NotFoundError:
+            return None
+        try:
+            document = RoutingDocument.parse(live.get("data", {}).get(names.ROUTING_KEY, ""))
+        except DocumentError:
+            document = None
+        return RoutingSeen(
+            resource_version=live["metadata"]["resourceVersion"],
+            document=document,
+            is_ours=_is_ours(live, resource.uid),
+            editors=other_owners(live, manager=names.FIELD_MANAGER),
+        )
+
+    async def _rules(self, resource: Resource) -> RulesText | RulesMissing:
+        source = resource.spec.server.rules
+        if source is None:
+            return RulesText("")
+        place = f"ConfigMap {source.config_map_name}"
+        try:
+            live = await self._cluster.get("ConfigMap", resource.namespace, source.config_map_name)
+        except NotFoundError:
+            return RulesMissing(f"{place} with the rules does not exist")
+        text = (live.get("data") or {}).get(names.RULES_KEY)
+        if text is None:
+            return RulesMissing(f"{place} has no key {names.RULES_KEY}")
+        try:
+            Rules.parse(yaml.safe_load(text))
+        except (RulesError, yaml.YAMLError) as error:
+            return RulesMissing(f"{place}, {names.RULES_KEY}: {' '.join(str(error).split())}")
+        return RulesText(text)
+
+    async def _seen_pods(self, resource: Resource) -> tuple[PodSeen, ...]:
+        live = await self._cluster.list("Pod", resource.namespace, children.selector(resource))
+        alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+        reports = await asyncio.gather(*(self._ask(pod) for pod in alive))
+        return tuple(seen_pod(pod, report) for pod, report in zip(alive, reports, strict=True))
+
+    async def _ask(self, pod: Json) -> PodReport | NoAnswer:
+        address = pod["status"].get("podIP")
+        return await self._pods.ask(address, names.SERVER_PORT) if address else NoAnswer("it has no address yet")
+
+    async def _read(self, resource: Resource, now: datetime) -> Reading:
+        trial = resource.status.trial if resource.status is not None else None
+        if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
+            return NOT_ASKED
+        checkpoint = resource.status.checkpoint
+        query = stage_query(
+            uid=resource.uid,
+            run_id=trial.run_id,
+            stage=trial.stage,
+            since=trial.stage_started_at if checkpoint is None else checkpoint.at,
+            now=now,
+        )
+        found = await self._metrics.read(resource.spec.analysis.prometheus, query, now)
+        if isinstance(found, Unreadable):
+            return found
+        return tally(found, percent=trial.percent, checkpoint=checkpoint)
+
+
+def seen_pod(live: Json, report: PodReport | NoAnswer) -> PodSeen:
+    """Turn one pod, as it was read, into values."""
+    metadata, status = live["metadata"], live["status"]
+    annotations = metadata.get("annotations") or {}
+    containers = status.get("containerStatuses") or []
+    announced = annotations.get(names.ANNOTATION_REVISION, "")
+    return PodSeen(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        template=annotations.get(names.ANNOTATION_TEMPLATE, ""),
+        runs=tuple(filter(None, annotations.get(names.ANNOTATION_RUNS, "").split(","))),
+        report=report,
+        ready=_condition(status, "Ready").get("status") == "True",
+        deleting="deletionTimestamp" in metadata,
+        started=any(one.get("containerID") or one.get("restartCount") for one in containers),
+        announced=int(announced) if announced.isdigit() else None,
+        poke=annotations.get(names.ANNOTATION_POKE, ""),
+        crashes=tuple(_crashes(metadata["uid"], containers)),
+        trouble=_trouble(live, containers),
+    )
+
+
+def _crashes(uid: str, containers: list[Json]) -> list[Crash]:
+    found = []
+    for one in containers:
+        restarts = one.get("restartCount", 0)
+        for place, restart in (("lastState", restarts - 1), ("state", restarts)):
+            ended = one.get(place, {}).get("terminated")
+            if ended and (ended.get("exitCode") != 0 or ended.get("reason") == "OOMKilled"):
+                at = datetime.fromisoformat(ended["finishedAt"])
+                found.append(Crash(pod=uid, restart=restart, at=at))
+    return found
+
+
+def _trouble(pod: Json, containers: list[Json]) -> str:
+    if "deletionTimestamp" in pod["metadata"]:
+        return ""
+    placed = _condition(pod["status"], "PodScheduled")
+    if placed.get("status") == "False":
+        return f"a pod cannot be placed: {placed.get('message', placed.get('reason', ''))}"
+    waiting = (one.get("state", {}).get("waiting", {}).get("reason", "") for one in containers)
+    reason = next((one for one in waiting if one in _WAITING_FOR_PEOPLE), "")
+    return f"a pod does not start: {reason}" if reason else ""
+
+
+def _replica_failure(deployment: Json) -> str:
+    failure = _condition(deployment.get("status", {}), "ReplicaFailure")
+    return f"pods cannot be made: {failure.get('message', '')}" if failure.get("status") == "True" else ""
+
+
+def _condition(status: Mapping[str, object], kind: str) -> Json:
+    conditions = status.get("conditions")
+    found = conditions if isinstance(conditions, list) else []
+    return next((one for one in found if one["type"] == kind), {})
+
+
+def _is_ours(live: Json, uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in live["metadata"].get("ownerReferences") or [])

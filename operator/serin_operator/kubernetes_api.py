@@ -1,0 +1,187 @@
+"""The API server through `kubernetes.aio`, the official client's async side. One instance for the whole process.
+
+The typed classes of that client cannot carry a CRD's object or a rendered child without a detour, so its generic
+request is used: the client's own authentication, TLS and connection pool, and plain JSON.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+
+from serin_core import names
+from serin_core.observed import Json
+from serin_operator.ports import ClusterError, ConflictError, NotFoundError, RefusedError
+
+APPLY: Final = "application/apply-patch+yaml"
+JSON_PATCH: Final = "application/json-patch+json"
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
+_PATHS: Final[Mapping[str, str]] = {
+    names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
+    "Event": "/api/v1/namespaces/{namespace}/events",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+}
+
+
+async def connect() -> ApiClient:
+    """Answer a client for the cluster that KUBECONFIG names, or else the one that this pod runs in."""
+    settings = Configuration()
+    if os.environ.get("KUBECONFIG"):
+        await config.load_kube_config(client_configuration=settings)
+    else:
+        config.load_incluster_config(client_configuration=settings)
+    return ApiClient(settings)
+
+
+class KubernetesApi:
+    """Implements `ports.Kubernetes`."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def get(self, kind: str, namespace: str, name: str) -> Json:
+        """See ports.Kubernetes."""
+        return await self._request("GET", _path(kind, namespace, name))
+
+    async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Json]:
+        """See ports.Kubernetes."""
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        found = await self._request("GET", _path(kind, namespace), query={"labelSelector": selector})
+        # Items of a list carry no kind of their own.
+        return [item | {"kind": kind} for item in found["items"]]
+
+    async def create(self, rendered: Json) -> None:
+        """See ports.Kubernetes.
+
+        A create is recorded as an Update of the field manager; it is turned into an Apply, or fields that a later apply
+        leaves out would stay for ever.
+        """
+        kind, namespace, name = rendered["kind"], rendered["metadata"]["namespace"], rendered["metadata"]["name"]
+        made = await self._request(
+            "POST", _path(kind, namespace), query={"fieldManager": names.FIELD_MANAGER}, body=rendered
+        )
+        entries = made["metadata"].get("managedFields", [])
+        turned = [
+            {"op": "replace", "path": f"/metadata/managedFields/{index}/operation", "value": "Apply"}
+            for index, entry in enumerate(entries)
+            if entry["manager"] == names.FIELD_MANAGER and entry["operation"] == "Update"
+        ]
+        if turned:
+            version = made["metadata"]["resourceVersion"]
+            turned.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": version})
+            await self._request("PATCH", _path(kind, namespace, name), body=turned, content_type=JSON_PATCH)
+
+    async def apply(self, rendered: Json, resource_version: str) -> None:
+        """See ports.Kubernetes."""
+        metadata = rendered["metadata"] | {"resourceVersion": resource_version}
+        path = _path(rendered["kind"], metadata["namespace"], metadata["name"])
+        await self._apply(path, rendered | {"metadata": metadata})
+
+    async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
+        """See ports.Kubernetes."""
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": name, "namespace": namespace, "resourceVersion": resource_version},
+            "status": status,
+        }
+        await self._apply(f"{_path(names.KIND, namespace, name)}/status", body)
+
+    async def annotate_pod(
+        self, namespace: str, name: str, *, uid: str, expected: tuple[str, str | None], annotations: Mapping[str, str]
+    ) -> None:
+        """See ports.Kubernetes."""
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": _annotation(expected[0]), "value": expected[1]},
+            *({"op": "add", "path": _annotation(key), "value": value} for key, value in annotations.items()),
+        ]
+        await self._request("PATCH", _path("Pod", namespace, name), body=patch, content_type=JSON_PATCH)
+
+    async def delete(
+        self, kind: str, namespace: str, name: str, *, resource_version: str | None, uid: str | None
+    ) -> None:
+        """See ports.Kubernetes."""
+        wanted = {"resourceVersion": resource_version, "uid": uid}
+        preconditions = {key: value for key, value in wanted.items() if value is not None}
+        await self._request("DELETE", _path(kind, namespace, name), body={"preconditions": preconditions})
+
+    async def evict(self, namespace: str, name: str) -> None:
+        """See ports.Kubernetes."""
+        metadata = {"name": name, "namespace": namespace}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        await self._request("POST", f"{_path('Pod', namespace, name)}/eviction", body=body)
+
+    async def _apply(self, path: str, body: Json) -> None:
+        query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+        await self._request("PATCH", path, query=query, body=body, content_type=APPLY)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        try:
+            prepared = await self._client.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
+            raw = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
+            raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
+        text = (raw or b"").decode("utf-8", "replace")
+        if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP
+            return dict(json.loads(text or "{}"))
+        raise _error(answer.status, f"{method} {path}", text)
+
+
+def _error(status: int, what: str, text: str) -> ClusterError:
+    try:
+        message = str(json.loads(text).get("message", text))
+    except ValueError:
+        message = text[:200]
+    message = f"{what}: {' '.join(message.split())}"
+    match status:
+        case 404:
+            return NotFoundError(message)
+        case 409:
+            return ConflictError(message)
+        case 422 if "test" in message and "failed" in message:
+            return ConflictError(message)
+        case 400 | 403 | 422 | 429:
+            return RefusedError(message)
+        case _:
+            return ClusterError(f"{message} ({status})")
+
+
+def _path(kind: str, namespace: str, name: str | None = None) -> str:
+    path = _PATHS[kind].format(namespace=namespace)
+    return path if name is None else f"{path}/{name}"
+
+
+def _annotation(key: str) -> str:
+    return f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}"

@@ -1,0 +1,64 @@
+"""What the operator says of itself: metrics, and a small server for /healthz, /readyz and /metrics."""
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+
+class Telemetry:
+    """The operator's own metrics, in a registry of their own."""
+
+    def __init__(self, depth: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        self.reconciles = Counter(
+            "serin_operator_reconcile_total", "Reconciles by how they ended.", ["result"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "serin_operator_reconcile_duration_seconds", "How long a reconcile takes.", registry=self.registry
+        )
+        self.transitions = Counter(
+            "serin_operator_transitions_total",
+            "What happened to rollouts, by event.",
+            ["event"],
+            registry=self.registry,
+        )
+        self.last_event = Gauge(
+            "serin_operator_watch_last_event_timestamp_seconds",
+            "When the API server last told of anything.",
+            registry=self.registry,
+        )
+        depth_gauge = Gauge(
+            "serin_operator_workqueue_depth", "Resources that wait for a worker.", registry=self.registry
+        )
+        depth_gauge.set_function(depth)
+        for result in ("changed", "unchanged", "conflict", "gone", "error"):
+            self.reconciles.labels(result)
+
+    def heard(self) -> None:
+        """Note that the watch is alive."""
+        self.last_event.set(time.time())
+
+
+async def serve(telemetry: Telemetry, *, host: str, port: int, is_ready: Callable[[], bool]) -> web.AppRunner:
+    """Serve until the returned runner is cleaned up. Raises OSError where the port is taken."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        ready = is_ready()
+        return web.Response(text="ok\n" if ready else "the watch has not begun\n", status=200 if ready else 503)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        body = generate_latest(telemetry.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner

@@ -1,0 +1,120 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from serin_core import names
+from serin_core.counting import Series, Unreadable, stage_query, tally
+from serin_core.evidence import Counts
+from serin_core.resource import GateName
+from serin_core.status import Checkpoint, ProcessCounts
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def series(name, value, process="p1", arm="control", **labels):
+    own = {"__name__": name, names.SERIES_PROCESS: process, names.SERIES_ARM: arm}
+    return Series(labels=own | labels, value=value)
+
+
+def requests(true, false=0, **labels):
+    return [
+        series(names.REQUESTS, true, available="True", **labels),
+        series(names.REQUESTS, false, available="False", **labels),
+    ]
+
+
+def read(found, gate, *, percent=0.0, checkpoint=None):
+    return tally(found, percent=percent, checkpoint=checkpoint).of(gate)
+
+
+def test_a_count_is_the_sum_over_processes():
+    found = [*requests(90, 10), *requests(45, 5, process="p2")]
+    assert read(found, GateName.AVAILABILITY) == Counts(135, 150)
+
+
+def test_one_process_seen_by_two_prometheus_replicas_is_counted_once_at_its_newest():
+    found = [*requests(90, 10, prometheus="a"), *requests(88, 9, prometheus="b")]
+    assert read(found, GateName.AVAILABILITY) == Counts(90, 100)
+
+
+def test_in_a_canary_only_the_canary_arm_is_judged():
+    found = [*requests(90, 10), *requests(8, 2, arm="canary")]
+    assert read(found, GateName.AVAILABILITY, percent=10) == Counts(8, 10)
+
+
+def test_agreement_is_judged_on_both_arms():
+    found = [
+        series(names.USERS_COMPARE, 8, agree="True", arm="canary"),
+        series(names.USERS_COMPARE, 80, agree="True"),
+        series(names.USERS_COMPARE, 12, agree="False"),
+        series(names.USERS_COMPARE, 500, agree="None"),
+    ]
+    assert read(found, GateName.AGREEMENT, percent=10) == Counts(88, 100)
+
+
+def test_users_counted_by_several_processes_are_shared_out():
+    found = [
+        series(names.USERS_COMPARE, 80, agree="True"),
+        series(names.USERS_COMPARE, 20, agree="False"),
+        series(names.USERS_COMPARE, 60, agree="True", process="p2"),
+        series(names.USERS_COMPARE, 0, agree="True", process="idle"),
+    ]
+    assert read(found, GateName.AGREEMENT) == Counts(70, 80)
+
+
+def test_errors_are_failures_among_available_attempts():
+    found = [*requests(100, 7), series(names.FAILURES, 3)]
+    assert read(found, GateName.ERRORS) == Counts(97, 100)
+
+
+def test_latency_is_the_bucket_of_the_count():
+    found = [
+        series(f"{names.LATENCY}_bucket", 95, le="0.05"),
+        series(f"{names.LATENCY}_bucket", 99, le="0.1"),
+        series(f"{names.LATENCY}_count", 100),
+    ]
+    assert read(found, GateName.LATENCY) == Counts(99, 100)
+
+
+def test_a_histogram_without_the_bucket_is_no_data():
+    found = [series(f"{names.LATENCY}_bucket", 95, le="0.2"), series(f"{names.LATENCY}_count", 100)]
+    assert read(found, GateName.LATENCY).reason == "BucketMissing"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1.5])
+def test_what_is_no_count_makes_the_whole_reading_an_error(value):
+    found = tally([series(names.REQUESTS, value, available="True")], percent=0, checkpoint=None)
+    assert isinstance(found, Unreadable)
+    assert found.reason == "QueryError"
+
+
+def test_more_failures_than_attempts_is_an_error_and_is_not_clipped():
+    assert read([*requests(1), series(names.FAILURES, 3)], GateName.ERRORS).reason == "QueryError"
+
+
+def test_no_series_is_no_data_and_zero_is_data():
+    assert read([], GateName.AVAILABILITY).reason == "NoData"
+    assert read(requests(0), GateName.AVAILABILITY) == Counts(0, 0)
+
+
+def test_an_ended_process_keeps_what_the_checkpoint_knows_of_it():
+    kept = Checkpoint(at=NOW, counts={"availability": {"ended": ProcessCounts(good=40, total=50)}})
+    assert read(requests(9, 1), GateName.AVAILABILITY, checkpoint=kept) == Counts(49, 60)
+
+
+def test_a_replica_that_lags_behind_the_checkpoint_takes_nothing_away():
+    kept = Checkpoint(at=NOW, counts={"availability": {"p1": ProcessCounts(good=95, total=100)}})
+    assert read(requests(90, 5), GateName.AVAILABILITY, checkpoint=kept) == Counts(95, 100)
+
+
+def test_a_checkpoint_and_the_whole_say_the_same():
+    found = [*requests(90, 10), *requests(45, 5, process="p2")]
+    kept = tally(found, percent=0, checkpoint=None).checkpoint(NOW)
+    assert read(requests(100, 10), GateName.AVAILABILITY, checkpoint=kept) == Counts(145, 160)
+
+
+def test_the_query_names_the_stage_and_reaches_back_behind_it():
+    query = stage_query(uid="u", run_id="run", stage=7, since=NOW, now=NOW + timedelta(minutes=3))
+    assert query.startswith("last_over_time({__name__=~")
+    assert 'serin_uid="u",run_id="run",stage="7"' in query
+    assert query.endswith("[300s])")

@@ -1,0 +1,190 @@
+"""The CRD and the models say the same, and the schema is one that an API server takes."""
+
+import importlib.util
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from serin_core.crd import definition, schema
+from serin_core.durations import format_duration, parse_duration
+from serin_core.resource import SuggestionModelSpec
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = {"runID": "run_1a2b3c4d_1767225600", "server": {"token": {"secretName": "tokens"}}}
+FORBIDDEN = {"$ref", "$defs", "definitions", "dependencies", "deprecated", "id", "patternProperties", "readOnly"}
+FORBIDDEN |= {"writeOnly", "xml", "anyOf", "oneOf", "allOf", "title", "const", "propertyNames"}
+
+
+def nodes(node, path="spec"):
+    yield path, node
+    for name, child in node.get("properties", {}).items():
+        yield from nodes(child, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield from nodes(node[key], f"{path}[]")
+
+
+SPEC = schema()["properties"]["spec"]
+STATUS = schema()["properties"]["status"]
+ALL = [*nodes(SPEC), *nodes(STATUS, "status")]
+
+
+def test_the_file_is_what_the_models_say():
+    loader = importlib.util.spec_from_file_location("generate", ROOT / "crds" / "generate.py")
+    module = importlib.util.module_from_spec(loader)
+    loader.loader.exec_module(module)
+    written = (ROOT / "crds" / "suggestionmodels.yaml").read_text(encoding="utf-8")
+    assert written == module.text(), "run `make crds`"
+
+
+@pytest.mark.parametrize(("path", "node"), ALL, ids=[path for path, _ in ALL])
+def test_every_node_is_structural(path, node):
+    assert "type" in node, path
+    assert not FORBIDDEN & node.keys()
+    assert node["type"] != "array" or "items" in node
+    assert not ("properties" in node and "additionalProperties" in node)
+
+
+@pytest.mark.parametrize("path", [path for path, node in ALL if "[]" not in path.split(".")[-1]])
+def test_every_field_has_a_description(path):
+    node = dict(ALL)[path]
+    assert 8 <= len(node["description"]) <= 250
+    assert "\n" not in node["description"]
+
+
+@pytest.mark.parametrize("path", [path for path, node in nodes(SPEC) if node["type"] in ("string", "array")])
+def test_whatever_a_person_may_write_is_bounded(path):
+    node = dict(nodes(SPEC))[path]
+    assert {"maxLength", "maxItems", "enum", "pattern"} & node.keys()
+
+
+def test_no_status_field_has_a_default():
+    assert not [path for path, node in nodes(STATUS, "status") if "default" in node]
+
+
+def test_messages_of_rules_are_one_line():
+    for path, node in ALL:
+        for rule in node.get("x-kubernetes-validations", []):
+            assert rule["message"], path
+            assert "\n" not in rule["message"] + rule["rule"]
+
+
+def fill_defaults(node, value):
+    """Defaulting as the API server does it."""
+    if node["type"] == "object" and "properties" in node:
+        for name, child in node["properties"].items():
+            if name not in value and "default" in child:
+                value[name] = yaml.safe_load(yaml.safe_dump(child["default"]))
+            if name in value:
+                fill_defaults(child, value[name])
+    if node["type"] == "array":
+        for item in value:
+            fill_defaults(node["items"], item)
+    return value
+
+
+def test_defaults_of_the_schema_are_those_of_the_models():
+    filled = fill_defaults(SPEC, yaml.safe_load(yaml.safe_dump(MINIMAL)))
+    model = SuggestionModelSpec.model_validate(MINIMAL)
+    assert filled == model.model_dump(mode="json", exclude_none=True)
+
+
+quantity = st.sampled_from(["100m", "1", "256Mi", "", "much"])
+number = st.sampled_from([-1, 0, 0.5, 0.7, 1, 10, 50, 100, 101, "ten"])
+duration = st.sampled_from(["24h", "90s", "1h30m", "250ms", "0s", "24", "1 day", "", "99999h", 7])
+step = st.fixed_dictionaries({"percent": number}, optional={"soak": duration, "weight": number})
+gate = st.fixed_dictionaries(
+    {"name": st.sampled_from(["agreement", "latency", "beauty"])},
+    optional={"atLeast": number, "disabled": st.booleans()},
+)
+spec = st.fixed_dictionaries(
+    {"runID": st.sampled_from(["run_1a2b3c4d_1", "run_xyz", ""]), "server": st.just(MINIMAL["server"])},
+    optional={
+        "digest": st.sampled_from(["sha256:" + "a" * 64, "sha256:1"]),
+        "shadow": st.sampled_from([True, False, "yes"]),
+        "canary": st.fixed_dictionaries(
+            {}, optional={"percent": number, "shadowSoak": duration, "steps": st.lists(step, max_size=3)}
+        ),
+        "thresholds": st.fixed_dictionaries(
+            {}, optional={"default": number, "perClass": st.dictionaries(st.just("Dining"), number)}
+        ),
+        "gates": st.fixed_dictionaries({}, optional={"metrics": st.lists(gate, max_size=2)}),
+        "analysis": st.fixed_dictionaries({}, optional={"alphaPromote": number, "interval": duration}),
+        "rollback": st.fixed_dictionaries({}, optional={"to": st.sampled_from(["Stable", "Rules", "Hope"])}),
+        "registry": st.fixed_dictionaries({}, optional={"uri": st.sampled_from(["/r", "file:///r", "ftp://r"])}),
+    },
+)
+
+
+def openapi_to_json_schema(node):
+    """What of OpenAPI 3.0 differs, and the CEL rules that a field states about itself."""
+    out = {key: value for key, value in node.items() if not key.startswith("x-kubernetes")}
+    for bound, key in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if out.pop(key, None) is True:
+            out[key] = out.pop(bound)
+    if "properties" in out:
+        out["properties"] = {name: openapi_to_json_schema(child) for name, child in out["properties"].items()}
+        out["additionalProperties"] = False
+    for key in ("items", "additionalProperties"):
+        if isinstance(out.get(key), dict):
+            out[key] = openapi_to_json_schema(out[key])
+    return out
+
+
+VALIDATOR = Draft202012Validator(openapi_to_json_schema(SPEC))
+
+
+def cel_refuses(body):
+    """The CEL rules of the fields that the strategy varies, in Python."""
+
+    def bad(text):
+        try:
+            parse_duration(text)
+        except ValueError:
+            return True
+        return False
+
+    canary, analysis = body.get("canary", {}), body.get("analysis", {})
+    durations = [canary.get("shadowSoak"), analysis.get("interval"), *(s.get("soak") for s in canary.get("steps", []))]
+    percents = [s["percent"] for s in canary.get("steps", []) if s["percent"] != "ten"]
+    interval = analysis.get("interval")
+    too_short = interval is not None and not bad(interval) and parse_duration(interval).total_seconds() < 1
+    names = [gate["name"] for gate in body.get("gates", {}).get("metrics", [])]
+    return (
+        any(one is not None and bad(one) for one in durations)
+        or any(a >= b for a, b in pairwise(percents))
+        or too_short
+        or len(set(names)) < len(names)
+    )
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(spec)
+def test_the_schema_and_the_models_accept_and_refuse_the_same(body):
+    refused_by_schema = not VALIDATOR.is_valid(body) or cel_refuses(body)
+    try:
+        SuggestionModelSpec.model_validate(body)
+        refused_by_model = False
+    except ValidationError:
+        refused_by_model = True
+    assert refused_by_model == refused_by_schema, list(VALIDATOR.iter_errors(body))
+
+
+@given(st.integers(0, 8760 * 3600 * 1000))
+def test_a_duration_survives_being_written(milliseconds):
+    text = format_duration(parse_duration(f"{milliseconds // 3_600_000}h{milliseconds % 3_600_000 // 1000}s"))
+    assert format_duration(parse_duration(text)) == text
+
+
+def test_the_definition_names_what_people_type():
+    wanted = definition()["spec"]
+    assert wanted["names"]["shortNames"] == ["sgm"]
+    assert wanted["names"]["categories"] == ["serin"]
+    columns = [column["name"] for column in wanted["versions"][0]["additionalPrinterColumns"] if not column["priority"]]
+    assert columns == ["Stable", "Candidate", "Percent", "Phase", "Ready", "Age"]
