@@ -148,6 +148,7 @@ class Propagation(StatusModel):
     hash: str = Field("", description="The sha256 of the document.")
     since: Moment | None = Field(None, description="When this revision was decided.")
     confirmed: bool = Field(default=False, description="Whether every pod has said that it serves it.")
+    confirmed_at: Moment | None = Field(None, description="When every pod had first said so.")
     pods: str = Field("0/0", description="How many pods serve it, of how many.")
 
 

@@ -16,7 +16,17 @@ from typing import Any
 from serin_core import names
 from serin_core.counting import Reading, Tallies, Unreadable
 from serin_core.documents import DocumentError, ModelDocument, RoutingDocument
-from serin_core.observed import ChildSeen, NoAnswer, Observed, PodSeen, Resource, RoutingSeen, RulesText, ServerImage
+from serin_core.observed import (
+    ChildSeen,
+    NoAnswer,
+    Observed,
+    PodSeen,
+    Resource,
+    RoutingSeen,
+    RulesMissing,
+    RulesText,
+    ServerImage,
+)
 from serin_core.pods import LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.resource import GateName, SuggestionModelSpec
 from serin_core.rollout.decide import Decision, decide
@@ -139,6 +149,7 @@ class World:
         self.quality = RunQuality(f1_macro=0.9, f1_min=0.8)
         self.verdict = "pass"
         self.rules = ""
+        self.trouble: ServerImage | RulesMissing | None = None
         self.pods: dict[str, Pod] = {}
         self.children: dict[tuple[str, str], dict[str, Any]] = {}
         self.operators = [Operator("one"), Operator("two")]
@@ -258,8 +269,8 @@ class World:
             "before": resource.status,
         }
         observed = Observed(
-            image=ServerImage("serin-server:test"),
-            rules=RulesText(self.rules),
+            image=self.trouble if isinstance(self.trouble, ServerImage) else ServerImage("serin-server:test"),
+            rules=self.trouble if isinstance(self.trouble, RulesMissing) else RulesText(self.rules),
             routing=operator.routing,
             children=operator.children,
             pods=tuple(self._seen(pod) for pod in pods),

@@ -150,8 +150,10 @@ def _judge(look: Look) -> Status:
 def _note_confirmation(look: Look, protocol: Protocol) -> Status:
     wanted, found, pods = look.status.propagation, look.observed.routing, look.serving_pods
     is_written = found is not None and found.document is not None and found.document.hash() == wanted.hash
+    confirmed = is_written and bool(pods) and protocol.is_confirmed(look)
     update = {
-        "confirmed": is_written and bool(pods) and protocol.is_confirmed(look),
+        "confirmed": confirmed,
+        "confirmed_at": wanted.confirmed_at or (look.now if confirmed else None),
         "pods": f"{sum(serves_the_routing(pod, look) for pod in pods)}/{len(pods)}",
     }
     return look.status.model_copy(update={"propagation": wanted.model_copy(update=update)})

@@ -1,0 +1,90 @@
+"""The rules: keywords by class, the floor below every model.
+
+    classes:
+      Groceries: [loblaws, "no frills"]
+      Dining: [pizza]
+
+Keywords and texts are normalised alike (serin_core.features): case, accents, punctuation and numbers do not matter. A
+keyword matches at word boundaries in merchant and description; the longest keyword wins, of two equally long ones the
+first in the file. This is the format and its meaning; the server finds keywords with an automaton, and is tested
+against `match` here. Never reads a file.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from serin_core.features import Transaction, normalise
+
+MOST_KEYWORDS: Final = 100_000
+_EXAMPLE: Final = 'classes: {Groceries: [loblaws, "no frills"]}'
+
+
+class RulesError(ValueError):
+    """A rules file that cannot be used. The message is one line: what is wrong, where, and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The class that the rules answer, and the keyword because of which."""
+
+    label: str
+    keyword: str
+
+
+def text_of(transaction: Transaction) -> str:
+    """Answer the normalised text that keywords are looked for in."""
+    return f"{normalise(transaction.merchant)} {normalise(transaction.description)}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Normalised keywords by class, both in the order of the file; each keyword once."""
+
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, found: Any) -> Self:
+        """Check what a YAML parser read. Raises RulesError."""
+        if not isinstance(found, Mapping) or set(found) != {"classes"} or not isinstance(found["classes"], Mapping):
+            raise RulesError(f"rules: expected one key, classes, with keywords by class, as in {_EXAMPLE}")
+        labels: dict[str, str] = {}
+        for label, keyword in _read(found["classes"]):
+            other = labels.setdefault(keyword, label)
+            if other != label:
+                raise RulesError(f"rules: keyword {keyword!r} stands under {other} and under {label}; keep one of them")
+        if len(labels) > MOST_KEYWORDS:
+            raise RulesError(f"rules: {len(labels)} keywords are too many; at most {MOST_KEYWORDS} are read")
+        classes: dict[str, list[str]] = {}
+        for keyword, label in labels.items():
+            classes.setdefault(label, []).append(keyword)
+        return cls({label: tuple(keywords) for label, keywords in classes.items()})
+
+    def to_mapping(self) -> dict[str, dict[str, list[str]]]:
+        """Answer what a YAML writer is to write; parse reads it back."""
+        return {"classes": {label: list(keywords) for label, keywords in self.classes.items()}}
+
+    def match(self, transaction: Transaction) -> Match | None:
+        """Answer what the rules say, None if no keyword matches: plain search, whose answers faster ones must give."""
+        text = f" {text_of(transaction)} "
+        found = [
+            Match(label, keyword)
+            for label, keywords in self.classes.items()
+            for keyword in keywords
+            if f" {keyword} " in text
+        ]
+        return max(found, key=lambda match: len(match.keyword), default=None)
+
+
+def _read(classes: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    for label, keywords in classes.items():
+        if not isinstance(label, str) or not label.strip():
+            raise RulesError(f"rules: a class must be a name, not {label!r}; as in {_EXAMPLE}")
+        if not isinstance(keywords, list):
+            raise RulesError(f"rules: {label} must hold a list of keywords, not {type(keywords).__name__}")
+        if not keywords:
+            raise RulesError(f"rules: {label} has no keyword; give it one or remove it")
+        for keyword in keywords:
+            if not isinstance(keyword, str) or not normalise(keyword):
+                raise RulesError(f"rules: {label}: {keyword!r} is no keyword; write one or more words with letters")
+            yield label, normalise(keyword)

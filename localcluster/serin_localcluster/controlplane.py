@@ -1,0 +1,208 @@
+"""etcd, kube-apiserver and kube-controller-manager: their flags, their order, and when they are ready."""
+
+import asyncio
+import base64
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import yaml
+
+from serin_localcluster import processes
+from serin_localcluster.pki import Authority, Pair
+
+READY_WITHIN = 60.0
+_CONTROLLERS = (
+    "deployment-controller",
+    "replicaset-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "root-ca-certificate-publisher-controller",
+    "disruption-controller",
+    "persistentvolume-binder-controller",
+    "resourcequota-controller",
+)
+
+
+class StartError(RuntimeError):
+    """A part did not become ready. The message names it, its log, and the log's last lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the control plane's parts identify themselves with."""
+
+    authority: Authority
+    admin: Pair
+    kubelet: Pair
+    """The kubelet's server certificate."""
+
+    @classmethod
+    def make(cls, directory: Path, *, node_address: str) -> "Credentials":
+        """Make them all."""
+        authority = Authority(directory)
+        return cls(
+            authority=authority,
+            admin=authority.sign("serin-localcluster-admin", groups=("system:masters",)),
+            kubelet=authority.sign(
+                "system:node:local", groups=("system:nodes",), addresses=(node_address, "localhost")
+            ),
+        )
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """Answer a port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+def write_kubeconfig(path: Path, *, server: str, authority: Path, client: Pair) -> Path:
+    """Write a kubeconfig that holds everything in itself, readable by its owner alone."""
+
+    def inline(file: Path) -> str:
+        return base64.b64encode(file.read_bytes()).decode()
+
+    name = "serin-localcluster"
+    user = {"client-certificate-data": inline(client.certificate), "client-key-data": inline(client.key)}
+    cluster = {"server": server, "certificate-authority-data": inline(authority)}
+    path.touch(mode=0o600)
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+class ControlPlane:
+    """The three processes of one cluster, in one directory."""
+
+    def __init__(self, program: Path, directory: Path, credentials: Credentials) -> None:
+        self._program, self._directory, self._credentials = program, directory, credentials
+        self._running: list[asyncio.subprocess.Process] = []
+        self._server = f"https://127.0.0.1:{free_port()}"
+        self.kubeconfig = write_kubeconfig(
+            directory / "kubeconfig",
+            server=self._server,
+            authority=credentials.authority.file,
+            client=credentials.admin,
+        )
+
+    async def start(self) -> None:
+        """Start all three, in order. Raises StartError."""
+        etcd, peers = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+        await self._start("etcd", _etcd(self._directory / "etcd", etcd, peers))
+        tls = self._credentials.authority.sign("kube-apiserver", addresses=("127.0.0.1", "localhost", "10.99.0.1"))
+        key = self._credentials.authority.service_account_key()
+        await self._start("kube-apiserver", self._apiserver(etcd, tls, key))
+        await self._wait_until_ready()
+        await self._start("kube-controller-manager", self._controller_manager(key))
+
+    async def stop(self) -> None:
+        """End all three, in the opposite order."""
+        for process in reversed(self._running):
+            await processes.end(process, grace=5)
+
+    async def _start(self, name: str, flags: Sequence[str]) -> None:
+        log = self._directory / "logs" / f"{name}.log"
+        self._running.append(await processes.start([str(self._program), name, *flags], log=log))
+
+    async def _wait_until_ready(self) -> None:
+        context = ssl.create_default_context(cafile=str(self._credentials.authority.file))
+        context.load_cert_chain(self._credentials.admin.certificate, self._credentials.admin.key)
+        try:
+            async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as session:
+                while not await _is_ready(session, f"{self._server}/readyz", context):
+                    self._complain_of_the_dead()
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            log = self._directory / "logs" / "kube-apiserver.log"
+            raise StartError(
+                f"kube-apiserver was not ready within {READY_WITHIN:g} s; {log} ends:\n{tail(log)}"
+            ) from None
+
+    def _complain_of_the_dead(self) -> None:
+        for name, process in zip(("etcd", "kube-apiserver"), self._running, strict=False):
+            if process.returncode is not None:
+                log = self._directory / "logs" / f"{name}.log"
+                raise StartError(f"{name} ended with {process.returncode}; {log} ends:\n{tail(log)}")
+
+    def _apiserver(self, etcd: str, tls: Pair, service_account_key: Path) -> list[str]:
+        admin, authority = self._credentials.admin, self._credentials.authority.file
+        return [
+            f"--etcd-servers={etcd}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self._server.rsplit(':', 1)[1]}",
+            # A machine may have no other address than loopback; nothing is ever sent here.
+            "--advertise-address=192.0.2.1",
+            "--endpoint-reconciler-type=none",
+            "--service-cluster-ip-range=10.99.0.0/16",
+            f"--tls-cert-file={tls.certificate}",
+            f"--tls-private-key-file={tls.key}",
+            f"--client-ca-file={authority}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={service_account_key}",
+            f"--service-account-signing-key-file={service_account_key}",
+            "--authorization-mode=RBAC",
+            f"--kubelet-client-certificate={admin.certificate}",
+            f"--kubelet-client-key={admin.key}",
+            f"--kubelet-certificate-authority={authority}",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--event-ttl=2h",
+            "--profiling=false",
+        ]
+
+    def _controller_manager(self, service_account_key: Path) -> list[str]:
+        return [
+            f"--kubeconfig={self.kubeconfig}",
+            f"--authentication-kubeconfig={self.kubeconfig}",
+            f"--authorization-kubeconfig={self.kubeconfig}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={free_port()}",
+            f"--service-account-private-key-file={service_account_key}",
+            f"--root-ca-file={self._credentials.authority.file}",
+            # The endpoint controllers stay off: EndpointSlices refuse loopback addresses.
+            f"--controllers={','.join(_CONTROLLERS)}",
+            "--leader-elect=false",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
+            "--profiling=false",
+        ]
+
+
+async def _is_ready(session: aiohttp.ClientSession, url: str, context: ssl.SSLContext) -> bool:
+    try:
+        async with session.get(url, ssl=context) as response:
+            return response.status == 200  # noqa: PLR2004 - HTTP
+    except aiohttp.ClientError:
+        return False
+
+
+def _etcd(data: Path, clients: str, peers: str) -> list[str]:
+    return [
+        f"--data-dir={data}",
+        f"--listen-client-urls={clients}",
+        f"--advertise-client-urls={clients}",
+        f"--listen-peer-urls={peers}",
+        f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=default={peers}",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]
+
+
+def tail(log: Path, lines: int = 8) -> str:
+    """Answer the last lines of a log."""
+    if not log.exists():
+        return "(empty)"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

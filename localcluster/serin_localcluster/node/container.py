@@ -1,0 +1,236 @@
+"""One container as a process: started, probed, restarted with back-off, ended."""
+
+import asyncio
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from serin_localcluster import processes
+from serin_localcluster.node.probing import FORGOTTEN_AFTER, Probe, restart_delay
+
+Json = dict[str, Any]
+Tell = Callable[[str, str, str], Awaitable[None]]
+"""Posts an event: type, reason, message."""
+
+
+def now_text() -> str:
+    """Answer the present time as the API server writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Command:
+    """What a container runs."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    directory: Path
+
+
+@dataclass
+class Container:
+    """One container of one pod. `changed` is called whenever its status may have become another."""
+
+    spec: Json
+    address: str
+    directory: Path
+    backoff: float
+    tell: Tell
+    changed: Callable[[], None]
+    state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
+    last_state: Json = field(default_factory=dict)
+    restarts: int = 0
+    ready: bool = False
+    started: bool = False
+    container_id: str = ""
+    _process: asyncio.subprocess.Process | None = None
+    _streak: int = 0
+
+    @property
+    def name(self) -> str:
+        """Answer the container's name."""
+        return str(self.spec["name"])
+
+    def status(self) -> Json:
+        """Answer its entry in containerStatuses."""
+        return {
+            "name": self.name,
+            "image": self.spec["image"],
+            "imageID": f"process://{self.spec['image']}" if self.container_id else "",
+            **({"containerID": self.container_id} if self.container_id else {}),
+            "ready": self.ready,
+            "started": self.started,
+            "restartCount": self.restarts,
+            "state": self.state,
+            "lastState": self.last_state,
+        }
+
+    def log_file(self, *, previous: bool = False) -> Path:
+        """Answer where its output goes."""
+        return self.directory / f"{self.name}{'.previous' if previous else ''}.log"
+
+    def wait_for(self, reason: str, message: str = "") -> None:
+        """Show that it cannot start, and why."""
+        waiting = {"reason": reason} | ({"message": message} if message else {})
+        if self.state != {"waiting": waiting}:
+            self.state = {"waiting": waiting}
+            self.changed()
+
+    async def run(self, command: Command) -> None:
+        """Run, restart with back-off, until cancelled."""
+        while True:
+            began = asyncio.get_running_loop().time()
+            await self._run_once(command)
+            if asyncio.get_running_loop().time() - began > FORGOTTEN_AFTER:
+                self._streak = 0
+            delay = restart_delay(self._streak, base=self.backoff)
+            self._streak += 1
+            if delay:
+                message = f"back-off {delay:g}s restarting failed container={self.name}"
+                self.wait_for("CrashLoopBackOff", message)
+                await self.tell("Warning", "BackOff", message)
+                await asyncio.sleep(delay)
+            self.restarts += 1
+
+    async def _run_once(self, command: Command) -> None:
+        log = self.log_file()
+        if log.exists():
+            log.replace(self.log_file(previous=True))
+        started_at = now_text()
+        try:
+            self._process = await processes.start(
+                command.argv, log=log, environment=command.environment, directory=command.directory
+            )
+        except OSError as error:
+            message = f"{shlex.join(command.argv)}: {error}"
+            self._ended(128, "StartError", started_at, message)
+            await self.tell("Warning", "Failed", f"Error: {message}")
+            return
+        pid_file = self.directory / f"{self.name}.pid"
+        pid_file.write_text(str(self._process.pid))
+        self.container_id = f"process://{self._process.pid}-{self.restarts}"
+        self.state = {"running": {"startedAt": started_at}}
+        self.started = "startupProbe" not in self.spec
+        self.ready = self.started and "readinessProbe" not in self.spec
+        self.changed()
+        await self.tell("Normal", "Started", f"Container started: {self.name}")
+        probes = asyncio.create_task(self._probe())
+        try:
+            code = await self._process.wait()
+        finally:
+            probes.cancel()
+            await asyncio.gather(probes, return_exceptions=True)
+        pid_file.unlink(missing_ok=True)
+        # A process that a signal has ended is reported as a shell would.
+        exit_code = 128 - code if code < 0 else code
+        self._ended(exit_code, "Completed" if exit_code == 0 else "Error", started_at)
+
+    def _ended(self, code: int, reason: str, started_at: str, message: str = "") -> None:
+        ended = {
+            "exitCode": code,
+            "reason": reason,
+            "startedAt": started_at,
+            "finishedAt": now_text(),
+            "containerID": self.container_id or "process://none",
+        } | ({"message": message} if message else {})
+        self.state, self.last_state = {"terminated": ended}, {"terminated": ended}
+        self.ready, self.started = False, False
+        self.changed()
+
+    async def stop(self, *, grace: float) -> None:
+        """preStop, SIGTERM, grace, SIGKILL."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        pause = self.spec.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        pause = min(float(pause), grace)
+        if pause:
+            await asyncio.sleep(pause)
+        await processes.end(self._process, grace=max(grace - pause, 0.1))
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def _probe(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            if "startupProbe" in self.spec:
+                await self._until_started(session, self.spec["startupProbe"])
+            loops = []
+            if "readinessProbe" in self.spec:
+                loops.append(self._readiness(session, self.spec["readinessProbe"]))
+            if "livenessProbe" in self.spec:
+                loops.append(self._liveness(session, self.spec["livenessProbe"]))
+            await asyncio.gather(*loops)
+
+    async def _until_started(self, session: aiohttp.ClientSession, spec: Json) -> None:
+        probe = Probe.of(spec)
+        await asyncio.sleep(probe.delay)
+        while not probe.holds:
+            passed, why = await self._check(session, spec, probe)
+            if probe.note(passed=passed) and not probe.holds:
+                await self._unhealthy("Startup", why, kill=True)
+                return
+            if not probe.holds:
+                # A process is up in a moment; a whole period would only make tests longer.
+                await asyncio.sleep(min(probe.period, 0.25))
+        self.started = True
+        self.ready = "readinessProbe" not in self.spec
+        self.changed()
+
+    async def _readiness(self, session: aiohttp.ClientSession, spec: Json) -> None:
+        probe = Probe.of(spec)
+        await asyncio.sleep(probe.delay)
+        while True:
+            passed, why = await self._check(session, spec, probe)
+            if probe.note(passed=passed) and probe.holds != self.ready:
+                self.ready = probe.holds
+                self.changed()
+                if not probe.holds:
+                    await self._unhealthy("Readiness", why, kill=False)
+            await asyncio.sleep(probe.period if self.ready else min(probe.period, 0.25))
+
+    async def _liveness(self, session: aiohttp.ClientSession, spec: Json) -> None:
+        probe = Probe.of(spec, holds=True)
+        await asyncio.sleep(probe.delay)
+        while True:
+            await asyncio.sleep(probe.period)
+            passed, why = await self._check(session, spec, probe)
+            if probe.note(passed=passed) and not probe.holds:
+                await self._unhealthy("Liveness", why, kill=True)
+                return
+
+    async def _unhealthy(self, kind: str, why: str, *, kill: bool) -> None:
+        await self.tell("Warning", "Unhealthy", f"{kind} probe failed: {why}")
+        if kill and self._process is not None:
+            await self.tell(
+                "Normal", "Killing", f"Container {self.name} failed {kind.lower()} probe, will be restarted"
+            )
+            await processes.end(self._process, grace=5)
+
+    async def _check(self, session: aiohttp.ClientSession, spec: Json, probe: Probe) -> tuple[bool, str]:
+        timeout = aiohttp.ClientTimeout(total=probe.timeout)
+        http = spec.get("httpGet")
+        try:
+            if http is None:
+                port = self._port(spec["tcpSocket"]["port"])
+                async with asyncio.timeout(probe.timeout):
+                    _, writer = await asyncio.open_connection(self.address, port)
+                writer.close()
+                return True, ""
+            url = f"http://{self.address}:{self._port(http['port'])}{http.get('path', '/')}"
+            async with session.get(url, timeout=timeout) as response:
+                return 200 <= response.status < 400, f"HTTP probe failed with statuscode: {response.status}"  # noqa: PLR2004
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return False, f"{error or type(error).__name__}"
+
+    def _port(self, port: int | str) -> int:
+        if isinstance(port, int):
+            return port
+        found = (one["containerPort"] for one in self.spec.get("ports", []) if one.get("name") == port)
+        return int(next(found))

@@ -1,0 +1,345 @@
+"""One pod on this node: its volumes, its containers, its status, its end."""
+
+import asyncio
+import fnmatch
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from serin_localcluster.node import volumes
+from serin_localcluster.node.api import Api, ApiError
+from serin_localcluster.node.container import Command, Container, now_text
+from serin_localcluster.node.environment import expand, field, rewrite
+from serin_localcluster.node.volumes import VolumeError
+
+Json = dict[str, Any]
+_TOKEN_EVERY = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What every pod of the node needs to know."""
+
+    directory: Path
+    images: Mapping[str, Sequence[str]]
+    environment: Mapping[str, str]
+    sync_seconds: float
+    backoff_seconds: float
+    host_address: str
+
+
+class PodAgent:
+    """Runs one pod until it is deleted. `update` hands in what the API server says of it."""
+
+    def __init__(self, api: Api, pod: Json, *, address: str, settings: NodeSettings) -> None:
+        self._api, self.pod, self.address, self._settings = api, pod, address, settings
+        metadata = pod["metadata"]
+        self.uid: str = metadata["uid"]
+        self._path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+        name = f"{metadata['namespace']}_{metadata['name']}_{self.uid}"
+        self.directory = settings.directory / "pods" / name
+        self._root = self.directory / "root"
+        self._changed, self._refresh, self._deleted = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._placed_at, self._transitions = now_text(), dict[str, tuple[str, str]]()
+        self.containers = [self._container(spec) for spec in pod["spec"]["containers"]]
+
+    def _container(self, spec: Json) -> Container:
+        return Container(
+            spec=spec,
+            address=self.address,
+            directory=self.directory,
+            backoff=self._settings.backoff_seconds,
+            tell=self._tell,
+            changed=self._changed.set,
+        )
+
+    def update(self, pod: Json) -> None:
+        """Take what the API server says now; whatever changed, the volumes are looked at anew, as a kubelet does."""
+        if pod["metadata"].get("annotations") != self.pod["metadata"].get("annotations"):
+            self._refresh.set()
+        self.pod = pod
+        if "deletionTimestamp" in pod["metadata"]:
+            self._deleted.set()
+
+    async def run(self) -> None:
+        """Run the pod to its end. Cancelled, it kills its processes and leaves the API object alone."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if "deletionTimestamp" in self.pod["metadata"]:
+            self._deleted.set()
+        tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._live())]
+        try:
+            deleted = asyncio.create_task(self._deleted.wait())
+            await asyncio.wait({*tasks, deleted}, return_when=asyncio.FIRST_COMPLETED)
+            if self._deleted.is_set():
+                await self._end()
+            deleted.cancel()
+        finally:
+            for container in self.containers:
+                container.kill()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def _end(self) -> None:
+        grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds", 30))
+        for container in self.containers:
+            await self._tell("Normal", "Killing", f"Stopping container {container.name}")
+        await asyncio.gather(*(container.stop(grace=grace) for container in self.containers))
+        body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
+        for _ in range(20):
+            try:
+                await self._api.request("DELETE", self._path, body)
+            except ApiError as error:
+                if error.status in (404, 409):
+                    return
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+    # ------------------------------------------------------------------------------------------------- living
+
+    async def _live(self) -> None:
+        await self._until(self._mount, "FailedMount", "MountVolume.SetUp failed")
+        running = [asyncio.create_task(self._run_container(container)) for container in self.containers]
+        running.append(asyncio.create_task(self._keep_volumes_fresh()))
+        try:
+            await asyncio.gather(*running)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _until(self, attempt: Any, reason: str, what: str) -> Any:
+        """Try until it works; the kubelet waits in the same way, and tells in the same words."""
+        told = ""
+        while True:
+            try:
+                return await attempt()
+            except (VolumeError, ApiError, KeyError) as error:
+                message = f"{what}: {error}"
+                if message != told:
+                    told = message
+                    await self._tell("Warning", reason, message)
+                await asyncio.sleep(0.5)
+
+    async def _mount(self) -> None:
+        for volume in self.pod["spec"].get("volumes") or []:
+            target = self.directory / "volumes" / volume["name"]
+            files = await volumes.contents(self._api, self.pod, volume, address=self.address)
+            host = await volumes.place(self._api, self.pod, volume)
+            if files is not None:
+                volumes.swap(target, files)
+            elif host is not None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.is_symlink():
+                    target.symlink_to(host)
+            elif "emptyDir" in volume:
+                target.mkdir(parents=True, exist_ok=True)
+            else:
+                raise VolumeError(f'volume "{volume["name"]}" is of a kind that does not work here')
+        for container in self.pod["spec"]["containers"]:
+            for mount in container.get("volumeMounts") or []:
+                self._link(mount)
+
+    def _link(self, mount: Json) -> None:
+        if "subPath" in mount or "subPathExpr" in mount:
+            raise VolumeError(f"{mount['mountPath']}: subPath does not work here")
+        link = self._root / mount["mountPath"].strip("/")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(self.directory / "volumes" / mount["name"])
+
+    async def _keep_volumes_fresh(self) -> None:
+        """Look at volumes again after the kubelet's own interval, or at once when the pod's annotations change."""
+        token_due = asyncio.get_running_loop().time() + _TOKEN_EVERY
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.sync_seconds):
+                    await self._refresh.wait()
+            except TimeoutError:
+                pass
+            self._refresh.clear()
+            try:
+                for volume in self.pod["spec"].get("volumes") or []:
+                    files = await volumes.contents(self._api, self.pod, volume, address=self.address)
+                    if files is not None:
+                        volumes.swap(self.directory / "volumes" / volume["name"], files)
+                if asyncio.get_running_loop().time() > token_due and self._has_token:
+                    await self._write_token()
+                    token_due += _TOKEN_EVERY
+            except (VolumeError, ApiError, KeyError) as error:
+                await self._tell("Warning", "FailedMount", str(error))
+
+    async def _run_container(self, container: Container) -> None:
+        argv = self._entry_point(container.spec)
+        if argv is None:
+            image = container.spec["image"]
+            await self._tell("Warning", "Failed", f'Failed to pull image "{image}": no process is known for it')
+            container.wait_for("ErrImagePull", f'no process is known for "{image}"')
+            await asyncio.sleep(2)
+            container.wait_for("ImagePullBackOff", f'Back-off pulling image "{image}"')
+            await asyncio.Event().wait()
+            return
+        variables = await self._until(lambda: self._variables(container.spec), "Failed", "Error")
+        mounts = [mount["mountPath"] for mount in container.spec.get("volumeMounts") or []]
+
+        def seen(text: str) -> str:
+            return rewrite(text, root=self._root, mounts=mounts)
+
+        environment = {name: seen(value) for name, value in variables.items()}
+        arguments = [seen(expand(argument, variables)) for argument in argv]
+        self._root.mkdir(parents=True, exist_ok=True)
+        await container.run(Command(arguments, self._inherited() | environment, self._root))
+
+    def _entry_point(self, spec: Json) -> list[str] | None:
+        image = spec["image"]
+        entry = next((argv for pattern, argv in self._settings.images.items() if fnmatch.fnmatch(image, pattern)), None)
+        if entry is None:
+            return None
+        return [*(spec.get("command") or entry), *(spec.get("args") or [])]
+
+    def _inherited(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+        mine = {"PATH": path, "HOME": str(self._root), "SERIN_HOST": self.address}
+        if self._has_token:
+            mine["KUBECONFIG"] = str(self.directory / "kubeconfig")
+        return kept | mine | dict(self._settings.environment)
+
+    async def _variables(self, spec: Json) -> dict[str, str]:
+        """Answer a container's own variables. Raises VolumeError, ApiError, KeyError."""
+        if self._has_token:
+            await self._write_token()
+        found: dict[str, str] = {}
+        for entry in spec.get("envFrom") or []:
+            for source in ({"configMap": entry.get("configMapRef")}, {"secret": entry.get("secretRef")}):
+                if any(source.values()):
+                    files = await volumes.contents(self._api, self.pod, source, address=self.address) or {}
+                    found |= {key: value.decode() for key, value in files.items()}
+        for entry in spec.get("env") or []:
+            found[entry["name"]] = await self._value(entry, found)
+        return found
+
+    async def _value(self, entry: Json, known: Mapping[str, str]) -> str:
+        source = entry.get("valueFrom")
+        if source is None:
+            return expand(entry.get("value", ""), known)
+        if "fieldRef" in source:
+            return field(source["fieldRef"]["fieldPath"], self.pod, address=self.address)
+        for kind, volume in (("configMapKeyRef", "configMap"), ("secretKeyRef", "secret")):
+            if kind in source:
+                files = await volumes.contents(self._api, self.pod, {volume: source[kind]}, address=self.address) or {}
+                if source[kind]["key"] in files:
+                    return files[source[kind]["key"]].decode()
+                if source[kind].get("optional"):
+                    return ""
+                raise VolumeError(f"couldn't find key {source[kind]['key']} in {volume} {source[kind]['name']}")
+        raise VolumeError(f"env {entry['name']}: only fieldRef, configMapKeyRef and secretKeyRef work here")
+
+    @property
+    def _has_token(self) -> bool:
+        return self.pod["spec"].get("automountServiceAccountToken") is not False
+
+    async def _write_token(self) -> None:
+        token = self.directory / "token"
+        token.touch(mode=0o600)
+        token.write_text(await volumes.service_account_token(self._api, self.pod))
+        authority = self.directory / "ca.crt"
+        authority.write_bytes(self._api.authority)
+        cluster = {"server": self._api.server, "certificate-authority": str(authority)}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "local", "cluster": cluster}],
+            "users": [{"name": "pod", "user": {"tokenFile": str(token), "token": token.read_text()}}],
+            "contexts": [{"name": "pod", "context": {"cluster": "local", "user": "pod"}}],
+            "current-context": "pod",
+        }
+        path = self.directory / "kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    # ------------------------------------------------------------------------------------------------- status
+
+    async def _publish(self) -> None:
+        """Write the status whenever it has changed."""
+        written = ""
+        self._changed.set()
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            status = self._status()
+            text = json.dumps(status, sort_keys=True)
+            if text == written:
+                continue
+            try:
+                await self._api.merge(f"{self._path}/status", {"metadata": {"uid": self.uid}, "status": status})
+                written = text
+            except ApiError as error:
+                if error.status == 404:  # noqa: PLR2004 - HTTP
+                    self._deleted.set()
+                    return
+                await asyncio.sleep(0.2)
+                self._changed.set()
+
+    def _status(self) -> Json:
+        all_ready = all(container.ready for container in self.containers)
+        is_running = any("running" in container.state or container.restarts for container in self.containers)
+        conditions = [
+            self._condition("PodScheduled", holds=True),
+            self._condition("Initialized", holds=True),
+            self._condition("ContainersReady", holds=all_ready),
+            self._condition("Ready", holds=all_ready),
+        ]
+        return {
+            "phase": "Running" if is_running else "Pending",
+            "hostIP": self._settings.host_address,
+            "podIP": self.address,
+            "podIPs": [{"ip": self.address}],
+            "startTime": self._placed_at,
+            "conditions": conditions,
+            "containerStatuses": [container.status() for container in self.containers],
+        }
+
+    def _condition(self, kind: str, *, holds: bool) -> Json:
+        status = str(holds)
+        before = self._transitions.get(kind)
+        if before is None or before[0] != status:
+            self._transitions[kind] = before = (status, now_text())
+        reason = {} if holds else {"reason": "ContainersNotReady", "message": "containers with unready status"}
+        return {"type": kind, "status": status, "lastTransitionTime": before[1], **reason}
+
+    async def _tell(self, kind: str, reason: str, message: str) -> None:
+        metadata = self.pod["metadata"]
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": self.uid,
+            },
+            "type": kind,
+            "reason": reason,
+            "message": message,
+            "source": {"component": "kubelet", "host": "local"},
+            "firstTimestamp": now_text(),
+            "lastTimestamp": now_text(),
+            "count": 1,
+        }
+        try:
+            await self._api.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body)
+        except ApiError:
+            # An event is a courtesy; the namespace may be going away.
+            return

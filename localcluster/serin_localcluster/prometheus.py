@@ -1,0 +1,109 @@
+"""Prometheus 3 beside the cluster: it finds the pods through the API server and scrapes those that ask for it."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import aiohttp
+import yaml
+
+from serin_localcluster import processes
+from serin_localcluster.build import PROMETHEUS, build
+from serin_localcluster.controlplane import StartError, free_port, tail
+
+READY_WITHIN = 30.0
+JOB = "serin-pods"
+
+
+def find() -> Path:
+    """Answer a Prometheus 3: the one on the PATH, else our own build. Raises BuildError."""
+    found = shutil.which("prometheus")
+    if found is not None:
+        done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+        if re.search(r"version (?:[3-9]|\d\d)\.", done.stdout + done.stderr):
+            return Path(found)
+    return build(PROMETHEUS)
+
+
+class Prometheus:
+    """One Prometheus process, always on the same port and with the same data."""
+
+    def __init__(self, program: Path, directory: Path, *, kubeconfig: Path, scrape_interval_seconds: float) -> None:
+        self._program, self._directory = program, directory
+        self._process: asyncio.subprocess.Process | None = None
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        directory.mkdir(parents=True, exist_ok=True)
+        config = configuration(kubeconfig=kubeconfig, scrape_interval_seconds=scrape_interval_seconds)
+        (directory / "prometheus.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    async def start(self) -> None:
+        """Start it, unless it runs. Raises StartError."""
+        if self._process is not None and self._process.returncode is None:
+            return
+        log = self._directory / "prometheus.log"
+        argv = [
+            str(self._program),
+            f"--config.file={self._directory / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={self._directory / 'data'}",
+            "--storage.tsdb.retention.time=1d",
+            f"--web.listen-address=127.0.0.1:{self._port}",
+            "--log.level=warn",
+        ]
+        self._process = await processes.start(argv, log=log)
+        try:
+            async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as session:
+                while not await _is_ready(session, f"{self.url}/-/ready"):
+                    if self._process.returncode is not None:
+                        raise StartError(f"Prometheus ended with {self._process.returncode}; {log} ends:\n{tail(log)}")
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise StartError(f"Prometheus was not ready within {READY_WITHIN:g} s; {log} ends:\n{tail(log)}") from None
+
+    async def stop(self) -> None:
+        """End it; its data stays."""
+        if self._process is not None:
+            await processes.end(self._process, grace=5)
+
+
+async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as response:
+            return response.status == 200  # noqa: PLR2004 - HTTP
+    except aiohttp.ClientError:
+        return False
+
+
+def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[str, object]:
+    """Answer a configuration that scrapes annotated pods, and keeps their names as labels."""
+    interval = f"{int(scrape_interval_seconds * 1000)}ms"
+    annotation = "__meta_kubernetes_pod_annotation_prometheus_io_"
+    relabel = [
+        {"source_labels": [f"{annotation}scrape"], "regex": "true", "action": "keep"},
+        {"source_labels": ["__meta_kubernetes_pod_ip"], "regex": ".+", "action": "keep"},
+        {
+            "source_labels": ["__meta_kubernetes_pod_phase"],
+            "regex": "Pending|Succeeded|Failed|Completed",
+            "action": "drop",
+        },
+        {"source_labels": [f"{annotation}path"], "regex": "(.+)", "target_label": "__metrics_path__"},
+        {
+            "source_labels": ["__meta_kubernetes_pod_ip", f"{annotation}port"],
+            "regex": "(.+);(.+)",
+            "replacement": "$1:$2",
+            "target_label": "__address__",
+        },
+        {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
+        {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+    ]
+    job = {
+        "job_name": JOB,
+        "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(kubeconfig)}],
+        "relabel_configs": relabel,
+    }
+    return {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval},
+        "scrape_configs": [job],
+    }

@@ -1,0 +1,182 @@
+"""Every situation of contracts.md as real status objects: conditions, phase, and what Argo CD makes of them."""
+
+from pathlib import Path
+
+import pytest
+from lupa.lua51 import LuaRuntime
+from models.world import World, spec
+
+from serin_core.observed import RulesMissing, ServerImage
+from serin_core.pods import RunQuality
+
+A, B = "run_aaaaaaaa_1", "run_bbbbbbbb_1"
+DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B)}
+HEALTH = (Path(__file__).parents[3] / "manifests" / "argocd" / "health.lua").read_text(encoding="utf-8")
+
+
+def world(**changes):
+    made = World(spec(A, **changes))
+    made.registry = dict(DIGESTS)
+    return made
+
+
+def running():
+    at = world()
+    at.verdict = "unsure"
+    at.settle(rounds=20)
+    return at
+
+
+def promoted():
+    at = world()
+    at.settle(rounds=40)
+    return at
+
+
+def at_cap():
+    at = world(canary={"percent": 30, "shadowSoak": "1s", "steps": [{"percent": 100, "soak": "1s"}]})
+    at.settle(rounds=40)
+    return at
+
+
+def rolled_back():
+    at = running()
+    at.verdict = "fail"
+    at.settle(rounds=10)
+    return at
+
+
+def refused():
+    at = world()
+    at.quality = RunQuality(f1_macro=0.5, f1_min=0.1)
+    at.settle(rounds=20)
+    return at
+
+
+def missing():
+    at = world()
+    at.registry = {}
+    at.settle(rounds=20)
+    return at
+
+
+def blind():
+    at = running()
+    at.verdict = "silent"
+    at.settle(rounds=10)
+    return at
+
+
+def no_gate():
+    names = ("availability", "errors", "latency", "agreement", "acceptedRatio")
+    at = world(gates={"metrics": [{"name": name, "disabled": True} for name in names]})
+    at.settle(rounds=20)
+    return at
+
+
+def suspended():
+    at = world(suspend=True)
+    at.settle(rounds=20)
+    return at
+
+
+def unseen_change():
+    at = promoted()
+    at.edit(spec(B))
+    return at
+
+
+SITUATIONS = {
+    "under way": (running, "Shadow", ("Unknown", "RolloutProgressing"), True, False, True, "Progressing"),
+    "promoted": (promoted, "Promoted", ("True", "Promoted"), False, False, True, "Healthy"),
+    "at its cap": (at_cap, "AtCap", ("True", "AtCap"), False, False, True, "Healthy"),
+    "rolled back": (rolled_back, "RolledBack", ("False", "RolledBack"), False, True, True, "Degraded"),
+    "refused by the acceptance gate": (refused, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
+    "missing in the registry": (missing, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
+    "Prometheus unreachable": (blind, "Shadow", ("Unknown", "MetricsUnavailable"), True, False, True, "Progressing"),
+    "no gate can judge": (no_gate, "Shadow", ("Unknown", "NoGate"), True, False, True, "Progressing"),
+    "suspended": (suspended, "Suspended", ("Unknown", "Suspended"), True, False, True, "Suspended"),
+}
+
+
+def as_lua(lua, value):
+    if isinstance(value, dict):
+        return lua.table_from({key: as_lua(lua, item) for key, item in value.items()})
+    if isinstance(value, list):
+        return lua.table_from([as_lua(lua, item) for item in value])
+    return value
+
+
+def argo_health(status, generation):
+    # Argo CD runs health checks without the standard libraries.
+    lua = LuaRuntime(unpack_returned_tuples=True)
+    lua.execute("os = nil; io = nil; debug = nil; package = nil; require = nil")
+    lua.globals().obj = as_lua(lua, {"metadata": {"generation": generation}, "status": status})
+    return dict(lua.execute(HEALTH))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_each_situation_has_its_conditions_and_its_health(situation):
+    make, phase, (ready, reason), reconciling, stalled, available, health = situation
+    at = make()
+    status = at.status
+    conditions = {condition.type: condition for condition in status.conditions}
+    assert status.phase == phase
+    assert (conditions["Ready"].status, conditions["Ready"].reason) == (ready, reason)
+    assert conditions["Reconciling"].status == str(reconciling)
+    assert conditions["Stalled"].status == str(stalled)
+    assert conditions["Available"].status == str(available)
+    assert all(condition.observed_generation == at.generation for condition in status.conditions)
+    assert "\n" not in conditions["Ready"].message
+    found = argo_health(status.model_dump(mode="json", exclude_none=True), at.generation)
+    assert found["status"] == health
+    assert found["message"] == conditions["Ready"].message
+
+
+def test_a_change_that_the_operator_has_not_seen_is_progressing():
+    at = unseen_change()
+    found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation)
+    assert found["status"] == "Progressing"
+
+
+def test_an_object_without_status_is_progressing():
+    assert argo_health(None, 1)["status"] == "Progressing"
+
+
+def test_a_settled_resource_is_not_written_again():
+    at = promoted()
+    version = at.version
+    at.settle(rounds=5)
+    assert at.version == version
+
+
+def test_a_transition_time_moves_only_when_the_status_flips():
+    at = running()
+    before = {condition.type: condition for condition in at.status.conditions}
+    at.verdict = "silent"
+    at.settle(rounds=5)
+    after = {condition.type: condition for condition in at.status.conditions}
+    assert after["Ready"].reason != before["Ready"].reason
+    assert after["Ready"].last_transition_time == before["Ready"].last_transition_time
+
+
+def test_forced_shadow_is_said():
+    at = world(shadow=False)
+    at.verdict = "unsure"
+    at.settle(rounds=20)
+    assert "ShadowForced" in [condition.type for condition in at.status.conditions]
+    at.verdict = "pass"
+    at.settle(rounds=30)
+    assert "ShadowForced" not in [condition.type for condition in at.status.conditions]
+
+
+@pytest.mark.parametrize(
+    "trouble", [RulesMissing("ConfigMap r does not exist"), ServerImage("x", refusal="not allowed")]
+)
+def test_what_cannot_be_rendered_leaves_the_pods_as_they_are(trouble):
+    at = promoted()
+    template = at.children["Deployment", "categories"]["spec"]["template"]
+    at.trouble = trouble
+    at.settle(rounds=5)
+    assert at.children["Deployment", "categories"]["spec"]["template"] == template
+    assert len(at.pods) == 2

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+from models.world import World, spec
+
+from serin_core.observed import Observed, Resource, ServerImage
+from serin_core.rollout.move import Move
+from serin_core.rollout.protocol import PROTOCOL, Look
+from serin_core.rollout.steps import ladder, next_step, soak_of
+from serin_core.rollout.transitions import TABLE, ImpossibleTransitionError, Row, State, diagram, take_first
+from serin_core.status import Status
+
+A = "run_aaaaaaaa_1"
+DOCS = Path(__file__).parents[3] / "docs" / "protocol.md"
+
+
+def look():
+    world = World(spec(A))
+    resource = Resource("default", "x", "uid", 1, "1", world.spec, None)
+    return Look(resource, Status(), Observed(image=ServerImage("i")), world.now, "")
+
+
+def test_the_diagram_in_the_documentation_is_made_from_the_table():
+    assert diagram() in DOCS.read_text(encoding="utf-8")
+
+
+def test_a_rule_that_leads_elsewhere_than_its_row_is_a_mistake_of_the_program():
+    row = Row("Oops", (State.IDLE,), State.RUNNING, lambda seen, _protocol: Move(seen.status, "x", "x"))
+    with pytest.raises(ImpossibleTransitionError, match="Oops led from Idle to Idle, not to Running"):
+        take_first(look(), PROTOCOL, [row])
+
+
+def test_every_state_can_be_reached_and_left():
+    entered = {row.target for row in TABLE} | {State.IDLE}
+    left = {source for row in TABLE for source in row.sources}
+    assert entered >= set(State)
+    assert left >= set(State)
+
+
+@pytest.mark.parametrize(
+    ("cap", "steps", "rungs"),
+    [
+        (100, (10, 50, 100), (10, 50, 100)),
+        (50, (10, 50, 100), (10, 50)),
+        (30, (10, 50, 100), (10, 30)),
+        (5, (10, 50, 100), (5,)),
+        (0, (10, 50, 100), ()),
+        (100, (10, 50), (10, 50)),
+    ],
+)
+def test_steps_above_the_cap_become_one_step_at_it(cap, steps, rungs):
+    canary = spec(A, canary={"percent": cap, "steps": [{"percent": step} for step in steps]}).canary
+    assert ladder(canary) == rungs
+
+
+def test_steps_edited_in_mid_trial_leave_the_position_where_it_is():
+    canary = spec(A, canary={"steps": [{"percent": 20, "soak": "1h"}, {"percent": 100, "soak": "2h"}]}).canary
+    assert next_step(canary, percent=10) == 20
+    assert next_step(canary, percent=50) == 100
+    assert soak_of(canary, percent=50).total_seconds() == 7200
+    assert next_step(canary, percent=100) is None

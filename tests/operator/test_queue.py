@@ -1,0 +1,156 @@
+import asyncio
+
+from serin_operator.queue import WorkQueue, work
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def queue():
+    clock = Clock()
+    return WorkQueue(clock=clock), clock
+
+
+def test_a_key_told_of_twice_is_worked_on_once():
+    todo, _ = queue()
+    todo.add("a")
+    todo.add("a")
+    assert todo.take() == "a"
+    assert todo.take() is None
+
+
+def test_a_key_is_never_worked_on_twice_at_once_but_once_more_afterwards():
+    todo, _ = queue()
+    todo.add("a")
+    assert todo.take() == "a"
+    todo.add("a")
+    assert todo.take() is None
+    todo.done("a")
+    assert todo.take() == "a"
+    todo.done("a")
+    assert todo.take() is None
+
+
+def test_a_delayed_key_comes_when_it_is_due():
+    todo, clock = queue()
+    todo.add_after("a", 10)
+    assert todo.take() is None
+    clock.now = 10.0
+    assert todo.take() == "a"
+
+
+def test_the_earlier_of_two_delays_counts_and_the_later_is_forgotten():
+    todo, clock = queue()
+    todo.add_after("a", 10)
+    todo.add_after("a", 2)
+    todo.add_after("a", 50)
+    clock.now = 3.0
+    assert todo.take() == "a"
+    todo.done("a")
+    clock.now = 100.0
+    assert todo.take() is None
+
+
+def test_being_told_of_a_key_overtakes_its_delay():
+    todo, clock = queue()
+    todo.add_after("a", 10)
+    todo.add("a")
+    assert todo.take() == "a"
+    todo.done("a")
+    clock.now = 20.0
+    assert todo.take() is None
+
+
+def test_a_delay_asked_for_while_told_of_again_is_not_waited_for():
+    todo, clock = queue()
+    todo.add("a")
+    todo.take()
+    todo.add("a")
+    todo.done("a")
+    todo.add_after("a", 10)
+    assert todo.take() == "a"
+    todo.done("a")
+    clock.now = 11.0
+    assert todo.take() is None
+
+
+def test_failures_wait_longer_each_time_up_to_a_bound_and_are_forgotten():
+    todo, _ = queue()
+    delays = [todo.retry_delay("a") for _ in range(100)]
+    assert 0.3 < delays[0] < 0.7
+    assert 45 < delays[-1] <= 75
+    todo.succeeded("a")
+    assert todo.retry_delay("a") < 0.7
+
+
+def run_until_idle(todo, handle, *, workers):
+    async def main():
+        tasks = [asyncio.create_task(work(todo, handle, deadline=1)) for _ in range(workers)]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_key_that_fails_does_not_stop_the_others_and_comes_back():
+    todo, clock = queue()
+    worked = []
+
+    async def handle(key):
+        worked.append(key)
+        if key == "bad":
+            raise RuntimeError("no")
+
+    todo.add("bad")
+    todo.add("good")
+    run_until_idle(todo, handle, workers=1)
+    assert worked == ["bad", "good"]
+    clock.now = 1.0
+    assert todo.take() == "bad"
+
+
+def test_workers_are_bounded_and_no_key_overlaps_itself():
+    todo, _ = queue()
+    running, most, overlapped = set(), 0, False
+
+    async def handle(key):
+        nonlocal most, overlapped
+        overlapped |= key in running
+        running.add(key)
+        most = max(most, len(running))
+        todo.add(key) if len(running) == 1 and key == "a" else None
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        running.discard(key)
+
+    for key in "abcdef":
+        todo.add(key)
+    run_until_idle(todo, handle, workers=3)
+    assert most == 3
+    assert not overlapped
+
+
+def test_a_handler_that_hangs_is_ended_by_the_deadline():
+    todo, _ = queue()
+
+    async def handle(_key):
+        await asyncio.Event().wait()
+
+    async def main():
+        todo.add("a")
+        task = asyncio.create_task(work(todo, handle, deadline=0.01))
+        while todo.depth() or not todo._later:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    assert todo._due.keys() == {"a"}
