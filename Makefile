@@ -24,6 +24,21 @@ install: .venv/.complete ## install the environment from the lock, with hashes
 test: .venv/.complete ## run all tests
 	@$(BIN)/python -m pytest
 
+DATA ?=
+KEEP ?=
+.PHONY: demo
+demo: .venv/.complete ## a rollout that ends well and two that must not, on real parts (DATA=file.csv, KEEP=1)
+	@$(BIN)/python -m serin_demo $(if $(DATA),--data $(DATA)) $(if $(KEEP),--keep)
+
+DIR ?= .cluster
+.PHONY: cluster
+cluster: .venv/.complete ## start a local cluster and leave it up
+	@$(BIN)/python -m serin_localcluster up --directory $(DIR)
+
+.PHONY: cluster-down
+cluster-down: .venv/.complete ## end it
+	@$(BIN)/python -m serin_localcluster down --directory $(DIR)
+
 .PHONY: lint
 lint: .venv/.complete ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

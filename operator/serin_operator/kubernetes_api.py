@@ -20,6 +20,7 @@ from serin_operator.ports import ClusterError, ConflictError, NotFoundError, Ref
 
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
+_TURNS: Final = 5
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _PATHS: Final[Mapping[str, str]] = {
     names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
@@ -71,19 +72,27 @@ class KubernetesApi:
         leaves out would stay for ever.
         """
         kind, namespace, name = rendered["kind"], rendered["metadata"]["namespace"], rendered["metadata"]["name"]
-        made = await self._request(
-            "POST", _path(kind, namespace), query={"fieldManager": names.FIELD_MANAGER}, body=rendered
-        )
-        entries = made["metadata"].get("managedFields", [])
-        turned = [
-            {"op": "replace", "path": f"/metadata/managedFields/{index}/operation", "value": "Apply"}
-            for index, entry in enumerate(entries)
-            if entry["manager"] == names.FIELD_MANAGER and entry["operation"] == "Update"
-        ]
-        if turned:
-            version = made["metadata"]["resourceVersion"]
-            turned.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": version})
-            await self._request("PATCH", _path(kind, namespace, name), body=turned, content_type=JSON_PATCH)
+        query = {"fieldManager": names.FIELD_MANAGER}
+        made = await self._request("POST", _path(kind, namespace), query=query, body=rendered)
+        for _ in range(_TURNS):
+            try:
+                await self._turn_into_apply(_path(kind, namespace, name), made)
+            except ConflictError:
+                # A controller has written it in between; only the place in the list may have changed.
+                made = await self.get(kind, namespace, name)
+            else:
+                return
+
+    async def _turn_into_apply(self, path: str, live: Json) -> None:
+        for index, entry in enumerate(live["metadata"].get("managedFields", [])):
+            if entry["manager"] == names.FIELD_MANAGER and entry["operation"] == "Update":
+                place = f"/metadata/managedFields/{index}"
+                patch = [
+                    {"op": "test", "path": f"{place}/manager", "value": names.FIELD_MANAGER},
+                    {"op": "test", "path": f"{place}/operation", "value": "Update"},
+                    {"op": "replace", "path": f"{place}/operation", "value": "Apply"},
+                ]
+                await self._request("PATCH", path, body=patch, content_type=JSON_PATCH)
 
     async def apply(self, rendered: Json, resource_version: str) -> None:
         """See ports.Kubernetes."""
@@ -156,6 +165,8 @@ class KubernetesApi:
         text = (raw or b"").decode("utf-8", "replace")
         if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP
             return dict(json.loads(text or "{}"))
+        if answer.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
+            raise ConflictError(f"{method} {path}: it is not what was read any more")
         raise _error(answer.status, f"{method} {path}", text)
 
 
@@ -169,8 +180,6 @@ def _error(status: int, what: str, text: str) -> ClusterError:
         case 404:
             return NotFoundError(message)
         case 409:
-            return ConflictError(message)
-        case 422 if "test" in message and "failed" in message:
             return ConflictError(message)
         case 400 | 403 | 422 | 429:
             return RefusedError(message)
