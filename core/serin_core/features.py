@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite, log1p
+from operator import add
 from typing import Any, Final, Self
 
 MIN_USERS: Final = 3
@@ -18,7 +19,9 @@ MIN_USERS: Final = 3
 KEY_WORDS: Final = 3
 """A merchant key is made of at most this many words."""
 STEM_LETTERS: Final = 5
-"""Longer words also count by their first letters: terminals cut names, and new shops share the beginnings of words."""
+"""Longer words of a description also count by their first letters: people type plurals and cut words."""
+PIECE_LETTERS: Final = 3
+"""A merchant also counts by pieces of so many letters: terminals cut names, and new shops are named like old ones."""
 
 _PROCESSOR: Final = re.compile(
     r"(?:\s*\b(?:sq|tst|pp|paypal|sumup|zettle|stripe|py|sp|ezi|wpy|ic|dd|gpay|cke|bt|fs)\s?\*\s*)+"
@@ -72,13 +75,18 @@ def merchant_key(merchant: str) -> str:
 
 
 def merchant_tokens(transaction: Transaction) -> list[str]:
-    """Answer the tokens of a merchant: its words and stems, each once, in order."""
-    return _tokens("m", transaction.merchant)
+    """Answer the tokens of a merchant: its words `m:...` and pieces `m^...`, each once, in order."""
+    words = _words(_plain(transaction.merchant))
+    joined = f"_{'_'.join(words)}_"
+    pieces = [f"m^{joined[at : at + PIECE_LETTERS]}" for at in range(len(joined) - PIECE_LETTERS + 1)]
+    return list(dict.fromkeys([*(f"m:{word}" for word in words if len(word) > 1), *pieces]))
 
 
 def description_tokens(transaction: Transaction) -> list[str]:
-    """Answer the tokens of a description: its words and stems, each once, in order."""
-    return _tokens("d", transaction.description)
+    """Answer the tokens of a description: its words `d:...` and stems `d~...`, each once, in order."""
+    words = [word for word in _words(_plain(transaction.description)) if len(word) > 1]
+    stems = [f"d~{word[:STEM_LETTERS]}" for word in words if len(word) > STEM_LETTERS]
+    return list(dict.fromkeys([*(f"d:{word}" for word in words), *stems]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,7 @@ class Encoder:
         rows = [odds for token in tokens if (odds := self.by_token.get(token)) is not None]
         total = list(rows[0]) if rows else self._nothing()
         for odds in rows[1:]:
-            total = [a + b for a, b in zip(total, odds, strict=True)]
+            total = list(map(add, total, odds))
         return total, len(rows)
 
 
@@ -170,18 +178,6 @@ def _plain(text: str) -> str:
 
 def _words(plain: str) -> list[str]:
     return _WORD.findall(plain)
-
-
-def _tokens(field: str, text: str) -> list[str]:
-    if not text:
-        return []
-    found: dict[str, None] = {}
-    for word in _words(_plain(text)):
-        if len(word) > 1:
-            found[f"{field}:{word}"] = None
-        if len(word) > STEM_LETTERS:
-            found[f"{field}~{word[:STEM_LETTERS]}"] = None
-    return list(found)
 
 
 def _strings(found: Any, name: str) -> tuple[str, ...]:

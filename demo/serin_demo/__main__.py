@@ -1,4 +1,7 @@
-"""`make demo`: the main job on real parts, from nothing, in a few minutes. Exit status 0 only if all three runs ended right."""
+"""`make demo`: the main job on real parts, from nothing, in a few minutes.
+
+Exit status 0 only if all three runs ended as they should.
+"""
 
 import argparse
 import concurrent.futures
@@ -11,19 +14,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from serin_localcluster.build import BuildError
-from serin_localcluster.cluster import Cluster, ClusterStartError, build_all, start_cluster
-
 from serin_demo import data
 from serin_demo.commands import BIN, CommandError, run
 from serin_demo.data import DataError, Halves
 from serin_demo.installation import NAME, NAMESPACE, ROOT, Installation
-from serin_demo.story import Act, play
+from serin_demo.story import Act, Theatre, play
 from serin_demo.telling import Telling
 from serin_demo.traffic import Traffic
+from serin_localcluster.build import BuildError
+from serin_localcluster.cluster import Cluster, ClusterStartError, build_all, start_cluster
 
 DIRECTORY = ROOT / ".demo"
 RATE = 400.0
+LONGEST_ACT = 150.0
+"""Seconds after which a run counts as not having ended."""
 IMAGES = {
     "*serin-operator:*": [str(BIN / "serin-operator")],
     "*serin-server:*": [str(BIN / "serin-server")],
@@ -123,14 +127,7 @@ def _play_all(telling: Telling, installation: Installation, traffic: Traffic, ru
         Act("A run that reads only merchants, until at 50 % the terminals change what they print", terse, "RolledBack"),
     ]
     for act, turns_bad_at in zip(acts, (None, None, 50.0), strict=True):
-        play(
-            act,
-            installation=installation,
-            telling=telling,
-            traffic=traffic,
-            turns_bad_at=turns_bad_at,
-            limit=150,
-        )
+        play(act, Theatre(installation, telling, traffic), turns_bad_at=turns_bad_at, limit=LONGEST_ACT)
     return acts
 
 

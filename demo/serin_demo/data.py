@@ -1,4 +1,4 @@
-"""The demo's transactions: the first 70 % of time trains, the rest is the traffic, its categories the users' feedback."""
+"""The demo's transactions: the first 70 % of time trains, the rest is the traffic, its categories what users say."""
 
 import csv
 import gzip
@@ -73,6 +73,6 @@ def without_descriptions(rows: Iterable[Row]) -> list[Row]:
 
 
 def garbled(row: Row) -> Row:
-    """Answer a transaction as terminals print it after a change of their software: a number where the shop's name was."""
+    """Answer a transaction as terminals print it after a change of their software: a number for the shop's name."""
     number = sum(row["merchant"].encode()) % 9000 + 1000
     return {**row, "merchant": f"TERMINAL {number} POS"}

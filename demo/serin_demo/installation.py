@@ -1,4 +1,4 @@
-"""What a person would apply: the manifests of this project, a namespace, a registry volume, tokens, rules, the resource."""
+"""What a person would apply: this project's manifests, a namespace, a registry volume, tokens, rules, the resource."""
 
 import json
 import secrets
@@ -32,7 +32,7 @@ class Installation:
         self.kubectl("apply", "--server-side", "-f", "-", text=yaml.safe_dump_all(list(objects)))
 
     def install_operator(self, *, prometheus_url: str, timeout: str = "60s") -> None:
-        """Apply manifests/default with this cluster's Prometheus, as an overlay, and wait until the operator is ready."""
+        """Apply manifests/default with this cluster's Prometheus, as an overlay, and wait for the operator."""
         overlay = self.directory / "overlay"
         overlay.mkdir(parents=True, exist_ok=True)
         config = {
@@ -110,4 +110,4 @@ def resource(run_id: str) -> dict[str, object]:
         "steps": [{"percent": percent, "soak": "5s"} for percent in (10, 50, 100)],
     }
     spec["analysis"] = {"interval": "1s"}
-    return written | {"metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}
+    return dict(written) | {"metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}

@@ -1,7 +1,7 @@
 """The three acts: a run that deserves its place, one that must not leave the shadow, one that turns bad half-way."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -45,24 +45,25 @@ class Act:
         }
 
 
-def play(
-    act: Act,
-    *,
-    installation: Installation,
-    telling: Telling,
-    traffic: Traffic,
-    turns_bad_at: float | None = None,
-    limit: float,
-    clock: Callable[[], float] = time.monotonic,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """Where acts are played."""
+
+    installation: Installation
+    telling: Telling
+    traffic: Traffic
+
+
+def play(act: Act, theatre: Theatre, *, turns_bad_at: float | None, limit: float) -> None:
     """Name the run in the resource and follow it until it ends, or until `limit` seconds are over.
 
     From `turns_bad_at` percent of users on, the merchants' terminals print something else.
     """
+    installation, telling, traffic = theatre.installation, theatre.telling, theatre.traffic
     telling.say(f"--- {act.title}: {act.run_id}")
     installation.name_run(act.run_id)
-    began, told = clock(), set[str]()
-    while clock() - began < limit:
+    began, told = time.monotonic(), set[str]()
+    while time.monotonic() - began < limit:
         status = _as_mapping(installation.read().get("status"))
         act.history = [entry for entry in status.get("history", []) if entry.get("runID") == act.run_id]
         for entry in act.history:
@@ -77,7 +78,7 @@ def play(
             act.outcome = ENDS[act.history[-1]["event"]]
             break
         time.sleep(0.1)
-    act.seconds = clock() - began
+    act.seconds = time.monotonic() - began
     if act.outcome == "RolledBack":
         act.seconds_to_confirm = _seconds_to_confirm(installation, act)
     traffic.is_garbled.clear()

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import yaml
 from pydantic import ValidationError
-from serin_core.rules import Rules, RulesError
 
 from serin_core import children, names
 from serin_core.counting import Reading, Unreadable, stage_query, tally
@@ -26,6 +25,7 @@ from serin_core.observed import (
 )
 from serin_core.pods import PodReport
 from serin_core.resource import SuggestionModelSpec
+from serin_core.rules import Rules, RulesError
 from serin_core.status import Crash, Status
 from serin_operator.ports import Kubernetes, Metrics, NotFoundError, Pods
 from serin_operator.settings import ServerDefaults

@@ -1,0 +1,190 @@
+"""One reconcile against a Kubernetes that lives in memory: the order of effects, and where a pass ends."""
+
+import asyncio
+import copy
+from datetime import UTC, datetime
+
+from serin_core import names
+from serin_core.counting import Unreadable
+from serin_core.observed import NoAnswer
+from serin_operator.apply import Applier
+from serin_operator.gather import Gatherer
+from serin_operator.ports import ConflictError, NotFoundError, RefusedError
+from serin_operator.reconcile import Key, Reconciler
+from serin_operator.settings import ServerDefaults
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = Key("default", "categories")
+SPEC = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}}
+
+
+class MemoryCluster:
+    """Implements ports.Kubernetes over a dictionary, and remembers every write."""
+
+    def __init__(self):
+        self.objects, self.version, self.writes, self.fail = {}, 0, [], {}
+        self.put(
+            {
+                "kind": names.KIND,
+                "metadata": {"namespace": "default", "name": "categories", "uid": "uid-1", "generation": 1},
+                "spec": copy.deepcopy(SPEC),
+            }
+        )
+
+    def put(self, found):
+        self.version += 1
+        stored = copy.deepcopy(found)
+        stored["metadata"] |= {"resourceVersion": str(self.version)}
+        self.objects[stored["kind"], stored["metadata"]["namespace"], stored["metadata"]["name"]] = stored
+
+    def _write(self, what, name):
+        self.writes.append((what, name))
+        error = self.fail.pop((what, name), None) or self.fail.get((what, "any"))
+        if error:
+            raise error
+
+    def _at(self, kind, namespace, name, version):
+        live = self.objects.get((kind, namespace, name))
+        if live is None:
+            raise NotFoundError(name)
+        if version is not None and live["metadata"]["resourceVersion"] != version:
+            raise ConflictError(name)
+        return live
+
+    async def get(self, kind, namespace, name):
+        return copy.deepcopy(self._at(kind, namespace, name, None))
+
+    async def list(self, kind, namespace, labels):
+        return [
+            copy.deepcopy(one)
+            for (found, where, _), one in self.objects.items()
+            if (found, where) == (kind, namespace) and labels.items() <= one["metadata"].get("labels", {}).items()
+        ]
+
+    async def create(self, rendered):
+        metadata = rendered["metadata"]
+        self._write(f"create {rendered['kind']}", metadata["name"])
+        if (rendered["kind"], metadata["namespace"], metadata["name"]) in self.objects:
+            raise ConflictError(metadata["name"])
+        self.put(rendered)
+
+    async def apply(self, rendered, resource_version):
+        metadata = rendered["metadata"]
+        self._write(f"apply {rendered['kind']}", metadata["name"])
+        self._at(rendered["kind"], metadata["namespace"], metadata["name"], resource_version)
+        self.put(rendered)
+
+    async def put_status(self, namespace, name, status, resource_version):
+        self._write("status", name)
+        live = self._at(names.KIND, namespace, name, resource_version)
+        self.put(live | {"status": status})
+
+    async def annotate_pod(self, namespace, name, *, uid, expected, annotations):
+        self._write("annotate", name)
+        live = self._at("Pod", namespace, name, None)
+        live["metadata"]["annotations"] |= annotations
+
+    async def delete(self, kind, namespace, name, *, resource_version, uid):
+        self._write(f"delete {kind}", name)
+        self._at(kind, namespace, name, resource_version)
+        del self.objects[kind, namespace, name]
+
+    async def evict(self, namespace, name):
+        self._write("evict", name)
+        raise RefusedError("budget")
+
+
+class SilentMetrics:
+    async def read(self, endpoint, query, at):
+        return Unreadable("Unreachable", "down")
+
+
+class SilentPods:
+    async def ask(self, address, port):
+        return NoAnswer("silent")
+
+
+def reconciler(cluster):
+    gatherer = Gatherer(
+        cluster=cluster, metrics=SilentMetrics(), pods=SilentPods(), server=ServerDefaults(image="server:1")
+    )
+    return Reconciler(cluster=cluster, gatherer=gatherer, applier=Applier(cluster), clock=lambda: NOW)
+
+
+def look(cluster):
+    cluster.writes.clear()
+    return asyncio.run(reconciler(cluster).reconcile(KEY))
+
+
+def test_status_is_written_before_any_child():
+    cluster = MemoryCluster()
+    look(cluster)
+    kinds = [what for what, _ in cluster.writes]
+    assert kinds[0] == "status"
+    assert kinds[1] == "create ConfigMap"
+    assert kinds[-1] == "create Event"
+
+
+def test_an_unchanged_object_is_not_written():
+    cluster = MemoryCluster()
+    for _ in range(4):
+        look(cluster)
+    result = look(cluster)
+    assert cluster.writes == []
+    assert result.outcome == "unchanged"
+    assert result.requeue_after.total_seconds() > 0
+
+
+def test_a_conflict_ends_the_pass_and_asks_for_another():
+    cluster = MemoryCluster()
+    cluster.fail["status", "categories"] = ConflictError("somebody was faster")
+    result = look(cluster)
+    assert [what for what, _ in cluster.writes] == ["status"]
+    assert (result.outcome, result.requeue_after.total_seconds()) == ("conflict", 0)
+
+
+def test_a_child_that_appeared_in_between_is_not_overwritten():
+    cluster = MemoryCluster()
+    cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")
+    look(cluster)
+    assert [what for what, _ in cluster.writes] == ["status", "create ConfigMap"]
+
+
+def test_an_event_that_cannot_be_posted_stops_nothing():
+    cluster = MemoryCluster()
+    cluster.fail["create Event", "any"] = RefusedError("no")
+    assert look(cluster).outcome == "changed"
+    assert not [key for key in cluster.objects if key[0] == "Event"]
+
+
+def test_an_object_that_is_gone_is_forgotten():
+    cluster = MemoryCluster()
+    cluster.objects.clear()
+    result = look(cluster)
+    assert (result.outcome, result.requeue_after) == ("gone", None)
+
+
+def test_an_object_that_is_being_deleted_gets_no_more_children():
+    cluster = MemoryCluster()
+    cluster.objects[names.KIND, "default", "categories"]["metadata"]["deletionTimestamp"] = "now"
+    assert look(cluster).outcome == "deleting"
+    assert cluster.writes == []
+
+
+def test_a_service_of_somebody_else_is_left_alone_and_said():
+    cluster = MemoryCluster()
+    theirs = {"kind": "Service", "metadata": {"namespace": "default", "name": "categories"}, "spec": {"theirs": True}}
+    cluster.put(theirs)
+    look(cluster)
+    assert ("apply Service", "categories") not in cluster.writes
+    conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
+    assert next(one["reason"] for one in conditions if one["type"] == "Ready") == "ChildConflict"
+
+
+def test_nothing_but_status_is_ever_written_on_the_users_object():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        look(cluster)
+    live = cluster.objects[names.KIND, "default", "categories"]
+    assert live["spec"] == SPEC
+    assert set(live["metadata"]) == {"namespace", "name", "uid", "generation", "resourceVersion"}
