@@ -133,6 +133,7 @@ def _container(resource: Resource, image: ServerImage) -> Json:
         "SERIN_MODEL_NAME": f"{resource.namespace}/{resource.name}",
         "SERIN_UID": resource.uid,
         "SERIN_PORT": str(names.SERVER_PORT),
+        "SERIN_REGISTRY": resource.spec.registry.uri,
         "SERIN_MODEL_DIR": names.MODEL_MOUNT,
         "SERIN_RULES_DIR": names.MODEL_MOUNT,
         "SERIN_ROUTING_DIR": names.ROUTING_MOUNT,

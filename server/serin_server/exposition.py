@@ -1,0 +1,197 @@
+"""Counts as Prometheus reads them. docs/metrics.md says what each series means.
+
+Takes a frozen Scrape, so that it can work in a thread while requests go on. Never touches a registry of the process.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, TypeVar
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serin_core import names
+from serin_server.counters import BUCKETS, ArmCounts, Refusal, StageCounts
+
+_K = TypeVar("_K")
+
+DOCUMENTS_REFUSED: Final = "serin_documents_refused_total"
+
+_PROCESS_LABELS: Final = (names.SERIES_MODEL, names.SERIES_UID, names.SERIES_POD, names.SERIES_PROCESS)
+_TRIAL_LABELS: Final = (names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The labels that every series of one process carries."""
+
+    model: str
+    uid: str
+    pod: str
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunOnScrape:
+    """What is exposed of one loaded run."""
+
+    run: str
+    f1: Mapping[str, float]
+    """By class, from the run's own report."""
+    breaker_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """Everything that one answer to /metrics says, at one moment."""
+
+    identity: Identity
+    stages: tuple[StageCounts, ...]
+    revision: int
+    refused: Mapping[Refusal, int]
+    runs: tuple[RunOnScrape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    name: str
+    help: str
+    label: tuple[str, ...]
+    values: Callable[[ArmCounts], Iterable[tuple[tuple[str, ...], float]]]
+
+
+def _by(counts: Mapping[_K, int]) -> list[tuple[tuple[str, ...], float]]:
+    return [((str(value),), number) for value, number in counts.items()]
+
+
+def _requests(counts: ArmCounts) -> list[tuple[tuple[str, ...], float]]:
+    return _by(counts.requests)
+
+
+def _source(counts: ArmCounts) -> list[tuple[tuple[str, ...], float]]:
+    return _by(counts.source)
+
+
+_FAMILIES: Final = (
+    _Family(
+        names.PREDICTIONS,
+        "Answers to users in the canary that were available and over their threshold, by whether they were used.",
+        ("accepted",),
+        lambda counts: _by(counts.predictions),
+    ),
+    _Family(names.FALLBACK, "Why the run did not answer.", ("reason",), lambda counts: _by(counts.fallback)),
+    _Family(
+        names.COMPARE,
+        "Comparisons of the run's first label with the control answer.",
+        ("agree",),
+        lambda counts: _by(counts.compare),
+    ),
+    _Family(names.REQUESTS, "Requests for a prediction, by whether the run could be asked.", ("available",), _requests),
+    _Family(names.REQUESTS_ALIAS, f"The same as {names.REQUESTS}.", ("available",), _requests),
+    _Family(names.SOURCE, "Who answered; shadow: compared and not shown.", ("source",), _source),
+    _Family(names.SOURCE_ALIAS, f"The same as {names.SOURCE}.", ("source",), _source),
+    _Family(
+        names.FAILURES,
+        "Predictions that raised, gave no number, or took too long.",
+        (),
+        lambda counts: [((), counts.failures)],
+    ),
+    _Family(
+        names.USERS_COMPARE,
+        "Comparisons, once per user, run and stage.",
+        ("agree",),
+        lambda counts: _by(counts.users),
+    ),
+    _Family(
+        names.CLASS_COMPARE,
+        "Comparisons by the run's first label.",
+        ("class", "agree"),
+        lambda counts: [((label, agree.value), number) for (label, agree), number in counts.classes.items()],
+    ),
+    _Family(
+        names.LOW_CONFIDENCE,
+        "Predictions under their class's threshold.",
+        ("class",),
+        lambda counts: _by(counts.low_confidence),
+    ),
+    _Family(
+        names.FEEDBACK,
+        "What users said, in the arm and stage of the answer.",
+        ("outcome",),
+        lambda counts: _by(counts.feedback),
+    ),
+)
+
+
+def render(scrape: Scrape) -> bytes:
+    """Answer the text exposition format, version 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(scrape))
+    return generate_latest(registry)
+
+
+class _Collected(Collector):
+    def __init__(self, scrape: Scrape) -> None:
+        self._scrape = scrape
+
+    def collect(self) -> Iterator[Metric]:
+        scrape = self._scrape
+        identity = scrape.identity
+        process = (identity.model, identity.uid, identity.pod, identity.process)
+        arms = [
+            ((*process, stage.key.run_id, str(stage.key.stage), arm.value), counts)
+            for stage in scrape.stages
+            for arm, counts in stage.arms.items()
+        ]
+        for family in _FAMILIES:
+            yield _counter(family, arms)
+        yield _latency(arms)
+        yield from _of_process(scrape, process)
+
+
+def _counter(family: _Family, arms: Iterable[tuple[tuple[str, ...], ArmCounts]]) -> Metric:
+    metric = CounterMetricFamily(family.name, family.help, labels=(*_PROCESS_LABELS, *_TRIAL_LABELS, *family.label))
+    for labels, counts in arms:
+        for own, value in family.values(counts):
+            metric.add_metric((*labels, *own), value)
+    return metric
+
+
+def _latency(arms: Iterable[tuple[tuple[str, ...], ArmCounts]]) -> Metric:
+    metric = HistogramMetricFamily(
+        names.LATENCY, "Seconds that one prediction took.", labels=(*_PROCESS_LABELS, *_TRIAL_LABELS)
+    )
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    for labels, counts in arms:
+        cumulative = accumulate(counts.latency)
+        buckets = list(zip(bounds, map(float, cumulative), strict=True))
+        metric.add_metric(labels, buckets=buckets, sum_value=counts.latency_seconds)
+    return metric
+
+
+def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
+    revision = GaugeMetricFamily(
+        names.REVISION, "The routing revision in use, -1 before the first.", labels=_PROCESS_LABELS
+    )
+    revision.add_metric(process, scrape.revision)
+    yield revision
+    refused = CounterMetricFamily(
+        DOCUMENTS_REFUSED, "Routing documents that were not taken.", labels=(*_PROCESS_LABELS, "reason")
+    )
+    for reason, number in scrape.refused.items():
+        refused.add_metric((*process, reason.value), number)
+    yield refused
+    f1 = GaugeMetricFamily(
+        names.RUN_F1, "F1 by class, from the run's own report.", labels=(*_PROCESS_LABELS, names.SERIES_RUN, "class")
+    )
+    breaker = GaugeMetricFamily(
+        names.BREAKER_OPEN, "1 while the run is not asked.", labels=(*_PROCESS_LABELS, names.SERIES_RUN)
+    )
+    for run in scrape.runs:
+        breaker.add_metric((*process, run.run), float(run.breaker_open))
+        for label, value in run.f1.items():
+            f1.add_metric((*process, run.run, label), value)
+    yield f1
+    yield breaker

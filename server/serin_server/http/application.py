@@ -1,0 +1,32 @@
+"""The ASGI application of one server process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from serin_server.http.draining import LetGo
+from serin_server.http.limits import BodyLimit
+from serin_server.http.operations import operation_routes
+from serin_server.http.problems import add_problem_handlers
+from serin_server.http.suggestions import suggestion_routes
+from serin_server.service import Service
+
+
+def create_app(service: Service) -> FastAPI:
+    """Answer the application; its lifespan runs the service."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    app = FastAPI(
+        title="Serin", summary="Suggests a category for each bank transaction.", version="1", lifespan=lifespan
+    )
+    add_problem_handlers(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(LetGo, readiness=service.readiness)
+    app.include_router(suggestion_routes(service))
+    app.include_router(operation_routes(service))
+    return app

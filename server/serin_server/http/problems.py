@@ -1,0 +1,67 @@
+"""Every refusal at the HTTP border is JSON {"detail": one line}; nobody outside ever sees a stack trace.
+
+400  an event id that is not ours         413  a body that is too large
+401  no token, or a wrong one             422  a body that does not fit, a field at a time
+403  reload is not open to anybody        503  not ready, or the store does not answer
+404  a transaction that is not kept       500  a fault of this server; the log says more
+409  no store, or a run that was not taken
+"""
+
+import logging
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import JSONResponse
+
+from serin_server.events import EventError
+from serin_server.stores.store import StoreAbsentError, StoreUnavailableError
+
+_MOST_DETAIL: Final = 500
+
+_log = logging.getLogger(__name__)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Give every error of this server its answer."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(EventError, _not_an_event)
+    app.add_exception_handler(StoreAbsentError, _no_store)
+    app.add_exception_handler(StoreUnavailableError, _store_away)
+    app.add_exception_handler(Exception, _fault)
+
+
+def one_line(error: RequestValidationError) -> str:
+    """Say the first thing that is wrong with a request, and where."""
+    errors = error.errors()
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    message = " ".join(str(first["msg"]).removeprefix("Value error, ").split())
+    return f"{where}: {message}{more}"[:_MOST_DETAIL]
+
+
+def _problem(status: int, detail: str) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status_code=status)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    return _problem(422, one_line(error))
+
+
+async def _not_an_event(_request: Request, error: Exception) -> JSONResponse:
+    return _problem(400, str(error))
+
+
+async def _no_store(_request: Request, error: Exception) -> JSONResponse:
+    return _problem(409, str(error))
+
+
+async def _store_away(_request: Request, error: Exception) -> JSONResponse:
+    return _problem(503, str(error))
+
+
+async def _fault(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed: %s: %s", request.method, request.url.path, type(error).__name__, error)
+    return _problem(500, "this server has a fault; its log says more")

@@ -1,0 +1,100 @@
+"""The routes that applications use: suggestions, feedback, transactions."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, HTTPException
+
+from serin_core.features import Transaction
+from serin_server.counters import Outcome
+from serin_server.events import Event, verify
+from serin_server.http.auth import UserOnly
+from serin_server.http.bodies import (
+    FeedbackAnswer,
+    FeedbackRequest,
+    Item,
+    KeptAnswer,
+    Problem,
+    SuggestionsAnswer,
+    SuggestionsRequest,
+    TransactionsRequest,
+    item,
+)
+from serin_server.service import Service
+from serin_server.stores.store import Feedback
+
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Problem} for status in (400, 401, 404, 409, 413, 422, 503)
+}
+_YIELDS_AFTER: Final = 16
+_MILLISECONDS: Final = 1000
+
+
+def suggestion_routes(service: Service) -> APIRouter:
+    """Answer the routes, bound to one process."""
+    router = APIRouter(tags=["suggestions"], dependencies=[Depends(UserOnly(service.tokens))], responses=_PROBLEMS)
+
+    @router.post("/agent/suggestions")
+    async def suggest(request: SuggestionsRequest) -> SuggestionsAnswer:
+        """Suggest a category for each transaction."""
+        if request.txn_ids:
+            transactions = await _fetch(service, request.txn_ids)
+        else:
+            transactions = [body.transaction() for body in request.transactions]
+        return SuggestionsAnswer(items=await _suggest(service, transactions))
+
+    @router.post("/agent/suggestions/{event_id}/feedback")
+    async def feedback(event_id: str, request: FeedbackRequest) -> FeedbackAnswer:
+        """Say whether a suggestion was right. Only the first word on an answer counts."""
+        event = verify(event_id, service.tokens.keys())
+        outcome = _outcome(event, request)
+        label = request.label or (event.label if request.accepted else "")
+        said = Feedback(event, at=int(service.clock.now() * _MILLISECONDS), outcome=outcome, label=label)
+        is_first = await service.store.record(said)
+        counts = service.counters.of(event.key)
+        if is_first and outcome is not None and counts is not None:
+            counts.arms[event.arm].feedback[outcome] += 1
+        return FeedbackAnswer(
+            event_id=event_id, outcome=None if outcome is None else outcome.value, repeated=not is_first
+        )
+
+    @router.post("/transactions")
+    async def transactions(request: TransactionsRequest) -> KeptAnswer:
+        """Keep transactions, so that suggestions can be asked for by txn_id."""
+        await service.store.save([body.transaction() for body in request.transactions])
+        return KeptAnswer(kept=len(request.transactions))
+
+    return router
+
+
+async def _fetch(service: Service, txn_ids: Sequence[str]) -> list[Transaction]:
+    kept = await service.store.fetch(txn_ids)
+    missing = [txn_id for txn_id in txn_ids if txn_id not in kept]
+    if missing:
+        raise HTTPException(
+            404, f"{len(missing)} of {len(txn_ids)} txn_ids are not kept here, the first is {missing[0]!r}"
+        )
+    return [kept[txn_id] for txn_id in txn_ids]
+
+
+async def _suggest(service: Service, transactions: Sequence[Transaction]) -> tuple[Item, ...]:
+    """Answer a batch by one Serving, letting other requests in between."""
+    serving = service.switch.current
+    items = []
+    for number, transaction in enumerate(transactions, start=1):
+        items.append(item(service.suggester.suggest(transaction, serving)))
+        if number % _YIELDS_AFTER == 0:
+            await asyncio.sleep(0)
+    return tuple(items)
+
+
+def _outcome(event: Event, request: FeedbackRequest) -> Outcome | None:
+    """Answer what feedback says of the suggestion; None where a label was given and nothing had been suggested."""
+    if request.label is not None:
+        if not event.label:
+            return None
+        return Outcome.ACCEPTED if request.label == event.label else Outcome.REJECTED
+    if not event.label:
+        raise HTTPException(422, 'body.accepted: nothing was suggested here; send {"label": "..."} instead')
+    return Outcome.ACCEPTED if request.accepted else Outcome.REJECTED

@@ -1,0 +1,104 @@
+"""Without an operator: follows `latest` of a registry, and makes the routing that the environment asks for.
+
+The latest run is the candidate at the share that was set; rules are the control. Never moves `latest`.
+"""
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+from typing import Final
+
+from serin_core.documents import CandidateRun, LoadedRun, RoutingDocument
+from serin_core.runs import LATEST, RUNS_DIRECTORY
+from serin_server.runs import InUse, Refused, Runs
+from serin_server.serving import Switch
+from serin_server.settings import FromRegistry
+
+_EVERY_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def latest_run(registry: Path) -> str | None:
+    """Answer the run that `latest` points at, None while there is none."""
+    try:
+        return (registry / RUNS_DIRECTORY / LATEST).readlink().name
+    except OSError:
+        return None
+
+
+class LatestFollower:
+    """Brings the registry's latest run into service as soon as it was loaded and checked."""
+
+    def __init__(self, source: FromRegistry, *, uid: str, runs: Runs, switch: Switch) -> None:
+        self._source, self._uid, self._runs, self._switch = source, uid, runs, switch
+        self._looked_at: str | None = None
+        self._served: str | None = None
+        self._revision = 0
+        self._has_looked = False
+        switch.route_by(self._document(candidate=None), announced=self._revision)
+
+    @property
+    def has_looked(self) -> bool:
+        """Answer whether it has been looked at least once."""
+        return self._has_looked
+
+    async def look(self) -> None:
+        """Look where `latest` points, and serve that run if it is another one and can be used."""
+        run = latest_run(self._source.registry)
+        if run is not None and run != self._looked_at:
+            await self._take(run)
+        self._has_looked = True
+
+    async def _take(self, run: str) -> None:
+        self._looked_at = run
+        kept = [] if self._served in {None, run} else [LoadedRun(run=self._served)]
+        self._runs.name([*kept, LoadedRun(run=run)])
+        await self._runs.load()
+        self.serve_loaded()
+
+    def serve_loaded(self) -> None:
+        """Serve the latest run, if it is loaded and not served yet."""
+        run = self._looked_at
+        if run is None or run == self._served:
+            return
+        match self._runs.state(run):
+            case InUse(loaded=loaded):
+                self._revision += 1
+                self._switch.route_by(
+                    self._document(
+                        candidate=CandidateRun(
+                            run=run,
+                            digest=loaded.predictor.digest,
+                            percent=self._source.percent,
+                            thresholds=self._source.thresholds,
+                            calibration=self._source.calibration,
+                        )
+                    ),
+                    announced=self._revision,
+                )
+                self._served = run
+                self._runs.name([LoadedRun(run=run)])
+                _log.info("latest is %s, at %g %% of users", run, self._source.percent)
+            case Refused() | None:
+                _log.warning("latest is %s, which was refused; %s goes on", run, self._served or "rules")
+            case _:
+                pass
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def _document(self, *, candidate: CandidateRun | None) -> RoutingDocument:
+        run = "" if candidate is None else candidate.run
+        return RoutingDocument(
+            uid=self._uid,
+            revision=self._revision,
+            stage=self._revision,
+            salt=hashlib.sha256(f"{self._uid}\0{run}".encode()).hexdigest(),
+            shadow=self._source.shadow,
+            candidate=candidate,
+        )

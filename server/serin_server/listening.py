@@ -1,0 +1,91 @@
+"""Listens for requests until told to end, and ends without cutting anybody off.
+
+On SIGTERM the process says that it is not ready, goes on answering for a moment so that whoever still sends here finds
+somebody, finishes what is under way, and exits 0.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import signal
+import socket
+from collections.abc import Generator
+from typing import Final
+
+import uvicorn
+
+from serin_server.http.application import create_app
+from serin_server.service import Service
+from serin_server.settings import SettingsError
+
+_LINGER_SECONDS: Final = 1.0
+_RESERVED_SECONDS: Final = 2.0
+"""Of the grace period, for lingering before and for letting go of everything after."""
+_BACKLOG: Final = 2048
+
+_log = logging.getLogger(__name__)
+
+
+def listen(service: Service) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SettingsError if the address cannot be had."""
+    settings = service.settings
+    listener = _bind(settings.host, settings.port)
+    config = uvicorn.Config(
+        create_app(service),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
+    )
+    host, port = listener.getsockname()[:2]
+    _log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    _Server(config, service).run(sockets=[listener])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"SERIN_HOST, SERIN_PORT: cannot listen on {host}:{port}: {error.strerror}") from None
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but for what a signal does."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Drain on the first signal and end at once on the second; never raise it again: a drained exit is 0."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._drain)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _drain(self) -> None:
+        if self._service.readiness.is_draining:
+            self.should_exit = self.force_exit = True
+            return
+        _log.info("ending: finishing what is under way")
+        self._service.readiness.is_draining = True
+        linger = min(_LINGER_SECONDS, self._service.settings.grace_seconds)
+        asyncio.get_running_loop().call_later(linger, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True

@@ -1,0 +1,146 @@
+"""Reading a run from the registry: hash first, then open; and asking its trees.
+
+Only what serving needs is opened, no pickle among it. A run is handed out only when its own answers to the parity rows
+equal, bit for bit, what training's pipeline answered.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import lightgbm
+import numpy as np
+
+from serin_core.calibration import IDENTITY, Calibration, CalibrationError
+from serin_core.documents import LoadedRun
+from serin_core.features import Encoder, EncoderError, Transaction
+from serin_core.pods import RunQuality
+from serin_core.runs import (
+    CALIBRATION,
+    CLASSES,
+    ENCODER,
+    MANIFEST,
+    MODEL,
+    PARITY,
+    REPORT,
+    RUNS_DIRECTORY,
+    SERVING,
+    Manifest,
+    ParityRow,
+    Report,
+    RunError,
+    digest,
+    is_run_name,
+    parse_classes,
+    parse_parity,
+    verify,
+)
+from serin_server.predictor import Prediction, Ranked
+from serin_server.runs import RunRefusedError
+
+MOST_BYTES: Final = 1 << 30
+"""The largest file of a run that is read."""
+CANDIDATES: Final = 3
+"""How many classes an answer names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreesPredictor:
+    """A run in memory. Implements predictor.Predictor."""
+
+    run: str
+    digest: str
+    classes: tuple[str, ...]
+    quality: RunQuality
+    f1: Mapping[str, float]
+    _encoder: Encoder = field(repr=False)
+    _booster: lightgbm.Booster = field(repr=False)
+    _calibration: Calibration = field(repr=False)
+
+    def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
+        """Answer the most probable classes, best first."""
+        calibration = self._calibration if calibrated else IDENTITY
+        ranked = calibration.rank(self.classes, self.raw(self._encoder.vector(transaction)))
+        return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked[:CANDIDATES]))
+
+    def raw(self, vector: Sequence[float]) -> list[float]:
+        """Answer the raw probabilities of one vector, in the order of `classes`."""
+        answered: list[float] = self._booster.predict(np.array([vector]), num_threads=1)[0].tolist()
+        return answered
+
+
+class RegistryReader:
+    """Reads runs of one registry. Implements runs.Read."""
+
+    def __init__(self, registry: str) -> None:
+        self._registry = registry
+
+    def __call__(self, wanted: LoadedRun) -> TreesPredictor:
+        """Answer the run, checked and ready. Raises RunRefusedError."""
+        folder = _root(self._registry) / RUNS_DIRECTORY / wanted.run
+        if not is_run_name(wanted.run) or not folder.is_dir():
+            raise RunRefusedError(f"{wanted.run} is not in the registry {self._registry}")
+        manifest_text = _read(folder / MANIFEST)
+        found = digest(manifest_text)
+        if wanted.digest not in (None, found):
+            raise RunRefusedError(f"its digest is {found}, wanted is {wanted.digest}", digest=found)
+        try:
+            manifest = Manifest.parse(manifest_text)
+            files = {name: _read(folder / name) for name in SERVING}
+            verify(manifest, run=wanted.run, files=files)
+            return _open(wanted.run, found, files)
+        except (RunError, EncoderError, CalibrationError) as error:
+            raise RunRefusedError(str(error), digest=found) from None
+        except (ValueError, lightgbm.basic.LightGBMError) as error:
+            raise RunRefusedError(f"its files do not fit: {' '.join(str(error).split())[:200]}", digest=found) from None
+
+
+def _root(registry: str) -> Path:
+    parts = urlsplit(registry)
+    if parts.scheme not in ("", "file"):
+        raise RunRefusedError(f"registry {registry}: {parts.scheme}:// is not supported yet; give a directory")
+    return Path(unquote(parts.path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise RunRefusedError(f"{path.name}: it is larger than {MOST_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise RunRefusedError(f"{path.name}: {error.strerror}") from None
+
+
+def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
+    report = Report.parse(files[REPORT])
+    classes = parse_classes(files[CLASSES])
+    encoder = Encoder.from_json(json.loads(files[ENCODER]))
+    if encoder.classes != classes:
+        raise RunError(f"{ENCODER}: its classes are not those of {CLASSES}")
+    predictor = TreesPredictor(
+        run=run,
+        digest=found,
+        classes=classes,
+        quality=RunQuality(f1_macro=report.val_f1_macro, f1_min=report.val_f1_min),
+        f1=report.val_f1_per_class,
+        _encoder=encoder,
+        _booster=lightgbm.Booster(model_str=files[MODEL].decode("utf-8")),
+        _calibration=Calibration.from_json(json.loads(files[CALIBRATION])),
+    )
+    for number, row in enumerate(parse_parity(files[PARITY])):
+        _check_parity(predictor, encoder, row, number)
+    return predictor
+
+
+def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, number: int) -> None:
+    vector = encoder.vector(row.transaction())
+    raw = predictor.raw(row.vector)
+    if tuple(vector) != row.vector or tuple(raw) != row.raw:
+        raise RunError(f"{PARITY}: row {number}: this server computes other numbers than training did")
+    first = predictor.predict(row.transaction(), calibrated=True).first
+    if first.label != row.label or not math.isclose(first.confidence, row.confidence, abs_tol=1e-12):
+        raise RunError(f"{PARITY}: row {number}: this server answers {first.label}, training answered {row.label}")

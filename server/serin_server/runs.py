@@ -1,0 +1,146 @@
+"""Which runs this process loads, and how far each has come.
+
+Loading happens in a thread, beside what is in use; a run that is in use stays until its successor was checked. Never
+loads a run that was not named.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from serin_core.documents import LoadedRun
+from serin_core.pods import LoadState, RunOnPod
+from serin_server.predictor import Loaded, Predictor
+
+_log = logging.getLogger(__name__)
+
+
+class RunRefusedError(Exception):
+    """A run that must not be used. The message is one line; `digest` is the one found, None if it was not reached."""
+
+    def __init__(self, reason: str, *, digest: str | None = None) -> None:
+        super().__init__(reason)
+        self.digest = digest
+
+
+class Read(Protocol):
+    """Reads and checks one run. Called in a thread."""
+
+    def __call__(self, wanted: LoadedRun) -> Predictor:
+        """Answer the run, ready to be asked. Raises RunRefusedError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """Not looked at yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Looked at and not to be used."""
+
+    reason: str
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """Loaded; `complaint` says why a later reload was not taken, "" if there is nothing to say."""
+
+    loaded: Loaded
+    complaint: str = ""
+
+
+RunState = Loading | Refused | InUse
+
+
+class Runs:
+    """The runs of one process, in the order in which they were named."""
+
+    def __init__(self, read: Read, *, changed: Callable[[Mapping[str, Loaded]], None]) -> None:
+        """Take how a run is read, and whom to tell, on the event loop, which runs can be asked."""
+        self._read = read
+        self._changed = changed
+        self._states: dict[str, RunState] = {}
+        self._wanted: dict[str, LoadedRun] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    def name(self, wanted: Sequence[LoadedRun]) -> None:
+        """Say which runs are wanted from now on; what is known of others is forgotten."""
+        self._wanted = {run.run: run for run in wanted}
+        self._states = {run: self._states.get(run, Loading()) for run in self._wanted}
+        self._changed(self.loaded())
+
+    def state(self, run: str) -> RunState | None:
+        """Answer how far a run has come, None if it was never named."""
+        return self._states.get(run)
+
+    @property
+    def is_loading(self) -> bool:
+        """Answer whether a named run has been neither loaded nor refused yet."""
+        return any(isinstance(state, Loading) for state in self._states.values())
+
+    def loaded(self) -> Mapping[str, Loaded]:
+        """Answer the runs that can be asked, by name."""
+        return {run: state.loaded for run, state in self._states.items() if isinstance(state, InUse)}
+
+    def reports(self) -> tuple[RunOnPod, ...]:
+        """Answer what this process says of its runs."""
+        return tuple(_report(run, state) for run, state in self._states.items())
+
+    async def load(self) -> None:
+        """Load the named runs that have not been looked at yet."""
+        async with self._one_at_a_time:
+            for run, wanted in tuple(self._wanted.items()):
+                if isinstance(self._states.get(run), Loading):
+                    await self._take(wanted)
+
+    async def reload(self) -> None:
+        """Read every named run again, each beside the one in use, and swap those that can be used."""
+        async with self._one_at_a_time:
+            for wanted in tuple(self._wanted.values()):
+                await self._take(wanted)
+
+    async def _take(self, wanted: LoadedRun) -> None:
+        state = await self._read_one(wanted, before=self._states.get(wanted.run, Loading()))
+        if wanted.run in self._wanted:
+            self._states[wanted.run] = state
+            self._changed(self.loaded())
+
+    async def _read_one(self, wanted: LoadedRun, *, before: RunState) -> RunState:
+        match before:
+            case InUse(loaded=loaded):
+                # Other bytes under the same name would be another run: routing names this digest.
+                pinned = wanted.model_copy(update={"digest": loaded.predictor.digest})
+            case _:
+                pinned = wanted
+        try:
+            predictor = await asyncio.to_thread(self._read, pinned)
+        except RunRefusedError as error:
+            refused = Refused(str(error), error.digest)
+        except Exception as error:  # noqa: BLE001 - a run's files come from elsewhere; whatever they provoke refuses them
+            refused = Refused(" ".join(f"{type(error).__name__}: {error}".split()), None)
+        else:
+            _log.info("run %s loaded, %s", predictor.run, predictor.digest)
+            return InUse(Loaded(predictor))
+        _log.warning("run %s not loaded: %s", wanted.run, refused.reason)
+        return InUse(before.loaded, complaint=refused.reason) if isinstance(before, InUse) else refused
+
+
+def _report(run: str, state: RunState) -> RunOnPod:
+    match state:
+        case Loading():
+            return RunOnPod(run=run, state=LoadState.LOADING)
+        case Refused(reason=reason, digest=digest):
+            return RunOnPod(run=run, state=LoadState.REFUSED, digest=digest, reason=reason)
+        case InUse(loaded=loaded, complaint=complaint):
+            predictor = loaded.predictor
+            return RunOnPod(
+                run=run,
+                state=LoadState.LOADED,
+                digest=predictor.digest,
+                reason=complaint,
+                quality=predictor.quality,
+            )

@@ -1,0 +1,18 @@
+"""Which store the settings name."""
+
+from serin_server.settings import NoStoreAt, PostgresAt, SqliteAt, StoreAt
+from serin_server.stores.memory import Memory
+from serin_server.stores.postgres import Postgres
+from serin_server.stores.sqlite import Sqlite
+from serin_server.stores.store import Store
+
+
+def open_store(at: StoreAt, *, uid: str) -> Store:
+    """Answer the store that is set. Raises StoreUnavailableError for a bad file; a database may come later."""
+    match at:
+        case NoStoreAt():
+            return Memory()
+        case SqliteAt(path=path):
+            return Sqlite(path)
+        case PostgresAt(url=url):
+            return Postgres(url, uid=uid)

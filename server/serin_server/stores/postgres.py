@@ -1,0 +1,199 @@
+"""A store in Postgres, for any number of pods.
+
+Connects when it is first needed and again whenever it was lost, so that a pod starts and answers without it. Waits are
+bounded: a slow database gives StoreUnavailableError, never a stuck request. Migrations go forward only, one pod at a
+time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from serin_core.features import Transaction
+from serin_server.counters import StageKey
+from serin_server.stores.store import Feedback, StoreUnavailableError
+
+_MOST_CONNECTIONS: Final = 8
+_SECONDS: Final = 2.0
+_MIGRATION_LOCK: Final = 0x5E121
+_HALF: Final = 1 << 63
+
+# A timestamp is kept as it was sent: its offset decides the hour that a run sees, and timestamptz would drop it.
+_MIGRATIONS: Final = (
+    """
+    CREATE TABLE serin_transactions (
+        txn_id text PRIMARY KEY, user_id text NOT NULL, at text, merchant text NOT NULL, description text NOT NULL,
+        amount double precision NOT NULL, channel text NOT NULL
+    );
+    CREATE TABLE serin_feedback (
+        uid text NOT NULL, identity bytea NOT NULL, txn_id text NOT NULL, at bigint NOT NULL,
+        answered_at bigint NOT NULL, run_id text NOT NULL, stage bigint NOT NULL, arm text NOT NULL,
+        suggested text NOT NULL, outcome text, label text NOT NULL, PRIMARY KEY (uid, identity)
+    );
+    CREATE INDEX serin_feedback_by_transaction ON serin_feedback (txn_id);
+    CREATE TABLE serin_users_compared (
+        uid text NOT NULL, run_id text NOT NULL, stage bigint NOT NULL, user_hash bigint NOT NULL,
+        PRIMARY KEY (uid, run_id, stage, user_hash)
+    );
+    """,
+)
+
+
+class Postgres:
+    """Transactions, feedback and counted users in a database that all pods of a model share."""
+
+    def __init__(self, url: str, *, uid: str) -> None:
+        """Remember where; nothing is connected yet."""
+        self._url, self._uid = url, uid
+        self._pool: Any = None
+        self._connecting = asyncio.Lock()
+
+    async def save(self, transactions: Sequence[Transaction]) -> None:
+        """Keep transactions, each in the place of an older one with its txn_id."""
+        # The last one of a txn_id wins; one order for all keeps two writers from waiting for each other forever.
+        rows = [_row(one) for _, one in sorted({one.txn_id: one for one in transactions}.items())]
+        async with self._connection() as connection:
+            await connection.executemany(
+                """
+                INSERT INTO serin_transactions VALUES ($1, $2, $3, $4, $5, $6, $7)
+                ON CONFLICT (txn_id) DO UPDATE SET (user_id, at, merchant, description, amount, channel) =
+                    (excluded.user_id, excluded.at, excluded.merchant, excluded.description, excluded.amount,
+                     excluded.channel)
+                """,
+                rows,
+            )
+
+    async def fetch(self, txn_ids: Collection[str]) -> Mapping[str, Transaction]:
+        """Answer those that are kept, by txn_id."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                """
+                SELECT txn_id, user_id, at, merchant, description, amount, channel
+                FROM serin_transactions WHERE txn_id = ANY($1)
+                """,
+                list(txn_ids),
+            )
+        return {row["txn_id"]: _transaction(row) for row in rows}
+
+    async def record(self, feedback: Feedback) -> bool:
+        """Keep what was said first of an answer, and answer whether this was the first."""
+        event = feedback.event
+        async with self._connection() as connection:
+            status = await connection.execute(
+                """
+                INSERT INTO serin_feedback VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                ON CONFLICT DO NOTHING
+                """,
+                self._uid,
+                event.identity,
+                event.txn_id,
+                feedback.at,
+                event.at,
+                event.run_id,
+                event.stage,
+                event.arm.value,
+                event.label,
+                None if feedback.outcome is None else feedback.outcome.value,
+                feedback.label,
+            )
+        return bool(status == "INSERT 0 1")
+
+    async def first_compared(self, key: StageKey, users: Collection[int]) -> Collection[int]:
+        """Answer which of these users no pod has counted in this stage yet, and remember them.
+
+        Users of earlier stages are forgotten on the way.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(
+                "DELETE FROM serin_users_compared WHERE uid = $1 AND stage < $2", self._uid, key.stage
+            )
+            rows = await connection.fetch(
+                """
+                INSERT INTO serin_users_compared SELECT $1, $2, $3, user_hash FROM unnest($4::bigint[]) AS user_hash
+                ON CONFLICT DO NOTHING RETURNING user_hash
+                """,
+                self._uid,
+                key.run_id,
+                key.stage,
+                sorted(_signed(user) for user in set(users)),
+            )
+        return {_unsigned(row["user_hash"]) for row in rows}
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        try:
+            pool = await self._ready_pool()
+            async with pool.acquire(timeout=_SECONDS) as connection:
+                yield connection
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            # The driver's own text may repeat the URL, and with it a password.
+            raise StoreUnavailableError(f"the store does not answer: {type(error).__name__}") from error
+
+    async def _ready_pool(self) -> Any:
+        async with self._connecting:
+            if self._pool is None:
+                pool = await asyncpg.create_pool(
+                    self._url, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_SECONDS, command_timeout=_SECONDS
+                )
+                try:
+                    async with pool.acquire(timeout=_SECONDS) as connection:
+                        await _migrate(connection)
+                except BaseException:
+                    pool.terminate()
+                    raise
+                self._pool = pool
+            return self._pool
+
+
+async def _migrate(connection: Any) -> None:
+    """Bring the schema up to date, while every other pod waits."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute("CREATE TABLE IF NOT EXISTS serin_schema (version integer NOT NULL)")
+        version = await connection.fetchval("SELECT coalesce(max(version), 0) FROM serin_schema")
+        # A newer schema only ever adds, so that old pods go on beside new ones during an update.
+        for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
+            await connection.execute(statements)
+            await connection.execute("INSERT INTO serin_schema VALUES ($1)", number)
+
+
+def _signed(user: int) -> int:
+    return user - 2 * _HALF if user >= _HALF else user
+
+
+def _unsigned(user: int) -> int:
+    return user % (2 * _HALF)
+
+
+def _row(transaction: Transaction) -> tuple[object, ...]:
+    at = transaction.timestamp
+    return (
+        transaction.txn_id,
+        transaction.user_id,
+        None if at is None else at.isoformat(),
+        transaction.merchant,
+        transaction.description,
+        transaction.amount,
+        transaction.channel,
+    )
+
+
+def _transaction(row: Any) -> Transaction:
+    return Transaction(
+        txn_id=row["txn_id"],
+        user_id=row["user_id"],
+        timestamp=None if row["at"] is None else datetime.fromisoformat(row["at"]),
+        merchant=row["merchant"],
+        description=row["description"],
+        amount=row["amount"],
+        channel=row["channel"],
+    )

@@ -1,0 +1,145 @@
+"""A store in one file, for the one process of `serin serve`.
+
+Works in one thread of its own, so that the event loop never waits for a disk. Migrations go forward only; a file that
+a newer version wrote is refused.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from serin_core.features import Transaction
+from serin_server.stores.store import Feedback, StoreUnavailableError
+
+_T = TypeVar("_T")
+
+_MIGRATIONS: Final = (
+    """
+    CREATE TABLE transactions (
+        txn_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, at TEXT, merchant TEXT NOT NULL, description TEXT NOT NULL,
+        amount REAL NOT NULL, channel TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE feedback (
+        identity BLOB PRIMARY KEY, txn_id TEXT NOT NULL, at INTEGER NOT NULL, answered_at INTEGER NOT NULL,
+        run_id TEXT NOT NULL, stage INTEGER NOT NULL, arm TEXT NOT NULL, suggested TEXT NOT NULL,
+        outcome TEXT, label TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX feedback_by_transaction ON feedback (txn_id);
+    """,
+)
+_COLUMNS: Final = "txn_id, user_id, at, merchant, description, amount, channel"
+
+
+class Sqlite:
+    """Transactions and feedback in one file."""
+
+    def __init__(self, path: Path, *, seconds: float = 2.0) -> None:
+        """Open the file, or make it; wait at most `seconds` for a lock. Raises StoreUnavailableError."""
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+        try:
+            self._connection = self._thread.submit(_open, path, seconds).result()
+        except sqlite3.Error as error:
+            self._thread.shutdown()
+            raise StoreUnavailableError(f"{path}: {error}") from None
+
+    async def save(self, transactions: Sequence[Transaction]) -> None:
+        """Keep transactions, each in the place of an older one with its txn_id."""
+        rows = [_row(transaction) for transaction in transactions]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                f"INSERT OR REPLACE INTO transactions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                rows,
+            )
+
+        await self._do(work)
+
+    async def fetch(self, txn_ids: Collection[str]) -> Mapping[str, Transaction]:
+        """Answer those that are kept, by txn_id."""
+        marks = ", ".join("?" * len(txn_ids))
+
+        def work(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+            query = f"SELECT {_COLUMNS} FROM transactions WHERE txn_id IN ({marks})"  # noqa: S608 - marks are "?"
+            return connection.execute(query, tuple(txn_ids)).fetchall()
+
+        return {transaction.txn_id: transaction for transaction in map(_transaction, await self._do(work))}
+
+    async def record(self, feedback: Feedback) -> bool:
+        """Keep what was said first of an answer, and answer whether this was the first."""
+        event = feedback.event
+        row = (
+            event.identity,
+            event.txn_id,
+            feedback.at,
+            event.at,
+            event.run_id,
+            event.stage,
+            event.arm.value,
+            event.label,
+            None if feedback.outcome is None else feedback.outcome.value,
+            feedback.label,
+        )
+
+        def work(connection: sqlite3.Connection) -> bool:
+            marks = ", ".join("?" * len(row))
+            return connection.execute(f"INSERT OR IGNORE INTO feedback VALUES ({marks})", row).rowcount == 1  # noqa: S608
+
+        return await self._do(work)
+
+    async def close(self) -> None:
+        """Close the file."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        self._thread.shutdown()
+
+    async def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        def in_transaction() -> _T:
+            with self._connection:
+                return work(self._connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction)
+        except (sqlite3.Error, RuntimeError) as error:
+            raise StoreUnavailableError(f"the store {self._path.name} does not answer: {error}") from None
+
+
+def _open(path: Path, seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=seconds)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(_MIGRATIONS):
+        raise sqlite3.DatabaseError(f"written by a newer version (schema {version}, known {len(_MIGRATIONS)})")
+    for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN; {statements} PRAGMA user_version = {number}; COMMIT;")
+    return connection
+
+
+def _row(transaction: Transaction) -> tuple[object, ...]:
+    at = transaction.timestamp
+    return (
+        transaction.txn_id,
+        transaction.user_id,
+        None if at is None else at.isoformat(),
+        transaction.merchant,
+        transaction.description,
+        transaction.amount,
+        transaction.channel,
+    )
+
+
+def _transaction(row: tuple[object, ...]) -> Transaction:
+    txn_id, user_id, at, merchant, description, amount, channel = row
+    return Transaction(
+        txn_id=str(txn_id),
+        user_id=str(user_id),
+        timestamp=None if at is None else datetime.fromisoformat(str(at)),
+        merchant=str(merchant),
+        description=str(description),
+        amount=float(str(amount)),
+        channel=str(channel),
+    )

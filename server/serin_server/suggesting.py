@@ -1,0 +1,122 @@
+"""One suggestion: asks rules and runs, decides, counts, and signs the event id.
+
+Synchronous from the first question to the last count, so that what is counted of one transaction is never half there.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from serin_core.features import Transaction
+from serin_server.clock import Clock
+from serin_server.comparing import UserCounts
+from serin_server.counters import Arm, ArmCounts, Source
+from serin_server.decision import (
+    Answer,
+    Decision,
+    FromRules,
+    NoAnswer,
+    Trial,
+    control_answer,
+    decide,
+)
+from serin_server.events import Event, sign
+from serin_server.keywords import KeywordMatcher
+from serin_server.predictor import Failed, NotAsked, Predicted, Unavailable, attempt
+from serin_server.serving import NamedRun, Serving
+from serin_server.tokens import Tokens
+
+_MILLISECONDS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What one transaction is answered, and the id under which feedback on it is taken."""
+
+    txn_id: str
+    answer: Answer
+    source: Source
+    event_id: str
+
+
+class Suggester:
+    """Answers transactions. Holds nothing of any request."""
+
+    def __init__(self, rules: KeywordMatcher, *, users: UserCounts, tokens: Tokens, clock: Clock) -> None:
+        self._rules, self._users, self._tokens, self._clock = rules, users, tokens, clock
+
+    def suggest(self, transaction: Transaction, serving: Serving) -> Suggestion:
+        """Answer one transaction by the Serving with which its request began. Never fails because of a run."""
+        in_canary = serving.in_canary(transaction.user_id)
+        arm = Arm.CANARY if in_canary else Arm.CONTROL
+        counts = serving.counts.arms[arm]
+        decision = self._decide(transaction, serving, in_canary=in_canary, counts=counts)
+        _count(decision, counts)
+        user = serving.user_hash(transaction.user_id)
+        if decision.agree is not None and transaction.user_id:
+            self._users.compared(serving.counts, arm=arm, user=user, agree=decision.agree)
+        event = Event(
+            at=int(self._clock.now() * _MILLISECONDS),
+            user=user,
+            txn_id=transaction.txn_id,
+            run_id=serving.counts.key.run_id,
+            stage=serving.counts.key.stage,
+            arm=arm,
+            label=decision.answer.label,
+        )
+        return Suggestion(transaction.txn_id, decision.answer, decision.source, sign(event, self._tokens.keys()[0]))
+
+    def _decide(self, transaction: Transaction, serving: Serving, *, in_canary: bool, counts: ArmCounts) -> Decision:
+        rule = self._rule(transaction)
+        match serving.candidate, serving.stable:
+            case None, None:
+                return Decision(rule)
+            case None, NamedRun() as stable:
+                # Nothing is on trial: the stable run answers everybody, and may be compared with the rules.
+                trial = Trial(stable.served, may_answer=True, in_canary=False, is_compared=serving.shadow)
+                return decide(trial, self._ask_counted(stable, transaction, counts=counts), control=rule)
+            case NamedRun() as candidate, None:
+                control: Answer = rule
+            case NamedRun() as candidate, NamedRun() as stable:
+                control = control_answer(stable.served, self._ask(stable, transaction), rule)
+        is_asked = in_canary or serving.shadow
+        trial = Trial(candidate.served, may_answer=in_canary, in_canary=in_canary, is_compared=is_asked)
+        asked = self._ask_counted(candidate, transaction, counts=counts) if is_asked else NotAsked()
+        return decide(trial, asked, control=control)
+
+    def _rule(self, transaction: Transaction) -> FromRules | NoAnswer:
+        match = self._rules.match(transaction)
+        return NoAnswer() if match is None else FromRules(match.label, match.keyword)
+
+    def _ask(self, named: NamedRun, transaction: Transaction) -> Unavailable | Failed | Predicted:
+        return attempt(named.loaded, transaction, calibrated=named.served.calibration, clock=self._clock)
+
+    def _ask_counted(
+        self, named: NamedRun, transaction: Transaction, *, counts: ArmCounts
+    ) -> Unavailable | Failed | Predicted:
+        """Ask the run of the series, and count that it was asked: once per transaction, whatever comes of it."""
+        asked = self._ask(named, transaction)
+        match asked:
+            case Unavailable():
+                counts.requests[False] += 1
+            case Predicted(seconds=seconds):
+                counts.requests[True] += 1
+                counts.observe(seconds)
+            case Failed(seconds=seconds):
+                counts.requests[True] += 1
+                counts.failures += 1
+                counts.observe(seconds)
+        return asked
+
+
+def _count(decision: Decision, counts: ArmCounts) -> None:
+    counts.source[decision.source] += 1
+    if decision.is_shadow:
+        counts.source[Source.SHADOW] += 1
+    if decision.fallback is not None:
+        counts.fallback[decision.fallback] += 1
+    if decision.is_accepted is not None:
+        counts.predictions[decision.is_accepted] += 1
+    if decision.agree is not None:
+        counts.compared(decision.first_label, decision.agree)
+    if decision.is_doubted:
+        counts.doubted(decision.first_label)

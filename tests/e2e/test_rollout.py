@@ -1,0 +1,124 @@
+"""The main job on real parts: an API server, a Prometheus, server pods, traffic."""
+
+import json
+import time
+
+import pytest
+
+from serin_demo.commands import CommandError, run
+
+pytestmark = pytest.mark.cluster
+
+
+def test_a_sound_run_goes_from_shadow_to_every_user_and_a_bad_one_is_taken_back(rollout, registry):
+    rollout.send(registry.traffic)
+    rollout.apply(registry.good)
+    before = rollout.get()
+    status = rollout.wait_for_phase("Promoted", seconds=120)
+    assert status["stable"]["runID"] == registry.good
+    raised = [entry["percent"] for entry in status["history"] if entry["event"] == "Raised"]
+    assert raised == [10, 50, 100]
+    for entry in status["history"]:
+        if entry["event"] in ("Raised", "Promoted"):
+            assert {gate["verdict"] for gate in entry["gates"]} == {"Pass"}
+    assert rollout.condition()["status"] == "True"
+    assert {"Begun", "Accepted", "Raised", "Promoted"} <= set(rollout.events())
+
+    # Nothing of the user's was touched, and nothing is written while nothing changes.
+    settled = rollout.get()
+    assert settled["spec"] == before["spec"]
+    assert settled["metadata"].get("labels") == before["metadata"].get("labels")
+    assert settled["metadata"]["annotations"] == before["metadata"]["annotations"]
+    assert "finalizers" not in settled["metadata"]
+    time.sleep(3)
+    assert rollout.get()["metadata"]["resourceVersion"] == settled["metadata"]["resourceVersion"]
+
+    # Good offline, bad online: stopped in shadow, no user ever saw it.
+    rollout.apply(registry.outdated)
+    status = rollout.wait_for_phase("RolledBack", seconds=90)
+    assert status["stable"]["runID"] == registry.good
+    history = [entry for entry in status["history"] if entry["runID"] == registry.outdated]
+    assert history[-1]["event"] == "Failed"
+    assert max(entry["percent"] for entry in history) == 0
+    assert [gate["name"] for gate in history[-1]["gates"] if gate["verdict"] == "Fail"] == ["agreement"]
+    assert rollout.condition("Stalled")["status"] == "True"
+    assert rollout.condition("Available")["status"] == "True"
+
+    # The line that people read.
+    told = rollout.kubectl("get", "sgm")
+    assert registry.good in told
+    assert "RolledBack" in told
+    said = run(
+        ["kubectl-serin", "status", rollout.name, "-n", rollout.namespace],
+        environment={"KUBECONFIG": str(rollout.cluster.kubeconfig)},
+    )
+    assert "agreement" in said
+
+    # Git goes back: the stable run is named again, and all is well.
+    rollout.apply(registry.good)
+    rollout.wait_for_phase("Promoted")
+
+
+def test_deleting_the_resource_removes_what_was_made_of_it(rollout, registry):
+    rollout.apply(registry.good)
+    rollout.wait_for_stage(0)
+    rollout.kubectl("delete", "sgm", rollout.name)
+
+    def children():
+        found = rollout.kubectl("get", "deploy,svc,cm,pdb,pods", "-l", f"serin.dev/model={rollout.name}", "-o", "name")
+        return found.split()
+
+    for _ in range(100):
+        if not children():
+            break
+        time.sleep(0.3)
+    assert children() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"canary": {"steps": [{"percent": 50}, {"percent": 10}]}}, "strictly increasing"),
+        ({"canary": {"percent": 101}}, "less than or equal to 100"),
+        ({"gates": {"metrics": [{"name": "beauty"}]}}, "supported values"),
+        ({"canary": {"shadowSoak": "1 day"}}, "must be a duration"),
+        ({"runID": "latest"}, "should match"),
+        ({"thresholds": {"default": 2}}, "less than or equal to 1"),
+        ({"typo": 1}, "unknown field"),
+    ],
+    ids=["decreasing steps", "percent 101", "unknown gate", "bad duration", "bad run", "threshold 2", "typo"],
+)
+def test_nonsense_is_refused_at_apply_with_the_reason(rollout, registry, changes, complaint):
+    body = rollout.resource(registry.good)
+    body["spec"] |= changes
+    with pytest.raises(CommandError, match=complaint):
+        rollout.kubectl("apply", "-f", "-", text=json.dumps(body))
+
+
+def test_a_person_promotes_aborts_and_retries(rollout, registry):
+    environment = {"KUBECONFIG": str(rollout.cluster.kubeconfig)}
+
+    def serin(verb, *more):
+        return run(["kubectl-serin", verb, rollout.name, "-n", rollout.namespace, *more], environment=environment)
+
+    rollout.apply(registry.good)
+    rollout.wait_for_stage(0)
+    assert "Raised from 0 to 10 %" in serin("promote", "--reason", "trust me")
+    status = rollout.wait_for_stage(10)
+    assert "trust me" in status["history"][-2]["by"]
+
+    serin("abort", "--reason", "second thoughts")
+    rollout.wait_for_phase("RolledBack")
+    with pytest.raises(CommandError, match="Ignored"):
+        serin("promote")
+
+    serin("retry")
+    assert rollout.wait_for_stage(0)["candidate"]["attempt"] == 2
+
+    serin("promote-full", "--reason", "restored from Git")
+    assert rollout.wait_for_phase("Promoted")["stable"]["runID"] == registry.good
+
+    # The emergency brake, for a run promoted before.
+    canary = rollout.resource(registry.good)["spec"]["canary"] | {"percent": 0}
+    rollout.apply(registry.good, canary=canary)
+    assert "stable" not in rollout.wait_for_phase("RolledBack")

@@ -1,0 +1,94 @@
+from prometheus_client.parser import text_string_to_metric_families
+
+from serin_core import names
+from serin_server.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
+from serin_server.exposition import Identity, RunOnScrape, Scrape, render
+
+IDENTITY = Identity(model="shop/categories", uid="u", pod="p", process="abc")
+RUN = "run_bbbbbbbb_1"
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def samples(counters: Counters, *runs: RunOnScrape, revision: int = 7) -> Samples:
+    text = render(Scrape(IDENTITY, counters.stages(), revision, dict(counters.refused), runs)).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def of(found: Samples, name: str, **labels: str) -> float:
+    return next(
+        value for (found_name, have), value in found.items() if found_name == name and labels.items() <= set(have)
+    )
+
+
+def test_every_series_carries_the_labels_of_the_process() -> None:
+    counters = Counters()
+    counters.begin(StageKey(RUN, 3), ["Dining"])
+    constant = {("serin_model", "shop/categories"), ("serin_uid", "u"), ("serin_pod", "p"), ("serin_process", "abc")}
+    found = samples(counters, RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False))
+    assert found
+    assert all(constant <= labels for _, labels in found)
+
+
+def test_all_label_values_of_a_new_stage_are_there_at_zero() -> None:
+    counters = Counters()
+    counters.begin(StageKey(RUN, 3), ["Dining"])
+    found = samples(counters)
+    own = {
+        names.PREDICTIONS: ("accepted", ["True", "False"]),
+        names.FALLBACK: ("reason", ["not_in_canary", "unavailable", "low_confidence", "unknown"]),
+        names.COMPARE: ("agree", ["True", "False", "None"]),
+        names.REQUESTS: ("available", ["True", "False"]),
+        names.REQUESTS_ALIAS: ("available", ["True", "False"]),
+        names.SOURCE: ("source", ["rule", "model", "shadow"]),
+        names.SOURCE_ALIAS: ("source", ["rule", "model", "shadow"]),
+        names.USERS_COMPARE: ("agree", ["True", "False", "None"]),
+        names.FEEDBACK: ("outcome", ["accepted", "rejected"]),
+        names.LOW_CONFIDENCE: ("class", ["Dining"]),
+    }
+    for name, (label, values) in own.items():
+        for arm in Arm:
+            for value in values:
+                assert of(found, name, run_id=RUN, stage="3", arm=arm.value, **{label: value}) == 0
+    assert of(found, names.FAILURES, run_id=RUN, stage="3", arm="canary") == 0
+    assert of(found, f"{names.LATENCY}_count", run_id=RUN, stage="3", arm="canary") == 0
+
+
+def test_the_histogram_is_cumulative_and_holds_the_bounds_that_gates_ask_for() -> None:
+    counters = Counters()
+    counts = counters.begin(StageKey(RUN, 3), ()).arms[Arm.CANARY]
+    for seconds in (0.01, 0.05, 0.1, 0.100001, 3.0):
+        counts.observe(seconds)
+    found = samples(counters)
+    bucket = f"{names.LATENCY}_bucket"
+    assert [of(found, bucket, arm="canary", le=le) for le in ("0.05", "0.1", "1.0", "+Inf")] == [2, 3, 4, 5]
+    assert of(found, f"{names.LATENCY}_count", arm="canary") == 5
+
+
+def test_counts_appear_under_their_arm_and_both_names() -> None:
+    counters = Counters()
+    counts = counters.begin(StageKey(RUN, 3), ["Dining"]).arms[Arm.CONTROL]
+    counts.requests[True] += 2
+    counts.fallback[Fallback.NOT_IN_CANARY] += 2
+    counts.compared("Dining", Agree.FALSE)
+    counts.doubted("Dining")
+    found = samples(counters)
+    assert of(found, names.REQUESTS, arm="control", available="True") == 2
+    assert of(found, names.REQUESTS_ALIAS, arm="control", available="True") == 2
+    assert of(found, names.CLASS_COMPARE, arm="control", agree="False", **{"class": "Dining"}) == 1
+    assert of(found, names.LOW_CONFIDENCE, arm="control", **{"class": "Dining"}) == 1
+    assert of(found, names.REQUESTS, arm="canary", available="True") == 0
+
+
+def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
+    counters = Counters()
+    counters.refused[Refusal.OTHER_UID] += 1
+    found = samples(counters, RunOnScrape(RUN, {"Dining": 0.81}, breaker_open=True), revision=12)
+    assert of(found, names.REVISION) == 12
+    assert of(found, names.RUN_F1, run_id=RUN, **{"class": "Dining"}) == 0.81
+    assert of(found, names.BREAKER_OPEN, run_id=RUN) == 1
+    assert of(found, "serin_documents_refused_total", reason="other_uid") == 1

@@ -1,0 +1,421 @@
+"""The whole service in one process, with runs at the seam of the registry, asked over ASGI."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+
+from serin_core.documents import Thresholds
+from serin_server.http.application import create_app
+from serin_server.http.limits import MOST_BYTES
+from serin_server.service import Service, build_service
+from serin_server.stores.sqlite import Sqlite
+from serin_server.stores.store import Store
+
+pytestmark = pytest.mark.anyio
+
+RULES = "classes:\n  Groceries: [loblaws]\n  Dining: [cafe]\n"
+USER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@dataclass
+class Running:
+    """A service and a client of it."""
+
+    service: Service
+    client: httpx.AsyncClient
+
+    async def suggest(self, *transactions: dict[str, Any], headers: dict[str, str] = USER) -> list[dict[str, Any]]:
+        body = {"transactions": list(transactions)}
+        response = await self.client.post("/agent/suggestions", json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return list(response.json()["items"])
+
+    async def feedback(self, event_id: str, **body: Any) -> httpx.Response:
+        return await self.client.post(f"/agent/suggestions/{event_id}/feedback", json=body, headers=USER)
+
+    async def count(self, name: str, **labels: str) -> float:
+        text = (await self.client.get("/metrics")).text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    async def look(self) -> None:
+        await self.service.follower.look()
+
+
+@asynccontextmanager
+async def running(
+    mounted: Mounted, registry: FakeRegistry, *, clock: FakeClock | None = None, store: Store | None = None
+) -> AsyncIterator[Running]:
+    if not (mounted.root / "model" / "model.json").exists():
+        mounted.model(*registry.runs, *registry.refused)
+    mounted.rules(RULES)
+    service = build_service(mounted.settings(), clock=clock or FakeClock(), read=registry, store=store)
+    app = create_app(service)
+    async with app.router.lifespan_context(app):
+        await service.runs.load()
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
+            yield Running(service, client)
+
+
+def bought(txn_id: str = "1", **fields: Any) -> dict[str, Any]:
+    return {"txn_id": txn_id, "user_id": "u1", "merchant": "LOBLAWS #12", "amount": 3.2, **fields}
+
+
+async def test_rules_answer_while_nothing_is_routed(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        item, unknown = await pod.suggest(bought(), bought("2", merchant="nobody knows"))
+        assert item["source"] == "rule"
+        assert item["model_id"] is None
+        assert item["candidates"] == [{"label": "Groceries", "confidence": 1.0, "reasons": ['keyword "loblaws"']}]
+        assert unknown["candidates"] == []
+        assert unknown["event_id"]
+
+
+async def test_in_shadow_the_candidate_is_counted_and_never_shown(mounted: Mounted) -> None:
+    mounted.route(routing(4, percent=0))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
+        items = await pod.suggest(bought("1"), bought("2"), bought("3", user_id="u2"))
+        assert {item["source"] for item in items} == {"rule"}
+        trial = {"run_id": CANDIDATE, "stage": "4", "arm": "control"}
+        assert await pod.count("lm_suggest_compare_total", agree="False", **trial) == 3
+        assert await pod.count("serin_users_compare_total", agree="False", **trial) == 2
+        assert await pod.count("lm_ml_fallback_total", reason="not_in_canary", **trial) == 3
+        assert await pod.count("lm_suggest_source_total", source="shadow", **trial) == 3
+        assert await pod.count("lm_suggest_source_total", source="rule", **trial) == 3
+        assert await pod.count("lm_ml_predict_requests_total", available="True", **trial) == 3
+        assert await pod.count("lm_ml_predict_latency_seconds_count", **trial) == 3
+        assert await pod.count("lm_ml_predictions_total", **trial) == 0
+
+
+async def test_in_the_canary_the_candidate_answers(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.91))) as pod:
+        (item,) = await pod.suggest(bought())
+        assert (item["source"], item["model_id"]) == ("model", CANDIDATE)
+        assert item["candidates"][0]["label"] == "Dining"
+        assert item["candidates"][0]["confidence"] == pytest.approx(0.91)
+        assert await pod.count("lm_ml_predictions_total", accepted="True", arm="canary") == 1
+        assert await pod.count("lm_ml_fallback_total") == 0
+
+
+async def test_without_a_user_the_candidate_never_answers(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun())) as pod:
+        (item,) = await pod.suggest(bought(user_id=""))
+        assert item["source"] == "rule"
+        assert await pod.count("serin_users_compare_total") == 0
+        assert await pod.count("lm_suggest_compare_total", agree="True") == 1
+
+
+async def test_under_its_threshold_the_stable_run_answers(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100, stable=STABLE))
+    registry = FakeRegistry(FakeRun(confidence=0.4), FakeRun(STABLE, label="Dining", confidence=0.8))
+    async with running(mounted, registry) as pod:
+        (item,) = await pod.suggest(bought())
+        assert item["model_id"] == STABLE
+        assert await pod.count("lm_ml_fallback_total", reason="low_confidence", run_id=CANDIDATE) == 1
+        assert await pod.count("serin_low_confidence_total", run_id=CANDIDATE, **{"class": "Groceries"}) == 1
+        assert await pod.count("lm_suggest_compare_total", agree="False", run_id=CANDIDATE) == 1
+        assert await pod.count("lm_ml_predict_requests_total") == 1
+
+
+@pytest.mark.parametrize("kind", ["raises", "gives NaN", "is slow"])
+async def test_a_run_that_fails_never_fails_a_request(mounted: Mounted, clock: FakeClock, kind: str) -> None:
+    mounted.route(routing(5, percent=100))
+
+    def explode() -> None:
+        raise MemoryError("no")
+
+    broken = {
+        "raises": FakeRun(before=explode),
+        "gives NaN": FakeRun(confidence=float("nan")),
+        "is slow": FakeRun(before=lambda: clock.advance(0.11)),
+    }[kind]
+    async with running(mounted, FakeRegistry(broken), clock=clock) as pod:
+        items = await pod.suggest(*(bought(str(number)) for number in range(8)))
+        assert {item["source"] for item in items} == {"rule"}
+        assert broken.asked == 5
+        trial = {"arm": "canary", "run_id": CANDIDATE}
+        assert await pod.count("serin_predict_failures_total", **trial) == 5
+        assert await pod.count("lm_ml_predict_requests_total", available="True", **trial) == 5
+        assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 3
+        assert await pod.count("lm_ml_fallback_total", reason="unknown", **trial) == 5
+        assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 3
+        assert await pod.count("lm_ml_predict_latency_seconds_count", **trial) == 5
+        assert await pod.count("lm_ml_predictions_total", accepted="False", **trial) == (5 if kind == "is slow" else 0)
+        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 1
+        clock.advance(1.5)
+        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 0
+
+
+async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: Mounted) -> None:
+    mounted.route(routing(9, percent=None, stable=STABLE))
+    async with running(mounted, FakeRegistry(FakeRun(STABLE, label="Dining"))) as pod:
+        (item,) = await pod.suggest(bought())
+        assert (item["source"], item["model_id"]) == ("model", STABLE)
+        trial = {"run_id": STABLE, "stage": "9", "arm": "control"}
+        assert await pod.count("lm_suggest_compare_total", agree="False", **trial) == 1
+        assert await pod.count("lm_ml_fallback_total", **trial) == 0
+        assert await pod.count("lm_ml_predictions_total") == 0
+        mounted.route(routing(10, percent=None, stable=STABLE, shadow=False))
+        await pod.look()
+        await pod.suggest(bought())
+        assert await pod.count("lm_suggest_compare_total", stage="10") == 0
+        assert await pod.count("lm_suggest_source_total", stage="10", source="model") == 1
+
+
+async def test_new_thresholds_take_effect_with_the_next_document(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.8))) as pod:
+        assert (await pod.suggest(bought()))[0]["source"] == "model"
+        mounted.route(routing(6, percent=100, thresholds=Thresholds(default=0.7, per_class={"Dining": 0.9})))
+        await pod.look()
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+        answer = (await pod.client.get("/ml/thresholds")).json()
+        assert answer["candidate"]["classes"] == {"Groceries": 0.7, "Dining": 0.9}
+        assert answer["stable"] is None
+
+
+async def test_feedback_is_counted_once_in_the_arm_and_stage_of_its_answer(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
+        one, two, three = await pod.suggest(bought("1"), bought("2"), bought("3"))
+        mounted.route(routing(6, percent=0))
+        await pod.look()
+        first = await pod.feedback(one["event_id"], accepted=True)
+        assert first.json() == {"event_id": one["event_id"], "outcome": "accepted", "repeated": False}
+        assert (await pod.feedback(one["event_id"], accepted=False)).json()["repeated"]
+        assert (await pod.feedback(two["event_id"], label="Groceries")).json()["outcome"] == "rejected"
+        assert (await pod.feedback(three["event_id"], label="Dining")).json()["outcome"] == "accepted"
+        of_answer = {"stage": "5", "arm": "canary"}
+        assert await pod.count("serin_feedback_total", outcome="accepted", **of_answer) == 2
+        assert await pod.count("serin_feedback_total", outcome="rejected", **of_answer) == 1
+        assert await pod.count("serin_feedback_total") == 3
+
+
+async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: Mounted) -> None:
+    mounted.route(routing(5))
+    async with running(mounted, FakeRegistry(FakeRun())) as pod:
+        (item,) = await pod.suggest(bought())
+        for revision in (6, 7):
+            mounted.route(routing(revision))
+            await pod.look()
+        assert (await pod.feedback(item["event_id"], accepted=True)).status_code == 200
+        assert await pod.count("serin_feedback_total") == 0
+
+
+async def test_where_nothing_was_suggested_only_a_label_makes_sense(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        (item,) = await pod.suggest(bought(merchant="nobody"))
+        refused = await pod.feedback(item["event_id"], accepted=True)
+        assert (refused.status_code, refused.json()["detail"]) == (
+            422,
+            'body.accepted: nothing was suggested here; send {"label": "..."} instead',
+        )
+        taken = await pod.feedback(item["event_id"], label="Dining")
+        assert taken.json()["outcome"] is None
+        assert await pod.count("serin_feedback_total") == 0
+
+
+@pytest.mark.parametrize("event_id", ["nonsense", "AAAA" * 20, "%00", "A" * 3000])
+async def test_an_event_id_that_nobody_gave_out_is_refused_in_one_line(mounted: Mounted, event_id: str) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.feedback(event_id, accepted=True)
+        assert response.status_code == 400
+        assert response.json()["detail"].startswith("event_id: ")
+        assert "\n" not in response.json()["detail"]
+
+
+async def test_transactions_that_are_kept_are_answered_by_their_ids(mounted: Mounted) -> None:
+    store = Sqlite(mounted.root / "data.db")
+    async with running(mounted, FakeRegistry(), store=store) as pod:
+        kept = await pod.client.post("/transactions", json={"transactions": [bought("7")]}, headers=USER)
+        assert kept.json() == {"kept": 1}
+        response = await pod.client.post("/agent/suggestions", json={"txn_ids": ["7"]}, headers=USER)
+        assert response.json()["items"][0]["candidates"][0]["label"] == "Groceries"
+        missing = await pod.client.post("/agent/suggestions", json={"txn_ids": ["7", "8"]}, headers=USER)
+        assert (missing.status_code, missing.json()["detail"]) == (
+            404,
+            "1 of 2 txn_ids are not kept here, the first is '8'",
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/agent/suggestions", {"txn_ids": ["7"]}), ("/transactions", {"transactions": [bought()]})],
+    ids=["asked by id", "sent to be kept"],
+)
+async def test_without_a_store_transactions_come_with_the_request(
+    mounted: Mounted, path: str, body: dict[str, Any]
+) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.client.post(path, json=body, headers=USER)
+        assert response.status_code == 409
+        assert response.json()["detail"] == (
+            "this server keeps no transactions (its store is none); send them in `transactions`"
+        )
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        pytest.param({}, "body: send either txn_ids or transactions, with at least one entry", id="neither"),
+        pytest.param(
+            {"txn_ids": ["1"], "transactions": [bought()]},
+            "body: send either txn_ids or transactions, with at least one entry",
+            id="both",
+        ),
+        pytest.param(
+            {"transactions": [bought(amount="NaN")]},
+            "body.transactions.0.amount: Input should be a finite number",
+            id="an amount that is no number",
+        ),
+        pytest.param(
+            {"transactions": [bought(colour="red")]},
+            "body.transactions.0.colour: Extra inputs are not permitted",
+            id="a field that is not known",
+        ),
+        pytest.param(
+            {"transactions": [bought()], "mode": "magic"}, "body.mode: Input should be 'auto'", id="another mode"
+        ),
+        pytest.param(
+            {"transactions": [bought(str(number)) for number in range(257)]},
+            "body.transactions: Tuple should have at most 256 items after validation, not 257",
+            id="too many",
+        ),
+        pytest.param(
+            {"transactions": [bought(merchant="x" * 257)]},
+            "body.transactions.0.merchant: String should have at most 256 characters",
+            id="too long",
+        ),
+    ],
+)
+async def test_a_request_that_does_not_fit_is_said_in_one_line(
+    mounted: Mounted, body: dict[str, Any], detail: str
+) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.client.post("/agent/suggestions", json=body, headers=USER)
+        assert (response.status_code, response.json()) == (422, {"detail": detail})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"", b"\xff\xfe", b'{"txn_ids": ["\\ud800"]}', b'{"txn_ids": ["\\u0000"]}', b"[" * 100_000],
+    ids=["cut", "empty", "no text", "half a character", "a NUL", "deep"],
+)
+async def test_garbage_is_refused_and_never_a_fault(mounted: Mounted, content: bytes) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.client.post("/agent/suggestions", content=content, headers=USER)
+        assert response.status_code in {400, 422}
+        assert "\n" not in response.json()["detail"]
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(mounted: Mounted) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * (MOST_BYTES // 10)
+
+    async with running(mounted, FakeRegistry()) as pod:
+        for content in (b" " * (MOST_BYTES + 1), pieces()):
+            response = await pod.client.post("/agent/suggestions", content=content, headers=USER)
+            assert response.status_code == 413
+            assert response.json()["detail"].startswith("the body is larger than 1048576 bytes")
+
+
+async def test_doors_open_to_their_own_token_only(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+
+        async def status(method: str, path: str, token: str | None) -> int:
+            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+            return (
+                await pod.client.request(method, path, headers=headers, json={"transactions": [bought()]})
+            ).status_code
+
+        for path in ("/agent/suggestions", "/transactions", "/agent/suggestions/x/feedback"):
+            assert await status("POST", path, None) == 401
+            assert await status("POST", path, ADMIN) == 401
+        assert await status("POST", "/ml/v2/reload", None) == 401
+        assert await status("POST", "/ml/v2/reload", TOKEN) == 403
+        assert await status("POST", "/ml/v2/reload", ADMIN) == 200
+        for path in ("/ml/status", "/ml/thresholds", "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json"):
+            assert await status("GET", path, None) == 200
+
+
+async def test_status_is_what_the_operator_reads(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=10))
+    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "no such directory"})) as pod:
+        status = (await pod.client.get("/ml/status")).json()
+        report = pod.service.report().model_validate(status)
+        assert (report.revision, report.hash) == (5, routing(5, percent=10).hash())
+        assert report.uid == mounted.settings().uid
+        assert [run.state.value for run in report.runs] == ["loaded", "refused"]
+        assert report.runs[0].quality == FakeRun().quality
+        assert status["runs"][1]["reason"] == "no such directory"
+
+
+async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    registry = FakeRegistry(FakeRun(label="Dining"))
+    async with running(mounted, registry) as pod:
+        admin = {"Authorization": f"Bearer {ADMIN}"}
+        registry.runs[CANDIDATE] = FakeRun(label="Groceries")
+        assert (await pod.client.post("/ml/v2/reload", headers=admin)).status_code == 200
+        assert (await pod.suggest(bought()))[0]["candidates"][0]["label"] == "Groceries"
+        registry.refused[CANDIDATE] = "parity row 1 differs"
+        response = await pod.client.post("/ml/v2/reload", headers=admin)
+        assert (response.status_code, response.json()["detail"]) == (
+            409,
+            f"{CANDIDATE}: parity row 1 differs; the one in use stays",
+        )
+        assert (await pod.suggest(bought()))[0]["source"] == "model"
+
+
+async def test_a_pod_without_its_stable_run_is_not_ready_for_five_minutes_then_answers_by_rules(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5, stable=STABLE))
+    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "model.txt is missing"}), clock=clock) as pod:
+        response = await pod.client.get("/readyz")
+        assert (response.status_code, response.json()["detail"]) == (
+            503,
+            f"the stable run {STABLE} cannot answer: model.txt is missing",
+        )
+        clock.advance(300.0)
+        assert (await pod.client.get("/readyz")).status_code == 200
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+
+
+async def test_a_refused_candidate_does_not_keep_a_pod_from_being_ready(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(refused={CANDIDATE: "no such directory"})) as pod:
+        assert (await pod.client.get("/readyz")).status_code == 200
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+        trial = {"run_id": CANDIDATE, "arm": "canary"}
+        assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 1
+        assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 1
+
+
+async def test_an_ending_pod_is_alive_and_not_ready(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        pod.service.readiness.is_draining = True
+        assert (await pod.client.get("/readyz")).json() == {"detail": "this server is ending"}
+        alive = await pod.client.get("/healthz")
+        assert (alive.status_code, alive.headers["connection"]) == (200, "close")
+        assert len(await pod.suggest(bought())) == 1
+
+
+async def test_users_of_other_paths_get_one_line_as_well(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        assert (await pod.client.get("/nowhere")).json() == {"detail": "Not Found"}
+        assert (await pod.client.get("/agent/suggestions")).json() == {"detail": "Method Not Allowed"}

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+from server.fakes import CANDIDATE, STABLE, FakeRegistry, FakeRun
+
+from serin_core.documents import Thresholds
+from serin_server.counters import Counters
+from serin_server.latest import LatestFollower, latest_run
+from serin_server.runs import Runs
+from serin_server.serving import Switch
+from serin_server.settings import FromRegistry
+
+pytestmark = pytest.mark.anyio
+
+
+class Local:
+    """A server without operator, and a registry whose `latest` can be pointed elsewhere."""
+
+    def __init__(self, root: Path, registry: FakeRegistry) -> None:
+        self.root = root
+        (root / "ledger_suggestions").mkdir()
+        self.switch = Switch(Counters())
+        self.runs = Runs(registry, changed=self.switch.load)
+        source = FromRegistry(root, shadow=True, percent=50.0, thresholds=Thresholds(default=0.6), calibration=False)
+        self.follower = LatestFollower(source, uid="local", runs=self.runs, switch=self.switch)
+
+    async def point(self, run: str) -> None:
+        beside = self.root / "ledger_suggestions" / ".latest"
+        beside.symlink_to(run)
+        beside.replace(self.root / "ledger_suggestions" / "latest")
+        await self.follower.look()
+
+    def candidate(self) -> str | None:
+        candidate = self.switch.current.candidate
+        return None if candidate is None or candidate.loaded is None else candidate.served.run
+
+
+async def test_without_a_latest_run_rules_answer(tmp_path: Path) -> None:
+    local = Local(tmp_path, FakeRegistry())
+    assert not local.follower.has_looked
+    await local.follower.look()
+    assert local.follower.has_looked
+    assert latest_run(tmp_path) is None
+    assert local.candidate() is None
+
+
+async def test_the_latest_run_is_the_candidate_as_the_environment_says(tmp_path: Path) -> None:
+    local = Local(tmp_path, FakeRegistry(FakeRun()))
+    await local.point(CANDIDATE)
+    serving = local.switch.current
+    assert serving.candidate is not None
+    assert serving.stable is None
+    assert (serving.percent, serving.shadow) == (50.0, True)
+    served = serving.candidate.served
+    assert (served.run, served.thresholds, served.calibration) == (CANDIDATE, Thresholds(default=0.6), False)
+
+
+async def test_it_is_followed_into_a_stage_of_its_own(tmp_path: Path) -> None:
+    local = Local(tmp_path, FakeRegistry(FakeRun(), FakeRun(STABLE)))
+    await local.point(STABLE)
+    before = local.switch.current
+    await local.point(CANDIDATE)
+    assert local.candidate() == CANDIDATE
+    assert local.switch.current.revision > before.revision
+    assert local.switch.current.counts.key != before.counts.key
+    assert list(local.runs.loaded()) == [CANDIDATE]
+
+
+async def test_a_latest_run_that_is_refused_leaves_the_one_before_it(tmp_path: Path) -> None:
+    local = Local(tmp_path, FakeRegistry(FakeRun(STABLE), refused={CANDIDATE: "model.txt is missing"}))
+    await local.point(STABLE)
+    await local.point(CANDIDATE)
+    assert local.candidate() == STABLE
+    assert [(report.run, report.state.value) for report in local.runs.reports()] == [
+        (STABLE, "loaded"),
+        (CANDIDATE, "refused"),
+    ]
+
+
+async def test_looking_again_reads_nothing_again(tmp_path: Path) -> None:
+    registry = FakeRegistry(FakeRun())
+    local = Local(tmp_path, registry)
+    await local.point(CANDIDATE)
+    await local.follower.look()
+    assert registry.read == [CANDIDATE]
+
+
+async def test_a_refused_run_that_was_mended_is_served_after_a_reload(tmp_path: Path) -> None:
+    registry = FakeRegistry(FakeRun(), refused={CANDIDATE: "model.txt is missing"})
+    local = Local(tmp_path, registry)
+    await local.point(CANDIDATE)
+    registry.refused.clear()
+    await local.runs.reload()
+    local.follower.serve_loaded()
+    assert local.candidate() == CANDIDATE

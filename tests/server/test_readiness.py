@@ -1,0 +1,63 @@
+import pytest
+from server.fakes import CANDIDATE, STABLE, FakeRun, digest
+
+from serin_core.documents import ServedRun
+from serin_core.pods import LoadState, RunOnPod
+from serin_server.predictor import Loaded
+from serin_server.readiness import STABLE_PATIENCE, Readiness
+from serin_server.serving import NamedRun
+
+SERVED = ServedRun(run=STABLE, digest=digest(STABLE))
+REFUSED = RunOnPod(run=STABLE, state=LoadState.REFUSED, reason="its digest is another one")
+LOADED = RunOnPod(run=CANDIDATE, state=LoadState.LOADED)
+
+
+@pytest.mark.parametrize(
+    ("runs", "stable", "has_looked", "now", "obstacle"),
+    [
+        pytest.param((), None, True, 0.0, None, id="rules alone are ready at once"),
+        pytest.param((), None, False, 0.0, "routing has not been read yet", id="not before routing was read"),
+        pytest.param(
+            (RunOnPod(run=CANDIDATE, state=LoadState.LOADING),),
+            None,
+            True,
+            1000.0,
+            f"{CANDIDATE} is being loaded",
+            id="not while a run is being loaded, however long",
+        ),
+        pytest.param((LOADED,), None, True, 0.0, None, id="once all are loaded"),
+        pytest.param(
+            (REFUSED,),
+            NamedRun(SERVED, None),
+            True,
+            STABLE_PATIENCE - 1,
+            f"the stable run {STABLE} cannot answer: its digest is another one",
+            id="not while the stable run was refused",
+        ),
+        pytest.param((REFUSED,), NamedRun(SERVED, None), True, STABLE_PATIENCE, None, id="but for five minutes only"),
+        pytest.param(
+            (LOADED,),
+            NamedRun(SERVED, None),
+            True,
+            0.0,
+            f"the stable run {STABLE} cannot answer: this pod does not have it",
+            id="nor while it was never named to this pod",
+        ),
+        pytest.param((REFUSED,), None, True, 0.0, None, id="a refused run that is not stable does not matter"),
+        pytest.param((), NamedRun(SERVED, Loaded(FakeRun(STABLE))), True, 0.0, None, id="with the stable run loaded"),
+    ],
+)
+def test_a_process_is_ready_when_nothing_stands_in_the_way(
+    runs: tuple[RunOnPod, ...],
+    stable: NamedRun | None,
+    has_looked: bool,  # noqa: FBT001
+    now: float,
+    obstacle: str | None,
+) -> None:
+    assert Readiness(started=0.0).obstacle(runs, stable=stable, has_looked=has_looked, now=now) == obstacle
+
+
+def test_an_ending_process_is_not_ready() -> None:
+    readiness = Readiness(started=0.0)
+    readiness.is_draining = True
+    assert readiness.obstacle((), stable=None, has_looked=True, now=0.0) == "this server is ending"

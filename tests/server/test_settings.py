@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from serin_core.documents import Thresholds
+from serin_server.settings import (
+    FromOperator,
+    NoStoreAt,
+    PostgresAt,
+    SettingsError,
+    SqliteAt,
+    parse_store,
+    routing_of_environment,
+    settings_of_pod,
+)
+
+
+def test_a_pod_needs_no_more_than_its_uid() -> None:
+    settings = settings_of_pod({"SERIN_UID": "u"})
+    assert (settings.host, settings.port, settings.uid) == ("0.0.0.0", 8080, "u")  # noqa: S104
+    assert settings.source == FromOperator(
+        Path("/etc/serin/model"), Path("/etc/serin/routing"), Path("/etc/serin/pod"), Path("/var/lib/serin")
+    )
+    assert settings.store == NoStoreAt()
+    assert settings.rules_file == Path("/etc/serin/rules/rules.yaml")
+    assert not settings.allow_anonymous
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        pytest.param({}, "SERIN_UID: is not set; it is the uid of the SuggestionModel", id="no uid"),
+        pytest.param(
+            {"SERIN_UID": "u", "SERIN_PORT": "http"},
+            "SERIN_PORT: 'http' is no number from 0 to 65535",
+            id="a port that is no number",
+        ),
+        pytest.param(
+            {"SERIN_UID": "u", "SERIN_GRACE_SECONDS": "-1"},
+            "SERIN_GRACE_SECONDS: '-1' is no number from 0 to 3600",
+            id="a negative time",
+        ),
+        pytest.param(
+            {"SERIN_UID": "u", "SERIN_ALLOW_ANONYMOUS": "perhaps"},
+            "SERIN_ALLOW_ANONYMOUS: 'perhaps' is neither true nor false",
+            id="an answer that is neither yes nor no",
+        ),
+        pytest.param(
+            {"SERIN_UID": "u", "SERIN_STORE": "mysql://me:secret@host/db"},
+            "SERIN_STORE: a store with mysql; use none, sqlite:///path or postgresql://user@host/database",
+            id="a store that is not known, without its password",
+        ),
+        pytest.param(
+            {"SERIN_UID": "u", "SERIN_STORE_FILE": "/nowhere/url"},
+            "SERIN_STORE_FILE: /nowhere/url: No such file or directory",
+            id="a store file that is absent",
+        ),
+        pytest.param(
+            {"SERIN_UID": "u", "SERIN_LOG": "xml"},
+            "SERIN_LOG: 'xml' is none of text, json",
+            id="a log that is not known",
+        ),
+    ],
+)
+def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_of_pod(environ)
+    assert str(caught.value) == message
+
+
+def test_the_store_url_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://host/db\n")
+    settings = settings_of_pod({"SERIN_UID": "u", "SERIN_STORE_FILE": str(tmp_path / "url")})
+    assert settings.store == PostgresAt("postgresql://host/db")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        pytest.param("sqlite:///data.db", Path("data.db"), id="three slashes are relative"),
+        pytest.param("sqlite:////var/data.db", Path("/var/data.db"), id="four slashes are absolute"),
+    ],
+)
+def test_sqlite_urls(text: str, path: Path) -> None:
+    assert parse_store(text, where="--store") == SqliteAt(path)
+
+
+@pytest.mark.parametrize(("text", "percent"), [("0", 0.0), ("10%", 10.0), ("50%", 50.0), ("100", 100.0), ("", 0.0)])
+def test_the_share_of_users_is_read_with_and_without_a_percent_sign(text: str, percent: float) -> None:
+    routing = routing_of_environment({"SUGGEST_USE_MODEL_CANARY": text}, registry=Path("r"))
+    assert routing.percent == percent
+
+
+def test_routing_of_the_environment_has_the_defaults_of_the_runbook() -> None:
+    routing = routing_of_environment({}, registry=Path("r"))
+    assert (routing.shadow, routing.percent, routing.thresholds, routing.calibration) == (True, 0.0, Thresholds(), True)
+
+
+def test_thresholds_are_read_by_class_with_a_default() -> None:
+    routing = routing_of_environment(
+        {"SUGGEST_THRESHOLDS_JSON": '{"default": 0.6, "Dining": 0.8}', "ML_CALIBRATION_ENABLED": "false"},
+        registry=Path("r"),
+    )
+    assert routing.thresholds == Thresholds(default=0.6, per_class={"Dining": 0.8})
+    assert not routing.calibration
+
+
+@pytest.mark.parametrize("text", ["[]", '{"Dining": 2}', "0.7", '{"Dining": "high"}', "{"])
+def test_thresholds_that_are_none_are_refused_in_one_line(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SUGGEST_THRESHOLDS_JSON: use a JSON object[^\n]*$"):
+        routing_of_environment({"SUGGEST_THRESHOLDS_JSON": text}, registry=Path("r"))
+
+
+@pytest.mark.parametrize("text", ["101", "-1", "half", "nan"])
+def test_a_share_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SUGGEST_USE_MODEL_CANARY: "):
+        routing_of_environment({"SUGGEST_USE_MODEL_CANARY": text}, registry=Path("r"))

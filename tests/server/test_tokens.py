@@ -1,0 +1,78 @@
+import pytest
+from server.fakes import ADMIN, TOKEN, FakeClock, Mounted
+
+from serin_server.events import EventError, verify
+from serin_server.settings import SettingsError
+from serin_server.tokens import Tokens
+
+
+def tokens(mounted: Mounted, clock: FakeClock, *, uid: str = "u", allow_anonymous: bool = False) -> Tokens:
+    return Tokens(mounted.root / "tokens", uid=uid, allow_anonymous=allow_anonymous, monotonic=clock.monotonic)
+
+
+def test_each_token_opens_its_own_doors(mounted: Mounted, clock: FakeClock) -> None:
+    known = tokens(mounted, clock)
+    assert known.admits(TOKEN)
+    assert known.admits_admin(ADMIN)
+    for wrong in (None, "", ADMIN, "user-toke", "user-token-", "ü"):
+        assert not known.admits(wrong)
+    for wrong in (None, "", TOKEN):
+        assert not known.admits_admin(wrong)
+
+
+def test_without_a_token_the_process_does_not_start_unless_everybody_may_come_in(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.write("tokens", {"token": " \n"})
+    with pytest.raises(SettingsError, match=r"^SERIN_TOKENS_DIR: [^\n]*SERIN_ALLOW_ANONYMOUS=true[^\n]*$"):
+        tokens(mounted, clock)
+    anybody = tokens(mounted, clock, allow_anonymous=True)
+    assert anybody.admits(None)
+    assert anybody.admits_admin(None)
+
+
+def test_without_an_admin_token_nobody_is_an_administrator(mounted: Mounted, clock: FakeClock) -> None:
+    mounted.write("tokens", {"token": TOKEN, "admin-token": ""})
+    assert not tokens(mounted, clock).admits_admin("")
+    assert not tokens(mounted, clock).admits_admin(TOKEN)
+
+
+def test_a_changed_token_is_taken_within_a_second(mounted: Mounted, clock: FakeClock) -> None:
+    known = tokens(mounted, clock)
+    mounted.write("tokens", {"token": "new", "admin-token": ADMIN})
+    assert known.admits(TOKEN)
+    clock.advance(1.0)
+    assert known.admits("new")
+    assert not known.admits(TOKEN)
+
+
+def test_tokens_that_vanish_stay_in_force(mounted: Mounted, clock: FakeClock) -> None:
+    known = tokens(mounted, clock)
+    (mounted.root / "tokens" / "..data").unlink()
+    clock.advance(2.0)
+    assert known.admits(TOKEN)
+
+
+def test_every_pod_of_a_model_has_the_same_event_key_and_other_models_have_another(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    assert tokens(mounted, clock).keys() == tokens(mounted, clock).keys()
+    assert tokens(mounted, clock).keys() != tokens(mounted, clock, uid="another").keys()
+
+
+def test_a_key_of_its_own_outlives_a_change_of_tokens(mounted: Mounted, clock: FakeClock) -> None:
+    mounted.write("tokens", {"token": TOKEN, "event-key": "k"})
+    before = tokens(mounted, clock).keys()
+    mounted.write("tokens", {"token": "new", "event-key": "k"})
+    assert tokens(mounted, clock).keys() == before
+
+
+def test_event_ids_from_before_a_change_are_still_read(mounted: Mounted, clock: FakeClock) -> None:
+    known = tokens(mounted, clock)
+    before = known.keys()[0]
+    mounted.write("tokens", {"token": "new"})
+    clock.advance(2.0)
+    assert known.keys()[0] != before
+    assert known.keys()[1] == before
+    with pytest.raises(EventError):
+        verify("AAAA", known.keys())

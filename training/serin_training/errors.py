@@ -1,0 +1,25 @@
+"""What can go wrong in training, as one tree. Every message is one line: what is wrong, where, what would be right.
+
+    TrainingError
+    |-- DataError        the CSV cannot be used, or does not hold enough to learn from (exit status 2)
+    |-- SettingsError    an option or an environment variable cannot be used (exit status 2)
+    '-- PublishingError  the run could not be stored; the registry is as it was (exit status 1)
+
+Never raised itself: only the leaves are.
+"""
+
+
+class TrainingError(Exception):
+    """Any of the errors of this room."""
+
+
+class DataError(TrainingError):
+    """The data cannot be used, or does not hold enough to learn from."""
+
+
+class SettingsError(TrainingError):
+    """An option or an environment variable cannot be used."""
+
+
+class PublishingError(TrainingError):
+    """The run could not be stored; the registry is as it was."""

@@ -1,0 +1,71 @@
+"""Which rows teach, calibrate, judge: by time, the newest judge. Never shuffles, never gives a row two jobs.
+
+A random split would let a run read tomorrow's shops; the rows it will meet are always newer than those it knows.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from serin_core.features import MIN_USERS
+from serin_training.errors import DataError
+from serin_training.reading import Labelled
+
+MIN_ROWS: Final = 500
+MIN_CLASSES: Final = 2
+_FIT: Final = 0.65
+_CALIBRATE: Final = 0.15
+_LEAST_FIT_ROWS: Final = 20
+"""Rows of a class to learn from, under which a warning is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Three parts, each oldest first and newer than the one before."""
+
+    fit: Sequence[Labelled]
+    calibrate: Sequence[Labelled]
+    judge: Sequence[Labelled]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Answer the classes that can be learned, in alphabetical order."""
+        return tuple(sorted({row.category for row in self.fit}))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Answer the number of rows of each part."""
+        return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.judge)}
+
+
+def split_by_time(rows: Sequence[Labelled]) -> Split:
+    """Split rows, oldest first, 65 : 15 : 20. Raises DataError where they hold too little to learn from."""
+    if len(rows) < MIN_ROWS:
+        raise DataError(f"{len(rows)} labelled rows are too few to train on; needed are at least {MIN_ROWS}")
+    users = {row.transaction.user_id for row in rows} - {None}
+    if len(users) < MIN_USERS:
+        raise DataError(
+            f"the rows are of {len(users)} users; needed are at least {MIN_USERS}: fewer make no word known"
+        )
+    first, second = round(len(rows) * _FIT), round(len(rows) * (_FIT + _CALIBRATE))
+    split = Split(fit=rows[:first], calibrate=rows[first:second], judge=rows[second:])
+    if len(split.classes) < MIN_CLASSES:
+        raise DataError(
+            f"the {len(split.fit)} rows to learn from are all of category {split.classes[0]!r}; needed are at least two"
+        )
+    return split
+
+
+def warnings_of(split: Split) -> list[str]:
+    """Answer what makes the judgement doubtful, one sentence each."""
+    found = []
+    learned = Counter(row.category for row in split.fit)
+    judged = Counter(row.category for row in split.judge)
+    for label, rows in sorted(learned.items()):
+        if rows < _LEAST_FIT_ROWS:
+            found.append(f"{label}: only {rows} rows to learn from")
+        if not judged[label]:
+            found.append(f"{label}: no row to judge it by, it is left out of the F1")
+    found += [f"{label}: new among the newest rows, it was not learned" for label in sorted(set(judged) - set(learned))]
+    return found
