@@ -1,0 +1,129 @@
+"""serin train, serin rules suggest, serin generate: as a shell sees them."""
+
+import gzip
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from serin_core.rules import Rules
+from serin_training.commands import app
+
+HEADER = "txn_id,user_id,timestamp,merchant,description,amount,channel,category\n"
+
+
+def serin(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("generated") / "transactions.csv"
+    assert serin("generate", "--rows", 8000, "--out", path).exit_code == 0
+    return path
+
+
+def test_train_prints_the_report_on_stdout_alone_and_moves_latest(source, tmp_path):
+    result = serin("train", "--data", source, "--registry", tmp_path)
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert report["deployed"] is True
+    assert (tmp_path / "ledger_suggestions" / "latest").resolve().name == report["run_directory"]
+    assert "macro F1" in result.stderr
+
+
+def test_a_run_held_back_by_the_gate_is_an_answer_not_an_error(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("ML_DEPLOY_THRESHOLD_F1", "0.999")
+    result = serin("train", "--data", source, "--registry", tmp_path)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["deployed"] is False
+    assert not (tmp_path / "ledger_suggestions" / "latest").exists()
+
+
+def test_train_without_a_registry_stores_nothing(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = serin("train", "--data", source)
+    assert json.loads(result.stdout)["deployed"] is False
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gzip_file_is_read_too(source, tmp_path):
+    packed = tmp_path / "transactions.csv.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes()))
+    assert serin("train", "--data", packed).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "it is empty; needed is a CSV with the columns txn_id, user_id"),
+        (b"txn_id,user_id,timestamp,merchant,description,amount,channel\n", "no column category; needed are txn_id"),
+        (HEADER.encode("utf-16"), "byte 0 is not UTF-8; save the file as UTF-8"),
+        (f"{HEADER}1,u,2026-01-01,Café,,1,pos,Dining\n".encode("latin-1"), "is not UTF-8"),
+        (f"{HEADER}1,u,2026-01-01,Cafe,,abc,pos,Dining\n".encode(), "line 2: amount 'abc' is no number"),
+        (f"{HEADER}1,u,yesterday,Cafe,,1,pos,Dining\n".encode(), "line 2: timestamp 'yesterday' is no time"),
+        (f"{HEADER}1,u,2026-01-01,Cafe, with comma,,1,pos,Dining\n".encode(), "not as many fields as the header"),
+        (f"{HEADER}1,u,2026-01-01,A,,1,pos,X\n1,u,2026-01-01,A,,1,pos,X\n".encode(), "txn_id '1' stood already"),
+        (f"{HEADER}1,u,2026-01-01,A,,1,pos,\n".encode(), "no row with a category"),
+        (b"\x1f\x8bnonsense", "gzip file is damaged"),
+        (f"{HEADER}1,u,2026-01-01,A,,1,pos,X\n".encode(), "1 labelled rows are too few"),
+    ],
+    ids=[
+        "empty file",
+        "missing column",
+        "utf-16",
+        "latin-1",
+        "amount",
+        "time",
+        "comma",
+        "same id twice",
+        "no category",
+        "gzip",
+        "too few",
+    ],
+)
+@pytest.mark.parametrize("command", [("train", "--registry"), ("rules", "suggest", "--out")], ids=["train", "rules"])
+def test_a_file_that_cannot_be_used_is_refused_in_one_line_with_exit_2_and_nothing_written(
+    tmp_path, command, content, complaint
+):
+    source, target = tmp_path / "given.csv", tmp_path / "target"
+    source.write_bytes(content)
+    result = serin(*command[:-1], "--data", source, command[-1], target)
+    if "too few" in complaint and command[0] == "rules":
+        complaint = "no merchant stands in"
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) <= 2
+    assert result.stdout == ""
+    assert not target.exists()
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    result = serin("train", "--data", tmp_path / "nowhere.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such file" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["high", "1.5", "-1"])
+def test_a_limit_that_is_no_share_is_refused(source, monkeypatch, value):
+    monkeypatch.setenv("ML_DEPLOY_THRESHOLD_F1_MIN", value)
+    result = serin("train", "--data", source)
+    assert result.exit_code == 2
+    assert f"ML_DEPLOY_THRESHOLD_F1_MIN is '{value}'" in result.stderr
+
+
+def test_suggested_rules_are_read_again_and_are_nearly_always_right(source, tmp_path):
+    out = tmp_path / "rules.yaml"
+    result = serin("rules", "suggest", "--data", source, "--out", out)
+    assert result.exit_code == 0
+    rules = Rules.parse(yaml.safe_load(out.read_text()))
+    assert len(rules.classes) > 3
+    assert "% of these are right" in result.stderr
+
+
+def test_generate_writes_to_stdout_without_a_file():
+    result = serin("generate", "--rows", 3)
+    assert result.stdout.startswith(HEADER)
+    assert len(result.stdout.splitlines()) == 4

@@ -1,0 +1,203 @@
+"""Training: from a CSV to a run in a registry."""
+
+import csv
+import json
+import os
+from collections import Counter
+from datetime import UTC, datetime
+
+import joblib
+import lightgbm
+import numpy as np
+import pytest
+
+from serin_core import runs
+from serin_core.acceptance import Limits
+from serin_core.calibration import Calibration
+from serin_core.features import Encoder
+from serin_core.runs import Manifest, Report
+from serin_training.errors import DataError, PublishingError
+from serin_training.generator import Made, generate
+from serin_training.publishing import publish
+from serin_training.reading import Window, read_transactions
+from serin_training.splitting import split_by_time
+from serin_training.training import Wish, train
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def wish(run_id="run_0123abcd", **changes):
+    return Wish(run_id=run_id, now=NOW, **changes)
+
+
+def write(path, made):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(Made.__dataclass_fields__))
+        writer.writeheader()
+        writer.writerows({name: getattr(one, name) for name in Made.__dataclass_fields__} for one in made)
+    return path
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("data") / "transactions.csv", generate(rows=12_000, seed=2))
+
+
+@pytest.fixture(scope="session")
+def rows(source):
+    return read_transactions(source)
+
+
+@pytest.fixture(scope="session")
+def trained(rows):
+    return train(rows, wish())
+
+
+@pytest.fixture(scope="session")
+def directory(trained, tmp_path_factory):
+    return publish(trained, tmp_path_factory.mktemp("registry"))
+
+
+def test_an_honest_model_on_generated_transactions_is_good_but_not_perfect(tmp_path):
+    made = read_transactions(write(tmp_path / "all.csv", generate(rows=30_000, seed=1)))
+    report = train(made, wish()).report
+    assert 0.80 < report.val_f1_macro < 0.93
+    assert report.passed_acceptance_gate
+
+
+def test_the_same_rows_and_seed_give_the_same_run(rows, trained):
+    again = train(rows, wish())
+    assert again.pipeline.trees.text == trained.pipeline.trees.text
+    assert again.report == trained.report
+    assert again.parity == trained.parity
+
+
+def test_no_row_has_two_jobs_and_the_newest_judge(rows):
+    split = split_by_time(rows)
+    assert len(split.fit) + len(split.calibrate) + len(split.judge) == len(rows)
+    assert split.fit[-1].at <= split.calibrate[0].at
+    assert split.calibrate[-1].at <= split.judge[0].at
+
+
+def test_confidence_means_how_often_such_answers_are_right(rows, trained):
+    judged = split_by_time(rows).judge
+    answers = trained.pipeline.predict([row.transaction for row in judged])
+    confidence = np.array([confidence for _, confidence in answers])
+    right = np.array([label == row.category for (label, _), row in zip(answers, judged, strict=True)])
+    for low, high in ((0.5, 0.8), (0.8, 0.95), (0.95, 1.01)):
+        chosen = (confidence >= low) & (confidence < high)
+        # Three standard errors of a share, and three points of drift between two months.
+        allowed = 3 * np.sqrt(0.25 / chosen.sum()) + 0.03
+        assert abs(confidence[chosen].mean() - right[chosen].mean()) < allowed
+
+
+def test_a_name_that_fewer_than_three_users_paid_never_enters_a_run(rows, trained):
+    users = {}
+    for row in split_by_time(rows).fit:
+        for word in row.transaction.merchant.casefold().split():
+            users.setdefault(word, set()).add(row.transaction.user_id)
+    rare = {word for word, who in users.items() if len(who) < 3 and word.isalpha()}
+    assert len(rare) > 10
+    known = {token[2:] for token in trained.pipeline.encoder.by_token if token.startswith("m:")}
+    assert not rare & known
+
+
+def test_a_run_below_the_gate_is_stored_but_latest_stays(rows, trained, tmp_path):
+    publish(trained, tmp_path)
+    poor = train(rows, wish(run_id="run_ffffffff", limits=Limits(f1_macro=0.999)))
+    assert not poor.report.deployed
+    assert "macro F1" in poor.report.deploy_reason
+    publish(poor, tmp_path)
+    root = tmp_path / runs.RUNS_DIRECTORY
+    assert os.readlink(root / runs.LATEST) == trained.name
+    assert (root / poor.name / runs.MANIFEST).exists()
+
+
+def test_a_run_holds_what_serving_needs_and_its_manifest_names_every_file(directory, trained):
+    manifest = Manifest.parse((directory / runs.MANIFEST).read_bytes())
+    files = {path.name: path.read_bytes() for path in directory.iterdir() if path.name != runs.MANIFEST}
+    assert set(files) == set(manifest.files)
+    assert set(runs.SERVING) <= set(files)
+    runs.verify(manifest, run=directory.name, files=files)
+    assert Report.parse(files[runs.REPORT]) == trained.report
+
+
+def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(directory):
+    parity = runs.parse_parity((directory / runs.PARITY).read_bytes())
+    encoder = Encoder.from_json(json.loads((directory / runs.ENCODER).read_text()))
+    calibration = Calibration.from_json(json.loads((directory / runs.CALIBRATION).read_text()))
+    classes = runs.parse_classes((directory / runs.CLASSES).read_bytes())
+    booster = lightgbm.Booster(model_file=str(directory / runs.MODEL))
+    assert len(parity) >= 20
+    for row in parity:
+        vector = encoder.vector(row.transaction())
+        assert tuple(vector) == row.vector
+        raw = booster.predict(np.array([vector]))[0].tolist()
+        assert calibration.rank(classes, raw)[0] == (row.label, row.confidence)
+
+
+def test_parity_rows_are_nobodys_transactions(directory, rows):
+    known = {(row.transaction.merchant, row.transaction.amount) for row in rows}
+    for row in runs.parse_parity((directory / runs.PARITY).read_bytes()):
+        assert (row.merchant, row.amount) not in known
+
+
+def test_the_joblib_pipeline_answers_like_any_classifier(directory, rows):
+    pipeline = joblib.load(directory / runs.PIPELINE)
+    answers = pipeline.predict([row.transaction for row in rows[:5]])
+    assert len(answers) == 5
+
+
+def test_a_run_of_the_same_name_is_never_overwritten(trained, tmp_path):
+    publish(trained, tmp_path)
+    with pytest.raises(PublishingError, match="never overwritten"):
+        publish(trained, tmp_path)
+
+
+def test_a_registry_that_cannot_be_written_leaves_nothing_behind(trained, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PublishingError, match="was not deployed"):
+        publish(trained, tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disc_that_fills_up_leaves_no_half_written_run(trained, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PublishingError, match="No space left on device"):
+        publish(trained, tmp_path)
+    assert list((tmp_path / runs.RUNS_DIRECTORY).iterdir()) == []
+
+
+def test_a_window_of_time_and_the_newest_rows_can_be_chosen(source, rows):
+    middle = rows[6000].at
+    since = read_transactions(source, Window(since=middle))
+    assert min(row.at for row in since) == middle
+    newest = read_transactions(source, Window(limit=700))
+    assert [row.transaction for row in newest] == [row.transaction for row in rows[-700:]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [(100, "100 labelled rows are too few"), (0, "no row with a category")],
+)
+def test_too_few_rows_are_refused(tmp_path, rows, complaint):
+    with pytest.raises(DataError, match=complaint):
+        train(read_transactions(write(tmp_path / "few.csv", generate(rows=rows, seed=2))), wish())
+
+
+def test_generated_transactions_are_the_same_for_the_same_seed_and_look_like_real_ones():
+    made = list(generate(rows=5000, seed=9))
+    assert made == list(generate(rows=5000, seed=9))
+    assert made != list(generate(rows=5000, seed=10))
+    assert max(len(one.merchant) for one in made) == 22
+    assert any("#" in one.merchant for one in made)
+    first, last = ({one.merchant for one in made[part]} for part in (slice(0, 2500), slice(2500, None)))
+    assert len(last - first) > 100, "shops that nobody had seen before"
+    labels = {}
+    for one in made:
+        labels.setdefault(one.merchant, Counter())[one.category] += 1
+    assert sum(len(counts) > 1 for counts in labels.values()) > 50, "merchants with several categories"
+    assert [one.timestamp[:10] for one in made] == sorted(one.timestamp[:10] for one in made)
