@@ -43,7 +43,7 @@ def tell(live: Mapping[str, Any], *, now: datetime) -> list[str]:
 def _gate(gate: Mapping[str, Any]) -> str:
     needed = gate.get("needed")
     more = f", about {needed} more to a verdict" if needed else ""
-    return gates.describe(GateStatus.model_validate(gate)) + more
+    return f"{gates.describe(GateStatus.model_validate(gate))}: {gate['verdict']}{more}"
 
 
 def tell_transition(entry: Mapping[str, Any]) -> str:

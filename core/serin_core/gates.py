@@ -83,10 +83,8 @@ def _judge_one(gate: ActiveGate, *, spec: SuggestionModelSpec, reading: Reading)
 
 
 def describe(gate: GateStatus) -> str:
-    """Say in one clause what a gate has seen: `agreement 41 of 60 (68.3 %), needs 70 %: Fail`."""
-    if gate.total is None or gate.good is None or gate.estimate is None:
-        return f"{gate.name}: {gate.reason}"
-    return (
-        f"{gate.name} {gate.good:.10g} of {gate.total:.10g} ({gate.estimate:.1%}), "
-        f"needs {gate.at_least:.10g}: {gate.verdict.value}"
-    )
+    """Say in one clause what a gate has seen: `agreement 68.3 % of 60 (at least 70 %)`."""
+    limit = f"at least {100 * gate.at_least:.10g} %"
+    if gate.total is None or gate.estimate is None:
+        return f"{gate.name} ({limit}): {gate.reason}"
+    return f"{gate.name} {100 * gate.estimate:.1f} % of {gate.total:.0f} ({limit})"

@@ -48,7 +48,7 @@ def test_the_evidence_is_written_with_estimate_bounds_and_what_is_still_needed()
     assert (gate.good, gate.total, gate.estimate) == (70, 80, 0.875)
     assert gate.lower < 0.875 < gate.upper
     assert gate.needed == 0
-    assert describe(gate) == "agreement 70 of 80 (87.5%), needs 0.7: Pass"
+    assert describe(gate) == "agreement 87.5 % of 80 (at least 70 %)"
 
 
 def test_nothing_read_is_never_a_verdict():

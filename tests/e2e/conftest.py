@@ -234,9 +234,14 @@ def local(cluster):
     return cluster
 
 
-def kill_operator(installed, cluster):
-    """kill -9, as a node would."""
-    found = json.loads(installed.kubectl("get", "pods", "-n", "serin-system", "-o", "json"))["items"]
-    for pod in found:
-        for pid in cluster.pod_process_ids("serin-system", pod["metadata"]["name"]):
-            os.kill(pid, signal.SIGKILL)
+@pytest.fixture
+def kill_operator(installed, local):
+    """Answer what ends the operator like kill -9, as a node that runs out of memory would."""
+
+    def kill():
+        found = json.loads(installed.kubectl("get", "pods", "-n", "serin-system", "-o", "json"))["items"]
+        for pod in found:
+            for pid in local.pod_process_ids("serin-system", pod["metadata"]["name"]):
+                os.kill(pid, signal.SIGKILL)
+
+    return kill

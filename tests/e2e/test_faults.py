@@ -7,7 +7,6 @@ import time
 from datetime import datetime
 
 import pytest
-from conftest import kill_operator
 
 pytestmark = pytest.mark.cluster
 
@@ -84,17 +83,17 @@ def test_prometheus_away_in_mid_stage_holds_and_says_so_and_goes_on_when_it_is_b
     assert "MetricsUnavailable" in rollout.events()
 
 
-def test_an_operator_killed_in_mid_stage_goes_on_without_an_early_step(rollout, registry, local, installed):
+def test_an_operator_killed_in_mid_stage_goes_on_without_an_early_step(rollout, registry, kill_operator):
     steps = [{"percent": percent, "soak": "8s"} for percent in (10, 100)]
     rollout.apply(registry.good, canary={"shadowSoak": "8s", "steps": steps})
     rollout.send(registry.traffic)
     rollout.wait_for_stage(0)
-    kill_operator(installed, local)
+    kill_operator()
     status = rollout.wait_for_stage(10, seconds=90)
     started = {entry["percent"]: entry["at"] for entry in status["history"] if entry["event"] == "Started"}
     raised = next(entry["at"] for entry in status["history"] if entry["event"] == "Raised")
     assert seconds_between(started[0], raised) >= 8
-    kill_operator(installed, local)
+    kill_operator()
     rollout.wait_for_phase("Promoted", seconds=120)
 
 

@@ -109,7 +109,7 @@ def test_a_run_below_the_gate_is_stored_but_latest_stays(rows, trained, tmp_path
     assert "macro F1" in poor.report.deploy_reason
     publish(poor, tmp_path)
     root = tmp_path / runs.RUNS_DIRECTORY
-    assert os.readlink(root / runs.LATEST) == trained.name
+    assert (root / runs.LATEST).readlink().name == trained.name
     assert (root / poor.name / runs.MANIFEST).exists()
 
 
