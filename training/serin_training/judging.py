@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from serin_core.runs import ClassCoverage, Coverage
 
 THRESHOLDS: Final = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.99)
+MIN_ROWS: Final = 30
+"""A class with fewer rows to judge it by is not held against a run: its F1 is known to a tenth at best."""
 Texts = NDArray[np.str_]
 
 
@@ -19,6 +21,8 @@ class Scores:
 
     f1: Mapping[str, float]
     """By class; a class of which there is no row has none."""
+    rows: Mapping[str, int]
+    """How many rows judged each of these classes."""
     accuracy: float
     coverage: Mapping[str, Coverage]
     coverage_by_class: Mapping[str, ClassCoverage]
@@ -30,8 +34,14 @@ class Scores:
 
     @property
     def worst(self) -> str:
-        """Answer the class of the least F1."""
-        return min(self.f1, key=lambda label: self.f1[label])
+        """Answer the class of the least F1, of those with MIN_ROWS rows; of all where none has."""
+        candidates = [label for label in self.f1 if self.rows[label] >= MIN_ROWS] or list(self.f1)
+        return min(candidates, key=lambda label: self.f1[label])
+
+    @property
+    def f1_min(self) -> float:
+        """Answer the least F1."""
+        return self.f1[self.worst]
 
 
 def judge(answers: Sequence[tuple[str, float]], categories: Sequence[str]) -> Scores:
@@ -50,7 +60,11 @@ def judge(answers: Sequence[tuple[str, float]], categories: Sequence[str]) -> Sc
             share=float(answered.mean()), by_threshold=_coverage(confidence[answered], right[answered])
         )
     return Scores(
-        f1=f1, accuracy=float(right.mean()), coverage=_coverage(confidence, right), coverage_by_class=by_class
+        f1=f1,
+        rows={label: int((truth == label).sum()) for label in f1},
+        accuracy=float(right.mean()),
+        coverage=_coverage(confidence, right),
+        coverage_by_class=by_class,
     )
 
 

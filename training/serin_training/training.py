@@ -17,7 +17,7 @@ from serin_core.features import Transaction
 from serin_core.runs import ParityRow, Report, run_name
 from serin_training import calibrating, dictionaries, trees
 from serin_training.calibrating import Fitted
-from serin_training.judging import Scores, judge
+from serin_training.judging import MIN_ROWS, Scores, judge
 from serin_training.parity import parity_rows
 from serin_training.pipeline import Pipeline
 from serin_training.reading import Labelled
@@ -67,7 +67,7 @@ def train(rows: Sequence[Labelled], wish: Wish, tell: Tell = lambda _: None) -> 
         pipeline.predict(_transactions(split.judge)),
         [row.category for row in split.judge],
     )
-    tell(f"judged: macro F1 {scores.f1_macro:.3f}, least F1 {scores.f1[scores.worst]:.3f} ({scores.worst})")
+    tell(f"judged: macro F1 {scores.f1_macro:.3f}, least F1 {scores.f1_min:.3f} ({scores.worst})")
     return TrainedRun(
         pipeline=pipeline,
         calibrators=fitted,
@@ -97,14 +97,13 @@ def _transactions(rows: Sequence[Labelled]) -> list[Transaction]:
 
 
 def _report(split: Split, scores: Scores, pipeline: Pipeline, fitted: Fitted, *, wish: Wish) -> Report:
-    least = scores.f1[scores.worst]
-    verdict = judge_acceptance(f1_macro=scores.f1_macro, f1_min=least, limits=wish.limits)
+    verdict = judge_acceptance(f1_macro=scores.f1_macro, f1_min=scores.f1_min, limits=wish.limits)
     return Report(
         run_id=wish.run_id,
         run_directory=run_name(wish.run_id, unix_time=int(wish.now.timestamp())),
         created_at=wish.now.astimezone(UTC).isoformat(timespec="seconds"),
         val_f1_macro=scores.f1_macro,
-        val_f1_min=least,
+        val_f1_min=scores.f1_min,
         val_f1_per_class=dict(scores.f1),
         val_accuracy=scores.accuracy,
         **_verdict(verdict, wish=wish),
@@ -141,6 +140,11 @@ def _warnings(scores: Scores, fitted: Fitted, verdict: Accepted | Rejected) -> l
         f"{label}: {answers} answers to calibrate by, under {calibrating.MIN_ROWS}; it keeps its raw probability"
         for label, answers in fitted.uncalibrated.items()
     ]
+    found += [
+        f"{label}: F1 {scores.f1[label]:.3f} by {rows} rows only, under {MIN_ROWS}; it is not held against the run"
+        for label, rows in scores.rows.items()
+        if rows < MIN_ROWS and scores.f1[label] < scores.f1_min
+    ]
     if isinstance(verdict, Rejected):
-        found.append(f"{scores.worst}: the least F1, {scores.f1[scores.worst]:.3f}")
+        found.append(f"{scores.worst}: the least F1, {scores.f1_min:.3f}")
     return found
