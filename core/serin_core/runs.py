@@ -3,7 +3,7 @@
     <registry>/ledger_suggestions/run_<8 hex>_<unix time>/
         manifest.json      every other file's sha256 and size; its own sha256 is the run's digest
         meta.json          the training report
-        classes.json model.txt encoder.json calibration.json parity.json     what serving needs, no pickle
+        classes.json model.txt encoder.json weights.npy calibration.json parity.json     what serving needs, no pickle
         pipeline.joblib calibrator.pkl                                       for people who work in scikit-learn
 
 Never reads a file: bytes, sizes and hashes come in as arguments.
@@ -28,11 +28,12 @@ REPORT: Final = "meta.json"
 CLASSES: Final = "classes.json"
 MODEL: Final = "model.txt"
 ENCODER: Final = "encoder.json"
+WEIGHTS: Final = "weights.npy"
 CALIBRATION: Final = "calibration.json"
 PARITY: Final = "parity.json"
 PIPELINE: Final = "pipeline.joblib"
 CALIBRATOR: Final = "calibrator.pkl"
-SERVING: Final = (REPORT, CLASSES, MODEL, ENCODER, CALIBRATION, PARITY)
+SERVING: Final = (REPORT, CLASSES, MODEL, ENCODER, WEIGHTS, CALIBRATION, PARITY)
 """What a server reads, all of it after its hash."""
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -194,7 +195,7 @@ class Report(BaseModel):
     rows: dict[str, int]
     """How many rows fitted the trees, fitted the calibrators, and judged: `fit`, `calibrate`, `judge`."""
     features: int
-    """Numbers a row."""
+    """Words that the run knows, and numbers."""
     trees: int
     """In all, over all classes."""
     data_from: str
@@ -209,20 +210,22 @@ class Report(BaseModel):
 
 
 class ParityRow(_Strict):
-    """A transaction made of dictionary words, never a real one, and what training's own pipeline answered to it."""
+    """A transaction made of words that the run knows, never a real one, and what training's pipeline answered to it."""
 
     merchant: str
     description: str
     amount: float
     channel: str
     timestamp: datetime | None
-    vector: tuple[float, ...]
-    """Encoder.vector of it."""
-    raw: tuple[float, ...]
-    """The raw probabilities of its trees, in the order of classes.json; to be met bit for bit."""
+    scores: tuple[float, ...]
+    """Encoder.scores of it; this and the next two are to be met bit for bit."""
+    numbers: tuple[float, ...]
+    """Encoder.numbers of it."""
+    corrections: tuple[float, ...]
+    """What its trees add, in the order of classes.json."""
     label: str
     confidence: float
-    """Calibrated."""
+    """Calibrated; to be met within 1e-9, for exponentials differ between machines."""
 
     def transaction(self) -> Transaction:
         """Answer it as a transaction."""

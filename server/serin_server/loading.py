@@ -17,7 +17,8 @@ import numpy as np
 
 from serin_core.calibration import IDENTITY, Calibration, CalibrationError
 from serin_core.documents import LoadedRun
-from serin_core.features import Encoder, EncoderError, Transaction
+from serin_core.encoder import Encoder, EncoderError, Floats, probabilities
+from serin_core.features import Transaction
 from serin_core.pods import RunQuality
 from serin_core.runs import (
     CALIBRATION,
@@ -29,6 +30,7 @@ from serin_core.runs import (
     REPORT,
     RUNS_DIRECTORY,
     SERVING,
+    WEIGHTS,
     Manifest,
     ParityRow,
     Report,
@@ -64,12 +66,13 @@ class TreesPredictor:
     def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
         """Answer the most probable classes, best first."""
         calibration = self._calibration if calibrated else IDENTITY
-        ranked = calibration.rank(self.classes, self.raw(self._encoder.vector(transaction)))
+        scores, numbers = self._encoder.scores(transaction), self._encoder.numbers(transaction)
+        ranked = calibration.rank(self.classes, probabilities(scores, self.corrections(numbers)).tolist())
         return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked[:CANDIDATES]))
 
-    def raw(self, vector: Sequence[float]) -> list[float]:
-        """Answer the raw probabilities of one vector, in the order of `classes`."""
-        answered: list[float] = self._booster.predict(np.array([vector]), num_threads=1)[0].tolist()
+    def corrections(self, numbers: Sequence[float]) -> Floats:
+        """Answer what the trees add to the starting point, in the order of `classes`."""
+        answered: Floats = self._booster.predict(np.array([numbers]), raw_score=True, num_threads=1)[0]
         return answered
 
 
@@ -118,7 +121,7 @@ def _read(path: Path) -> bytes:
 def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
     report = Report.parse(files[REPORT])
     classes = parse_classes(files[CLASSES])
-    encoder = Encoder.from_json(json.loads(files[ENCODER]))
+    encoder = Encoder.from_files(json.loads(files[ENCODER]), files[WEIGHTS])
     if encoder.classes != classes:
         raise RunError(f"{ENCODER}: its classes are not those of {CLASSES}")
     predictor = TreesPredictor(
@@ -137,10 +140,11 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
 
 
 def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, number: int) -> None:
-    vector = encoder.vector(row.transaction())
-    raw = predictor.raw(row.vector)
-    if tuple(vector) != row.vector or tuple(raw) != row.raw:
+    scores, numbers = encoder.scores(row.transaction()), encoder.numbers(row.transaction())
+    corrections = predictor.corrections(row.numbers)
+    found = tuple(scores.tolist()), tuple(numbers), tuple(corrections.tolist())
+    if found != (row.scores, row.numbers, row.corrections):
         raise RunError(f"{PARITY}: row {number}: this server computes other numbers than training did")
     first = predictor.predict(row.transaction(), calibrated=True).first
-    if first.label != row.label or not math.isclose(first.confidence, row.confidence, abs_tol=1e-12):
+    if first.label != row.label or not math.isclose(first.confidence, row.confidence, abs_tol=1e-9):
         raise RunError(f"{PARITY}: row {number}: this server answers {first.label}, training answered {row.label}")

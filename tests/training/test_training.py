@@ -4,6 +4,7 @@ import csv
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import joblib
@@ -13,8 +14,8 @@ import pytest
 
 from serin_core import runs
 from serin_core.acceptance import Limits
-from serin_core.calibration import Calibration
-from serin_core.features import Encoder
+from serin_core.calibration import IDENTITY, Calibration
+from serin_core.encoder import Encoder, probabilities
 from serin_core.runs import Manifest, Report
 from serin_training.errors import DataError, PublishingError
 from serin_training.generator import Made, generate
@@ -58,11 +59,16 @@ def directory(trained, tmp_path_factory):
     return publish(trained, tmp_path_factory.mktemp("registry"))
 
 
-def test_an_honest_model_on_generated_transactions_is_good_but_not_perfect(tmp_path):
-    made = read_transactions(write(tmp_path / "all.csv", generate(rows=30_000, seed=1)))
-    report = train(made, wish()).report
-    assert 0.80 < report.val_f1_macro < 0.93
-    assert report.passed_acceptance_gate
+@pytest.fixture(scope="session")
+def many(tmp_path_factory):
+    rows = read_transactions(write(tmp_path_factory.mktemp("many") / "all.csv", generate(rows=30_000, seed=1)))
+    return rows, train(rows, wish())
+
+
+def test_an_honest_model_on_generated_transactions_is_good_but_not_perfect(many):
+    _, trained = many
+    assert 0.80 < trained.report.val_f1_macro < 0.93
+    assert trained.report.passed_acceptance_gate
 
 
 def test_the_same_rows_and_seed_give_the_same_run(rows, trained):
@@ -79,26 +85,37 @@ def test_no_row_has_two_jobs_and_the_newest_judge(rows):
     assert split.calibrate[-1].at <= split.judge[0].at
 
 
-def test_confidence_means_how_often_such_answers_are_right(rows, trained):
-    judged = split_by_time(rows).judge
-    answers = trained.pipeline.predict([row.transaction for row in judged])
+def expected_calibration_error(answers, categories):
+    """Mean distance, over 15 bins of confidence, between confidence and share of right answers (Guo et al., 2017)."""
     confidence = np.array([confidence for _, confidence in answers])
-    right = np.array([label == row.category for (label, _), row in zip(answers, judged, strict=True)])
-    for low, high in ((0.5, 0.8), (0.8, 0.95), (0.95, 1.01)):
-        chosen = (confidence >= low) & (confidence < high)
-        # Three standard errors of a share, and three points of drift between two months.
-        allowed = 3 * np.sqrt(0.25 / chosen.sum()) + 0.03
-        assert abs(confidence[chosen].mean() - right[chosen].mean()) < allowed
+    right = np.array([label == category for (label, _), category in zip(answers, categories, strict=True)])
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    return sum(
+        abs(confidence[bins == one].mean() - right[bins == one].mean()) * (bins == one).mean() for one in set(bins)
+    )
+
+
+def test_calibration_brings_confidence_nearer_to_how_often_answers_are_right(many):
+    rows, trained = many
+    judged = split_by_time(rows).judge
+    transactions, categories = [row.transaction for row in judged], [row.category for row in judged]
+    raw = trained.pipeline.predict_proba(transactions)
+    uncalibrated = replace(trained.pipeline, calibration=IDENTITY)
+    before, after = (
+        expected_calibration_error(pipeline.answers(raw), categories) for pipeline in (uncalibrated, trained.pipeline)
+    )
+    assert after < min(before, 0.03)
 
 
 def test_a_name_that_fewer_than_three_users_paid_never_enters_a_run(rows, trained):
     users = {}
-    for row in split_by_time(rows).fit:
+    split = split_by_time(rows)
+    for row in (*split.fit, *split.calibrate):
         for word in row.transaction.merchant.casefold().split():
             users.setdefault(word, set()).add(row.transaction.user_id)
     rare = {word for word, who in users.items() if len(who) < 3 and word.isalpha()}
-    assert len(rare) > 10
-    known = {token[2:] for token in trained.pipeline.encoder.by_token if token.startswith("m:")}
+    assert len(rare) > 5
+    known = {token[2:] for token in trained.pipeline.encoder.places if token.startswith("m:")}
     assert not rare & known
 
 
@@ -124,15 +141,19 @@ def test_a_run_holds_what_serving_needs_and_its_manifest_names_every_file(direct
 
 def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(directory):
     parity = runs.parse_parity((directory / runs.PARITY).read_bytes())
-    encoder = Encoder.from_json(json.loads((directory / runs.ENCODER).read_text()))
+    encoder = Encoder.from_files(
+        json.loads((directory / runs.ENCODER).read_text()), (directory / runs.WEIGHTS).read_bytes()
+    )
     calibration = Calibration.from_json(json.loads((directory / runs.CALIBRATION).read_text()))
     classes = runs.parse_classes((directory / runs.CLASSES).read_bytes())
     booster = lightgbm.Booster(model_file=str(directory / runs.MODEL))
     assert len(parity) >= 20
     for row in parity:
-        vector = encoder.vector(row.transaction())
-        assert tuple(vector) == row.vector
-        raw = booster.predict(np.array([vector]))[0].tolist()
+        scores, numbers = encoder.scores(row.transaction()), encoder.numbers(row.transaction())
+        corrections = booster.predict(np.array([numbers]), raw_score=True)[0]
+        assert (tuple(scores.tolist()), tuple(numbers)) == (row.scores, row.numbers)
+        assert tuple(corrections.tolist()) == row.corrections
+        raw = probabilities(scores, corrections).tolist()
         assert calibration.rank(classes, raw)[0] == (row.label, row.confidence)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from serin_core.calibration import Calibration, Table
-from serin_training.dictionaries import Floats, Ints
+from serin_training.words import Floats, Ints
 
 MIN_ROWS: Final = 100
 

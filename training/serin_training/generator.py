@@ -18,7 +18,7 @@ from serin_training.kinds import KINDS, Kind
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 CUT: Final = 22
 """Terminals print at most so many characters of a merchant."""
-MISLABELLED: Final = 0.03
+MISLABELLED: Final = 0.05
 REFUNDED: Final = 0.02
 DESCRIBED: Final = 0.45
 """The share of transactions with a description; of these, so many say what was bought: TELLING."""
@@ -28,9 +28,9 @@ LOYAL: Final = 0.75
 """The share of a user's payments that go to favourite merchants."""
 LATECOMERS: Final = 0.35
 """The share of merchants that open only after the first month."""
-TWO_SIDED: Final = 0.12
+TWO_SIDED: Final = 0.16
 """The share of merchants that sell under a second category."""
-NAMED: Final = 0.62
+NAMED: Final = 0.45
 """The share of merchants whose name says what they sell."""
 
 

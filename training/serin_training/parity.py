@@ -1,6 +1,6 @@
 """Parity rows: made-up transactions by which a server checks that it computes what training computed.
 
-Made of single words of the dictionaries, drawn at random, never of a real transaction's text; a word is in a dictionary
+Made of single words that the run knows, drawn at random, never of a real transaction's text; it knows a word
 only because several users used it.
 """
 
@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from serin_core.features import Encoder
+import numpy as np
+
+from serin_core.encoder import Encoder, probabilities
 from serin_core.runs import ParityRow
-from serin_training.dictionaries import vectors
 from serin_training.pipeline import Pipeline
 
 ROWS: Final = 48
@@ -24,18 +25,23 @@ def parity_rows(pipeline: Pipeline, *, seed: int) -> tuple[ParityRow, ...]:
     rows = []
     for number in range(ROWS):
         row = _make(pipeline.encoder, number, chance)
-        numbers = vectors(pipeline.encoder, [row.transaction()])
-        raw = pipeline.trees.probabilities(numbers)
-        label, confidence = pipeline.answers(raw)[0]
-        answered = {"vector": numbers[0].tolist(), "raw": raw[0].tolist(), "label": label, "confidence": confidence}
+        scores, numbers = pipeline.encoder.scores(row.transaction()), pipeline.encoder.numbers(row.transaction())
+        corrections = pipeline.trees.corrections(np.array([numbers]))
+        label, confidence = pipeline.answers(probabilities(scores, corrections))[0]
+        answered = {
+            "scores": scores.tolist(),
+            "numbers": numbers,
+            "corrections": corrections[0].tolist(),
+            "label": label,
+            "confidence": confidence,
+        }
         rows.append(ParityRow.model_validate(row.model_dump() | answered))
     return tuple(rows)
 
 
 def _make(encoder: Encoder, number: int, chance: Random) -> ParityRow:
     merchant_words, description_words = (
-        sorted(token[2:] for token in encoder.by_token if token.startswith(prefix)) or ["none"]
-        for prefix in ("m:", "d:")
+        sorted(token[2:] for token in encoder.places if token.startswith(prefix)) or ["none"] for prefix in ("m:", "d:")
     )
     if number < len(_ODD_MERCHANTS):
         merchant = _ODD_MERCHANTS[number]
@@ -49,8 +55,9 @@ def _make(encoder: Encoder, number: int, chance: Random) -> ParityRow:
         amount=round(chance.uniform(-50, 400), 2),
         channel=chance.choice((*encoder.channels, "")),
         timestamp=None if number % 8 == 0 else _EPOCH + timedelta(hours=chance.randrange(24 * 365)),
-        vector=(),
-        raw=(),
+        scores=(),
+        numbers=(),
+        corrections=(),
         label="",
         confidence=0.0,
     )

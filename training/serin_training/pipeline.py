@@ -6,10 +6,13 @@ Serving does not use this class: it reads the run's plain files, and must give t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from serin_core.calibration import Calibration
-from serin_core.features import Encoder, Transaction
-from serin_training.dictionaries import Floats, vectors
+from serin_core.encoder import Encoder, probabilities
+from serin_core.features import NUMBERS, Transaction
 from serin_training.trees import Trees
+from serin_training.words import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,10 @@ class Pipeline:
 
     def predict_proba(self, transactions: Sequence[Transaction]) -> Floats:
         """Answer raw probabilities, one row a transaction and one column a class."""
-        return self.trees.probabilities(vectors(self.encoder, transactions))
+        scores = np.array([self.encoder.scores(one) for one in transactions])
+        numbers = np.array([self.encoder.numbers(one) for one in transactions])
+        corrections = self.trees.corrections(numbers.reshape(-1, len(NUMBERS)))
+        return probabilities(scores.reshape(-1, len(self.classes)), corrections)
 
     def answers(self, raw: Floats) -> list[tuple[str, float]]:
         """Answer label and calibrated confidence of each row of raw probabilities."""

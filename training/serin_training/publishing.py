@@ -38,11 +38,13 @@ def publish(run: TrainedRun, registry: Path) -> Path:
 
 def run_files(run: TrainedRun) -> dict[str, bytes]:
     """Answer every file of a run but the manifest, by name."""
+    encoder, weights = run.pipeline.encoder.to_files()
     files = {
         runs.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
         runs.CLASSES: _json(run.pipeline.classes),
         runs.MODEL: run.pipeline.trees.text.encode(),
-        runs.ENCODER: _json(run.pipeline.encoder.to_json()),
+        runs.ENCODER: _json(encoder),
+        runs.WEIGHTS: weights,
         runs.CALIBRATION: _json(run.pipeline.calibration.to_json()),
         runs.PARITY: runs.parity_text(run.parity),
         runs.PIPELINE: _joblib(run.pipeline),

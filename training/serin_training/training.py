@@ -1,11 +1,12 @@
 """One training, from labelled rows to a run that could be published. Never reads or writes a file, never asks the time.
 
-Oldest to newest: rows to fit dictionaries and trees, rows to fit the calibrators, rows to judge. The acceptance gate
-sees only what the judging rows say.
+Oldest to newest: rows to fit the linear model and the trees, rows to fit the calibrators, rows to judge. Once the
+calibrators are fitted, the linear model is fitted again with their rows too, so that a run knows last month's shops:
+that is the run which is judged. The acceptance gate sees only what the judging rows say.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,15 +14,18 @@ import numpy as np
 
 from serin_core.acceptance import Accepted, Limits, Rejected, judge_acceptance
 from serin_core.calibration import IDENTITY
-from serin_core.features import Transaction
+from serin_core.encoder import Encoder
+from serin_core.features import NUMBERS, Transaction
 from serin_core.runs import ParityRow, Report, run_name
-from serin_training import calibrating, dictionaries, trees
+from serin_training import calibrating, linear, trees
 from serin_training.calibrating import Fitted
 from serin_training.judging import MIN_ROWS, Scores, judge
+from serin_training.linear import Lesson
 from serin_training.parity import parity_rows
 from serin_training.pipeline import Pipeline
 from serin_training.reading import Labelled
 from serin_training.splitting import Split, split_by_time, warnings_of
+from serin_training.words import find_channels, find_vocabulary
 
 Tell = Callable[[str], None]
 
@@ -62,7 +66,7 @@ def train(rows: Sequence[Labelled], wish: Wish, tell: Tell = lambda _: None) -> 
     tell(f"rows: {len(split.fit)} to learn from, {len(split.calibrate)} to calibrate, {len(split.judge)} to judge")
     uncalibrated = _fit(split, seed=wish.seed, tell=tell)
     fitted = _calibrate(uncalibrated, split) if wish.calibrate else Fitted({}, {})
-    pipeline = Pipeline(uncalibrated.encoder, uncalibrated.trees, fitted.calibration)
+    pipeline = _refit(uncalibrated, split, fitted, seed=wish.seed, tell=tell)
     scores = judge(
         pipeline.predict(_transactions(split.judge)),
         [row.category for row in split.judge],
@@ -77,13 +81,40 @@ def train(rows: Sequence[Labelled], wish: Wish, tell: Tell = lambda _: None) -> 
 
 
 def _fit(split: Split, *, seed: int, tell: Tell) -> Pipeline:
-    classes = split.classes
-    counted = dictionaries.count(split.fit, classes)
-    numbers = dictionaries.out_of_fold_vectors(counted, seed=seed)
-    encoder = counted.encoder(np.ones(len(split.fit), dtype=np.bool_))
-    tell(f"dictionaries: {len(encoder.by_token)} tokens, {len(encoder.by_key)} merchants, {numbers.shape[1]} numbers")
-    grown = trees.grow(numbers, counted.labels, classes=len(classes), seed=seed, tell=tell)
+    encoder, lesson = _encode(split.fit, split.classes, seed=seed, tell=tell)
+    scored = linear.score_by_older_rows(lesson, seed=seed, tell=tell)
+    numbers = np.array([encoder.numbers(split.fit[at].transaction) for at in scored.places.tolist()])
+    grown = trees.grow(numbers, scored.scores, lesson.labels[scored.places], seed=seed, tell=tell)
     return Pipeline(encoder, grown, IDENTITY)
+
+
+def _refit(first: Pipeline, split: Split, fitted: Fitted, *, seed: int, tell: Tell) -> Pipeline:
+    known = [row for row in (*split.fit, *split.calibrate) if row.category in first.classes]
+    encoder, _ = _encode(known, first.classes, seed=seed, tell=tell)
+    # The trees know a channel by its place.
+    return Pipeline(replace(encoder, channels=first.encoder.channels), first.trees, fitted.calibration)
+
+
+def _encode(rows: Sequence[Labelled], classes: tuple[str, ...], *, seed: int, tell: Tell) -> tuple[Encoder, Lesson]:
+    transactions = _transactions(rows)
+    vocabulary = find_vocabulary(transactions)
+    lesson = Lesson(
+        rows=rows,
+        matrix=vocabulary.matrix(transactions),
+        labels=np.array([classes.index(row.category) for row in rows], dtype=np.int64),
+        classes=len(classes),
+    )
+    fitted = linear.fit_linear(lesson, seed=seed)
+    tell(f"linear: {len(vocabulary.places)} words, fitted on {len(rows)} rows")
+    encoder = Encoder(
+        classes=classes,
+        channels=find_channels(transactions),
+        places=vocabulary.places,
+        # As the run's file keeps them, so that what is judged is what will be served.
+        weights=fitted.weights.astype(np.float32).astype(np.float64),
+        bias=fitted.bias,
+    )
+    return encoder, lesson
 
 
 def _calibrate(pipeline: Pipeline, split: Split) -> Fitted:
@@ -112,7 +143,7 @@ def _report(split: Split, scores: Scores, pipeline: Pipeline, fitted: Fitted, *,
         coverage_by_threshold=dict(scores.coverage),
         coverage_by_class=dict(scores.coverage_by_class),
         rows=split.sizes,
-        features=len(pipeline.encoder.names),
+        features=len(pipeline.encoder.places) + len(NUMBERS),
         trees=pipeline.trees.count,
         data_from=split.fit[0].at.isoformat(),
         data_to=split.judge[-1].at.isoformat(),

@@ -1,0 +1,147 @@
+"""A run's encoder: from a transaction to a score a class, linear in its words, and to the numbers that the trees read.
+
+score = bias + sum over the blocks of  SCALE / sqrt(words in the block) * sum of the known words' weights.
+The trees start from log sigmoid(score) and correct it by the numbers; the softmax of the sum is the raw probability.
+A word that is not known adds nothing but still divides: a merchant that nobody knows gets a doubtful answer.
+
+Additions have a fixed order (numpy adds along the first axis row by row), so that two machines agree bit for bit on a
+score; exponentials may differ in the last digit between machines.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from math import sqrt
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serin_core import features
+from serin_core.features import Transaction
+
+BLOCKS: Final = (1.0, 1.0, 0.5)
+"""SCALE of the merchant's words, of its pieces, and of the description's words."""
+Floats = NDArray[np.float64]
+
+
+class EncoderError(ValueError):
+    """An encoder file that does not fit. The message is one line."""
+
+
+def blocks(transaction: Transaction) -> tuple[list[str], list[str], list[str]]:
+    """Answer the words of a transaction by block, in the order of BLOCKS."""
+    return (
+        features.merchant_words(transaction.merchant),
+        features.merchant_pieces(transaction.merchant),
+        features.description_words(transaction.description),
+    )
+
+
+def starting_point(scores: Floats) -> Floats:
+    """Answer log sigmoid of scores, any shape: what the trees start from."""
+    start: Floats = -np.logaddexp(0.0, -scores)
+    return start
+
+
+def probabilities(scores: Floats, corrections: Floats) -> Floats:
+    """Answer raw probabilities from scores and what the trees add, classes along the last axis."""
+    total = starting_point(scores) + corrections
+    powers = np.exp(total - total.max(axis=-1, keepdims=True))
+    answered: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return answered
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """The weights of each known word, one a class."""
+
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    places: Mapping[str, int]
+    """Where each known word's row stands in `weights`."""
+    weights: Floats
+    """Shape (words, classes)."""
+    bias: Floats
+    """Shape (classes,)."""
+
+    def scores(self, transaction: Transaction) -> Floats:
+        """Answer one score a class, in the order of `classes`."""
+        total = self.bias
+        find = self.places.get
+        for words, scale in zip(blocks(transaction), BLOCKS, strict=True):
+            known = [place for place in map(find, words) if place is not None]
+            if known:
+                total = total + self.weights.take(known, axis=0).sum(axis=0) * (scale / sqrt(len(words)))
+        return total
+
+    def numbers(self, transaction: Transaction) -> list[float]:
+        """Answer what the trees read of a transaction, in the order of features.NUMBERS."""
+        return features.numbers(transaction, self.channels)
+
+    def strongest_words(self, transaction: Transaction, label: str, *, most: int = 3) -> list[str]:
+        """Answer the words of a transaction that speak most for a class, strongest first. Raises ValueError."""
+        at = self.classes.index(label)
+        merchant, _, description = blocks(transaction)
+        weighed: dict[str, float] = {}
+        for words, scale in ((merchant, BLOCKS[0]), (description, BLOCKS[2])):
+            for word in words:
+                place = self.places.get(word)
+                weight = 0.0 if place is None else float(self.weights[place, at]) * scale
+                if weight > 0:
+                    weighed[word[2:]] = max(weight, weighed.get(word[2:], 0.0))
+        return sorted(weighed, key=lambda word: (-weighed[word], word))[:most]
+
+    def to_files(self) -> tuple[dict[str, Any], bytes]:
+        """Answer the encoder as plain JSON values and its weights as a .npy file; from_files gives it back."""
+        found = {
+            "classes": list(self.classes),
+            "channels": list(self.channels),
+            "bias": self.bias.tolist(),
+            "words": sorted(self.places, key=self.places.__getitem__),
+        }
+        target = BytesIO()
+        np.save(target, self.weights.astype(np.float32), allow_pickle=False)
+        return found, target.getvalue()
+
+    @classmethod
+    def from_files(cls, found: Any, weights: bytes) -> Self:
+        """Read what to_files wrote. Raises EncoderError."""
+        wanted = {"classes", "channels", "bias", "words"}
+        if not isinstance(found, Mapping) or set(found) != wanted:
+            raise EncoderError(f"encoder: expected exactly the keys {', '.join(sorted(wanted))}")
+        classes, channels, words = (_strings(found[name], name) for name in ("classes", "channels", "words"))
+        bias = found["bias"]
+        if not isinstance(bias, list) or not all(isinstance(one, int | float) for one in bias):
+            raise EncoderError("encoder: bias must be a list of numbers")
+        return cls(
+            classes=classes,
+            channels=channels,
+            places={word: place for place, word in enumerate(words)},
+            weights=_finite(_matrix(weights), (len(words), len(classes)), "weights"),
+            bias=_finite(np.array(bias, dtype=np.float64), (len(classes),), "bias"),
+        )
+
+
+def _strings(found: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found) or len(set(found)) != len(found):
+        raise EncoderError(f"encoder: {name} must be a list of different texts")
+    return tuple(found)
+
+
+def _matrix(file: bytes) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = np.load(BytesIO(file), allow_pickle=False, max_header_size=1000)
+    except (ValueError, EOFError, OSError) as error:
+        raise EncoderError(f"encoder: its weights are no .npy file ({' '.join(str(error).split())[:120]})") from None
+    if not isinstance(found, np.ndarray) or found.dtype != np.float32:
+        raise EncoderError("encoder: its weights must be float32")
+    return found
+
+
+def _finite(found: NDArray[Any], shape: Sequence[int], name: str) -> Floats:
+    if found.shape != tuple(shape):
+        raise EncoderError(f"encoder: {name} have the shape {found.shape}, expected is {tuple(shape)}")
+    if not np.isfinite(found).all():
+        raise EncoderError(f"encoder: {name} must be finite")
+    return np.ascontiguousarray(found, dtype=np.float64)
