@@ -73,6 +73,9 @@ def without_descriptions(rows: Iterable[Row]) -> list[Row]:
 
 
 def garbled(row: Row) -> Row:
-    """Answer a transaction as terminals print it after a change of their software: a number for the shop's name."""
+    """Answer a transaction as terminals print it after a change of their software: their number for the shop's name.
+
+    The shop's name moves into the description: whoever reads both still finds it.
+    """
     number = sum(row["merchant"].encode()) % 9000 + 1000
-    return {**row, "merchant": f"TERMINAL {number} POS"}
+    return {**row, "merchant": f"ECR {number}", "description": f"{row['merchant']} {row['description']}".strip()}
