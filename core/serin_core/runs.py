@@ -67,6 +67,12 @@ def parse_run_name(name: str) -> tuple[str, int]:
     return run_id, int(seconds)
 
 
+def age_order(name: str) -> tuple[int, str]:
+    """Answer by what runs are sorted, oldest first. Raises RunError."""
+    run_id, seconds = parse_run_name(name)
+    return seconds, run_id
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -182,13 +188,18 @@ class Report(BaseModel):
     val_f1_min: _Share
     val_f1_per_class: dict[str, _Share]
     val_accuracy: _Share
+    val_calibration_error: _Share = 0.0
+    """Expected calibration error, over 15 bins."""
+    val_calibration_error_uncalibrated: _Share = 0.0
+    val_f1_by_split: dict[str, _Share] = {}
+    """Macro F1 of the linear model alone, where the newest rows, whole merchants, or any rows are held out."""
     passed_acceptance_gate: bool
     deployed: bool
     """Whether training was asked to move `latest` to this run, and the gate allowed it."""
     deploy_reason: str
     calibration_enabled: bool
-    uncalibrated_classes: tuple[str, ...] = ()
-    """Classes with too few rows for a calibrator: their confidence is the raw probability."""
+    classes_without_own_calibration: tuple[str, ...] = ()
+    """Classes with too few rows for a calibrator: they take that of all classes, or none (see the warnings)."""
     coverage_by_threshold: dict[str, Coverage]
     """By threshold, as "0.70"."""
     coverage_by_class: dict[str, ClassCoverage]

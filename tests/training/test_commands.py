@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from serin_core.rules import Rules
-from serin_training.commands import app
+from serin_training.commands.main import app
 
 HEADER = "txn_id,user_id,timestamp,merchant,description,amount,channel,category\n"
 

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import joblib
 import lightgbm
@@ -17,10 +18,11 @@ from serin_core.acceptance import Limits
 from serin_core.calibration import IDENTITY, Calibration
 from serin_core.encoder import Encoder, probabilities
 from serin_core.runs import Manifest, Report
-from serin_training.errors import DataError, PublishingError
+from serin_training.errors import DataError, RegistryError
 from serin_training.generator import Made, generate
 from serin_training.publishing import publish
 from serin_training.reading import Window, read_transactions
+from serin_training.registry.directory import DirectoryRegistry
 from serin_training.splitting import split_by_time
 from serin_training.training import Wish, train
 
@@ -29,6 +31,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def wish(run_id="run_0123abcd", **changes):
     return Wish(run_id=run_id, now=NOW, **changes)
+
+
+def at(path):
+    return DirectoryRegistry(path, uri=str(path))
 
 
 def write(path, made):
@@ -56,7 +62,7 @@ def trained(rows):
 
 @pytest.fixture(scope="session")
 def directory(trained, tmp_path_factory):
-    return publish(trained, tmp_path_factory.mktemp("registry"))
+    return Path(publish(trained, at(tmp_path_factory.mktemp("registry"))))
 
 
 @pytest.fixture(scope="session")
@@ -120,11 +126,11 @@ def test_a_name_that_fewer_than_three_users_paid_never_enters_a_run(rows, traine
 
 
 def test_a_run_below_the_gate_is_stored_but_latest_stays(rows, trained, tmp_path):
-    publish(trained, tmp_path)
+    publish(trained, at(tmp_path))
     poor = train(rows, wish(run_id="run_ffffffff", limits=Limits(f1_macro=0.999)))
     assert not poor.report.deployed
     assert "macro F1" in poor.report.deploy_reason
-    publish(poor, tmp_path)
+    publish(poor, at(tmp_path))
     root = tmp_path / runs.RUNS_DIRECTORY
     assert (root / runs.LATEST).readlink().name == trained.name
     assert (root / poor.name / runs.MANIFEST).exists()
@@ -170,15 +176,15 @@ def test_the_joblib_pipeline_answers_like_any_classifier(directory, rows):
 
 
 def test_a_run_of_the_same_name_is_never_overwritten(trained, tmp_path):
-    publish(trained, tmp_path)
-    with pytest.raises(PublishingError, match="never overwritten"):
-        publish(trained, tmp_path)
+    publish(trained, at(tmp_path))
+    with pytest.raises(RegistryError, match="never overwritten"):
+        publish(trained, at(tmp_path))
 
 
 def test_a_registry_that_cannot_be_written_leaves_nothing_behind(trained, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(PublishingError, match="was not deployed"):
-        publish(trained, tmp_path / "file")
+    with pytest.raises(RegistryError, match="was not stored"):
+        publish(trained, at(tmp_path / "file"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -187,8 +193,8 @@ def test_a_disc_that_fills_up_leaves_no_half_written_run(trained, tmp_path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PublishingError, match="No space left on device"):
-        publish(trained, tmp_path)
+    with pytest.raises(RegistryError, match="No space left on device"):
+        publish(trained, at(tmp_path))
     assert list((tmp_path / runs.RUNS_DIRECTORY).iterdir()) == []
 
 

@@ -1,9 +1,10 @@
 """What can go wrong in training, as one tree. Every message is one line: what is wrong, where, what would be right.
 
     TrainingError
-    |-- DataError        the CSV cannot be used, or does not hold enough to learn from (exit status 2)
+    |-- DataError        the data cannot be used, or does not hold enough to learn from (exit status 2)
     |-- SettingsError    an option or an environment variable cannot be used (exit status 2)
-    '-- PublishingError  the run could not be stored; the registry is as it was (exit status 1)
+    |-- ClusterError     the cluster could not be asked, or did not do it (exit status 1)
+    '-- RegistryError    a registry or a run in it cannot be used; it is as it was (exit status 1)
 
 Never raised itself: only the leaves are.
 """
@@ -21,5 +22,9 @@ class SettingsError(TrainingError):
     """An option or an environment variable cannot be used."""
 
 
-class PublishingError(TrainingError):
-    """The run could not be stored; the registry is as it was."""
+class RegistryError(TrainingError):
+    """A registry or a run in it cannot be used; the registry is as it was."""
+
+
+class ClusterError(TrainingError):
+    """The cluster could not be asked, or did not do it."""

@@ -49,11 +49,12 @@ class Window:
 EVERYTHING: Final = Window()
 
 
-def read_transactions(path: Path, window: Window = EVERYTHING) -> list[Labelled]:
+def read_transactions(path: Path | str, window: Window = EVERYTHING) -> list[Labelled]:
     """Read the labelled rows of a CSV (UTF-8, columns COLUMNS in any order, may be gzip), oldest first.
 
     Rows without a category are left out. Raises DataError.
     """
+    path = Path(path)
     rows = window.choose(list(_read_rows(path)))
     if not rows:
         raise DataError(f"{path}: no row with a category is left to read; needed are labelled transactions")

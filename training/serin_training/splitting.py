@@ -1,19 +1,25 @@
-"""Which rows teach, calibrate, judge: by time, the newest judge. Never shuffles, never gives a row two jobs.
+"""Which rows teach, calibrate, judge: by time, the newest judge. Never gives a row two jobs.
 
-A random split would let a run read tomorrow's shops; the rows it will meet are always newer than those it knows.
+A random split would let a run read tomorrow's shops; the rows it will meet are always newer than those it knows. What a
+random split and one by merchant give stands in the report for comparison only.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
-from serin_core.features import MIN_USERS
+import numpy as np
+from numpy.typing import NDArray
+
+from serin_core.features import MIN_USERS, merchant_key
 from serin_training.errors import DataError
 from serin_training.reading import Labelled
 
 MIN_ROWS: Final = 500
 MIN_CLASSES: Final = 2
+_HELD_OUT: Final = 5
 _FIT: Final = 0.65
 _CALIBRATE: Final = 0.15
 _LEAST_FIT_ROWS: Final = 20
@@ -55,6 +61,17 @@ def split_by_time(rows: Sequence[Labelled]) -> Split:
             f"the {len(split.fit)} rows to learn from are all of category {split.classes[0]!r}; needed are at least two"
         )
     return split
+
+
+def by_merchant(rows: Sequence[Labelled], *, seed: int) -> NDArray[np.bool_]:
+    """Answer which rows are held out: all rows of a fifth of the merchants."""
+    parts = [crc32(f"{seed} {merchant_key(row.transaction.merchant)}".encode()) % _HELD_OUT for row in rows]
+    return np.array(parts) == 0
+
+
+def at_random(rows: Sequence[Labelled], *, seed: int) -> NDArray[np.bool_]:
+    """Answer which rows are held out: any fifth of them."""
+    return np.random.default_rng(seed).integers(_HELD_OUT, size=len(rows)) == 0
 
 
 def warnings_of(split: Split) -> list[str]:

@@ -15,17 +15,19 @@ import numpy as np
 from serin_core.acceptance import Accepted, Limits, Rejected, judge_acceptance
 from serin_core.calibration import IDENTITY
 from serin_core.encoder import Encoder
-from serin_core.features import NUMBERS, Transaction
+from serin_core.features import NUMBERS, Transaction, merchant_key
 from serin_core.runs import ParityRow, Report, run_name
 from serin_training import calibrating, linear, trees
 from serin_training.calibrating import Fitted
-from serin_training.judging import MIN_ROWS, Scores, judge
+from serin_training.evaluating import Answered, answer
+from serin_training.judging import MIN_ROWS, Scores
 from serin_training.linear import Lesson
+from serin_training.measuring import macro_f1
 from serin_training.parity import parity_rows
 from serin_training.pipeline import Pipeline
 from serin_training.reading import Labelled
-from serin_training.splitting import Split, split_by_time, warnings_of
-from serin_training.words import find_channels, find_vocabulary
+from serin_training.splitting import Split, at_random, by_merchant, split_by_time, warnings_of
+from serin_training.words import Corpus, Ints, find_channels, read_words
 
 Tell = Callable[[str], None]
 
@@ -53,6 +55,10 @@ class TrainedRun:
     calibrators: Fitted
     report: Report
     parity: tuple[ParityRow, ...]
+    judged: Answered
+    """The newest rows, with the run's answers."""
+    merchants: frozenset[str]
+    """The keys of the merchants that it learned from."""
 
     @property
     def name(self) -> str:
@@ -64,92 +70,130 @@ def train(rows: Sequence[Labelled], wish: Wish, tell: Tell = lambda _: None) -> 
     """Train on rows, oldest first, and judge by the newest of them. Raises DataError; `tell` gets lines of progress."""
     split = split_by_time(rows)
     tell(f"rows: {len(split.fit)} to learn from, {len(split.calibrate)} to calibrate, {len(split.judge)} to judge")
-    uncalibrated = _fit(split, seed=wish.seed, tell=tell)
-    fitted = _calibrate(uncalibrated, split) if wish.calibrate else Fitted({}, {})
-    pipeline = _refit(uncalibrated, split, fitted, seed=wish.seed, tell=tell)
-    scores = judge(
-        pipeline.predict(_transactions(split.judge)),
-        [row.category for row in split.judge],
-    )
-    tell(f"judged: macro F1 {scores.f1_macro:.3f}, least F1 {scores.f1_min:.3f} ({scores.worst})")
-    return TrainedRun(
-        pipeline=pipeline,
-        calibrators=fitted,
-        report=_report(split, scores, pipeline, fitted, wish=wish),
-        parity=parity_rows(pipeline, seed=wish.seed),
-    )
+    corpus = read_words(_transactions(rows))
+    tell(f"words: {len(corpus.words)} in {len(rows)} rows")
+    return _Training(rows, split, corpus, wish, tell).run()
 
 
-def _fit(split: Split, *, seed: int, tell: Tell) -> Pipeline:
-    encoder, lesson = _encode(split.fit, split.classes, seed=seed, tell=tell)
-    scored = linear.score_by_older_rows(lesson, seed=seed, tell=tell)
-    numbers = np.array([encoder.numbers(split.fit[at].transaction) for at in scored.places.tolist()])
-    grown = trees.grow(numbers, scored.scores, lesson.labels[scored.places], seed=seed, tell=tell)
-    return Pipeline(encoder, grown, IDENTITY)
+@dataclass(frozen=True, slots=True)
+class _Training:
+    rows: Sequence[Labelled]
+    split: Split
+    corpus: Corpus
+    wish: Wish
+    tell: Tell
 
+    def run(self) -> TrainedRun:
+        first = self._fit()
+        fitted = self._calibrate(first) if self.wish.calibrate else calibrating.UNCALIBRATED
+        pipeline = self._fit_again(first, fitted)
+        judged = answer(pipeline, self.split.judge)
+        scores = judged.scores()
+        self.tell(f"judged: macro F1 {scores.f1_macro:.3f}, least F1 {scores.f1_min:.3f} ({scores.worst})")
+        return TrainedRun(
+            pipeline=pipeline,
+            calibrators=fitted,
+            report=self._report(pipeline, fitted, judged),
+            parity=parity_rows(pipeline, seed=self.wish.seed),
+            judged=judged,
+            merchants=frozenset(
+                merchant_key(row.transaction.merchant) for row in (*self.split.fit, *self.split.calibrate)
+            ),
+        )
 
-def _refit(first: Pipeline, split: Split, fitted: Fitted, *, seed: int, tell: Tell) -> Pipeline:
-    known = [row for row in (*split.fit, *split.calibrate) if row.category in first.classes]
-    encoder, _ = _encode(known, first.classes, seed=seed, tell=tell)
-    # The trees know a channel by its place.
-    return Pipeline(replace(encoder, channels=first.encoder.channels), first.trees, fitted.calibration)
+    def _fit(self) -> Pipeline:
+        split = self.split
+        encoder, lesson = self._encode(np.arange(len(split.fit)))
+        scored = linear.score_by_older_rows(lesson, seed=self.wish.seed, tell=self.tell)
+        numbers = np.array([encoder.numbers(split.fit[at].transaction) for at in scored.places.tolist()])
+        grown = trees.grow(numbers, scored.scores, lesson.labels[scored.places], seed=self.wish.seed, tell=self.tell)
+        return Pipeline(encoder, grown, IDENTITY)
 
+    def _calibrate(self, pipeline: Pipeline) -> Fitted:
+        rows = self.split.calibrate
+        return calibrating.fit_calibration(
+            pipeline.predict_proba(_transactions(rows)), self._labels(rows), pipeline.classes
+        )
 
-def _encode(rows: Sequence[Labelled], classes: tuple[str, ...], *, seed: int, tell: Tell) -> tuple[Encoder, Lesson]:
-    transactions = _transactions(rows)
-    vocabulary = find_vocabulary(transactions)
-    lesson = Lesson(
-        rows=rows,
-        matrix=vocabulary.matrix(transactions),
-        labels=np.array([classes.index(row.category) for row in rows], dtype=np.int64),
-        classes=len(classes),
-    )
-    fitted = linear.fit_linear(lesson, seed=seed)
-    tell(f"linear: {len(vocabulary.places)} words, fitted on {len(rows)} rows")
-    encoder = Encoder(
-        classes=classes,
-        channels=find_channels(transactions),
-        places=vocabulary.places,
-        # As the run's file keeps them, so that what is judged is what will be served.
-        weights=fitted.weights.astype(np.float32).astype(np.float64),
-        bias=fitted.bias,
-    )
-    return encoder, lesson
+    def _fit_again(self, first: Pipeline, fitted: Fitted) -> Pipeline:
+        encoder, _ = self._encode(np.arange(len(self.split.fit) + len(self.split.calibrate)))
+        # The trees know a channel by its place.
+        return Pipeline(replace(encoder, channels=first.encoder.channels), first.trees, fitted.calibration)
 
+    def _encode(self, places: Ints) -> tuple[Encoder, Lesson]:
+        lesson, known = self._lesson(places)
+        fitted = linear.fit_linear(lesson, seed=self.wish.seed)
+        self.tell(f"linear: {len(known)} words known, fitted on {len(lesson.rows)} rows")
+        encoder = Encoder(
+            classes=self.split.classes,
+            channels=find_channels(_transactions(lesson.rows)),
+            places={self.corpus.words[column]: row for row, column in enumerate(known.tolist())},
+            # As the run's file keeps them, so that what is judged is what will be served.
+            weights=fitted.weights.astype(np.float32).astype(np.float64),
+            bias=fitted.bias,
+        )
+        return encoder, lesson
 
-def _calibrate(pipeline: Pipeline, split: Split) -> Fitted:
-    place = {label: number for number, label in enumerate(pipeline.classes)}
-    labels = np.array([place.get(row.category, -1) for row in split.calibrate], dtype=np.int64)
-    return calibrating.fit_calibration(pipeline.predict_proba(_transactions(split.calibrate)), labels, pipeline.classes)
+    def _lesson(self, places: Ints) -> tuple[Lesson, Ints]:
+        """Answer these rows, but those of a class that is not learned, over the words that they make known."""
+        labels = self._labels([self.rows[at] for at in places.tolist()])
+        chosen, labels = places[labels >= 0], labels[labels >= 0]
+        known = self.corpus.known(chosen)
+        rows = [self.rows[at] for at in chosen.tolist()]
+        return Lesson(rows, self.corpus.matrix[chosen][:, known], labels, classes=len(self.split.classes)), known
+
+    def _labels(self, rows: Sequence[Labelled]) -> Ints:
+        place = {label: number for number, label in enumerate(self.split.classes)}
+        return np.array([place.get(row.category, -1) for row in rows], dtype=np.int64)
+
+    def _f1_by_split(self, pipeline: Pipeline, judged: Answered) -> dict[str, float]:
+        """Answer the macro F1 of linear models alone: on the newest rows, on whole merchants, and on any rows."""
+        classes, seed = self.split.classes, self.wish.seed
+        by_words = [classes[int(pipeline.encoder.scores(row.transaction).argmax())] for row in judged.rows]
+        found = {"time": macro_f1(by_words, judged.categories)}
+        for how, held_out in (
+            ("merchant", by_merchant(self.rows, seed=seed)),
+            ("random", at_random(self.rows, seed=seed)),
+        ):
+            lesson, known = self._lesson(np.flatnonzero(~held_out))
+            asked = np.flatnonzero(held_out)
+            scores = linear.fit_linear(lesson, seed=seed).scores(self.corpus.matrix[asked][:, known])
+            answers = [classes[at] for at in scores.argmax(axis=1).tolist()]
+            found[how] = macro_f1(answers, [self.rows[at].category for at in asked.tolist()])
+        self.tell("by words alone: " + ", ".join(f"macro F1 {f1:.3f} split by {how}" for how, f1 in found.items()))
+        return found
+
+    def _report(self, pipeline: Pipeline, fitted: Fitted, judged: Answered) -> Report:
+        split, wish, scores = self.split, self.wish, judged.scores()
+        verdict = judge_acceptance(f1_macro=scores.f1_macro, f1_min=scores.f1_min, limits=wish.limits)
+        return Report(
+            run_id=wish.run_id,
+            run_directory=run_name(wish.run_id, unix_time=int(wish.now.timestamp())),
+            created_at=wish.now.astimezone(UTC).isoformat(timespec="seconds"),
+            val_f1_macro=scores.f1_macro,
+            val_f1_min=scores.f1_min,
+            val_f1_per_class=dict(scores.f1),
+            val_accuracy=scores.accuracy,
+            val_calibration_error=judged.calibration_error(calibrated=True),
+            val_calibration_error_uncalibrated=judged.calibration_error(calibrated=False),
+            val_f1_by_split=self._f1_by_split(pipeline, judged),
+            **_verdict(verdict, wish=wish),
+            calibration_enabled=wish.calibrate,
+            classes_without_own_calibration=tuple(fitted.few),
+            coverage_by_threshold=dict(scores.coverage),
+            coverage_by_class=dict(scores.coverage_by_class),
+            rows=split.sizes,
+            features=len(pipeline.encoder.places) + len(NUMBERS),
+            trees=pipeline.trees.count,
+            data_from=split.fit[0].at.isoformat(),
+            data_to=split.judge[-1].at.isoformat(),
+            seed=wish.seed,
+            warnings=(*warnings_of(split), *_warnings(scores, fitted, verdict)),
+        )
 
 
 def _transactions(rows: Sequence[Labelled]) -> list[Transaction]:
     return [row.transaction for row in rows]
-
-
-def _report(split: Split, scores: Scores, pipeline: Pipeline, fitted: Fitted, *, wish: Wish) -> Report:
-    verdict = judge_acceptance(f1_macro=scores.f1_macro, f1_min=scores.f1_min, limits=wish.limits)
-    return Report(
-        run_id=wish.run_id,
-        run_directory=run_name(wish.run_id, unix_time=int(wish.now.timestamp())),
-        created_at=wish.now.astimezone(UTC).isoformat(timespec="seconds"),
-        val_f1_macro=scores.f1_macro,
-        val_f1_min=scores.f1_min,
-        val_f1_per_class=dict(scores.f1),
-        val_accuracy=scores.accuracy,
-        **_verdict(verdict, wish=wish),
-        calibration_enabled=wish.calibrate,
-        uncalibrated_classes=tuple(fitted.uncalibrated),
-        coverage_by_threshold=dict(scores.coverage),
-        coverage_by_class=dict(scores.coverage_by_class),
-        rows=split.sizes,
-        features=len(pipeline.encoder.places) + len(NUMBERS),
-        trees=pipeline.trees.count,
-        data_from=split.fit[0].at.isoformat(),
-        data_to=split.judge[-1].at.isoformat(),
-        seed=wish.seed,
-        warnings=(*warnings_of(split), *_warnings(scores, fitted, verdict)),
-    )
 
 
 def _verdict(verdict: Accepted | Rejected, *, wish: Wish) -> dict[str, Any]:
@@ -167,9 +211,10 @@ def _verdict(verdict: Accepted | Rejected, *, wish: Wish) -> dict[str, Any]:
 
 
 def _warnings(scores: Scores, fitted: Fitted, verdict: Accepted | Rejected) -> list[str]:
+    fallback = "it takes the table of all classes" if fitted.is_shared else "it keeps its raw probability"
     found = [
-        f"{label}: {answers} answers to calibrate by, under {calibrating.MIN_ROWS}; it keeps its raw probability"
-        for label, answers in fitted.uncalibrated.items()
+        f"{label}: {answers} answers to calibrate by, under {calibrating.MIN_ROWS}; {fallback}"
+        for label, answers in fitted.few.items()
     ]
     found += [
         f"{label}: F1 {scores.f1[label]:.3f} by {rows} rows only, under {MIN_ROWS}; it is not held against the run"

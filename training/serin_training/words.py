@@ -1,12 +1,12 @@
-"""Which words a run knows, and rows as a sparse matrix over them.
+"""The words of rows, read once, as a sparse matrix; and which of them a run may know.
 
-A word enters when at least MIN_USERS users used it. What a word is, and how blocks are scaled, is serin_core's, as in
-serving.
+A word enters a run when at least MIN_USERS users used it. What a word is, and how blocks are scaled, is serin_core's.
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,46 +20,57 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The known words, each with its place."""
+class Corpus:
+    """All words of some rows."""
 
-    places: dict[str, int]
+    words: tuple[str, ...]
+    matrix: csr_matrix
+    """One row a transaction and one column a word: SCALE / sqrt(words in the block), or 0."""
+    users: Ints
+    """A number a user, by row; -1 where a row has none."""
 
-    def matrix(self, transactions: Iterable[Transaction]) -> csr_matrix:
-        """Answer one row a transaction and one column a known word: SCALE / sqrt(words in the block), or 0."""
-        columns, values, ends = array("q"), array("d"), array("q", [0])
-        for one in transactions:
-            for words, scale in zip(blocks(one), BLOCKS, strict=True):
-                known = [place for word in words if (place := self.places.get(word)) is not None]
-                columns.extend(known)
-                values.extend([scale / np.sqrt(len(words))] * len(known) if known else ())
-            ends.append(len(columns))
-        return csr_matrix(
-            (np.array(values), np.array(columns, dtype=np.int32), np.array(ends)),
-            shape=(len(ends) - 1, len(self.places)),
-        )
+    def known(self, rows: Ints) -> Ints:
+        """Answer the columns of the words that at least MIN_USERS users used in these rows."""
+        chosen = self.matrix[rows]
+        users = np.repeat(self.users[rows], np.diff(chosen.indptr))
+        has_user = users >= 0
+        return _used_by_several(chosen.indices[has_user].astype(np.int64), users[has_user], of=len(self.words))
 
 
-def find_vocabulary(transactions: Sequence[Transaction]) -> Vocabulary:
-    """Answer the words that at least MIN_USERS users used, in the order in which they come."""
-    return Vocabulary({word: place for place, word in enumerate(_used_by_several(_pairs(transactions)))})
+def read_words(transactions: Sequence[Transaction]) -> Corpus:
+    """Look up the words of all transactions."""
+    places: dict[str, int] = {}
+    columns, values, ends = array("i"), array("d"), array("q", [0])
+    for one in transactions:
+        for words, scale in zip(blocks(one), BLOCKS, strict=True):
+            if words:
+                columns.extend([places.setdefault(word, len(places)) for word in words])
+                values.extend([scale / sqrt(len(words))] * len(words))
+        ends.append(len(columns))
+    matrix = csr_matrix(
+        (np.frombuffer(values), np.frombuffer(columns, dtype=np.int32), np.frombuffer(ends, dtype=np.int64)),
+        shape=(len(transactions), len(places)),
+    )
+    return Corpus(words=tuple(places), matrix=matrix, users=_numbered([one.user_id for one in transactions]))
 
 
 def find_channels(transactions: Sequence[Transaction]) -> tuple[str, ...]:
     """Answer the channels that at least MIN_USERS users used, in alphabetical order."""
-    return tuple(sorted(_used_by_several((one.channel, one.user_id) for one in transactions if one.channel)))
+    names = sorted({one.channel for one in transactions} - {""})
+    place = {name: at for at, name in enumerate(names)}
+    told = [one for one in transactions if one.user_id and one.channel]
+    channels = np.array([place[one.channel] for one in told], dtype=np.int64)
+    return tuple(
+        names[at] for at in _used_by_several(channels, _numbered([one.user_id for one in told]), of=len(names))
+    )
 
 
-def _pairs(transactions: Sequence[Transaction]) -> Iterable[tuple[str, str | None]]:
-    return ((word, one.user_id) for one in transactions for block in blocks(one) for word in block)
+def _numbered(users: Sequence[str | None]) -> Ints:
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(user, len(numbers)) if user else -1 for user in users], dtype=np.int64)
 
 
-def _used_by_several(pairs: Iterable[tuple[str, str | None]]) -> list[str]:
-    """Answer the words of enough users. Of each word no more users are remembered than are needed."""
-    users: dict[str, set[str]] = {}
-    for word, user in pairs:
-        if user:
-            known = users.setdefault(word, set())
-            if len(known) < MIN_USERS:
-                known.add(user)
-    return [word for word, known in users.items() if len(known) >= MIN_USERS]
+def _used_by_several(words: Ints, users: Ints, *, of: int) -> Ints:
+    many = int(users.max(initial=0)) + 1
+    pairs = np.unique(words * many + users)
+    return np.flatnonzero(np.bincount(pairs // many, minlength=of) >= MIN_USERS)

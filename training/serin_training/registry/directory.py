@@ -1,86 +1,121 @@
-"""Putting a run into a registry: written beside, made durable, renamed into place; then, if it may, `latest` moves.
+"""A registry in a directory: written beside, made durable, renamed into place; `latest` is a symbolic link.
 
-A reader sees a whole run or none, and a crash leaves at most a hidden `.partial-` directory. Never overwrites a run,
-never changes one, and never moves `latest` to a run that the acceptance gate refused.
+A reader sees a whole run or none, and a crash leaves at most a hidden `.partial-` directory, which the next publishing
+of anything removes once it is a day old. Never overwrites a run, never changes one.
 """
 
-import io
-import json
 import os
-import pickle
 import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-
-import joblib
+from typing import Final
 
 from serin_core import runs
-from serin_training.errors import PublishingError
-from serin_training.training import TrainedRun
+from serin_training.errors import RegistryError
 
-_DIRECTORY_MODE = 0o755
-
-
-def publish(run: TrainedRun, registry: Path) -> Path:
-    """Store a run and answer its directory; `latest` moves where the report says deployed. Raises PublishingError."""
-    root = registry / runs.RUNS_DIRECTORY
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        directory = _store(root, run.name, run_files(run))
-        if run.report.deployed:
-            point_latest(root, run.name)
-    except OSError as error:
-        where = error.filename or root
-        raise PublishingError(f"{where}: {error.strerror or error}; the run {run.name} was not deployed") from None
-    return directory
+_DIRECTORY_MODE: Final = 0o755
+_PARTIAL: Final = ".partial-"
+_ABANDONED: Final = 86_400.0
+"""Seconds after which a half-written run is of no trainer that still lives."""
 
 
-def run_files(run: TrainedRun) -> dict[str, bytes]:
-    """Answer every file of a run but the manifest, by name."""
-    encoder, weights = run.pipeline.encoder.to_files()
-    files = {
-        runs.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
-        runs.CLASSES: _json(run.pipeline.classes),
-        runs.MODEL: run.pipeline.trees.text.encode(),
-        runs.ENCODER: _json(encoder),
-        runs.WEIGHTS: weights,
-        runs.CALIBRATION: _json(run.pipeline.calibration.to_json()),
-        runs.PARITY: runs.parity_text(run.parity),
-        runs.PIPELINE: _joblib(run.pipeline),
-    }
-    if run.report.calibration_enabled:
-        files[runs.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))
-    return files
+class DirectoryRegistry:
+    """Implements registry.Registry."""
 
+    def __init__(self, root: Path, *, uri: str, now: Callable[[], float] = time.time) -> None:
+        """Remember where; nothing is made before something is published."""
+        self.uri = uri
+        self._root = root / runs.RUNS_DIRECTORY
+        self._now = now
 
-def point_latest(root: Path, name: str) -> None:
-    """Let `latest` point at a run of this directory, in one step. Raises OSError."""
-    with tempfile.TemporaryDirectory(prefix=".latest-", dir=root) as beside:
-        link = Path(beside) / runs.LATEST
-        link.symlink_to(name)
-        link.replace(root / runs.LATEST)
-    _sync_directory(root)
+    def runs(self) -> list[str]:
+        """Answer the names of all runs, oldest first."""
+        with self._complaining():
+            names = [path.name for path in self._root.iterdir()] if self._root.exists() else []
+            whole = [name for name in names if runs.is_run_name(name) and (self._root / name / runs.MANIFEST).is_file()]
+        return sorted(whole, key=runs.age_order)
 
+    def read(self, run: str, file: str) -> bytes:
+        """Answer one file of a run."""
+        if not runs.is_run_name(run):
+            raise RegistryError(f"{run!r} is no name of a run; it would be run_<8 hex>_<unix time>")
+        path = self._root / run / file
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            missing = path if path.parent.exists() else path.parent
+            raise RegistryError(f"{missing}: there is no such {'file' if missing is path else 'run'}") from None
+        except OSError as error:
+            raise RegistryError(f"{path}: {error.strerror or error}") from None
 
-def _store(root: Path, name: str, files: Mapping[str, bytes]) -> Path:
-    directory = root / name
-    if os.path.lexists(directory):
-        raise PublishingError(f"{directory}: there is already a run of this name; it is never overwritten, train again")
-    partial = Path(tempfile.mkdtemp(prefix=f".partial-{name}-", dir=root))
-    try:
-        for file, content in files.items():
-            _write(partial / file, content)
-        _write(partial / runs.MANIFEST, runs.Manifest.of(name, files).text())
-        # mkdtemp's own mode would shut out the servers, which run as another user.
-        partial.chmod(_DIRECTORY_MODE)
-        _sync_directory(partial)
-        partial.rename(directory)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    _sync_directory(root)
-    return directory
+    def publish(self, run: str, files: Mapping[str, bytes]) -> str:
+        """Store a run, its manifest last, and answer where it is."""
+        with self._complaining(f"; the run {run} was not stored"):
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            directory = self._root / run
+            if os.path.lexists(directory):
+                raise RegistryError(f"{directory}: there is already a run of this name; it is never overwritten")
+            self._store(directory, files)
+        return str(directory)
+
+    def latest(self) -> str | None:
+        """Answer the run that `latest` names, None if there is none."""
+        try:
+            return (self._root / runs.LATEST).readlink().name
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RegistryError(f"{self._root / runs.LATEST}: {error.strerror or error}") from None
+
+    def point_latest(self, run: str) -> None:
+        """Let `latest` name a run, in one step."""
+        self.read(run, runs.MANIFEST)
+        with self._complaining(), tempfile.TemporaryDirectory(prefix=".latest-", dir=self._root) as beside:
+            link = Path(beside) / runs.LATEST
+            link.symlink_to(run)
+            link.replace(self._root / runs.LATEST)
+            _sync_directory(self._root)
+
+    def delete(self, run: str) -> None:
+        """Remove a run; from the first moment on it is no run any more."""
+        self.read(run, runs.MANIFEST)
+        with self._complaining():
+            gone = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._root))
+            (self._root / run).rename(gone / run)
+            _sync_directory(self._root)
+            shutil.rmtree(gone)
+
+    def _store(self, directory: Path, files: Mapping[str, bytes]) -> None:
+        partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{directory.name}-", dir=self._root))
+        try:
+            for file, content in files.items():
+                _write(partial / file, content)
+            _write(partial / runs.MANIFEST, runs.Manifest.of(directory.name, files).text())
+            # mkdtemp's own mode would shut out the servers, which run as another user.
+            partial.chmod(_DIRECTORY_MODE)
+            _sync_directory(partial)
+            partial.rename(directory)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        _sync_directory(self._root)
+
+    def _sweep(self) -> None:
+        for path in self._root.glob(f"{_PARTIAL}*"):
+            if self._now() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+
+    @contextmanager
+    def _complaining(self, consequence: str = "") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = error.filename or self._root
+            raise RegistryError(f"{where}: {error.strerror or error}{consequence}") from None
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -96,13 +131,3 @@ def _sync_directory(path: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def _joblib(value: object) -> bytes:
-    target = io.BytesIO()
-    joblib.dump(value, target)
-    return target.getvalue()

@@ -1,0 +1,73 @@
+"""What the commands share: options, complaints, and where results go."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serin_training.errors import ClusterError, DataError, RegistryError, SettingsError
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="Labelled transactions: a CSV (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://...",
+        show_default=False,
+    ),
+]
+Registry = Annotated[
+    str, typer.Option("--registry", help="A directory, or file://, s3://, gs://, az://, https://.", show_default=False)
+]
+Run = Annotated[
+    str, typer.Option("--run", help="A run's name, its first part run_<8 hex>, or latest.", show_default=False)
+]
+Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only so many of the newest rows.")]
+Seed = Annotated[int, typer.Option(help="The same data and seed give the same result.")]
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text or json.")]
+
+
+@contextmanager
+def complaining(command: str) -> Iterator[None]:
+    """Turn this room's errors into one line and an exit status."""
+    try:
+        yield
+    except (DataError, SettingsError) as error:
+        typer.echo(f"serin {command}: {error}", err=True)
+        raise typer.Exit(2) from None
+    except (RegistryError, ClusterError, OSError) as error:
+        typer.echo(f"serin {command}: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def say(text: str) -> None:
+    """Tell a person, on stderr."""
+    typer.echo(text, err=True)
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Answer a moment of the command line with its offset."""
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing. Raises OSError."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,38 @@
+"""The files of a run, from what training made."""
+
+import io
+import json
+import pickle
+
+import joblib
+
+from serin_core import runs
+from serin_training.training import TrainedRun
+
+
+def run_files(run: TrainedRun) -> dict[str, bytes]:
+    """Answer every file of a run but the manifest, by name."""
+    encoder, weights = run.pipeline.encoder.to_files()
+    files = {
+        runs.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
+        runs.CLASSES: _json(run.pipeline.classes),
+        runs.MODEL: run.pipeline.trees.text.encode(),
+        runs.ENCODER: _json(encoder),
+        runs.WEIGHTS: weights,
+        runs.CALIBRATION: _json(run.pipeline.calibration.to_json()),
+        runs.PARITY: runs.parity_text(run.parity),
+        runs.PIPELINE: _joblib(run.pipeline),
+    }
+    if run.report.calibration_enabled:
+        files[runs.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))
+    return files
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _joblib(value: object) -> bytes:
+    target = io.BytesIO()
+    joblib.dump(value, target)
+    return target.getvalue()

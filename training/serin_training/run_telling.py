@@ -1,0 +1,61 @@
+"""Stored runs in words, for people at a terminal. Pure: reports in, lines out."""
+
+from collections.abc import Iterator, Sequence
+
+from serin_training.stored import StoredRun
+
+
+def table(runs: Sequence[StoredRun], *, latest: str | None) -> str:
+    """Answer one line a run under a header."""
+    header = f"  {'RUN':<24} {'CREATED':<19} {'F1':>6} {'WORST':>6}  {'ROWS':>8}  GATE"
+    return "\n".join([header, *(_row(run, is_latest=run.name == latest) for run in runs)])
+
+
+def _row(run: StoredRun, *, is_latest: bool) -> str:
+    report = run.report
+    gate = "passed" if report.passed_acceptance_gate else "held back"
+    return (
+        f"{'*' if is_latest else ' '} {run.name:<24} {report.created_at[:19]:<19} {report.val_f1_macro:>6.3f} "
+        f"{report.val_f1_min:>6.3f}  {sum(report.rows.values()):>8}  {gate}"
+    )
+
+
+def tell_run(run: StoredRun) -> Iterator[str]:
+    """Answer what a person wants to know of a run, line by line."""
+    report = run.report
+    yield run.name
+    yield f"  digest      {run.digest}"
+    yield f"  created     {report.created_at}, seed {report.seed}"
+    rows = ", ".join(f"{count} to {what}" for what, count in report.rows.items())
+    yield f"  data        {report.data_from[:10]} to {report.data_to[:10]}, rows: {rows}"
+    scores = f"macro F1 {report.val_f1_macro:.3f}, worst class {report.val_f1_min:.3f}"
+    yield f"  quality     {scores}, accuracy {report.val_accuracy:.3f}"
+    yield f"  gate        {report.deploy_reason}"
+    for label, f1 in sorted(report.val_f1_per_class.items(), key=lambda item: item[1]):
+        yield f"    {f1:.3f}  {label}"
+    for warning in report.warnings:
+        yield f"  warning     {warning}"
+
+
+def differences(before: StoredRun, after: StoredRun) -> list[tuple[str, str, str]]:
+    """Answer what changed, as (what, before, after); F1 by class where it moved by 0.005 or more."""
+    one, other = before.report, after.report
+    found = [
+        ("data to", one.data_to[:10], other.data_to[:10]),
+        ("rows", str(sum(one.rows.values())), str(sum(other.rows.values()))),
+        ("macro F1", f"{one.val_f1_macro:.3f}", f"{other.val_f1_macro:.3f}"),
+        ("worst class F1", f"{one.val_f1_min:.3f}", f"{other.val_f1_min:.3f}"),
+        ("accuracy", f"{one.val_accuracy:.3f}", f"{other.val_accuracy:.3f}"),
+        ("words known", str(one.features), str(other.features)),
+        ("trees", str(one.trees), str(other.trees)),
+        ("acceptance gate", _passed(before), _passed(after)),
+    ]
+    for label in sorted({*one.val_f1_per_class, *other.val_f1_per_class}):
+        a, b = one.val_f1_per_class.get(label), other.val_f1_per_class.get(label)
+        if a is None or b is None or abs(a - b) >= 0.005:  # noqa: PLR2004 - as the docstring says
+            found.append((f"F1 {label}", "none" if a is None else f"{a:.3f}", "none" if b is None else f"{b:.3f}"))
+    return [(what, a, b) for what, a, b in found if a != b]
+
+
+def _passed(run: StoredRun) -> str:
+    return "passed" if run.report.passed_acceptance_gate else "held back"
