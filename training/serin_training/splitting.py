@@ -66,12 +66,14 @@ def split_by_time(rows: Sequence[Labelled]) -> Split:
 def by_merchant(rows: Sequence[Labelled], *, seed: int) -> NDArray[np.bool_]:
     """Answer which rows are held out: all rows of a fifth of the merchants."""
     parts = [crc32(f"{seed} {merchant_key(row.transaction.merchant)}".encode()) % _HELD_OUT for row in rows]
-    return np.array(parts) == 0
+    held_out: NDArray[np.bool_] = np.equal(parts, 0)
+    return held_out
 
 
 def at_random(rows: Sequence[Labelled], *, seed: int) -> NDArray[np.bool_]:
     """Answer which rows are held out: any fifth of them."""
-    return np.random.default_rng(seed).integers(_HELD_OUT, size=len(rows)) == 0
+    held_out: NDArray[np.bool_] = np.random.default_rng(seed).integers(_HELD_OUT, size=len(rows)) == 0
+    return held_out
 
 
 def warnings_of(split: Split) -> list[str]:

@@ -17,7 +17,8 @@ _INK: Final = "#1f2933"
 _BLUE: Final = "#2563a8"
 _GREY: Final = "#9aa5b1"
 _RED: Final = "#b8432f"
-_STYLE: Final[dict[str, Any]] = {
+# Any: matplotlib types its settings as one literal of some three hundred names.
+_STYLE: Final[Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
