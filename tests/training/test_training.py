@@ -21,7 +21,8 @@ from serin_core.runs import Manifest, Report
 from serin_training.errors import DataError, RegistryError
 from serin_training.generator import Made, generate
 from serin_training.publishing import publish
-from serin_training.reading import Window, read_transactions
+from serin_training.reading.reading import read_transactions
+from serin_training.reading.rows import Window
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.splitting import split_by_time
 from serin_training.training import Wish, train

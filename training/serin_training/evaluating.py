@@ -7,7 +7,7 @@ from serin_core.calibration import IDENTITY
 from serin_training.judging import Scores, judge
 from serin_training.measuring import expected_calibration_error, reliability
 from serin_training.pipeline import Pipeline
-from serin_training.reading import Labelled
+from serin_training.reading.rows import Labelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDClassifier
 
-from serin_training.reading import Labelled
+from serin_training.reading.rows import Labelled
 from serin_training.words import Floats, Ints
 
 HALF_LIFE: Final = 365.0

@@ -7,7 +7,7 @@ from typing import Final
 from serin_core.features import merchant_key
 from serin_core.rules import Rules
 from serin_training.errors import DataError
-from serin_training.reading import Labelled
+from serin_training.reading.rows import Labelled
 
 LEAST_LETTERS: Final = 3
 """A shorter keyword would stand in too many other names."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from serin_core.features import MIN_USERS, merchant_key
 from serin_training.errors import DataError
-from serin_training.reading import Labelled
+from serin_training.reading.rows import Labelled
 
 MIN_ROWS: Final = 500
 MIN_CLASSES: Final = 2

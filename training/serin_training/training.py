@@ -25,7 +25,7 @@ from serin_training.linear import Lesson
 from serin_training.measuring import macro_f1
 from serin_training.parity import parity_rows
 from serin_training.pipeline import Pipeline
-from serin_training.reading import Labelled
+from serin_training.reading.rows import Labelled
 from serin_training.splitting import Split, at_random, by_merchant, split_by_time, warnings_of
 from serin_training.words import Corpus, Ints, find_channels, read_words
 

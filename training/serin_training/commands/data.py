@@ -12,7 +12,7 @@ import yaml
 
 from serin_training.commands.options import Data, complaining, say, write_text
 from serin_training.generator import Made, generate
-from serin_training.reading import read_transactions
+from serin_training.reading.reading import read_transactions
 from serin_training.rule_mining import suggest_rules
 
 app = typer.Typer()

@@ -25,7 +25,8 @@ from serin_training.commands.options import (
 from serin_training.errors import SettingsError
 from serin_training.evaluating import Answered, answer, at_thresholds, propose_thresholds
 from serin_training.measuring import f1_interval
-from serin_training.reading import Window, read_transactions
+from serin_training.reading.reading import read_transactions
+from serin_training.reading.rows import Window
 from serin_training.registry.registry import open_registry
 from serin_training.stored import StoredRun, open_run
 

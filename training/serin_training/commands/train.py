@@ -12,7 +12,8 @@ from serin_core.acceptance import Limits
 from serin_training.commands.options import Data, Limit, Moment, Seed, complaining, in_utc, say, write_text
 from serin_training.errors import SettingsError
 from serin_training.publishing import publish
-from serin_training.reading import Window, read_transactions
+from serin_training.reading.reading import read_transactions
+from serin_training.reading.rows import Window
 from serin_training.registry.registry import Registry, open_registry
 from serin_training.stored import read_run
 from serin_training.training import TrainedRun, Wish, train

@@ -1,0 +1,211 @@
+"""A folder of parts that follows its sources: only what is new or has changed is looked up again.
+
+    index.json           the sources and their fingerprints, the parts, the file of living rows
+    live-<n>.npy         every living row: hash of its txn_id, hash of all that it says, its part, its place there
+    part-<n>.parquet     rows and their words (see table); never changed once written
+
+A new state is written beside the old one and index.json is replaced last, so that a crash leaves the old state. Holds
+one chunk of rows at a time, and 24 bytes for each living row. As private as the transactions themselves.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow.parquet as pq
+import xxhash
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from serin_core.documents import one_line
+from serin_training.errors import DataError
+from serin_training.features.table import rows_of, to_table, words_of
+from serin_training.features.words import Corpus, Words, merge
+from serin_training.reading.reading import stream_transactions
+from serin_training.reading.rows import EVERYTHING, Labelled, Source, Window
+
+INDEX: Final = "index.json"
+CHUNK: Final = 20_000
+_LIVE: Final = np.dtype([("id", "<u8"), ("content", "<u8"), ("part", "<u4"), ("row", "<u4")])
+Live = NDArray[np.void]
+
+
+class Index(BaseModel):
+    """index.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: dict[str, str]
+    """The fingerprint of each source, by name, in order."""
+    parts: tuple[int, ...]
+    """Their numbers."""
+    live: str
+    """The file of living rows."""
+    next_part: int
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update did, in rows."""
+
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    rows: int = 0
+    """Living rows afterwards."""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Answer whether nothing had changed."""
+        return not (self.new or self.changed or self.gone)
+
+
+def is_store(path: Path) -> bool:
+    """Answer whether a path is a folder of features."""
+    return (path / INDEX).is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStore:
+    """One folder."""
+
+    path: Path
+
+    def update(self, sources: Sequence[Source], tell: Callable[[int], None] = lambda _: None) -> Update:
+        """Follow the sources; `tell` gets the number of rows read so far. Raises DataError, OSError."""
+        prints = {source.name: source.fingerprint() for source in sources}
+        before = self._index() if is_store(self.path) else None
+        old = np.zeros(0, dtype=_LIVE) if before is None else self._live(before)
+        if before is not None and before.sources == prints and all(prints.values()):
+            return Update(rows=len(old))
+        self.path.mkdir(parents=True, exist_ok=True)
+        state = _State(self.path, old, next_part=0 if before is None else before.next_part)
+        for chunk in _chunks(stream_transactions(sources)):
+            state.take(chunk)
+            tell(state.read)
+        if not state.read:
+            raise DataError(f"{', '.join(prints)}: no row with a category is there to read; the features stay")
+        live = state.live()
+        self._replace(prints, live, state.next_part)
+        return Update(new=state.new, changed=state.changed, gone=len(old) - state.found, rows=len(live))
+
+    def load(self, window: Window = EVERYTHING) -> tuple[list[Labelled], Corpus]:
+        """Answer the rows of a window, oldest first, and their words. Raises DataError."""
+        index = self._index()
+        live = self._live(index)
+        rows: list[Labelled] = []
+        parts: list[Words] = []
+        for part in index.parts:
+            table = self._part(part).take(np.sort(live["row"][live["part"] == part]))
+            rows += rows_of(table)
+            parts.append(words_of(table))
+        corpus = merge(parts, [row.transaction.user_id for row in rows])
+        place = {id(row): at for at, row in enumerate(rows)}
+        chosen = window.choose(rows)
+        if not chosen:
+            raise DataError(f"{self.path}: no row of it lies in the window of time; widen --since, --until")
+        return chosen, corpus.select(np.array([place[id(row)] for row in chosen], dtype=np.int64))
+
+    def _index(self) -> Index:
+        try:
+            return Index.model_validate_json((self.path / INDEX).read_bytes())
+        except OSError as error:
+            raise DataError(f"{self.path}: {error.strerror or error}; `serin features` makes it") from None
+        except ValidationError as error:
+            raise DataError(f"{self.path / INDEX}: {one_line(error)}; remove the folder and make it again") from None
+
+    def _live(self, index: Index) -> Live:
+        return self._reading(lambda: np.load(self.path / index.live, allow_pickle=False))
+
+    def _part(self, part: int) -> Any:
+        return self._reading(lambda: pq.read_table(self.path / _name(part)))
+
+    def _reading(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except (OSError, ValueError) as error:
+            told = " ".join(str(error).split())[:160]
+            raise DataError(f"{self.path}: {told}; remove the folder and make it again") from None
+
+    def _replace(self, prints: dict[str, str], live: Live, next_part: int) -> None:
+        parts = tuple(int(part) for part in np.unique(live["part"]))
+        name = f"live-{next_part}-{len(live)}.npy"
+        target = io.BytesIO()
+        np.save(target, live, allow_pickle=False)
+        _write_whole(self.path / name, target.getvalue())
+        index = Index(sources=prints, parts=parts, live=name, next_part=next_part)
+        _write_whole(self.path / INDEX, index.model_dump_json(indent=1).encode() + b"\n")
+        for path in self.path.iterdir():
+            if path.name not in {INDEX, name, *map(_name, parts)}:
+                path.unlink()
+
+
+@dataclass(slots=True)
+class _State:
+    """An update under way."""
+
+    path: Path
+    old: Live
+    """Sorted by id."""
+    next_part: int
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    found: int = 0
+    """How many of the old rows are there still, changed or not."""
+    kept: list[Live] = field(default_factory=list)
+
+    def take(self, rows: Sequence[Labelled]) -> None:
+        """Keep what is known, look up what is not."""
+        self.read += len(rows)
+        mine = np.zeros(len(rows), dtype=_LIVE)
+        mine["id"] = [xxhash.xxh3_64_intdigest(row.transaction.txn_id) for row in rows]
+        mine["content"] = [xxhash.xxh3_64_intdigest(repr(row)) for row in rows]
+        at = np.searchsorted(self.old["id"], mine["id"])
+        at[at == len(self.old)] = 0
+        is_old = self.old["id"][at] == mine["id"] if len(self.old) else np.zeros(len(rows), dtype=np.bool_)
+        is_same = is_old & (self.old["content"][at] == mine["content"]) if len(self.old) else is_old
+        self.found += int(is_old.sum())
+        self.new += int((~is_old).sum())
+        self.changed += int((is_old & ~is_same).sum())
+        if is_same.any():
+            self.kept.append(self.old[at[is_same]])
+        wanted = np.flatnonzero(~is_same)
+        if len(wanted):
+            self._write([rows[place] for place in wanted.tolist()], mine[wanted])
+
+    def _write(self, rows: Sequence[Labelled], live: Live) -> None:
+        with (self.path / _name(self.next_part)).open("wb") as file:
+            pq.write_table(to_table(rows), file, compression="zstd")
+            os.fsync(file.fileno())
+        live["part"], live["row"] = self.next_part, np.arange(len(rows))
+        self.kept.append(live)
+        self.next_part += 1
+
+    def live(self) -> Live:
+        """Answer all living rows, sorted by id."""
+        found = np.concatenate(self.kept)
+        return found[np.argsort(found["id"], kind="stable")]
+
+
+def _chunks(rows: Iterator[Labelled]) -> Iterator[list[Labelled]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _name(part: int) -> str:
+    return f"part-{part:06d}.parquet"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}")
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

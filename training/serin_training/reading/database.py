@@ -1,0 +1,224 @@
+"""A database: a table with the columns of a CSV, or the store in which a server keeps transactions and feedback.
+
+    sqlite:///FILE            postgresql://HOST/DATABASE            a server's store: labels are its users' feedback
+    sqlite:///FILE#TABLE      postgresql://HOST/DATABASE#TABLE      a table or view with the columns of a CSV
+
+Reads only, chunk by chunk, and in one transaction, so that a server may go on writing. Never shows a password.
+"""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from serin_training.errors import DataError
+from serin_training.reading.checking import Unique, check_columns, check_record
+from serin_training.reading.rows import Row, Said, Weight
+
+SQLITE: Final = "sqlite:///"
+POSTGRES: Final = ("postgresql://", "postgres://")
+DATABASES: Final = (SQLITE, *POSTGRES)
+_CHUNK: Final = 10_000
+_SECONDS: Final = 20.0
+_TABLE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
+Record = Mapping[str, Any]
+
+
+class Reader(Protocol):
+    """An open database, in one transaction."""
+
+    def select(self, query: str) -> Iterator[Record]:
+        """Answer the rows of a query."""
+
+    def columns(self, table: str) -> list[str]:
+        """Answer a table's columns, none if there is no such table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Implements rows.Source."""
+
+    name: str
+    url: str = field(repr=False)
+    table: str | None
+    """None: a server's store."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a URL. Raises DataError."""
+        url, _, table = text.partition("#")
+        if table and not _TABLE.fullmatch(table):
+            raise DataError(f"{_without_password(url)}: {table!r} is no name of a table")
+        named = _without_password(url) + (f"#{table}" if table else "")
+        if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).is_file():
+            raise DataError(f"{named}: there is no such file; four slashes begin an absolute path")
+        return cls(name=named, url=url, table=table or None)
+
+    def rows(self) -> Iterator[Row]:
+        """Answer the rows of the table, or of the store. Raises DataError."""
+        with self._open() as reader:
+            if self.table is not None:
+                yield from self._table_rows(reader, self.table)
+            else:
+                yield from self._stored_rows(reader)
+
+    def feedback(self) -> Iterator[tuple[str, Said]]:
+        """Answer what users said of the server's answers. Raises DataError."""
+        if self.table is not None:
+            return
+        with self._open() as reader:
+            feedback = self._store(reader).feedback
+            for record in reader.select(f"SELECT txn_id, at, suggested, outcome, label FROM {feedback}"):  # noqa: S608
+                said = _said(record)
+                if said is not None:
+                    yield record["txn_id"], said
+
+    def fingerprint(self) -> str:
+        """Answer the number of rows, and of feedback and when the last was said. Raises DataError."""
+        with self._open() as reader:
+            if self.table is not None:
+                # A table of somebody's own may change anywhere: only reading it tells.
+                return ""
+            store = self._store(reader)
+            query = (
+                f"SELECT (SELECT count(*) FROM {store.transactions}) AS rows, "  # noqa: S608 - names of our own
+                f"count(*) AS said, max(at) AS last FROM {store.feedback}"
+            )
+            (found,) = reader.select(query)
+            # A transaction that is sent again replaces the one before and leaves no trace in these.
+            return f"{found['rows']} rows, {found['said']} said, last {found['last']}"
+
+    def _open(self) -> AbstractContextManager[Reader]:
+        return _open_sqlite(self.name, self.url) if self.url.startswith(SQLITE) else _open_postgres(self.name, self.url)
+
+    def _table_rows(self, reader: Reader, table: str) -> Iterator[Row]:
+        columns = reader.columns(table)
+        if not columns:
+            raise DataError(f"{self.name}: there is no such table")
+        check_columns(self.name, columns)
+        unique = Unique(self.name, "row")
+        for number, record in enumerate(reader.select(f"SELECT * FROM {_quoted(table)}"), start=1):  # noqa: S608
+            row = check_record(record, f"{self.name}, row {number}")
+            unique.add(row.transaction.txn_id, number)
+            yield row
+        unique.check()
+
+    def _stored_rows(self, reader: Reader) -> Iterator[Row]:
+        store = self._store(reader)
+        query = f"SELECT txn_id, user_id, at, merchant, description, amount, channel FROM {store.transactions}"  # noqa: S608
+        for record in reader.select(query):
+            if record["at"] is not None:
+                yield check_record(
+                    {**record, "timestamp": record["at"], "category": ""},
+                    f"{self.name}, transaction {record['txn_id']!r}",
+                )
+
+    def _store(self, reader: Reader) -> "_Store":
+        for store in _STORES:
+            if reader.columns(store.transactions) and reader.columns(store.feedback):
+                return store
+        raise DataError(f"{self.name}: it is no store of a server; name a table behind a #, as in {self.name}#TABLE")
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """What a server calls its tables."""
+
+    transactions: str
+    feedback: str
+
+
+_STORES: Final = (_Store("serin_transactions", "serin_feedback"), _Store("transactions", "feedback"))
+
+
+def _said(record: Record) -> Said | None:
+    at = datetime.fromtimestamp(record["at"] / 1000, tz=UTC)
+    if record["label"]:
+        return Said(record["label"], at)
+    if record["outcome"] == "accepted" and record["suggested"]:
+        return Said(record["suggested"], at, Weight.ACCEPTED)
+    return None
+
+
+def _quoted(table: str) -> str:
+    return ".".join(f'"{part}"' for part in table.split("."))
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sqlite:
+    connection: sqlite3.Connection
+
+    def select(self, query: str) -> Iterator[Record]:
+        cursor = self.connection.execute(query)
+        while chunk := cursor.fetchmany(_CHUNK):
+            yield from map(dict, chunk)
+
+    def columns(self, table: str) -> list[str]:
+        schema, _, name = table.rpartition(".")
+        where = f'"{schema}".' if schema else ""
+        return [row["name"] for row in self.connection.execute(f'PRAGMA {where}table_info("{name}")')]
+
+
+@contextmanager
+def _open_sqlite(name: str, url: str) -> Iterator[Reader]:
+    path = Path(url.removeprefix(SQLITE)).absolute()
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_SECONDS)) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN")
+            yield _Sqlite(connection)
+    except sqlite3.Error as error:
+        raise DataError(f"{name}: {error}; needed is an SQLite database that can be read") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Postgres:
+    connection: Any
+    loop: asyncio.AbstractEventLoop
+
+    def select(self, query: str) -> Iterator[Record]:
+        cursor = self.loop.run_until_complete(self._cursor(query))
+        while chunk := self.loop.run_until_complete(cursor.fetch(_CHUNK)):
+            yield from map(dict, chunk)
+
+    async def _cursor(self, query: str) -> Any:
+        return await self.connection.cursor(query)
+
+    def columns(self, table: str) -> list[str]:
+        query = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
+        found = self.loop.run_until_complete(self.connection.fetch(query, _quoted(table)))
+        return [row["attname"] for row in found]
+
+
+@contextmanager
+def _open_postgres(name: str, url: str) -> Iterator[Reader]:
+    loop = asyncio.new_event_loop()
+    try:
+        connection = loop.run_until_complete(asyncpg.connect(url, timeout=_SECONDS))
+        try:
+            transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+            loop.run_until_complete(transaction.start())
+            yield _Postgres(connection, loop)
+            loop.run_until_complete(transaction.rollback())
+        finally:
+            connection.terminate()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        # The driver's own text may repeat the URL, and with it a password.
+        raise DataError(f"{name}: the database does not answer as it should: {type(error).__name__}") from None
+    finally:
+        loop.close()
