@@ -49,6 +49,9 @@ class LatestFollower:
         run = latest_run(self._source.registry)
         if run is not None and run != self._looked_at:
             await self._take(run)
+        elif isinstance(self._runs.state(self._looked_at or ""), InUse):
+            # It may have been loaded since, from a registry that was away when `latest` moved.
+            self.serve_loaded()
         self._has_looked = True
 
     async def _take(self, run: str) -> None:

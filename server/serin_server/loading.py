@@ -6,6 +6,7 @@ equal, bit for bit, what training's pipeline answered.
 
 import json
 import math
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ from serin_core.runs import (
     verify,
 )
 from serin_server.predictor import Prediction, Ranked
-from serin_server.runs import RunRefusedError
+from serin_server.runs import RegistryAwayError, RunRefusedError
 
 MOST_BYTES: Final = 1 << 30
 """The largest file of a run that is read."""
@@ -83,9 +84,12 @@ class RegistryReader:
         self._registry = registry
 
     def __call__(self, wanted: LoadedRun) -> TreesPredictor:
-        """Answer the run, checked and ready. Raises RunRefusedError."""
-        folder = _root(self._registry) / RUNS_DIRECTORY / wanted.run
-        if not is_run_name(wanted.run) or not folder.is_dir():
+        """Answer the run, checked and ready. Raises RunRefusedError, RegistryAwayError."""
+        root = _root(self._registry)
+        folder = root / RUNS_DIRECTORY / wanted.run
+        if not _is_folder(root):
+            raise RegistryAwayError(f"the registry {self._registry} is not there")
+        if not is_run_name(wanted.run) or not _is_folder(folder):
             raise RunRefusedError(f"{wanted.run} is not in the registry {self._registry}")
         manifest_text = _read(folder / MANIFEST)
         found = digest(manifest_text)
@@ -109,13 +113,25 @@ def _root(registry: str) -> Path:
     return Path(unquote(parts.path))
 
 
+def _is_folder(path: Path) -> bool:
+    # Path.is_dir() would take a volume that does not answer for a folder that is not there.
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise RegistryAwayError(f"{path}: {error.strerror}") from None
+
+
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise RunRefusedError(f"{path.name}: it is larger than {MOST_BYTES} bytes")
         return path.read_bytes()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise RunRefusedError(f"{path.name}: {error.strerror}") from None
+    except OSError as error:
+        raise RegistryAwayError(f"{path}: {error.strerror}") from None
 
 
 def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:

@@ -7,12 +7,15 @@ from serin_core.pods import LoadState, RunOnPod
 from serin_server.serving import NamedRun
 
 STABLE_PATIENCE: Final = 300.0
-"""Seconds for which a pod without its stable run is not ready; then it answers by rules (contracts, 2.5)."""
+"""Seconds for which a pod without its stable run is not ready; then it answers by rules (contracts, 2.5).
+
+So long it also waits for a registry that is away: with every pod waiting, nobody would answer at all.
+"""
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Ready once every named run was loaded or refused, until the process is told to end."""
+    """Ready once every named run was loaded or refused, or patience ended, until the process is told to end."""
 
     started: float
     """Seconds of a monotonic clock."""
@@ -29,10 +32,11 @@ class Readiness:
             return "this server is ending"
         if not has_looked:
             return "routing has not been read yet"
+        is_patient = now - self.started < STABLE_PATIENCE
         for run in runs:
-            if run.state is LoadState.LOADING:
-                return f"{run.run} is being loaded"
-        if stable is None or stable.loaded is not None or now - self.started >= STABLE_PATIENCE:
+            if run.state is LoadState.LOADING and (is_patient or not run.reason):
+                return f"{run.run} is being loaded" + (f": {run.reason}" if run.reason else "")
+        if stable is None or stable.loaded is not None or not is_patient:
             return None
         name = stable.served.run
         reason = next((run.reason for run in runs if run.run == name and run.reason), "this pod does not have it")

@@ -1,18 +1,26 @@
 """Which runs this process loads, and how far each has come.
 
-Loading happens in a thread, beside what is in use; a run that is in use stays until its successor was checked. Never
-loads a run that was not named.
+Loading happens in a thread, beside what is in use; a run that is in use stays until its successor was checked. A
+registry that is away says nothing about a run: it is asked again until it answers. Never loads a run that was not
+named.
+
+RunRefusedError      the run must not be used; not read again until asked to
+RegistryAwayError    the registry could not be read; tried again
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from serin_core.documents import LoadedRun
 from serin_core.pods import LoadState, RunOnPod
 from serin_server.predictor import Loaded, Predictor
+
+FIRST_PAUSE: Final = 3.0
+"""Seconds until a registry that was away is asked again; doubled every time that it is still away."""
+LONGEST_PAUSE: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -25,16 +33,22 @@ class RunRefusedError(Exception):
         self.digest = digest
 
 
+class RegistryAwayError(Exception):
+    """The registry could not be read, which may pass. The message is one line."""
+
+
 class Read(Protocol):
     """Reads and checks one run. Called in a thread."""
 
     def __call__(self, wanted: LoadedRun) -> Predictor:
-        """Answer the run, ready to be asked. Raises RunRefusedError."""
+        """Answer the run, ready to be asked. Raises RunRefusedError, RegistryAwayError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """Not looked at yet."""
+    """Neither loaded nor refused yet; `reason` says why the registry could not be read, "" if it was not tried."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +73,17 @@ RunState = Loading | Refused | InUse
 class Runs:
     """The runs of one process, in the order in which they were named."""
 
-    def __init__(self, read: Read, *, changed: Callable[[Mapping[str, Loaded]], None]) -> None:
-        """Take how a run is read, and whom to tell, on the event loop, which runs can be asked."""
+    def __init__(
+        self,
+        read: Read,
+        *,
+        changed: Callable[[Mapping[str, Loaded]], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Take how a run is read, whom to tell, on the event loop, which runs can be asked, and how to wait."""
         self._read = read
         self._changed = changed
+        self._sleep = sleep
         self._states: dict[str, RunState] = {}
         self._wanted: dict[str, LoadedRun] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -90,8 +111,18 @@ class Runs:
         """Answer what this process says of its runs."""
         return tuple(_report(run, state) for run, state in self._states.items())
 
+    async def run(self) -> None:
+        """Load what is named, and again what the registry could not give, until cancelled."""
+        pause = FIRST_PAUSE
+        while True:
+            await self.load()
+            if not self.is_loading:
+                pause = FIRST_PAUSE
+            await self._sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
     async def load(self) -> None:
-        """Load the named runs that have not been looked at yet."""
+        """Try once to load each named run that was neither loaded nor refused."""
         async with self._one_at_a_time:
             for run, wanted in tuple(self._wanted.items()):
                 if isinstance(self._states.get(run), Loading):
@@ -118,6 +149,8 @@ class Runs:
                 pinned = wanted
         try:
             predictor = await asyncio.to_thread(self._read, pinned)
+        except RegistryAwayError as error:
+            return _still(wanted.run, before, str(error))
         except RunRefusedError as error:
             refused = Refused(str(error), error.digest)
         except Exception as error:  # noqa: BLE001 - a run's files come from elsewhere; whatever they provoke refuses them
@@ -129,10 +162,23 @@ class Runs:
         return InUse(before.loaded, complaint=refused.reason) if isinstance(before, InUse) else refused
 
 
+def _still(run: str, before: RunState, why: str) -> RunState:
+    """Answer what is known of a run after a try that the registry did not answer: no less than before."""
+    if before != Loading(why):
+        _log.warning("run %s not read, the registry is asked again: %s", run, why)
+    match before:
+        case InUse(loaded=loaded):
+            return InUse(loaded, complaint=why)
+        case Refused():
+            return before
+        case Loading():
+            return Loading(why)
+
+
 def _report(run: str, state: RunState) -> RunOnPod:
     match state:
-        case Loading():
-            return RunOnPod(run=run, state=LoadState.LOADING)
+        case Loading(reason=reason):
+            return RunOnPod(run=run, state=LoadState.LOADING, reason=reason)
         case Refused(reason=reason, digest=digest):
             return RunOnPod(run=run, state=LoadState.REFUSED, digest=digest, reason=reason)
         case InUse(loaded=loaded, complaint=complaint):

@@ -106,7 +106,7 @@ class Service:
         if isinstance(self.follower, RoutingFollower):
             await self.follower.look()
         tasks = [
-            asyncio.create_task(_keep_going("loading", self.runs.load)),
+            asyncio.create_task(_keep_going("loading", self.runs.run)),
             asyncio.create_task(_keep_going("following", self.follower.run)),
             asyncio.create_task(_keep_going("counting users", self.users.run)),
         ]

@@ -11,7 +11,7 @@ from serin_core.documents import CandidateRun, LoadedRun, ModelDocument, Routing
 from serin_core.features import Transaction
 from serin_core.pods import RunQuality
 from serin_server.predictor import Prediction, Ranked
-from serin_server.runs import RunRefusedError
+from serin_server.runs import RegistryAwayError, RunRefusedError
 from serin_server.settings import FromOperator, NoStoreAt, Settings, StoreAt
 
 UID = "6a1f0c1e-0000-4000-8000-000000000001"
@@ -70,15 +70,18 @@ class FakeRun:
 
 
 class FakeRegistry:
-    """Runs by name; an exception in the place of a run is raised."""
+    """Runs by name; while `away` says why, none can be read."""
 
     def __init__(self, *runs: FakeRun, refused: Mapping[str, str] | None = None) -> None:
         self.runs: dict[str, FakeRun] = {run.run: run for run in runs}
         self.refused = dict(refused or {})
+        self.away = ""
         self.read: list[str] = []
 
     def __call__(self, wanted: LoadedRun) -> FakeRun:
         self.read.append(wanted.run)
+        if self.away:
+            raise RegistryAwayError(self.away)
         if wanted.run in self.refused:
             raise RunRefusedError(self.refused[wanted.run])
         if wanted.run not in self.runs:

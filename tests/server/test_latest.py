@@ -93,3 +93,15 @@ async def test_a_refused_run_that_was_mended_is_served_after_a_reload(tmp_path: 
     await local.runs.reload()
     local.follower.serve_loaded()
     assert local.candidate() == CANDIDATE
+
+
+async def test_a_latest_run_of_a_registry_that_is_away_is_served_once_it_was_loaded(tmp_path: Path) -> None:
+    registry = FakeRegistry(FakeRun())
+    registry.away = "Stale file handle"
+    local = Local(tmp_path, registry)
+    await local.point(CANDIDATE)
+    assert local.candidate() is None
+    registry.away = ""
+    await local.runs.load()
+    await local.follower.look()
+    assert local.candidate() == CANDIDATE

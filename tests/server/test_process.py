@@ -96,6 +96,7 @@ def started(*command: str, environment: dict[str, str]) -> Iterator[Process]:
 
 @pytest.fixture
 def pod(mounted: Mounted) -> Iterator[Process]:
+    (mounted.root / "registry").mkdir()
     mounted.model(CANDIDATE, registry=str(mounted.root / "registry"))
     mounted.rules(RULES)
     mounted.route(routing(1))

@@ -10,6 +10,7 @@ from serin_server.serving import NamedRun
 SERVED = ServedRun(run=STABLE, digest=digest(STABLE))
 REFUSED = RunOnPod(run=STABLE, state=LoadState.REFUSED, reason="its digest is another one")
 LOADED = RunOnPod(run=CANDIDATE, state=LoadState.LOADED)
+WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry is not there")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,17 @@ LOADED = RunOnPod(run=CANDIDATE, state=LoadState.LOADED)
             id="not while a run is being loaded, however long",
         ),
         pytest.param((LOADED,), None, True, 0.0, None, id="once all are loaded"),
+        pytest.param(
+            (WAITING,),
+            None,
+            True,
+            STABLE_PATIENCE - 1,
+            f"{CANDIDATE} is being loaded: the registry is not there",
+            id="not while the registry is away",
+        ),
+        pytest.param(
+            (WAITING,), NamedRun(SERVED, None), True, STABLE_PATIENCE, None, id="but for five minutes only as well"
+        ),
         pytest.param(
             (REFUSED,),
             NamedRun(SERVED, None),

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -107,3 +108,45 @@ async def test_a_reader_with_a_fault_refuses_the_run() -> None:
     await runs.load()
     assert runs.reports()[0].state is LoadState.REFUSED
     assert runs.reports()[0].reason == f"RuntimeError: a fault in two lines with {CANDIDATE}"
+
+
+async def test_a_registry_that_is_away_leaves_its_runs_loading_and_says_why() -> None:
+    registry = FakeRegistry(FakeRun())
+    registry.away = "the registry /registry is not there"
+    runs, told = named(registry, CANDIDATE)
+    await runs.load()
+    report = runs.reports()[0]
+    assert (report.state, report.reason) == (LoadState.LOADING, "the registry /registry is not there")
+    assert told.last == {}
+
+
+async def test_a_registry_that_was_away_is_asked_again_by_itself_and_ever_less_often() -> None:
+    registry = FakeRegistry(FakeRun())
+    registry.away = "Stale file handle"
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 6:
+            registry.away = ""
+        if len(pauses) == 8:
+            raise asyncio.CancelledError
+
+    runs = Runs(registry, changed=Told(), sleep=sleep)
+    runs.name([LoadedRun(run=CANDIDATE)])
+    with pytest.raises(asyncio.CancelledError):
+        await runs.run()
+    assert pauses == [3, 6, 12, 24, 30, 30, 3, 3]
+    assert registry.read == [CANDIDATE] * 7
+    assert (runs.reports()[0].state, runs.reports()[0].reason) == (LoadState.LOADED, "")
+
+
+@pytest.mark.parametrize("state", [LoadState.LOADED, LoadState.REFUSED])
+async def test_a_reload_from_a_registry_that_is_away_forgets_nothing(state: LoadState) -> None:
+    registry = FakeRegistry(FakeRun(), refused={CANDIDATE: "no"} if state is LoadState.REFUSED else {})
+    runs, _ = named(registry, CANDIDATE)
+    await runs.load()
+    registry.away = "Input/output error"
+    await runs.reload()
+    assert runs.reports()[0].state is state
+    assert runs.reports()[0].reason == ("no" if state is LoadState.REFUSED else "Input/output error")

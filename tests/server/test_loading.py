@@ -1,0 +1,51 @@
+"""What a registry on a disk makes of a run: a refusal, which is final, or a wait."""
+
+from pathlib import Path
+
+import pytest
+from server.fakes import CANDIDATE
+
+from serin_core.documents import LoadedRun
+from serin_core.runs import MANIFEST, RUNS_DIRECTORY
+from serin_server.loading import RegistryReader
+from serin_server.runs import RegistryAwayError, RunRefusedError
+
+WANTED = LoadedRun(run=CANDIDATE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The run's own directory, in a registry that is there."""
+    made = tmp_path / "registry" / RUNS_DIRECTORY / CANDIDATE
+    made.mkdir(parents=True)
+    return made
+
+
+def test_a_registry_that_is_not_there_is_away(tmp_path: Path) -> None:
+    with pytest.raises(RegistryAwayError, match=r"^the registry .*/registry is not there$"):
+        RegistryReader(str(tmp_path / "registry"))(WANTED)
+
+
+def test_a_run_that_is_missing_in_a_registry_that_is_there_is_refused(folder: Path) -> None:
+    folder.rmdir()
+    with pytest.raises(RunRefusedError, match=f"^{CANDIDATE} is not in the registry "):
+        RegistryReader(str(folder.parents[1]))(WANTED)
+
+
+def test_a_file_that_is_missing_in_a_run_is_refused(folder: Path) -> None:
+    with pytest.raises(RunRefusedError, match=f"^{MANIFEST}: No such file or directory$"):
+        RegistryReader(str(folder.parents[1]))(WANTED)
+
+
+def test_a_file_that_cannot_be_read_is_a_registry_that_is_away(folder: Path) -> None:
+    # Reading a directory fails with an error that is not "no such file", also for root.
+    (folder / MANIFEST).mkdir()
+    with pytest.raises(RegistryAwayError, match=r"Is a directory$"):
+        RegistryReader(str(folder.parents[1]))(WANTED)
+
+
+def test_a_run_that_cannot_be_looked_at_is_a_registry_that_is_away(folder: Path) -> None:
+    folder.rmdir()
+    folder.symlink_to(folder)
+    with pytest.raises(RegistryAwayError, match=r"Too many levels of symbolic links$"):
+        RegistryReader(str(folder.parents[1]))(WANTED)
