@@ -3,7 +3,8 @@
 Every server process has series of its own that start at 0 and never reset, and every stage has series of its own
 (contracts, 4). So a count is the sum over processes of each one's last value: no rates, no resets, no windows.
 The same process seen through several Prometheus replicas is one: the largest value is the newest.
-Never clips or guesses: whatever does not add up is Unreadable, with the reason.
+Counts outlive the processes that made them, so what is read also says whether anybody is still being scraped.
+Never clips or guesses: whatever does not add up, or is no longer watched, is Unreadable, with the reason.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,10 @@ from serin_core.status import Checkpoint, ProcessCounts
 
 SLACK: Final = timedelta(minutes=2)
 """How far a look reaches back behind the last checkpoint: more than a few missed scrapes."""
+FRESH: Final = "serin_fresh"
+"""A label of the query's own: marks the one series that counts those with a sample newer than `stale_after`."""
+LEAST_STALE: Final = timedelta(minutes=2)
+LOOKS_UNTIL_STALE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Tallies:
     """What every process has counted in one stage, by gate."""
 
     by_gate: Mapping[GateName, ByProcess | Unreadable]
+    has_shared_store: bool = False
+    """Whether all processes count users in one store, so that each user is counted once over all of them."""
 
     def of(self, gate: GateName) -> Counts | Unreadable:
         """Answer the two counts of a gate, summed over processes."""
@@ -59,7 +66,8 @@ class Tallies:
         good = sum(process.good for process in tally.values())
         total = sum(process.total for process in tally.values())
         # Without a shared store each process counts its own users; the same user may be counted in each of them.
-        share = max(1, sum(process.total > 0 for process in tally.values())) if gate in _COUNTS_USERS else 1
+        is_shared_out = gate in _COUNTS_USERS and not self.has_shared_store
+        share = max(1, sum(process.total > 0 for process in tally.values())) if is_shared_out else 1
         try:
             return Counts(good / share, total / share)
         except ValueError as error:
@@ -110,23 +118,50 @@ _TERMS: Final[Mapping[GateName, tuple[_Term, ...]]] = {
 _BOTH_ARMS: Final = frozenset({GateName.AGREEMENT})
 _COUNTS_USERS: Final = frozenset({GateName.AGREEMENT})
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
+_STALE: Final = Unreadable("Stale", "Prometheus has no fresh sample of this stage; it may not scrape the pods any more")
 
 
-def stage_query(*, uid: str, run_id: str, stage: int, since: datetime, now: datetime) -> str:
-    """Answer one PromQL expression for every series that the gates of a stage read, numerators and denominators."""
+def stale_after(interval: timedelta) -> timedelta:
+    """Answer how old the newest sample of a stage may be: two minutes or four looks, whichever is longer."""
+    return max(LEAST_STALE, LOOKS_UNTIL_STALE * interval)
+
+
+def stage_query(*, uid: str, run_id: str, stage: int, age: timedelta, stale_after: timedelta) -> str:
+    """Answer one PromQL expression for every series that the gates of a stage read, numerators and denominators.
+
+    `age` is how long ago the last checkpoint was taken, or else the stage began.
+    Beside them stands how many of them have a sample newer than `stale_after`; no such series means none has.
+    """
     metrics = sorted({term.metric for terms in _TERMS.values() for term in terms})
     matchers = (
         f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{uid}",'
         f'{names.SERIES_RUN}="{run_id}",{names.SERIES_STAGE}="{stage}"'
     )
-    window = int((now - since + SLACK).total_seconds())
-    return f"last_over_time({{{matchers}}}[{window}s])"
+    window = int((age + SLACK).total_seconds())
+    fresh = f"count(last_over_time({{{matchers}}}[{stale_after.total_seconds():.0f}s]))"
+    return f'last_over_time({{{matchers}}}[{window}s]) or label_replace({fresh},"{FRESH}","true","","")'
 
 
-def tally(series: Iterable[Series], *, percent: float, checkpoint: Checkpoint | None) -> Reading:
-    """Add up what Prometheus gave for one stage to what the checkpoint kept of it."""
+def tally(
+    series: Iterable[Series],
+    *,
+    percent: float,
+    checkpoint: Checkpoint | None,
+    is_young: bool = False,
+    has_shared_store: bool = False,
+) -> Reading:
+    """Add up what Prometheus gave for one stage to what the checkpoint kept of it.
+
+    A stage that `is_young` may not have been scraped yet; an older one without a fresh sample is not watched any more,
+    and whatever was counted before proves nothing of now.
+    """
+    found = tuple(series)
+    if not is_young and not any(FRESH in one.labels for one in found):
+        return _STALE
     values: dict[tuple[str, ...], float] = {}
-    for one in series:
+    for one in found:
+        if FRESH in one.labels:
+            continue
         if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
             return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")
         labels = one.labels
@@ -140,7 +175,7 @@ def tally(series: Iterable[Series], *, percent: float, checkpoint: Checkpoint | 
         arm = None if percent == 0 or gate in _BOTH_ARMS else names.ARM_CANARY
         kept = {} if checkpoint is None else checkpoint.counts.get(gate.value, {})
         by_gate[gate] = _gate_by_process(gate, values, arm=arm, kept=kept)
-    return Tallies(by_gate)
+    return Tallies(by_gate, has_shared_store=has_shared_store)
 
 
 def _gate_by_process(

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from serin_core import children, names
-from serin_core.counting import Reading, Unreadable, stage_query, tally
+from serin_core.counting import Reading, Unreadable, stage_query, stale_after, tally
 from serin_core.documents import DocumentError, RoutingDocument, one_line
 from serin_core.drift import other_owners
 from serin_core.observed import (
@@ -154,18 +154,25 @@ class Gatherer:
         trial = resource.status.trial if resource.status is not None else None
         if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
             return NOT_ASKED
-        checkpoint = resource.status.checkpoint
+        analysis, checkpoint = resource.spec.analysis, resource.status.checkpoint
+        oldest = stale_after(analysis.interval)
         query = stage_query(
             uid=resource.uid,
             run_id=trial.run_id,
             stage=trial.stage,
-            since=trial.stage_started_at if checkpoint is None else checkpoint.at,
-            now=now,
+            age=now - (trial.stage_started_at if checkpoint is None else checkpoint.at),
+            stale_after=oldest,
         )
-        found = await self._metrics.read(resource.spec.analysis.prometheus, query, now)
+        found = await self._metrics.read(analysis.prometheus, query, now)
         if isinstance(found, Unreadable):
             return found
-        return tally(found, percent=trial.percent, checkpoint=checkpoint)
+        return tally(
+            found,
+            percent=trial.percent,
+            checkpoint=checkpoint,
+            is_young=now - trial.stage_started_at <= oldest,
+            has_shared_store=resource.spec.server.store.postgres is not None,
+        )
 
 
 def seen_pod(live: Json, report: PodReport | NoAnswer) -> PodSeen:
@@ -183,11 +190,17 @@ def seen_pod(live: Json, report: PodReport | NoAnswer) -> PodSeen:
         ready=_condition(status, "Ready").get("status") == "True",
         deleting="deletionTimestamp" in metadata,
         started=any(one.get("containerID") or one.get("restartCount") for one in containers),
+        running_since=_running_since(containers),
         announced=int(announced) if announced.isdigit() else None,
         poke=annotations.get(names.ANNOTATION_POKE, ""),
         crashes=tuple(_crashes(metadata["uid"], containers)),
         trouble=_trouble(live, containers),
     )
+
+
+def _running_since(containers: list[Json]) -> datetime | None:
+    starts = [one["state"]["running"].get("startedAt") for one in containers if "running" in one.get("state", {})]
+    return max((datetime.fromisoformat(start) for start in starts if start), default=None)
 
 
 def _crashes(uid: str, containers: list[Json]) -> list[Crash]:

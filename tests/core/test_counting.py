@@ -1,9 +1,10 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from serin_core import names
-from serin_core.counting import Series, Unreadable, stage_query, tally
+from serin_core.counting import FRESH, Series, Unreadable, stage_query, stale_after, tally
 from serin_core.evidence import Counts
 from serin_core.resource import GateName
 from serin_core.status import Checkpoint, ProcessCounts
@@ -23,8 +24,11 @@ def requests(true, false=0, **labels):
     ]
 
 
-def read(found, gate, *, percent=0.0, checkpoint=None):
-    return tally(found, percent=percent, checkpoint=checkpoint).of(gate)
+SCRAPED = Series(labels={FRESH: "true"}, value=6)
+
+
+def read(found, gate, *, percent=0.0, checkpoint=None, **asked):
+    return tally([*found, SCRAPED], percent=percent, checkpoint=checkpoint, **asked).of(gate)
 
 
 def test_a_count_is_the_sum_over_processes():
@@ -62,6 +66,15 @@ def test_users_counted_by_several_processes_are_shared_out():
     assert read(found, GateName.AGREEMENT) == Counts(70, 80)
 
 
+def test_users_counted_in_a_shared_store_are_counted_once_already():
+    found = [
+        series(names.USERS_COMPARE, 80, agree="True"),
+        series(names.USERS_COMPARE, 20, agree="False", process="p2"),
+    ]
+    assert read(found, GateName.AGREEMENT, has_shared_store=True) == Counts(80, 100)
+    assert read(found, GateName.AGREEMENT) == Counts(40, 50)
+
+
 def test_errors_are_failures_among_available_attempts():
     found = [*requests(100, 7), series(names.FAILURES, 3)]
     assert read(found, GateName.ERRORS) == Counts(97, 100)
@@ -83,7 +96,7 @@ def test_a_histogram_without_the_bucket_is_no_data():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1.5])
 def test_what_is_no_count_makes_the_whole_reading_an_error(value):
-    found = tally([series(names.REQUESTS, value, available="True")], percent=0, checkpoint=None)
+    found = tally([series(names.REQUESTS, value, available="True"), SCRAPED], percent=0, checkpoint=None)
     assert isinstance(found, Unreadable)
     assert found.reason == "QueryError"
 
@@ -109,12 +122,42 @@ def test_a_replica_that_lags_behind_the_checkpoint_takes_nothing_away():
 
 def test_a_checkpoint_and_the_whole_say_the_same():
     found = [*requests(90, 10), *requests(45, 5, process="p2")]
-    kept = tally(found, percent=0, checkpoint=None).checkpoint(NOW)
+    kept = tally([*found, SCRAPED], percent=0, checkpoint=None).checkpoint(NOW)
     assert read(requests(100, 10), GateName.AVAILABILITY, checkpoint=kept) == Counts(145, 160)
 
 
+KEPT = Checkpoint(at=NOW, counts={"availability": {"p1": ProcessCounts(good=1000, total=1000)}})
+
+
+@pytest.mark.parametrize("found", [[], requests(1000)], ids=["every series has ended", "old samples are all there is"])
+def test_counts_that_nobody_adds_to_any_more_are_stale_and_never_judged(found):
+    reading = tally(found, percent=50, checkpoint=KEPT)
+    assert isinstance(reading, Unreadable)
+    assert reading.reason == "Stale"
+
+
+def test_a_stage_that_has_just_begun_may_have_no_sample_yet():
+    assert tally([], percent=0, checkpoint=None, is_young=True).of(GateName.AVAILABILITY).reason == "NoData"
+
+
+def test_a_sample_may_be_two_minutes_old_or_four_looks():
+    assert stale_after(timedelta(seconds=1)) == timedelta(minutes=2)
+    assert stale_after(timedelta(minutes=5)) == timedelta(minutes=20)
+
+
+def query(**changes):
+    asked = {"uid": "u", "run_id": "run", "stage": 7, "age": timedelta(), "stale_after": timedelta(seconds=120)}
+    return stage_query(**asked | changes)
+
+
 def test_the_query_names_the_stage_and_reaches_back_behind_it():
-    query = stage_query(uid="u", run_id="run", stage=7, since=NOW, now=NOW + timedelta(minutes=3))
-    assert query.startswith("last_over_time({__name__=~")
-    assert 'serin_uid="u",run_id="run",stage="7"' in query
-    assert query.endswith("[300s])")
+    found = query(age=timedelta(minutes=3))
+    assert found.startswith("last_over_time({__name__=~")
+    assert found.count('serin_uid="u",run_id="run",stage="7"') == 2
+    assert "[300s]) or " in found
+
+
+def test_the_query_asks_whether_anything_was_scraped_of_late():
+    assert re.search(
+        r'label_replace\(count\(last_over_time\(\{[^}]*\}\[120s\]\)\),"serin_fresh","true","",""\)$', query()
+    )
