@@ -21,6 +21,8 @@ _MOST_CONNECTIONS: Final = 8
 _SECONDS: Final = 2.0
 _MIGRATION_LOCK: Final = 0x5E121
 _HALF: Final = 1 << 63
+# The driver calls a connection that was lost in mid-command an internal error of its own, beside its error tree.
+_LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 # A timestamp is kept as it was sent: its offset decides the hour that a run sees, and timestamptz would drop it.
 _MIGRATIONS: Final = (
@@ -133,8 +135,13 @@ class Postgres:
         try:
             pool = await self._ready_pool()
             async with pool.acquire(timeout=_SECONDS) as connection:
-                yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                try:
+                    yield connection
+                except asyncpg.InternalClientError:
+                    # Nobody knows what it would answer to the next one: the pool makes another.
+                    connection.terminate()
+                    raise
+        except _LOST as error:
             # The driver's own text may repeat the URL, and with it a password.
             raise StoreUnavailableError(f"the store does not answer: {type(error).__name__}") from error
 
