@@ -1,6 +1,7 @@
 """The cluster as a user of kubectl sees it: the kubeconfig, one context, one namespace, SuggestionModels.
 
-ClusterError    what went wrong, in one line
+ClusterError        what went wrong, in one line
+└── AbsentError     there is no such SuggestionModel
 """
 
 import os
@@ -12,6 +13,10 @@ from serin_core import names
 
 class ClusterError(Exception):
     """The cluster could not be asked, or did not do it. The message is one line."""
+
+
+class AbsentError(ClusterError):
+    """There is no SuggestionModel of this name."""
 
 
 class Cluster:
@@ -54,7 +59,7 @@ class Cluster:
             )
         except ApiException as error:
             if error.status == 404:  # noqa: PLR2004 - HTTP
-                raise ClusterError(f"no suggestionmodel {name!r} in namespace {self.namespace!r}") from None
+                raise AbsentError(f"no suggestionmodel {name!r} in namespace {self.namespace!r}") from None
             raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
         except HTTPError as error:
             raise ClusterError(f"the API server cannot be reached: {' '.join(str(error).split())[:160]}") from None

@@ -13,12 +13,14 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from serin_cli.cluster import Cluster, ClusterError
+from serin_cli.cluster import AbsentError, Cluster, ClusterError
 from serin_cli.telling import tell, tell_transition
 from serin_core.names import REQUEST_PREFIX
 
 app = typer.Typer()
 ANSWER_WITHIN = 30.0
+RIDE_OUT = 60.0
+"""Seconds for which `watch` puts up with an API server that gives nothing but errors."""
 ENDED = {"Promoted": 0, "AtCap": 0, "RolledBack": 1, "RunRefused": 1}
 
 
@@ -89,24 +91,63 @@ def watch(
 
 
 def _follow(cluster: Cluster, name: str, timeout: float) -> Iterator[tuple[str, int | None]]:
-    deadline = time.monotonic() + timeout if timeout else None
-    told: set[str] = set()
+    told: set[tuple[str, str]] = set()
     last = ""
-    while deadline is None or time.monotonic() < deadline:
-        live = cluster.get(name)
+    for live in _looks(cluster, name, timeout=timeout):
         status = live.get("status", {})
         for entry in status.get("history", []):
-            if entry["at"] not in told:
-                told.add(entry["at"])
+            if (entry["at"], entry["event"]) not in told:
+                told.add((entry["at"], entry["event"]))
                 yield tell_transition(entry), None
+        if status.get("observedGeneration") != live["metadata"]["generation"]:
+            continue
         ready: dict[str, Any] = next((one for one in status.get("conditions", []) if one["type"] == "Ready"), {})
-        is_current = status.get("observedGeneration") == live["metadata"]["generation"]
-        if is_current and ready.get("message", "") != last:
-            last = ready.get("message", "")
-            has_ended = ready.get("reason") in ENDED and status["propagation"].get("confirmed", False)
-            yield f"  {ready['reason']}: {last}", ENDED[ready["reason"]] if has_ended else None
-        time.sleep(1.0)
+        line, ended = f"  {ready.get('reason', '')}: {ready.get('message', '')}", _outcome(live, ready)
+        if line != last or ended is not None:
+            last = line
+            yield line, ended
+        if ended is None and _wants_no_pods(live):
+            yield "  no pods are wanted (spec.server.replicas is 0): it cannot go on", 1
     yield f"  not over after {timeout:g} s", 1
+
+
+def _looks(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str, Any]]:
+    """Look every second, and ride out an API server that is away. Raises ClusterError after a minute of errors."""
+    deadline = time.monotonic() + timeout if timeout else None
+    failing_since: float | None = None
+    while deadline is None or time.monotonic() < deadline:
+        try:
+            live = cluster.get(name)
+        except AbsentError:
+            raise
+        except ClusterError as error:
+            failing_since = _ride_out(error, failing_since)
+        else:
+            failing_since = None
+            yield live
+        time.sleep(1.0)
+
+
+def _ride_out(error: ClusterError, since: float | None) -> float:
+    """Answer since when there are nothing but errors; the first is told, the one after a minute raised."""
+    now = time.monotonic()
+    if since is None:
+        typer.echo(f"serin: {error}; looking again", err=True)
+        return now
+    if now - since >= RIDE_OUT:
+        raise error
+    return since
+
+
+def _outcome(live: dict[str, Any], ready: dict[str, Any]) -> int | None:
+    """Answer the exit status of a rollout that ended, None while it goes on or a pod has not confirmed."""
+    confirmed = live["status"].get("propagation", {}).get("confirmed", False)
+    # Where no pods are wanted, none can serve anything else.
+    return ENDED.get(ready.get("reason", "")) if confirmed or _wants_no_pods(live) else None
+
+
+def _wants_no_pods(live: dict[str, Any]) -> bool:
+    return bool(live.get("spec", {}).get("server", {}).get("replicas") == 0)
 
 
 def _ask(action: str, name: str, value: str, *, namespace: str | None, context: str | None) -> None:

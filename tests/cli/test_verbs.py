@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from serin_cli import verbs
-from serin_cli.cluster import Cluster, ClusterError
+from serin_cli.cluster import AbsentError, Cluster, ClusterError
 from serin_core.names import REQUEST_PREFIX
 
 RUN = "run_0123abcd_1767225600"
@@ -171,3 +171,54 @@ def test_watch_ends_only_when_every_pod_confirmed(serin):
     said = serin(cluster, "watch", "c", "--timeout", "5")
     assert said.exit_code == 1
     assert "not over after 5 s" in said.stdout
+
+
+def test_watch_ends_when_the_last_pod_confirms_what_was_said_before(serin):
+    over = [condition("Promoted", "done")]
+    unconfirmed = model(conditions=over, propagation={"revision": 5, "confirmed": False, "pods": "1/2"})
+    said = serin(FakeCluster(unconfirmed, model(conditions=over)), "watch", "c", "--timeout", "20")
+    assert (said.exit_code, said.stderr) == (0, "")
+
+
+def test_watch_ends_where_only_the_reason_changed(serin):
+    lives = model(conditions=[condition("Promoting", "same")]), model(conditions=[condition("Promoted", "same")])
+    said = serin(FakeCluster(*lives), "watch", "c", "--timeout", "20")
+    assert (said.exit_code, said.stdout) == (0, "  Promoting: same\n  Promoted: same\n")
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "end"),
+    [
+        ("Promoted", 0, "Promoted: m"),
+        ("Loading", 1, "no pods are wanted (spec.server.replicas is 0): it cannot go on"),
+    ],
+)
+def test_watch_does_not_wait_for_pods_that_nobody_wants(serin, reason, status, end):
+    nobody = {"revision": 5, "confirmed": False, "pods": "0/0"}
+    live = model(conditions=[condition(reason)], propagation=nobody) | {"spec": {"server": {"replicas": 0}}}
+    said = serin(FakeCluster(live), "watch", "c", "--timeout", "20")
+    assert said.exit_code == status
+    assert said.stdout.endswith(f"  {end}\n")
+
+
+def test_watch_rides_out_an_api_server_that_is_away_and_says_so_once(serin):
+    away = ClusterError("the API server answered 503 Service Unavailable")
+    cluster = FakeCluster(model(), away, away, away, model(conditions=[condition("Promoted")]))
+    said = serin(cluster, "watch", "c")
+    assert said.exit_code == 0
+    assert said.stderr == "serin: the API server answered 503 Service Unavailable; looking again\n"
+
+
+def test_watch_gives_up_after_a_minute_of_nothing_but_errors(serin):
+    away = ClusterError("the API server cannot be reached: refused")
+    said = serin(FakeCluster(model(), away), "watch", "c")
+    assert said.exit_code == 1
+    assert said.stderr.splitlines() == [
+        "serin: the API server cannot be reached: refused; looking again",
+        "serin: the API server cannot be reached: refused",
+    ]
+
+
+def test_watch_ends_at_once_where_there_is_no_such_model(serin):
+    said = serin(FakeCluster(AbsentError("no suggestionmodel 'c' in namespace 'shop'")), "watch", "c")
+    assert (said.exit_code, said.stderr) == (1, "serin: no suggestionmodel 'c' in namespace 'shop'\n")
