@@ -15,7 +15,11 @@ import typer
 from serin_cli import verbs
 
 GROUP = "serin.commands"
-EXTRAS = {"train": "training", "rules": "training", "generate": "training", "serve": "server"}
+EXTRAS = {
+    "training": ("train", "features", "evaluate", "thresholds", "drift", "retrain", "runs", "generate", "rules"),
+    "server": ("serve",),
+}
+"""What each part brings, told also where it is not installed."""
 
 
 def build() -> typer.Typer:
@@ -59,9 +63,10 @@ def _offer(app: typer.Typer, extra: str, missing: str) -> None:
         typer.echo(f"serin: this needs {missing}: install serin[{extra}]", err=True)
         raise typer.Exit(2)
 
-    for name, of in EXTRAS.items():
-        if of == extra:
-            app.command(name, hidden=True)(refuse)
+    for name in EXTRAS.get(extra, ()):
+        app.command(name, hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+            refuse
+        )
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from serin_cli import main
@@ -26,14 +27,45 @@ def test_an_unknown_command_is_wrong_usage():
     assert "No such command" in said.stderr
 
 
-def test_a_command_that_is_not_installed_says_what_to_install(monkeypatch):
-    class Missing:
-        name = "training"
+class Missing:
+    """A part that is not installed."""
 
-        def load(self):
-            raise ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm")
+    def __init__(self, name):
+        self.name = name
 
-    monkeypatch.setattr(main, "entry_points", lambda **_: [Missing()])
-    said = CliRunner().invoke(main.build(), ["train"])
+    def load(self):
+        raise ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm")
+
+
+def commands(app):
+    return set(typer.main.get_command(app).commands)
+
+
+@pytest.fixture
+def installed():
+    return commands(main.build())
+
+
+@pytest.fixture
+def bare(installed, monkeypatch):
+    monkeypatch.setattr(main, "entry_points", lambda **_: [Missing("training"), Missing("server")])
+    return main.build()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["train", "--data", "x.csv"], "training"),
+        (["runs", "list", "--registry", "r"], "training"),
+        (["serve"], "server"),
+    ],
+    ids=["with options", "with a command of its own", "alone"],
+)
+def test_a_command_that_is_not_installed_says_what_to_install(bare, arguments, extra):
+    said = CliRunner().invoke(bare, arguments)
     assert said.exit_code == 2
-    assert said.stderr == "serin: this needs lightgbm: install serin[training]\n"
+    assert said.stderr == f"serin: this needs lightgbm: install serin[{extra}]\n"
+
+
+def test_every_command_of_a_part_is_known_where_the_part_is_not_installed(installed, bare):
+    assert commands(bare) == installed
