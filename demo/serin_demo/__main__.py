@@ -1,6 +1,6 @@
 """`make demo`: the main job on real parts, from nothing, in a few minutes.
 
-Exit status 0 only if all three runs ended as they should.
+Exit status 0 only if all three runs ended as they should, each at the share of users that it should.
 """
 
 import argparse
@@ -28,6 +28,8 @@ DIRECTORY = ROOT / ".demo"
 RATE = 400.0
 LONGEST_ACT = 150.0
 """Seconds after which a run counts as not having ended."""
+TURNS_BAD_AT = 50.0
+"""Percent of users at which the third act's world changes."""
 IMAGES = {
     "*serin-operator:*": [str(BIN / "serin-operator")],
     "*serin-server:*": [str(BIN / "serin-server")],
@@ -122,11 +124,16 @@ def _train(telling: Telling, halves: Halves, work: Path) -> Sequence[str]:
 def _play_all(telling: Telling, installation: Installation, traffic: Traffic, runs: Sequence[str]) -> list[Act]:
     sound, outdated, terse = runs
     acts = [
-        Act("A sound run, against the rules", sound, "Promoted"),
-        Act("A run trained on an outdated taxonomy: good offline, bad online", outdated, "RolledBack"),
-        Act("A run that reads only merchants, until at 50 % the terminals change what they print", terse, "RolledBack"),
+        Act("A sound run, against the rules", sound, "Promoted", 100.0),
+        Act("A run trained on an outdated taxonomy: good offline, bad online", outdated, "RolledBack", 0.0),
+        Act(
+            f"A run that reads only merchants, until at {TURNS_BAD_AT:g} % the terminals change what they print",
+            terse,
+            "RolledBack",
+            TURNS_BAD_AT,
+        ),
     ]
-    for act, turns_bad_at in zip(acts, (None, None, 50.0), strict=True):
+    for act, turns_bad_at in zip(acts, (None, None, TURNS_BAD_AT), strict=True):
         play(act, Theatre(installation, telling, traffic), turns_bad_at=turns_bad_at, limit=LONGEST_ACT)
     return acts
 
@@ -135,7 +142,9 @@ def _conclude(telling: Telling, acts: Sequence[Act], report: Path) -> None:
     telling.say("--- Summary")
     for act in acts:
         mark = "ok " if act.is_as_expected else "NOT"
-        telling.say(f"{mark} {act.run_id}: {act.outcome} (expected {act.expected}) after {act.seconds:.1f} s")
+        ended = f"{act.outcome} at {act.most_users:g} %"
+        expected = f"{act.expected} at {act.expected_percent:g} %"
+        telling.say(f"{mark} {act.run_id}: {ended} (expected {expected}) after {act.seconds:.1f} s")
         if act.history:
             telling.say(f"       {act.history[-1]['message']}")
         if act.seconds_to_confirm is not None:

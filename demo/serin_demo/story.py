@@ -21,6 +21,8 @@ class Act:
     title: str
     run_id: str
     expected: str
+    expected_percent: float
+    """The largest share of users that is to have had it: its place when it ended."""
     outcome: str = "None"
     seconds: float = 0.0
     seconds_to_confirm: float | None = None
@@ -29,8 +31,8 @@ class Act:
 
     @property
     def is_as_expected(self) -> bool:
-        """Answer whether it ended as it was to."""
-        return self.outcome == self.expected
+        """Answer whether it ended as and where it was to."""
+        return (self.outcome, self.most_users) == (self.expected, self.expected_percent)
 
     def report(self) -> dict[str, Any]:
         """Answer what demo-report.json says of it."""
@@ -39,6 +41,7 @@ class Act:
             "expected": self.expected,
             "outcome": self.outcome,
             "seconds": round(self.seconds, 1),
+            "expectedPercent": self.expected_percent,
             "mostUsersPercent": self.most_users,
             "secondsToConfirm": self.seconds_to_confirm,
             "history": self.history,
@@ -62,14 +65,14 @@ def play(act: Act, theatre: Theatre, *, turns_bad_at: float | None, limit: float
     installation, telling, traffic = theatre.installation, theatre.telling, theatre.traffic
     telling.say(f"--- {act.title}: {act.run_id}")
     installation.name_run(act.run_id)
-    began, told = time.monotonic(), set[str]()
+    began, told = time.monotonic(), set[tuple[str, str]]()
     while time.monotonic() - began < limit:
         status = _as_mapping(installation.read().get("status"))
         act.history = [entry for entry in status.get("history", []) if entry.get("runID") == act.run_id]
         for entry in act.history:
-            if entry["at"] in told:
+            if (entry["at"], entry["event"]) in told:
                 continue
-            told.add(entry["at"])
+            told.add((entry["at"], entry["event"]))
             if entry["event"] in TOLD:
                 telling.say(f"    {entry['event']:<9} {entry['message']}")
             act.most_users = max(act.most_users, entry["percent"] if entry["event"] in ("Raised", "Started") else 0.0)
