@@ -3,6 +3,7 @@
     <registry>/ledger_suggestions/run_<8 hex>_<unix time>/
         manifest.json      every other file's sha256 and size; its own sha256 is the run's digest
         meta.json          the training report
+        report.html        the same for people, without the text of any transaction
         classes.json model.txt encoder.json weights.npy calibration.json parity.json     what serving needs, no pickle
         pipeline.joblib calibrator.pkl                                       for people who work in scikit-learn
 
@@ -25,6 +26,7 @@ RUNS_DIRECTORY: Final = "ledger_suggestions"
 LATEST: Final = "latest"
 MANIFEST: Final = "manifest.json"
 REPORT: Final = "meta.json"
+PAGE: Final = "report.html"
 CLASSES: Final = "classes.json"
 MODEL: Final = "model.txt"
 ENCODER: Final = "encoder.json"
@@ -170,6 +172,27 @@ class ClassCoverage(BaseModel):
     by_threshold: dict[str, Coverage]
 
 
+class Profile(BaseModel):
+    """What the judging rows looked like to the run: counts, by which newer rows are compared (`serin drift`)."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    rows: int
+    categories: dict[str, int]
+    """What people said."""
+    answers: dict[str, int]
+    """What the run answered."""
+    confidence: tuple[int, ...]
+    """Answers by confidence, in bins of equal width from 0 to 1."""
+    new_merchants: int
+    """Rows whose merchant's name the run does not know whole."""
+    numbers: dict[str, tuple[int, ...]]
+    """Of each number that the trees read, rows by the bins of `edges`; the first are those below every edge."""
+    edges: dict[str, tuple[float, ...]]
+    monthly: dict[str, tuple[int, int]]
+    """By month, rows and right answers."""
+
+
 class Report(BaseModel):
     """The training report, meta.json, in the runbook's words. Shares and scores lie in 0 to 1.
 
@@ -212,6 +235,8 @@ class Report(BaseModel):
     data_from: str
     data_to: str
     seed: int
+    profile: Profile | None = None
+    """None: written by an older version."""
     warnings: tuple[str, ...] = ()
 
     @classmethod

@@ -59,15 +59,18 @@ def test_a_gzip_file_is_read_too(source, tmp_path):
     [
         (b"", "it is empty; needed is a CSV with the columns txn_id, user_id"),
         (b"txn_id,user_id,timestamp,merchant,description,amount,channel\n", "no column category; needed are txn_id"),
-        (HEADER.encode("utf-16"), "byte 0 is not UTF-8; save the file as UTF-8"),
+        (HEADER.encode("utf-16"), "byte 0xff near line 1 is not UTF-8; save the file as UTF-8"),
         (f"{HEADER}1,u,2026-01-01,Café,,1,pos,Dining\n".encode("latin-1"), "is not UTF-8"),
         (f"{HEADER}1,u,2026-01-01,Cafe,,abc,pos,Dining\n".encode(), "line 2: amount 'abc' is no number"),
         (f"{HEADER}1,u,yesterday,Cafe,,1,pos,Dining\n".encode(), "line 2: timestamp 'yesterday' is no time"),
         (f"{HEADER}1,u,2026-01-01,Cafe, with comma,,1,pos,Dining\n".encode(), "not as many fields as the header"),
-        (f"{HEADER}1,u,2026-01-01,A,,1,pos,X\n1,u,2026-01-01,A,,1,pos,X\n".encode(), "txn_id '1' stood already"),
+        (
+            f"{HEADER}1,u,2026-01-01,A,,1,pos,X\n1,u,2026-01-01,A,,1,pos,X\n".encode(),
+            "line 3: its txn_id stood already on line 2",
+        ),
         (f"{HEADER}1,u,2026-01-01,A,,1,pos,\n".encode(), "no row with a category"),
         (b"\x1f\x8bnonsense", "gzip file is damaged"),
-        (f"{HEADER}1,u,2026-01-01,A,,1,pos,X\n".encode(), "1 labelled rows are too few"),
+        (f"{HEADER}1,u,2026-01-01,A,,1,pos,X\n".encode(), "labelled rows are too few"),
     ],
     ids=[
         "empty file",

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from serin_core.calibration import Calibration, Table
-from serin_training.words import Floats, Ints
+from serin_training.features.words import Floats, Ints
 
 MIN_ROWS: Final = 100
 

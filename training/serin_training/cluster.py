@@ -28,6 +28,14 @@ def connect() -> Any | None:
     return client.CustomObjectsApi()
 
 
+def connected() -> Any:
+    """Answer the API of custom objects. Raises ClusterError also where there is no kubeconfig."""
+    api = connect()
+    if api is None:
+        raise ClusterError("no kubeconfig, and this is no pod of a cluster: set KUBECONFIG")
+    return api
+
+
 def named_runs(api: Any) -> set[str]:
     """Answer every run that a SuggestionModel names, in spec or status. Raises ClusterError."""
     found = _ask(lambda: api.list_cluster_custom_object(*_KIND, _request_timeout=_TIMEOUT))
@@ -66,15 +74,20 @@ def name_run(api: Any, namespace: str, name: str, run: str) -> None:
     model = read_model(api, namespace, name)
     owner = argocd_application(model)
     if owner is not None:
-        raise ClusterError(
-            f"{namespace}/{name} is of Argo CD's application {owner}: it would put the old run back; "
-            "propose the run in Git instead (--git)"
-        )
+        raise ClusterError(of_argocd(namespace, name, owner))
     group, version, plural = _KIND
     _ask(
         lambda: api.patch_namespaced_custom_object(
             group, version, namespace, plural, name, {"spec": {"runID": run}}, _request_timeout=_TIMEOUT
         )
+    )
+
+
+def of_argocd(namespace: str, name: str, owner: str) -> str:
+    """Answer why an object of Argo CD's is not patched."""
+    return (
+        f"{namespace}/{name} is of Argo CD's application {owner}: it would put the old run back; "
+        "propose the run in Git instead (--git)"
     )
 
 

@@ -3,6 +3,8 @@
     TrainingError
     |-- DataError        the data cannot be used, or does not hold enough to learn from (exit status 2)
     |-- SettingsError    an option or an environment variable cannot be used (exit status 2)
+    |-- EngineError      the machines to train on could not be had, or did not do their work (exit status 1)
+    |-- GitError         the run could not be proposed in Git; the repository is as it was (exit status 1)
     |-- ClusterError     the cluster could not be asked, or did not do it (exit status 1)
     '-- RegistryError    a registry or a run in it cannot be used; it is as it was (exit status 1)
 
@@ -28,3 +30,11 @@ class RegistryError(TrainingError):
 
 class ClusterError(TrainingError):
     """The cluster could not be asked, or did not do it."""
+
+
+class EngineError(TrainingError):
+    """The machines to train on could not be had, or did not do their work."""
+
+
+class GitError(TrainingError):
+    """The run could not be proposed in Git; the repository is as it was."""

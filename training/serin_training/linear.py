@@ -8,7 +8,8 @@ Rows that teach the trees are scored by models of strictly older rows: to the tr
 will be in serving. Folds at random would show them rows that the linear model all but knows by heart.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,12 +17,17 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDClassifier
 
+from serin_training.features.words import Floats, Ints
 from serin_training.reading.rows import Labelled
-from serin_training.words import Floats, Ints
 
 HALF_LIFE: Final = 365.0
 """Days."""
 _PASSES: Final = 50
+_PASSES_ROWS: Final = 250_000
+"""On more rows than these so many passes are not needed: rows times passes then stays the same."""
+_LEAST_PASSES: Final = 6
+MOST_OLDER: Final = 500_000
+"""So many older rows are enough to score newer ones by."""
 _ALPHA: Final = 3e-6
 """The strength of the penalty on 120,000 rows and more."""
 _ALPHA_ROWS: Final = 0.36
@@ -35,18 +41,41 @@ _NEVER: Final = -12.0
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Rows to learn from, oldest first, in the forms that fitting needs."""
+    """Rows to learn from, oldest first, as arrays: what fitting needs, here or on another machine."""
 
-    rows: Sequence[Labelled]
     matrix: csr_matrix
-    """One row a row."""
+    """One row a row, one column a word."""
     labels: Ints
     """Numbers of classes."""
+    days: Floats
+    """When each row happened, in days since any moment."""
+    merchants: Ints
+    """A number a merchant."""
     classes: int
 
     def before(self, end: int) -> "Lesson":
-        """Answer the rows before `end`."""
-        return Lesson(self.rows[:end], self.matrix[:end], self.labels[:end], self.classes)
+        """Answer the rows before `end`, of these the newest MOST_OLDER."""
+        part = slice(max(0, end - MOST_OLDER), end)
+        return Lesson(self.matrix[part], self.labels[part], self.days[part], self.merchants[part], self.classes)
+
+    def weights(self) -> Floats:
+        """Answer how much each row weighs, on average 1."""
+        _, place, count = np.unique(self.merchants, return_inverse=True, return_counts=True)
+        weights: Floats = 0.5 ** ((self.days.max() - self.days) / HALF_LIFE) / np.sqrt(count[place])
+        weights /= weights.mean()
+        return weights
+
+
+def lesson_of(rows: Sequence[Labelled], matrix: csr_matrix, labels: Ints, *, classes: int) -> Lesson:
+    """Answer rows as a lesson."""
+    merchants: dict[str, int] = {}
+    return Lesson(
+        matrix,
+        labels,
+        days=np.array([row.at.timestamp() / 86_400 for row in rows]),
+        merchants=np.array([merchants.setdefault(row.transaction.merchant, len(merchants)) for row in rows]),
+        classes=classes,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +100,18 @@ def fit_linear(lesson: Lesson, *, seed: int) -> Linear:
         fitted.bias[present] = -_NEVER
         return fitted
     model: Any = SGDClassifier(
-        loss="log_loss", alpha=max(_ALPHA, _ALPHA_ROWS / rows), max_iter=_PASSES, n_jobs=2, random_state=seed
-    ).fit(lesson.matrix, lesson.labels, sample_weight=_weights(lesson.rows))
+        loss="log_loss",
+        alpha=max(_ALPHA, _ALPHA_ROWS / rows),
+        max_iter=max(_LEAST_PASSES, min(_PASSES, _PASSES * _PASSES_ROWS // rows)),
+        n_jobs=2,
+        random_state=seed,
+    ).fit(lesson.matrix, lesson.labels, sample_weight=lesson.weights())
     coefficients, bias = model.coef_, model.intercept_
     if len(present) == 2:  # noqa: PLR2004 - scikit-learn then fits one model for both
         coefficients, bias = np.vstack([-coefficients, coefficients]), np.array([-bias[0], bias[0]])
     fitted.weights[:, present] = coefficients.T
     fitted.bias[present] = bias
     return fitted
-
-
-def _weights(rows: Sequence[Labelled]) -> Floats:
-    """Answer how much each row weighs, on average 1."""
-    newest = max(row.at for row in rows)
-    days = np.array([(newest - row.at).total_seconds() / 86_400 for row in rows])
-    _, place, count = np.unique([row.transaction.merchant for row in rows], return_inverse=True, return_counts=True)
-    weights: Floats = 0.5 ** (days / HALF_LIFE) / np.sqrt(count[place])
-    weights /= weights.mean()
-    return weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +123,18 @@ class Scored:
     scores: Floats
 
 
-def score_by_older_rows(lesson: Lesson, *, seed: int, tell: Callable[[str], None]) -> Scored:
-    """Score all but the oldest rows, part by part, each by a model of the parts before it."""
-    bounds = np.linspace(0, len(lesson.rows), _PARTS + 1).round().astype(np.int64)
+Fit = Callable[[Iterable[Lesson]], Iterable[Linear]]
+"""Fits lessons, one after the other or all at once, and answers in their order."""
+
+
+def score_by_older_rows(lesson: Lesson, fit: Fit, tell: Callable[[int, int], None]) -> Scored:
+    """Score all but the oldest rows, part by part, each by a model of rows before it; `tell` gets parts, of all."""
+    bounds = np.linspace(0, len(lesson.labels), _PARTS + 1).round().astype(np.int64).tolist()
+    parts = list(itertools.pairwise(bounds))[_ONLY_TEACH:]
     found = []
-    for part in range(_ONLY_TEACH, _PARTS):
-        old, end = int(bounds[part]), int(bounds[part + 1])
-        found.append(fit_linear(lesson.before(old), seed=seed).scores(lesson.matrix[old:end]))
-        tell(f"linear: part {part + 1} of {_PARTS} scored by the {old} rows before it")
-    return Scored(np.arange(bounds[_ONLY_TEACH], len(lesson.rows)), np.concatenate(found))
+    for done, (model, (old, end)) in enumerate(
+        zip(fit(lesson.before(old) for old, _ in parts), parts, strict=True), start=1
+    ):
+        found.append(model.scores(lesson.matrix[old:end]))
+        tell(done, len(parts))
+    return Scored(np.arange(parts[0][0], len(lesson.labels)), np.concatenate(found))

@@ -11,8 +11,8 @@ import numpy as np
 from serin_core.calibration import Calibration
 from serin_core.encoder import Encoder, probabilities
 from serin_core.features import NUMBERS, Transaction
+from serin_training.features.words import Floats
 from serin_training.trees import Trees
-from serin_training.words import Floats
 
 
 @dataclass(frozen=True, slots=True)

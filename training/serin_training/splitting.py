@@ -7,6 +7,7 @@ random split and one by merchant give stands in the report for comparison only.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from zlib import crc32
 
@@ -22,7 +23,9 @@ MIN_CLASSES: Final = 2
 _HELD_OUT: Final = 5
 _FIT: Final = 0.65
 _CALIBRATE: Final = 0.15
-_LEAST_FIT_ROWS: Final = 20
+LEAST_ROWS: Final = 5
+"""A class with fewer rows to learn from is not learned: its transactions stay with the rules."""
+_DOUBTFUL_ROWS: Final = 20
 """Rows of a class to learn from, under which a warning is given."""
 
 
@@ -37,7 +40,8 @@ class Split:
     @property
     def classes(self) -> tuple[str, ...]:
         """Answer the classes that can be learned, in alphabetical order."""
-        return tuple(sorted({row.category for row in self.fit}))
+        counted = Counter(row.category for row in self.fit)
+        return tuple(sorted(label for label, rows in counted.items() if rows >= LEAST_ROWS))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -45,8 +49,11 @@ class Split:
         return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.judge)}
 
 
-def split_by_time(rows: Sequence[Labelled]) -> Split:
-    """Split rows, oldest first, 65 : 15 : 20. Raises DataError where they hold too little to learn from."""
+def split_by_time(rows: Sequence[Labelled], *, judged_from: datetime | None = None) -> Split:
+    """Split rows, oldest first, 65 : 15 : 20, or so that rows from `judged_from` on judge.
+
+    Raises DataError where they hold too little to learn from.
+    """
     if len(rows) < MIN_ROWS:
         raise DataError(f"{len(rows)} labelled rows are too few to train on; needed are at least {MIN_ROWS}")
     users = {row.transaction.user_id for row in rows} - {None}
@@ -54,11 +61,20 @@ def split_by_time(rows: Sequence[Labelled]) -> Split:
         raise DataError(
             f"the rows are of {len(users)} users; needed are at least {MIN_USERS}: fewer make no word known"
         )
-    first, second = round(len(rows) * _FIT), round(len(rows) * (_FIT + _CALIBRATE))
+    if judged_from is None:
+        second = round(len(rows) * (_FIT + _CALIBRATE))
+    else:
+        second = sum(row.at < judged_from for row in rows)
+    first = round(second * _FIT / (_FIT + _CALIBRATE))
+    if not 0 < first < second < len(rows):
+        raise DataError(f"of {len(rows)} rows {len(rows) - second} are to judge; needed are some to learn from as well")
     split = Split(fit=rows[:first], calibrate=rows[first:second], judge=rows[second:])
     if len(split.classes) < MIN_CLASSES:
+        several = len({row.category for row in split.fit}) > 1
+        only = "too few of each category" if several else f"all of category {split.fit[0].category!r}"
         raise DataError(
-            f"the {len(split.fit)} rows to learn from are all of category {split.classes[0]!r}; needed are at least two"
+            f"the {len(split.fit)} rows to learn from are {only}; "
+            f"needed are at least two categories with {LEAST_ROWS} rows each"
         )
     return split
 
@@ -82,7 +98,12 @@ def warnings_of(split: Split) -> list[str]:
     learned = Counter(row.category for row in split.fit)
     judged = Counter(row.category for row in split.judge)
     for label, rows in sorted(learned.items()):
-        if rows < _LEAST_FIT_ROWS:
+        if rows < LEAST_ROWS:
+            found.append(
+                f"{label}: {rows} rows to learn from, under {LEAST_ROWS}; it is not learned, its "
+                "transactions stay with the rules"
+            )
+        elif rows < _DOUBTFUL_ROWS:
             found.append(f"{label}: only {rows} rows to learn from")
         if not judged[label]:
             found.append(f"{label}: no row to judge it by, it is left out of the F1")

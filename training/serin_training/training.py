@@ -5,10 +5,10 @@ calibrators are fitted, the linear model is fitted again with their rows too, so
 that is the run which is judged. The acceptance gate sees only what the judging rows say.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,19 +17,24 @@ from serin_core.calibration import IDENTITY
 from serin_core.encoder import Encoder
 from serin_core.features import NUMBERS, Transaction, merchant_key
 from serin_core.runs import ParityRow, Report, run_name
-from serin_training import calibrating, linear, trees
+from serin_training import calibrating, linear
 from serin_training.calibrating import Fitted
+from serin_training.engines.engine import Engine
+from serin_training.engines.local import LocalEngine
 from serin_training.evaluating import Answered, answer
+from serin_training.features.words import Corpus, Ints, find_channels, merge
 from serin_training.judging import MIN_ROWS, Scores
-from serin_training.linear import Lesson
+from serin_training.linear import Lesson, Linear
 from serin_training.measuring import macro_f1
 from serin_training.parity import parity_rows
 from serin_training.pipeline import Pipeline
+from serin_training.profiling import profile
+from serin_training.progress import Finished, Progress, Tell, counting, silent
 from serin_training.reading.rows import Labelled
 from serin_training.splitting import Split, at_random, by_merchant, split_by_time, warnings_of
-from serin_training.words import Corpus, Ints, find_channels, read_words
 
-Tell = Callable[[str], None]
+COMPARED: Final = 100_000
+"""The newest rows by which splits by time, by merchant and at random are compared: more would only take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Wish:
     deploy: bool = True
     """Whether `latest` is to move to the run once the gate allows it."""
     limits: Limits = field(default_factory=Limits)
+    judged_from: datetime | None = None
+    """Rows from here on judge; without it the newest fifth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +72,31 @@ class TrainedRun:
         """Answer its directory name."""
         return self.report.run_directory
 
+    def held_back(self, reason: str) -> "TrainedRun":
+        """Answer the same run, to which `latest` does not move."""
+        return replace(self, report=self.report.model_copy(update={"deployed": False, "deploy_reason": reason}))
 
-def train(rows: Sequence[Labelled], wish: Wish, tell: Tell = lambda _: None) -> TrainedRun:
-    """Train on rows, oldest first, and judge by the newest of them. Raises DataError; `tell` gets lines of progress."""
-    split = split_by_time(rows)
-    tell(f"rows: {len(split.fit)} to learn from, {len(split.calibrate)} to calibrate, {len(split.judge)} to judge")
-    corpus = read_words(_transactions(rows))
-    tell(f"words: {len(corpus.words)} in {len(rows)} rows")
-    return _Training(rows, split, corpus, wish, tell).run()
+
+def train(
+    rows: Sequence[Labelled],
+    wish: Wish,
+    tell: Tell = silent,
+    *,
+    engine: Engine | None = None,
+    corpus: Corpus | None = None,
+) -> TrainedRun:
+    """Train on rows, oldest first, and judge by the newest of them. Raises DataError, EngineError.
+
+    `corpus` is what is known of these very rows' words; without it they are looked up.
+    """
+    split = split_by_time(rows, judged_from=wish.judged_from)
+    used = LocalEngine() if engine is None else engine
+    if corpus is None:
+        transactions = _transactions(rows)
+        parts = used.look_up(transactions, counting(tell, "words", "rows"))
+        corpus = merge(parts, [one.user_id for one in transactions])
+    tell(Finished("words", f"{len(corpus.words)} in {len(rows)} rows"))
+    return _Training(rows, split, corpus, wish, used, tell).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +105,7 @@ class _Training:
     split: Split
     corpus: Corpus
     wish: Wish
+    engine: Engine
     tell: Tell
 
     def run(self) -> TrainedRun:
@@ -89,7 +114,7 @@ class _Training:
         pipeline = self._fit_again(first, fitted)
         judged = answer(pipeline, self.split.judge)
         scores = judged.scores()
-        self.tell(f"judged: macro F1 {scores.f1_macro:.3f}, least F1 {scores.f1_min:.3f} ({scores.worst})")
+        self.tell(Finished("judging", f"macro F1 {scores.f1_macro:.3f}, least F1 {scores.f1_min:.3f} ({scores.worst})"))
         return TrainedRun(
             pipeline=pipeline,
             calibrators=fitted,
@@ -102,12 +127,19 @@ class _Training:
         )
 
     def _fit(self) -> Pipeline:
-        split = self.split
-        encoder, lesson = self._encode(np.arange(len(split.fit)))
-        scored = linear.score_by_older_rows(lesson, seed=self.wish.seed, tell=self.tell)
-        numbers = np.array([encoder.numbers(split.fit[at].transaction) for at in scored.places.tolist()])
-        grown = trees.grow(numbers, scored.scores, lesson.labels[scored.places], seed=self.wish.seed, tell=self.tell)
+        split, seed = self.split, self.wish.seed
+        encoder, lesson, places = self._encode(np.arange(len(split.fit)), "linear model")
+        scored = linear.score_by_older_rows(lesson, self._fit_all, counting(self.tell, "older models", "parts"))
+        # Trees learn from the newest of these rows only; no numbers are made for others.
+        numbers = np.array([encoder.numbers(split.fit[at].transaction) for at in places[scored.places].tolist()])
+        grown = self.engine.grow(
+            numbers, scored.scores, lesson.labels[scored.places], seed=seed, tell=counting(self.tell, "trees", "rounds")
+        )
+        self.tell(Finished("trees", f"{grown.count} in {grown.count // len(split.classes)} rounds"))
         return Pipeline(encoder, grown, IDENTITY)
+
+    def _fit_all(self, lessons: Iterable[Lesson]) -> Iterator[Linear]:
+        return iter(self.engine.fit(lessons, seed=self.wish.seed))
 
     def _calibrate(self, pipeline: Pipeline) -> Fitted:
         rows = self.split.calibrate
@@ -116,31 +148,35 @@ class _Training:
         )
 
     def _fit_again(self, first: Pipeline, fitted: Fitted) -> Pipeline:
-        encoder, _ = self._encode(np.arange(len(self.split.fit) + len(self.split.calibrate)))
+        everything = np.arange(len(self.split.fit) + len(self.split.calibrate))
+        encoder, _, _ = self._encode(everything, "linear model, again")
         # The trees know a channel by its place.
         return Pipeline(replace(encoder, channels=first.encoder.channels), first.trees, fitted.calibration)
 
-    def _encode(self, places: Ints) -> tuple[Encoder, Lesson]:
-        lesson, known = self._lesson(places)
-        fitted = linear.fit_linear(lesson, seed=self.wish.seed)
-        self.tell(f"linear: {len(known)} words known, fitted on {len(lesson.rows)} rows")
+    def _encode(self, places: Ints, phase: str) -> tuple[Encoder, Lesson, Ints]:
+        """Answer an encoder fitted on these rows, the lesson it was fitted on, and the places of the lesson's rows."""
+        self.tell(Progress(phase, 0, 1, "models"))
+        lesson, known, chosen = self._lesson(places)
+        (fitted,) = self._fit_all([lesson])
+        self.tell(Finished(phase, f"{len(known)} words known, fitted on {len(chosen)} rows"))
         encoder = Encoder(
             classes=self.split.classes,
-            channels=find_channels(_transactions(lesson.rows)),
+            channels=find_channels([self.rows[at].transaction for at in chosen.tolist()]),
             places={self.corpus.words[column]: row for row, column in enumerate(known.tolist())},
             # As the run's file keeps them, so that what is judged is what will be served.
             weights=fitted.weights.astype(np.float32).astype(np.float64),
             bias=fitted.bias,
         )
-        return encoder, lesson
+        return encoder, lesson, chosen
 
-    def _lesson(self, places: Ints) -> tuple[Lesson, Ints]:
+    def _lesson(self, places: Ints) -> tuple[Lesson, Ints, Ints]:
         """Answer these rows, but those of a class that is not learned, over the words that they make known."""
         labels = self._labels([self.rows[at] for at in places.tolist()])
         chosen, labels = places[labels >= 0], labels[labels >= 0]
         known = self.corpus.known(chosen)
         rows = [self.rows[at] for at in chosen.tolist()]
-        return Lesson(rows, self.corpus.matrix[chosen][:, known], labels, classes=len(self.split.classes)), known
+        matrix = self.corpus.matrix[chosen][:, known]
+        return linear.lesson_of(rows, matrix, labels, classes=len(self.split.classes)), known, chosen
 
     def _labels(self, rows: Sequence[Labelled]) -> Ints:
         place = {label: number for number, label in enumerate(self.split.classes)}
@@ -151,16 +187,17 @@ class _Training:
         classes, seed = self.split.classes, self.wish.seed
         by_words = [classes[int(pipeline.encoder.scores(row.transaction).argmax())] for row in judged.rows]
         found = {"time": macro_f1(by_words, judged.categories)}
-        for how, held_out in (
-            ("merchant", by_merchant(self.rows, seed=seed)),
-            ("random", at_random(self.rows, seed=seed)),
-        ):
-            lesson, known = self._lesson(np.flatnonzero(~held_out))
-            asked = np.flatnonzero(held_out)
-            scores = linear.fit_linear(lesson, seed=seed).scores(self.corpus.matrix[asked][:, known])
+        recent = self.rows[-COMPARED:]
+        oldest = len(self.rows) - len(recent)
+        for how, held_out in (("merchant", by_merchant(recent, seed=seed)), ("random", at_random(recent, seed=seed))):
+            lesson, known, _ = self._lesson(oldest + np.flatnonzero(~held_out))
+            asked = oldest + np.flatnonzero(held_out)
+            (fitted,) = self._fit_all([lesson])
+            scores = fitted.scores(self.corpus.matrix[asked][:, known])
             answers = [classes[at] for at in scores.argmax(axis=1).tolist()]
             found[how] = macro_f1(answers, [self.rows[at].category for at in asked.tolist()])
-        self.tell("by words alone: " + ", ".join(f"macro F1 {f1:.3f} split by {how}" for how, f1 in found.items()))
+        told = ", ".join(f"macro F1 {f1:.3f} split by {how}" for how, f1 in found.items())
+        self.tell(Finished("by words alone", told))
         return found
 
     def _report(self, pipeline: Pipeline, fitted: Fitted, judged: Answered) -> Report:
@@ -188,6 +225,7 @@ class _Training:
             data_from=split.fit[0].at.isoformat(),
             data_to=split.judge[-1].at.isoformat(),
             seed=wish.seed,
+            profile=profile(pipeline.encoder, judged),
             warnings=(*warnings_of(split), *_warnings(scores, fitted, verdict)),
         )
 

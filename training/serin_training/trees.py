@@ -6,7 +6,8 @@ the scores as well they learn to trust words more than new merchants deserve: ma
 Never takes more than THREADS threads: on a shared machine more of them wait for each other.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,17 +15,18 @@ import lightgbm
 import numpy as np
 
 from serin_core.encoder import starting_point
-from serin_training.words import Floats, Ints
+from serin_training.features.words import Floats, Ints
 
 THREADS: Final = 2
 ROUNDS: Final = 200
 """At most so many trees a class."""
-_PATIENCE: Final = 10
+PATIENCE: Final = 10
 _STOP_SHARE: Final = 0.1
 """The newest share of the rows to learn from, that only says when to stop."""
-_TELL_EVERY: Final = 25
+MOST_ROWS: Final = 300_000
+"""Five numbers are learned from so many rows; more, and older ones, add nothing."""
 # Rates above 0.2 diverge; 15 leaves keep one answer cheap.
-_PARAMETERS: Final[dict[str, Any]] = {
+PARAMETERS: Final[dict[str, Any]] = {
     "objective": "multiclass",
     "learning_rate": 0.05,
     "num_leaves": 15,
@@ -55,23 +57,42 @@ class Trees:
         return int(lightgbm.Booster(model_str=self.text).num_trees())
 
 
-def grow(numbers: Floats, scores: Floats, labels: Ints, *, seed: int, tell: Callable[[str], None]) -> Trees:
-    """Grow trees on rows in order of time, from their scores; the newest tenth of the rows says when to stop."""
-    first = round(len(labels) * (1 - _STOP_SHARE))
+def grow(
+    numbers: Floats, scores: Floats, labels: Ints, *, seed: int, tell: Callable[[int, int], None] = lambda _, __: None
+) -> Trees:
+    """Grow trees on rows in order of time, from their scores; the newest tenth of the rows says when to stop.
+
+    `tell` gets rounds done, of at most how many.
+    """
+    numbers, scores, labels = numbers[-MOST_ROWS:], scores[-MOST_ROWS:], labels[-MOST_ROWS:]
+    first = stop_at(len(labels))
     start = starting_point(scores)
     learn = lightgbm.Dataset(numbers[:first], labels[:first], init_score=start[:first])
     stop = lightgbm.Dataset(numbers[first:], labels[first:], init_score=start[first:], reference=learn)
-
-    def progress(state: Any) -> None:
-        done = state.iteration + 1
-        if done % _TELL_EVERY == 0:
-            tell(f"trees: round {done} of at most {ROUNDS}, log loss {state.evaluation_result_list[0][2]:.4f}")
-
     booster = lightgbm.train(
-        _PARAMETERS | {"num_class": scores.shape[1], "seed": seed},
+        PARAMETERS | {"num_class": scores.shape[1], "seed": seed},
         learn,
         ROUNDS,
         valid_sets=[stop],
-        callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False), progress],
+        callbacks=[
+            lightgbm.early_stopping(PATIENCE, verbose=False),
+            lambda state: tell(state.iteration + 1, ROUNDS),
+        ],
     )
     return Trees(str(booster.model_to_string(num_iteration=booster.best_iteration)))
+
+
+def stop_at(rows: int) -> int:
+    """Answer the first of the rows that only say when to stop."""
+    return round(rows * (1 - _STOP_SHARE))
+
+
+def best_round(losses: Iterable[float]) -> int:
+    """Answer after how many rounds the loss was least, looking no further than PATIENCE rounds behind the best."""
+    best, least = 0, math.inf
+    for number, loss in enumerate(losses, start=1):
+        if loss < least:
+            best, least = number, loss
+        elif number - best >= PATIENCE:
+            break
+    return best

@@ -179,8 +179,8 @@ class PodAgent:
                 await self._tell("Warning", "FailedMount", str(error))
 
     async def _run_container(self, container: Container) -> None:
-        argv = self._entry_point(container.spec)
-        if argv is None:
+        entry = self._entry_point(container.spec["image"])
+        if entry is None:
             image = container.spec["image"]
             await self._tell("Warning", "Failed", f'Failed to pull image "{image}": no process is known for it')
             container.wait_for("ErrImagePull", f'no process is known for "{image}"')
@@ -195,16 +195,17 @@ class PodAgent:
             return rewrite(text, root=self._root, mounts=mounts)
 
         environment = {name: seen(value) for name, value in variables.items()}
-        arguments = [seen(expand(argument, variables)) for argument in argv]
+        given = [*(container.spec.get("command") or []), *(container.spec.get("args") or [])]
+        arguments = [seen(expand(argument, variables)) for argument in given]
+        if not container.spec.get("command"):
+            # The image's own program lies outside the pod, wherever this checkout is; a mount never hides it.
+            arguments = [*entry, *arguments]
         self._root.mkdir(parents=True, exist_ok=True)
         await container.run(Command(arguments, self._inherited() | environment, self._root))
 
-    def _entry_point(self, spec: Json) -> list[str] | None:
-        image = spec["image"]
-        entry = next((argv for pattern, argv in self._settings.images.items() if fnmatch.fnmatch(image, pattern)), None)
-        if entry is None:
-            return None
-        return [*(spec.get("command") or entry), *(spec.get("args") or [])]
+    def _entry_point(self, image: str) -> Sequence[str] | None:
+        """Answer the program of an image, None for one that is not known here."""
+        return next((argv for pattern, argv in self._settings.images.items() if fnmatch.fnmatch(image, pattern)), None)
 
     def _inherited(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}

@@ -10,9 +10,9 @@ from typing import Annotated, TextIO
 import typer
 import yaml
 
+from serin_training.commands.material import read_rows
 from serin_training.commands.options import Data, complaining, say, write_text
 from serin_training.generator import Made, generate
-from serin_training.reading.reading import read_transactions
 from serin_training.rule_mining import suggest_rules
 
 app = typer.Typer()
@@ -30,7 +30,7 @@ def suggest_command(
 ) -> None:
     """Make a rules file from frequent merchants whose transactions are nearly all of one class."""
     with complaining("rules suggest"):
-        rows = read_transactions(data)
+        rows = read_rows(data)
         rules = suggest_rules(rows, least_rows=least_rows, purity=purity)
         text = yaml.safe_dump(rules.to_mapping(), sort_keys=False, allow_unicode=True, width=110)
         if out is None:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from serin_training.errors import ClusterError, DataError, RegistryError, SettingsError
+from serin_training.errors import ClusterError, DataError, EngineError, GitError, RegistryError, SettingsError
 
 Data = Annotated[
-    str,
+    list[str],
     typer.Option(
         "--data",
-        help="Labelled transactions: a CSV (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://...",
+        help="Labelled transactions: a CSV (plain or gzip), a .parquet file, sqlite:///FILE, postgresql://... (a "
+        "server's store, or a table named behind a #), or a folder of `serin features`. May be given several times.",
         show_default=False,
     ),
 ]
@@ -48,7 +49,7 @@ def complaining(command: str) -> Iterator[None]:
     except (DataError, SettingsError) as error:
         typer.echo(f"serin {command}: {error}", err=True)
         raise typer.Exit(2) from None
-    except (RegistryError, ClusterError, OSError) as error:
+    except (RegistryError, ClusterError, EngineError, GitError, OSError) as error:
         typer.echo(f"serin {command}: {error}", err=True)
         raise typer.Exit(1) from None
 

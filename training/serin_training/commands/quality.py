@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serin_core.documents import one_line
 from serin_core.resource import Thresholds
+from serin_training.commands.material import read_rows
 from serin_training.commands.options import (
     Data,
     Limit,
@@ -25,7 +26,6 @@ from serin_training.commands.options import (
 from serin_training.errors import SettingsError
 from serin_training.evaluating import Answered, answer, at_thresholds, propose_thresholds
 from serin_training.measuring import f1_interval
-from serin_training.reading.reading import read_transactions
 from serin_training.reading.rows import Window
 from serin_training.registry.registry import open_registry
 from serin_training.stored import StoredRun, open_run
@@ -59,10 +59,9 @@ def evaluate(  # noqa: PLR0913 - options of the command line, given by name
         typer.echo(json.dumps(found, indent=2) if output is Output.JSON else _tell(found))
 
 
-def _ask(run: str, data: str, registry: str, window: Window) -> tuple[StoredRun, Answered]:
+def _ask(run: str, data: list[str], registry: str, window: Window) -> tuple[StoredRun, Answered]:
     stored, pipeline = open_run(open_registry(registry), run)
-    rows = read_transactions(data, window)
-    say(f"{data}: {len(rows)} labelled transactions, {rows[0].at:%Y-%m-%d} to {rows[-1].at:%Y-%m-%d}")
+    rows = read_rows(data, window)
     if rows[0].at.isoformat() <= stored.report.data_to:
         say(f"some of these rows are older than {stored.report.data_to[:10]}: the run may have learned from them")
     return stored, answer(pipeline, rows)

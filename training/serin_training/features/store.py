@@ -120,7 +120,8 @@ class FeatureStore:
             raise DataError(f"{self.path / INDEX}: {one_line(error)}; remove the folder and make it again") from None
 
     def _live(self, index: Index) -> Live:
-        return self._reading(lambda: np.load(self.path / index.live, allow_pickle=False))
+        found: Live = self._reading(lambda: np.load(self.path / index.live, allow_pickle=False))
+        return found
 
     def _part(self, part: int) -> Any:
         return self._reading(lambda: pq.read_table(self.path / _name(part)))
@@ -164,8 +165,8 @@ class _State:
         """Keep what is known, look up what is not."""
         self.read += len(rows)
         mine = np.zeros(len(rows), dtype=_LIVE)
-        mine["id"] = [xxhash.xxh3_64_intdigest(row.transaction.txn_id) for row in rows]
-        mine["content"] = [xxhash.xxh3_64_intdigest(repr(row)) for row in rows]
+        mine["id"] = [xxhash.xxh3_64_intdigest(row.transaction.txn_id.encode()) for row in rows]
+        mine["content"] = [xxhash.xxh3_64_intdigest(repr(row).encode()) for row in rows]
         at = np.searchsorted(self.old["id"], mine["id"])
         at[at == len(self.old)] = 0
         is_old = self.old["id"][at] == mine["id"] if len(self.old) else np.zeros(len(rows), dtype=np.bool_)
@@ -189,7 +190,7 @@ class _State:
 
     def live(self) -> Live:
         """Answer all living rows, sorted by id."""
-        found = np.concatenate(self.kept)
+        found: Live = np.concatenate(self.kept)
         return found[np.argsort(found["id"], kind="stable")]
 
 

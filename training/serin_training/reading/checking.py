@@ -104,7 +104,7 @@ class Unique:
 
     def add(self, txn_id: str, place: int) -> None:
         """Remember one."""
-        self._hashes.append(xxhash.xxh3_64_intdigest(txn_id))
+        self._hashes.append(xxhash.xxh3_64_intdigest(txn_id.encode()))
         self._places.append(place)
 
     def check(self) -> None:

@@ -58,7 +58,7 @@ class CsvFile:
                 unique.check()
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{path}: byte {error.object[error.start]:#04x} behind line {line} is not UTF-8; save the file as UTF-8"
+                f"{path}: byte {error.object[error.start]:#04x} near line {line} is not UTF-8; save the file as UTF-8"
             ) from None
         except (gzip.BadGzipFile, EOFError) as error:
             raise DataError(f"{path}: the gzip file is damaged ({' '.join(str(error).split())})") from None
@@ -66,7 +66,7 @@ class CsvFile:
             raise DataError(f"{path}: {error.strerror or error}; needed is a file that can be read") from None
         except csv.Error as error:
             raise DataError(
-                f"{path}, behind line {line}: it is no CSV ({error}); needed are the columns {', '.join(COLUMNS)}"
+                f"{path}, near line {line}: it is no CSV ({error}); needed are the columns {', '.join(COLUMNS)}"
             ) from None
 
 

@@ -68,12 +68,12 @@ def _check_schema(name: str, schema: Any) -> None:
 
 
 def _fits(column: str, kind: Any) -> bool:
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    is_text: bool = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+    is_number: bool = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     match column:
         case "timestamp":
-            return is_text or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+            return is_text or bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
         case "amount":
             return is_number
         case _:
-            return is_text or pa.types.is_integer(kind)
+            return is_text or bool(pa.types.is_integer(kind))

@@ -35,7 +35,7 @@ def stream_transactions(sources: Sequence[Source], window: Window = EVERYTHING) 
     said: dict[str, Said] = {}
     for source in sources:
         for txn_id, one in source.feedback():
-            said[txn_id] = _best(said.get(txn_id), one)
+            said[txn_id] = _best(said.get(txn_id), one) or one
     rows = sources[0].rows() if len(sources) == 1 else _joined(sources)
     for row in rows:
         found = _best(row.said, said.get(row.transaction.txn_id))

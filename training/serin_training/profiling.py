@@ -1,0 +1,65 @@
+"""What rows look like to a run, as counts: the sides that drift compares. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from serin_core.encoder import Encoder
+from serin_core.features import NUMBERS, Transaction, merchant_key, merchant_words
+from serin_core.runs import Profile
+from serin_training.evaluating import Answered
+
+CONFIDENCE_BINS: Final = 10
+_EDGES: Final = {"log_amount": 9, "hour": 0, "weekday": 0, "is_refund": 0, "channel": 0}
+"""How many quantiles part a number; 0: each value is a bin of its own."""
+
+
+def profile(encoder: Encoder, answered: Answered, *, edges: dict[str, tuple[float, ...]] | None = None) -> Profile:
+    """Answer the counts of rows, over the bins of another profile or over bins of their own."""
+    transactions = [row.transaction for row in answered.rows]
+    numbers = np.array([encoder.numbers(one) for one in transactions]).reshape(-1, len(NUMBERS))
+    used = _edges_of(numbers) if edges is None else edges
+    confidence = np.array([confidence for _, confidence in answered.calibrated])
+    binned = np.minimum((confidence * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+    rows, right = Counter[str](), Counter[str]()
+    for row, is_right in zip(answered.rows, answered.right, strict=True):
+        rows[f"{row.at:%Y-%m}"] += 1
+        right[f"{row.at:%Y-%m}"] += is_right
+    return Profile(
+        rows=len(answered.rows),
+        categories=dict(sorted(Counter(answered.categories).items())),
+        answers=dict(sorted(Counter(answered.labels).items())),
+        confidence=tuple(np.bincount(binned, minlength=CONFIDENCE_BINS).tolist()),
+        new_merchants=new_merchants(encoder, transactions),
+        numbers={
+            name: tuple(
+                np.bincount(
+                    np.searchsorted(used[name], numbers[:, at], side="right"), minlength=len(used[name]) + 1
+                ).tolist()
+            )
+            for at, name in enumerate(NUMBERS)
+        },
+        edges=used,
+        monthly={month: (rows[month], right[month]) for month in sorted(rows)},
+    )
+
+
+def new_merchants(encoder: Encoder, transactions: Sequence[Transaction]) -> int:
+    """Answer how many transactions have a merchant of whose name the run does not know every word and pair."""
+    keys = Counter(merchant_key(one.merchant) for one in transactions)
+    return sum(count for key, count in keys.items() if not all(word in encoder.places for word in merchant_words(key)))
+
+
+def _edges_of(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, tuple[float, ...]]:
+    found = {}
+    for at, name in enumerate(NUMBERS):
+        parts = _EDGES[name]
+        values = np.unique(numbers[:, at])
+        if parts:
+            edges = np.quantile(numbers[:, at], np.linspace(0, 1, parts + 2)[1:-1])
+        else:
+            edges = (values[1:] + values[:-1]) / 2
+        found[name] = tuple(sorted(set(edges.tolist())))
+    return found
