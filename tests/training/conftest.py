@@ -1,0 +1,41 @@
+"""What several tests of the learning side stand on."""
+
+import csv
+import tempfile
+
+import pytest
+
+from serin_training.generator import Made, generate
+from serin_training.reading.reading import read_transactions
+
+COLUMNS = tuple(Made.__dataclass_fields__)
+
+
+def write_csv(path, made):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(COLUMNS))
+        writer.writeheader()
+        writer.writerows({name: getattr(one, name) for name in COLUMNS} for one in made)
+    return path
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory):
+    """Answer a CSV of 2,000 generated transactions."""
+    return write_csv(tmp_path_factory.mktemp("few") / "few.csv", generate(rows=2000, seed=5))
+
+
+@pytest.fixture(scope="session")
+def few_rows(few):
+    return read_transactions(few)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Start a Postgres of its own; its socket needs a short path."""
+    with tempfile.TemporaryDirectory(prefix="serin-pg-", ignore_cleanup_errors=True) as directory:
+        import pgserver  # noqa: PLC0415 - only where a database is wanted
+
+        server = pgserver.get_server(directory, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
