@@ -1,0 +1,83 @@
+"""A CSV that cannot be used, as a person meets it: `serin train` as a command of its own. Needs no cluster."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serin_demo.commands import run
+
+COLUMNS = ["txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category"]
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """A sound file's lines."""
+    path = tmp_path_factory.mktemp("sound") / "transactions.csv"
+    run(["serin", "generate", "--rows", "600", "--seed", "3", "--out", str(path)])
+    return path.read_text().splitlines()
+
+
+def without(column):
+    def damage(lines):
+        rows = [[field for name, field in row.items() if name != column] for row in csv.DictReader(lines)]
+        return [",".join(name for name in COLUMNS if name != column), *(",".join(row) for row in rows)]
+
+    return damage
+
+
+def with_field(column, value):
+    """Put a value into the third line."""
+
+    def damage(lines):
+        fields = lines[2].split(",")
+        fields[COLUMNS.index(column)] = value
+        return [*lines[:2], ",".join(fields), *lines[3:]]
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda _: [], "it is empty; needed is a CSV with the columns txn_id, user_id,"),
+        (without("category"), "no column category; needed are txn_id, user_id,"),
+        (with_field("amount", "twelve"), "line 3: amount 'twelve' is no number; write it as 12.50"),
+        (with_field("timestamp", "yesterday"), "line 3: timestamp 'yesterday' is no time; write it as 2026-01-31"),
+        (with_field("merchant", "CAF\udce9"), "is not UTF-8; save the file as UTF-8"),
+        (lambda lines: [*lines, lines[1]], "its txn_id stood already on line 2; each must be unique"),
+        (lambda lines: [*lines[:5], "a,b", *lines[5:]], "line 6: it has not as many fields as the header"),
+        (lambda lines: lines[:1], "no row with a category is left to read; needed are labelled transactions"),
+    ],
+    ids=[
+        "an empty file",
+        "a missing column",
+        "an amount in words",
+        "a time in words",
+        "latin-1",
+        "a transaction twice",
+        "a short line",
+        "a header alone",
+    ],
+)
+def test_data_that_cannot_be_used_is_one_line_that_says_what_is_needed_and_2(lines, tmp_path, damage, complaint):
+    source, registry = tmp_path / "transactions.csv", tmp_path / "registry"
+    source.write_text("".join(f"{line}\n" for line in damage(lines)), errors="surrogateescape")
+    train(source, registry, complaint)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_file_that_is_not_there_is_one_line_and_2(tmp_path):
+    train(tmp_path / "nowhere.csv", tmp_path / "registry", "No such file or directory; needed is a file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def train(source, registry, complaint):
+    command = [Path(sys.executable).parent / "serin", "train", "--data", source, "--registry", registry]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert ended.stderr.startswith("serin train: ")
+    assert complaint in ended.stderr
