@@ -58,14 +58,19 @@ class Calibration:
         table = self.tables.get(label)
         return probability if table is None else table.apply(probability)
 
-    def rank(self, classes: Sequence[str], raw: Sequence[float]) -> list[tuple[str, float]]:
-        """Answer every class with its confidence, best first, from raw probabilities in the order of `classes`.
+    def rank(self, classes: Sequence[str], raw: Sequence[float], *, most: int | None = None) -> list[tuple[str, float]]:
+        """Answer classes with their confidence, best first, from raw probabilities in the order of `classes`.
+
+        All of them, or the best `most`.
 
         Of equally probable classes the first one in `classes` leads. A NaN leads all, so that nobody takes such a row
         for an answer. There must be at least one class.
         """
-        order = sorted(range(len(classes)), key=lambda place: (not isnan(raw[place]), -raw[place]))
-        first, *others = order
+        if isnan(sum(raw)):
+            order = sorted(range(len(classes)), key=lambda place: (not isnan(raw[place]), -raw[place]))
+        else:
+            order = sorted(range(len(classes)), key=raw.__getitem__, reverse=True)
+        first, *others = order[:most]
         best = self.confidence(classes[first], raw[first])
         return [(classes[first], best), *((classes[place], min(raw[place], best)) for place in others)]
 

@@ -67,13 +67,25 @@ class Encoder:
 
     def scores(self, transaction: Transaction) -> Floats:
         """Answer one score a class, in the order of `classes`."""
-        total = self.bias
-        find = self.places.get
-        for words, scale in zip(blocks(transaction), BLOCKS, strict=True):
-            known = [place for place in map(find, words) if place is not None]
-            if known:
-                total = total + self.weights.take(known, axis=0).sum(axis=0) * (scale / sqrt(len(words)))
-        return total
+        return self.described(self.merchant_scores(transaction.merchant), transaction.description)
+
+    def merchant_scores(self, merchant: str) -> Floats:
+        """Answer the part of the scores that a merchant decides: the same for all its transactions."""
+        total = self._added(self.bias, features.merchant_words(merchant), BLOCKS[0])
+        return self._added(total, features.merchant_pieces(merchant), BLOCKS[1])
+
+    def described(self, merchant_scores: Floats, description: str) -> Floats:
+        """Answer the scores of a transaction, from those of its merchant, which stay as they are."""
+        if not description:
+            return merchant_scores
+        return self._added(merchant_scores, features.description_words(description), BLOCKS[2])
+
+    def _added(self, total: Floats, words: Sequence[str], scale: float) -> Floats:
+        known = [place for place in map(self.places.get, words) if place is not None]
+        if not known:
+            return total
+        added: Floats = total + self.weights.take(known, axis=0).sum(axis=0) * (scale / sqrt(len(words)))
+        return added
 
     def numbers(self, transaction: Transaction) -> list[float]:
         """Answer what the trees read of a transaction, in the order of features.NUMBERS."""

@@ -7,19 +7,17 @@ equal, bit for bit, what training's pipeline answered.
 import json
 import math
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import lightgbm
-import numpy as np
-
 from serin_core.calibration import IDENTITY, Calibration, CalibrationError
 from serin_core.documents import LoadedRun
 from serin_core.encoder import Encoder, EncoderError, Floats, probabilities
-from serin_core.features import Transaction
+from serin_core.features import NUMBERS, Transaction
 from serin_core.pods import RunQuality
 from serin_core.runs import (
     CALIBRATION,
@@ -44,9 +42,12 @@ from serin_core.runs import (
 )
 from serin_server.predictor import Prediction, Ranked
 from serin_server.runs import RegistryAwayError, RunRefusedError
+from serin_server.trees import FastTrees
 
 MOST_BYTES: Final = 1 << 30
 """The largest file of a run that is read."""
+REMEMBERED: Final = 8192
+"""So many merchants' scores are kept: at 20 classes about 2 MB."""
 CANDIDATES: Final = 3
 """How many classes an answer names."""
 
@@ -61,20 +62,22 @@ class TreesPredictor:
     quality: RunQuality
     f1: Mapping[str, float]
     _encoder: Encoder = field(repr=False)
-    _booster: lightgbm.Booster = field(repr=False)
+    _merchant_scores: Callable[[str], Floats] = field(repr=False)
+    """Of the encoder, for the most frequent merchants from memory."""
+    _trees: FastTrees = field(repr=False)
     _calibration: Calibration = field(repr=False)
 
     def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
         """Answer the most probable classes, best first."""
         calibration = self._calibration if calibrated else IDENTITY
-        scores, numbers = self._encoder.scores(transaction), self._encoder.numbers(transaction)
-        ranked = calibration.rank(self.classes, probabilities(scores, self.corrections(numbers)).tolist())
-        return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked[:CANDIDATES]))
+        scores = self._encoder.described(self._merchant_scores(transaction.merchant), transaction.description)
+        corrections = self._trees.corrections(self._encoder.numbers(transaction))
+        ranked = calibration.rank(self.classes, probabilities(scores, corrections).tolist(), most=CANDIDATES)
+        return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
 
     def corrections(self, numbers: Sequence[float]) -> Floats:
         """Answer what the trees add to the starting point, in the order of `classes`."""
-        answered: Floats = self._booster.predict(np.array([numbers]), raw_score=True, num_threads=1)[0]
-        return answered
+        return self._trees.corrections(numbers).copy()
 
 
 class RegistryReader:
@@ -102,7 +105,7 @@ class RegistryReader:
             return _open(wanted.run, found, files)
         except (RunError, EncoderError, CalibrationError) as error:
             raise RunRefusedError(str(error), digest=found) from None
-        except (ValueError, lightgbm.basic.LightGBMError) as error:
+        except ValueError as error:
             raise RunRefusedError(f"its files do not fit: {' '.join(str(error).split())[:200]}", digest=found) from None
 
 
@@ -147,7 +150,8 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
         quality=RunQuality(f1_macro=report.val_f1_macro, f1_min=report.val_f1_min),
         f1=report.val_f1_per_class,
         _encoder=encoder,
-        _booster=lightgbm.Booster(model_str=files[MODEL].decode("utf-8")),
+        _merchant_scores=lru_cache(REMEMBERED)(encoder.merchant_scores),
+        _trees=FastTrees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS)),
         _calibration=Calibration.from_json(json.loads(files[CALIBRATION])),
     )
     for number, row in enumerate(parse_parity(files[PARITY])):
