@@ -1,0 +1,249 @@
+"""`make bench-learning DATA=FOLDER`: quality, calibration and cost of a run, each beside its baseline in the same run.
+
+FOLDER holds card payments as CSV files (gzip or not) with the columns of docs/training.md, all of which are read as one
+history. The baseline is a linear model (scikit-learn's SGD, log loss) on TF-IDF of characters 2 to 5 and words of the
+merchant and words of the description: the strong one on such data. What is judged is never used to choose anything.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import SGDClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from serin_core.documents import LoadedRun
+from serin_core.features import merchant_key
+from serin_server.loading import RegistryReader
+from serin_training.measuring import macro_f1
+from serin_training.progress import Finished
+from serin_training.publishing import publish
+from serin_training.reading.reading import read_transactions
+from serin_training.reading.rows import Window
+from serin_training.registry.directory import DirectoryRegistry
+from serin_training.training import Wish, train
+
+TRAIN_SHARE = 0.8
+QUARTERS_FROM = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+def merchants(rows):
+    """Answer the merchants of rows, as the baseline reads them."""
+    return [row.transaction.merchant.lower() for row in rows]
+
+
+def descriptions(rows):
+    """Answer the descriptions of rows."""
+    return [row.transaction.description.lower() for row in rows]
+
+
+def baseline():
+    """Answer the linear model, not fitted."""
+    features = FeatureUnion(
+        [
+            (
+                "pieces",
+                TfidfVectorizer(preprocessor=_merchant, analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
+            ),
+            ("words", TfidfVectorizer(preprocessor=_merchant, sublinear_tf=True)),
+            ("notes", TfidfVectorizer(preprocessor=_description, sublinear_tf=True)),
+        ],
+        transformer_weights={"notes": 0.5},
+    )
+    return Pipeline(
+        [("features", features), ("linear", SGDClassifier(loss="log_loss", alpha=1e-6, n_jobs=2, random_state=0))]
+    )
+
+
+def _merchant(row):
+    return row.transaction.merchant.lower()
+
+
+def _description(row):
+    return row.transaction.description.lower()
+
+
+def say(text):
+    """Tell a person what goes on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def fit_run(rows, judged_from):
+    """Train a run whose judging rows begin at a moment."""
+    wish = Wish(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from)
+    return train(rows, wish, lambda told: say(f"    {told.phase}: {told.text}") if isinstance(told, Finished) else None)
+
+
+def compare(name, rows, judged_from):
+    """Fit both on the rows before a moment, judge both on the rest."""
+    before = [row for row in rows if row.at < judged_from]
+    after = [row for row in rows if row.at >= judged_from]
+    say(f"{name}: {len(before)} rows to learn from, {len(after)} to judge")
+    began = time.perf_counter()
+    linear = baseline().fit(before, [row.category for row in before])
+    linear_seconds = time.perf_counter() - began
+    theirs = linear.predict(after).tolist()
+    began = time.perf_counter()
+    run = fit_run(rows, judged_from)
+    seconds = time.perf_counter() - began
+    ours = run.judged.labels
+    known = {merchant_key(row.transaction.merchant) for row in before}
+    unseen = [at for at, row in enumerate(after) if merchant_key(row.transaction.merchant) not in known]
+    truth = [row.category for row in after]
+
+    def of(answers, places):
+        return macro_f1([answers[at] for at in places], [truth[at] for at in places])
+
+    everything = range(len(after))
+    right = [sum(map(str.__eq__, answers, truth)) / len(truth) for answers in (theirs, ours)]
+    rows_of = [
+        (f"{name}: macro F1", of(theirs, everything), of(ours, everything)),
+        (f"{name}: macro F1, merchants never seen ({len(unseen)} rows)", of(theirs, unseen), of(ours, unseen)),
+        (f"{name}: accuracy", *right),
+        (
+            f"{name}: expected calibration error (baseline: not calibrated)",
+            run.judged.calibration_error(calibrated=False),
+            run.judged.calibration_error(calibrated=True),
+        ),
+        (f"{name}: seconds to train", linear_seconds, seconds),
+    ]
+    return run, linear, after, (theirs, ours, truth), rows_of
+
+
+def later(rows):
+    """Compare on the last fifth of the days."""
+    days = sorted({row.at for row in rows})
+    return compare("last 20 % of days", rows, days[round(len(days) * TRAIN_SHARE)])
+
+
+def quarters(rows):
+    """Compare on each quarter after 2014, fitted once on what came before."""
+    _, _, after, (theirs, ours, truth), found = compare("2015 to 2017", rows, QUARTERS_FROM)
+    starts = sorted({(row.at.year, (row.at.month - 1) // 3) for row in after})
+    for year, quarter in starts:
+        places = [at for at, row in enumerate(after) if (row.at.year, (row.at.month - 1) // 3) == (year, quarter)]
+        scores = [macro_f1([side[at] for at in places], [truth[at] for at in places]) for side in (theirs, ours)]
+        found.append((f"2015 to 2017: macro F1, {year} quarter {quarter + 1}", *scores))
+    return found
+
+
+def small(rows):
+    """Compare on 30,000 and on 3,000 rows of the newest years."""
+    newest = [row for row in rows if row.at >= QUARTERS_FROM]
+    chance = np.random.default_rng(0)
+    found = []
+    for many in (30_000, 3_000):
+        chosen = np.sort(chance.choice(len(newest), size=min(many, len(newest)), replace=False)).tolist()
+        some = [newest[at] for at in chosen]
+        found += compare(f"{many} rows", some, some[round(len(some) * TRAIN_SHARE)].at)[-1][:4]
+    return found
+
+
+def single(run, linear, after):
+    """Time one answer in Python: scikit-learn's pipeline and isotonic tables against what a server runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        publish(run, DirectoryRegistry(Path(folder), uri=folder))
+        served = RegistryReader(folder)(LoadedRun(run=run.name))
+        isotonic = {
+            label: IsotonicRegression(out_of_bounds="clip").fit([0.0, 1.0], [0.0, 1.0]) for label in served.classes
+        }
+        some = after[:: max(1, len(after) // 400)][:400]
+        theirs, ours = [], []
+        for row in some:
+            began = time.perf_counter_ns()
+            chances = linear.predict_proba([row])[0]
+            [float(isotonic[label].predict([one])[0]) for label, one in zip(linear.classes_, chances, strict=True)]
+            theirs.append((time.perf_counter_ns() - began) / 1000)
+            began = time.perf_counter_ns()
+            served.predict(row.transaction, calibrated=True)
+            ours.append((time.perf_counter_ns() - began) / 1000)
+    medians = statistics.median(theirs), statistics.median(ours)
+    return [
+        ("one answer in Python: p50 in microseconds", *medians),
+        ("one answer in Python: times faster", 1.0, medians[0] / medians[1]),
+    ]
+
+
+def large(rows):
+    """Time trainings on generated rows in processes of their own: a tenth, and all."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for many in (rows // 10, rows):
+            source = Path(folder) / f"{many}.csv"
+            subprocess.run(["serin", "generate", "--rows", str(many), "--out", str(source)], check=True)
+            features = Path(folder) / f"features-{many}"
+            seconds, memory = _timed(["serin", "features", "--data", str(source), "--out", str(features)])
+            trained, trained_memory = _timed(["serin", "train", "--data", str(features)])
+            found.append((many, seconds, memory, trained, trained_memory))
+    (few, *one), (many, *other) = found
+    names = ("feature pass, seconds", "feature pass, memory in MB", "training, seconds", "training, memory in MB")
+    return [
+        (f"generated rows, {few} and {many}: {name}", before, after)
+        for name, before, after in zip(names, one, other, strict=True)
+    ]
+
+
+def _timed(command):
+    say(f"  {' '.join(command[:2])} ...")
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
+    return time.perf_counter() - began, int(done.stdout) / 1024
+
+
+def main():
+    """Run the parts that are asked for and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of CSV files")
+    parser.add_argument("--parts", default="later,quarters,small", help="of later, quarters, small, large")
+    parser.add_argument("--rows", type=int, default=2_500_000, help="generated rows of the part large")
+    parser.add_argument("--json", type=Path, help="where the table goes as JSON as well")
+    given = parser.parse_args()
+    parts = given.parts.split(",")
+    found = []
+    rows = []
+    if set(parts) - {"large"}:
+        names = sorted(str(path) for path in given.data.glob("*.csv*") if "sample" not in path.name)
+        rows = read_transactions(names, Window())
+        say(f"{len(rows)} rows from {len(names)} files")
+    if "later" in parts:
+        run, linear, after, _, table = later(rows)
+        found += table + single(run, linear, after)
+        found.append(
+            (
+                "memory of this process so far, in MB",
+                float("nan"),
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            )
+        )
+    if "quarters" in parts:
+        found += quarters(rows)
+    if "small" in parts:
+        found += small(rows)
+    if "large" in parts:
+        found += large(given.rows)
+    width = max(len(name) for name, _, _ in found)
+    print(f"{'':<{width}}  {'baseline':>10}  {'serin':>10}")
+    for name, theirs, ours in found:
+        print(f"{name:<{width}}  {theirs:>10.4g}  {ours:>10.4g}")
+    if given.json is not None:
+        given.json.write_text(
+            json.dumps([dict(zip(("figure", "baseline", "serin"), one, strict=True)) for one in found], indent=1)
+        )
+
+
+if __name__ == "__main__":
+    main()
