@@ -23,7 +23,6 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from serin_core.documents import LoadedRun
-from serin_core.features import merchant_key
 from serin_server.loading import RegistryReader
 from serin_training.measuring import macro_f1
 from serin_training.progress import Finished
@@ -97,8 +96,8 @@ def compare(name, rows, judged_from):
     run = fit_run(rows, judged_from)
     seconds = time.perf_counter() - began
     ours = run.judged.labels
-    known = {merchant_key(row.transaction.merchant) for row in before}
-    unseen = [at for at, row in enumerate(after) if merchant_key(row.transaction.merchant) not in known]
+    known = {row.transaction.merchant for row in before}
+    unseen = [at for at, row in enumerate(after) if row.transaction.merchant not in known]
     truth = [row.category for row in after]
 
     def of(answers, places):

@@ -29,9 +29,13 @@ _LEAST_PASSES: Final = 6
 MOST_OLDER: Final = 500_000
 """So many older rows are enough to score newer ones by."""
 _ALPHA: Final = 3e-6
-"""The strength of the penalty on 120,000 rows and more."""
-_ALPHA_ROWS: Final = 0.36
+"""The strength of the penalty on 17,000 rows and more."""
+_ALPHA_ROWS: Final = 0.05
 """The same on fewer rows, times the rows."""
+_FEW_ROWS: Final = 100_000
+"""On fewer rows than these a rare word counts for more, as in TF-IDF; on more it makes new merchants worse."""
+_RARITY: Final = 0.2
+"""Brings the usual rarity of a word to about 1, so that the same penalty fits."""
 _PARTS: Final = 7
 """So many parts of equal size in time; the first two only teach."""
 _ONLY_TEACH: Final = 2
@@ -99,19 +103,31 @@ def fit_linear(lesson: Lesson, *, seed: int) -> Linear:
     if len(present) == 1:
         fitted.bias[present] = -_NEVER
         return fitted
+    rarity = _rarity(lesson)
+    scaled = lesson.matrix.copy()
+    scaled.data *= rarity[scaled.indices]
     model: Any = SGDClassifier(
         loss="log_loss",
         alpha=max(_ALPHA, _ALPHA_ROWS / rows),
         max_iter=max(_LEAST_PASSES, min(_PASSES, _PASSES * _PASSES_ROWS // rows)),
         n_jobs=2,
         random_state=seed,
-    ).fit(lesson.matrix, lesson.labels, sample_weight=lesson.weights())
+    ).fit(scaled, lesson.labels, sample_weight=lesson.weights())
     coefficients, bias = model.coef_, model.intercept_
     if len(present) == 2:  # noqa: PLR2004 - scikit-learn then fits one model for both
         coefficients, bias = np.vstack([-coefficients, coefficients]), np.array([-bias[0], bias[0]])
-    fitted.weights[:, present] = coefficients.T
+    fitted.weights[:, present] = coefficients.T * rarity[:, None]
     fitted.bias[present] = bias
     return fitted
+
+
+def _rarity(lesson: Lesson) -> Floats:
+    """Answer what each word's value is multiplied by while fitting: log((1 + rows) / (1 + rows with it)), scaled."""
+    rows, words = lesson.matrix.shape
+    if rows >= _FEW_ROWS:
+        return np.ones(words)
+    found: Floats = _RARITY * np.log((1 + rows) / (1 + np.bincount(lesson.matrix.indices, minlength=words)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
