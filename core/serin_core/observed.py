@@ -5,6 +5,7 @@ Nothing here is asked for again later in the pass; every resourceVersion is the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from serin_core.counting import Reading, Unreadable
@@ -50,7 +51,10 @@ class PodSeen:
     deleting: bool = False
     started: bool = True
     """Whether its server container has ever run: one that has not cannot serve anything."""
-    announced: int | None = None
+    running_since: datetime | None = None
+    """When its server container last started; None while it does not run."""
+    announced: str | None = None
+    """The revision that its annotation names, as it stands there: people can write there too."""
     poke: str = ""
     crashes: tuple[Crash, ...] = ()
     trouble: str = ""

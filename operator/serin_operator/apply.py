@@ -50,7 +50,7 @@ class Applier:
             case DeleteChild(kind=kind, name=child, resource_version=version):
                 await self._gone_is_fine(kind, namespace, child, resource_version=version)
             case AnnotatePod(name=pod, uid=uid, announced=announced, annotations=annotations):
-                expected = (names.ANNOTATION_REVISION, None if announced is None else str(announced))
+                expected = (names.ANNOTATION_REVISION, announced)
                 await self._annotate(namespace, pod, uid=uid, expected=expected, annotations=annotations)
             case RemovePod(name=pod, uid=uid, is_forced=is_forced):
                 await self._remove(namespace, pod, uid=uid, is_forced=is_forced)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import yaml
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from serin_core.observed import (
     RulesMissing,
     RulesText,
 )
-from serin_core.pods import PodReport
+from serin_core.pods import LoadState, PodReport
 from serin_core.resource import SuggestionModelSpec
 from serin_core.rules import Rules, RulesError
 from serin_core.status import Crash, Status
@@ -40,6 +40,9 @@ _WAITING_FOR_PEOPLE = frozenset(
         "CreateContainerError",
     }
 )
+_SAYS_NOTHING = frozenset({"ContainerCreating", "PodInitializing", "PodPending"})
+PATIENCE = timedelta(seconds=60)
+"""How long a pod may take to start and get ready before that is trouble."""
 _NAMED_LIKE_THE_RESOURCE = ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget")
 
 
@@ -78,7 +81,8 @@ class Gatherer:
         seen, routing, rules = await asyncio.gather(
             self._children(resource), self._routing(resource), self._rules(resource)
         )
-        pods, reading = await asyncio.gather(self._seen_pods(resource), self._read(resource, now))
+        seen |= await self._model(resource, seen, rules)
+        pods, reading = await asyncio.gather(self._seen_pods(resource, now), self._read(resource, now))
         deployment = seen.get(("Deployment", resource.name))
         return Observed(
             image=self._server.choose(resource.spec.server.image),
@@ -105,6 +109,21 @@ class Gatherer:
             for live in group
             if live["metadata"]["name"] != children.routing_name(resource)
         }
+
+    async def _model(
+        self, resource: Resource, seen: Mapping[tuple[str, str], ChildSeen], rules: RulesText | RulesMissing
+    ) -> dict[tuple[str, str], ChildSeen]:
+        """Read the model ConfigMap by its name where no label finds it: whoever holds the name must be seen."""
+        if resource.status is None or isinstance(rules, RulesMissing):
+            return {}
+        name = children.model(resource, resource.status, rules)["metadata"]["name"]
+        if ("ConfigMap", name) in seen:
+            return {}
+        try:
+            live = await self._cluster.get("ConfigMap", resource.namespace, name)
+        except NotFoundError:
+            return {}
+        return {("ConfigMap", name): ChildSeen(live=live, is_ours=_is_ours(live, resource.uid))}
 
     async def _routing(self, resource: Resource) -> RoutingSeen | None:
         try:
@@ -140,11 +159,11 @@ class Gatherer:
             return RulesMissing(f"{place}, {names.RULES_KEY}: {' '.join(str(error).split())}")
         return RulesText(text)
 
-    async def _seen_pods(self, resource: Resource) -> tuple[PodSeen, ...]:
+    async def _seen_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
         live = await self._cluster.list("Pod", resource.namespace, children.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         reports = await asyncio.gather(*(self._ask(pod) for pod in alive))
-        return tuple(seen_pod(pod, report) for pod, report in zip(alive, reports, strict=True))
+        return tuple(seen_pod(pod, report, now) for pod, report in zip(alive, reports, strict=True))
 
     async def _ask(self, pod: Json) -> PodReport | NoAnswer:
         address = pod["status"].get("podIP")
@@ -175,12 +194,11 @@ class Gatherer:
         )
 
 
-def seen_pod(live: Json, report: PodReport | NoAnswer) -> PodSeen:
+def seen_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> PodSeen:
     """Turn one pod, as it was read, into values."""
     metadata, status = live["metadata"], live["status"]
     annotations = metadata.get("annotations") or {}
     containers = status.get("containerStatuses") or []
-    announced = annotations.get(names.ANNOTATION_REVISION, "")
     return PodSeen(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -191,10 +209,10 @@ def seen_pod(live: Json, report: PodReport | NoAnswer) -> PodSeen:
         deleting="deletionTimestamp" in metadata,
         started=any(one.get("containerID") or one.get("restartCount") for one in containers),
         running_since=_running_since(containers),
-        announced=int(announced) if announced.isdigit() else None,
+        announced=annotations.get(names.ANNOTATION_REVISION),
         poke=annotations.get(names.ANNOTATION_POKE, ""),
         crashes=tuple(_crashes(metadata["uid"], containers)),
-        trouble=_trouble(live, containers),
+        trouble=_trouble(live, report, now),
     )
 
 
@@ -208,22 +226,57 @@ def _crashes(uid: str, containers: list[Json]) -> list[Crash]:
     for one in containers:
         restarts = one.get("restartCount", 0)
         for place, restart in (("lastState", restarts - 1), ("state", restarts)):
-            ended = one.get(place, {}).get("terminated")
-            if ended and (ended.get("exitCode") != 0 or ended.get("reason") == "OOMKilled"):
-                at = datetime.fromisoformat(ended["finishedAt"])
-                found.append(Crash(pod=uid, restart=restart, at=at))
+            ended = one.get(place, {}).get("terminated") or {}
+            if _is_crash(ended):
+                found.append(Crash(pod=uid, restart=restart, at=datetime.fromisoformat(ended["finishedAt"])))
     return found
 
 
-def _trouble(pod: Json, containers: list[Json]) -> str:
+def _is_crash(ended: Json) -> bool:
+    """Answer whether a container ended badly. After a node's reboot nobody knows how, or when: that is none."""
+    if not ended.get("finishedAt") or ended.get("reason") == "ContainerStatusUnknown":
+        return False
+    return bool(ended.get("exitCode") != 0 or ended.get("reason") == "OOMKilled")
+
+
+def _trouble(pod: Json, report: PodReport | NoAnswer, now: datetime) -> str:
     if "deletionTimestamp" in pod["metadata"]:
         return ""
-    placed = _condition(pod["status"], "PodScheduled")
+    placed, ready = _condition(pod["status"], "PodScheduled"), _condition(pod["status"], "Ready")
     if placed.get("status") == "False":
         return f"a pod cannot be placed: {placed.get('message', placed.get('reason', ''))}"
-    waiting = (one.get("state", {}).get("waiting", {}).get("reason", "") for one in containers)
-    reason = next((one for one in waiting if one in _WAITING_FOR_PEOPLE), "")
-    return f"a pod does not start: {reason}" if reason else ""
+    containers = pod["status"].get("containerStatuses") or []
+    waiting: Json = next((found for one in containers if (found := one.get("state", {}).get("waiting"))), {})
+    if waiting.get("reason") in _WAITING_FOR_PEOPLE:
+        return f"a pod does not start: {_words(waiting, pod['metadata']['name'])}"
+    since = ready.get("lastTransitionTime") or pod["metadata"].get("creationTimestamp")
+    if ready.get("status") == "True" or since is None or now - datetime.fromisoformat(since) <= PATIENCE:
+        return ""
+    if waiting or not containers:
+        return f"a pod has not started for over a minute: {_words(waiting, pod['metadata']['name'])}"
+    return f"a pod has not been ready for over a minute: {_obstacle(report)}"
+
+
+def _words(waiting: Json, pod: str) -> str:
+    """Say what a container waits for. A message that names its pod would differ from pod to pod and look to look."""
+    reason, message = waiting.get("reason", "PodPending"), waiting.get("message", "")
+    if reason in _SAYS_NOTHING:
+        message = message or "waits for its volumes or image"
+    return reason if not message or pod in message else f"{reason}: {' '.join(message.split())}"
+
+
+def _obstacle(report: PodReport | NoAnswer) -> str:
+    """Say what a running server's /readyz most likely waits for."""
+    match report:
+        case NoAnswer(reason=reason):
+            return f"its server does not answer: {reason}"
+        case PodReport(revision=-1):
+            return "it has not read its routing yet"
+        case PodReport(runs=runs):
+            late = next((run for run in runs if run.state is not LoadState.LOADED), None)
+    if late is None:
+        return "its server answers, but not that it is ready"
+    return f"{late.run} is {late.state}" + (f": {late.reason}" if late.reason else "")
 
 
 def _replica_failure(deployment: Json) -> str:

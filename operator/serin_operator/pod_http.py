@@ -8,7 +8,8 @@ from serin_core.observed import NoAnswer
 from serin_core.pods import PodReport
 
 _TIMEOUT = aiohttp.ClientTimeout(total=2, sock_connect=1)
-_MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 20
+_CHUNK = 1 << 16
 
 
 class PodHttp:
@@ -28,8 +29,18 @@ class PodHttp:
             async with self._session.get(f"http://{host}:{port}/ml/status") as response:
                 if response.status != 200:  # noqa: PLR2004 - HTTP
                     return NoAnswer(f"it answered {response.status}")
-                return PodReport.model_validate_json(await response.content.read(_MOST_BYTES))
+                return PodReport.model_validate_json(await _whole(response.content))
         except ValidationError as error:
             return NoAnswer(f"it answered with no status: {one_line(error)}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return NoAnswer(str(error) or type(error).__name__)
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """Read to the end, however many pieces it arrives in. Raises ClientPayloadError past MOST_BYTES."""
+    body = bytearray()
+    async for piece in content.iter_chunked(_CHUNK):
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise aiohttp.ClientPayloadError(f"it answered with more than {MOST_BYTES} bytes")
+    return bytes(body)

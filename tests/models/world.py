@@ -318,7 +318,7 @@ class World:
             ready=pod.ready,
             deleting=pod.deleting,
             started=pod.running or pod.restarts > 0,
-            announced=None if annotated is None else int(annotated),
+            announced=annotated,
             poke=pod.annotations.get(names.ANNOTATION_POKE, ""),
             crashes=tuple(pod.crashes),
         )

@@ -1,12 +1,21 @@
 """What Kubernetes says of pods and children, as values."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from serin_core import names
 from serin_core.observed import NoAnswer
-from serin_operator.gather import InvalidSpecError, parse, seen_pod
+from serin_core.pods import LoadState, PodReport, RunOnPod
+from serin_operator.gather import InvalidSpecError, parse
+from serin_operator.gather import seen_pod as seen_pod_at
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ASKED = NoAnswer("not asked")
+
+
+def seen_pod(live, report):
+    return seen_pod_at(live, report, NOW)
 
 
 def pod(*containers, conditions=(), **metadata):
@@ -31,13 +40,32 @@ def test_a_running_pod_is_known_by_its_annotations():
     running = {"containerID": "x", "restartCount": 0, "state": {"running": {}}}
     annotations = {names.ANNOTATION_TEMPLATE: "t", names.ANNOTATION_RUNS: "a", names.ANNOTATION_REVISION: "7"}
     seen = seen_pod(pod(running, conditions=[ready], annotations=annotations), ASKED)
-    assert (seen.started, seen.ready, seen.announced, seen.runs, seen.template) == (True, True, 7, ("a",), "t")
+    assert (seen.started, seen.ready, seen.announced, seen.runs, seen.template) == (True, True, "7", ("a",), "t")
 
 
-@pytest.mark.parametrize("text", ["", "ten", "-1", "7.5"])
-def test_an_announcement_that_is_no_number_counts_as_none(text):
+@pytest.mark.parametrize("text", ["", "abc", "-1", "7"])
+def test_an_announcement_is_carried_as_it_stands_so_that_it_can_be_replaced(text):
     annotations = {names.ANNOTATION_REVISION: text}
-    assert seen_pod(pod(annotations=annotations), ASKED).announced is None
+    assert seen_pod(pod(annotations=annotations), ASKED).announced == text
+
+
+def test_a_running_container_says_since_when():
+    running = {"containerID": "x", "state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}}
+    assert seen_pod(pod(running), ASKED).running_since == NOW + timedelta(seconds=5)
+    assert seen_pod(pod({"containerID": "x", "state": ended(1)}), ASKED).running_since is None
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": None},
+        {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": "2026-01-01T00:00:05Z"},
+        {"exitCode": 1, "reason": "Error", "finishedAt": None},
+    ],
+    ids=["unknown, without a time", "unknown, with a time", "without a time"],
+)
+def test_an_end_that_nobody_saw_is_no_crash(lost):
+    assert seen_pod(pod({"restartCount": 1, "lastState": {"terminated": lost}}), ASKED).crashes == ()
 
 
 def test_bad_ends_are_crashes_each_once_and_good_ends_are_none():
@@ -70,6 +98,58 @@ def test_bad_ends_are_crashes_each_once_and_good_ends_are_none():
 )
 def test_only_what_a_person_must_mend_is_trouble(found, told):
     assert seen_pod(found, ASKED).trouble == told
+
+
+CREATING = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+RUNNING = {"containerID": "x", "state": {"running": {}}}
+LOADING = PodReport(
+    uid="u", process="p", revision=3, runs=(RunOnPod(run="run_a", state=LoadState.LOADING, reason="away"),)
+)
+
+
+def unready_for(seconds, *containers):
+    since = (NOW - timedelta(seconds=seconds)).isoformat()
+    return pod(*containers, conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": since}])
+
+
+@pytest.mark.parametrize(
+    ("found", "report", "told"),
+    [
+        pytest.param(unready_for(59, CREATING), ASKED, "", id="just starting"),
+        pytest.param(
+            unready_for(61, CREATING),
+            ASKED,
+            "a pod has not started for over a minute: ContainerCreating: waits for its volumes or image",
+            id="a Secret is missing",
+        ),
+        pytest.param(
+            unready_for(61, RUNNING),
+            LOADING,
+            "a pod has not been ready for over a minute: run_a is loading: away",
+            id="still loading",
+        ),
+        pytest.param(
+            unready_for(61, RUNNING),
+            NoAnswer("timed out"),
+            "a pod has not been ready for over a minute: its server does not answer: timed out",
+            id="silent",
+        ),
+        pytest.param(
+            pod({"state": {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "t" not found'}}}),
+            ASKED,
+            'a pod does not start: CreateContainerConfigError: secret "t" not found',
+            id="in the kubelet's own words",
+        ),
+        pytest.param(
+            pod({"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting p_x"}}}),
+            ASKED,
+            "a pod does not start: CrashLoopBackOff",
+            id="words that would change at every look are left out",
+        ),
+    ],
+)
+def test_a_pod_that_does_not_get_ready_in_a_minute_is_trouble(found, report, told):
+    assert seen_pod(found, report).trouble == told
 
 
 def test_a_spec_that_does_not_fit_says_where():

@@ -188,3 +188,32 @@ def test_nothing_but_status_is_ever_written_on_the_users_object():
     live = cluster.objects[names.KIND, "default", "categories"]
     assert live["spec"] == SPEC
     assert set(live["metadata"]) == {"namespace", "name", "uid", "generation", "resourceVersion"}
+
+
+def ready_reason(cluster):
+    conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
+    return next(one["reason"] for one in conditions if one["type"] == "Ready")
+
+
+def model_of(cluster):
+    return next(one for key, one in cluster.objects.items() if key[0] == "ConfigMap" and "-model-" in key[2])
+
+
+def test_a_model_config_map_whose_labels_were_taken_off_gets_them_back():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        look(cluster)
+    labels = model_of(cluster)["metadata"].pop("labels")
+    assert look(cluster).outcome == "changed"
+    assert model_of(cluster)["metadata"]["labels"] == labels
+
+
+def test_a_model_config_map_of_somebody_else_is_left_alone_and_said():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        look(cluster)
+    theirs = model_of(cluster)
+    theirs["metadata"] |= {"labels": {}, "ownerReferences": []}
+    look(cluster)
+    assert look(cluster).outcome == "unchanged"
+    assert ready_reason(cluster) == "ChildConflict"

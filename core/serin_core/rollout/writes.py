@@ -62,7 +62,7 @@ class AnnotatePod:
 
     name: str
     uid: str
-    announced: int | None
+    announced: str | None
     annotations: dict[str, str]
 
 
@@ -126,8 +126,7 @@ def _pods_of(look: Look) -> Iterator[Write]:
     model = children.model(resource, status, rules)
     name = model["metadata"]["name"]
     template = children.pod_template(resource, status, model_name=name, image=look.observed.image)
-    if ("ConfigMap", name) not in look.observed.children:
-        yield CreateChild(model)
+    yield from _child(look, model)
     yield from _child(look, children.deployment(resource, template))
     is_replaced = all(pod.template == look.template for pod in look.observed.pods)
     for (kind, other), child in look.observed.children.items():
@@ -138,7 +137,7 @@ def _pods_of(look: Look) -> Iterator[Write]:
 def _announce(look: Look, pod: PodSeen) -> Iterator[Write]:
     wanted = look.status.propagation
     annotations = {}
-    if pod.announced != wanted.revision:
+    :if pod.announced != str(wanted.revision)::
         annotations[names.ANNOTATION_REVISION] = str(wanted.revision)
     elif wanted.since is not None and pod.started and not serves_the_routing(pod, look):
         pokes = (look.now - wanted.since) // POKE_EVERY

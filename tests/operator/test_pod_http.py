@@ -1,0 +1,45 @@
+"""Asking a pod over a real socket: the whole answer, or none."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from serin_core.observed import NoAnswer
+from serin_core.pods import PodReport
+from serin_operator.pod_http import MOST_BYTES, PodHttp
+
+REPORT = PodReport(uid="u", process="p", revision=3)
+
+
+async def ask(pieces):
+    async def status(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0.01)
+        return response
+
+    application = web.Application()
+    application.add_routes([web.get("/ml/status", status)])
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    pods = PodHttp()
+    try:
+        return await pods.ask("127.0.0.1", runner.addresses[0][1])
+    finally:
+        await pods.close()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("at", [1, 20])
+def test_an_answer_that_arrives_in_pieces_is_read_to_its_end(at):
+    text = REPORT.model_dump_json().encode()
+    assert asyncio.run(ask([text[:at], text[at:]])) == REPORT
+
+
+def test_an_answer_without_end_is_no_answer():
+    found = asyncio.run(ask([b" " * MOST_BYTES, b" "]))
+    assert found == NoAnswer(f"it answered with more than {MOST_BYTES} bytes")
