@@ -64,6 +64,35 @@ lock: ## resolve requirements/*.lock anew (needs uv)
 	$(RESOLVE) --extra server pyproject.toml --output-file requirements/server.lock
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
+REGISTRY ?= .ml/registry
+URL ?=
+RUNBOOK = $(BIN)/python -m serin_demo.runbook $(if $(DATA),--data $(DATA)) --registry $(REGISTRY) $(if $(URL),--url $(URL))
+.PHONY: ml-features ml-train ml-eval ml-status ml-thresholds ml-canary ml-smoke
+ml-features: .venv/.complete ## features of DATA (generated without it), once; again only what has changed
+	@$(RUNBOOK) features
+
+ml-train: .venv/.complete ## train a run of them into REGISTRY (.ml/registry)
+	@$(RUNBOOK) train
+
+ml-eval: .venv/.complete ## the same, judged only: nothing is stored, nothing deployed
+	@$(RUNBOOK) eval
+
+ml-status: .venv/.complete ## what the server at URL serves; without URL one is started on the spot
+	@$(RUNBOOK) status
+
+ml-thresholds: .venv/.complete ## the confidence that each class needs there
+	@$(RUNBOOK) thresholds
+
+ml-canary: .venv/.complete ## the share of users that the model answers there (SUGGEST_USE_MODEL_CANARY="10%")
+	@$(RUNBOOK) canary
+
+ml-smoke: .venv/.complete ## all of it, in seven lines
+	@$(RUNBOOK) smoke
+
+.PHONY: bench-learning
+bench-learning: .venv/.complete ## quality and cost of a run on the CSV files in DATA=folder, beside a baseline
+	@$(BIN)/python benchmarks/learning.py --data $(or $(DATA),$(error name a folder of CSV files with DATA=)) $(if $(PARTS),--parts $(PARTS))
+
 .PHONY: clean
 clean: ## remove the environment and what tests leave
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .ml .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -185,8 +185,9 @@ def test_retrain_does_nothing_without_a_reason_and_proposes_with_one(tmp_path, r
     assert "on the same 1800 newest rows" in git("log", "-1", "--format=%B", f"serin/{run}")
     page = (registry / "ledger_suggestions" / run / "report.html").read_text()
     assert "Against run_" in page
-    drifted = json.loads(serin("drift", "--run", run, "--data", source, "--registry", registry, "-o", "json").stdout)
-    assert drifted["verdict"] == "stable"
+    told = serin("drift", "--run", run, "--data", source, "--registry", registry, "-o", "json")
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout)["verdict"] == "stable"
 
 
 @pytest.mark.parametrize(
