@@ -137,7 +137,7 @@ def _pods_of(look: Look) -> Iterator[Write]:
 def _announce(look: Look, pod: PodSeen) -> Iterator[Write]:
     wanted = look.status.propagation
     annotations = {}
-    :if pod.announced != str(wanted.revision)::
+    if pod.announced != str(wanted.revision):
         annotations[names.ANNOTATION_REVISION] = str(wanted.revision)
     elif wanted.since is not None and pod.started and not serves_the_routing(pod, look):
         pokes = (look.now - wanted.since) // POKE_EVERY
