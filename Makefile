@@ -62,6 +62,7 @@ lock: ## resolve requirements/*.lock anew (needs uv)
 	$(RESOLVE) --all-extras --group dev pyproject.toml --output-file requirements/dev.lock
 	$(RESOLVE) --extra operator pyproject.toml --output-file requirements/operator.lock
 	$(RESOLVE) --extra server pyproject.toml --output-file requirements/server.lock
+	$(RESOLVE) --extra training pyproject.toml --output-file requirements/training.lock
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
 REGISTRY ?= .ml/registry

@@ -91,7 +91,7 @@ def compare(report: Report, before: Profile, now: Profile, answered: Answered) -
             look.p,
             look.size,
             look.most,
-            has_moved=look.p < ALPHA / len(looks) and look.size > look.most,
+            has_moved=bool(look.p < ALPHA / len(looks) and look.size > look.most),
         )
         for look in looks
     ]
