@@ -127,3 +127,5 @@ class Observed:
     reading: Reading = NOT_ASKED
     trouble: str = ""
     """Why pods cannot be made at all (a quota, for example), in Kubernetes' own words; "" where they can."""
+    refusals: tuple[str, ...] = ()
+    """What the API server refused to write in the last pass, in its own words."""

@@ -1,13 +1,18 @@
-"""Apply: perform a decision's writes in their order. Decides nothing; the first conflict ends the pass."""
+"""Apply: perform a decision's writes in their order. Decides nothing.
+
+The first conflict ends the pass: what was read is no longer true. A write that the API server refuses is no reason to
+leave out the others: it is answered, in the API server's own words, so that the next pass can say so.
+"""
 
 import hashlib
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Self, assert_never
 
 from serin_core import names
-from serin_core.observed import Json, Resource
+from serin_core.observed import Json
 from serin_core.rollout.decide import Announcement
 from serin_core.rollout.writes import (
     AnnotatePod,
@@ -18,10 +23,36 @@ from serin_core.rollout.writes import (
     RemovePod,
     Write,
 )
-from serin_operator.ports import ClusterError, ConflictError, Kubernetes, NotFoundError, RefusedError
+from serin_operator.ports import BusyError, ClusterError, ConflictError, Kubernetes, NotFoundError, RefusedError
 
 log = logging.getLogger(__name__)
 _LONGEST_NOTE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The object that writes and Events are about, as it was read."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    revision: int
+
+    @classmethod
+    def of(cls, live: Json) -> Self:
+        """Take it from the object itself, whether or not its spec can be read."""
+        metadata, status = live["metadata"], live.get("status") or {}
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            revision=status.get("propagation", {}).get("revision", 0),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
 
 class Applier:
@@ -30,23 +61,32 @@ class Applier:
     def __init__(self, cluster: Kubernetes) -> None:
         self._cluster = cluster
 
-    async def perform(self, resource: Resource, writes: Iterable[Write]) -> None:
-        """Perform all writes in order. Raises ClusterError; after one, nothing more is written."""
-        for write in writes:
-            await self._perform(resource.namespace, resource.name, write)
+    async def put(self, subject: Subject, intent: PutStatus) -> None:
+        """Write the intent. Raises ClusterError: without it, nothing else may be written."""
+        text = intent.status.model_dump(mode="json", exclude_none=True)
+        await self._cluster.put_status(subject.namespace, subject.name, text, intent.resource_version)
 
-    async def _perform(self, namespace: str, name: str, write: Write) -> None:
+    async def perform(self, subject: Subject, writes: Iterable[Write]) -> tuple[str, ...]:
+        """Perform all writes in order, and answer what was refused and why. Raises ClusterError for all else."""
+        refusals = []
+        for write in writes:
+            try:
+                await self._perform(subject, write)
+            except RefusedError as error:
+                refusals.append(str(error))
+        return tuple(refusals)
+
+    async def _perform(self, subject: Subject, write: Write) -> None:
+        namespace = subject.namespace
         match write:
-            case PutStatus(status=status, resource_version=version):
-                await self._cluster.put_status(
-                    namespace, name, status.model_dump(mode="json", exclude_none=True), version
-                )
+            case PutStatus():
+                await self.put(subject, write)
             case CreateChild(rendered=rendered):
                 await self._cluster.create(rendered)
             case ApplyChild(rendered=rendered, resource_version=version, owners=owners):
                 await self._cluster.apply(rendered, version)
                 what = f"{rendered['kind']} {rendered['metadata']['name']}"
-                log.info("%s/%s: applied %s over %s", namespace, name, what, ", ".join(owners) or "its own last state")
+                log.info("%s: applied %s over %s", subject, what, ", ".join(owners) or "its own last state")
             case DeleteChild(kind=kind, name=child, resource_version=version):
                 await self._gone_is_fine(kind, namespace, child, resource_version=version)
             case AnnotatePod(name=pod, uid=uid, announced=announced, annotations=annotations):
@@ -77,39 +117,38 @@ class Applier:
                 await self._cluster.delete("Pod", namespace, pod, resource_version=None, uid=uid)
             else:
                 await self._cluster.evict(namespace, pod)
-        except (NotFoundError, ConflictError, RefusedError) as error:
+        except (NotFoundError, ConflictError, RefusedError, BusyError) as error:
             log.info("%s: %s stays for now: %s", namespace, pod, error)
 
-    async def announce(self, resource: Resource, announcements: Iterable[Announcement], now: datetime) -> None:
+    async def announce(self, subject: Subject, announcements: Iterable[Announcement], now: datetime) -> None:
         """Post Events. One that cannot be posted is logged: the history in status tells the same story."""
         for announcement in announcements:
             try:
-                await self._cluster.create(_event(resource, announcement, now))
+                await self._cluster.post_event(_event(subject, announcement, now))
             except ConflictError:
                 continue
             except ClusterError as error:
-                log.warning("%s/%s: event not posted: %s", resource.namespace, resource.name, error)
+                log.warning("%s: event not posted: %s", subject, error)
 
 
-def _event(resource: Resource, announcement: Announcement, now: datetime) -> Json:
+def _event(subject: Subject, announcement: Announcement, now: datetime) -> Json:
     """Render an Event whose name says what it tells of, so that the same thing is told once."""
-    revision = resource.status.propagation.revision if resource.status is not None else 0
-    told = f"{resource.uid}/{revision}/{announcement.reason}/{announcement.message}"
+    told = f"{subject.uid}/{subject.revision}/{announcement.reason}/{announcement.message}"
     at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{resource.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}",
-            "namespace": resource.namespace,
+            "name": f"{subject.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}",
+            "namespace": subject.namespace,
         },
         "involvedObject": {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
-            "name": resource.name,
-            "namespace": resource.namespace,
-            "uid": resource.uid,
-            "resourceVersion": resource.resource_version,
+            "name": subject.name,
+            "namespace": subject.namespace,
+            "uid": subject.uid,
+            "resourceVersion": subject.resource_version,
         },
         "type": "Warning" if announcement.is_warning else "Normal",
         "reason": announcement.reason,

@@ -16,7 +16,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from serin_core import names
 from serin_core.observed import Json
-from serin_operator.ports import ClusterError, ConflictError, NotFoundError, RefusedError
+from serin_operator.ports import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -72,8 +72,7 @@ class KubernetesApi:
         leaves out would stay for ever.
         """
         kind, namespace, name = rendered["kind"], rendered["metadata"]["namespace"], rendered["metadata"]["name"]
-        query = {"fieldManager": names.FIELD_MANAGER}
-        made = await self._request("POST", _path(kind, namespace), query=query, body=rendered)
+        made = await self._create(kind, namespace, rendered)
         for _ in range(_TURNS):
             try:
                 await self._turn_into_apply(_path(kind, namespace, name), made)
@@ -82,6 +81,14 @@ class KubernetesApi:
                 made = await self.get(kind, namespace, name)
             else:
                 return
+
+    async def post_event(self, rendered: Json) -> None:
+        """See ports.Kubernetes."""
+        await self._create("Event", rendered["metadata"]["namespace"], rendered)
+
+    async def _create(self, kind: str, namespace: str, rendered: Json) -> Json:
+        query = {"fieldManager": names.FIELD_MANAGER}
+        return await self._request("POST", _path(kind, namespace), query=query, body=rendered)
 
     async def _turn_into_apply(self, path: str, live: Json) -> None:
         for index, entry in enumerate(live["metadata"].get("managedFields", [])):
@@ -181,8 +188,10 @@ def _error(status: int, what: str, text: str) -> ClusterError:
             return NotFoundError(message)
         case 409:
             return ConflictError(message)
-        case 400 | 403 | 422 | 429:
+        case 400 | 403 | 422:
             return RefusedError(message)
+        case 429:
+            return BusyError(message)
         case _:
             return ClusterError(f"{message} ({status})")
 

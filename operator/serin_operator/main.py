@@ -15,7 +15,7 @@ from serin_operator.gather import Gatherer
 from serin_operator.kubernetes_api import KubernetesApi, connect
 from serin_operator.pod_http import PodHttp
 from serin_operator.prometheus_api import PrometheusApi
-from serin_operator.queue import WorkQueue, work
+from serin_operator.queue import Again, WorkQueue, work
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import Settings, SettingsError
 from serin_operator.telemetry import Telemetry, serve
@@ -75,23 +75,31 @@ async def run(settings: Settings) -> None:
         stack.callback(metrics.close)
         gatherer = Gatherer(cluster=cluster, metrics=metrics, pods=pods, server=settings.server)
         reconciler = Reconciler(
-            cluster=cluster, gatherer=gatherer, applier=Applier(cluster), clock=lambda: datetime.now(UTC)
+            cluster=cluster,
+            gatherer=gatherer,
+            applier=Applier(cluster),
+            telemetry=telemetry,
+            clock=lambda: datetime.now(UTC),
         )
         runner = await serve(telemetry, host=settings.host, port=settings.port, is_ready=ready.is_set)
         stack.push_async_callback(runner.cleanup)
 
-        async def handle(key: Key) -> float | None:
+        async def handle(key: Key) -> Again:
             with telemetry.seconds.time():
                 result = await reconciler.reconcile(key)
             telemetry.reconciles.labels(result.outcome).inc()
-            return None if result.requeue_after is None else result.requeue_after.total_seconds()
+            after = None if result.requeue_after is None else result.requeue_after.total_seconds()
+            return Again(after, is_settled=result.is_settled)
 
         def wake(key: Key) -> None:
             telemetry.heard()
             queue.add(key)
 
         # Workers are made before kopf starts: it takes tasks that appear later for its own, and waits for them.
-        workers = [asyncio.create_task(work(queue, handle, deadline=DEADLINE)) for _ in range(settings.workers)]
+        workers = [
+            asyncio.create_task(work(queue, handle, deadline=DEADLINE, failed=telemetry.failed))
+            for _ in range(settings.workers)
+        ]
         stack.push_async_callback(_end, workers)
         where = ", ".join(settings.namespaces) or "all namespaces"
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)

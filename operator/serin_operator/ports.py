@@ -5,7 +5,8 @@ Errors of the Kubernetes border:
     ClusterError
     ├── NotFoundError     the object is gone
     ├── ConflictError     it has changed since it was read (409, or a failed test of a JSON patch)
-    └── RefusedError      the API server will not have it; the message is its own
+    ├── RefusedError      the API server will not have it; the message is its own
+    └── BusyError         not now: it is overloaded, or an eviction is not granted (429)
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,10 @@ class RefusedError(ClusterError):
     """The API server will not have it."""
 
 
+class BusyError(ClusterError):
+    """The API server asks to come again later."""
+
+
 class Kubernetes(Protocol):
     """The API server: plain objects in, plain objects out. Every method raises ClusterError."""
 
@@ -44,6 +49,9 @@ class Kubernetes(Protocol):
 
     async def create(self, rendered: Json) -> None:
         """Make an object that is not there yet, owned for server-side apply. Raises ConflictError if it is."""
+
+    async def post_event(self, rendered: Json) -> None:
+        """Make an Event, which is never applied again. Raises ConflictError if it is there."""
 
     async def apply(self, rendered: Json, resource_version: str) -> None:
         """Apply over the version that was read. Raises ConflictError if it is another by now."""
@@ -62,7 +70,7 @@ class Kubernetes(Protocol):
         """Delete an object, if it is still the one that was read."""
 
     async def evict(self, namespace: str, name: str) -> None:
-        """Evict a pod. Raises RefusedError where a PodDisruptionBudget does not grant it."""
+        """Evict a pod. Raises BusyError where a PodDisruptionBudget does not grant it."""
 
 
 class Metrics(Protocol):

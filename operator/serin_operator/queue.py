@@ -15,8 +15,19 @@ from typing import Generic, TypeVar
 log = logging.getLogger(__name__)
 
 KeyT = TypeVar("KeyT", bound=Hashable)
-FIRST_RETRY = 0.5
+FIRST_RETRY = 0.1
 LONGEST_RETRY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How work on a key has ended: in how many seconds to look again (None: when told), and whether all went well.
+
+    Where it did not, the key comes back after a growing time, `after` at the latest.
+    """
+
+    after: float | None
+    is_settled: bool = True
 
 
 @dataclass
@@ -78,6 +89,14 @@ class WorkQueue(Generic[KeyT]):
         delay = min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LONGEST_RETRY)
         return delay * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
 
+    def when(self, key: KeyT, again: Again) -> float | None:
+        """Answer in how many seconds a key comes back, None for when told."""
+        if again.is_settled:
+            self.succeeded(key)
+            return again.after
+        delay = self.retry_delay(key)
+        return delay if again.after is None else min(delay, again.after)
+
     def succeeded(self, key: KeyT) -> None:
         """Forget a key's failures."""
         self._failures.pop(key, None)
@@ -108,8 +127,14 @@ class WorkQueue(Generic[KeyT]):
                 self.add(key)
 
 
-async def work(queue: WorkQueue[KeyT], handle: Callable[[KeyT], Awaitable[float | None]], *, deadline: float) -> None:
-    """Work on keys until cancelled. `handle` answers in how many seconds to look again, None for never.
+async def work(
+    queue: WorkQueue[KeyT],
+    handle: Callable[[KeyT], Awaitable[Again]],
+    *,
+    deadline: float,
+    failed: Callable[[], None] = lambda: None,
+) -> None:
+    """Work on keys until cancelled; `failed` is told of every exception.
 
     The one place where any exception is caught: a resource that fails must not stop the others.
     """
@@ -120,9 +145,9 @@ async def work(queue: WorkQueue[KeyT], handle: Callable[[KeyT], Awaitable[float 
             continue
         try:
             async with asyncio.timeout(deadline):
-                again = await handle(key)
-            queue.succeeded(key)
+                again = queue.when(key, await handle(key))
         except Exception as error:
+            failed()
             again = queue.retry_delay(key)
             log.warning("%s: %s: %s; again in %.1f s", key, type(error).__name__, error, again)
             log.debug("%s", key, exc_info=True)

@@ -7,6 +7,14 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from serin_core.counting import Reading, Unreadable
+from serin_core.observed import NOT_ASKED
+from serin_core.rollout.transitions import TABLE
+
+RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "deleting", "invalid", "error")
+EVENTS = tuple(dict.fromkeys(row.event for row in TABLE))
+READINGS = ("Read", "Stale", "Unreachable", "QueryError", "UnknownEndpoint")
+
 
 class Telemetry:
     """The operator's own metrics, in a registry of their own."""
@@ -25,6 +33,12 @@ class Telemetry:
             ["event"],
             registry=self.registry,
         )
+        self.readings = Counter(
+            "serin_operator_readings_total",
+            "What came of asking Prometheus for the counts of a stage.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.last_event = Gauge(
             "serin_operator_watch_last_event_timestamp_seconds",
             "When the API server last told of anything.",
@@ -34,8 +48,23 @@ class Telemetry:
             "serin_operator_workqueue_depth", "Resources that wait for a worker.", registry=self.registry
         )
         depth_gauge.set_function(depth)
-        for result in ("changed", "unchanged", "conflict", "gone", "error"):
-            self.reconciles.labels(result)
+        for counter, values in ((self.reconciles, RESULTS), (self.transitions, EVENTS), (self.readings, READINGS)):
+            for value in values:
+                counter.labels(value)
+
+    def read(self, reading: Reading) -> None:
+        """Count what came of one look at Prometheus, where it was asked."""
+        if reading != NOT_ASKED:
+            self.readings.labels(reading.reason if isinstance(reading, Unreadable) else "Read").inc()
+
+    def told(self, reason: str) -> None:
+        """Count what a rollout was said to have done, where it is an event of the transition table."""
+        if reason in EVENTS:
+            self.transitions.labels(reason).inc()
+
+    def failed(self) -> None:
+        """Count a reconcile that ended in an exception."""
+        self.reconciles.labels("error").inc()
 
     def heard(self) -> None:
         """Note that the watch is alive."""

@@ -1,6 +1,6 @@
 import asyncio
 
-from serin_operator.queue import WorkQueue, work
+from serin_operator.queue import Again, WorkQueue, work
 
 
 class Clock:
@@ -82,15 +82,25 @@ def test_a_delay_asked_for_while_told_of_again_is_not_waited_for():
 def test_failures_wait_longer_each_time_up_to_a_bound_and_are_forgotten():
     todo, _ = queue()
     delays = [todo.retry_delay("a") for _ in range(100)]
-    assert 0.3 < delays[0] < 0.7
+    assert 0.05 < delays[0] < 0.2
     assert 45 < delays[-1] <= 75
     todo.succeeded("a")
-    assert todo.retry_delay("a") < 0.7
+    assert todo.retry_delay("a") < 0.2
 
 
-def run_until_idle(todo, handle, *, workers):
+def test_what_does_not_settle_comes_back_later_each_time_but_no_later_than_it_is_due():
+    todo, _ = queue()
+    waits = [todo.when("a", Again(None, is_settled=False)) for _ in range(20)]
+    assert waits[0] < 0.2
+    assert waits[-1] > 45
+    assert todo.when("a", Again(1.0, is_settled=False)) == 1.0
+    assert todo.when("a", Again(30.0)) == 30.0
+    assert todo.when("a", Again(None, is_settled=False)) < 0.2
+
+
+def run_until_idle(todo, handle, *, workers, failed=lambda: None):
     async def main():
-        tasks = [asyncio.create_task(work(todo, handle, deadline=1)) for _ in range(workers)]
+        tasks = [asyncio.create_task(work(todo, handle, deadline=1, failed=failed)) for _ in range(workers)]
         for _ in range(50):
             await asyncio.sleep(0)
         for task in tasks:
@@ -108,11 +118,14 @@ def test_a_key_that_fails_does_not_stop_the_others_and_comes_back():
         worked.append(key)
         if key == "bad":
             raise RuntimeError("no")
+        return Again(None)
 
     todo.add("bad")
     todo.add("good")
-    run_until_idle(todo, handle, workers=1)
+    failures = []
+    run_until_idle(todo, handle, workers=1, failed=lambda: failures.append(1))
     assert worked == ["bad", "good"]
+    assert len(failures) == 1
     clock.now = 1.0
     assert todo.take() == "bad"
 
@@ -130,6 +143,7 @@ def test_workers_are_bounded_and_no_key_overlaps_itself():
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         running.discard(key)
+        return Again(None)
 
     for key in "abcdef":
         todo.add(key)

@@ -9,9 +9,10 @@ from serin_core.counting import Unreadable
 from serin_core.observed import NoAnswer
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
-from serin_operator.ports import ConflictError, NotFoundError, RefusedError
+from serin_operator.ports import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import ServerDefaults
+from serin_operator.telemetry import Telemetry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = Key("default", "categories")
@@ -68,6 +69,9 @@ class MemoryCluster:
             raise ConflictError(metadata["name"])
         self.put(rendered)
 
+    async def post_event(self, rendered):
+        await self.create(rendered)
+
     async def apply(self, rendered, resource_version):
         metadata = rendered["metadata"]
         self._write(f"apply {rendered['kind']}", metadata["name"])
@@ -91,7 +95,7 @@ class MemoryCluster:
 
     async def evict(self, namespace, name):
         self._write("evict", name)
-        raise RefusedError("budget")
+        raise BusyError("budget")
 
 
 class SilentMetrics:
@@ -104,11 +108,17 @@ class SilentPods:
         return NoAnswer("silent")
 
 
-def reconciler(cluster):
+def reconciler(cluster, telemetry=None):
     gatherer = Gatherer(
         cluster=cluster, metrics=SilentMetrics(), pods=SilentPods(), server=ServerDefaults(image="server:1")
     )
-    return Reconciler(cluster=cluster, gatherer=gatherer, applier=Applier(cluster), clock=lambda: NOW)
+    return Reconciler(
+        cluster=cluster,
+        gatherer=gatherer,
+        applier=Applier(cluster),
+        telemetry=telemetry or Telemetry(lambda: 0),
+        clock=lambda: NOW,
+    )
 
 
 def look(cluster):
@@ -140,14 +150,14 @@ def test_a_conflict_ends_the_pass_and_asks_for_another():
     cluster.fail["status", "categories"] = ConflictError("somebody was faster")
     result = look(cluster)
     assert [what for what, _ in cluster.writes] == ["status"]
-    assert (result.outcome, result.requeue_after.total_seconds()) == ("conflict", 0)
+    assert (result.outcome, result.is_settled) == ("conflict", False)
 
 
 def test_a_child_that_appeared_in_between_is_not_overwritten():
     cluster = MemoryCluster()
     cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")
     look(cluster)
-    assert [what for what, _ in cluster.writes] == ["status", "create ConfigMap"]
+    assert [what for what, _ in cluster.writes] == ["status", "create ConfigMap", "create Event"]
 
 
 def test_an_event_that_cannot_be_posted_stops_nothing():
@@ -217,3 +227,88 @@ def test_a_model_config_map_of_somebody_else_is_left_alone_and_said():
     look(cluster)
     assert look(cluster).outcome == "unchanged"
     assert ready_reason(cluster) == "ChildConflict"
+
+
+def told(cluster):
+    return {one["reason"]: one["message"] for key, one in cluster.objects.items() if key[0] == "Event"}
+
+
+def test_a_transition_is_told_although_a_later_write_of_the_pass_conflicts():
+    cluster = MemoryCluster()
+    cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")
+    assert look(cluster).outcome == "conflict"
+    assert "Begun" in told(cluster)
+
+
+def test_nothing_is_told_that_status_does_not_say():
+    cluster = MemoryCluster()
+    cluster.fail["status", "categories"] = ConflictError("somebody was faster")
+    look(cluster)
+    assert told(cluster) == {}
+
+
+def test_a_child_that_is_refused_holds_up_no_other_and_is_told_in_the_api_servers_words():
+    cluster = MemoryCluster()
+    cluster.fail["create PodDisruptionBudget", "any"] = RefusedError("policy: no budgets here")
+    one = reconciler(cluster)
+    for _ in range(5):
+        result = asyncio.run(one.reconcile(KEY))
+    assert ("Deployment", "default", "categories") in cluster.objects
+    assert (result.outcome, result.is_settled) == ("refused", False)
+    assert ready_reason(cluster) == "ChildRefused"
+    assert told(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here."
+    del cluster.fail["create PodDisruptionBudget", "any"]
+    assert asyncio.run(one.reconcile(KEY)).requeue_after.total_seconds() == 0
+    asyncio.run(one.reconcile(KEY))
+    assert ready_reason(cluster) != "ChildRefused"
+
+
+def condition(cluster, kind):
+    conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
+    return next((one["status"], one["reason"], one["message"]) for one in conditions if one["type"] == kind)
+
+
+def test_a_spec_that_does_not_fit_is_said_and_changes_nothing_else():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        look(cluster)
+    live = cluster.objects[names.KIND, "default", "categories"]
+    before = live["status"]
+    live["spec"]["runID"] = "nonsense"
+    result = look(cluster)
+    assert cluster.writes == [("status", "categories"), ("create Event", cluster.writes[1][1])]
+    assert (result.outcome, result.requeue_after.total_seconds()) == ("invalid", 600)
+    status, reason, message = condition(cluster, "Ready")
+    assert (status, reason) == ("False", "InvalidSpec")
+    assert message.startswith("spec.runID")
+    assert condition(cluster, "Stalled")[:2] == ("True", "InvalidSpec")
+    assert told(cluster)["InvalidSpec"] == message
+    after = cluster.objects[names.KIND, "default", "categories"]["status"]
+    assert {key for key in before | after if before.get(key) != after.get(key)} == {"conditions"}
+    look(cluster)
+    assert cluster.writes == []
+    live = cluster.objects[names.KIND, "default", "categories"]
+    live["spec"]["runID"] = SPEC["runID"]
+    look(cluster)
+    assert condition(cluster, "Stalled")[0] == "False"
+
+
+def test_a_new_object_with_a_spec_that_does_not_fit_ignores_the_requests_it_came_with():
+    cluster = MemoryCluster()
+    live = cluster.objects[names.KIND, "default", "categories"]
+    live["metadata"]["annotations"] = {"request.serin.dev/promote-full": "run_aaaaaaaa_1 old"}
+    live["spec"]["runID"] = "nonsense"
+    look(cluster)
+    handled = cluster.objects[names.KIND, "default", "categories"]["status"]["handledRequests"]
+    assert [one["answer"] for one in handled] == ["Ignored: new object, ask again"]
+
+
+def test_transitions_are_counted_by_their_event():
+    cluster, telemetry = MemoryCluster(), Telemetry(lambda: 0)
+    for _ in range(3):
+        asyncio.run(reconciler(cluster, telemetry).reconcile(KEY))
+
+    def count(event):
+        return telemetry.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
+
+    assert (count("Begun"), count("Drained"), count("Promoted")) == (1, 1, 0)

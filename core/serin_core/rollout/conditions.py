@@ -142,6 +142,13 @@ def _rules_missing(look: Look) -> Situation | None:
             return None
 
 
+def _child_refused(look: Look) -> Situation | None:
+    if not look.observed.refusals:
+        return None
+    message = f"The API server refused: {'; '.join(look.observed.refusals)}."
+    return Situation("ChildRefused", message, ready=_ready_of_promoted(look))
+
+
 def _pods_unavailable(look: Look) -> Situation | None:
     troubles = sorted({pod.trouble for pod in look.observed.pods if pod.trouble and not pod.deleting})
     troubles += [look.observed.trouble] if look.observed.trouble else []
@@ -239,6 +246,7 @@ _SITUATIONS: tuple[Callable[[Look], Situation | None], ...] = (
     _rolled_back,
     _refused,
     _rules_missing,
+    _child_refused,
     _pods_unavailable,
     _promoted,
     _before_running,

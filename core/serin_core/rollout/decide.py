@@ -35,7 +35,15 @@ RESYNC = timedelta(minutes=10)
 SOON = timedelta(seconds=1)
 _CARRIED_BY_EVIDENCE = frozenset({"Raised", "Promoted", "AtCap"})
 _WORTH_AN_EVENT = frozenset(
-    {"MetricsUnavailable", "NoGate", "PodsUnavailable", "RulesUnavailable", "ImageRefused", "ChildConflict"}
+    {
+        "MetricsUnavailable",
+        "NoGate",
+        "PodsUnavailable",
+        "RulesUnavailable",
+        "ImageRefused",
+        "ChildConflict",
+        "ChildRefused",
+    }
 )
 
 
