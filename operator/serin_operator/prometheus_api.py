@@ -1,14 +1,18 @@
 """Prometheus through `prometheus-api-client`, in a bounded thread pool with a deadline.
 
 That client hands out bare results; a hook on its session looks at the whole answer first, so that a warning or a
-partial answer is never taken for data. It never raises: what cannot be counted on is Unreadable, with the reason.
+partial answer is never taken for data. It never raises: what cannot be counted on is Unreadable, with the reason. The
+reason is the same at every look while the cause is the same: it stands in a condition.
 """
 
 import asyncio
-from collections.abc import Mapping
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -63,7 +67,7 @@ def _ask(settings: PrometheusEndpoint, query: str, at: datetime) -> list[Series]
     except _UnusableAnswerError as error:
         return Unreadable("QueryError", str(error))
     except (requests.RequestException, PrometheusApiClientException, OSError) as error:
-        return Unreadable("Unreachable", f"Prometheus cannot be asked: {_short(error)}")
+        return Unreadable("Unreachable", f"Prometheus cannot be asked: {_cause(error, settings.url)}")
     return [Series(labels=one["metric"], value=float(one["value"][1])) for one in found]
 
 
@@ -74,12 +78,19 @@ def _authorization(settings: PrometheusEndpoint) -> dict[str, str] | None:
 
 
 def _refuse_unusable(response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
-    if response.status_code != requests.codes.ok:
+    if response.is_redirect:
         return
     try:
         answer = response.json()
     except ValueError:
-        raise _UnusableAnswerError("Prometheus answered with something that is not JSON") from None
+        answer = None
+    if response.status_code != requests.codes.ok:
+        refused = answer.get("error") if isinstance(answer, dict) else None
+        if refused:
+            raise _UnusableAnswerError(f"Prometheus refused the query ({response.status_code}): {str(refused)[:200]}")
+        raise requests.HTTPError(f"HTTP {response.status_code} {response.reason or ''}".strip())
+    if answer is None:
+        raise _UnusableAnswerError("Prometheus answered with something that is not JSON")
     if not isinstance(answer, dict) or answer.get("status") != "success":
         raise _UnusableAnswerError(f"Prometheus refused the query: {str(answer)[:200]}")
     if answer.get("warnings"):
@@ -89,6 +100,39 @@ def _refuse_unusable(response: requests.Response, *_args: Any, **_kwargs: Any) -
         raise _UnusableAnswerError("Prometheus did not answer with an instant vector")
 
 
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return "connection refused" if "Connection refused" in text else text[:160] or type(error).__name__
+def _cause(error: Exception, url: str) -> str:
+    """Say the innermost reason. The layers around it name the whole URL, and with it the time of the query."""
+    host = urlsplit(url).hostname or url
+    causes = list(_causes(error))
+    said = (words for cause in reversed(causes) if (words := _words(cause, host)))
+    return next(said, type(causes[-1]).__name__)
+
+
+def _words(cause: BaseException, host: str) -> str:
+    """Say a cause that a person can act on, "" for a layer around one."""
+    words = ""
+    match cause:
+        case socket.gaierror():
+            words = f"cannot resolve {host}"
+        case ConnectionRefusedError():
+            words = f"connection refused by {host}"
+        case TimeoutError() | requests.Timeout():
+            words = f"{host} timed out"
+        case ssl.SSLCertVerificationError(verify_message=message):
+            words = f"the certificate of {host} is not trusted: {message}"
+        case requests.HTTPError():
+            words = str(cause)
+        case OSError(strerror=str(message), filename=place):
+            words = message if place is None else f"{message}: {place}"
+    return words
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Go inwards from an error through all that it wraps; requests and urllib3 each wrap in a way of their own."""
+    seen: set[int] = set()
+    inner: BaseException | None = error
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        wrapped = [one for one in (getattr(inner, "reason", None), *inner.args) if isinstance(one, BaseException)]
+        inner = next(iter(wrapped), None) or inner.__cause__ or inner.__context__
