@@ -20,8 +20,15 @@ help: ## list the targets
 .PHONY: install
 install: .venv/.complete ## install the environment from the lock, with hashes
 
+# An S3 for the tests of registries, in an environment of its own: it wants an older python-dateutil than kubernetes does.
+.moto/.complete: requirements/moto.lock
+	@echo "environment: installing the tests' S3 into .moto" >&2
+	@$(PYTHON) -m venv .moto
+	@.moto/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/moto.lock
+	@touch $@
+
 .PHONY: test
-test: .venv/.complete ## run all tests
+test: .venv/.complete .moto/.complete ## run all tests
 	@$(BIN)/python -m pytest
 
 DATA ?=
@@ -63,6 +70,7 @@ lock: ## resolve requirements/*.lock anew (needs uv)
 	$(RESOLVE) --extra operator pyproject.toml --output-file requirements/operator.lock
 	$(RESOLVE) --extra server pyproject.toml --output-file requirements/server.lock
 	$(RESOLVE) --extra training pyproject.toml --output-file requirements/training.lock
+	echo 'moto[s3,server]' | $(RESOLVE) - --output-file requirements/moto.lock
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
 REGISTRY ?= .ml/registry
@@ -96,4 +104,4 @@ bench-learning: .venv/.complete ## quality and cost of a run on the CSV files in
 
 .PHONY: clean
 clean: ## remove the environment and what tests leave
-	rm -rf .venv .ml .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .ml .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

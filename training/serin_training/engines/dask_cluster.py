@@ -75,11 +75,13 @@ class DaskEngine:
         model = DaskLGBMClassifier(
             client=self._client, n_estimators=ROUNDS, tree_learner="data", random_state=seed, **known
         )
-        fitted = model.fit(
-            array.from_array(numbers, chunks=(rows, numbers.shape[1])),
-            array.from_array(labels, chunks=rows),
-            init_score=array.from_array(start, chunks=(rows, start.shape[1])),
-        )
+        # Deep inside it asks for the current client, whichever it was given.
+        with self._client.as_current():
+            fitted = model.fit(
+                array.from_array(numbers, chunks=(rows, numbers.shape[1])),
+                array.from_array(labels, chunks=rows),
+                init_score=array.from_array(start, chunks=(rows, start.shape[1])),
+            )
         return fitted.booster_
 
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -106,8 +106,10 @@ class DirectoryRegistry:
 
     def _sweep(self) -> None:
         for path in self._root.glob(f"{_PARTIAL}*"):
-            if self._now() - path.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(path, ignore_errors=True)
+            # Another trainer's may be renamed into its place at this very moment.
+            with suppress(FileNotFoundError):
+                if self._now() - path.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
     def _complaining(self, consequence: str = "") -> Iterator[None]:

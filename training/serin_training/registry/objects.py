@@ -4,9 +4,11 @@ A run's files are put under its name, the manifest last and only where there is 
 `latest` is an object that holds the run's name. An https:// registry can be read, not listed and not written.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
@@ -17,6 +19,8 @@ from serin_training.errors import RegistryError
 
 OBJECT_SCHEMES: Final = ("s3", "gs", "az", "https", "http")
 _READ_ONLY: Final = ("https", "http")
+_CLIENT: Final[Any] = {"connect_timeout": "5s", "timeout": "120s"}
+_RETRY: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
 
 
 class ObjectRegistry:
@@ -27,7 +31,9 @@ class ObjectRegistry:
         self.uri = uri
         self._is_read_only = uri.partition(":")[0] in _READ_ONLY
         with self._complaining():
-            self._store = from_url(uri)
+            # Options of our own replace what the store would read of the environment.
+            plain = uri.startswith("http://") or os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
+            self._store = from_url(uri, client_options={**_CLIENT, "allow_http": plain}, retry_config=_RETRY)
 
     def runs(self) -> list[str]:
         """Answer the names of all runs, oldest first."""
@@ -54,12 +60,10 @@ class ObjectRegistry:
         """Store a run, its manifest last, and answer where it is."""
         self._check_writable()
         with self._complaining(f"; the run {run} was not stored"):
-            for file, content in files.items():
-                obstore.put(self._store, _path(f"{run}/{file}"), content)
+            manifest = {runs.MANIFEST: runs.Manifest.of(run, files).text()}
             try:
-                obstore.put(
-                    self._store, _path(f"{run}/{runs.MANIFEST}"), runs.Manifest.of(run, files).text(), mode="create"
-                )
+                for file, content in (dict(files) | manifest).items():
+                    obstore.put(self._store, _path(f"{run}/{file}"), content, mode="create")
             except AlreadyExistsError:
                 raise RegistryError(f"{self.uri}: there is already a run {run}; it is never overwritten") from None
         return f"{self.uri.rstrip('/')}/{_path(run)}"
@@ -92,7 +96,8 @@ class ObjectRegistry:
             try:
                 return bytes(obstore.get(self._store, _path(name)).bytes())
             except (NotFoundError, FileNotFoundError):
-                raise FileNotFoundError(name) from None
+                pass
+        raise FileNotFoundError(name)
 
     def _check_writable(self) -> None:
         if self._is_read_only:
@@ -102,8 +107,8 @@ class ObjectRegistry:
     def _complaining(self, consequence: str = "") -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise
+        except (NotFoundError, FileNotFoundError):
+            raise RegistryError(f"{self.uri}: there is no such bucket, or nothing in it{consequence}") from None
         except (BaseError, OSError) as error:
             told = " ".join(str(error).split("Debug source:")[0].split())[:300]
             raise RegistryError(f"{self.uri}: {told}{consequence}") from None
