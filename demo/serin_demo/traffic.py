@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ class Traffic:
     seed: int = 1
     sent: int = 0
     failed: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+    """Answers by who gave them: model or rule."""
     is_garbled: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -79,6 +82,7 @@ class Traffic:
                 answer.raise_for_status()
                 items = (await answer.json())["items"]
             self.sent += len(rows)
+            self.sources.update(item["source"] for item in items)
             for row, item in zip(rows, items, strict=True):
                 if item["candidates"] and rng.random() < FEEDBACK_SHARE:
                     await self._say(session, address, row, item)

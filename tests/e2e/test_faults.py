@@ -7,12 +7,9 @@ import time
 from datetime import datetime
 
 import pytest
+from e2e.conftest import canary
 
 pytestmark = pytest.mark.cluster
-
-
-def unix_now():
-    return time.time()
 
 
 @pytest.fixture
@@ -33,8 +30,11 @@ def damaged(installed, cluster, own_registry, rollout):
     made.close()
 
 
-def refused(rollout, reason):
-    status = rollout.wait(lambda status: status["phase"] == "Refused", what="RunRefused")
+def refused(rollout, run, reason):
+    def holds(status):
+        return status["phase"] == "Refused" and status["candidate"]["runID"] == run
+
+    status = rollout.wait(holds, seconds=90, what=f"RunRefused for {run}")
     ready = rollout.condition()
     assert (ready["status"], ready["reason"]) == ("False", "RunRefused")
     assert reason in ready["message"]
@@ -46,55 +46,82 @@ def refused(rollout, reason):
 def test_a_run_that_is_not_there_is_refused_and_the_rules_answer(rollout, registry):
     traffic = rollout.send(registry.traffic, rate=50)
     rollout.apply("run_00000000_1")
-    refused(rollout, "run_00000000_1")
+    refused(rollout, "run_00000000_1", "run_00000000_1")
     rollout.wait(lambda _: traffic.sent > 0, what="answers by the rules")
     assert traffic.failed == 0
 
 
-def test_a_run_whose_file_was_changed_is_refused(damaged, own_registry):
-    model = own_registry.path / "ledger_suggestions" / own_registry.good / "model.txt"
-    model.write_bytes(model.read_bytes().replace(b"0", b"1", 1))
-    damaged.apply(own_registry.good)
-    refused(damaged, "model.txt")
-
-
 def test_a_run_with_another_digest_than_the_pinned_one_is_refused(rollout, registry):
     rollout.apply(registry.good, digest="sha256:" + "0" * 64)
-    refused(rollout, "digest")
+    refused(rollout, registry.good, "digest")
 
 
-def test_a_run_whose_report_is_below_the_gate_is_refused(rollout, registry):
-    rollout.apply(registry.poor)
-    refused(rollout, "acceptance gate")
+def test_a_stable_run_goes_on_answering_where_the_next_one_was_changed_or_is_below_the_gate(damaged, own_registry):
+    damaged.send(own_registry.traffic)
+    damaged.apply(own_registry.good)
+    damaged.wait_for_phase("Promoted", seconds=120)
+    model = own_registry.path / "ledger_suggestions" / own_registry.better / "model.txt"
+    model.write_bytes(model.read_bytes().replace(b"0", b"1", 1))
+    for run, reason in ((own_registry.better, "model.txt"), (own_registry.poor, "acceptance gate")):
+        damaged.apply(run)
+        assert refused(damaged, run, reason)["stable"]["runID"] == own_registry.good
+        damaged.goes_on_answering_by_the_model()
+
+
+def test_a_registry_that_is_away_refuses_nothing_and_is_read_once_it_is_back(damaged, own_registry):
+    away = own_registry.path.rename(own_registry.path.with_name("away"))
+    damaged.apply(own_registry.good)
+    damaged.wait(lambda status: (status.get("candidate") or {}).get("state") == "Loading", what="Loading")
+    time.sleep(8)
+    assert damaged.status["candidate"]["state"] == "Loading"
+    assert damaged.addresses() == []
+    away.rename(own_registry.path)
+    damaged.wait_for_stage(0, seconds=60)
+
+
+def test_pods_without_their_secret_are_told_and_the_rollout_begins_once_it_is_there(rollout, registry):
+    token = json.loads(rollout.kubectl("get", "secret", "tokens", "-o", "json"))["data"]
+    rollout.kubectl("delete", "secret", "tokens")
+    rollout.apply(registry.good)
+    rollout.wait(lambda _: rollout.condition()["reason"] == "PodsUnavailable", seconds=100, what="PodsUnavailable")
+    assert rollout.status["candidate"]["percent"] == 0
+    meta = {"namespace": rollout.namespace, "name": "tokens"}
+    rollout.installed.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": token})
+    rollout.wait_for_stage(0)
 
 
 def test_prometheus_away_in_mid_stage_holds_and_says_so_and_goes_on_when_it_is_back(rollout, registry, local):
-    rollout.apply(registry.good)
-    rollout.wait_for_stage(0)
-    local.stop_prometheus()
-    try:
-        rollout.send(registry.traffic)
-        rollout.wait(lambda _: rollout.condition()["reason"] == "MetricsUnavailable", what="MetricsUnavailable")
-        assert rollout.status["candidate"]["percent"] == 0
-        assert rollout.condition("Reconciling")["status"] == "True"
-    finally:
-        local.start_prometheus()
+    rollout.send(registry.traffic)
+    rollout.apply(registry.good, canary=canary("5s", 10, 100))
+    for percent in (0, 10):
+        rollout.wait_for_stage(percent, seconds=90)
+        local.stop_prometheus()
+        try:
+            rollout.wait(lambda _: rollout.condition()["reason"] == "MetricsUnavailable", what="MetricsUnavailable")
+            # Longer than the soak: it is the evidence that is waited for.
+            time.sleep(6)
+            assert rollout.status["candidate"]["percent"] == percent
+            assert rollout.condition("Reconciling")["status"] == "True"
+        finally:
+            local.start_prometheus()
     rollout.wait_for_phase("Promoted", seconds=120)
     assert "MetricsUnavailable" in rollout.events()
 
 
 def test_an_operator_killed_in_mid_stage_goes_on_without_an_early_step(rollout, registry, kill_operator):
-    steps = [{"percent": percent, "soak": "8s"} for percent in (10, 100)]
-    rollout.apply(registry.good, canary={"shadowSoak": "8s", "steps": steps})
     rollout.send(registry.traffic)
-    rollout.wait_for_stage(0)
-    kill_operator()
-    status = rollout.wait_for_stage(10, seconds=90)
-    started = {entry["percent"]: entry["at"] for entry in status["history"] if entry["event"] == "Started"}
-    raised = next(entry["at"] for entry in status["history"] if entry["event"] == "Raised")
-    assert seconds_between(started[0], raised) >= 8
-    kill_operator()
-    rollout.wait_for_phase("Promoted", seconds=120)
+    rollout.apply(registry.good, canary=canary("8s", 10, 100))
+    for percent in (0, 10):
+        rollout.wait_for_stage(percent, seconds=90)
+        kill_operator()
+    history = rollout.wait_for_phase("Promoted", seconds=120)["history"]
+    # Every stage began once: no soak was lost, none was cut short.
+    started = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "Started"]
+    raised = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "Raised"]
+    assert [percent for percent, _ in started] == [0, 10, 100]
+    assert [percent for percent, _ in raised] == [10, 100]
+    for (_, began), (_, ended) in zip(started, raised, strict=False):
+        assert seconds_between(began, ended) >= 8
 
 
 def seconds_between(earlier, later):
@@ -119,14 +146,18 @@ def test_a_routing_edited_by_hand_is_put_back_as_a_higher_revision(rollout, regi
     assert "RoutingPutBack" in rollout.events()
 
 
-def test_a_deployment_edited_by_hand_is_put_back(rollout, registry):
+def test_a_deployment_edited_by_hand_and_a_deleted_service_are_put_back(rollout, registry):
     rollout.apply(registry.good)
     rollout.wait_for_stage(0)
     rollout.kubectl("scale", "deployment", rollout.name, "--replicas=5")
-    deadline = unix_now() + 20
-    while json.loads(rollout.kubectl("get", "deployment", rollout.name, "-o", "json"))["spec"]["replicas"] != 2:
-        assert unix_now() < deadline
-        time.sleep(0.2)
+    rollout.kubectl("delete", "service", rollout.name)
+
+    def are_back(_status):
+        replicas = rollout.kubectl("get", "deployment", rollout.name, "-o", "jsonpath={.spec.replicas}")
+        service = rollout.kubectl("get", "service", rollout.name, "--ignore-not-found", "-o", "name")
+        return replicas == "2" and service
+
+    rollout.wait(are_back, seconds=20, what="both as they were")
 
 
 def test_a_candidate_whose_containers_crash_is_taken_back_without_prometheus(rollout, registry, local):

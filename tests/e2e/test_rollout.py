@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from e2e.conftest import canary
 
 from serin_demo.commands import CommandError, run
 
@@ -122,3 +123,31 @@ def test_a_person_promotes_aborts_and_retries(rollout, registry):
     canary = rollout.resource(registry.good)["spec"]["canary"] | {"percent": 0}
     rollout.apply(registry.good, canary=canary)
     assert "stable" not in rollout.wait_for_phase("RolledBack")
+
+
+def test_a_suspended_rollout_holds_counts_anew_after_an_edit_of_its_rules_and_goes_on_when_told(rollout, registry):
+    steps = canary("3s", 10, 100)
+    rollout.send(registry.traffic)
+    rollout.apply(registry.good, canary=steps)
+    rollout.wait_for_stage(10, seconds=90)
+    rollout.apply(registry.good, canary=steps, suspend=True)
+    before = rollout.wait(lambda status: status["phase"] == "Suspended", what="Suspended")["candidate"]
+    pods = {pod["metadata"]["uid"] for pod in rollout.pods()}
+    time.sleep(5)
+    assert rollout.status["candidate"]["percent"] == 10
+    assert rollout.condition()["reason"] == "Suspended"
+
+    rules = registry.rules.replace("classes:", "# a word of the editor's\nclasses:", 1)
+    patch = {"data": {"rules.yaml": rules}}
+    rollout.kubectl("patch", "configmap", "rules", "--type=merge", "-p", json.dumps(patch))
+
+    def counts_anew(status):
+        candidate = status["candidate"]
+        return candidate.get("stage", 0) > before["stage"] and "stageStartedAt" in candidate
+
+    anew = rollout.wait(counts_anew, seconds=90, what="a stage that counts anew")["candidate"]
+    assert anew["percent"] == 10
+    assert pods.isdisjoint(pod["metadata"]["uid"] for pod in rollout.pods())
+
+    rollout.apply(registry.good, canary=steps, suspend=False)
+    rollout.wait_for_phase("Promoted", seconds=90)
