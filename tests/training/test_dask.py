@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
 from training.conftest import write_csv
 from training.test_retraining import NOW
 from typer.testing import CliRunner
@@ -48,6 +49,8 @@ def scheduler(tmp_path_factory):
     )
     for _ in range(2):
         start("worker", address, "--nthreads", "1", "--no-dashboard", "--nworkers", "1")
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
     yield address
     for process in reversed(started):
         process.terminate()

@@ -108,13 +108,21 @@ def connect(scheduler: str | None) -> Iterator[DaskEngine]:
         told = " ".join(str(error).split())[:160]
         raise EngineError(f"the Dask scheduler {scheduler or 'of this machine'} cannot be reached: {told}") from None
     try:
-        if not client.scheduler_info()["workers"]:
-            raise EngineError(f"the Dask scheduler {scheduler} has no worker; start one with `dask worker {scheduler}`")
+        _wait_for_a_worker(client, scheduler)
         yield DaskEngine(client)
     finally:
         client.close()
         if cluster is not None:
             cluster.close()
+
+
+def _wait_for_a_worker(client: Any, scheduler: str | None) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_SECONDS)
+    except TimeoutError:
+        raise EngineError(
+            f"the Dask scheduler {scheduler} has no worker; start one with `dask worker {scheduler}`"
+        ) from None
 
 
 @contextmanager
