@@ -216,6 +216,9 @@ class Report(BaseModel):
     val_calibration_error_uncalibrated: _Share = 0.0
     val_f1_by_split: dict[str, _Share] = {}
     """Macro F1 of the linear model alone, where the newest rows, whole merchants, or any rows are held out."""
+    gate_f1_macro: _Share = 0.72
+    """What the acceptance gate asked for when the run was judged."""
+    gate_f1_min: _Share = 0.60
     passed_acceptance_gate: bool
     deployed: bool
     """Whether training was asked to move `latest` to this run, and the gate allowed it."""

@@ -211,6 +211,8 @@ class _Training:
             val_f1_min=scores.f1_min,
             val_f1_per_class=dict(scores.f1),
             val_accuracy=scores.accuracy,
+            gate_f1_macro=wish.limits.f1_macro,
+            gate_f1_min=wish.limits.f1_min,
             val_calibration_error=judged.calibration_error(calibrated=True),
             val_calibration_error_uncalibrated=judged.calibration_error(calibrated=False),
             val_f1_by_split=self._f1_by_split(pipeline, judged),

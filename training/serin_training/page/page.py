@@ -44,7 +44,7 @@ def render(look: Look) -> str:
     return template.render(
         report=report,
         rows=len(judged.rows),
-        f1_chart=Markup(charts.f1_by_class(scores.f1, scores.rows, least=0.6)),  # noqa: S704 - our own drawing
+        f1_chart=Markup(charts.f1_by_class(scores.f1, scores.rows, least=report.gate_f1_min)),  # noqa: S704 - our own drawing
         reliability_chart=Markup(_reliability(judged)),  # noqa: S704
         coverage_chart=Markup(charts.coverage(scores.coverage)),  # noqa: S704
         confusion_chart=Markup(  # noqa: S704

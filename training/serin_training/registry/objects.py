@@ -33,7 +33,8 @@ class ObjectRegistry:
         with self._complaining():
             # Options of our own replace what the store would read of the environment.
             plain = uri.startswith("http://") or os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
-            self._store = from_url(uri, client_options={**_CLIENT, "allow_http": plain}, retry_config=_RETRY)
+            options: Any = {**_CLIENT, "allow_http": plain}
+            self._store = from_url(uri, client_options=options, retry_config=_RETRY)
 
     def runs(self) -> list[str]:
         """Answer the names of all runs, oldest first."""
