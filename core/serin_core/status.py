@@ -150,6 +150,9 @@ class Propagation(StatusModel):
     confirmed: bool = Field(default=False, description="Whether every pod has said that it serves it.")
     confirmed_at: Moment | None = Field(None, description="When every pod had first said so.")
     pods: str = Field("0/0", description="How many pods serve it, of how many.")
+    takes_away: bool = Field(
+        default=False, description="Whether a pod that does not serve it may still serve a run that it takes away."
+    )
 
 
 class Transition(StatusModel):

@@ -45,6 +45,8 @@ from serin_core.status import Crash, ProcessCounts, Status, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "categories"
+STABLE_PATIENCE = timedelta(minutes=5)
+"""How long a server that cannot load the stable run is not ready (contracts, 2.5)."""
 
 
 class Broken(AssertionError):  # noqa: N818 - it is what the tests look for, not an error of the model
@@ -94,6 +96,7 @@ class Pod:
     """Its kubelet never refreshes the volume again."""
     is_cut_off: bool = False
     """It does not answer the operator."""
+    started_at: datetime = START
     started_from: int = -1
     """The revision in the mount when the process started."""
 
@@ -101,13 +104,18 @@ class Pod:
     def template_hash(self) -> str:
         return str(self.template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
 
-    @property
-    def ready(self) -> bool:
+    def is_ready(self, now: datetime) -> bool:
+        """What the server's /readyz says: for five minutes it waits for a stable run that it cannot load."""
         if not self.running or self.document is None or self.mounted_model is None:
             return False
         settled = all(run.run in self.loaded or run.run in self.refused for run in self.mounted_model.runs)
-        stable = self.document.stable
-        return settled and (stable is None or self.loaded.get(stable.run) == stable.digest)
+        return settled and (self.serves_stable or now - self.started_at >= STABLE_PATIENCE)
+
+    @property
+    def serves_stable(self) -> bool:
+        """Whether the stable run of its routing, if there is one, is loaded here."""
+        stable = None if self.document is None else self.document.stable
+        return stable is None or self.loaded.get(stable.run) == stable.digest
 
 
 @dataclass
@@ -150,6 +158,10 @@ class World:
         self.verdict = "pass"
         self.rules = ""
         self.trouble: ServerImage | RulesMissing | None = None
+        self.is_full = False
+        """No node has room: pods that never ran do not start."""
+        self.is_guarded = False
+        """The PodDisruptionBudget grants no eviction."""
         self.pods: dict[str, Pod] = {}
         self.children: dict[tuple[str, str], dict[str, Any]] = {}
         self.operators = [Operator("one"), Operator("two")]
@@ -265,7 +277,10 @@ class World:
             return
         pods = [pod for pod in self.pods.values() if pod.owner == resource.uid]
         operator.truth = {
-            "pods": [(pod.name, pod.running, pod.document, dict(pod.loaded), pod.ready, pod.deleting) for pod in pods],
+            "pods": [
+                (pod.name, pod.running, pod.document, dict(pod.loaded), pod.is_ready(self.now), pod.deleting)
+                for pod in pods
+            ],
             "before": resource.status,
         }
         observed = Observed(
@@ -315,9 +330,11 @@ class World:
             template=pod.template_hash,
             runs=tuple(filter(None, pod.template["metadata"]["annotations"][names.ANNOTATION_RUNS].split(","))),
             report=self._report(pod),
-            ready=pod.ready,
+            ready=pod.is_ready(self.now),
             deleting=pod.deleting,
             started=pod.running or pod.restarts > 0,
+            running_since=pod.started_at if pod.running else None,
+            trouble="" if pod.running or not self.is_full else "a pod cannot be placed: no node has room",
             announced=annotated,
             poke=pod.annotations.get(names.ANNOTATION_POKE, ""),
             crashes=tuple(pod.crashes),
@@ -368,9 +385,9 @@ class World:
                     raise Conflict
                 pod.annotations |= annotations
                 pod.version = self._bump()
-            case RemovePod(name=name, uid=uid):
+            case RemovePod(name=name, uid=uid, is_forced=is_forced):
                 pod = self.pods.get(name)
-                if pod is not None and pod.uid == uid:
+                if pod is not None and pod.uid == uid and (is_forced or not self.is_guarded):
                     pod.deleting = True
                     pod.version = self._bump()
 
@@ -396,8 +413,8 @@ class World:
         if len(new) < replicas and len(mine) <= replicas:
             self._new_pod(owner, template)
             return
-        unready = [pod for pod in old if not pod.ready]
-        ready = sum(pod.ready for pod in mine)
+        unready = [pod for pod in old if not pod.is_ready(self.now)]
+        ready = sum(pod.is_ready(self.now) for pod in mine)
         if old and (unready or ready > replicas):
             victim = (unready or old)[0]
             victim.deleting = True
@@ -439,7 +456,9 @@ class World:
                 return
             pod.mounted_model = ModelDocument.parse(model["data"][names.MODEL_KEY])
             pod.mount = text
-        pod.running = True
+        if self.is_full and pod.restarts == 0:
+            return
+        pod.running, pod.started_at = True, self.now
         pod.started_from = json.loads(pod.mount or '{"revision": -1}')["revision"]
         self.read(pod)
 
@@ -603,11 +622,9 @@ class World:
         """Every pod answers somebody; the invariants hold."""
         for pod in list(self.pods.values()):
             self.serve(pod)
-            document = pod.document
-            if pod.ready and pod.owner == self.uid and document is not None and document.stable is not None:
-                digest = pod.loaded.get(document.stable.run)
-                if digest != document.stable.digest:
-                    raise Broken(f"(f) {pod.name} is ready without the stable run")
+            is_patient = self.now - pod.started_at < STABLE_PATIENCE
+            if pod.owner == self.uid and pod.is_ready(self.now) and not pod.serves_stable and is_patient:
+                raise Broken(f"(f) {pod.name} is ready without the stable run")
 
     # ------------------------------------------------------------------------------------------- fair running
 

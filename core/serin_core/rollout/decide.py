@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from serin_core import children, gates
 from serin_core.counting import Tallies
+from serin_core.documents import RoutingDocument
 from serin_core.evidence import Verdict
 from serin_core.names import ANNOTATION_TEMPLATE
 from serin_core.observed import Observed, Resource, RulesText
@@ -23,6 +24,7 @@ from serin_core.rollout.protocol import (
     Protocol,
     routing_document,
     serves_the_routing,
+    takes_away,
 )
 from serin_core.rollout.steps import soak_of, soaked
 from serin_core.rollout.transitions import Row, take_first
@@ -79,7 +81,7 @@ def decide(resource: Resource, observed: Observed, now: datetime, *, protocol: P
     taken = take_first(look, protocol)
     if taken is not None:
         look = _onto(look, _record(look, *taken))
-    look = _onto(look, _revise(look, protocol, is_foreign=is_foreign))
+    look = _onto(look, _revise(look, protocol, before=before, is_foreign=is_foreign))
     look = _onto(
         look,
         look.status.model_copy(
@@ -185,7 +187,7 @@ def _record(look: Look, row: Row, move: Move) -> Status:
     return move.status.model_copy(update={"history": (*move.status.history, entry)[-HISTORY:]})
 
 
-def _revise(look: Look, protocol: Protocol, *, is_foreign: bool) -> Status:
+def _revise(look: Look, protocol: Protocol, *, before: Status, is_foreign: bool) -> Status:
     """Give the routing a new revision where its document changes, and a stage its number where one begins."""
     status, wanted = look.status, look.status.propagation
     running = status.candidate if status.candidate and status.candidate.state is TrialState.RUNNING else None
@@ -202,9 +204,23 @@ def _revise(look: Look, protocol: Protocol, *, is_foreign: bool) -> Status:
         status = status.model_copy(update={"candidate": running.model_copy(update={"stage": stage})})
     document = routing_document(replace(look, status=status), revision=revision, stage=stage)
     propagation = Propagation(
-        revision=revision, stage=stage, hash=document.hash(), since=look.now, pods=f"0/{len(look.serving_pods)}"
+        revision=revision,
+        stage=stage,
+        hash=document.hash(),
+        since=look.now,
+        pods=f"0/{len(look.serving_pods)}",
+        takes_away=_takes_away(look, before=before, document=document),
     )
     return status.model_copy(update={"propagation": propagation})
+
+
+def _takes_away(look: Look, *, before: Status, document: RoutingDocument) -> bool:
+    """Answer whether any document that a pod may still serve shows a run that `document` does not."""
+    wanted, found = look.status.propagation, look.observed.routing
+    served = [routing_document(replace(look, status=before), revision=wanted.revision, stage=wanted.stage)]
+    served += [found.document] if found is not None and found.document is not None else []
+    is_pending = wanted.takes_away and not wanted.confirmed
+    return is_pending or any(takes_away(one, document) for one in served)
 
 
 def _announcements(

@@ -113,6 +113,21 @@ def is_crashing(look: Look) -> bool:
     return len(look.status.crashes) >= CRASHES
 
 
+def takes_away(before: RoutingDocument, after: RoutingDocument) -> bool:
+    """7: a pod that goes on with `before` may answer somebody by a run that may not answer them any more."""
+    shown, kept = _identity(before.candidate), _identity(after.candidate)
+    stable, follower = _identity(before.stable), _identity(after.stable)
+    if shown is not None and shown == follower:
+        # Promoted: whoever goes on with `before` is answered by the same run.
+        return False
+    is_lowered = before.candidate and after.candidate and after.candidate.percent < before.candidate.percent
+    return (shown is not None and shown != kept) or bool(is_lowered) or (stable is not None and stable != follower)
+
+
+def _identity(run: ServedRun | None) -> tuple[str, str] | None:
+    return None if run is None else (run.run, run.digest)
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """All sentences that a decision asks."""

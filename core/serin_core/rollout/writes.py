@@ -36,7 +36,7 @@ class CreateChild:
 
 @dataclass(frozen=True, slots=True)
 class ApplyChild:
-    """Apply a child over the one that was read. `owners` are the others who had written to it."""
+    """Apply a child over the one that was read. `owners` are the others who own what it changes."""
 
     rendered: Json
     resource_version: str
@@ -112,7 +112,7 @@ def _child(look: Look, rendered: Json) -> Iterator[Write]:
     if found is None:
         yield CreateChild(rendered)
     elif found.is_ours and not drift.holds(found.live, rendered):
-        owners = drift.other_owners(found.live, manager=names.FIELD_MANAGER)
+        owners = drift.editors(found.live, rendered, manager=names.FIELD_MANAGER)
         yield ApplyChild(rendered, found.resource_version, owners)
 
 
@@ -148,10 +148,15 @@ def _announce(look: Look, pod: PodSeen) -> Iterator[Write]:
 
 
 def _remove(look: Look, pod: PodSeen) -> Iterator[Write]:
-    """7: in a rollback, a pod that answers with another revision for a minute goes; a silent one is left alone."""
-    candidate, since = look.status.candidate, look.status.propagation.since
-    if candidate is None or candidate.state is not TrialState.ROLLED_BACK or since is None:
-        return
+    """7: where the routing takes a run away, a pod that answers with another revision for a minute goes.
+
+    The minute counts from the decision or from the start of the pod's container, whichever is later: one that has
+    just started may not have read its routing yet. A silent pod is left alone.
+    """
+    wanted = look.status.propagation
     is_stubborn = isinstance(pod.report, PodReport) and pod.started and not serves_the_routing(pod, look)
-    if is_stubborn and not pod.deleting and look.now - since > EVICT_AFTER:
-        yield RemovePod(pod.name, pod.uid, is_forced=look.now - since > DELETE_AFTER)
+    if not wanted.takes_away or wanted.since is None or pod.deleting or not is_stubborn:
+        return
+    age = look.now - max(wanted.since, pod.running_since or wanted.since)
+    if age > EVICT_AFTER:
+        yield RemovePod(pod.name, pod.uid, is_forced=age > DELETE_AFTER)

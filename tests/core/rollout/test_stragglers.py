@@ -1,0 +1,131 @@
+"""Stragglers: a pod that goes on with a run that was taken away goes itself, however the run was taken away."""
+
+from datetime import timedelta
+
+import pytest
+from models.world import World, spec
+
+from serin_core.rollout.writes import EVICT_AFTER, RemovePod
+from serin_core.status import TrialState
+
+A, B, C = (f"run_{letter * 8}_1" for letter in "abc")
+DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B, C)}
+STEPS = [{"percent": percent, "soak": "1s"} for percent in (10, 50, 100)]
+
+
+def capped(run, percent):
+    return spec(run, canary={"percent": percent, "shadowSoak": "1s", "steps": STEPS})
+
+
+def on_trial(percent=50):
+    """A is promoted, B on trial at `percent`, and one pod will never refresh its routing again."""
+    at = World(spec(A))
+    at.registry = dict(DIGESTS)
+    at.settle(rounds=40)
+    at.edit(spec(B))
+    at.settle(until=lambda at: at.status.trial is not None and at.status.trial.percent == percent)
+    at.settle(until=lambda at: at.status.propagation.confirmed)
+    at.verdict = "unsure"
+    stuck = at.pods[min(at.pods)]
+    stuck.is_stuck = True
+    return at, stuck
+
+
+def name_the_stable_run_after_a_failure(at):
+    at.verdict = "fail"
+    at.settle(rounds=4)
+    at.edit(spec(A))
+
+
+def name_the_stable_run(at):
+    at.edit(spec(A))
+
+
+def name_a_new_run(at):
+    at.edit(spec(C))
+
+
+def lower_the_cap(at):
+    at.edit(capped(B, 0))
+
+
+def change_the_files(at):
+    other = next(pod for pod in at.pods.values() if not pod.is_stuck)
+    at.registry[B] = "sha256:" + "e" * 64
+    at.restart(other)
+
+
+def abort_the_stable_run(at):
+    at.request("abort", f"{A} by a person")
+
+
+def fail(at):
+    at.verdict = "fail"
+
+
+WAYS = (
+    fail,
+    name_the_stable_run_after_a_failure,
+    name_the_stable_run,
+    name_a_new_run,
+    lower_the_cap,
+    change_the_files,
+    abort_the_stable_run,
+)
+
+
+@pytest.mark.parametrize("take_away", WAYS, ids=lambda way: way.__name__)
+def test_a_pod_that_goes_on_with_a_run_that_was_taken_away_is_removed(take_away):
+    at, stuck = on_trial()
+    take_away(at)
+    at.settle(rounds=200)
+    assert stuck.name not in at.pods
+    assert at.status.propagation.confirmed
+
+
+def test_a_pod_that_is_slow_in_a_raise_is_left_alone():
+    at, stuck = on_trial(10)
+    at.verdict = "pass"
+    at.settle(rounds=200)
+    assert at.status.trial.percent == 50
+    assert stuck.name in at.pods
+
+
+def test_a_silent_pod_is_left_alone():
+    at, stuck = on_trial()
+    stuck.is_cut_off = True
+    at.verdict = "fail"
+    at.settle(rounds=400)
+    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert stuck.name in at.pods
+    assert not at.status.propagation.confirmed
+
+
+def test_a_pod_is_deleted_where_no_eviction_is_granted():
+    at, stuck = on_trial()
+    at.is_guarded = True
+    at.verdict = "fail"
+    at.settle(rounds=200)
+    assert stuck.name in at.pods
+    at.settle(rounds=100)
+    assert stuck.name not in at.pods
+
+
+def test_long_after_a_rollback_a_new_pod_has_its_minute():
+    at, _stuck = on_trial()
+    old = at.routing_text()
+    at.verdict = "fail"
+    at.settle(rounds=200)
+    at.tick(timedelta(days=3).total_seconds())
+    at.pods[min(at.pods)].deleting = True
+    at.finish_deletions()
+    at.roll()
+    new = at.pods[max(at.pods, key=lambda name: int(name.split("-")[1]))]
+    at.start(new, mount=old)
+    at.load(new)
+    decision = at.whole_pass(at.operators[0])
+    assert not [write for write in decision.writes if isinstance(write, RemovePod)]
+    new.is_stuck = True
+    at.tick(EVICT_AFTER.total_seconds() + 1)
+    decision = at.whole_pass(at.operators[0])
+    assert [write.is_forced for write in decision.writes if isinstance(write, RemovePod)] == [False]
