@@ -66,17 +66,17 @@ class Applier:
         text = intent.status.model_dump(mode="json", exclude_none=True)
         await self._cluster.put_status(subject.namespace, subject.name, text, intent.resource_version)
 
-    async def perform(self, subject: Subject, writes: Iterable[Write]) -> tuple[str, ...]:
+    async def perform(self, subject: Subject, writes: Iterable[Write], now: datetime) -> tuple[str, ...]:
         """Perform all writes in order, and answer what was refused and why. Raises ClusterError for all else."""
         refusals = []
         for write in writes:
             try:
-                await self._perform(subject, write)
+                await self._perform(subject, write, now)
             except RefusedError as error:
                 refusals.append(str(error))
         return tuple(refusals)
 
-    async def _perform(self, subject: Subject, write: Write) -> None:
+    async def _perform(self, subject: Subject, write: Write, now: datetime) -> None:
         namespace = subject.namespace
         match write:
             case PutStatus():
@@ -87,6 +87,10 @@ class Applier:
                 await self._cluster.apply(rendered, version)
                 what = f"{rendered['kind']} {rendered['metadata']['name']}"
                 log.info("%s: applied %s over %s", subject, what, ", ".join(owners) or "its own last state")
+                # A change of the routing is a new revision, and was announced as one.
+                if owners and names.ROUTING_KEY not in rendered.get("data", {}):
+                    message = f"{what} was changed by {', '.join(owners)}; it is put back."
+                    await self.announce(subject, (Announcement("ChildPutBack", message, is_warning=True),), now)
             case DeleteChild(kind=kind, name=child, resource_version=version):
                 await self._gone_is_fine(kind, namespace, child, resource_version=version)
             case AnnotatePod(name=pod, uid=uid, announced=announced, annotations=annotations):

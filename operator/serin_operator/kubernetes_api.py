@@ -14,12 +14,13 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
-from serin_core import names
+from serin_core import drift, names
 from serin_core.observed import Json
 from serin_operator.ports import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
+_AS_US: Final = {"fieldManager": names.FIELD_MANAGER}
 _TURNS: Final = 5
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _PATHS: Final[Mapping[str, str]] = {
@@ -87,8 +88,7 @@ class KubernetesApi:
         await self._create("Event", rendered["metadata"]["namespace"], rendered)
 
     async def _create(self, kind: str, namespace: str, rendered: Json) -> Json:
-        query = {"fieldManager": names.FIELD_MANAGER}
-        return await self._request("POST", _path(kind, namespace), query=query, body=rendered)
+        return await self._request("POST", _path(kind, namespace), query=_AS_US, body=rendered)
 
     async def _turn_into_apply(self, path: str, live: Json) -> None:
         for index, entry in enumerate(live["metadata"].get("managedFields", [])):
@@ -105,7 +105,10 @@ class KubernetesApi:
         """See ports.Kubernetes."""
         metadata = rendered["metadata"] | {"resourceVersion": resource_version}
         path = _path(rendered["kind"], metadata["namespace"], metadata["name"])
-        await self._apply(path, rendered | {"metadata": metadata})
+        applied = await self._apply(path, rendered | {"metadata": metadata})
+        kept = drift.without_additions(applied, rendered)
+        if kept != applied and not drift.holds(applied, rendered):
+            await self._request("PUT", path, query=_AS_US, body=kept)
 
     async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
         """See ports.Kubernetes."""
@@ -142,9 +145,9 @@ class KubernetesApi:
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
         await self._request("POST", f"{_path('Pod', namespace, name)}/eviction", body=body)
 
-    async def _apply(self, path: str, body: Json) -> None:
-        query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
-        await self._request("PATCH", path, query=query, body=body, content_type=APPLY)
+    async def _apply(self, path: str, body: Json) -> Json:
+        query = _AS_US | {"force": "true"}
+        return await self._request("PATCH", path, query=query, body=body, content_type=APPLY)
 
     async def _request(
         self,

@@ -91,10 +91,6 @@ async def run(settings: Settings) -> None:
             after = None if result.requeue_after is None else result.requeue_after.total_seconds()
             return Again(after, is_settled=result.is_settled)
 
-        def wake(key: Key) -> None:
-            telemetry.heard()
-            queue.add(key)
-
         # Workers are made before kopf starts: it takes tasks that appear later for its own, and waits for them.
         workers = [
             asyncio.create_task(work(queue, handle, deadline=DEADLINE, failed=telemetry.failed))
@@ -103,7 +99,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(_end, workers)
         where = ", ".join(settings.namespaces) or "all namespaces"
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
-        await watch(wake, namespaces=settings.namespaces, ready=ready)
+        await watch(queue.add, heard=telemetry.heard, namespaces=settings.namespaces, ready=ready)
 
 
 async def _end(workers: list[asyncio.Task[None]]) -> None:

@@ -54,7 +54,7 @@ class Kubernetes(Protocol):
         """Make an Event, which is never applied again. Raises ConflictError if it is there."""
 
     async def apply(self, rendered: Json, resource_version: str) -> None:
-        """Apply over the version that was read. Raises ConflictError if it is another by now."""
+        """Apply over the version that was read, so that `drift.holds`. Raises ConflictError if it is another by now."""
 
     async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
         """Replace a SuggestionModel's status, if the object is still at this version."""

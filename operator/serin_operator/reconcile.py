@@ -103,7 +103,7 @@ class Reconciler:
             if isinstance(intent, PutStatus):
                 await self._applier.put(subject, intent)
         try:
-            return await self._applier.perform(subject, rest)
+            return await self._applier.perform(subject, rest, now)
         finally:
             # What status says has happened is told, whatever becomes of the rest; a rollback's routing goes first.
             for announcement in decision.announcements:

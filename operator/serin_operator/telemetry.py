@@ -41,7 +41,7 @@ class Telemetry:
         )
         self.last_event = Gauge(
             "serin_operator_watch_last_event_timestamp_seconds",
-            "When the API server last told of anything.",
+            "When the API server last told of anything, be it news or not.",
             registry=self.registry,
         )
         depth_gauge = Gauge(

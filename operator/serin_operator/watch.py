@@ -12,12 +12,25 @@ from typing import Any
 import kopf
 
 from serin_core import names
+from serin_operator.news import News
 from serin_operator.reconcile import Key
 
+CHILDREN = (
+    ("v1", "pods"),
+    ("v1", "services"),
+    ("v1", "serviceaccounts"),
+    ("apps", "v1", "deployments"),
+    ("policy", "v1", "poddisruptionbudgets"),
+)
+"""What is watched by our label alone. The API server sends no others, and kopf remembers no others."""
 
-def build_registry(wake: Callable[[Key], None]) -> kopf.OperatorRegistry:
-    """Answer the handlers: our resources by themselves, what we make by the label that names its resource."""
-    registry = kopf.OperatorRegistry()
+
+def build_registry(wake: Callable[[Key], None], heard: Callable[[], None]) -> kopf.OperatorRegistry:
+    """Answer the handlers: our resources by themselves, what we make by the label that names its resource.
+
+    ConfigMaps come whole: the rules are people's own and carry no label (docs/decisions/0031).
+    """
+    registry, news = kopf.OperatorRegistry(), News()
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -26,16 +39,26 @@ def build_registry(wake: Callable[[Key], None]) -> kopf.OperatorRegistry:
         return kopf.login_with_service_account(**kwargs)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
-    async def resource_event(namespace: str | None, name: str, **_: Any) -> None:
-        wake(Key(namespace or "", name))
+    async def resource_event(namespace: str | None, name: str, body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's own name
+        heard()
+        key = Key(namespace or "", name)
+        if news.note(key, body, is_deleted=type == "DELETED"):
+            wake(key)
 
-    labels = {names.LABEL_MODEL: kopf.PRESENT}
-
-    @kopf.on.event("v1", "pods", labels=labels, registry=registry)
-    @kopf.on.event("v1", "configmaps", labels=labels, registry=registry)
-    @kopf.on.event("apps", "v1", "deployments", labels=labels, registry=registry)
     async def child_event(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
+        heard()
         wake(Key(namespace or "", labels[names.LABEL_MODEL]))
+
+    for child in CHILDREN:
+        kopf.on.event(*child, labels={names.LABEL_MODEL: kopf.PRESENT}, registry=registry)(child_event)
+
+    @kopf.on.event("v1", "configmaps", registry=registry)
+    async def config_map_event(namespace: str | None, name: str, labels: kopf.Labels, **_: Any) -> None:
+        heard()
+        for key in news.readers(namespace or "", name):
+            wake(key)
+        if names.LABEL_MODEL in labels:
+            wake(Key(namespace or "", labels[names.LABEL_MODEL]))
 
     return registry
 
@@ -48,14 +71,18 @@ def build_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.queueing.idle_timeout = 1
+    for child in CHILDREN:
+        settings.watching.label_selectors[child] = names.LABEL_MODEL
     settings.persistence.finalizer = f"{names.GROUP}/unused"
     return settings
 
 
-async def watch(wake: Callable[[Key], None], *, namespaces: tuple[str, ...], ready: asyncio.Event) -> None:
+async def watch(
+    wake: Callable[[Key], None], *, heard: Callable[[], None], namespaces: tuple[str, ...], ready: asyncio.Event
+) -> None:
     """Watch until cancelled. Raises whatever ends kopf; the process then ends too, and is started anew."""
     await kopf.operator(
-        registry=build_registry(wake),
+        registry=build_registry(wake, heard),
         settings=build_settings(),
         ready_flag=ready,
         standalone=True,

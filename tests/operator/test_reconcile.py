@@ -312,3 +312,16 @@ def test_transitions_are_counted_by_their_event():
         return telemetry.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
 
     assert (count("Begun"), count("Drained"), count("Promoted")) == (1, 1, 0)
+
+
+def test_a_child_that_is_put_back_names_who_had_changed_it():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        look(cluster)
+    service = cluster.objects["Service", "default", "categories"]
+    service["spec"]["selector"]["nobody"] = "matches"
+    fields = {"f:spec": {"f:selector": {}}}
+    service["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": fields}]
+    look(cluster)
+    assert "nobody" not in cluster.objects["Service", "default", "categories"]["spec"]["selector"]
+    assert told(cluster)["ChildPutBack"] == "Service categories was changed by kubectl-edit; it is put back."
