@@ -29,6 +29,10 @@ class StatusModel(BaseModel):
     )
 
 
+BEING_REPLACED = ""
+"""The template of a candidate whose pods come, or may come, from several."""
+
+
 class TrialState(StrEnum):
     """How far the candidate has come."""
 
@@ -80,7 +84,10 @@ class Candidate(StatusModel):
     soaking_since: Moment | None = Field(None, description="Since when the soak is running; absent while it is not.")
     attempt: int = Field(1, description="How often this run has been tried.")
     attempt_started_at: Moment = Field(description="When this attempt began.")
-    template: str = Field("", description="The pod template under which the stage counts.")
+    template: str = Field(
+        BEING_REPLACED,
+        description="The pod template under which the stage counts; empty while pods are being replaced.",
+    )
     promote_full: bool = Field(default=False, description="A person asked to skip soaks and metric gates.")
     proven_at: Moment | None = Field(None, description="When it was proven at a cap below 100 percent.")
 

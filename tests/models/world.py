@@ -41,7 +41,7 @@ from serin_core.rollout.writes import (
     Write,
 )
 from serin_core.routing import Ignored, Route, admit, route
-from serin_core.status import Crash, ProcessCounts, Status, TrialState
+from serin_core.status import BEING_REPLACED, Crash, ProcessCounts, Status, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "categories"
@@ -584,6 +584,8 @@ class World:
         )
         if before is None or not (started or raised or promoted):
             return
+        if not started and was is not None and was.template == BEING_REPLACED:
+            raise Broken("(c) moved forward while pods were being replaced")
         judged = now if started else was
         wanted = before.propagation
         ready = 0
@@ -602,6 +604,9 @@ class World:
         if trial is None or trial.stage is None or trial.stage_started_at is None:
             return
         configs = self.configs[self.uid, trial.stage]
+        if trial.template == BEING_REPLACED:
+            # Pods of several templates serve the stage; nothing moves forward by it any more, see `_check_forward`.
+            configs = {config[:-1] for config in configs}
         if len(configs) > 1:
             raise Broken(f"(c) the evidence of stage {trial.stage} mixes decisions of {sorted(map(str, configs))}")
 

@@ -185,6 +185,18 @@ def _before_running(look: Look) -> Situation | None:
             return None
 
 
+def _template_changed(look: Look) -> Situation | None:
+    candidate, pods = look.status.candidate, look.observed.pods
+    if candidate is None or candidate.template == look.template:
+        return None
+    replaced = sum(pod.template == look.template for pod in pods)
+    message = (
+        f"Holding at {candidate.percent:g} %: the pod template changed and waits for its pods, "
+        f"{replaced} of {len(pods)} are replaced; until then a gate that fails still takes the run back."
+    )
+    return Situation("RolloutProgressing", message, _kept(candidate))
+
+
 def _metrics_unavailable(look: Look) -> Situation | None:
     candidate, reading = look.status.candidate, look.observed.reading
     if candidate is None or candidate.stage_started_at is None:
@@ -250,6 +262,7 @@ _SITUATIONS: tuple[Callable[[Look], Situation | None], ...] = (
     _pods_unavailable,
     _promoted,
     _before_running,
+    _template_changed,
     _metrics_unavailable,
     _at_cap,
     _suspended,

@@ -14,7 +14,7 @@ def stage_is_confirmed(look: Look, protocol: Protocol) -> Move | None:
     candidate = look.status.candidate
     if candidate is None or candidate.stage is None or candidate.stage_started_at is not None:
         return None
-    if candidate.template != look.template or not protocol.may_move_forward(look):
+    if not protocol.may_move_forward(look):
         return None
     soaking_since = None if look.spec.suspend else look.now
     started = candidate.model_copy(update={"stage_started_at": look.now, "soaked": 0.0, "soaking_since": soaking_since})

@@ -4,16 +4,20 @@ from serin_core.acceptance import Limits, Rejected, judge_acceptance
 from serin_core.pods import LoadState, PodReport, RunOnPod
 from serin_core.rollout.move import COUNT_ANEW, OVER, Move, on_trial
 from serin_core.rollout.protocol import Look, Protocol
-from serin_core.status import TemplateRun, TrialState
+from serin_core.status import BEING_REPLACED, TemplateRun, TrialState
 
 
 def template_changed(look: Look, _protocol: Protocol) -> Move | None:
-    """Rules, image or pod settings were edited in mid-trial: nothing counts until every pod is replaced."""
+    """Rules, image or pod settings were edited in mid-trial: nothing moves forward until every pod is replaced.
+
+    The stage's clock and counts stay until then: pods go on serving its share, and what is bad must still be able to
+    take it back. That the edit is undone does not bring the template back under which the stage counted.
+    """
     candidate = look.status.candidate
-    if candidate is None or candidate.template == look.template or candidate.stage_started_at is None:
+    if candidate is None or candidate.template in (BEING_REPLACED, look.template):
         return None
-    stopped = candidate.model_copy(update={"stage_started_at": None, "soaking_since": None, "soaked": 0.0})
-    return Move(on_trial(look, stopped), candidate.run_id, "The pod template changed: every pod is replaced first.")
+    waiting = candidate.model_copy(update={"template": BEING_REPLACED})
+    return Move(on_trial(look, waiting), candidate.run_id, "The pod template changed: every pod is replaced first.")
 
 
 def pods_are_replaced(look: Look, protocol: Protocol) -> Move | None:

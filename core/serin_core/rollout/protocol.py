@@ -69,9 +69,14 @@ def is_drained(look: Look) -> bool:
 
 
 def may_move_forward(look: Look) -> bool:
-    """2: confirmed, and every ready pod, at least one, has loaded the candidate's very run and digest."""
+    """2: confirmed, and every ready pod, at least one, has loaded the candidate's very run and digest.
+
+    6: and the stage counts under the template that is wanted.
+    """
     candidate = look.status.candidate
-    if candidate is None or candidate.digest is None or not look.ready_pods or not is_confirmed(look):
+    if candidate is None or candidate.digest is None or candidate.template != look.template:
+        return False
+    if not look.ready_pods or not is_confirmed(look):
         return False
     return all(_has_loaded(pod, candidate) for pod in look.ready_pods)
 

@@ -1,0 +1,65 @@
+"""A template that is edited in mid-stage delays what moves forward, never what takes back."""
+
+from models.world import World, spec
+
+from serin_core.status import BEING_REPLACED, TrialState
+
+A = "run_aaaaaaaa_1"
+DIGESTS = {A: "sha256:" + "a" * 64}
+SMALL = {"replicas": 2, "token": {"secretName": "token"}, "resources": {"requests": {"cpu": "1m"}}}
+
+
+def is_at_half(at):
+    trial = at.status and at.status.trial
+    return bool(trial and trial.percent == 50 and trial.stage_started_at)
+
+
+def edited_at_half():
+    at = World(spec(A))
+    at.registry = dict(DIGESTS)
+    at.settle(until=is_at_half)
+    at.verdict = "unsure"
+    at.is_full = True
+    at.edit(spec(A, server=SMALL))
+    at.settle(rounds=10)
+    return at
+
+
+def test_while_pods_are_awaited_a_gate_that_fails_still_takes_the_run_back():
+    at = edited_at_half()
+    assert at.status.trial.percent == 50
+    at.verdict = "fail"
+    at.settle(rounds=10)
+    assert at.status.candidate.state is TrialState.ROLLED_BACK
+
+
+def test_while_pods_are_awaited_nothing_moves_forward():
+    at = edited_at_half()
+    at.verdict = "pass"
+    at.request("promote", f"{A} 50 by a person")
+    at.settle(rounds=30)
+    assert at.status.trial.percent == 50
+    assert at.status.trial.template == BEING_REPLACED
+
+
+def test_the_condition_says_what_is_awaited():
+    at = edited_at_half()
+    at.is_full = False
+    at.whole_pass(at.operators[0])
+    at.pods = {name: pod for name, pod in at.pods.items() if pod.running}
+    at.whole_pass(at.operators[0])
+    ready = at.status.conditions[0]
+    assert (ready.status, ready.reason) == ("Unknown", "RolloutProgressing")
+    assert "the pod template changed and waits for its pods, 0 of 2 are replaced" in ready.message
+
+
+def test_an_edit_that_is_undone_counts_anew_as_well():
+    at = edited_at_half()
+    stage = at.status.trial.stage
+    at.is_full = False
+    at.edit(spec(A))
+    at.settle(rounds=10)
+    assert at.status.trial.stage > stage
+    at.verdict = "pass"
+    at.settle(rounds=40)
+    assert at.status.phase == "Promoted"
