@@ -12,9 +12,10 @@ from serin_core import gates
 from serin_core.counting import Unreadable
 from serin_core.evidence import Verdict
 from serin_core.observed import RulesMissing
-from serin_core.rollout.protocol import Look
+from serin_core.pods import LoadState, PodReport
+from serin_core.rollout.protocol import Look, has_loaded
 from serin_core.rollout.steps import soak_of, soaked
-from serin_core.status import Candidate, Condition, Phase, TrialState
+from serin_core.status import Candidate, Condition, Phase, RunInUse, TrialState
 
 SILENCE = timedelta(seconds=60)
 """How long a stage may be without any series before Prometheus is called silent."""
@@ -152,23 +153,47 @@ def _child_refused(look: Look) -> Situation | None:
 def _pods_unavailable(look: Look) -> Situation | None:
     troubles = sorted({pod.trouble for pod in look.observed.pods if pod.trouble and not pod.deleting})
     troubles += [look.observed.trouble] if look.observed.trouble else []
+    troubles += _without_the_stable_run(look)
     if not troubles:
         return None
     return Situation("PodsUnavailable", f"Holding: {'; '.join(troubles)}.", ready=_ready_of_promoted(look))
 
 
+def _without_the_stable_run(look: Look) -> list[str]:
+    """Say why pods, ready or not, do not answer by the stable run; a ready one answers by the rules instead."""
+    stable = look.status.stable
+    if stable is None:
+        return []
+    reports = [pod.report for pod in look.observed.pods if not pod.deleting]
+    runs = [report.run(stable.run_id) for report in reports if isinstance(report, PodReport)]
+    refusals = {run.reason for run in runs if run is not None and run.state is LoadState.REFUSED}
+    return [f"a pod cannot load {stable.run_id}: {reason}" for reason in sorted(refusals)]
+
+
+def _is_served(look: Look) -> bool:
+    """Answer whether every pod confirms the routing, and every ready one, at least one, has loaded the stable run."""
+    stable, ready = look.status.stable, look.ready_pods
+    return stable is not None and look.status.propagation.confirmed and bool(ready) and not _lacking(look, stable)
+
+
+def _lacking(look: Look, stable: RunInUse) -> int:
+    return sum(not has_loaded(pod, stable) for pod in look.ready_pods)
+
+
 def _ready_of_promoted(look: Look) -> Answer:
-    is_promoted = look.status.candidate is None and look.status.stable is not None
-    return "True" if is_promoted and look.status.propagation.confirmed and look.ready_pods else "Unknown"
+    return "True" if look.status.candidate is None and _is_served(look) else "Unknown"
 
 
 def _promoted(look: Look) -> Situation | None:
     stable, progress = look.status.stable, look.status.propagation
     if look.status.candidate is not None or stable is None:
         return None
-    if look.spec.server.replicas == 0 or (progress.confirmed and look.ready_pods):
+    if look.spec.server.replicas == 0 or _is_served(look):
         message = f"{stable.run_id} answers everybody, confirmed by {progress.pods} pods."
         return Situation("Promoted", message, ready="True", is_reconciling=False)
+    if lacking := _lacking(look, stable):
+        message = f"{lacking} ready pods have not loaded {stable.run_id} as {stable.digest}; the rules answer there."
+        return Situation("PodsUnavailable", message)
     return Situation("Promoting", f"{stable.run_id} is promoted; {progress.pods} pods confirm so far.")
 
 

@@ -78,12 +78,13 @@ def may_move_forward(look: Look) -> bool:
         return False
     if not look.ready_pods or not is_confirmed(look):
         return False
-    return all(_has_loaded(pod, candidate) for pod in look.ready_pods)
+    return all(has_loaded(pod, candidate) for pod in look.ready_pods)
 
 
-def _has_loaded(pod: PodSeen, candidate: Candidate) -> bool:
-    found = pod.report.run(candidate.run_id) if isinstance(pod.report, PodReport) else None
-    return found is not None and found.state is LoadState.LOADED and found.digest == candidate.digest
+def has_loaded(pod: PodSeen, wanted: Candidate | RunInUse) -> bool:
+    """Answer whether this pod says that it has loaded this very run and digest."""
+    found = pod.report.run(wanted.run_id) if isinstance(pod.report, PodReport) else None
+    return found is not None and found.state is LoadState.LOADED and found.digest == wanted.digest
 
 
 def is_replaced(look: Look) -> bool:

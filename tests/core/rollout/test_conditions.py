@@ -86,6 +86,22 @@ def unseen_change():
     return at
 
 
+def without_room():
+    at = running()
+    at.is_full = True
+    at.rules = "other"
+    at.settle(rounds=5)
+    return at
+
+
+def emptied():
+    at = promoted()
+    at.registry = {}
+    at.rules = "other"
+    at.settle(rounds=700)
+    return at
+
+
 SITUATIONS = {
     "under way": (running, "Shadow", ("Unknown", "RolloutProgressing"), True, False, True, "Progressing"),
     "promoted": (promoted, "Promoted", ("True", "Promoted"), False, False, True, "Healthy"),
@@ -95,6 +111,8 @@ SITUATIONS = {
     "missing in the registry": (missing, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
     "Prometheus unreachable": (blind, "Shadow", ("Unknown", "MetricsUnavailable"), True, False, True, "Progressing"),
     "no gate can judge": (no_gate, "Shadow", ("Unknown", "NoGate"), True, False, True, "Progressing"),
+    "pods cannot be placed": (without_room, "Shadow", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
+    "pods cannot load": (emptied, "Promoted", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
     "suspended": (suspended, "Suspended", ("Unknown", "Suspended"), True, False, True, "Suspended"),
 }
 
@@ -137,6 +155,16 @@ def test_a_change_that_the_operator_has_not_seen_is_progressing():
     at = unseen_change()
     found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation)
     assert found["status"] == "Progressing"
+
+
+def test_a_stable_run_that_new_pods_cannot_load_is_served_while_the_former_pods_wait_for_them():
+    at = promoted()
+    at.registry = {}
+    at.rules = "other"
+    at.settle(rounds=20)
+    ready = at.status.conditions[0]
+    assert (ready.status, ready.reason) == ("True", "PodsUnavailable")
+    assert ready.message == f"Holding: a pod cannot load {A}: it is not in the registry."
 
 
 def test_an_object_without_status_is_progressing():
