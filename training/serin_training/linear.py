@@ -32,7 +32,7 @@ _ALPHA: Final = 3e-6
 """The strength of the penalty on 17,000 rows and more."""
 _ALPHA_ROWS: Final = 0.05
 """The same on fewer rows, times the rows."""
-_FEW_ROWS: Final = 100_000
+FEW_ROWS: Final = 100_000
 """On fewer rows than these a rare word counts for more, as in TF-IDF; on more it makes new merchants worse."""
 _RARITY: Final = 0.2
 """Brings the usual rarity of a word to about 1, so that the same penalty fits."""
@@ -56,11 +56,15 @@ class Lesson:
     merchants: Ints
     """A number a merchant."""
     classes: int
+    is_small: bool
+    """Whether the whole lesson, of which this may be a part, has fewer than FEW_ROWS rows."""
 
     def before(self, end: int) -> "Lesson":
         """Answer the rows before `end`, of these the newest MOST_OLDER."""
         part = slice(max(0, end - MOST_OLDER), end)
-        return Lesson(self.matrix[part], self.labels[part], self.days[part], self.merchants[part], self.classes)
+        return Lesson(
+            self.matrix[part], self.labels[part], self.days[part], self.merchants[part], self.classes, self.is_small
+        )
 
     def weights(self) -> Floats:
         """Answer how much each row weighs, on average 1."""
@@ -79,6 +83,7 @@ def lesson_of(rows: Sequence[Labelled], matrix: csr_matrix, labels: Ints, *, cla
         days=np.array([row.at.timestamp() / 86_400 for row in rows]),
         merchants=np.array([merchants.setdefault(row.transaction.merchant, len(merchants)) for row in rows]),
         classes=classes,
+        is_small=len(rows) < FEW_ROWS,
     )
 
 
@@ -124,7 +129,7 @@ def fit_linear(lesson: Lesson, *, seed: int) -> Linear:
 def _rarity(lesson: Lesson) -> Floats:
     """Answer what each word's value is multiplied by while fitting: log((1 + rows) / (1 + rows with it)), scaled."""
     rows, words = lesson.matrix.shape
-    if rows >= _FEW_ROWS:
+    if not lesson.is_small:
         return np.ones(words)
     found: Floats = _RARITY * np.log((1 + rows) / (1 + np.bincount(lesson.matrix.indices, minlength=words)))
     return found
