@@ -28,6 +28,7 @@ _WIDE = (
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is Ready, or not."),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', "The same in a sentence."),
 )
+_RULES = "x-kubernetes-validations"
 _DROPPED = frozenset({"title", "$defs", "discriminator"})
 
 
@@ -122,7 +123,9 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json
     out: Json = {}
     for key, value in node.items():
         if key not in _DROPPED and not (key == "default" and value is None):
-            out |= _keyword(key, value, definitions)
+            said = _keyword(key, value, definitions)
+            stated = out.get(_RULES, []) + said.get(_RULES, [])
+            out |= said | ({_RULES: stated} if stated else {})
     if "properties" in out and "default" in out:
         # Kubernetes fills an empty object with its fields' own defaults.
         out["default"] = {}
@@ -140,7 +143,7 @@ def _keyword(key: str, value: Any, definitions: Mapping[str, Any]) -> Json:  # n
             # "No other fields" is what pruning and strict validation see to; a map's values keep their schema.
             return {key: _structural(value, definitions)} if isinstance(value, Mapping) else {}
         case "propertyNames":
-            return {}
+            return rules(*_rules_of_keys(value))
         case "const":
             return {"enum": [value]}
         case "exclusiveMinimum":
@@ -151,6 +154,23 @@ def _keyword(key: str, value: Any, definitions: Mapping[str, Any]) -> Json:  # n
             return {key: _one_paragraph(value)}
         case _:
             return {key: value}
+
+
+def _rules_of_keys(keys: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Answer as CEL what JSON schema says of a map's keys: a structural schema has no keyword for it."""
+    stated = []
+    for keyword, value in keys.items():
+        match keyword:
+            case "enum":
+                listed = ", ".join(f"'{one}'" for one in value)
+                stated.append((f"self.all(k, k in [{listed}])", f"keys must be among {', '.join(value)}"))
+            case "maxLength":
+                stated.append((f"self.all(k, k.size() <= {value})", f"keys must have at most {value} characters"))
+            case "type":
+                pass
+            case _:
+                raise NotImplementedError(f"no rule is known for keys with {keyword}")
+    return stated
 
 
 def _without_defaults(node: Any) -> Any:

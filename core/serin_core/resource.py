@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, Stric
 from pydantic.alias_generators import to_camel
 
 from serin_core.documents import Thresholds as ServedThresholds
+from serin_core.drift import quantity
 from serin_core.durations import Duration
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
@@ -230,8 +231,22 @@ class Store(SpecModel):
 Quantity = Annotated[str, Field(max_length=24, pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 
 
+# The API server checks the default {} before it fills in the defaults of its fields: hence has().
+_WITHIN_LIMITS = (
+    "!has(self.requests) || !has(self.limits) || ['cpu', 'memory'].all(k, !(k in self.requests) || !(k in self.limits)"
+    " || quantity(self.requests[k]).compareTo(quantity(self.limits[k])) <= 0)"
+)
+_ASKS_FOR_TOO_MUCH = "requests must not be above limits, neither of cpu nor of memory"
+
+
 class Resources(SpecModel):
     """What the server container asks for, and its bounds."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (_WITHIN_LIMITS, _ASKS_FOR_TOO_MUCH),
+        )
+    )
 
     requests: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
         {"cpu": "100m", "memory": "256Mi"},
@@ -240,6 +255,16 @@ class Resources(SpecModel):
     limits: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
         {"memory": "1Gi"}, description="Most cpu and memory, for example {memory: 1Gi}."
     )
+
+    @model_validator(mode="after")
+    def _asks_for_what_it_may_have(self) -> Self:
+        if any(
+            quantity(self.requests[name]) > quantity(most)
+            for name, most in self.limits.items()
+            if name in self.requests
+        ):
+            raise ValueError(_ASKS_FOR_TOO_MUCH)
+        return self
 
 
 class Server(SpecModel):

@@ -1,6 +1,7 @@
 """The CRD and the models say the same, and the schema is one that an API server takes."""
 
 import importlib.util
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from kubernetes.utils.quantity import parse_quantity
 from pydantic import ValidationError
 
 from serin_core.crd import definition, schema
@@ -95,7 +97,18 @@ def test_defaults_of_the_schema_are_those_of_the_models():
     assert filled == model.model_dump(mode="json", exclude_none=True)
 
 
-quantity = st.sampled_from(["100m", "1", "256Mi", "", "much"])
+quantity = st.sampled_from(["100m", "1", "1.5", "256Mi", "2Gi", "3e3", "", "much"])
+amounts = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storage"]), quantity, max_size=3)
+server = st.fixed_dictionaries(
+    {"token": st.just({"secretName": "tokens"})},
+    optional={
+        "replicas": st.sampled_from([-1, 0, 2, 1001, "two"]),
+        "resources": st.fixed_dictionaries({}, optional={"requests": amounts, "limits": amounts}),
+        "rules": st.sampled_from([{"configMapName": "rules"}, {"configMapName": "Rules"}, {}]),
+        "store": st.sampled_from([{}, {"postgres": {"secretName": "db"}}, {"sqlite": {}}]),
+    },
+)
+category = st.sampled_from(["Dining", "", "D" * 128, "D" * 129])
 number = st.sampled_from([-1, 0, 0.5, 0.7, 1, 10, 50, 100, 101, "ten"])
 duration = st.sampled_from(["24h", "90s", "1h30m", "250ms", "0s", "24", "1 day", "", "99999h", 7])
 step = st.fixed_dictionaries({"percent": number}, optional={"soak": duration, "weight": number})
@@ -104,7 +117,7 @@ gate = st.fixed_dictionaries(
     optional={"atLeast": number, "disabled": st.booleans()},
 )
 spec = st.fixed_dictionaries(
-    {"runID": st.sampled_from(["run_1a2b3c4d_1", "run_xyz", ""]), "server": st.just(MINIMAL["server"])},
+    {"runID": st.sampled_from(["run_1a2b3c4d_1", "run_xyz", ""]), "server": server},
     optional={
         "digest": st.sampled_from(["sha256:" + "a" * 64, "sha256:1"]),
         "shadow": st.sampled_from([True, False, "yes"]),
@@ -112,7 +125,7 @@ spec = st.fixed_dictionaries(
             {}, optional={"percent": number, "shadowSoak": duration, "steps": st.lists(step, max_size=3)}
         ),
         "thresholds": st.fixed_dictionaries(
-            {}, optional={"default": number, "perClass": st.dictionaries(st.just("Dining"), number)}
+            {}, optional={"default": number, "perClass": st.dictionaries(category, number)}
         ),
         "gates": st.fixed_dictionaries({}, optional={"metrics": st.lists(gate, max_size=2)}),
         "analysis": st.fixed_dictionaries({}, optional={"alphaPromote": number, "interval": duration}),
@@ -137,6 +150,16 @@ def openapi_to_json_schema(node):
     return out
 
 
+DEFAULT_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
+
+
+def amount(text):
+    try:
+        return parse_quantity(text)
+    except ValueError:
+        return Decimal(0)
+
+
 VALIDATOR = Draft202012Validator(openapi_to_json_schema(SPEC))
 
 
@@ -156,11 +179,15 @@ def cel_refuses(body):
     interval = analysis.get("interval")
     too_short = interval is not None and not bad(interval) and parse_duration(interval).total_seconds() < 1
     names = [gate["name"] for gate in body.get("gates", {}).get("metrics", [])]
+    resources = DEFAULT_RESOURCES | body["server"].get("resources", {})
     return (
         any(one is not None and bad(one) for one in durations)
         or any(a >= b for a, b in pairwise(percents))
         or too_short
         or len(set(names)) < len(names)
+        or any(len(name) > 128 for name in body.get("thresholds", {}).get("perClass", {}))
+        or any(name not in ("cpu", "memory") for amounts in resources.values() for name in amounts)
+        or any(amount(resources["requests"].get(one, "0")) > amount(most) for one, most in resources["limits"].items())
     )
 
 
