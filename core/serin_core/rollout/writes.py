@@ -1,5 +1,8 @@
 """What a decision has to write, in order: intent into status first, then the children rendered from it.
 
+Of these the routing is first, with its announcements to pods and the removal of those that do not listen: what takes a
+run back must not wait for a Deployment that a conflict or a policy refuses.
+
 Every write carries the resourceVersion that was read in gather; a conflict ends the pass. Writes are values; the shell
 performs them one by one, and so does the protocol's test.
 """
@@ -85,6 +88,8 @@ def plan(look: Look, *, before: Status | None) -> tuple[Write, ...]:
     if look.status != before:
         writes.append(PutStatus(look.status, resource.resource_version))
     writes += _routing(look)
+    writes += (write for pod in look.observed.pods for write in _announce(look, pod))
+    writes += (write for pod in look.observed.pods for write in _remove(look, pod))
     for rendered in (
         children.service_account(resource),
         children.service(resource),
@@ -92,8 +97,6 @@ def plan(look: Look, *, before: Status | None) -> tuple[Write, ...]:
     ):
         writes += _child(look, rendered)
     writes += _pods_of(look)
-    writes += (write for pod in look.observed.pods for write in _announce(look, pod))
-    writes += (write for pod in look.observed.pods for write in _remove(look, pod))
     return tuple(writes)
 
 
