@@ -14,7 +14,7 @@ from serin_core.evidence import Verdict
 from serin_core.observed import RulesMissing
 from serin_core.pods import LoadState, PodReport
 from serin_core.rollout.protocol import Look, has_loaded
-from serin_core.rollout.steps import soak_of, soaked
+from serin_core.rollout.steps import is_at_cap, soak_of, soaked
 from serin_core.status import Candidate, Condition, Phase, RunInUse, TrialState
 
 SILENCE = timedelta(seconds=60)
@@ -88,7 +88,7 @@ def phase(look: Look) -> Phase:
         return Phase.PENDING if look.status.stable is None else Phase.PROMOTED
     if candidate.state is TrialState.RUNNING:
         shown = Phase.CANARY if candidate.percent > 0 else Phase.SHADOW
-        return shown if candidate.proven_at is None else Phase.AT_CAP
+        return Phase.AT_CAP if is_at_cap(look.spec.canary, candidate) else shown
     return _OTHER_PHASES.get(candidate.state, Phase.PENDING)
 
 
@@ -126,13 +126,18 @@ def _refused(look: Look) -> Situation | None:
     candidate = look.status.candidate
     if candidate is None or candidate.state is not TrialState.REFUSED:
         return None
-    message = f"{candidate.run_id} is not served: {candidate.reason}."
+    message = (
+        f"{candidate.run_id} is not served: {candidate.reason}. "
+        f'Name another run, or mend it and ask with request.serin.dev/retry="{candidate.run_id} <why>".'
+    )
     return Situation("RunRefused", message, ready="False", is_reconciling=False, is_stalled=True)
 
 
 def _image_refused(look: Look) -> Situation | None:
     refusal = look.observed.image.refusal
-    return None if not refusal else Situation("ImageRefused", refusal, ready="False", is_stalled=True)
+    if not refusal:
+        return None
+    return Situation("ImageRefused", refusal, ready="False", is_reconciling=False, is_stalled=True)
 
 
 def _rules_missing(look: Look) -> Situation | None:
@@ -219,7 +224,7 @@ def _template_changed(look: Look) -> Situation | None:
         f"Holding at {candidate.percent:g} %: the pod template changed and waits for its pods, "
         f"{replaced} of {len(pods)} are replaced; until then a gate that fails still takes the run back."
     )
-    return Situation("RolloutProgressing", message, _kept(candidate))
+    return Situation("RolloutProgressing", message, _kept(look, candidate))
 
 
 def _metrics_unavailable(look: Look) -> Situation | None:
@@ -230,22 +235,24 @@ def _metrics_unavailable(look: Look) -> Situation | None:
         case Unreadable(reason="NotAsked"):
             return None
         case Unreadable(message=message):
-            return Situation("MetricsUnavailable", f"Holding at {candidate.percent:g} %: {message}.", _kept(candidate))
+            return Situation(
+                "MetricsUnavailable", f"Holding at {candidate.percent:g} %: {message}.", _kept(look, candidate)
+            )
         case _:
             silent = [gate.name for gate in look.status.gates if gate.total is None]
             if not silent or look.now - candidate.stage_started_at < SILENCE:
                 return None
             message = f"Holding at {candidate.percent:g} %: no data for {', '.join(silent)}."
-            return Situation("MetricsUnavailable", message, _kept(candidate))
+            return Situation("MetricsUnavailable", message, _kept(look, candidate))
 
 
-def _kept(candidate: Candidate) -> Answer:
-    return "Unknown" if candidate.proven_at is None else "True"
+def _kept(look: Look, candidate: Candidate) -> Answer:
+    return "True" if is_at_cap(look.spec.canary, candidate) else "Unknown"
 
 
 def _at_cap(look: Look) -> Situation | None:
     candidate = look.status.candidate
-    if candidate is None or candidate.proven_at is None or not look.status.propagation.confirmed:
+    if candidate is None or not is_at_cap(look.spec.canary, candidate) or not look.status.propagation.confirmed:
         return None
     message = f"{candidate.run_id} is proven at its cap of {candidate.percent:g} % and stays there."
     return Situation("AtCap", message, ready="True", is_reconciling=False)

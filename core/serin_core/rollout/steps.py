@@ -20,6 +20,11 @@ def next_step(canary: Canary, *, percent: float) -> float | None:
     return next((step for step in ladder(canary) if step > percent), None)
 
 
+def is_at_cap(canary: Canary, candidate: Candidate) -> bool:
+    """Answer whether a run is proven at the top of the ladder, as the spec draws it now."""
+    return candidate.proven_at is not None and next_step(canary, percent=candidate.percent) is None
+
+
 def soak_of(canary: Canary, *, percent: float) -> timedelta:
     """Answer the least time at a share: that of its own step, or of the step that the cap cut, or of the last."""
     if percent == 0:

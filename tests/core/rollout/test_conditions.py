@@ -102,10 +102,27 @@ def emptied():
     return at
 
 
+def cap_raised():
+    at = at_cap()
+    at.verdict = "unsure"
+    at.edit(spec(A, canary={"percent": 100, "shadowSoak": "1s", "steps": [{"percent": 100, "soak": "1s"}]}))
+    at.settle(rounds=5)
+    return at
+
+
+def image_refused():
+    at = promoted()
+    at.trouble = ServerImage("x", refusal="not allowed")
+    at.settle(rounds=5)
+    return at
+
+
 SITUATIONS = {
     "under way": (running, "Shadow", ("Unknown", "RolloutProgressing"), True, False, True, "Progressing"),
     "promoted": (promoted, "Promoted", ("True", "Promoted"), False, False, True, "Healthy"),
     "at its cap": (at_cap, "AtCap", ("True", "AtCap"), False, False, True, "Healthy"),
+    "its cap was raised": (cap_raised, "Canary", ("Unknown", "RolloutProgressing"), True, False, True, "Progressing"),
+    "image not allowed": (image_refused, "Promoted", ("False", "ImageRefused"), False, True, True, "Degraded"),
     "rolled back": (rolled_back, "RolledBack", ("False", "RolledBack"), False, True, True, "Degraded"),
     "refused by the acceptance gate": (refused, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
     "missing in the registry": (missing, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
@@ -155,6 +172,13 @@ def test_a_change_that_the_operator_has_not_seen_is_progressing():
     at = unseen_change()
     found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation)
     assert found["status"] == "Progressing"
+
+
+@pytest.mark.parametrize("make", [rolled_back, refused, missing], ids=lambda make: make.__name__)
+def test_a_run_that_is_not_served_says_what_to_do_next(make):
+    message = make().status.conditions[0].message
+    assert f'request.serin.dev/retry="{A} <why>"' in message
+    assert "name another run" in message.lower()
 
 
 def test_a_stable_run_that_new_pods_cannot_load_is_served_while_the_former_pods_wait_for_them():
