@@ -12,7 +12,8 @@ from typing import Any
 from serin_core import names
 from serin_core.documents import LoadedRun, ModelDocument, RoutingDocument
 from serin_core.observed import Json, Resource, RulesText, ServerImage
-from serin_core.status import Status
+from serin_core.resource import Registry, RegistryVolume
+from serin_core.status import Status, TrialState
 
 CONTAINER = "server"
 GRACE_SECONDS = 30
@@ -45,12 +46,19 @@ def routing(resource: Resource, document: RoutingDocument) -> Json:
     return _object(resource, "v1", "ConfigMap", routing_name(resource), {"data": {names.ROUTING_KEY: document.text()}})
 
 
+def registry(resource: Resource, status: Status) -> Registry:
+    """Answer the registry that the pods read from: while pods are drained, the one that the template had before."""
+    candidate = status.candidate
+    is_draining = candidate is not None and candidate.state is TrialState.DRAINING
+    return status.pod_registry if is_draining and status.pod_registry is not None else resource.spec.registry
+
+
 def model_document(resource: Resource, status: Status) -> ModelDocument:
     """Answer what the pods load. It changes with runs, attempt and registry; never with promotion or routing."""
     return ModelDocument(
         uid=resource.uid,
         attempt=status.pod_attempt,
-        registry=resource.spec.registry.uri,
+        registry=registry(resource, status).uri,
         runs=tuple(LoadedRun(run=run.run_id, digest=run.digest) for run in status.pod_runs),
     )
 
@@ -109,8 +117,8 @@ def pod_template(resource: Resource, status: Status, *, model_name: str, image: 
             "fsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(resource, image)],
-        "volumes": _volumes(resource, model_name),
+        "containers": [_container(resource, image, registry(resource, status))],
+        "volumes": _volumes(resource, model_name, registry(resource, status).volume),
     }
     annotations = {
         "prometheus.io/scrape": "true",
@@ -127,13 +135,13 @@ def template_hash(template: Json) -> str:
     return str(template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
 
 
-def _container(resource: Resource, image: ServerImage) -> Json:
+def _container(resource: Resource, image: ServerImage, source: Registry) -> Json:
     server = resource.spec.server
     environment: dict[str, Any] = {
         "SERIN_MODEL_NAME": f"{resource.namespace}/{resource.name}",
         "SERIN_UID": resource.uid,
         "SERIN_PORT": str(names.SERVER_PORT),
-        "SERIN_REGISTRY": resource.spec.registry.uri,
+        "SERIN_REGISTRY": source.uri,
         "SERIN_MODEL_DIR": names.MODEL_MOUNT,
         "SERIN_RULES_DIR": names.MODEL_MOUNT,
         "SERIN_ROUTING_DIR": names.ROUTING_MOUNT,
@@ -150,7 +158,7 @@ def _container(resource: Resource, image: ServerImage) -> Json:
         {"name": "state", "mountPath": names.STATE_MOUNT},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
     ]
-    if resource.spec.registry.volume is not None:
+    if source.volume is not None:
         mounts.append({"name": "registry", "mountPath": names.REGISTRY_MOUNT, "readOnly": True})
     if server.store.postgres is not None:
         mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
@@ -187,8 +195,8 @@ def _probe(path: str, *, period: int, failures: int) -> Json:
     }
 
 
-def _volumes(resource: Resource, model_name: str) -> list[Json]:
-    server, registry = resource.spec.server, resource.spec.registry.volume
+def _volumes(resource: Resource, model_name: str, source: RegistryVolume | None) -> list[Json]:
+    server = resource.spec.server
     annotations = {"path": "annotations", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.annotations"}}
     volumes: list[Json] = [
         {"name": "model", "configMap": {"name": model_name}},
@@ -198,11 +206,11 @@ def _volumes(resource: Resource, model_name: str) -> list[Json]:
         {"name": "state", "emptyDir": {"sizeLimit": "16Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
-    if registry is not None and registry.claim_name is not None:
-        claim = {"claimName": registry.claim_name, "readOnly": True}
+    if source is not None and source.claim_name is not None:
+        claim = {"claimName": source.claim_name, "readOnly": True}
         volumes.append({"name": "registry", "persistentVolumeClaim": claim})
-    elif registry is not None:
-        volumes.append({"name": "registry", "image": {"reference": registry.image}})
+    elif source is not None:
+        volumes.append({"name": "registry", "image": {"reference": source.image}})
     if server.store.postgres is not None:
         volumes.append({"name": "store", "secret": {"secretName": server.store.postgres.secret_name}})
     return volumes

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerialize
 from pydantic.alias_generators import to_camel
 
 from serin_core.evidence import Verdict
-from serin_core.resource import Thresholds
+from serin_core.resource import Registry, Thresholds
 
 
 def _to_text(moment: datetime) -> str:
@@ -205,6 +205,7 @@ class Status(StatusModel):
     rejected: tuple[RejectedRun, ...] = Field((), description="Runs that were taken back.")
     pod_runs: tuple[TemplateRun, ...] = Field((), description="The runs that the pod template loads.")
     former_pod_runs: tuple[TemplateRun, ...] = Field((), description="Those of the template before.")
+    pod_registry: Registry | None = Field(None, description="The registry that the pod template reads from.")
     pod_attempt: int = Field(0, description="The attempt that the pod template names.")
     crashes: tuple[Crash, ...] = Field((), description="Containers that ended badly with the candidate.")
     gates: tuple[GateStatus, ...] = Field((), description="The gates of the present stage.")

@@ -81,6 +81,7 @@ def decide(resource: Resource, observed: Observed, now: datetime, *, protocol: P
     taken = take_first(look, protocol)
     if taken is not None:
         look = _onto(look, _record(look, *taken))
+    look = _onto(look, _note_registry(look))
     look = _onto(look, _revise(look, protocol, before=before, is_foreign=is_foreign))
     look = _onto(
         look,
@@ -140,6 +141,11 @@ def _note_crashes(look: Look) -> Status:
     known = {(crash.pod, crash.restart): crash for crash in (*look.status.crashes, *seen)}
     recent = tuple(crash for crash in known.values() if look.now - crash.at <= CRASH_WINDOW)
     return look.status.model_copy(update={"crashes": tuple(sorted(recent, key=lambda crash: (crash.at, crash.pod)))})
+
+
+def _note_registry(look: Look) -> Status:
+    """Remember the registry of the template, which stays while pods are drained (sentence 1)."""
+    return look.status.model_copy(update={"pod_registry": children.registry(look.resource, look.status)})
 
 
 def _judge(look: Look) -> Status:

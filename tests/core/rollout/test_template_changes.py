@@ -63,3 +63,34 @@ def test_an_edit_that_is_undone_counts_anew_as_well():
     at.verdict = "pass"
     at.settle(rounds=40)
     assert at.status.phase == "Promoted"
+
+
+def registry_of_the_template(at):
+    container = at.children["Deployment", "categories"]["spec"]["template"]["spec"]["containers"][0]
+    return next(variable["value"] for variable in container["env"] if variable["name"] == "SERIN_REGISTRY")
+
+
+def test_a_registry_that_is_edited_in_mid_trial_is_read_once_the_pods_are_drained():
+    at = World(spec(A))
+    at.registry = dict(DIGESTS)
+    at.settle(until=is_at_half)
+    stuck = at.pods[min(at.pods)]
+    stuck.is_stuck = True
+    at.edit(spec(A, registry={"uri": "/elsewhere"}))
+    at.settle(rounds=10)
+    assert at.status.trial.state is TrialState.DRAINING
+    assert registry_of_the_template(at) == "/registry"
+    stuck.is_stuck = False
+    at.settle(rounds=60)
+    assert at.status.phase == "Promoted"
+    assert registry_of_the_template(at) == "/elsewhere"
+
+
+def test_a_registry_that_is_edited_after_promotion_is_read_at_once():
+    at = World(spec(A))
+    at.registry = dict(DIGESTS)
+    at.settle(rounds=60)
+    at.edit(spec(A, registry={"uri": "/elsewhere"}))
+    at.settle(rounds=10)
+    assert registry_of_the_template(at) == "/elsewhere"
+    assert at.status.phase == "Promoted"
