@@ -1,9 +1,10 @@
 """A registry in a directory: written beside, made durable, renamed into place; `latest` is a symbolic link.
 
-A reader sees a whole run or none, and a crash leaves at most a hidden `.partial-` directory, which the next publishing
-of anything removes once it is a day old. Never overwrites a run, never changes one.
+A reader sees a whole run or none, and a crash leaves at most a hidden directory, which the next publishing of anything
+removes once it is a day old. Never overwrites a run, never changes one.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -13,11 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from serin_core import runs
+from serin_core import runs, signing
 from serin_training.errors import RegistryError
+from serin_training.registry.keys import Sign
 
 _DIRECTORY_MODE: Final = 0o755
 _PARTIAL: Final = ".partial-"
+_LINK: Final = ".latest-"
 _ABANDONED: Final = 86_400.0
 """Seconds after which a half-written run is of no trainer that still lives."""
 
@@ -51,30 +54,33 @@ class DirectoryRegistry:
         except OSError as error:
             raise RegistryError(f"{path}: {error.strerror or error}") from None
 
-    def publish(self, run: str, files: Mapping[str, bytes]) -> str:
+    def publish(self, run: str, files: Mapping[str, bytes], *, sign: Sign | None = None) -> str:
         """Store a run, its manifest last, and answer where it is."""
         with self._complaining(f"; the run {run} was not stored"):
             self._root.mkdir(parents=True, exist_ok=True)
             self._sweep()
             directory = self._root / run
             if os.path.lexists(directory):
-                raise RegistryError(f"{directory}: there is already a run of this name; it is never overwritten")
-            self._store(directory, files)
+                raise _already(directory)
+            self._store(directory, files, sign)
         return str(directory)
 
     def latest(self) -> str | None:
         """Answer the run that `latest` names, None if there is none."""
         try:
-            return (self._root / runs.LATEST).readlink().name
+            named = (self._root / runs.LATEST).readlink().name
         except FileNotFoundError:
             return None
         except OSError as error:
             raise RegistryError(f"{self._root / runs.LATEST}: {error.strerror or error}") from None
+        if not runs.is_run_name(named):
+            raise RegistryError(f"{self._root / runs.LATEST}: it names {named!r}, which is no run")
+        return named
 
     def point_latest(self, run: str) -> None:
         """Let `latest` name a run, in one step."""
         self.read(run, runs.MANIFEST)
-        with self._complaining(), tempfile.TemporaryDirectory(prefix=".latest-", dir=self._root) as beside:
+        with self._complaining(), tempfile.TemporaryDirectory(prefix=_LINK, dir=self._root) as beside:
             link = Path(beside) / runs.LATEST
             link.symlink_to(run)
             link.replace(self._root / runs.LATEST)
@@ -89,23 +95,28 @@ class DirectoryRegistry:
             _sync_directory(self._root)
             shutil.rmtree(gone)
 
-    def _store(self, directory: Path, files: Mapping[str, bytes]) -> None:
+    def _store(self, directory: Path, files: Mapping[str, bytes], sign: Sign | None) -> None:
         partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{directory.name}-", dir=self._root))
         try:
             for file, content in files.items():
                 _write(partial / file, content)
-            _write(partial / runs.MANIFEST, runs.Manifest.of(directory.name, files).text())
+            manifest = runs.Manifest.of(directory.name, files).text()
+            if sign is not None:
+                _write(partial / signing.SIGNATURE, sign(manifest))
+            _write(partial / runs.MANIFEST, manifest)
             # mkdtemp's own mode would shut out the servers, which run as another user.
             partial.chmod(_DIRECTORY_MODE)
             _sync_directory(partial)
             partial.rename(directory)
-        except OSError:
+        except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise _already(directory) from None
             raise
         _sync_directory(self._root)
 
     def _sweep(self) -> None:
-        for path in self._root.glob(f"{_PARTIAL}*"):
+        for path in (*self._root.glob(f"{_PARTIAL}*"), *self._root.glob(f"{_LINK}*")):
             # Another trainer's may be renamed into its place at this very moment.
             with suppress(FileNotFoundError):
                 if self._now() - path.stat().st_mtime > _ABANDONED:
@@ -118,6 +129,10 @@ class DirectoryRegistry:
         except OSError as error:
             where = error.filename or self._root
             raise RegistryError(f"{where}: {error.strerror or error}{consequence}") from None
+
+
+def _already(directory: Path) -> RegistryError:
+    return RegistryError(f"{directory}: there is already a run of this name; it is never overwritten")
 
 
 def _write(path: Path, content: bytes) -> None:

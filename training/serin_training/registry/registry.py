@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from serin_training.errors import SettingsError
 from serin_training.registry.directory import DirectoryRegistry
+from serin_training.registry.keys import Sign
 from serin_training.registry.objects import OBJECT_SCHEMES, ObjectRegistry
 
 _URI: Final = re.compile(r"^[a-z][a-z0-9+.-]*://")
@@ -22,7 +23,7 @@ class Registry(Protocol):
 
     @property
     def uri(self) -> str:
-        """Answer where it is, as it was given."""
+        """Answer where it is, as it was given but for a password."""
 
     def runs(self) -> list[str]:
         """Answer the names of all runs, oldest first."""
@@ -30,8 +31,8 @@ class Registry(Protocol):
     def read(self, run: str, file: str) -> bytes:
         """Answer one file of a run."""
 
-    def publish(self, run: str, files: Mapping[str, bytes]) -> str:
-        """Store a run, its manifest last, and answer where it is."""
+    def publish(self, run: str, files: Mapping[str, bytes], *, sign: Sign | None = None) -> str:
+        """Store a run, its signature if it is to have one, its manifest last, and answer where it is."""
 
     def latest(self) -> str | None:
         """Answer the run that `latest` names, None if there is none."""
