@@ -160,6 +160,8 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
     ]
     if source.volume is not None:
         mounts.append({"name": "registry", "mountPath": names.REGISTRY_MOUNT, "readOnly": True})
+    if image.public_key:
+        environment["SERIN_PUBLIC_KEY"] = image.public_key
     if server.store.postgres is not None:
         mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
         environment["SERIN_STORE_FILE"] = f"{names.STORE_MOUNT}/url"

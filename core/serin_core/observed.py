@@ -109,6 +109,8 @@ class ServerImage:
     pull_policy: str = "IfNotPresent"
     refusal: str = ""
     """Why spec.server.image is not allowed; "" where it is."""
+    public_key: str = ""
+    """PEM keys of which one must have signed a run; "": runs need no signature."""
 
 
 NOT_ASKED = Unreadable("NotAsked", "no stage is being judged")

@@ -46,14 +46,16 @@ class ServerDefaults(_Settings):
     """Prefixes that spec.server.image may begin with; the default image is always allowed."""
     image_pull_policy: Annotated[str, Field(pattern="^(Always|IfNotPresent|Never)$")] = "IfNotPresent"
     """When the kubelet pulls."""
+    public_key: str = ""
+    """PEM keys (`serin runs keygen`): server pods then refuse every run that none of them signed."""
 
     def choose(self, wanted: str | None) -> ServerImage:
         """Answer the image for a resource, or why the one that it wants is refused."""
         if wanted is None or wanted == self.image or wanted.startswith(self.allowed_image_prefixes or ("\0",)):
-            return ServerImage(wanted or self.image, self.image_pull_policy)
+            return ServerImage(wanted or self.image, self.image_pull_policy, public_key=self.public_key)
         allowed = ", ".join(self.allowed_image_prefixes) or "none"
         refusal = f"spec.server.image {wanted} is not allowed by the operator's configuration (prefixes: {allowed})"
-        return ServerImage(self.image, self.image_pull_policy, refusal=refusal)
+        return ServerImage(self.image, self.image_pull_policy, refusal=refusal, public_key=self.public_key)
 
 
 class Settings(_Settings):

@@ -11,7 +11,7 @@ from serin_server.clock import SystemClock
 from serin_server.listening import listen
 from serin_server.logs import configure_logs
 from serin_server.service import build_service
-from serin_server.settings import Settings, SettingsError, parse_store, routing_of_environment
+from serin_server.settings import Settings, SettingsError, checked_public_key, parse_store, routing_of_environment
 
 app = typer.Typer(help="Serve suggestions on this machine.")
 
@@ -26,6 +26,9 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
     store: Annotated[str, typer.Option(help="none, sqlite:///PATH or postgresql://...")] = "sqlite:///serin.sqlite3",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)] = 8080,
+    public_key: Annotated[
+        Path | None, typer.Option(help="PEM keys of which one must have signed a run (`serin runs keygen`).")
+    ] = None,
     tokens: Annotated[
         Path | None,
         typer.Option(
@@ -51,12 +54,23 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
             tokens_dir=_tokens_dir(tokens, host=host),
             allow_anonymous=tokens is None,
             grace_seconds=_GRACE_SECONDS,
+            public_key=_public_key(public_key),
         )
         configure_logs(as_json=False)
         listen(build_service(settings, clock=SystemClock()))
     except SettingsError as error:
         typer.echo(f"serin serve: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def _public_key(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--public-key {path}: {error}") from None
+    return checked_public_key(text, where=f"--public-key {path}")
 
 
 def _tokens_dir(tokens: Path | None, *, host: str) -> Path:

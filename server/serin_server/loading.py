@@ -40,6 +40,8 @@ from serin_core.runs import (
     parse_parity,
     verify,
 )
+from serin_core.signing import SIGNATURE, SignatureError
+from serin_core.signing import verify as verify_signature
 from serin_server.predictor import Prediction, Ranked
 from serin_server.runs import RegistryAwayError, RunRefusedError
 from serin_server.trees import FastTrees
@@ -83,8 +85,9 @@ class TreesPredictor:
 class RegistryReader:
     """Reads runs of one registry. Implements runs.Read."""
 
-    def __init__(self, registry: str) -> None:
-        self._registry = registry
+    def __init__(self, registry: str, *, public_key: str = "") -> None:
+        """Take where it is, and the PEM keys of which one must have signed a run; "": signatures are not looked at."""
+        self._registry, self._public_key = registry, public_key
 
     def __call__(self, wanted: LoadedRun) -> TreesPredictor:
         """Answer the run, checked and ready. Raises RunRefusedError, RegistryAwayError."""
@@ -98,6 +101,8 @@ class RegistryReader:
         found = digest(manifest_text)
         if wanted.digest not in (None, found):
             raise RunRefusedError(f"its digest is {found}, wanted is {wanted.digest}", digest=found)
+        if self._public_key:
+            _check_signature(folder, manifest_text, found, self._public_key)
         try:
             manifest = Manifest.parse(manifest_text)
             files = {name: _read(folder / name) for name in SERVING}
@@ -114,6 +119,15 @@ def _root(registry: str) -> Path:
     if parts.scheme not in ("", "file"):
         raise RunRefusedError(f"registry {registry}: {parts.scheme}:// is not supported yet; give a directory")
     return Path(unquote(parts.path))
+
+
+def _check_signature(folder: Path, manifest: bytes, found: str, public_key: str) -> None:
+    if not (folder / SIGNATURE).exists():
+        raise RunRefusedError(f"{SIGNATURE}: it is not signed, and this server takes signed runs only", digest=found)
+    try:
+        verify_signature(manifest, _read(folder / SIGNATURE), public_key.encode())
+    except SignatureError as error:
+        raise RunRefusedError(str(error), digest=found) from None
 
 
 def _is_folder(path: Path) -> bool:

@@ -127,7 +127,7 @@ def build_service(settings: Settings, *, clock: Clock, read: Read | None = None,
     model = _model(settings)
     counters = Counters()
     switch = Switch(counters)
-    runs = Runs(read or RegistryReader(model.registry), changed=switch.load)
+    runs = Runs(read or RegistryReader(model.registry, public_key=settings.public_key), changed=switch.load)
     tokens = Tokens(
         settings.tokens_dir, uid=settings.uid, allow_anonymous=settings.allow_anonymous, monotonic=clock.monotonic
     )

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from serin_core import names
 from serin_core.documents import Thresholds
+from serin_core.signing import SignatureError, check_public_key
 
 _JSON_OBJECT = TypeAdapter(dict[str, float])
 _HIGHEST_PORT = 65_535
@@ -96,6 +97,8 @@ class Settings:
     grace_seconds: float
     """How long requests under way may take to finish after SIGTERM."""
     json_logs: bool = False
+    public_key: str = ""
+    """PEM keys of which one must have signed a run; "": signatures are not looked at."""
 
 
 def settings_of_pod(environ: Mapping[str, str]) -> Settings:
@@ -120,7 +123,18 @@ def settings_of_pod(environ: Mapping[str, str]) -> Settings:
         allow_anonymous=variables.flag("SERIN_ALLOW_ANONYMOUS", default=False),
         grace_seconds=variables.number("SERIN_GRACE_SECONDS", 10, low=0, high=_LONGEST_GRACE),
         json_logs=variables.choice("SERIN_LOG", ("text", "json")) == "json",
+        public_key=checked_public_key(variables.text("SERIN_PUBLIC_KEY", ""), where="SERIN_PUBLIC_KEY"),
     )
+
+
+def checked_public_key(text: str, *, where: str) -> str:
+    """Answer PEM keys that signatures can be checked by, or "". Raises SettingsError."""
+    if text:
+        try:
+            check_public_key(text.encode())
+        except SignatureError as error:
+            raise SettingsError(f"{where}: {error}") from None
+    return text
 
 
 def routing_of_environment(environ: Mapping[str, str], *, registry: Path) -> FromRegistry:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from server.fakes import CANDIDATE
 
 from serin_core.documents import LoadedRun
 from serin_core.runs import MANIFEST, RUNS_DIRECTORY
+from serin_core.signing import SIGNATURE
 from serin_server.loading import RegistryReader
 from serin_server.runs import RegistryAwayError, RunRefusedError
 
@@ -49,3 +52,31 @@ def test_a_run_that_cannot_be_looked_at_is_a_registry_that_is_away(folder: Path)
     folder.symlink_to(folder)
     with pytest.raises(RegistryAwayError, match=r"Too many levels of symbolic links$"):
         RegistryReader(str(folder.parents[1]))(WANTED)
+
+
+@pytest.fixture
+def signed(folder: Path) -> tuple[Path, str]:
+    """A run with a manifest and its signature, and the public key."""
+    key = Ed25519PrivateKey.generate()
+    manifest = b'{"run": "r"}'
+    (folder / MANIFEST).write_bytes(manifest)
+    (folder / SIGNATURE).write_bytes(key.sign(manifest))
+    return folder, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def refusal(folder: Path, public_key: str) -> str:
+    with pytest.raises(RunRefusedError) as caught:
+        RegistryReader(str(folder.parents[1]), public_key=public_key)(WANTED)
+    return str(caught.value)
+
+
+def test_a_run_that_is_not_signed_or_by_somebody_else_is_refused_where_signatures_are_asked_for(
+    signed: tuple[Path, str],
+) -> None:
+    folder, public_key = signed
+    assert not refusal(folder, public_key).startswith(SIGNATURE), "the signature is right, the manifest is not"
+    (folder / MANIFEST).write_bytes(b'{"run": "s"}')
+    assert refusal(folder, public_key) == f"{SIGNATURE}: it is not the signature of this manifest by the public key"
+    (folder / SIGNATURE).unlink()
+    assert refusal(folder, public_key) == f"{SIGNATURE}: it is not signed, and this server takes signed runs only"
+    assert not refusal(folder, "").startswith(SIGNATURE)
