@@ -31,6 +31,7 @@ from serin_core.pods import LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.resource import GateName, SuggestionModelSpec
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.protocol import PROTOCOL, Protocol
+from serin_core.rollout.transitions import TABLE, Row
 from serin_core.rollout.writes import (
     AnnotatePod,
     ApplyChild,
@@ -67,6 +68,9 @@ class Sentences:
     order: Callable[[tuple[Write, ...]], tuple[Write, ...]] = lambda writes: writes
     keeps: Callable[[Write], bool] = lambda _write: True
     checks_versions: bool = True
+    table: tuple[Row, ...] = TABLE
+    keeps_seen: bool = True
+    """Whether the highest revision seen outlives the container (an emptyDir)."""
 
 
 @dataclass
@@ -291,7 +295,7 @@ class World:
             pods=tuple(self._seen(pod) for pod in pods),
             reading=self._reading(resource),
         )
-        decision = decide(resource, observed, self.now, protocol=self.sentences.protocol)
+        decision = decide(resource, observed, self.now, protocol=self.sentences.protocol, table=self.sentences.table)
         operator.decision = decision
         operator.pending = [write for write in self.sentences.order(decision.writes) if self.sentences.keeps(write)]
         operator.resource = None
@@ -463,11 +467,13 @@ class World:
         self.read(pod)
 
     def load(self, pod: Pod) -> None:
-        """The process has loaded or refused every run of its template."""
+        """The process has loaded or refused every run of its template; it reads each once."""
         if not pod.running or pod.mounted_model is None:
             return
         for run in pod.mounted_model.runs:
             found = self.registry.get(run.run)
+            if run.run in pod.loaded or run.run in pod.refused:
+                continue
             if found is None:
                 pod.refused[run.run] = "it is not in the registry"
             elif run.digest not in (None, found):
@@ -495,6 +501,8 @@ class World:
         if badly:
             pod.crashes.append(Crash(pod=pod.uid, restart=pod.restarts, at=self.now))
         pod.running, pod.document, pod.loaded, pod.refused = False, None, {}, {}
+        if not self.sentences.keeps_seen:
+            pod.seen = 0
 
     # ------------------------------------------------------------------------------------------- truth, and checks
 

@@ -27,7 +27,7 @@ from serin_core.rollout.protocol import (
     takes_away,
 )
 from serin_core.rollout.steps import soak_of, soaked
-from serin_core.rollout.transitions import Row, take_first
+from serin_core.rollout.transitions import TABLE, Row, take_first
 from serin_core.rollout.writes import Write, plan
 from serin_core.status import Condition, Propagation, Status, Transition, TrialState
 
@@ -68,17 +68,24 @@ class Decision:
     requeue_after: timedelta
 
 
-def decide(resource: Resource, observed: Observed, now: datetime, *, protocol: Protocol = PROTOCOL) -> Decision:
+def decide(
+    resource: Resource,
+    observed: Observed,
+    now: datetime,
+    *,
+    protocol: Protocol = PROTOCOL,
+    table: Sequence[Row] = TABLE,
+) -> Decision:
     """Decide what `resource` becomes, from what was `observed` at `now`."""
     before = resource.status or Status()
     look = Look(resource=resource, status=before, observed=observed, now=now, template="")
     is_foreign = protocol.is_foreign_edit(look)
     look = _onto(look, _answer_requests(look))
-    look = _onto(look, _note_crashes(look))
+    look = _onto(look, _note_crashes(look, protocol))
     look = _onto(look, soaking(look))
     look = _onto(look, _judge(look))
     look = _onto(look, _note_confirmation(look, protocol))
-    taken = take_first(look, protocol)
+    taken = take_first(look, protocol, table)
     if taken is not None:
         look = _onto(look, _record(look, *taken))
     look = _onto(look, _note_registry(look))
@@ -95,7 +102,7 @@ def decide(resource: Resource, observed: Observed, now: datetime, *, protocol: P
     )
     return Decision(
         status=look.status,
-        writes=plan(look, before=resource.status),
+        writes=plan(look, before=resource.status, document=_document(look, protocol)),
         announcements=_announcements(look, before=before, taken=taken, is_foreign=is_foreign),
         requeue_after=timedelta() if taken is not None else _when_to_look_again(look),
     )
@@ -127,17 +134,10 @@ def _answer_requests(look: Look) -> Status:
     return requests.note_promote_full(replace(look, status=status))
 
 
-def _note_crashes(look: Look) -> Status:
-    trial = look.status.trial
-    if trial is None:
+def _note_crashes(look: Look, protocol: Protocol) -> Status:
+    if look.status.trial is None:
         return look.status.model_copy(update={"crashes": ()})
-    seen = [
-        crash
-        for pod in look.observed.pods
-        if not pod.deleting and trial.run_id in pod.runs
-        for crash in pod.crashes
-        if crash.at >= trial.attempt_started_at
-    ]
+    seen = [crash for pod in look.observed.pods for crash in pod.crashes if protocol.is_counted(look, pod, crash)]
     known = {(crash.pod, crash.restart): crash for crash in (*look.status.crashes, *seen)}
     recent = tuple(crash for crash in known.values() if look.now - crash.at <= CRASH_WINDOW)
     return look.status.model_copy(update={"crashes": tuple(sorted(recent, key=lambda crash: (crash.at, crash.pod)))})
@@ -201,14 +201,14 @@ def _revise(look: Look, protocol: Protocol, *, before: Status, is_foreign: bool)
         running = running.model_copy(update=COUNT_ANEW)
         status = status.model_copy(update={"candidate": running, "gates": (), "checkpoint": None})
     begins = running is not None and running.stage is None
-    present = routing_document(replace(look, status=status), revision=wanted.revision, stage=wanted.stage)
+    present = protocol.document(replace(look, status=status), revision=wanted.revision, stage=wanted.stage)
     if wanted.revision > 0 and present.hash() == wanted.hash and not begins and not is_foreign:
         return status
     revision = protocol.next_revision(look)
     stage = running.stage if running is not None and running.stage is not None else revision
     if running is not None:
         status = status.model_copy(update={"candidate": running.model_copy(update={"stage": stage})})
-    document = routing_document(replace(look, status=status), revision=revision, stage=stage)
+    document = protocol.document(replace(look, status=status), revision=revision, stage=stage)
     propagation = Propagation(
         revision=revision,
         stage=stage,
@@ -218,6 +218,11 @@ def _revise(look: Look, protocol: Protocol, *, before: Status, is_foreign: bool)
         takes_away=_takes_away(look, before=before, document=document),
     )
     return status.model_copy(update={"propagation": propagation})
+
+
+def _document(look: Look, protocol: Protocol) -> RoutingDocument:
+    wanted = look.status.propagation
+    return protocol.document(look, revision=wanted.revision, stage=wanted.stage)
 
 
 def _takes_away(look: Look, *, before: Status, document: RoutingDocument) -> bool:

@@ -13,7 +13,7 @@ from serin_core.documents import CandidateRun, RoutingDocument, ServedRun
 from serin_core.observed import Observed, PodSeen, Resource
 from serin_core.pods import LoadState, PodReport
 from serin_core.resource import SuggestionModelSpec
-from serin_core.status import Candidate, RunInUse, Status, TrialState
+from serin_core.status import Candidate, Crash, RunInUse, Status, TrialState
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)
@@ -114,6 +114,13 @@ def next_revision(look: Look) -> int:
     return max(look.status.propagation.revision, found_revision) + 1
 
 
+def is_counted(look: Look, pod: PodSeen, crash: Crash) -> bool:
+    """8: a bad end of this attempt, in a pod that loads the candidate and is not being deleted."""
+    trial = look.status.trial
+    loads_it = trial is not None and trial.run_id in pod.runs and crash.at >= trial.attempt_started_at
+    return loads_it and not pod.deleting
+
+
 def is_crashing(look: Look) -> bool:
     """8: the candidate's containers ended badly three times in ten minutes of this attempt."""
     return len(look.status.crashes) >= CRASHES
@@ -134,24 +141,8 @@ def _identity(run: ServedRun | None) -> tuple[str, str] | None:
     return None if run is None else (run.run, run.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """All sentences that a decision asks."""
-
-    is_drained: Callable[[Look], bool] = is_drained
-    is_confirmed: Callable[[Look], bool] = is_confirmed
-    may_move_forward: Callable[[Look], bool] = may_move_forward
-    is_replaced: Callable[[Look], bool] = is_replaced
-    is_foreign_edit: Callable[[Look], bool] = is_foreign_edit
-    next_revision: Callable[[Look], int] = next_revision
-    is_crashing: Callable[[Look], bool] = is_crashing
-
-
-PROTOCOL = Protocol()
-
-
 def routing_document(look: Look, *, revision: int, stage: int) -> RoutingDocument:
-    """Answer the document that status amounts to. A candidate appears only while its trial is running."""
+    """1: the document that status amounts to; a candidate appears only while its trial is running."""
     status = look.status
     candidate = status.candidate
     served = None
@@ -181,3 +172,21 @@ def _served(run: RunInUse) -> ServedRun:
 def salt(uid: str, run: str) -> str:
     """Answer the salt of the sticky bucket: sha256 of uid and run, in hex."""
     return hashlib.sha256(f"{uid}/{run}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """All sentences that a decision asks."""
+
+    is_drained: Callable[[Look], bool] = is_drained
+    is_confirmed: Callable[[Look], bool] = is_confirmed
+    may_move_forward: Callable[[Look], bool] = may_move_forward
+    is_replaced: Callable[[Look], bool] = is_replaced
+    is_foreign_edit: Callable[[Look], bool] = is_foreign_edit
+    next_revision: Callable[[Look], int] = next_revision
+    is_counted: Callable[[Look, PodSeen, Crash], bool] = is_counted
+    is_crashing: Callable[[Look], bool] = is_crashing
+    document: Callable[..., RoutingDocument] = routing_document
+
+
+PROTOCOL = Protocol()

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from serin_core import children, drift, names
+from serin_core.documents import RoutingDocument
 from serin_core.observed import Json, PodSeen, RulesText
 from serin_core.pods import PodReport
-from serin_core.rollout.protocol import Look, routing_document, serves_the_routing
+from serin_core.rollout.protocol import Look, serves_the_routing
 from serin_core.status import Status, TrialState
 
 POKE_EVERY = timedelta(seconds=10)
@@ -81,13 +82,13 @@ class RemovePod:
 Write = PutStatus | CreateChild | ApplyChild | DeleteChild | AnnotatePod | RemovePod
 
 
-def plan(look: Look, *, before: Status | None) -> tuple[Write, ...]:
+def plan(look: Look, *, before: Status | None, document: RoutingDocument) -> tuple[Write, ...]:
     """Answer all that must be written for `look.status` to become true; () where nothing changed."""
     resource = look.resource
     writes: list[Write] = []
     if look.status != before:
         writes.append(PutStatus(look.status, resource.resource_version))
-    writes += _routing(look)
+    writes += _routing(look, document)
     writes += (write for pod in look.observed.pods for write in _announce(look, pod))
     writes += (write for pod in look.observed.pods for write in _remove(look, pod))
     for rendered in (
@@ -100,9 +101,8 @@ def plan(look: Look, *, before: Status | None) -> tuple[Write, ...]:
     return tuple(writes)
 
 
-def _routing(look: Look) -> Iterator[Write]:
-    wanted, found = look.status.propagation, look.observed.routing
-    document = routing_document(look, revision=wanted.revision, stage=wanted.stage)
+def _routing(look: Look, document: RoutingDocument) -> Iterator[Write]:
+    found = look.observed.routing
     rendered = children.routing(look.resource, document)
     if found is None:
         yield CreateChild(rendered)

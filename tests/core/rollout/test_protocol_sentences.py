@@ -11,10 +11,12 @@ import pytest
 from models.world import Broken, Sentences, World, spec, without
 
 from serin_core import names
-from serin_core.rollout import protocol
+from serin_core.pods import PodReport, RunQuality
+from serin_core.rollout import loading, protocol, requests, taking_back
+from serin_core.rollout.transitions import TABLE
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 from serin_core.routing import Ignored, Route, admit, route
-from serin_core.status import TrialState
+from serin_core.status import Crash, TrialState
 
 A, B, C = (f"run_{letter * 8}_1" for letter in "abc")
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B, C)}
@@ -23,6 +25,8 @@ DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B, C)}
 def world(run=A, sentences=None, **changes):
     made = World(spec(run, **changes), sentences=sentences)
     made.registry = dict(DIGESTS)
+    if isinstance(made.sentences.order, _RemovesSilentPods):
+        made.sentences.order.at = made
     return made
 
 
@@ -227,6 +231,155 @@ def stable_run_that_new_pods_cannot_load(at):
         raise Broken("(f) the template still loads the run that was refused, and no new pod becomes ready")
 
 
+def run_tried_again_once_its_files_are_mended(at):
+    """5: a retry raises the attempt, so that new pods read the run anew."""
+    at.registry = {}
+    at.settle(until=has_phase("Refused"))
+    at.registry = dict(DIGESTS)
+    at.request("retry", f"{A} mended")
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+    if at.status.phase != "Promoted":
+        raise Broken(f"(e) a run that was mended and tried again ended as {at.status.phase}")
+
+
+def terminating_pod_that_goes_on(at):
+    """2: a pod that is going still answers whoever is connected: no rollback is confirmed without it."""
+    at.settle(until=has_percent(50))
+    at.verdict = "fail"
+    going = one_pod(at)
+    going.is_stuck = going.deleting = True
+    for _ in range(6):
+        at.whole_pass(at.operators[0])
+        for pod in at.pods.values():
+            at.refresh(pod)
+            at.read(pod)
+        at.check()
+    at.settle(until=has_phase("RolledBack"))
+    at.assert_ended()
+
+
+def report_below_the_gate(at):
+    """1: the operator judges the report before any request sees the run."""
+    at.quality = RunQuality(f1_macro=0.5, f1_min=0.1)
+    for _ in range(20):
+        at.settle(rounds=1)
+        if candidate_in_routing(at) is not None:
+            raise Broken("(a) the routing names a run that the acceptance gate refuses")
+    assert at.status.phase == "Refused"
+
+
+def pod_that_is_slow_to_load(at):
+    """1: every pod has loaded the run before the routing names it."""
+    at.settle(rounds=3)
+    for _ in range(12):
+        at.whole_pass(at.operators[0])
+        at.roll()
+        for pod in at.pods.values():
+            at.refresh(pod)
+            at.start(pod)
+            at.read(pod)
+        at.load(one_pod(at))
+        if candidate_in_routing(at) is not None and not all(pod.loaded for pod in at.pods.values()):
+            raise Broken("(d) shadow began while a pod had not loaded the run")
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+
+
+def run_that_is_refused(at):
+    """1: until the run is accepted the routing names no candidate."""
+    at.edit(spec(A, digest=DIGESTS[A]))
+    report_below_the_gate(at)
+
+
+def pod_that_keeps_routing_of_a_run_taken_back(at):
+    """1: once the run is taken back the routing names no candidate."""
+    at.settle(until=has_percent(50))
+    at.verdict = "fail"
+    at.settle(until=has_phase("RolledBack"))
+    for pod in at.pods.values():
+        if pod.document is not None and pod.document.candidate is not None:
+            raise Broken(f"(b) {pod.name} still compares by a run that was taken back")
+    at.assert_ended()
+
+
+def candidate_in_routing(at):
+    text = at.routing_text()
+    return None if text is None else json.loads(text)["candidate"]
+
+
+def operator_that_is_cut_off(at):
+    """7: pods that do not answer at all are left alone: without them nobody would answer any user."""
+    at.settle(until=has_percent(50))
+    at.verdict = "fail"
+    for pod in at.pods.values():
+        pod.is_cut_off = True
+    for _ in range(200):
+        at.whole_pass(at.operators[0])
+        at.finish_deletions()
+        at.tick()
+    if not any(pod.running for pod in at.pods.values()):
+        raise Broken("(f) no pod is left to answer")
+
+
+def pod_that_no_eviction_removes(at):
+    """7: where the PodDisruptionBudget refuses for a minute, the pod is deleted."""
+    at.is_guarded = True
+    at.settle(until=has_percent(50))
+    at.verdict = "fail"
+    one_pod(at).is_stuck = True
+    at.settle(rounds=300, until=has_phase("RolledBack"))
+    at.assert_ended()
+
+
+def crash_often(at, pod):
+    for _ in range(3):
+        at.restart(pod, badly=True)
+        at.start(pod)
+        at.load(pod)
+
+
+def crashes_of_a_former_attempt(at):
+    """8: a run that is tried again is not taken back by the crashes for which it was taken back."""
+    at.settle(until=has_percent(10))
+    crash_often(at, one_pod(at))
+    at.settle(rounds=1)
+    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    at.request("retry", f"{A} mended")
+    for _ in range(8):
+        at.whole_pass(at.operators[0])
+        at.tick()
+    at.settle(rounds=60)
+    if at.status.phase != "Promoted":
+        raise Broken(f"(e) a run that was mended and tried again ended as {at.status.phase}")
+
+
+def pods_that_end_badly_when_told_to_go(at):
+    """8: how a container ends that was told to end says nothing of the run."""
+    at.settle(until=has_percent(10))
+    going = one_pod(at)
+    going.deleting = True
+    going.crashes += [Crash(pod=going.uid, restart=number, at=at.now) for number in range(3)]
+    at.whole_pass(at.operators[0])
+    at.settle(until=has_phase("Promoted", "RolledBack"))
+    if at.status.phase != "Promoted":
+        raise Broken("(e) a sound run was taken back because its pods were replaced")
+
+
+def crashes_while_a_pod_does_not_confirm(at):
+    """8: crashes take a run back, and out of the template, whoever has confirmed anything."""
+    at.settle(until=has_percent(50))
+    at.verdict = "silent"
+    stuck = one_pod(at)
+    stuck.is_stuck = stuck.is_cut_off = True
+    at.edit(spec(A, thresholds={"default": 0.8}))
+    at.settle(rounds=4)
+    crash_often(at, at.pods[max(at.pods)])
+    at.settle(rounds=4)
+    if at.status.candidate.state is not TrialState.ROLLED_BACK or A in [run.run_id for run in at.status.pod_runs]:
+        raise Broken("(e) a run that crashes its pods is still loaded")
+
+
 def rules_edited_in_mid_stage(at):
     """6: the template comes first, every pod is replaced, then the new stage counts."""
     at.settle(until=has_percent(10))
@@ -328,6 +481,76 @@ def _vacuously(look):
     return candidate is not None and protocol.is_confirmed(look)
 
 
+def _only_ready_pods_confirm(look):
+    return all(protocol.serves_the_routing(pod, look) for pod in look.ready_pods)
+
+
+def _instead(rule, other):
+    """The table with `other` where `rule` was: the sentence that the rule states is taken out."""
+    table = tuple(replace(row, rule=other) if row.rule is rule else row for row in TABLE)
+    assert table != TABLE
+    return Sentences(table=table)
+
+
+def _refuses_the_run_only(look, given):
+    found = loading.run_is_refused(look, given)
+    same = found and found.status.model_copy(update={"pod_runs": look.status.pod_runs})
+    return found and replace(found, status=same)
+
+
+def _without_judging(look, given):
+    found = loading.run_is_refused(look, given)
+    return None if found and "F1" in found.message else found
+
+
+def _once_one_pod_has_loaded(look, given):
+    reports = [pod for pod in look.observed.pods if isinstance(pod.report, PodReport) and pod.report.runs]
+    return loading.run_is_accepted(replace(look, observed=replace(look.observed, pods=tuple(reports))), given)
+
+
+def _in_the_same_attempt(look, given):
+    found = requests.retry(look, given)
+    attempt = look.status.candidate.attempt
+    same = found and found.status.candidate.model_copy(update={"attempt": attempt})
+    return found and replace(found, status=found.status.model_copy(update={"candidate": same}))
+
+
+def _once_confirmed(look, given):
+    return taking_back.candidate_crashes(look, given) if look.status.propagation.confirmed else None
+
+
+def _names_the_candidate_always(look, *, revision, stage):
+    candidate = look.status.candidate
+    running = candidate and candidate.model_copy(update={"state": TrialState.RUNNING})
+    always = look.status.model_copy(update={"candidate": running})
+    return protocol.routing_document(replace(look, status=always), revision=revision, stage=stage)
+
+
+def _counts_former_attempts(look, pod, _crash):
+    return look.status.trial.run_id in pod.runs and not pod.deleting
+
+
+def _counts_pods_that_go(look, pod, crash):
+    return protocol.is_counted(look, replace(pod, deleting=False), crash)
+
+
+class _RemovesSilentPods:
+    """Straggler or not: whoever does not confirm in a rollback goes."""
+
+    at: World
+
+    def __call__(self, writes):
+        status = self.at.status
+        is_taken_back = status is not None and status.candidate and status.candidate.state is TrialState.ROLLED_BACK
+        silent = [pod for pod in self.at.pods.values() if pod.is_cut_off] if is_taken_back else []
+        return (*writes, *(RemovePod(pod.name, pod.uid, is_forced=False) for pod in silent))
+
+
+def _removing_silent_pods():
+    order = _RemovesSilentPods()
+    return Sentences(order=order)
+
+
 @dataclass(frozen=True)
 class Case:
     """One sentence: the scenario that needs it, and the protocol without it."""
@@ -337,6 +560,17 @@ class Case:
 
 
 CASES = {
+    "1 until the run is accepted the routing names no candidate": Case(
+        run_that_is_refused, without(document=_names_the_candidate_always)
+    ),
+    "1 once it is taken back the routing names no candidate": Case(
+        pod_that_keeps_routing_of_a_run_taken_back, without(document=_names_the_candidate_always)
+    ),
+    "1 every pod has loaded the run": Case(
+        pod_that_is_slow_to_load, _instead(loading.run_is_accepted, _once_one_pod_has_loaded)
+    ),
+    "1 the operator judges the report": Case(report_below_the_gate, _instead(loading.run_is_refused, _without_judging)),
+    "2 existing pods, ready or not": Case(terminating_pod_that_goes_on, without(is_confirmed=_only_ready_pods_confirm)),
     "1 the routing without candidate is confirmed before the template changes": Case(
         straggler_of_a_former_attempt, without(is_drained=lambda _look: True)
     ),
@@ -368,6 +602,15 @@ CASES = {
     "4 without an announcement a candidate counts as 0": Case(
         pod_that_starts_from_a_stale_mount, Sentences(route=_without_announcement)
     ),
+    "4 the revision seen is kept over restarts": Case(
+        old_routing_applied_after_a_rollback, Sentences(keeps_seen=False)
+    ),
+    "5 the former template is put back": Case(
+        stable_run_that_new_pods_cannot_load, _instead(loading.run_is_refused, _refuses_the_run_only)
+    ),
+    "5 a retry raises the attempt": Case(
+        run_tried_again_once_its_files_are_mended, _instead(requests.retry, _in_the_same_attempt)
+    ),
     "6 template first, every pod replaced, then the new stage": Case(
         rules_edited_in_mid_stage,
         without(is_replaced=lambda look: bool(look.ready_pods)),
@@ -381,11 +624,23 @@ CASES = {
     "7 in a rollback a pod with another revision is evicted": Case(
         pod_that_never_refreshes, Sentences(keeps=lambda write: not isinstance(write, RemovePod))
     ),
+    "7 silent pods are left alone": Case(operator_that_is_cut_off, _removing_silent_pods()),
+    "7 deleted where no eviction is granted": Case(
+        pod_that_no_eviction_removes,
+        Sentences(keeps=lambda write: not (isinstance(write, RemovePod) and write.is_forced)),
+    ),
+    "8 since this attempt began": Case(crashes_of_a_former_attempt, without(is_counted=_counts_former_attempts)),
+    "8 of pods that are not being deleted": Case(
+        pods_that_end_badly_when_told_to_go, without(is_counted=_counts_pods_that_go)
+    ),
+    "8 waiting for no confirmation": Case(
+        crashes_while_a_pod_does_not_confirm, _instead(taking_back.candidate_crashes, _once_confirmed)
+    ),
     "8 three crashes take the run back": Case(
         candidate_that_crashes_its_pods, without(is_crashing=lambda _look: False)
     ),
 }
-ALSO = (stable_run_that_new_pods_cannot_load, person_who_asks_once)
+ALSO = (person_who_asks_once,)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
