@@ -130,3 +130,17 @@ def test_generate_writes_to_stdout_without_a_file():
     result = serin("generate", "--rows", 3)
     assert result.stdout.startswith(HEADER)
     assert len(result.stdout.splitlines()) == 4
+
+
+def test_a_run_is_signed_with_the_key_that_is_named_and_the_key_is_looked_at_first(source, tmp_path):
+    assert serin("runs", "keygen", "--out", tmp_path / "keys").exit_code == 0
+    result = serin(
+        "train", "--data", source, "--limit", 2000, "--registry", tmp_path, "--sign", tmp_path / "keys" / "signing.key"
+    )
+    assert result.exit_code == 0, result.stderr
+    run = json.loads(result.stdout)["run_directory"]
+    verified = serin("runs", "verify", run, "--registry", tmp_path, "--key", tmp_path / "keys" / "signing.pub")
+    assert verified.exit_code == 0, verified.stderr
+    refused = serin("train", "--data", source, "--registry", tmp_path, "--sign", tmp_path / "keys" / "signing.pub")
+    assert refused.exit_code == 2
+    assert "rows" not in refused.stderr, "nothing was trained in vain"

@@ -3,10 +3,11 @@
 import json
 from dataclasses import dataclass
 
-from serin_core import runs
+from serin_core import runs, signing
 from serin_core.calibration import Calibration, CalibrationError
 from serin_core.encoder import Encoder, EncoderError
 from serin_core.runs import Manifest, Report, RunError
+from serin_core.signing import SignatureError
 from serin_training.errors import RegistryError
 from serin_training.pipeline import Pipeline
 from serin_training.registry.registry import Registry
@@ -51,14 +52,33 @@ def read_run(registry: Registry, name: str) -> StoredRun:
         raise RegistryError(f"{name}: {error}") from None
 
 
-def verify_run(registry: Registry, name: str) -> StoredRun:
-    """Check every file of a run against its manifest. Raises RegistryError with all that is wrong."""
+def verify_run(registry: Registry, name: str, *, public_key: bytes | None = None) -> StoredRun:
+    """Check every file of a run against its manifest. Raises RegistryError with all that is wrong.
+
+    With a public key the manifest's signature is checked first; a run without one is refused then.
+    """
     run = read_run(registry, name)
+    if public_key is not None:
+        _verify_signature(registry, run, public_key)
     found = {file: runs.FileEntry.of(registry.read(run.name, file)) for file in run.manifest.files}
     wrong = runs.differences(run.manifest, found)
     if wrong:
         raise RegistryError(f"{run.name}: {'; '.join(wrong)}")
     return run
+
+
+def _verify_signature(registry: Registry, run: StoredRun, public_key: bytes) -> None:
+    manifest = registry.read(run.name, runs.MANIFEST)
+    if runs.digest(manifest) != run.digest:
+        raise RegistryError(f"{run.name}: its manifest changed while it was read")
+    try:
+        signature = registry.read(run.name, signing.SIGNATURE)
+    except RegistryError as error:
+        raise RegistryError(f"{run.name}: it is not signed, or its signature cannot be read: {error}") from None
+    try:
+        signing.verify(manifest, signature, public_key)
+    except SignatureError as error:
+        raise RegistryError(f"{run.name}: {error}") from None
 
 
 def open_run(registry: Registry, name: str) -> tuple[StoredRun, Pipeline]:

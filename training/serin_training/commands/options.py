@@ -31,6 +31,12 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Only so many of the newe
 Seed = Annotated[int, typer.Option(help="The same data and seed give the same result.")]
 
 
+SignOption = Annotated[
+    Path | None,
+    typer.Option("--sign", help="Sign the run with this private key (SERIN_SIGNING_KEY; `serin runs keygen`)."),
+]
+
+
 class Output(StrEnum):
     """How results are printed."""
 

@@ -18,12 +18,13 @@ from serin_training.commands.options import (
     Registry,
     Run,
     Seed,
+    SignOption,
     complaining,
     in_utc,
     say,
 )
 from serin_training.commands.showing import showing
-from serin_training.commands.train import limits_of_environment, new_run_id, page_of
+from serin_training.commands.train import checked_signing_key, limits_of_environment, new_run_id, page_of
 from serin_training.drifting import Drift, compare
 from serin_training.errors import ClusterError, RegistryError, SettingsError
 from serin_training.evaluating import answer
@@ -117,6 +118,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and train nothing.")] = False,
     seed: Seed = 0,
     since: Moment = None,
+    sign: SignOption = None,
 ) -> None:
     """Train again where there is a reason to, and propose the run where it is as good as the present one.
 
@@ -125,7 +127,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     """
     with complaining("retrain"), showing() as tell:
         _check_options(model=model, apply=apply, git=git, file=file, push=push)
-        limits = limits_of_environment()
+        limits, key = limits_of_environment(), checked_signing_key(sign)
         opened = open_registry(registry)
         if apply and model is not None:
             run = _stable_run(namespace, model) or run
@@ -155,7 +157,9 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
                 if not trained.report.passed_acceptance_gate
                 else f"it is not as good as {stored.name}: {compared}"
             )
-        where = publish(trained, opened, page=page_of(trained, opened, stored.name, with_examples=False))
+        where = publish(
+            trained, opened, page=page_of(trained, opened, stored.name, with_examples=False), signing_key=key
+        )
         say(f"stored as {where}")
         typer.echo(trained.name)
         if not is_good:

@@ -1,7 +1,9 @@
-"""serin runs list, show, verify, diff, swap-to, prune."""
+"""serin runs list, show, verify, diff, swap-to, prune, keygen."""
 
 import json
+import os
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +11,8 @@ import typer
 from serin_core.runs import RunError, parse_run_name
 from serin_training import cluster
 from serin_training.commands.options import Output, OutputOption, Registry, complaining, say
-from serin_training.errors import RegistryError
+from serin_training.errors import ClusterError, RegistryError
+from serin_training.registry.keys import SIGNING_KEY, generate_keys, read_public_key
 from serin_training.registry.registry import Registry as AnyRegistry
 from serin_training.registry.registry import open_registry
 from serin_training.run_telling import differences, table, tell_run
@@ -18,6 +21,8 @@ from serin_training.stored import StoredRun, read_run, verify_run
 app = typer.Typer()
 runs_app = typer.Typer(help="Look at the runs of a registry, compare them, tidy up.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
+
+_NOTHING_REMOVED = "nothing was removed; --no-cluster removes without asking which runs SuggestionModels name"
 
 Name = Annotated[str, typer.Argument(help="A run's name, run_<8 hex>, or latest.", show_default=False)]
 
@@ -62,11 +67,32 @@ def show(run: Name, registry: Registry, *, output: OutputOption = Output.TEXT) -
 
 
 @runs_app.command()
-def verify(run: Name, registry: Registry) -> None:
-    """Check every file against the run's manifest; nothing is opened."""
+def verify(
+    run: Name,
+    registry: Registry,
+    *,
+    key: Annotated[
+        Path | None, typer.Option(help="A public key, signing.pub: the run must be signed by it.", show_default=False)
+    ] = None,
+) -> None:
+    """Check every file against the run's manifest, and who signed that; nothing is opened."""
     with complaining("runs verify"):
-        found = verify_run(open_registry(registry), run)
-        typer.echo(f"{found.name}: {len(found.manifest.files)} files as its manifest says, {found.digest}")
+        public_key = None if key is None else read_public_key(key)
+        found = verify_run(open_registry(registry), run, public_key=public_key)
+        signed = "" if key is None else f", signed by the key of {key}"
+        typer.echo(f"{found.name}: {len(found.manifest.files)} files as its manifest says, {found.digest}{signed}")
+
+
+@runs_app.command()
+def keygen(
+    out: Annotated[Path, typer.Option(help="The folder that signing.key and signing.pub go to.", show_default=False)],
+) -> None:
+    """Make a key to sign runs with: signing.key for who trains, signing.pub for servers and `runs verify --key`."""
+    with complaining("runs keygen"):
+        private, public = generate_keys(out)
+        typer.echo(private)
+        typer.echo(public)
+        say(f"{SIGNING_KEY}={private} lets `serin train` sign its runs; whoever has this file can sign too")
 
 
 @runs_app.command()
@@ -117,9 +143,9 @@ def prune(
     """Remove old runs; never one that latest or a SuggestionModel in reach names."""
     with complaining("runs prune"):
         opened = open_registry(registry)
+        candidates = [name for name in opened.runs()[:-keep] if _age_in_days(name) >= older_than]
         kept = _named_somewhere(opened, ask_cluster=ask_cluster)
-        old = [name for name in opened.runs()[:-keep] if _age_in_days(name) >= older_than]
-        for name in old:
+        for name in candidates:
             if name in kept:
                 say(f"{name}: kept, {kept[name]}")
                 continue
@@ -129,16 +155,35 @@ def prune(
 
 
 def _named_somewhere(registry: AnyRegistry, *, ask_cluster: bool) -> dict[str, str]:
-    kept = {}
-    api = cluster.connect() if ask_cluster else None
-    if api is not None:
-        kept = dict.fromkeys(cluster.named_runs(api), "a SuggestionModel names it")
-    elif ask_cluster:
-        say("no kubeconfig: only what latest names is kept")
+    """Answer runs that stay, and why. Raises ClusterError where that cannot be known."""
+    kept = dict.fromkeys(_named_in_cluster() if ask_cluster else (), "a SuggestionModel names it")
     latest = registry.latest()
     if latest is not None:
         kept[latest] = "latest names it"
     return kept
+
+
+def _named_in_cluster() -> set[str]:
+    try:
+        api = cluster.connect()
+        if api is not None:
+            return cluster.named_runs(api)
+    except ClusterError as error:
+        raise ClusterError(f"{error}; {_NOTHING_REMOVED}") from None
+    except Exception as error:  # noqa: BLE001 - a kubeconfig that is damaged raises whatever its parser raises
+        raise ClusterError(f"the kubeconfig cannot be used ({type(error).__name__}); {_NOTHING_REMOVED}") from None
+    # There may be a cluster all the same: the kubeconfig is damaged, or the kubernetes client is not installed.
+    where = _kubeconfig()
+    if where is not None:
+        raise ClusterError(f"the kubeconfig {where} cannot be used; {_NOTHING_REMOVED}")
+    say("no kubeconfig: only what latest names is kept")
+    return set()
+
+
+def _kubeconfig() -> str | None:
+    named = os.environ.get("KUBECONFIG")
+    usual = Path.home() / ".kube" / "config"
+    return named or (str(usual) if usual.exists() else None)
 
 
 def _age_in_days(name: str) -> float:

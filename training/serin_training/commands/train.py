@@ -15,7 +15,7 @@ import yaml
 from serin_core.acceptance import Limits
 from serin_core.rules import Rules, RulesError
 from serin_training.commands.material import read_material
-from serin_training.commands.options import Data, Limit, Moment, Seed, complaining, in_utc, say, write_text
+from serin_training.commands.options import Data, Limit, Moment, Seed, SignOption, complaining, in_utc, say, write_text
 from serin_training.commands.showing import showing
 from serin_training.engines.engine import Engine
 from serin_training.engines.local import LocalEngine
@@ -25,6 +25,7 @@ from serin_training.progress import Finished, Progress
 from serin_training.publishing import publish
 from serin_training.reading.reading import open_source
 from serin_training.reading.rows import Labelled, Window
+from serin_training.registry.keys import read_signing_key, signing_key_of_environment
 from serin_training.registry.registry import Registry, open_registry
 from serin_training.stored import read_run
 from serin_training.training import TrainedRun, Wish, train
@@ -55,6 +56,7 @@ def train_command(  # noqa: PLR0913 - each one is an option of the command line,
     dry_run: Annotated[bool, typer.Option(help="Train and judge, and store nothing.")] = False,
     page: Annotated[Path | None, typer.Option(help="Where the report goes as an HTML page.")] = None,
     examples: Annotated[bool, typer.Option(help="Show texts of transactions in the page.")] = True,
+    sign: SignOption = None,
     rules: Annotated[Path | None, typer.Option(help="The rules file: say which categories have no rule.")] = None,
     engine: Annotated[EngineName, typer.Option(help="Train on this machine, or on a Dask cluster.")] = EngineName.LOCAL,
     scheduler: Annotated[
@@ -65,6 +67,7 @@ def train_command(  # noqa: PLR0913 - each one is an option of the command line,
     with complaining("train"), showing() as tell, engine_of(engine, scheduler) as used:
         opened = None if registry is None or dry_run else open_registry(registry)
         limits = limits_of_environment()
+        key = checked_signing_key(sign)
         rows, corpus = read_material(data, Window(since=in_utc(since), until=in_utc(until), limit=limit))
         if rules is not None:
             _say_what_has_no_rule(rows, rules)
@@ -79,7 +82,9 @@ def train_command(  # noqa: PLR0913 - each one is an option of the command line,
         trained = train(rows, wish, tell, engine=used, corpus=corpus)
         before = None if opened is None else opened.latest()
         if opened is not None:
-            where = publish(trained, opened, page=page_of(trained, opened, before, with_examples=False))
+            where = publish(
+                trained, opened, page=page_of(trained, opened, before, with_examples=False), signing_key=key
+            )
             say(f"stored as {where}; {trained.report.deploy_reason}")
         if page is not None:
             write_text(page, page_of(trained, opened, before, with_examples=examples))
@@ -119,6 +124,14 @@ def engine_of(name: EngineName, scheduler: str | None) -> Iterator[Engine]:
 
             with connect(scheduler) as engine:
                 yield engine
+
+
+def checked_signing_key(given: Path | None) -> Path | None:
+    """Answer the key file to sign with, once it has been read: not only when the training is over. Raises SettingsError."""
+    key = given or signing_key_of_environment()
+    if key is not None:
+        read_signing_key(key)
+    return key
 
 
 def new_run_id() -> str:
