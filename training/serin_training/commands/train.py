@@ -127,7 +127,7 @@ def engine_of(name: EngineName, scheduler: str | None) -> Iterator[Engine]:
 
 
 def checked_signing_key(given: Path | None) -> Path | None:
-    """Answer the key file to sign with, once it has been read: not only when the training is over. Raises SettingsError."""
+    """Answer the key file to sign with, read once before a long training. Raises SettingsError."""
     key = given or signing_key_of_environment()
     if key is not None:
         read_signing_key(key)
