@@ -288,7 +288,9 @@ class World:
             "before": resource.status,
         }
         observed = Observed(
-            image=self.trouble if isinstance(self.trouble, ServerImage) else ServerImage("serin-server:test"),
+            image=self.trouble
+            if isinstance(self.trouble, ServerImage)
+            else ServerImage(resource.spec.server.image or "serin-server:test"),
             rules=self.trouble if isinstance(self.trouble, RulesMissing) else RulesText(self.rules),
             routing=operator.routing,
             children=operator.children,

@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from models.world import World, spec
 
+from serin_core.resource import SuggestionModelSpec
+
 RUNS = [f"run_{letter * 8}_1" for letter in "abc"]
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in RUNS}
+SERVER = {"replicas": 2, "token": {"secretName": "token"}}
 pods = st.integers(0, 5)
 operators = st.integers(0, 1)
 
@@ -124,6 +127,41 @@ class Rollout(RuleBasedStateMachine):
         canary = {"percent": cap, "shadowSoak": "1s", "steps": steps}
         self.world.edit(spec(run, canary=canary, thresholds={"default": floor}))
 
+    @rule(
+        changes=st.sampled_from(
+            [
+                {"rollback": {"to": "Rules"}},
+                {"rollback": {"to": "Stable"}},
+                {"suspend": True},
+                {"suspend": False},
+                {"digest": "sha256:" + "f" * 64},
+                {"digest": None},
+                {"registry": {"uri": "/elsewhere"}},
+                {"registry": {"uri": "/registry"}},
+                {"server": SERVER | {"resources": {"requests": {"cpu": "1m"}}}},
+                {"server": SERVER | {"image": "serin-server:other"}},
+                {"server": SERVER},
+            ]
+        )
+    )
+    def one_field_is_edited(self, changes):
+        present = self.world.spec.model_dump(mode="json", exclude_none=True)
+        self.world.edit(SuggestionModelSpec.model_validate(present | changes))
+
+    @rule(index=pods, stuck=st.booleans())
+    def kubelet_is_stuck(self, index, stuck):
+        if pod := self.pod(index):
+            pod.is_stuck = stuck
+
+    @rule(index=pods, cut_off=st.booleans())
+    def pod_is_cut_off(self, index, cut_off):
+        if pod := self.pod(index):
+            pod.is_cut_off = cut_off
+
+    @rule(full=st.booleans(), guarded=st.booleans())
+    def cluster_changes(self, full, guarded):
+        self.world.is_full, self.world.is_guarded = full, guarded
+
     @rule(text=st.sampled_from(["", "one", "two"]))
     def rules_are_edited(self, text):
         self.world.rules = text
@@ -168,6 +206,11 @@ class Rollout(RuleBasedStateMachine):
             return
         world.registry = dict(DIGESTS)
         world.verdict = "pass"
+        world.is_full = world.is_guarded = False
+        for pod in world.pods.values():
+            pod.is_stuck = pod.is_cut_off = False
+        if world.spec.suspend:
+            world.edit(world.spec.model_copy(update={"suspend": False}))
         world.collect_garbage()
         for operator in world.operators:
             world.crash(operator)
