@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from serin_core.runs import RunError, parse_run_name
 from serin_training import cluster
@@ -170,7 +171,8 @@ def _named_in_cluster() -> set[str]:
             return cluster.named_runs(api)
     except ClusterError as error:
         raise ClusterError(f"{error}; {_NOTHING_REMOVED}") from None
-    except Exception as error:  # noqa: BLE001 - a kubeconfig that is damaged raises whatever its parser raises
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+        # What a damaged kubeconfig provokes.
         raise ClusterError(f"the kubeconfig cannot be used ({type(error).__name__}); {_NOTHING_REMOVED}") from None
     # There may be a cluster all the same: the kubeconfig is damaged, or the kubernetes client is not installed.
     where = _kubeconfig()
