@@ -2,6 +2,7 @@
 
     <registry>/ledger_suggestions/run_<8 hex>_<unix time>/
         manifest.json      every other file's sha256 and size; its own sha256 is the run's digest
+        manifest.sig       optional: the manifest's signature (see signing)
         meta.json          the training report
         report.html        the same for people, without the text of any transaction
         classes.json model.txt encoder.json weights.npy calibration.json parity.json     what serving needs, no pickle

@@ -68,6 +68,8 @@ def train_command(  # noqa: PLR0913 - each one is an option of the command line,
         opened = None if registry is None or dry_run else open_registry(registry)
         limits = limits_of_environment()
         key = checked_signing_key(sign)
+        # Asked before a long training, so that a registry which is not there is told at once.
+        before = None if opened is None else opened.latest()
         rows, corpus = read_material(data, Window(since=in_utc(since), until=in_utc(until), limit=limit))
         if rules is not None:
             _say_what_has_no_rule(rows, rules)
@@ -80,7 +82,6 @@ def train_command(  # noqa: PLR0913 - each one is an option of the command line,
             limits=limits,
         )
         trained = train(rows, wish, tell, engine=used, corpus=corpus)
-        before = None if opened is None else opened.latest()
         if opened is not None:
             where = publish(
                 trained, opened, page=page_of(trained, opened, before, with_examples=False), signing_key=key
