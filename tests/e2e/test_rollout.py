@@ -145,7 +145,7 @@ def test_a_suspended_rollout_holds_counts_anew_after_an_edit_of_its_rules_and_go
         candidate = status["candidate"]
         return candidate.get("stage", 0) > before["stage"] and "stageStartedAt" in candidate
 
-    anew = rollout.wait(counts_anew, seconds=90, what="a stage that counts anew")["candidate"]
+    anew = rollout.wait(counts_anew, seconds=180, what="a stage that counts anew")["candidate"]
     assert anew["percent"] == 10
     assert pods.isdisjoint(pod["metadata"]["uid"] for pod in rollout.pods())
 
