@@ -36,16 +36,6 @@ TRAIN_SHARE = 0.8
 QUARTERS_FROM = datetime(2015, 1, 1, tzinfo=UTC)
 
 
-def merchants(rows):
-    """Answer the merchants of rows, as the baseline reads them."""
-    return [row.transaction.merchant.lower() for row in rows]
-
-
-def descriptions(rows):
-    """Answer the descriptions of rows."""
-    return [row.transaction.description.lower() for row in rows]
-
-
 def baseline():
     """Answer the linear model, not fitted."""
     features = FeatureUnion(

@@ -1,6 +1,5 @@
 """Training: from a CSV to a run in a registry."""
 
-import csv
 import json
 import os
 from collections import Counter
@@ -12,6 +11,7 @@ import joblib
 import lightgbm
 import numpy as np
 import pytest
+from training.conftest import write_csv
 
 from serin_core import runs
 from serin_core.acceptance import Limits
@@ -19,7 +19,7 @@ from serin_core.calibration import IDENTITY, Calibration
 from serin_core.encoder import Encoder, probabilities
 from serin_core.runs import Manifest, Report
 from serin_training.errors import DataError, RegistryError
-from serin_training.generator import Made, generate
+from serin_training.generator import generate
 from serin_training.publishing import publish
 from serin_training.reading.reading import read_transactions
 from serin_training.reading.rows import Window
@@ -38,17 +38,9 @@ def at(path):
     return DirectoryRegistry(path, uri=str(path))
 
 
-def write(path, made):
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(Made.__dataclass_fields__))
-        writer.writeheader()
-        writer.writerows({name: getattr(one, name) for name in Made.__dataclass_fields__} for one in made)
-    return path
-
-
 @pytest.fixture(scope="session")
 def source(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("data") / "transactions.csv", generate(rows=12_000, seed=2))
+    return write_csv(tmp_path_factory.mktemp("data") / "transactions.csv", generate(rows=12_000, seed=2))
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +60,7 @@ def directory(trained, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def many(tmp_path_factory):
-    rows = read_transactions(write(tmp_path_factory.mktemp("many") / "all.csv", generate(rows=30_000, seed=1)))
+    rows = read_transactions(write_csv(tmp_path_factory.mktemp("many") / "all.csv", generate(rows=30_000, seed=1)))
     return rows, train(rows, wish())
 
 
@@ -213,7 +205,7 @@ def test_a_window_of_time_and_the_newest_rows_can_be_chosen(source, rows):
 )
 def test_too_few_rows_are_refused(tmp_path, rows, complaint):
     with pytest.raises(DataError, match=complaint):
-        train(read_transactions(write(tmp_path / "few.csv", generate(rows=rows, seed=2))), wish())
+        train(read_transactions(write_csv(tmp_path / "few.csv", generate(rows=rows, seed=2))), wish())
 
 
 def test_generated_transactions_are_the_same_for_the_same_seed_and_look_like_real_ones():
