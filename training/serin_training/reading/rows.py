@@ -68,7 +68,7 @@ class Source(Protocol):
         """Answer its transactions, in its own order, reading chunk by chunk."""
 
     def fingerprint(self) -> str:
-        """Answer a text that changes whenever what rows() and feedback() answer may have changed."""
+        """Answer a text that changes whenever what rows() and feedback() answer may have; "": only reading tells."""
 
 
 @dataclass(frozen=True, slots=True)
