@@ -128,6 +128,9 @@ def _boundary(is_outside: Callable[[float], bool], *, outside: float, inside: fl
 
 def _log_mixture(counts: Counts, p: float, a: float, b: float) -> float:
     s, f = counts.good, counts.total - counts.good
+    # A fraction of a count may be excluded only nearer to 0 or 1 than a float can be.
+    if (s and p == 0) or (f and p == 1):
+        return inf
     likelihood = (s * log(p) if s else 0.0) + (f * log1p(-p) if f else 0.0)
     return _log_beta(a + s, b + f) - _log_beta(a, b) - likelihood
 

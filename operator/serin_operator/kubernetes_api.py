@@ -63,8 +63,8 @@ class KubernetesApi:
         """See ports.Kubernetes."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         found = await self._request("GET", _path(kind, namespace), query={"labelSelector": selector})
-        # Items of a list carry no kind of their own.
-        return [item | {"kind": kind} for item in found["items"]]
+        # Items of a list carry neither by themselves, and without them none would hold what was rendered for it.
+        return [item | {"apiVersion": found["apiVersion"], "kind": kind} for item in found["items"]]
 
     async def create(self, rendered: Json) -> None:
         """See ports.Kubernetes.

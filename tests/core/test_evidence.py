@@ -55,6 +55,18 @@ def test_confidence_sequence_reaches_the_edges(counts, ends):
     assert all(end is None or found[place] == end for place, end in enumerate(ends))
 
 
+@given(good=st.floats(0, 1000), bad=st.floats(0, 1000))
+def test_any_fraction_of_a_count_has_a_confidence_sequence_around_its_rate(good, bad):
+    total = good + bad
+    low, high = confidence_sequence(Counts(good, total), 0.05)
+    assert 0 <= low <= (good / total if total else 0.5) <= high <= 1
+
+
+def test_a_quarter_of_a_failure_among_many_users_has_a_confidence_sequence():
+    low, high = confidence_sequence(Counts(127.25, 127.5), 0.05)
+    assert 0.93 < low < 127.25 / 127.5 < high <= 1
+
+
 @settings(max_examples=300, deadline=None)
 @given(p=st.floats(0.01, 0.99), total=st.integers(0, 100_000), share=st.floats(0, 1))
 def test_evidence_agrees_with_scipy(p, total, share):

@@ -136,6 +136,11 @@ def test_a_suspended_rollout_holds_counts_anew_after_an_edit_of_its_rules_and_go
     time.sleep(5)
     assert rollout.status["candidate"]["percent"] == 10
     assert rollout.condition()["reason"] == "Suspended"
+    log = rollout.installed.kubectl("logs", "-n", "serin-system", "deployment/serin-operator")
+    assert f"{rollout.name}: Accepted" in log
+    assert f"{rollout.namespace}/{rollout.name}: applied ConfigMap {rollout.name}-model" not in log, (
+        "it was as rendered"
+    )
 
     rules = registry.rules.replace("classes:", "# a word of the editor's\nclasses:", 1)
     patch = {"data": {"rules.yaml": rules}}

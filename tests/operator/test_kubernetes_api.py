@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
+from serin_core import drift
 from serin_operator.kubernetes_api import KubernetesApi
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
@@ -18,11 +19,15 @@ RENDERED = {
 
 
 async def apply_over(live):
+    return await ask(live, lambda cluster: cluster.apply(RENDERED, "7"))
+
+
+async def ask(live, question):
+    """Ask a server that gives the same answer to everything; answer what it was asked."""
     asked = []
 
     async def answer(request):
-        body = await request.json()
-        asked.append((request.method, body))
+        asked.append((request.method, await request.json() if request.can_read_body else None))
         return web.json_response(live)
 
     application = web.Application()
@@ -32,11 +37,11 @@ async def apply_over(live):
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     cluster = KubernetesApi(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
     try:
-        await cluster.apply(RENDERED, "7")
+        answered = await question(cluster)
     finally:
         await cluster.close()
         await runner.cleanup()
-    return asked
+    return asked if answered is None else answered
 
 
 def live(**container):
@@ -58,3 +63,11 @@ def test_what_an_apply_puts_right_needs_no_second_write():
 def test_what_somebody_added_is_taken_out_at_the_version_that_the_apply_made(addition):
     asked = asyncio.run(apply_over(live(**addition)))
     assert asked[1] == ("PUT", live())
+
+
+def test_an_item_of_a_list_holds_what_was_rendered_for_it():
+    rendered = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "b"}}
+    item = {"metadata": {"name": "x"}, "data": {"a": "b"}}
+    answer = {"apiVersion": "v1", "kind": "ConfigMapList", "items": [item]}
+    found = asyncio.run(ask(answer, lambda cluster: cluster.list("ConfigMap", "default", {"a": "b"})))
+    assert drift.holds(found[0], rendered)
