@@ -138,7 +138,8 @@ def test_a_suspended_rollout_holds_counts_anew_after_an_edit_of_its_rules_and_go
     assert rollout.condition()["reason"] == "Suspended"
     log = rollout.installed.kubectl("logs", "-n", "serin-system", "deployment/serin-operator")
     assert f"{rollout.name}: Accepted" in log
-    assert f"{rollout.namespace}/{rollout.name}: applied ConfigMap {rollout.name}-model" not in log, (
+    applied = f"{rollout.namespace}/{rollout.name}: applied ConfigMap {rollout.name}-model"
+    assert applied not in log, "it was as rendered"
         "it was as rendered"
     )
 
