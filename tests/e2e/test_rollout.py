@@ -140,8 +140,6 @@ def test_a_suspended_rollout_holds_counts_anew_after_an_edit_of_its_rules_and_go
     assert f"{rollout.name}: Accepted" in log
     applied = f"{rollout.namespace}/{rollout.name}: applied ConfigMap {rollout.name}-model"
     assert applied not in log, "it was as rendered"
-        "it was as rendered"
-    )
 
     rules = registry.rules.replace("classes:", "# a word of the editor's\nclasses:", 1)
     patch = {"data": {"rules.yaml": rules}}
