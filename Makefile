@@ -68,7 +68,7 @@ lock: RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --gener
 lock: ## resolve requirements/*.lock anew (needs uv)
 	$(RESOLVE) --all-extras --group dev pyproject.toml --output-file requirements/dev.lock
 	$(RESOLVE) --extra operator pyproject.toml --output-file requirements/operator.lock
-	$(RESOLVE) --extra server pyproject.toml --output-file requirements/server.lock
+	$(RESOLVE) --extra server --extra tracing pyproject.toml --output-file requirements/server.lock
 	$(RESOLVE) --extra training pyproject.toml --output-file requirements/training.lock
 	echo 'moto[s3,server]' | $(RESOLVE) - --output-file requirements/moto.lock
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
