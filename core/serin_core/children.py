@@ -118,7 +118,7 @@ def pod_template(resource: Resource, status: Status, *, model_name: str, image: 
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(resource, image, registry(resource, status))],
-        "volumes": _volumes(resource, model_name, registry(resource, status).volume),
+        "volumes": _volumes(resource, model_name, registry(resource, status)),
     }
     annotations = {
         "prometheus.io/scrape": "true",
@@ -165,10 +165,18 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
     if server.store.postgres is not None:
         mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
         environment["SERIN_STORE_FILE"] = f"{names.STORE_MOUNT}/url"
+        if server.store.retention is not None:
+            environment["SERIN_RETENTION"] = server.store.retention
+    if not source.is_directory:
+        mounts.append({"name": "cache", "mountPath": names.CACHE_MOUNT})
+        environment["SERIN_CACHE_DIR"] = names.CACHE_MOUNT
+    # What stands in env goes before what a Secret would set of the same name.
+    secret = {} if source.secret_name is None else {"envFrom": [{"secretRef": {"name": source.secret_name}}]}
     return {
         "name": CONTAINER,
         "image": image.reference,
         "imagePullPolicy": image.pull_policy,
+        **secret,
         "env": [
             *({"name": key, "value": value} for key, value in environment.items()),
             {"name": "SERIN_POD", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
@@ -197,7 +205,7 @@ def _probe(path: str, *, period: int, failures: int) -> Json:
     }
 
 
-def _volumes(resource: Resource, model_name: str, source: RegistryVolume | None) -> list[Json]:
+def _volumes(resource: Resource, model_name: str, source: Registry) -> list[Json]:
     server = resource.spec.server
     annotations = {"path": "annotations", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.annotations"}}
     volumes: list[Json] = [
@@ -208,11 +216,16 @@ def _volumes(resource: Resource, model_name: str, source: RegistryVolume | None)
         {"name": "state", "emptyDir": {"sizeLimit": "16Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
-    if source is not None and source.claim_name is not None:
-        claim = {"claimName": source.claim_name, "readOnly": True}
-        volumes.append({"name": "registry", "persistentVolumeClaim": claim})
-    elif source is not None:
-        volumes.append({"name": "registry", "image": {"reference": source.image}})
+    match source.volume:
+        case RegistryVolume(claim_name=str(name)):
+            volumes.append({"name": "registry", "persistentVolumeClaim": {"claimName": name, "readOnly": True}})
+        case RegistryVolume(image=image):
+            volumes.append({"name": "registry", "image": {"reference": image}})
+        case None:
+            pass
+    if not source.is_directory:
+        # Twice what the server keeps there: above its limit the kubelet would evict the pod.
+        volumes.append({"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}})
     if server.store.postgres is not None:
         volumes.append({"name": "store", "secret": {"secretName": server.store.postgres.secret_name}})
     return volumes

@@ -17,6 +17,7 @@ from serin_core.durations import Duration
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+RETENTION_PATTERN = r"^[1-9][0-9]{0,4}d$"
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 LONGEST_NAME = 44
 
@@ -59,16 +60,48 @@ class RegistryVolume(SpecModel):
         return self
 
 
+# The API server checks the default {} before it fills in the defaults of its fields: hence has().
+_IS_DIRECTORY = "(!has(self.uri) || self.uri.startsWith('/') || self.uri.startsWith('file:'))"
+_VOLUME_OF_DIRECTORY = "a volume needs a uri that is a directory, for example /registry"
+_SECRET_OF_STORE = "a secretName needs a uri that is s3://, gs://, az:// or https://"  # noqa: S105 - a message
+
+
 class Registry(SpecModel):
     """Where runs are kept."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (f"!has(self.volume) || {_IS_DIRECTORY}", _VOLUME_OF_DIRECTORY),
+            (f"!has(self.secretName) || !{_IS_DIRECTORY}", _SECRET_OF_STORE),
+        )
+    )
 
     uri: str = Field(
         "/registry",
         max_length=512,
-        pattern=r"^(/|file:///)",
-        description="The registry, a directory as the server pods see it. Runs lie below it in ledger_suggestions/.",
+        pattern=r"^(/|file:///|(s3|gs|az|https)://[^/?#@ ]+(/[^?#@ ]*)?$)",
+        description="A directory as the server pods see it, or s3://, gs://, az://, https:// without a password in it. "
+        "Runs lie below it in ledger_suggestions/.",
     )
-    volume: RegistryVolume | None = Field(None, description="The volume that holds the registry.")
+    volume: RegistryVolume | None = Field(None, description="The volume that holds the registry, if it is a directory.")
+    secret_name: Name | None = Field(
+        None,
+        description="A Secret in this namespace whose keys become environment variables of the server: credentials "
+        "of the object store, for example AWS_ACCESS_KEY_ID.",
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_uri(self) -> Self:
+        if self.is_directory and self.secret_name is not None:
+            raise ValueError(_SECRET_OF_STORE)
+        if not self.is_directory and self.volume is not None:
+            raise ValueError(_VOLUME_OF_DIRECTORY)
+        return self
+
+    @property
+    def is_directory(self) -> bool:
+        """Answer whether it is a directory, and no object store."""
+        return self.uri.startswith(("/", "file:"))
 
 
 class Step(SpecModel):
@@ -222,10 +255,28 @@ class Postgres(SpecModel):
     secret_name: Name = Field(description="A Secret in this namespace with the key url, postgresql://...")
 
 
+_RETENTION_OF_STORE = "a retention needs a store, postgres"
+
+
 class Store(SpecModel):
     """Where transactions and feedback are kept. Without one, requests carry their transactions themselves."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(("!has(self.retention) || has(self.postgres)", _RETENTION_OF_STORE))
+    )
+
     postgres: Postgres | None = Field(None, description="Keep them in Postgres, shared by all pods.")
+    retention: Annotated[str, Field(pattern=RETENTION_PATTERN, max_length=6)] | None = Field(
+        None,
+        description="How long transactions and feedback are kept, in days, for example 400d. Without it they are kept "
+        "until somebody erases them.",
+    )
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Self:
+        if self.retention is not None and self.postgres is None:
+            raise ValueError(_RETENTION_OF_STORE)
+        return self
 
 
 Quantity = Annotated[str, Field(max_length=24, pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]

@@ -97,15 +97,20 @@ def test_defaults_of_the_schema_are_those_of_the_models():
     assert filled == model.model_dump(mode="json", exclude_none=True)
 
 
+REGISTRIES = ["/r", "file:///r", "ftp://r", "s3://b", "gs://b/runs", "az://c/", "https://h:8443/r", "http://h/r"]
+REGISTRIES += ["https://me:secret@h/r", "https://h/r?token=secret", "s3:///runs", "s3://b/two words"]
+
 quantity = st.sampled_from(["100m", "1", "1.5", "256Mi", "2Gi", "3e3", "", "much"])
 amounts = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storage"]), quantity, max_size=3)
+RETAINED = [{"retention": "400d"}]
+RETAINED += [{"postgres": {"secretName": "db"}, "retention": one} for one in ("400d", "0d", "1h", "123456d", "d")]
 server = st.fixed_dictionaries(
     {"token": st.just({"secretName": "tokens"})},
     optional={
         "replicas": st.sampled_from([-1, 0, 2, 1001, "two"]),
         "resources": st.fixed_dictionaries({}, optional={"requests": amounts, "limits": amounts}),
         "rules": st.sampled_from([{"configMapName": "rules"}, {"configMapName": "Rules"}, {}]),
-        "store": st.sampled_from([{}, {"postgres": {"secretName": "db"}}, {"sqlite": {}}]),
+        "store": st.sampled_from([{}, {"postgres": {"secretName": "db"}}, {"sqlite": {}}, *RETAINED]),
     },
 )
 category = st.sampled_from(["Dining", "", "D" * 128, "D" * 129])
@@ -130,7 +135,14 @@ spec = st.fixed_dictionaries(
         "gates": st.fixed_dictionaries({}, optional={"metrics": st.lists(gate, max_size=2)}),
         "analysis": st.fixed_dictionaries({}, optional={"alphaPromote": number, "interval": duration}),
         "rollback": st.fixed_dictionaries({}, optional={"to": st.sampled_from(["Stable", "Rules", "Hope"])}),
-        "registry": st.fixed_dictionaries({}, optional={"uri": st.sampled_from(["/r", "file:///r", "ftp://r"])}),
+        "registry": st.fixed_dictionaries(
+            {},
+            optional={
+                "uri": st.sampled_from(REGISTRIES),
+                "volume": st.sampled_from([{"claimName": "registry"}, {"image": "registry:1"}]),
+                "secretName": st.sampled_from(["s3", "S3"]),
+            },
+        ),
     },
 )
 
@@ -179,11 +191,16 @@ def cel_refuses(body):
     interval = analysis.get("interval")
     too_short = interval is not None and not bad(interval) and parse_duration(interval).total_seconds() < 1
     names = [gate["name"] for gate in body.get("gates", {}).get("metrics", [])]
+    registry, store = body.get("registry", {}), body["server"].get("store", {})
+    is_directory = registry.get("uri", "/registry").startswith(("/", "file:"))
     resources = DEFAULT_RESOURCES | body["server"].get("resources", {})
     return (
         any(one is not None and bad(one) for one in durations)
         or any(a >= b for a, b in pairwise(percents))
         or too_short
+        or (is_directory and "secretName" in registry)
+        or (not is_directory and "volume" in registry)
+        or ("retention" in store and "postgres" not in store)
         or len(set(names)) < len(names)
         or any(len(name) > 128 for name in body.get("thresholds", {}).get("perClass", {}))
         or any(name not in ("cpu", "memory") for amounts in resources.values() for name in amounts)
