@@ -42,9 +42,10 @@ class UserCounts:
         """Take note of one comparison of a user, by the user's 64 bits."""
         if len(self._waiting) >= _MOST_WAITING:
             return
-        one = _Compared(counts, arm, agree, user_entry(user, agree))
-        if not counts.is_first(one.entry):
+        entry = user_entry(user, agree)
+        if not counts.is_first(entry):
             return
+        one = _Compared(counts, arm, agree, entry)
         if self._shared is None:
             one.count()
         else:

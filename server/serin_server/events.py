@@ -9,7 +9,8 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +18,9 @@ from serin_server.counters import Arm, StageKey
 
 _VERSION: Final = b"\x01"
 _TAG_BYTES: Final = 16
+_BLOCK_BYTES: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 LONGEST: Final = 1024
 """Characters of an event id."""
 
@@ -80,4 +84,16 @@ def verify(event_id: str, keys: Sequence[bytes]) -> Event:
 
 
 def _tag(signed: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, signed, hashlib.sha256)[:_TAG_BYTES]
+    begun, ended = _halves(key)
+    inner, outer = begun.copy(), ended.copy()
+    inner.update(signed)
+    outer.update(inner.digest())
+    tag: bytes = outer.digest()[:_TAG_BYTES]
+    return tag
+
+
+@lru_cache(maxsize=16)
+def _halves(key: bytes) -> tuple[Any, Any]:
+    """Answer HMAC-SHA256's two hashes with the key already in them (RFC 2104): half of the cost of one event id."""
+    block = (key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(_BLOCK_BYTES, b"\0")
+    return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))

@@ -4,7 +4,9 @@ Answers exactly what serin_core.rules answers, only faster: that module's matche
 """
 
 import os
+from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import ahocorasick
 import yaml
@@ -12,6 +14,11 @@ import yaml
 from serin_core.features import Transaction
 from serin_core.rules import Match, Rules, RulesError, text_of
 from serin_server.settings import SettingsError
+
+REMEMBERED: Final = 8192
+"""So many pairs of merchant and description are kept with their answer: about 2 MB."""
+LONGEST_REMEMBERED: Final = 256
+"""Characters of a description; longer ones hardly come again, and would make the bound on memory a loose one."""
 
 
 def read_rules(file: Path) -> Rules:
@@ -39,12 +46,18 @@ class KeywordMatcher:
             self._automaton.add_word(f" {keyword} ", (len(keyword), -order, Match(label, keyword)))
         self._is_empty = len(self._automaton) == 0
         self._automaton.make_automaton()
+        self._remembered = lru_cache(REMEMBERED)(self._search)
 
     def match(self, transaction: Transaction) -> Match | None:
         """Answer the class and keyword that apply, None if none does."""
         if self._is_empty:
             return None
-        best = max((found for _, found in self._automaton.iter(f" {text_of(transaction)} ")), default=None, key=_rank)
+        search = self._search if len(transaction.description) > LONGEST_REMEMBERED else self._remembered
+        return search(transaction.merchant, transaction.description)
+
+    def _search(self, merchant: str, description: str) -> Match | None:
+        text = text_of(Transaction("", merchant, description))
+        best = max((found for _, found in self._automaton.iter(f" {text} ")), default=None, key=_rank)
         return None if best is None else best[2]
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import xxhash
 
 from serin_core.documents import RoutingDocument, ServedRun
-from serin_core.routing import in_canary, route
+from serin_core.routing import PARTS, route
 from serin_server.counters import Counters, StageCounts, StageKey
 from serin_server.predictor import Loaded
 
@@ -40,16 +40,22 @@ class Serving:
     percent: float
     """The share of users in the canary; 0 where the document may be stale."""
     counts: StageCounts
+    seed: int
+    """Of the hash of users, from the salt."""
 
     def in_canary(self, user_id: str | None) -> bool:
         """Answer whether a user is in the canary."""
-        return in_canary(user_id, salt=self.salt, percent=self.percent)
+        return bool(user_id) and self.has_in_canary(self.user_hash(user_id))
 
     def user_hash(self, user_id: str | None) -> int:
         """Answer 64 bits that stand for a user, the same on every pod of this trial; 0 without a user."""
         if not user_id:
             return 0
-        return xxhash.xxh3_64_intdigest(user_id.encode(), seed=xxhash.xxh3_64_intdigest(self.salt.encode()))
+        return xxhash.xxh3_64_intdigest(user_id.encode(), seed=self.seed)
+
+    def has_in_canary(self, user: int) -> bool:
+        """Answer whether the user of this hash is in the canary: what serin_core.routing.in_canary answers."""
+        return user % PARTS < self.percent * PARTS / 100
 
 
 def serve(
@@ -62,7 +68,9 @@ def serve(
     """
     if document is None:
         counts = counters.begin(StageKey(RULES_ALONE, NO_REVISION), ())
-        return Serving(NO_REVISION, "", "", shadow=False, candidate=None, stable=None, percent=0.0, counts=counts)
+        return Serving(
+            NO_REVISION, "", "", shadow=False, candidate=None, stable=None, percent=0.0, counts=counts, seed=0
+        )
     here = route(document, loaded={run: one.predictor.digest for run, one in loaded.items()}, announced=announced)
     candidate = _name(document.candidate, usable=here.candidate, loaded=loaded)
     stable = _name(document.stable, usable=here.stable, loaded=loaded)
@@ -82,6 +90,7 @@ def serve(
         stable=stable,
         percent=percent,
         counts=counts,
+        seed=xxhash.xxh3_64_intdigest(document.salt.encode()),
     )
 
 

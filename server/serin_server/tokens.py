@@ -51,7 +51,7 @@ class Tokens:
                 f"SERIN_TOKENS_DIR: {directory / TOKEN} is missing or empty; put the bearer token there, "
                 "or set SERIN_ALLOW_ANONYMOUS=true to let everybody in"
             )
-        self._keys = [self._secrets.signing_key(uid)]
+        self._keys: tuple[bytes, ...] = (self._secrets.signing_key(uid),)
         self._looked = monotonic()
 
     def admits(self, presented: str | None) -> bool:
@@ -68,7 +68,7 @@ class Tokens:
     def keys(self) -> tuple[bytes, ...]:
         """Answer the keys of event ids, the one to sign with first, then those it replaced in this process."""
         self._fresh()
-        return tuple(self._keys)
+        return self._keys
 
     @staticmethod
     def _is(presented: str | None, expected: bytes) -> bool:
@@ -89,7 +89,7 @@ class Tokens:
         _log.info("tokens changed")
         self._secrets = found
         key = found.signing_key(self._uid)
-        self._keys = [key, *(old for old in self._keys if old != key)][:_KEYS_KEPT]
+        self._keys = (key, *(old for old in self._keys if old != key))[:_KEYS_KEPT]
         return found
 
 

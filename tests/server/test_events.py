@@ -1,4 +1,6 @@
 import base64
+import hashlib
+import hmac
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -72,3 +74,9 @@ def test_it_names_its_stage_and_never_changes() -> None:
 @given(events, events)
 def test_two_answers_have_two_identities(one: Event, other: Event) -> None:
     assert (one.identity == other.identity) == (one == other)
+
+
+@given(events, st.binary(max_size=200))
+def test_an_event_id_ends_with_half_of_an_hmac(event: Event, key: bytes) -> None:
+    token = base64.urlsafe_b64decode(sign(event, key) + "==")
+    assert token[-16:] == hmac.digest(key, token[:-16], hashlib.sha256)[:16]

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, FakeRun, routing
 
+from serin_core.routing import in_canary
 from serin_server.counters import Agree, Arm, Counters, StageKey
 from serin_server.predictor import Loaded
 from serin_server.serving import serve
@@ -66,3 +67,9 @@ def test_a_user_is_the_same_64_bits_on_every_pod() -> None:
     serving = serve(routing(1), announced=1, loaded=BOTH, counters=Counters())
     seed = xxhash.xxh3_64_intdigest(b"salt")
     assert serving.user_hash("u1") == xxhash.xxh3_64_intdigest(b"u1", seed=seed)
+
+
+@given(st.text(), st.floats(min_value=0, max_value=100))
+def test_who_is_in_the_canary_is_what_the_rules_of_routing_say(user: str, percent: float) -> None:
+    serving = serve(routing(1, percent=percent), announced=1, loaded=BOTH, counters=Counters())
+    assert serving.in_canary(user) == in_canary(user, salt="salt", percent=percent)
