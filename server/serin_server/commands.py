@@ -11,7 +11,15 @@ from serin_server.clock import SystemClock
 from serin_server.listening import listen
 from serin_server.logs import configure_logs
 from serin_server.service import build_service
-from serin_server.settings import Settings, SettingsError, checked_public_key, parse_store, routing_of_environment
+from serin_server.settings import (
+    Settings,
+    SettingsError,
+    cache_of_environment,
+    checked_public_key,
+    parse_retention,
+    parse_store,
+    routing_of_environment,
+)
 
 app = typer.Typer(help="Serve suggestions on this machine.")
 
@@ -21,11 +29,15 @@ _LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @app.command()
 def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line, given by name
-    registry: Annotated[Path, typer.Option(help="Where runs are kept; its latest run is followed.")] = Path("registry"),
+    registry: Annotated[
+        str,
+        typer.Option(help="Where runs are kept, a directory or s3://, gs://, az://, https://; its latest is followed."),
+    ] = "registry",
     rules: Annotated[Path, typer.Option(help="Keywords by class, YAML.")] = Path("rules.yaml"),
     store: Annotated[str, typer.Option(help="none, sqlite:///PATH or postgresql://...")] = "sqlite:///serin.sqlite3",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)] = 8080,
+    retention: Annotated[str, typer.Option(help="How long transactions and feedback are kept, like 400d.")] = "",
     public_key: Annotated[
         Path | None, typer.Option(help="PEM keys of which one must have signed a run (`serin runs keygen`).")
     ] = None,
@@ -45,7 +57,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
         settings = Settings(
             host="127.0.0.1" if host == "localhost" else host,
             port=port,
-            model="local/" + (registry.resolve().name or "registry"),
+            model="local/" + (Path(registry).resolve().name or "registry"),
             uid="local",
             pod=socket.gethostname(),
             source=routing_of_environment(os.environ, registry=registry),
@@ -55,6 +67,8 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
             allow_anonymous=tokens is None,
             grace_seconds=_GRACE_SECONDS,
             public_key=_public_key(public_key),
+            cache=cache_of_environment(os.environ),
+            retention=parse_retention(retention, where="--retention"),
         )
         configure_logs(as_json=False)
         listen(build_service(settings, clock=SystemClock()))

@@ -6,33 +6,27 @@ The latest run is the candidate at the share that was set; rules are the control
 import asyncio
 import hashlib
 import logging
-from pathlib import Path
 from typing import Final
 
 from serin_core.documents import CandidateRun, LoadedRun, RoutingDocument
-from serin_core.runs import LATEST, RUNS_DIRECTORY
-from serin_server.runs import InUse, Refused, Runs
+from serin_server.registry.source import Source
+from serin_server.runs import InUse, Refused, RegistryAwayError, Runs
 from serin_server.serving import Switch
 from serin_server.settings import FromRegistry
 
 _EVERY_SECONDS: Final = 1.0
+_EVERY_SECONDS_FROM_FAR: Final = 10.0
 
 _log = logging.getLogger(__name__)
-
-
-def latest_run(registry: Path) -> str | None:
-    """Answer the run that `latest` points at, None while there is none."""
-    try:
-        return (registry / RUNS_DIRECTORY / LATEST).readlink().name
-    except OSError:
-        return None
 
 
 class LatestFollower:
     """Brings the registry's latest run into service as soon as it was loaded and checked."""
 
-    def __init__(self, source: FromRegistry, *, uid: str, runs: Runs, switch: Switch) -> None:
-        self._source, self._uid, self._runs, self._switch = source, uid, runs, switch
+    def __init__(self, source: FromRegistry, *, registry: Source, uid: str, runs: Runs, switch: Switch) -> None:
+        """Take what the environment asks for, and the registry that is followed."""
+        self._source, self._registry, self._uid, self._runs, self._switch = source, registry, uid, runs, switch
+        self._complaint = ""
         self._looked_at: str | None = None
         self._served: str | None = None
         self._revision = 0
@@ -46,13 +40,25 @@ class LatestFollower:
 
     async def look(self) -> None:
         """Look where `latest` points, and serve that run if it is another one and can be used."""
-        run = latest_run(self._source.registry)
+        run = await self._latest()
         if run is not None and run != self._looked_at:
             await self._take(run)
         elif isinstance(self._runs.state(self._looked_at or ""), InUse):
             # It may have been loaded since, from a registry that was away when `latest` moved.
             self.serve_loaded()
         self._has_looked = True
+
+    async def _latest(self) -> str | None:
+        try:
+            # In a thread: a registry that is far, or a volume that hangs, must not hold up an answer.
+            run = await asyncio.to_thread(self._registry.latest)
+        except RegistryAwayError as error:
+            if str(error) != self._complaint:
+                _log.warning("latest cannot be read, %s goes on: %s", self._served or "rules", error)
+            self._complaint = str(error)
+            return None
+        self._complaint = ""
+        return run
 
     async def _take(self, run: str) -> None:
         self._looked_at = run
@@ -93,7 +99,7 @@ class LatestFollower:
         """Follow until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(_EVERY_SECONDS_FROM_FAR if self._registry.is_remote else _EVERY_SECONDS)
 
     def _document(self, *, candidate: CandidateRun | None) -> RoutingDocument:
         run = "" if candidate is None else candidate.run

@@ -1,4 +1,4 @@
-"""Reading a run from the registry: hash first, then open; and asking its trees.
+"""Reading a run from the registry: hash first, then open.
 
 Only what serving needs is opened, no pickle among it. A run is handed out only when its own answers to the parity rows
 equal, bit for bit, what training's pipeline answered.
@@ -6,18 +6,14 @@ equal, bit for bit, what training's pipeline answered.
 
 import json
 import math
-import stat
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
 
-from serin_core.calibration import IDENTITY, Calibration, CalibrationError
+from serin_core.calibration import Calibration, CalibrationError
 from serin_core.documents import LoadedRun
-from serin_core.encoder import Encoder, EncoderError, Floats, probabilities
-from serin_core.features import NUMBERS, Transaction
+from serin_core.encoder import Encoder, EncoderError
+from serin_core.features import NUMBERS
 from serin_core.pods import RunQuality
 from serin_core.runs import (
     CALIBRATION,
@@ -27,7 +23,6 @@ from serin_core.runs import (
     MODEL,
     PARITY,
     REPORT,
-    RUNS_DIRECTORY,
     SERVING,
     WEIGHTS,
     Manifest,
@@ -42,113 +37,104 @@ from serin_core.runs import (
 )
 from serin_core.signing import SIGNATURE, SignatureError
 from serin_core.signing import verify as verify_signature
-from serin_server.predictor import Prediction, Ranked
+from serin_server.predicting import Texts, TreesPredictor
+from serin_server.registry.absent import AbsentError
+from serin_server.registry.cache import Cache, NoCache
+from serin_server.registry.source import open_source
 from serin_server.runs import RegistryAwayError, RunRefusedError
-from serin_server.trees import FastTrees
+from serin_server.trees import FastTrees, TreesError
 
-MOST_BYTES: Final = 1 << 30
+MOST_BYTES: Final = 256 << 20
 """The largest file of a run that is read."""
-REMEMBERED: Final = 8192
-"""So many merchants' scores are kept: at 20 classes about 2 MB."""
-CANDIDATES: Final = 3
-"""How many classes an answer names."""
-
-
-@dataclass(frozen=True, slots=True)
-class TreesPredictor:
-    """A run in memory. Implements predictor.Predictor."""
-
-    run: str
-    digest: str
-    classes: tuple[str, ...]
-    quality: RunQuality
-    f1: Mapping[str, float]
-    _encoder: Encoder = field(repr=False)
-    _merchant_scores: Callable[[str], Floats] = field(repr=False)
-    """Of the encoder, for the most frequent merchants from memory."""
-    _trees: FastTrees = field(repr=False)
-    _calibration: Calibration = field(repr=False)
-
-    def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
-        """Answer the most probable classes, best first."""
-        calibration = self._calibration if calibrated else IDENTITY
-        scores = self._encoder.described(self._merchant_scores(transaction.merchant), transaction.description)
-        corrections = self._trees.corrections(self._encoder.numbers(transaction))
-        ranked = calibration.rank(self.classes, probabilities(scores, corrections).tolist(), most=CANDIDATES)
-        return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
-
-    def corrections(self, numbers: Sequence[float]) -> Floats:
-        """Answer what the trees add to the starting point, in the order of `classes`."""
-        return self._trees.corrections(numbers).copy()
+MOST_MANIFEST_BYTES: Final = 1 << 20
 
 
 class RegistryReader:
-    """Reads runs of one registry. Implements runs.Read."""
+    """Reads runs of one registry. Implements runs.Read. Used by one thread at a time."""
 
-    def __init__(self, registry: str, *, public_key: str = "") -> None:
-        """Take where it is, and the PEM keys of which one must have signed a run; "": signatures are not looked at."""
-        self._registry, self._public_key = registry, public_key
+    def __init__(self, registry: str, *, cache: Cache | None = None, public_key: str = "") -> None:
+        """Take where it is, what keeps files of a registry that is far, and who must have signed a run.
+
+        `public_key` holds PEM keys of which one must have signed; "": signatures are not looked at. Raises
+        SettingsError.
+        """
+        self._source = open_source(registry)
+        self._cache = cache if cache is not None and self._source.is_remote else NoCache()
+        self._public_key = public_key
+        self._open_runs: WeakValueDictionary[tuple[str, str], TreesPredictor] = WeakValueDictionary()
 
     def __call__(self, wanted: LoadedRun) -> TreesPredictor:
         """Answer the run, checked and ready. Raises RunRefusedError, RegistryAwayError."""
-        root = _root(self._registry)
-        folder = root / RUNS_DIRECTORY / wanted.run
-        if not _is_folder(root):
-            raise RegistryAwayError(f"the registry {self._registry} is not there")
-        if not is_run_name(wanted.run) or not _is_folder(folder):
-            raise RunRefusedError(f"{wanted.run} is not in the registry {self._registry}")
-        manifest_text = _read(folder / MANIFEST)
+        if not is_run_name(wanted.run):
+            raise RunRefusedError(f"{wanted.run} is not in the registry {self._source.uri}")
+        manifest_text = self._manifest(wanted)
         found = digest(manifest_text)
         if wanted.digest not in (None, found):
             raise RunRefusedError(f"its digest is {found}, wanted is {wanted.digest}", digest=found)
-        if self._public_key:
-            _check_signature(folder, manifest_text, found, self._public_key)
         try:
+            if self._public_key:
+                self._check_signature(wanted.run, manifest_text)
             manifest = Manifest.parse(manifest_text)
-            files = {name: _read(folder / name) for name in SERVING}
+            files = {name: self._file(manifest, name) for name in SERVING}
             verify(manifest, run=wanted.run, files=files)
-            return _open(wanted.run, found, files)
-        except (RunError, EncoderError, CalibrationError) as error:
+        except (RunError, AbsentError, RunRefusedError) as error:
             raise RunRefusedError(str(error), digest=found) from None
-        except ValueError as error:
-            raise RunRefusedError(f"its files do not fit: {' '.join(str(error).split())[:200]}", digest=found) from None
+        for content in (manifest_text, *files.values()):
+            self._cache.keep(content)
+        return self._opened(wanted.run, found, files)
+
+    def _opened(self, run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
+        # The same bytes, read and hashed anew, make the same run: the one in use needs no rebuilding. Its scratch
+        # buffers belong to the event loop, so it must not be asked from here.
+        in_use = self._open_runs.get((run, found))
+        if in_use is not None:
+            return in_use
+        try:
+            opened = _open(run, found, files)
+        except (RunError, EncoderError, CalibrationError, TreesError) as error:
+            raise RunRefusedError(str(error), digest=found) from None
+        except (ValueError, RecursionError, MemoryError) as error:
+            told = " ".join(str(error).split())[:200] or type(error).__name__
+            raise RunRefusedError(f"its files do not fit: {told}", digest=found) from None
+        self._open_runs[run, found] = opened
+        return opened
+
+    def _manifest(self, wanted: LoadedRun) -> bytes:
+        try:
+            return self._source.read(wanted.run, MANIFEST, most=MOST_MANIFEST_BYTES)
+        except AbsentError as error:
+            if self._source.is_remote:
+                raise RunRefusedError(f"{wanted.run} is not in the registry {self._source.uri}") from None
+            raise RunRefusedError(str(error)) from None
+        except RegistryAwayError:
+            kept = wanted.digest and self._cache.find(_hex(wanted.digest), most=MOST_MANIFEST_BYTES)
+            if not kept:
+                raise
+            # It is these very bytes that are wanted, wherever they come from.
+            return kept
+
+    def _file(self, manifest: Manifest, name: str) -> bytes:
+        entry = manifest.files.get(name)
+        if entry is None:
+            raise RunError(f"{name}: the manifest does not name it")
+        if entry.size > MOST_BYTES:
+            raise RunError(f"{name}: it is larger than {MOST_BYTES} bytes")
+        kept = self._cache.find(entry.sha256, most=entry.size)
+        return self._source.read(manifest.run, name, most=entry.size) if kept is None else kept
+
+    def _check_signature(self, run: str, manifest: bytes) -> None:
+        try:
+            signature = self._source.read(run, SIGNATURE, most=MOST_MANIFEST_BYTES)
+        except AbsentError:
+            raise RunError(f"{SIGNATURE}: it is not signed, and this server takes signed runs only") from None
+        try:
+            verify_signature(manifest, signature, self._public_key.encode())
+        except SignatureError as error:
+            raise RunError(str(error)) from None
 
 
-def _root(registry: str) -> Path:
-    parts = urlsplit(registry)
-    if parts.scheme not in ("", "file"):
-        raise RunRefusedError(f"registry {registry}: {parts.scheme}:// is not supported yet; give a directory")
-    return Path(unquote(parts.path))
-
-
-def _check_signature(folder: Path, manifest: bytes, found: str, public_key: str) -> None:
-    if not (folder / SIGNATURE).exists():
-        raise RunRefusedError(f"{SIGNATURE}: it is not signed, and this server takes signed runs only", digest=found)
-    try:
-        verify_signature(manifest, _read(folder / SIGNATURE), public_key.encode())
-    except SignatureError as error:
-        raise RunRefusedError(str(error), digest=found) from None
-
-
-def _is_folder(path: Path) -> bool:
-    # Path.is_dir() would take a volume that does not answer for a folder that is not there.
-    try:
-        return stat.S_ISDIR(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise RegistryAwayError(f"{path}: {error.strerror}") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise RunRefusedError(f"{path.name}: it is larger than {MOST_BYTES} bytes")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise RunRefusedError(f"{path.name}: {error.strerror}") from None
-    except OSError as error:
-        raise RegistryAwayError(f"{path}: {error.strerror}") from None
+def _hex(found: str) -> str:
+    return found.removeprefix("sha256:")
 
 
 def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
@@ -161,10 +147,10 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
         run=run,
         digest=found,
         classes=classes,
-        quality=RunQuality(f1_macro=report.val_f1_macro, f1_min=report.val_f1_min),
+        quality=RunQuality(f1_macro=report.val_f1_macro, f1_min=report.val_f1_min, coverage=report.coverage_by_class),
         f1=report.val_f1_per_class,
         _encoder=encoder,
-        _merchant_scores=lru_cache(REMEMBERED)(encoder.merchant_scores),
+        _texts=Texts(encoder),
         _trees=FastTrees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS)),
         _calibration=Calibration.from_json(json.loads(files[CALIBRATION])),
     )
@@ -176,7 +162,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
 def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, number: int) -> None:
     scores, numbers = encoder.scores(row.transaction()), encoder.numbers(row.transaction())
     corrections = predictor.corrections(row.numbers)
-    found = tuple(scores.tolist()), tuple(numbers), tuple(corrections.tolist())
+    found = tuple(scores.tolist()), tuple(numbers), tuple(corrections)
     if found != (row.scores, row.numbers, row.corrections):
         raise RunError(f"{PARITY}: row {number}: this server computes other numbers than training did")
     first = predictor.predict(row.transaction(), calibrated=True).first

@@ -23,6 +23,8 @@ from serin_server.latest import LatestFollower
 from serin_server.loading import RegistryReader
 from serin_server.pod_files import PodFiles, SeenRevision, read_model
 from serin_server.readiness import Readiness
+from serin_server.registry.cache import DirectoryCache
+from serin_server.registry.source import open_source
 from serin_server.runs import Read, Runs
 from serin_server.serving import Switch
 from serin_server.settings import FromOperator, FromRegistry, Settings, SettingsError
@@ -127,7 +129,7 @@ def build_service(settings: Settings, *, clock: Clock, read: Read | None = None,
     model = _model(settings)
     counters = Counters()
     switch = Switch(counters)
-    runs = Runs(read or RegistryReader(model.registry, public_key=settings.public_key), changed=switch.load)
+    runs = Runs(read or _reader(settings, model.registry), changed=switch.load)
     tokens = Tokens(
         settings.tokens_dir, uid=settings.uid, allow_anonymous=settings.allow_anonymous, monotonic=clock.monotonic
     )
@@ -157,7 +159,7 @@ def build_service(settings: Settings, *, clock: Clock, read: Read | None = None,
 def _model(settings: Settings) -> ModelDocument:
     match settings.source:
         case FromRegistry(registry=registry):
-            return ModelDocument(uid=settings.uid, registry=str(registry))
+            return ModelDocument(uid=settings.uid, registry=registry)
         case FromOperator(model_dir=model_dir, registry=registry):
             try:
                 model = read_model(model_dir)
@@ -166,6 +168,12 @@ def _model(settings: Settings) -> ModelDocument:
             if model.uid != settings.uid:
                 raise SettingsError(f"SERIN_MODEL_DIR: model.json is of uid {model.uid}, SERIN_UID is {settings.uid}")
             return model.model_copy(update={"registry": registry}) if registry else model
+
+
+def _reader(settings: Settings, registry: str) -> RegistryReader:
+    at = settings.cache
+    cache = None if at is None else DirectoryCache(at.directory, most_bytes=at.most_bytes)
+    return RegistryReader(registry, cache=cache, public_key=settings.public_key)
 
 
 def _store(settings: Settings) -> Store:
@@ -180,7 +188,8 @@ def _follower(
 ) -> RoutingFollower | LatestFollower:
     match settings.source:
         case FromRegistry() as source:
-            return LatestFollower(source, uid=settings.uid, runs=runs, switch=switch)
+            registry = open_source(source.registry)
+            return LatestFollower(source, registry=registry, uid=settings.uid, runs=runs, switch=switch)
         case FromOperator(routing_dir=routing_dir, pod_dir=pod_dir, state_dir=state_dir):
             return RoutingFollower(
                 PodFiles(routing_dir, pod_dir),

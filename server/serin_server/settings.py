@@ -5,9 +5,11 @@ Bad values are said in one line, with what would be right. Never reads the envir
 
 import math
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,11 +17,14 @@ from pydantic import TypeAdapter
 
 from serin_core import names
 from serin_core.documents import Thresholds
+from serin_core.resource import RETENTION_PATTERN
 from serin_core.signing import SignatureError, check_public_key
 
 _JSON_OBJECT = TypeAdapter(dict[str, float])
 _HIGHEST_PORT = 65_535
 _LONGEST_GRACE = 3600.0
+_CACHE_BYTES = 512 << 20
+_MOST_CACHE_BYTES = 1 << 40
 
 
 class SettingsError(ValueError):
@@ -68,11 +73,20 @@ class FromOperator:
 class FromRegistry:
     """No operator: `latest` of a registry is the candidate, rules are the control."""
 
-    registry: Path
+    registry: str
+    """A directory or a URI."""
     shadow: bool
     percent: float
     thresholds: Thresholds
     calibration: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CacheAt:
+    """Files of a registry that is far are kept on this machine."""
+
+    directory: Path
+    most_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,10 @@ class Settings:
     json_logs: bool = False
     public_key: str = ""
     """PEM keys of which one must have signed a run; "": signatures are not looked at."""
+    cache: CacheAt | None = None
+    """None: a registry that is far is read again at each start."""
+    retention: timedelta | None = None
+    """How long transactions and feedback are kept; None: until they are erased."""
 
 
 def settings_of_pod(environ: Mapping[str, str]) -> Settings:
@@ -124,6 +142,11 @@ def settings_of_pod(environ: Mapping[str, str]) -> Settings:
         grace_seconds=variables.number("SERIN_GRACE_SECONDS", 10, low=0, high=_LONGEST_GRACE),
         json_logs=variables.choice("SERIN_LOG", ("text", "json")) == "json",
         public_key=checked_public_key(variables.text("SERIN_PUBLIC_KEY", ""), where="SERIN_PUBLIC_KEY"),
+        cache=CacheAt(
+            variables.path("SERIN_CACHE_DIR", names.CACHE_MOUNT),
+            most_bytes=int(variables.number("SERIN_CACHE_BYTES", _CACHE_BYTES, low=0, high=_MOST_CACHE_BYTES)),
+        ),
+        retention=parse_retention(variables.text("SERIN_RETENTION", ""), where="SERIN_RETENTION"),
     )
 
 
@@ -137,7 +160,23 @@ def checked_public_key(text: str, *, where: str) -> str:
     return text
 
 
-def routing_of_environment(environ: Mapping[str, str], *, registry: Path) -> FromRegistry:
+def cache_of_environment(environ: Mapping[str, str]) -> CacheAt:
+    """Answer where a server without operator keeps files of a registry that is far. Raises SettingsError."""
+    variables = _Variables(environ)
+    home = variables.path("XDG_CACHE_HOME", str(Path(environ.get("HOME", "/tmp")) / ".cache"))  # noqa: S108 - no home
+    return CacheAt(home / "serin" / "runs", most_bytes=_CACHE_BYTES)
+
+
+def parse_retention(text: str, *, where: str) -> timedelta | None:
+    """Read days, like `400d`, or "" for ever. Raises SettingsError."""
+    if not text:
+        return None
+    if not re.match(RETENTION_PATTERN, text):
+        raise SettingsError(f"{where}: {text!r} is no number of days; use one like 400d")
+    return timedelta(days=int(text[:-1]))
+
+
+def routing_of_environment(environ: Mapping[str, str], *, registry: str) -> FromRegistry:
     """Read the routing of a server without operator (contracts, 6). Raises SettingsError."""
     variables = _Variables(environ)
     return FromRegistry(

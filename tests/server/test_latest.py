@@ -5,7 +5,8 @@ from server.fakes import CANDIDATE, STABLE, FakeRegistry, FakeRun
 
 from serin_core.documents import Thresholds
 from serin_server.counters import Counters
-from serin_server.latest import LatestFollower, latest_run
+from serin_server.latest import LatestFollower
+from serin_server.registry.directory import Directory
 from serin_server.runs import Runs
 from serin_server.serving import Switch
 from serin_server.settings import FromRegistry
@@ -21,8 +22,12 @@ class Local:
         (root / "ledger_suggestions").mkdir()
         self.switch = Switch(Counters())
         self.runs = Runs(registry, changed=self.switch.load)
-        source = FromRegistry(root, shadow=True, percent=50.0, thresholds=Thresholds(default=0.6), calibration=False)
-        self.follower = LatestFollower(source, uid="local", runs=self.runs, switch=self.switch)
+        source = FromRegistry(
+            str(root), shadow=True, percent=50.0, thresholds=Thresholds(default=0.6), calibration=False
+        )
+        self.follower = LatestFollower(
+            source, registry=Directory(root, uri=str(root)), uid="local", runs=self.runs, switch=self.switch
+        )
 
     async def point(self, run: str) -> None:
         beside = self.root / "ledger_suggestions" / ".latest"
@@ -40,7 +45,6 @@ async def test_without_a_latest_run_rules_answer(tmp_path: Path) -> None:
     assert not local.follower.has_looked
     await local.follower.look()
     assert local.follower.has_looked
-    assert latest_run(tmp_path) is None
     assert local.candidate() is None
 
 

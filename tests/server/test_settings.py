@@ -87,19 +87,19 @@ def test_sqlite_urls(text: str, path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "percent"), [("0", 0.0), ("10%", 10.0), ("50%", 50.0), ("100", 100.0), ("", 0.0)])
 def test_the_share_of_users_is_read_with_and_without_a_percent_sign(text: str, percent: float) -> None:
-    routing = routing_of_environment({"SUGGEST_USE_MODEL_CANARY": text}, registry=Path("r"))
+    routing = routing_of_environment({"SUGGEST_USE_MODEL_CANARY": text}, registry="r")
     assert routing.percent == percent
 
 
 def test_routing_of_the_environment_has_the_defaults_of_the_runbook() -> None:
-    routing = routing_of_environment({}, registry=Path("r"))
+    routing = routing_of_environment({}, registry="r")
     assert (routing.shadow, routing.percent, routing.thresholds, routing.calibration) == (True, 0.0, Thresholds(), True)
 
 
 def test_thresholds_are_read_by_class_with_a_default() -> None:
     routing = routing_of_environment(
         {"SUGGEST_THRESHOLDS_JSON": '{"default": 0.6, "Dining": 0.8}', "ML_CALIBRATION_ENABLED": "false"},
-        registry=Path("r"),
+        registry="r",
     )
     assert routing.thresholds == Thresholds(default=0.6, per_class={"Dining": 0.8})
     assert not routing.calibration
@@ -108,10 +108,10 @@ def test_thresholds_are_read_by_class_with_a_default() -> None:
 @pytest.mark.parametrize("text", ["[]", '{"Dining": 2}', "0.7", '{"Dining": "high"}', "{"])
 def test_thresholds_that_are_none_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^SUGGEST_THRESHOLDS_JSON: use a JSON object[^\n]*$"):
-        routing_of_environment({"SUGGEST_THRESHOLDS_JSON": text}, registry=Path("r"))
+        routing_of_environment({"SUGGEST_THRESHOLDS_JSON": text}, registry="r")
 
 
 @pytest.mark.parametrize("text", ["101", "-1", "half", "nan"])
 def test_a_share_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^SUGGEST_USE_MODEL_CANARY: "):
-        routing_of_environment({"SUGGEST_USE_MODEL_CANARY": text}, registry=Path("r"))
+        routing_of_environment({"SUGGEST_USE_MODEL_CANARY": text}, registry="r")
