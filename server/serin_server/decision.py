@@ -3,7 +3,7 @@
 The run of the series is the run on trial; while there is none it is the stable run, compared with the rules.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from serin_core.documents import ServedRun
 from serin_core.routing import is_confident
@@ -11,8 +11,7 @@ from serin_server.counters import Agree, Fallback, Source
 from serin_server.predictor import Attempt, Failed, NotAsked, Predicted, Prediction, Unavailable
 
 
-@dataclass(frozen=True, slots=True)
-class FromRun:
+class FromRun(msgspec.Struct, frozen=True):
     """A run's answer, over its class's threshold."""
 
     run: str
@@ -25,16 +24,14 @@ class FromRun:
         return self.prediction.first.label
 
 
-@dataclass(frozen=True, slots=True)
-class FromRules:
+class FromRules(msgspec.Struct, frozen=True):
     """A rule's answer."""
 
     label: str
     keyword: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoAnswer(msgspec.Struct, frozen=True):
     """No rule matched, and no run was sure enough."""
 
     label: str = ""
@@ -43,8 +40,7 @@ class NoAnswer:
 Answer = FromRun | FromRules | NoAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The answer, and what one transaction adds to the counts of its stage and arm."""
 
     answer: Answer
@@ -76,8 +72,7 @@ def control_answer(stable: ServedRun | None, asked: Attempt, rule: FromRules | N
             return rule
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(msgspec.Struct, frozen=True):
     """How the run of the series stands in one request."""
 
     run: ServedRun

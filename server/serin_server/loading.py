@@ -1,4 +1,4 @@
-"""Reading a run from the registry: hash first, then open; and asking its trees.
+"""Reading a run from the registry: hash first, then open.
 
 Only what serving needs is opened, no pickle among it. A run is handed out only when its own answers to the parity rows
 equal, bit for bit, what training's pipeline answered.
@@ -6,16 +6,14 @@ equal, bit for bit, what training's pipeline answered.
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Final
 from weakref import WeakValueDictionary
 
-from serin_core.calibration import IDENTITY, Calibration, CalibrationError
+from serin_core.calibration import Calibration, CalibrationError
 from serin_core.documents import LoadedRun
-from serin_core.encoder import Encoder, EncoderError, Floats, probabilities
-from serin_core.features import NUMBERS, Transaction
+from serin_core.encoder import Encoder, EncoderError
+from serin_core.features import NUMBERS
 from serin_core.pods import RunQuality
 from serin_core.runs import (
     CALIBRATION,
@@ -39,7 +37,7 @@ from serin_core.runs import (
 )
 from serin_core.signing import SIGNATURE, SignatureError
 from serin_core.signing import verify as verify_signature
-from serin_server.predictor import Prediction, Ranked
+from serin_server.predicting import Texts, TreesPredictor
 from serin_server.registry.absent import AbsentError
 from serin_server.registry.cache import Cache, NoCache
 from serin_server.registry.source import open_source
@@ -49,38 +47,6 @@ from serin_server.trees import FastTrees, TreesError
 MOST_BYTES: Final = 256 << 20
 """The largest file of a run that is read."""
 MOST_MANIFEST_BYTES: Final = 1 << 20
-REMEMBERED: Final = 8192
-"""So many merchants' scores are kept: at 20 classes about 2 MB."""
-CANDIDATES: Final = 3
-"""How many classes an answer names."""
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class TreesPredictor:
-    """A run in memory. Implements predictor.Predictor."""
-
-    run: str
-    digest: str
-    classes: tuple[str, ...]
-    quality: RunQuality
-    f1: Mapping[str, float]
-    _encoder: Encoder = field(repr=False)
-    _merchant_scores: Callable[[str], Floats] = field(repr=False)
-    """Of the encoder, for the most frequent merchants from memory."""
-    _trees: FastTrees = field(repr=False)
-    _calibration: Calibration = field(repr=False)
-
-    def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
-        """Answer the most probable classes, best first."""
-        calibration = self._calibration if calibrated else IDENTITY
-        scores = self._encoder.described(self._merchant_scores(transaction.merchant), transaction.description)
-        corrections = self._trees.corrections(self._encoder.numbers(transaction))
-        ranked = calibration.rank(self.classes, probabilities(scores, corrections).tolist(), most=CANDIDATES)
-        return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
-
-    def corrections(self, numbers: Sequence[float]) -> Floats:
-        """Answer what the trees add to the starting point, in the order of `classes`."""
-        return self._trees.corrections(numbers).copy()
 
 
 class RegistryReader:
@@ -184,7 +150,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
         quality=RunQuality(f1_macro=report.val_f1_macro, f1_min=report.val_f1_min, coverage=report.coverage_by_class),
         f1=report.val_f1_per_class,
         _encoder=encoder,
-        _merchant_scores=lru_cache(REMEMBERED)(encoder.merchant_scores),
+        _texts=Texts(encoder),
         _trees=FastTrees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS)),
         _calibration=Calibration.from_json(json.loads(files[CALIBRATION])),
     )
@@ -196,7 +162,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
 def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, number: int) -> None:
     scores, numbers = encoder.scores(row.transaction()), encoder.numbers(row.transaction())
     corrections = predictor.corrections(row.numbers)
-    found = tuple(scores.tolist()), tuple(numbers), tuple(corrections.tolist())
+    found = tuple(scores.tolist()), tuple(numbers), tuple(corrections)
     if found != (row.scores, row.numbers, row.corrections):
         raise RunError(f"{PARITY}: row {number}: this server computes other numbers than training did")
     first = predictor.predict(row.transaction(), calibrated=True).first

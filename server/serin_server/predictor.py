@@ -1,6 +1,7 @@
 """What the rest of the server knows of a loaded run: that it can be asked, and what came of asking.
 
-Never lets anything out of a prediction but an outcome: whatever a run does wrong is a value here.
+Never lets anything out of a prediction but an outcome: whatever a run does wrong is a value here. What is made anew for
+every transaction is a msgspec.Struct: frozen and slotted like the dataclasses elsewhere, at a quarter of their cost.
 """
 
 import logging
@@ -9,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
+
+import msgspec
 
 from serin_core.features import Transaction
 from serin_core.pods import RunQuality
@@ -21,16 +24,14 @@ LONGEST: Final = 0.1
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(msgspec.Struct, frozen=True):
     """One class with its confidence, 0 to 1."""
 
     label: str
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True):
     """The most probable classes of one transaction, best first, never empty."""
 
     ranked: tuple[Ranked, ...]
@@ -67,6 +68,9 @@ class Predictor(Protocol):
     def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
         """Answer the most probable classes. May raise anything."""
 
+    def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
+        """Answer the words of a transaction that speak most for a class, strongest first. May raise anything."""
+
 
 class Failure(StrEnum):
     """What went wrong with one prediction."""
@@ -76,18 +80,15 @@ class Failure(StrEnum):
     TOO_SLOW = "took too long"
 
 
-@dataclass(frozen=True, slots=True)
-class NotAsked:
+class NotAsked(msgspec.Struct, frozen=True):
     """Nobody would have looked at the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(msgspec.Struct, frozen=True):
     """The run was not asked: it is not loaded here, or its breaker is open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """The run was asked and gave nothing that may be used."""
 
     failure: Failure
@@ -96,8 +97,7 @@ class Failed:
     """What came too late to be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Predicted:
+class Predicted(msgspec.Struct, frozen=True):
     """The run answered in time."""
 
     prediction: Prediction
@@ -140,6 +140,16 @@ def attempt(
                     "run %s is not asked for a while: its prediction %s%s", loaded.predictor.run, failure.value, cause
                 )
     return outcome
+
+
+def words_behind(loaded: Loaded | None, transaction: Transaction, *, label: str) -> tuple[str, ...]:
+    """Answer the words because of which a run answered `label`; none where it cannot say. Never raises."""
+    if loaded is None:
+        return ()
+    try:
+        return loaded.predictor.words(transaction, label)
+    except Exception:  # noqa: BLE001 - an answer stands without its reasons
+        return ()
 
 
 def _judge(prediction: Prediction | None, *, seconds: float) -> Failed | Predicted:

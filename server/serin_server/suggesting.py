@@ -3,8 +3,9 @@
 Synchronous from the first question to the last count, so that what is counted of one transaction is never half there.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from serin_core.features import Transaction
 from serin_server.clock import Clock
@@ -14,6 +15,7 @@ from serin_server.decision import (
     Answer,
     Decision,
     FromRules,
+    FromRun,
     NoAnswer,
     Trial,
     control_answer,
@@ -21,21 +23,22 @@ from serin_server.decision import (
 )
 from serin_server.events import Event, sign
 from serin_server.keywords import KeywordMatcher
-from serin_server.predictor import Failed, NotAsked, Predicted, Unavailable, attempt
+from serin_server.predictor import Failed, NotAsked, Predicted, Unavailable, attempt, words_behind
 from serin_server.serving import NamedRun, Serving
 from serin_server.tokens import Tokens
 
 _MILLISECONDS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(msgspec.Struct, frozen=True):
     """What one transaction is answered, and the id under which feedback on it is taken."""
 
     txn_id: str
     answer: Answer
     source: Source
     event_id: str
+    words: tuple[str, ...] = ()
+    """Of the transaction, those because of which a run answered; strongest first."""
 
 
 class Suggester:
@@ -46,12 +49,12 @@ class Suggester:
 
     def suggest(self, transaction: Transaction, serving: Serving) -> Suggestion:
         """Answer one transaction by the Serving with which its request began. Never fails because of a run."""
-        in_canary = serving.in_canary(transaction.user_id)
+        user = serving.user_hash(transaction.user_id)
+        in_canary = bool(transaction.user_id) and serving.has_in_canary(user)
         arm = Arm.CANARY if in_canary else Arm.CONTROL
         counts = serving.counts.arms[arm]
         decision = self._decide(transaction, serving, in_canary=in_canary, counts=counts)
         _count(decision, counts)
-        user = serving.user_hash(transaction.user_id)
         if decision.agree is not None and transaction.user_id:
             self._users.compared(serving.counts, arm=arm, user=user, agree=decision.agree)
         event = Event(
@@ -63,7 +66,13 @@ class Suggester:
             arm=arm,
             label=decision.answer.label,
         )
-        return Suggestion(transaction.txn_id, decision.answer, decision.source, sign(event, self._tokens.keys()[0]))
+        return Suggestion(
+            transaction.txn_id,
+            decision.answer,
+            decision.source,
+            sign(event, self._tokens.keys()[0]),
+            words=_words(decision.answer, transaction, serving),
+        )
 
     def _decide(self, transaction: Transaction, serving: Serving, *, in_canary: bool, counts: ArmCounts) -> Decision:
         rule = self._rule(transaction)
@@ -106,6 +115,14 @@ class Suggester:
                 counts.failures += 1
                 counts.observe(seconds)
         return asked
+
+
+def _words(answer: Answer, transaction: Transaction, serving: Serving) -> tuple[str, ...]:
+    if not isinstance(answer, FromRun):
+        return ()
+    candidate = serving.candidate
+    named = candidate if candidate is not None and candidate.served.run == answer.run else serving.stable
+    return () if named is None else words_behind(named.loaded, transaction, label=answer.label)
 
 
 def _count(decision: Decision, counts: ArmCounts) -> None:

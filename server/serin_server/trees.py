@@ -1,22 +1,35 @@
 """A run's trees, asked through LightGBM's C API: one row, one thread, nothing allocated on the way.
 
+Rows that the trees cannot tell apart are answered from memory: a first number counts only by the split points that it
+lies between, so the next split point stands for it, and each comparison comes out the same. The other numbers have few
+values by themselves. What is remembered is what the trees answered, bit for bit.
+
 `LGBM_BoosterPredictForMatSingleRowFast` and the scratch buffers here are not re-entrant: one thread at a time.
 """
 
 import ctypes
+import math
+import re
 import weakref
+from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final
 
 import lightgbm
-import numpy as np
 
-from serin_core.encoder import Floats
-
+REMEMBERED: Final = 8192
+"""So many different rows are kept with their answer: at 12 classes about 6 MB once it is full."""
 _RAW_SCORE: Final = 1
 _FLOAT64: Final = 1
+_CATEGORICAL: Final = 1
+_MISSING: Final = 3
+_ZERO_IS_MISSING: Final = 1
+_LINES: Final = tuple(
+    re.compile(rf"^{name}=(.*)$", re.MULTILINE) for name in ("split_feature", "threshold", "decision_type")
+)
 
 
 class TreesError(ValueError):
@@ -28,6 +41,20 @@ class FastTrees:
 
     def __init__(self, model: str, *, classes: int, numbers: int) -> None:
         """Read LightGBM's text format. Raises TreesError."""
+        walk = _Walk(model, classes=classes, numbers=numbers)
+        self._splits = _first_splits(model)
+        self._remembered = lru_cache(REMEMBERED)(walk)
+
+    def corrections(self, numbers: Sequence[float]) -> tuple[float, ...]:
+        """Answer what the trees add, one number a class: from memory, where they have answered such a row before."""
+        first, *others = numbers
+        return self._remembered(_next(self._splits, first), *others)
+
+
+class _Walk:
+    """The trees themselves, and the scratch buffers of one row."""
+
+    def __init__(self, model: str, *, classes: int, numbers: int) -> None:
         library = _library()
         booster, iterations = ctypes.c_void_p(), ctypes.c_int()
         _check(library.LGBM_BoosterLoadModelFromString(model.encode(), ctypes.byref(iterations), ctypes.byref(booster)))
@@ -46,21 +73,45 @@ class FastTrees:
             )
         )
         weakref.finalize(self, library.LGBM_FastConfigFree, config)
-        self._row, self._out = np.zeros(numbers), np.zeros(classes)
-        self._written = ctypes.c_int64()
+        self._row, self._out = (ctypes.c_double * numbers)(), (ctypes.c_double * classes)()
+        self._write, self._read = Struct(f"{numbers}d").pack_into, Struct(f"{classes}d").unpack_from
         self._ask = library.LGBM_BoosterPredictForMatSingleRowFast
         self._arguments = (
             config,
-            self._row.ctypes.data_as(ctypes.c_void_p),
-            ctypes.byref(self._written),
-            self._out.ctypes.data_as(ctypes.c_void_p),
+            ctypes.cast(self._row, ctypes.c_void_p),
+            ctypes.pointer(ctypes.c_int64()),
+            ctypes.cast(self._out, ctypes.c_void_p),
         )
 
-    def corrections(self, numbers: Sequence[float]) -> Floats:
-        """Answer what the trees add, one number a class. The array is used again by the next call."""
-        self._row[:] = numbers
+    def __call__(self, *numbers: float) -> tuple[float, ...]:
+        self._write(self._row, 0, *numbers)
         _check(self._ask(*self._arguments))
-        return self._out
+        return self._read(self._out)
+
+
+def _next(splits: Sequence[float], number: float) -> float:
+    """Answer the split point at or above a number: `number <= split` holds for the very same splits. NaN stays NaN."""
+    if not splits or math.isnan(number):
+        return number
+    place = bisect_left(splits, number)
+    return splits[place] if place < len(splits) else math.inf
+
+
+def _first_splits(model: str) -> tuple[float, ...]:
+    """Answer all points at which the first number is split, in order; none if it is not only split by `<=`."""
+    features, thresholds, kinds = (
+        [value for line in pattern.findall(model) for value in line.split()] for pattern in _LINES
+    )
+    if not len(features) == len(thresholds) == len(kinds):
+        return ()
+    of_first = [
+        (float(threshold), int(kind))
+        for feature, threshold, kind in zip(features, thresholds, kinds, strict=True)
+        if feature == "0"
+    ]
+    if any(kind & _CATEGORICAL or (kind >> 2) & _MISSING == _ZERO_IS_MISSING for _, kind in of_first):
+        return ()
+    return tuple(sorted({threshold for threshold, _ in of_first}))
 
 
 @cache

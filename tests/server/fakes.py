@@ -68,6 +68,11 @@ class FakeRun:
         rest = 0.0 if math.isnan(self.confidence) else 1 - self.confidence
         return Prediction((Ranked(self.label, self.confidence), Ranked(other, rest)))
 
+    def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
+        del label
+        self.before()
+        return tuple(transaction.merchant.lower().split()[:1])
+
 
 class FakeRegistry:
     """Runs by name; while `away` says why, none can be read."""

@@ -1,8 +1,15 @@
 """Trees through the C API give what LightGBM's own class gives, bit for bit."""
 
+import gc
+import math
+import re
+import weakref
+
 import lightgbm
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serin_server.trees import FastTrees, TreesError
 
@@ -20,7 +27,39 @@ def test_every_answer_is_the_same_bit_for_bit(booster):
     rows = np.random.default_rng(1).normal(size=(50, 5))
     rows[3, 2] = np.nan
     wanted = booster.predict(rows, raw_score=True)
-    assert [trees.corrections(row.tolist()).tolist() for row in rows] == wanted.tolist()
+    assert [list(trees.corrections(row.tolist())) for row in rows] == wanted.tolist()
+
+
+def test_rows_beside_a_split_are_told_apart_and_rows_between_two_are_answered_alike(booster):
+    text = booster.model_to_string()
+    trees = FastTrees(text, classes=3, numbers=5)
+    lines = [re.search(f"^{name}=(.*)$", text, re.MULTILINE) for name in ("split_feature", "threshold")]
+    features, thresholds = (found[1].split() for found in lines if found)
+    splits = sorted(float(at) for feature, at in zip(features, thresholds, strict=True) if feature == "0")
+    assert splits
+    near = [number for at in splits for number in (math.nextafter(at, -math.inf), at, math.nextafter(at, math.inf))]
+    for first in (*near, -0.0, 0.0, math.nan, math.inf, -math.inf, 1e300, *near):
+        row = [first, 0.1, -0.3, 0.5, 1.0]
+        assert list(trees.corrections(row)) == booster.predict(np.array([row]), raw_score=True)[0].tolist()
+
+
+@given(st.lists(st.floats(width=32, min_value=-3, max_value=3), min_size=5, max_size=5))
+def test_what_is_remembered_is_what_the_trees_answer(booster, row):
+    trees = FastTrees(booster.model_to_string(), classes=3, numbers=5)
+    wanted = booster.predict(np.array([row]), raw_score=True)[0].tolist()
+    assert [list(trees.corrections(row)) for _ in range(2)] == [wanted, wanted]
+
+
+def test_trees_that_are_let_go_of_are_gone_at_once(booster):
+    trees = FastTrees(booster.model_to_string(), classes=3, numbers=5)
+    trees.corrections([0.0] * 5)
+    gone = weakref.ref(trees._remembered.__wrapped__)
+    gc.disable()
+    try:
+        del trees
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
