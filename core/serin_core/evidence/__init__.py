@@ -1,0 +1,69 @@
+"""Anytime-valid evidence: how counts turn into a verdict that may be looked at as often as one likes.
+
+counts      what was counted, and what may be said of it
+bounds      what a gate asks of a rate, and how sure it must be
+beta        the numerics: tails of the beta distribution in logarithms
+rate        the evidence about one rate, both ways
+late_harm   the same for harm that began after the stage did
+two_arms    the evidence that the canary is worse than the control group
+judging     the verdict
+planning    requests still needed, least possible, and enough for certain
+display     the confidence sequence to show
+
+Never reads, waits or keeps: every answer is a function of the counts it is given.
+"""
+
+from serin_core.evidence import late_harm, two_arms
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.display import confidence_sequence
+from serin_core.evidence.judging import judge
+from serin_core.evidence.late_harm import BEGINNING, Start, keep
+from serin_core.evidence.planning import Least, certain_by, least
+from serin_core.evidence.planning import needed as _needed
+from serin_core.evidence.rate import CONCENTRATION, Claim, Side, log_evidence_above, log_evidence_below
+
+__all__ = [
+    "BEGINNING",
+    "CONCENTRATION",
+    "Alphas",
+    "AtLeast",
+    "AtMost",
+    "Bound",
+    "Claim",
+    "Counts",
+    "Least",
+    "Side",
+    "Start",
+    "Verdict",
+    "Within",
+    "certain_by",
+    "confidence_sequence",
+    "judge",
+    "judge_at_least",
+    "keep",
+    "late_harm",
+    "least",
+    "log_evidence_above",
+    "log_evidence_below",
+    "needed",
+    "two_arms",
+]
+
+
+def judge_at_least(counts: Counts, p: float, *, alpha_pass: float, alpha_fail: float) -> Verdict:
+    """Judge "the rate is at least p"; `judge` for those that have not moved to it."""
+    return judge(counts, AtLeast(p), Alphas(promote=alpha_pass, rollback=alpha_fail))
+
+
+def needed(
+    counts: Counts,
+    bound: Bound | float,
+    alphas: Alphas | None = None,
+    *,
+    alpha_pass: float = 0.0,
+    alpha_fail: float = 0.0,
+) -> int | None:
+    """Answer planning's `needed`; a number and two alphas for those that have not moved to a bound."""
+    at = AtLeast(bound) if isinstance(bound, float | int) else bound
+    return _needed(counts, at, alphas or Alphas(promote=alpha_pass, rollback=alpha_fail))
