@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
 from serin_core.documents import Thresholds
-from serin_server.http.application import create_app
+from serin_server.http.application import create_api
+from serin_server.http.direct import Direct
 from serin_server.http.limits import MOST_BYTES
 from serin_server.service import Service, build_service
 from serin_server.stores.sqlite import Sqlite
@@ -60,10 +61,10 @@ async def running(
         mounted.model(*registry.runs, *registry.refused)
     mounted.rules(RULES)
     service = build_service(mounted.settings(), clock=clock or FakeClock(), read=registry, store=store)
-    app = create_app(service)
-    async with app.router.lifespan_context(app):
+    api = create_api(service)
+    async with api.router.lifespan_context(api):
         await service.runs.load()
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=Direct(api, service=service), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
             yield Running(service, client)
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from serin_server.http.direct import Direct
 from serin_server.http.draining import LetGo
 from serin_server.http.limits import BodyLimit
 from serin_server.http.operations import operation_routes
@@ -13,8 +14,13 @@ from serin_server.http.suggestions import suggestion_routes
 from serin_server.service import Service
 
 
-def create_app(service: Service) -> FastAPI:
-    """Answer the application; its lifespan runs the service."""
+def create_app(service: Service) -> Direct:
+    """Answer the application: the fast path in front, and behind it all the rest."""
+    return Direct(create_api(service), service=service)
+
+
+def create_api(service: Service) -> FastAPI:
+    """Answer everything as FastAPI declares and answers it; its lifespan runs the service."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -6,9 +6,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
 from serin_core.features import Transaction
-from serin_server.counters import Source
-from serin_server.decision import FromRules, FromRun, NoAnswer
-from serin_server.suggesting import Suggestion
 
 MOST_ITEMS = 256
 _NO_NUL = r"^[^\x00]*$"
@@ -86,7 +83,10 @@ class CandidateLabel(_Body):
 
     label: str
     confidence: float = Field(description="0 to 1; calibrated for a run, always 1 for a rule.")
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = Field(
+        description="Of the first one: the keyword that matched, or how sure the run is, what its class needs, and the "
+        "words that weighed most."
+    )
 
 
 class Item(_Body):
@@ -123,30 +123,3 @@ class Problem(_Body):
     """What is wrong, in one line."""
 
     detail: str
-
-
-def item(suggestion: Suggestion) -> Item:
-    """Shape one suggestion."""
-    answer = suggestion.answer
-    return Item(
-        txn_id=suggestion.txn_id,
-        candidates=_candidates(answer),
-        source="model" if suggestion.source is Source.MODEL else "rule",
-        model_id=answer.run if isinstance(answer, FromRun) else None,
-        event_id=suggestion.event_id,
-    )
-
-
-def _candidates(answer: FromRun | FromRules | NoAnswer) -> tuple[CandidateLabel, ...]:
-    match answer:
-        case FromRun(run=run, prediction=prediction, threshold=threshold):
-            first, *others = prediction.ranked
-            reasons = (f"{run} is {first.confidence:.2f} sure, {threshold:.2f} are needed",)
-            return (
-                CandidateLabel(label=first.label, confidence=first.confidence, reasons=reasons),
-                *(CandidateLabel(label=one.label, confidence=one.confidence, reasons=()) for one in others),
-            )
-        case FromRules(label=label, keyword=keyword):
-            return (CandidateLabel(label=label, confidence=1.0, reasons=(f'keyword "{keyword}"',)),)
-        case NoAnswer():
-            return ()

@@ -13,6 +13,7 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from serin_server.events import EventError
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError
@@ -63,5 +64,19 @@ async def _store_away(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _fault(request: Request, error: Exception) -> JSONResponse:
-    _log.error("%s %s failed: %s: %s", request.method, request.url.path, type(error).__name__, error)
+    return _told(request.scope, error)
+
+
+async def answer_fault(scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
+    """Answer a request in which this server failed, outside FastAPI."""
+    await _told(scope, error)(scope, receive, send)
+
+
+def _told(scope: Scope, error: Exception) -> JSONResponse:
+    # Where, not what: a message may repeat the transaction that it is about.
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = "" if at is None else f" at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+    _log.error("%s request failed: %s%s", scope["method"], type(error).__name__, where)
     return _problem(500, "this server has a fault; its log says more")

@@ -4,25 +4,25 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Response
 
 from serin_core.features import Transaction
 from serin_server.counters import Outcome
 from serin_server.events import Event, verify
+from serin_server.http.answers import write
 from serin_server.http.auth import UserOnly
 from serin_server.http.bodies import (
     FeedbackAnswer,
     FeedbackRequest,
-    Item,
     KeptAnswer,
     Problem,
     SuggestionsAnswer,
     SuggestionsRequest,
     TransactionsRequest,
-    item,
 )
 from serin_server.service import Service
 from serin_server.stores.store import Feedback
+from serin_server.suggesting import Suggestion
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problem} for status in (400, 401, 404, 409, 413, 422, 503)
@@ -35,14 +35,15 @@ def suggestion_routes(service: Service) -> APIRouter:
     """Answer the routes, bound to one process."""
     router = APIRouter(tags=["suggestions"], dependencies=[Depends(UserOnly(service.tokens))], responses=_PROBLEMS)
 
-    @router.post("/agent/suggestions")
-    async def suggest(request: SuggestionsRequest) -> SuggestionsAnswer:
+    @router.post("/agent/suggestions", response_model=SuggestionsAnswer)
+    async def suggest(request: SuggestionsRequest) -> Response:
         """Suggest a category for each transaction."""
+        # Transactions that come with the request are answered by direct.py, as long as nothing is unusual about them.
         if request.txn_ids:
             transactions = await _fetch(service, request.txn_ids)
         else:
             transactions = [body.transaction() for body in request.transactions]
-        return SuggestionsAnswer(items=await _suggest(service, transactions))
+        return Response(write(await suggest_all(service, transactions)), media_type="application/json")
 
     @router.post("/agent/suggestions/{event_id}/feedback")
     async def feedback(event_id: str, request: FeedbackRequest) -> FeedbackAnswer:
@@ -78,15 +79,15 @@ async def _fetch(service: Service, txn_ids: Sequence[str]) -> list[Transaction]:
     return [kept[txn_id] for txn_id in txn_ids]
 
 
-async def _suggest(service: Service, transactions: Sequence[Transaction]) -> tuple[Item, ...]:
+async def suggest_all(service: Service, transactions: Sequence[Transaction]) -> list[Suggestion]:
     """Answer a batch by one Serving, letting other requests in between."""
-    serving = service.switch.current
-    items = []
+    serving, suggest = service.switch.current, service.suggester.suggest
+    suggestions = []
     for number, transaction in enumerate(transactions, start=1):
-        items.append(item(service.suggester.suggest(transaction, serving)))
+        suggestions.append(suggest(transaction, serving))
         if number % _YIELDS_AFTER == 0:
             await asyncio.sleep(0)
-    return tuple(items)
+    return suggestions
 
 
 def _outcome(event: Event, request: FeedbackRequest) -> Outcome | None:
