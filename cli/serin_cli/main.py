@@ -17,7 +17,7 @@ from serin_cli import verbs
 GROUP = "serin.commands"
 EXTRAS = {
     "training": ("train", "features", "evaluate", "thresholds", "drift", "retrain", "runs", "generate", "rules"),
-    "server": ("serve",),
+    "server": ("serve", "data"),
 }
 """What each part brings, told also where it is not installed."""
 

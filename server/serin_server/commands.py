@@ -1,4 +1,4 @@
-"""The command `serin serve`: a server on this machine, without an operator."""
+"""The command `serin serve`: a server on this machine, without an operator; and beside it `serin data`."""
 
 import os
 import socket
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from serin_server import data_commands
 from serin_server.clock import SystemClock
 from serin_server.listening import listen
 from serin_server.logs import configure_logs
@@ -20,8 +21,10 @@ from serin_server.settings import (
     parse_store,
     routing_of_environment,
 )
+from serin_server.stores.users import LOCAL_UID
 
 app = typer.Typer(help="Serve suggestions on this machine.")
+app.add_typer(data_commands.app, name="data")
 
 _GRACE_SECONDS = 10.0
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -58,7 +61,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
             host="127.0.0.1" if host == "localhost" else host,
             port=port,
             model="local/" + (Path(registry).resolve().name or "registry"),
-            uid="local",
+            uid=LOCAL_UID,
             pod=socket.gethostname(),
             source=routing_of_environment(os.environ, registry=registry),
             store=parse_store(store, where="--store"),

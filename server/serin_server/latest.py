@@ -4,7 +4,6 @@ The latest run is the candidate at the share that was set; rules are the control
 """
 
 import asyncio
-import hashlib
 import logging
 from typing import Final
 
@@ -13,6 +12,7 @@ from serin_server.registry.source import Source
 from serin_server.runs import InUse, Refused, RegistryAwayError, Runs
 from serin_server.serving import Switch
 from serin_server.settings import FromRegistry
+from serin_server.stores.users import salt
 
 _EVERY_SECONDS: Final = 1.0
 _EVERY_SECONDS_FROM_FAR: Final = 10.0
@@ -107,7 +107,7 @@ class LatestFollower:
             uid=self._uid,
             revision=self._revision,
             stage=self._revision,
-            salt=hashlib.sha256(f"{self._uid}\0{run}".encode()).hexdigest(),
+            salt=salt(self._uid, run),
             shadow=self._source.shadow,
             candidate=candidate,
         )

@@ -25,6 +25,7 @@ from serin_server.pod_files import PodFiles, SeenRevision, read_model
 from serin_server.readiness import Readiness
 from serin_server.registry.cache import DirectoryCache
 from serin_server.registry.source import open_source
+from serin_server.retention import Retention
 from serin_server.runs import Read, Runs
 from serin_server.serving import Switch
 from serin_server.settings import FromOperator, FromRegistry, Settings, SettingsError
@@ -56,6 +57,7 @@ class Service:
     users: UserCounts
     suggester: Suggester
     readiness: Readiness
+    retention: Retention
 
     def obstacle(self) -> str | None:
         """Answer why requests must not be sent here, None when they may."""
@@ -111,6 +113,7 @@ class Service:
             asyncio.create_task(_keep_going("loading", self.runs.run)),
             asyncio.create_task(_keep_going("following", self.follower.run)),
             asyncio.create_task(_keep_going("counting users", self.users.run)),
+            asyncio.create_task(_keep_going("erasing what is old", self.retention.run)),
         ]
         try:
             yield
@@ -153,6 +156,7 @@ def build_service(settings: Settings, *, clock: Clock, read: Read | None = None,
         users=users,
         suggester=Suggester(rules, users=users, tokens=tokens, clock=clock),
         readiness=Readiness(started=clock.monotonic()),
+        retention=Retention(kept, age=settings.retention, clock=clock),
     )
 
 

@@ -167,6 +167,11 @@ def cache_of_environment(environ: Mapping[str, str]) -> CacheAt:
     return CacheAt(home / "serin" / "runs", most_bytes=_CACHE_BYTES)
 
 
+def store_of_environment(environ: Mapping[str, str], *, default: str) -> StoreAt:
+    """Read SERIN_STORE_FILE or SERIN_STORE. Raises SettingsError."""
+    return _Variables(environ).store(default=default)
+
+
 def parse_retention(text: str, *, where: str) -> timedelta | None:
     """Read days, like `400d`, or "" for ever. Raises SettingsError."""
     if not text:

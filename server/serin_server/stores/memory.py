@@ -5,10 +5,11 @@ Never grows beyond MOST_EVENTS: the oldest answers are forgotten first, and feed
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 from serin_core.features import Transaction
-from serin_server.stores.store import Feedback, StoreAbsentError
+from serin_server.stores.store import Erased, Feedback, StoreAbsentError
 
 MOST_EVENTS: Final = 100_000
 _NOTHING_KEPT: Final = "this server keeps no transactions (its store is none); send them in `transactions`"
@@ -40,6 +41,16 @@ class Memory:
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
         return True
+
+    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
+        """Raise StoreAbsentError."""
+        del user_id, is_rehearsal
+        raise StoreAbsentError(_NOTHING_KEPT)
+
+    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
+        """Answer 0: what is remembered is bounded, and names nobody."""
+        del age, now, most
+        return 0
 
     async def close(self) -> None:
         """Do nothing."""

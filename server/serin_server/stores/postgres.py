@@ -8,19 +8,26 @@ time.
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 
 from serin_core.features import Transaction
-from serin_server.counters import StageKey
-from serin_server.stores.store import Feedback, StoreUnavailableError
+from serin_server.counters import Agree, StageKey, user_entry
+from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
+from serin_server.stores.users import as_signed, as_unsigned, user_hashes
 
 _MOST_CONNECTIONS: Final = 8
 _SECONDS: Final = 2.0
 _MIGRATION_LOCK: Final = 0x5E121
-_HALF: Final = 1 << 63
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_AGES: Final = (
+    ("serin_transactions", "saved_at"),
+    ("serin_feedback", "at"),
+    ("serin_users_compared", "counted_at"),
+)
+"""What grows old, and since when it is kept."""
 # The driver calls a connection that was lost in mid-command an internal error of its own, beside its error tree.
 _LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
@@ -42,15 +49,27 @@ _MIGRATIONS: Final = (
         PRIMARY KEY (uid, run_id, stage, user_hash)
     );
     """,
+    """
+    ALTER TABLE serin_transactions
+        ADD COLUMN saved_at bigint NOT NULL DEFAULT (extract(epoch FROM now()) * 1000)::bigint;
+    ALTER TABLE serin_users_compared
+        ADD COLUMN counted_at bigint NOT NULL DEFAULT (extract(epoch FROM now()) * 1000)::bigint;
+    ALTER TABLE serin_feedback ADD COLUMN user_hash bigint;
+    CREATE INDEX serin_transactions_by_user ON serin_transactions (user_id);
+    CREATE INDEX serin_transactions_by_age ON serin_transactions (saved_at);
+    CREATE INDEX serin_users_compared_by_age ON serin_users_compared (counted_at);
+    CREATE INDEX serin_feedback_by_age ON serin_feedback (at);
+    CREATE INDEX serin_feedback_by_user ON serin_feedback (uid, run_id, user_hash);
+    """,
 )
 
 
 class Postgres:
     """Transactions, feedback and counted users in a database that all pods of a model share."""
 
-    def __init__(self, url: str, *, uid: str) -> None:
-        """Remember where; nothing is connected yet."""
-        self._url, self._uid = url, uid
+    def __init__(self, url: str, *, uid: str, seconds: float = _SECONDS) -> None:
+        """Remember where, and for how long a command may take; nothing is connected yet."""
+        self._url, self._uid, self._seconds = url, uid, seconds
         self._pool: Any = None
         self._connecting = asyncio.Lock()
 
@@ -62,9 +81,10 @@ class Postgres:
             await connection.executemany(
                 """
                 INSERT INTO serin_transactions VALUES ($1, $2, $3, $4, $5, $6, $7)
-                ON CONFLICT (txn_id) DO UPDATE SET (user_id, at, merchant, description, amount, channel) =
+                ON CONFLICT (txn_id) DO UPDATE SET
+                    (user_id, at, merchant, description, amount, channel, saved_at) =
                     (excluded.user_id, excluded.at, excluded.merchant, excluded.description, excluded.amount,
-                     excluded.channel)
+                     excluded.channel, excluded.saved_at)
                 """,
                 rows,
             )
@@ -87,7 +107,7 @@ class Postgres:
         async with self._connection() as connection:
             status = await connection.execute(
                 """
-                INSERT INTO serin_feedback VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                INSERT INTO serin_feedback VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                 ON CONFLICT DO NOTHING
                 """,
                 self._uid,
@@ -101,6 +121,7 @@ class Postgres:
                 event.label,
                 None if feedback.outcome is None else feedback.outcome.value,
                 feedback.label,
+                as_signed(event.user),
             )
         return bool(status == "INSERT 0 1")
 
@@ -115,15 +136,44 @@ class Postgres:
             )
             rows = await connection.fetch(
                 """
-                INSERT INTO serin_users_compared SELECT $1, $2, $3, user_hash FROM unnest($4::bigint[]) AS user_hash
+                INSERT INTO serin_users_compared (uid, run_id, stage, user_hash)
+                SELECT $1, $2, $3, user_hash FROM unnest($4::bigint[]) AS user_hash
                 ON CONFLICT DO NOTHING RETURNING user_hash
                 """,
                 self._uid,
                 key.run_id,
                 key.stage,
-                sorted(_signed(user) for user in set(users)),
+                sorted(as_signed(user) for user in set(users)),
             )
-        return {_unsigned(row["user_hash"]) for row in rows}
+        return {as_unsigned(row["user_hash"]) for row in rows}
+
+    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
+        """Erase a user's transactions and feedback of all models in this database, and that the user was counted."""
+        async with self._connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                erased = await _erase(connection, user_id)
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await (transaction.rollback() if is_rehearsal else transaction.commit())
+        return erased
+
+    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
+        """Erase what has been kept for longer than `age` by this clock and the database's, whichever is behind."""
+        erased = 0
+        async with self._connection() as connection:
+            for table, column in _AGES:
+                # Rows that another pod erases at this moment are left to it.
+                query = f"""
+                    DELETE FROM {table} WHERE ctid = ANY(ARRAY(
+                        SELECT ctid FROM {table}
+                        WHERE {column} < least($1, (extract(epoch FROM now()) * 1000)::bigint) - $2
+                        LIMIT $3 FOR UPDATE SKIP LOCKED))
+                """  # noqa: S608 - names of our own
+                erased += _rows(await connection.execute(query, now, age // _MILLISECOND, most))
+        return erased
 
     async def close(self) -> None:
         """Close every connection."""
@@ -149,7 +199,7 @@ class Postgres:
         async with self._connecting:
             if self._pool is None:
                 pool = await asyncpg.create_pool(
-                    self._url, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_SECONDS, command_timeout=_SECONDS
+                    self._url, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_SECONDS, command_timeout=self._seconds
                 )
                 try:
                     async with pool.acquire(timeout=_SECONDS) as connection:
@@ -173,12 +223,43 @@ async def _migrate(connection: Any) -> None:
             await connection.execute("INSERT INTO serin_schema VALUES ($1)", number)
 
 
-def _signed(user: int) -> int:
-    return user - 2 * _HALF if user >= _HALF else user
+async def _erase(connection: Any, user_id: str) -> Erased:
+    feedback = _rows(
+        await connection.execute(
+            "DELETE FROM serin_feedback WHERE txn_id IN (SELECT txn_id FROM serin_transactions WHERE user_id = $1)",
+            user_id,
+        )
+    )
+    counted = 0
+    models = await connection.fetch(
+        "SELECT uid, run_id FROM serin_feedback UNION SELECT uid, run_id FROM serin_users_compared"
+    )
+    for uid, run in models:
+        users = user_hashes(user_id, uid=uid, run=run)
+        marks = [user_entry(user, agree) for user in users for agree in (Agree.TRUE, Agree.NONE)]
+        feedback += _rows(
+            await connection.execute(
+                "DELETE FROM serin_feedback WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)",
+                uid,
+                run,
+                list(map(as_signed, users)),
+            )
+        )
+        counted += _rows(
+            await connection.execute(
+                "DELETE FROM serin_users_compared WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)",
+                uid,
+                run,
+                list(map(as_signed, marks)),
+            )
+        )
+    transactions = _rows(await connection.execute("DELETE FROM serin_transactions WHERE user_id = $1", user_id))
+    return Erased(transactions, feedback, counted)
 
 
-def _unsigned(user: int) -> int:
-    return user % (2 * _HALF)
+def _rows(status: str) -> int:
+    """Answer how many rows a command says it touched, as in "DELETE 3"."""
+    return int(status.rpartition(" ")[2])
 
 
 def _row(transaction: Transaction) -> tuple[object, ...]:

@@ -8,12 +8,13 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
 from serin_core.features import Transaction
-from serin_server.stores.store import Feedback, StoreUnavailableError
+from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
+from serin_server.stores.users import LOCAL_UID, as_signed, user_hashes
 
 _T = TypeVar("_T")
 
@@ -30,8 +31,19 @@ _MIGRATIONS: Final = (
     ) STRICT;
     CREATE INDEX feedback_by_transaction ON feedback (txn_id);
     """,
+    """
+    ALTER TABLE transactions ADD COLUMN saved_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE transactions SET saved_at = strftime('%s', 'now') * 1000;
+    ALTER TABLE feedback ADD COLUMN user_hash INTEGER;
+    CREATE INDEX transactions_by_user ON transactions (user_id);
+    CREATE INDEX transactions_by_age ON transactions (saved_at);
+    CREATE INDEX feedback_by_age ON feedback (at);
+    CREATE INDEX feedback_by_user ON feedback (run_id, user_hash);
+    """,
 )
 _COLUMNS: Final = "txn_id, user_id, at, merchant, description, amount, channel"
+_FEEDBACK: Final = "identity, txn_id, at, answered_at, run_id, stage, arm, suggested, outcome, label, user_hash"
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class Sqlite:
@@ -53,7 +65,8 @@ class Sqlite:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(
-                f"INSERT OR REPLACE INTO transactions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT OR REPLACE INTO transactions ({_COLUMNS}, saved_at) "  # noqa: S608
+                "VALUES (?, ?, ?, ?, ?, ?, ?, strftime('%s', 'now') * 1000)",
                 rows,
             )
 
@@ -83,11 +96,53 @@ class Sqlite:
             event.label,
             None if feedback.outcome is None else feedback.outcome.value,
             feedback.label,
+            as_signed(event.user),
         )
 
         def work(connection: sqlite3.Connection) -> bool:
             marks = ", ".join("?" * len(row))
-            return connection.execute(f"INSERT OR IGNORE INTO feedback VALUES ({marks})", row).rowcount == 1  # noqa: S608
+            query = f"INSERT OR IGNORE INTO feedback ({_FEEDBACK}) VALUES ({marks})"  # noqa: S608 - marks are "?"
+            return connection.execute(query, row).rowcount == 1
+
+        return await self._do(work)
+
+    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
+        """Erase a user's transactions, the feedback on them, and feedback on those that came with a request."""
+
+        def work(connection: sqlite3.Connection) -> Erased:
+            runs = [run for (run,) in connection.execute("SELECT DISTINCT run_id FROM feedback")]
+            feedback = connection.execute(
+                "DELETE FROM feedback WHERE txn_id IN (SELECT txn_id FROM transactions WHERE user_id = ?)", (user_id,)
+            ).rowcount
+            for run in runs:
+                for user in user_hashes(user_id, uid=LOCAL_UID, run=run):
+                    feedback += connection.execute(
+                        "DELETE FROM feedback WHERE run_id = ? AND user_hash = ?", (run, as_signed(user))
+                    ).rowcount
+            transactions = connection.execute("DELETE FROM transactions WHERE user_id = ?", (user_id,)).rowcount
+            if is_rehearsal:
+                connection.rollback()
+            return Erased(transactions, feedback, counted=0)
+
+        erased = await self._do(work)
+        if not is_rehearsal:
+            # Until then the erased rows can still be read in the log beside the file.
+            await self._do(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        return erased
+
+    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
+        """Erase what has been kept for longer than `age`, at most so many rows of each kind."""
+        before = now - age // _MILLISECOND
+
+        def work(connection: sqlite3.Connection) -> int:
+            return sum(
+                connection.execute(
+                    f"DELETE FROM {table} WHERE rowid IN "  # noqa: S608 - names of our own
+                    f"(SELECT rowid FROM {table} WHERE {column} < ? LIMIT ?)",
+                    (before, most),
+                ).rowcount
+                for table, column in (("transactions", "saved_at"), ("feedback", "at"))
+            )
 
         return await self._do(work)
 
@@ -111,6 +166,8 @@ def _open(path: Path, seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=seconds)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # What is erased is overwritten, not only let go of.
+    connection.execute("PRAGMA secure_delete = ON")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(_MIGRATIONS):
         raise sqlite3.DatabaseError(f"written by a newer version (schema {version}, known {len(_MIGRATIONS)})")

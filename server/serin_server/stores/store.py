@@ -7,6 +7,7 @@ StoreError               what a user may be told, one line
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from serin_core.features import Transaction
@@ -39,6 +40,16 @@ class Feedback:
     """The class that the user holds for right, "" if only the suggestion was rejected."""
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows of a user were erased, or would be."""
+
+    transactions: int
+    feedback: int
+    counted: int
+    """Marks that the user was counted in a stage."""
+
+
 class Store(Protocol):
     """Keeps transactions and feedback. Every method raises StoreUnavailableError while it cannot."""
 
@@ -50,6 +61,18 @@ class Store(Protocol):
 
     async def record(self, feedback: Feedback) -> bool:
         """Keep what was said first of an answer, and answer whether this was the first."""
+
+    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
+        """Erase what is kept of a user, all of it or nothing; a rehearsal only says how much that would be.
+
+        Raises StoreAbsentError.
+        """
+
+    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
+        """Erase what has been kept for longer than `age`, at most so many rows of each kind, and answer how many.
+
+        `now` is Unix time in milliseconds.
+        """
 
     async def close(self) -> None:
         """Let go of everything that is open."""
