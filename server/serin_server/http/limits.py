@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MOST_BYTES: Final = 1 << 20
 _TOO_LARGE: Final = f"the body is larger than {MOST_BYTES} bytes; send fewer transactions at once"
 _CODE: Final = 413
+_DIGITS: Final = 18
 
 
 class BodyLimit:
@@ -41,5 +42,10 @@ class BodyLimit:
 def _announced(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else MOST_BYTES + 1
+            return announced(value)
     return 0
+
+
+def announced(content_length: bytes) -> int:
+    """Answer how many bytes a Content-Length says that there will be; more than MOST_BYTES where it is no number."""
+    return int(content_length) if content_length.isdigit() and len(content_length) <= _DIGITS else MOST_BYTES + 1
