@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from serin_cli import verbs
+from serin_cli import offline, verbs
 
 GROUP = "serin.commands"
 EXTRAS = {
     "training": ("train", "features", "evaluate", "thresholds", "drift", "retrain", "runs", "generate", "rules"),
-    "server": ("serve", "data"),
+    "server": ("data", "serve"),
 }
 """What each part brings, told also where it is not installed."""
 
@@ -42,6 +42,7 @@ def build() -> typer.Typer:
         """Serin rolls machine-learned suggestions out by evidence, and takes them back by itself."""
 
     app.add_typer(verbs.app)
+    app.add_typer(offline.app)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             app.add_typer(point.load())

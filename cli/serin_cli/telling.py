@@ -1,10 +1,11 @@
 """A rollout in words, for people at a terminal. Pure: status in, lines out."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from serin_core import gates
+from serin_core.durations import format_duration
 from serin_core.status import GateStatus
 
 
@@ -38,6 +39,28 @@ def tell(live: Mapping[str, Any], *, now: datetime) -> list[str]:
     lines += [f"  gate       {_gate(gate)}" for gate in status.get("gates", [])]
     lines += [tell_transition(entry) for entry in status.get("history", [])[-5:]]
     return lines
+
+
+def tell_evidence(live: Mapping[str, Any], *, now: datetime) -> list[str]:
+    """Answer what each gate of the present stage has seen, a sentence each; of an ended trial, what ended it."""
+    status = live.get("status") or {}
+    name = f"{live['metadata']['namespace']}/{live['metadata']['name']}"
+    candidate, found = status.get("candidate") or {}, status.get("gates", [])
+    began = candidate.get("stageStartedAt")
+    if began and found:
+        age = now - datetime.fromisoformat(began)
+        place = f"{candidate['percent']:g} %" if candidate.get("percent") else "shadow"
+        head = f"{name}: {candidate['runID']} in {place}, stage {candidate.get('stage')}, counting for {_clock(age)}"
+        return [head, *(f"  {gates.explain(GateStatus.model_validate(gate), age=age)}" for gate in found)]
+    ended: Mapping[str, Any] = next((one for one in reversed(status.get("history", [])) if one.get("gates")), {})
+    if not ended:
+        return [f"{name}: no stage has been judged yet"]
+    lines = [f"{name}: no stage is being judged; the last evidence is that of", f"  {tell_transition(ended)}"]
+    return lines + [f"  {gates.explain(GateStatus.model_validate(gate), age=timedelta())}" for gate in ended["gates"]]
+
+
+def _clock(age: timedelta) -> str:
+    return format_duration(timedelta(seconds=round(age.total_seconds())))
 
 
 def _gate(gate: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from serin_cli.cluster import AbsentError, Cluster, ClusterError
-from serin_cli.telling import tell, tell_transition
+from serin_cli.telling import tell, tell_evidence, tell_transition
 from serin_core.names import REQUEST_PREFIX
 
 app = typer.Typer()
@@ -70,6 +70,17 @@ def status(
             typer.echo(yaml.safe_dump(live.get("status", {}), sort_keys=False), nl=False)
         case Output.TEXT:
             typer.echo("\n".join(tell(live, now=datetime.now(UTC))))
+
+
+@app.command()
+def explain(name: Name, namespace: Namespace = None, context: Context = None) -> None:
+    """Say in sentences what each gate has seen, how sure that is, and what a verdict still needs."""
+    cluster = _open(namespace, context)
+    try:
+        live = cluster.get(name)
+    except ClusterError as error:
+        raise _failure(error) from None
+    typer.echo("\n".join(tell_evidence(live, now=datetime.now(UTC))))
 
 
 @app.command()

@@ -13,7 +13,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from serin_core import names
 from serin_core.durations import format_duration
 from serin_core.observed import Json
-from serin_core.resource import LONGEST_NAME, SuggestionModelSpec, rules
+from serin_core.resource import LONGEST_NAME, SuggestionModelSpec
+from serin_core.spec_model import rules
 from serin_core.status import Status
 
 _COLUMNS = (

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from serin_core.runs import ClassCoverage
+
 
 class LoadState(StrEnum):
     """How far a pod has come with one run."""
@@ -24,10 +26,12 @@ class _Report(BaseModel):
 
 
 class RunQuality(_Report):
-    """What the run's own training report promises, as far as the operator judges it (contracts, `gates.acceptance`)."""
+    """What the run's own training report promises, as far as the operator judges it by it (contracts, 5)."""
 
     f1_macro: float
     f1_min: float
+    coverage: dict[str, ClassCoverage] = Field(default_factory=dict)
+    """By class, the share of answers and how many of them each threshold leaves (contracts, `lowConfidence`)."""
 
 
 class RunOnPod(_Report):

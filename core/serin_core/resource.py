@@ -5,15 +5,15 @@ API server. The operator never writes here.
 """
 
 from datetime import timedelta
-from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StrictBool, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, model_validator
 
 from serin_core.documents import Thresholds as ServedThresholds
 from serin_core.drift import quantity
 from serin_core.durations import Duration
+from serin_core.gate_spec import Gates
+from serin_core.spec_model import Percent, Share, SpecModel, rules
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -22,21 +22,6 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 LONGEST_NAME = 44
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
-Share = Annotated[float, Strict(), Field(ge=0, le=1)]
-Percent = Annotated[float, Strict(), Field(ge=0, le=100)]
-
-
-def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """Attach CEL rules, each with its one-line message, to a schema node."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
-
-
-class SpecModel(BaseModel):
-    """Whatever stands in `spec`: camelCase outside, unknown fields refused."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, serialize_by_alias=True
-    )
 
 
 class RegistryVolume(SpecModel):
@@ -158,55 +143,6 @@ class Thresholds(SpecModel):
         return ServedThresholds(default=self.default, per_class=dict(self.per_class))
 
 
-class Acceptance(SpecModel):
-    """What the run's own training report must reach before any request sees the run."""
-
-    f1_macro: Share = Field(0.72, description="Least macro F1 on held-out rows.")
-    f1_min: Share = Field(0.60, description="Least F1 of the worst class on held-out rows.")
-
-
-class GateName(StrEnum):
-    """The built-in gates."""
-
-    AVAILABILITY = "availability"
-    ERRORS = "errors"
-    LATENCY = "latency"
-    AGREEMENT = "agreement"
-    ACCEPTED_RATIO = "acceptedRatio"
-
-
-class MetricGate(SpecModel):
-    """A change to one built-in gate. Gates that are not named here are on, with their defaults."""
-
-    name: GateName = Field(description="The gate.")
-    disabled: StrictBool = Field(default=False, description="Takes the gate out: it neither holds nor rolls back.")
-    at_least: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = Field(
-        None,
-        description="The least share of good that the gate asks for. Defaults: availability 0.90, errors 0.99, "
-        "latency 0.99, agreement 0.70, acceptedRatio 0.95.",
-    )
-
-
-def _named_once(changes: tuple[MetricGate, ...]) -> tuple[MetricGate, ...]:
-    gates = [change.name for change in changes]
-    if len(set(gates)) < len(gates):
-        raise ValueError("each gate may be named once")
-    return changes
-
-
-class Gates(SpecModel):
-    """What a run must prove: offline (acceptance) and online (metrics)."""
-
-    acceptance: Acceptance = Field(
-        Acceptance(), description="Judged on the report of the run that the pods loaded, before any request sees it."
-    )
-    metrics: Annotated[tuple[MetricGate, ...], Field(max_length=16), AfterValidator(_named_once)] = Field(
-        (),
-        description="Changes to the built-in gates, each of which is on by default.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-    )
-
-
 class Analysis(SpecModel):
     """How evidence is gathered and how sure it must be."""
 
@@ -224,6 +160,26 @@ class Analysis(SpecModel):
     )
     alpha_rollback: Annotated[float, Strict(), Field(gt=0, le=0.5)] = Field(
         0.05, description="Greatest chance, over the whole rollout, that a sound run is rolled back."
+    )
+    max_duration: Duration = Field(
+        timedelta(hours=336),
+        ge=timedelta(seconds=1),
+        description="How long a stage may stay without a verdict, from its start; then onInconclusive decides.",
+        json_schema_extra=rules(("duration(self) >= duration('1s')", "must be at least 1s")),
+    )
+    on_inconclusive: Literal["Hold", "Rollback", "Promote"] = Field(
+        "Hold",
+        description="After maxDuration without a verdict. Hold: go on, until a person decides. Rollback: take the run "
+        "back. Promote: the next step without proof, but never while an estimate lies on the bad side of its bound.",
+    )
+    no_data_timeout: Duration = Field(
+        timedelta(minutes=10),
+        ge=timedelta(seconds=1),
+        description="How long a stage may be without data; then onNoData decides.",
+        json_schema_extra=rules(("duration(self) >= duration('1s')", "must be at least 1s")),
+    )
+    on_no_data: Literal["Hold", "Rollback"] = Field(
+        "Hold", description="After noDataTimeout without data. Hold: keep the share. Rollback: take the run back."
     )
 
 

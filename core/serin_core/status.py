@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerialize
 from pydantic.alias_generators import to_camel
 
 from serin_core.evidence import Verdict
+from serin_core.gate_spec import Range
 from serin_core.resource import Registry, Thresholds
 
 
@@ -116,11 +117,27 @@ class Crash(StatusModel):
     at: Moment = Field(description="When it ended.")
 
 
+class GateRole(StrEnum):
+    """What a gate's verdict may do."""
+
+    ACTING = "Acting"
+    FAIL_ONLY = "FailOnly"
+    DRY_RUN = "DryRun"
+
+
 class GateStatus(StatusModel):
     """One gate in the present stage: the counts, and what they say."""
 
     name: str = Field(description="The gate.")
-    at_least: float = Field(description="The share of good that it asks for.")
+    at_least: float | None = Field(None, description="The least share of good that it asks for.")
+    at_most: float | None = Field(None, description="The greatest share of good that it allows.")
+    within: Range | None = Field(None, description="The bounds between which it wants the share of good.")
+    odds_ratio: float | None = Field(
+        None, description="By how many times the odds of a rejection in the canary may exceed those of the control."
+    )
+    role: GateRole = Field(
+        GateRole.ACTING, description="Acting, FailOnly (not needed for a Pass) or DryRun (never acted on)."
+    )
     good: float | None = Field(None, description="Good, since the stage began.")
     total: float | None = Field(None, description="All, since the stage began.")
     estimate: float | None = Field(None, description="good / total.")
@@ -129,6 +146,31 @@ class GateStatus(StatusModel):
     verdict: Verdict = Field(Verdict.INCONCLUSIVE, description="Pass, Fail or Inconclusive.")
     reason: str = Field(description="Why the verdict is what it is.")
     needed: int | None = Field(None, description="How many more requests a verdict needs at the present estimate.")
+    detail: str = Field("", description="What else a person would want to know: the worst class, the other arm.")
+
+
+class CountsAt(StatusModel):
+    """Counts since the stage began, as they stood at one check."""
+
+    check: int = Field(description="Which check; harm may have begun after it.")
+    good: float = Field(description="Good until then.")
+    total: float = Field(description="All until then.")
+
+
+class GateMemory(StatusModel):
+    """What a gate remembers of earlier checks of the present stage: its evidence needs it, people do not."""
+
+    bound: str = Field("", description="The bound under which it was last judged.")
+    edits: int = Field(0, description="How often its bound was changed in this stage.")
+    good: float = Field(0, description="Good when last counted.")
+    total: float = Field(0, description="All when last counted.")
+    zero: CountsAt | None = Field(None, description="Where its counts begin, after an initialDelay.")
+    checks: int = Field(0, description="Checks at which something new was counted.")
+    starts: tuple[CountsAt, ...] = Field((), description="Earlier counts after which harm may have begun.")
+    control_good: float = Field(0, description="feedback: good of the control group when last counted.")
+    control_total: float = Field(0, description="feedback: all of the control group when last counted.")
+    log_ratios: tuple[float, ...] = Field((), description="feedback: the log evidence for each harmful odds ratio.")
+    log_ratios_below: tuple[float, ...] = Field((), description="feedback: the same for each harmless odds ratio.")
 
 
 class ProcessCounts(StatusModel):
@@ -138,6 +180,21 @@ class ProcessCounts(StatusModel):
     total: float = Field(description="All, since the stage began.")
 
 
+class OwnSeries(StatusModel):
+    """One series of an own gate, as far as it was followed."""
+
+    at: float = Field(description="Unix time of its last sample, in seconds.")
+    last: float = Field(description="Its value then.")
+    gained: float = Field(description="What it has gained since the stage began.")
+
+
+class OwnCounts(StatusModel):
+    """The series of one own gate."""
+
+    good: dict[str, OwnSeries] = Field(default_factory=dict, description="Those of the good ones.")
+    total: dict[str, OwnSeries] = Field(default_factory=dict, description="Those of all.")
+
+
 class Checkpoint(StatusModel):
     """Last known counts by gate and server process, so that a look reads minutes and not the whole stage."""
 
@@ -145,6 +202,7 @@ class Checkpoint(StatusModel):
     counts: dict[str, dict[str, ProcessCounts]] = Field(
         default_factory=dict, description="By gate, then by server process."
     )
+    own: dict[str, OwnCounts] = Field(default_factory=dict, description="By own gate, what its series have gained.")
 
 
 class Propagation(StatusModel):
@@ -209,7 +267,13 @@ class Status(StatusModel):
     pod_attempt: int = Field(0, description="The attempt that the pod template names.")
     crashes: tuple[Crash, ...] = Field((), description="Containers that ended badly with the candidate.")
     gates: tuple[GateStatus, ...] = Field((), description="The gates of the present stage.")
+    memory: dict[str, GateMemory] = Field(
+        default_factory=dict, description="What the gates of the present stage remember of earlier checks."
+    )
     checkpoint: Checkpoint | None = Field(None, description="Counts of the present stage as last kept.")
+    no_data_since: Moment | None = Field(
+        None, description="Since when no gate of the stage has data; absent if one has."
+    )
     propagation: Propagation = Field(Propagation(), description="Which routing is wanted and served.")
     history: tuple[Transition, ...] = Field((), description="The last 20 transitions, newest last.")
     handled_requests: tuple[HandledRequest, ...] = Field((), description="People's requests and their answers.")

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import yaml
 from pydantic import ValidationError
 
-from serin_core import children, names
-from serin_core.counting import Reading, Unreadable, stage_query, stale_after, tally
+from serin_core import children, gates, names
+from serin_core.counting import Asked, Reading, Unreadable, evaluated_at, stage_query, tally
 from serin_core.documents import DocumentError, RoutingDocument, one_line
 from serin_core.drift import other_owners
 from serin_core.observed import (
@@ -27,6 +27,7 @@ from serin_core.pods import LoadState, PodReport
 from serin_core.resource import SuggestionModelSpec
 from serin_core.rules import Rules, RulesError
 from serin_core.status import Crash, Status
+from serin_operator.own_counters import OwnReader
 from serin_operator.ports import Kubernetes, Metrics, NotFoundError, Pods
 from serin_operator.settings import ServerDefaults
 
@@ -173,25 +174,26 @@ class Gatherer:
         trial = resource.status.trial if resource.status is not None else None
         if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
             return NOT_ASKED
-        analysis, checkpoint = resource.spec.analysis, resource.status.checkpoint
-        oldest = stale_after(analysis.interval)
-        query = stage_query(
+        analysis = resource.spec.analysis
+        asked = Asked(
             uid=resource.uid,
             run_id=trial.run_id,
             stage=trial.stage,
-            age=now - (trial.stage_started_at if checkpoint is None else checkpoint.at),
-            stale_after=oldest,
-        )
-        found = await self._metrics.read(analysis.prometheus, query, now)
-        if isinstance(found, Unreadable):
-            return found
-        return tally(
-            found,
             percent=trial.percent,
-            checkpoint=checkpoint,
-            is_young=now - trial.stage_started_at <= oldest,
+            gates=gates.read_by(resource.spec, percent=trial.percent),
+            started_at=trial.stage_started_at,
+            checkpoint=resource.status.checkpoint,
+            interval=analysis.interval,
             has_shared_store=resource.spec.server.store.postgres is not None,
         )
+        found = await self._metrics.read(analysis.prometheus, stage_query(asked, now))
+        if isinstance(found, Unreadable):
+            return found
+        at = evaluated_at(found)
+        if isinstance(at, Unreadable):
+            return at
+        reader = OwnReader(self._metrics, analysis.prometheus, asked, at=at, now=now)
+        return tally(found, asked, now, own=await reader.read(resource.spec.gates.metrics))
 
 
 def seen_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> PodSeen:

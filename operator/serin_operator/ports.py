@@ -10,10 +10,9 @@ Errors of the Kubernetes border:
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Protocol
 
-from serin_core.counting import Series, Unreadable
+from serin_core.counting import Samples, Series, Unreadable
 from serin_core.observed import Json, NoAnswer
 from serin_core.pods import PodReport
 
@@ -74,10 +73,13 @@ class Kubernetes(Protocol):
 
 
 class Metrics(Protocol):
-    """One or more Prometheus endpoints."""
+    """One or more Prometheus endpoints. Whatever is not plain and whole data is Unreadable, never an exception."""
 
-    async def read(self, endpoint: str, query: str, at: datetime) -> list[Series] | Unreadable:
-        """Ask one query at one time; whatever is not plain data is Unreadable, never an exception."""
+    async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
+        """Ask an instant query, at the time that Prometheus has."""
+
+    async def read_samples(self, endpoint: str, query: str, at: float) -> list[Samples] | Unreadable:
+        """Ask for raw samples up to a Unix time: a range selector, at that time."""
 
 
 class Pods(Protocol):

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from serin_core.counting import Series, Unreadable
+from serin_core.counting import Samples, Series, Unreadable
 from serin_operator.settings import PrometheusEndpoint
 
 
@@ -34,8 +34,23 @@ class PrometheusApi:
         self._endpoints = endpoints
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="prometheus")
 
-    async def read(self, endpoint: str, query: str, at: datetime) -> list[Series] | Unreadable:
+    async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
         """See ports.Metrics."""
+        found = await self._answer(endpoint, query, kind="vector", at=None)
+        if isinstance(found, Unreadable):
+            return found
+        return [Series(labels=one["metric"], value=float(one["value"][1])) for one in found]
+
+    async def read_samples(self, endpoint: str, query: str, at: float) -> list[Samples] | Unreadable:
+        """See ports.Metrics."""
+        found = await self._answer(endpoint, query, kind="matrix", at=at)
+        if isinstance(found, Unreadable):
+            return found
+        return [
+            Samples(one["metric"], tuple((float(when), float(value)) for when, value in one["values"])) for one in found
+        ]
+
+    async def _answer(self, endpoint: str, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
         settings = self._endpoints.get(endpoint)
         if settings is None:
             known = ", ".join(sorted(self._endpoints)) or "none"
@@ -43,7 +58,7 @@ class PrometheusApi:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(settings.timeout_seconds + 1):
-                return await loop.run_in_executor(self._pool, _ask, settings, query, at)
+                return await loop.run_in_executor(self._pool, partial(_ask, settings, query, kind=kind, at=at))
         except TimeoutError:
             return Unreadable("Unreachable", f"Prometheus did not answer within {settings.timeout_seconds:g} s")
 
@@ -52,23 +67,23 @@ class PrometheusApi:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask(settings: PrometheusEndpoint, query: str, at: datetime) -> list[Series] | Unreadable:
+def _ask(settings: PrometheusEndpoint, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
     session = requests.Session()
-    session.hooks["response"] = [_refuse_unusable]
+    session.hooks["response"] = [partial(_refuse_unusable, kind)]
     if settings.ca_file is not None:
         session.verify = str(settings.ca_file)
-    parameters = {"time": f"{at.timestamp():.3f}", "timeout": f"{settings.timeout_seconds:g}s"}
+    parameters = {"timeout": f"{settings.timeout_seconds:g}s"} | ({} if at is None else {"time": f"{at:.3f}"})
     try:
         headers = _authorization(settings)
         with PrometheusConnect(
             url=settings.url.rstrip("/"), headers=headers, session=session, retry=Retry(total=0), method="POST"
         ) as client:
-            found = client.custom_query(query, params=parameters, timeout=settings.timeout_seconds)
+            found: list[Any] = client.custom_query(query, params=parameters, timeout=settings.timeout_seconds)
     except _UnusableAnswerError as error:
         return Unreadable("QueryError", str(error))
     except (requests.RequestException, PrometheusApiClientException, OSError) as error:
         return Unreadable("Unreachable", f"Prometheus cannot be asked: {_cause(error, settings.url)}")
-    return [Series(labels=one["metric"], value=float(one["value"][1])) for one in found]
+    return found
 
 
 def _authorization(settings: PrometheusEndpoint) -> dict[str, str] | None:
@@ -77,7 +92,7 @@ def _authorization(settings: PrometheusEndpoint) -> dict[str, str] | None:
     return {"Authorization": f"Bearer {settings.bearer_token_file.read_text(encoding='utf-8').strip()}"}
 
 
-def _refuse_unusable(response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
+def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
     if response.is_redirect:
         return
     try:
@@ -96,8 +111,22 @@ def _refuse_unusable(response: requests.Response, *_args: Any, **_kwargs: Any) -
     if answer.get("warnings"):
         raise _UnusableAnswerError(f"Prometheus warns: {'; '.join(map(str, answer['warnings']))[:200]}")
     data = answer.get("data")
-    if not isinstance(data, dict) or data.get("resultType") != "vector":
-        raise _UnusableAnswerError("Prometheus did not answer with an instant vector")
+    if not isinstance(data, dict) or data.get("resultType") != kind or not _is_whole(data.get("result"), kind):
+        raise _UnusableAnswerError(f"Prometheus did not answer with a {kind}")
+
+
+def _is_whole(result: Any, kind: str) -> bool:
+    """Answer whether every series has labels and values that are numbers: not half an answer, nor native histograms."""
+    value = "value" if kind == "vector" else "values"
+    try:
+        for one in result:
+            if not isinstance(one["metric"], dict):
+                return False
+            for when, number in [one[value]] if kind == "vector" else one[value]:
+                float(when), float(number)
+    except (TypeError, KeyError, ValueError):
+        return False
+    return isinstance(result, list)
 
 
 def _cause(error: Exception, url: str) -> str:

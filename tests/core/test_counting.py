@@ -4,9 +4,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from serin_core import names
-from serin_core.counting import FRESH, Series, Unreadable, stage_query, stale_after, tally
+from serin_core.counting import (
+    FRESH,
+    Asked,
+    Series,
+    Unreadable,
+    evaluated_at,
+    stage_query,
+    stale_after,
+    tally,
+)
+from serin_core.counting import (
+    NOW as EVALUATED,
+)
 from serin_core.evidence import Counts
-from serin_core.resource import GateName
+from serin_core.gate_spec import GateName
 from serin_core.status import Checkpoint, ProcessCounts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,8 +39,26 @@ def requests(true, false=0, **labels):
 SCRAPED = Series(labels={FRESH: "true"}, value=6)
 
 
-def read(found, gate, *, percent=0.0, checkpoint=None, **asked):
-    return tally([*found, SCRAPED], percent=percent, checkpoint=checkpoint, **asked).of(gate)
+def asked(**changes):
+    whole = {
+        "uid": "u",
+        "run_id": "run",
+        "stage": 7,
+        "percent": 0.0,
+        "gates": tuple(GateName),
+        "started_at": NOW - timedelta(hours=1),
+        "checkpoint": None,
+        "interval": timedelta(seconds=30),
+    }
+    return Asked(**whole | changes)
+
+
+def count(found, **changes):
+    return tally(found, asked(**changes), NOW)
+
+
+def read(found, gate, **changes):
+    return count([*found, SCRAPED], **changes).of(gate.value)
 
 
 def test_a_count_is_the_sum_over_processes():
@@ -96,7 +126,7 @@ def test_a_histogram_without_the_bucket_is_no_data():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1.5])
 def test_what_is_no_count_makes_the_whole_reading_an_error(value):
-    found = tally([series(names.REQUESTS, value, available="True"), SCRAPED], percent=0, checkpoint=None)
+    found = count([series(names.REQUESTS, value, available="True"), SCRAPED])
     assert isinstance(found, Unreadable)
     assert found.reason == "QueryError"
 
@@ -122,7 +152,7 @@ def test_a_replica_that_lags_behind_the_checkpoint_takes_nothing_away():
 
 def test_a_checkpoint_and_the_whole_say_the_same():
     found = [*requests(90, 10), *requests(45, 5, process="p2")]
-    kept = tally([*found, SCRAPED], percent=0, checkpoint=None).checkpoint(NOW)
+    kept = count([*found, SCRAPED]).checkpoint(NOW)
     assert read(requests(100, 10), GateName.AVAILABILITY, checkpoint=kept) == Counts(145, 160)
 
 
@@ -131,13 +161,13 @@ KEPT = Checkpoint(at=NOW, counts={"availability": {"p1": ProcessCounts(good=1000
 
 @pytest.mark.parametrize("found", [[], requests(1000)], ids=["every series has ended", "old samples are all there is"])
 def test_counts_that_nobody_adds_to_any_more_are_stale_and_never_judged(found):
-    reading = tally(found, percent=50, checkpoint=KEPT)
+    reading = count(found, percent=50, checkpoint=KEPT)
     assert isinstance(reading, Unreadable)
     assert reading.reason == "Stale"
 
 
 def test_a_stage_that_has_just_begun_may_have_no_sample_yet():
-    assert tally([], percent=0, checkpoint=None, is_young=True).of(GateName.AVAILABILITY).reason == "NoData"
+    assert count([], started_at=NOW).of(GateName.AVAILABILITY.value).reason == "NoData"
 
 
 def test_a_sample_may_be_two_minutes_old_or_four_looks():
@@ -146,18 +176,70 @@ def test_a_sample_may_be_two_minutes_old_or_four_looks():
 
 
 def query(**changes):
-    asked = {"uid": "u", "run_id": "run", "stage": 7, "age": timedelta(), "stale_after": timedelta(seconds=120)}
-    return stage_query(**asked | changes)
+    return stage_query(asked(**changes), NOW)
 
 
 def test_the_query_names_the_stage_and_reaches_back_behind_it():
-    found = query(age=timedelta(minutes=3))
+    found = query(started_at=NOW - timedelta(minutes=3))
     assert found.startswith("last_over_time({__name__=~")
     assert found.count('serin_uid="u",run_id="run",stage="7"') == 2
     assert "[300s]) or " in found
 
 
+def test_the_query_reaches_back_behind_the_checkpoint_only():
+    kept = Checkpoint(at=NOW - timedelta(minutes=1))
+    assert "[180s]) or " in query(checkpoint=kept)
+
+
+def test_the_query_asks_for_no_series_that_no_gate_reads():
+    found = query(gates=(GateName.AGREEMENT,))
+    assert names.USERS_COMPARE in found
+    assert names.CLASS_COMPARE not in found
+
+
 def test_the_query_asks_whether_anything_was_scraped_of_late():
-    assert re.search(
-        r'label_replace\(count\(last_over_time\(\{[^}]*\}\[120s\]\)\),"serin_fresh","true","",""\)$', query()
-    )
+    wanted = r'label_replace\(count\(last_over_time\(\{[^}]*\}\[120s\]\)\),"serin_fresh","true","",""\)'
+    assert re.search(wanted, query())
+
+
+def test_prometheus_says_itself_when_it_looked():
+    assert evaluated_at([Series({EVALUATED: "true"}, 17.5)]) == 17.5
+    assert evaluated_at([]).reason == "QueryError"
+
+
+def test_a_class_counts_for_itself():
+    found = [
+        series(names.CLASS_COMPARE, 8, agree="True", **{"class": "Dining"}),
+        series(names.CLASS_COMPARE, 2, agree="False", **{"class": "Dining"}),
+        series(names.CLASS_COMPARE, 0, agree="True", **{"class": "Fuel"}),
+        series(names.CLASS_COMPARE, 5, agree="None", **{"class": "Fuel"}),
+    ]
+    parts = count([*found, SCRAPED]).parts_of(GateName.PER_CLASS)
+    assert parts == {"Dining": Counts(8, 10), "Fuel": Counts(0, 0)}
+
+
+def test_feedback_counts_in_the_arm_of_its_event():
+    found = [
+        series(names.FEEDBACK, 8, outcome="accepted", arm="canary"),
+        series(names.FEEDBACK, 2, outcome="rejected", arm="canary"),
+        series(names.FEEDBACK, 70, outcome="accepted"),
+        series(names.FEEDBACK, 30, outcome="rejected"),
+    ]
+    parts = count([*found, SCRAPED], percent=10.0).parts_of(GateName.FEEDBACK)
+    assert parts == {"canary": Counts(8, 10), "control": Counts(70, 100)}
+
+
+def test_doubtful_answers_are_those_of_every_class_among_attempts_that_did_not_fail():
+    found = [
+        series(names.LOW_CONFIDENCE, 3, arm="canary", **{"class": "Dining"}),
+        series(names.LOW_CONFIDENCE, 4, arm="canary", **{"class": "Fuel"}),
+        series(names.FAILURES, 5, arm="canary"),
+        *requests(105, 9, arm="canary"),
+    ]
+    assert read(found, GateName.LOW_CONFIDENCE, percent=10.0) == Counts(7, 100)
+
+
+def test_a_process_whose_metric_was_renamed_is_not_counted_as_if_nothing_had_failed():
+    found = read(requests(100), GateName.ERRORS)
+    assert found.reason == "SeriesMissing"
+    assert names.FAILURES in found.message

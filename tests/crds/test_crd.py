@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from serin_core.crd import definition, schema
 from serin_core.durations import format_duration, parse_duration
+from serin_core.gate_spec import GateName
 from serin_core.resource import SuggestionModelSpec
 
 ROOT = Path(__file__).parents[2]
@@ -117,9 +118,26 @@ category = st.sampled_from(["Dining", "", "D" * 128, "D" * 129])
 number = st.sampled_from([-1, 0, 0.5, 0.7, 1, 10, 50, 100, 101, "ten"])
 duration = st.sampled_from(["24h", "90s", "1h30m", "250ms", "0s", "24", "1 day", "", "99999h", 7])
 step = st.fixed_dictionaries({"percent": number}, optional={"soak": duration, "weight": number})
+share = st.sampled_from([0, 0.2, 0.7, 1, "ten"])
+own = st.sampled_from(['orders_total{code="200"}', "orders_total", "rate(x[1m])", 7])
 gate = st.fixed_dictionaries(
-    {"name": st.sampled_from(["agreement", "latency", "beauty"])},
-    optional={"atLeast": number, "disabled": st.booleans()},
+    {"name": st.sampled_from(["agreement", "latency", "feedback", "perClass", "beauty", "Beauty"])},
+    optional={
+        "atLeast": share,
+        "atMost": share,
+        "within": st.fixed_dictionaries({"low": share, "high": share}),
+        "margin": share,
+        "disabled": st.booleans(),
+        "dryRun": st.booleans(),
+        "stages": st.lists(number, max_size=3, unique_by=repr),
+        "designEffect": number,
+        "initialDelay": duration,
+        "required": st.booleans(),
+        "oddsRatio": st.sampled_from([1, 1.5, 3, 21]),
+        "good": own,
+        "total": own,
+        "histogram": st.fixed_dictionaries({"metric": own, "le": number}),
+    },
 )
 spec = st.fixed_dictionaries(
     {"runID": st.sampled_from(["run_1a2b3c4d_1", "run_xyz", ""]), "server": server},
@@ -133,7 +151,17 @@ spec = st.fixed_dictionaries(
             {}, optional={"default": number, "perClass": st.dictionaries(category, number)}
         ),
         "gates": st.fixed_dictionaries({}, optional={"metrics": st.lists(gate, max_size=2)}),
-        "analysis": st.fixed_dictionaries({}, optional={"alphaPromote": number, "interval": duration}),
+        "analysis": st.fixed_dictionaries(
+            {},
+            optional={
+                "alphaPromote": number,
+                "interval": duration,
+                "maxDuration": duration,
+                "onInconclusive": st.sampled_from(["Hold", "Rollback", "Promote", "Hope"]),
+                "noDataTimeout": duration,
+                "onNoData": st.sampled_from(["Hold", "Rollback", "Promote"]),
+            },
+        ),
         "rollback": st.fixed_dictionaries({}, optional={"to": st.sampled_from(["Stable", "Rules", "Hope"])}),
         "registry": st.fixed_dictionaries(
             {},
@@ -172,6 +200,31 @@ def amount(text):
         return Decimal(0)
 
 
+BUILT_IN = {gate.value for gate in GateName}
+
+
+def gate_is_refused(gate):
+    """The CEL rules of one gate, in Python; where a field has the wrong type, the schema refuses it anyway."""
+    if "ten" in [gate.get(name) for name in ("atLeast", "atMost", "margin", "designEffect")]:
+        return True
+    is_own = bool({"good", "total", "histogram"} & set(gate))
+    bounds = [name for name in ("atLeast", "atMost", "within") if name in gate]
+    margin, within = gate.get("margin", 0), gate.get("within")
+    return (
+        (gate["name"] in BUILT_IN) == is_own
+        or ("good" in gate) != ("total" in gate)
+        or ("good" in gate and "histogram" in gate)
+        or len(bounds) > 1
+        or (is_own and not bounds)
+        or ("atLeast" in gate and margin >= gate["atLeast"])
+        or ("atMost" in gate and gate["atMost"] + margin >= 1)
+        or (within is not None and (margin > 0 or "ten" in within.values() or within["low"] >= within["high"]))
+        or (gate["name"] == "feedback" and bool(bounds))
+        or (gate["name"] != "feedback" and (gate.get("required", False) or gate.get("oddsRatio", 1.5) != 1.5))
+        or (gate["name"] == "perClass" and ("atMost" in gate or within is not None))
+    )
+
+
 VALIDATOR = Draft202012Validator(openapi_to_json_schema(SPEC))
 
 
@@ -186,11 +239,13 @@ def cel_refuses(body):
         return False
 
     canary, analysis = body.get("canary", {}), body.get("analysis", {})
-    durations = [canary.get("shadowSoak"), analysis.get("interval"), *(s.get("soak") for s in canary.get("steps", []))]
+    gates = body.get("gates", {}).get("metrics", [])
+    lengths = [analysis.get(name) for name in ("interval", "maxDuration", "noDataTimeout")]
+    durations = [canary.get("shadowSoak"), *lengths, *(s.get("soak") for s in canary.get("steps", []))]
+    durations += [one.get("initialDelay") for one in gates]
     percents = [s["percent"] for s in canary.get("steps", []) if s["percent"] != "ten"]
-    interval = analysis.get("interval")
-    too_short = interval is not None and not bad(interval) and parse_duration(interval).total_seconds() < 1
-    names = [gate["name"] for gate in body.get("gates", {}).get("metrics", [])]
+    too_short = any(one is not None and not bad(one) and parse_duration(one).total_seconds() < 1 for one in lengths)
+    names = [gate["name"] for gate in gates]
     registry, store = body.get("registry", {}), body["server"].get("store", {})
     is_directory = registry.get("uri", "/registry").startswith(("/", "file:"))
     resources = DEFAULT_RESOURCES | body["server"].get("resources", {})
@@ -198,6 +253,7 @@ def cel_refuses(body):
         any(one is not None and bad(one) for one in durations)
         or any(a >= b for a, b in pairwise(percents))
         or too_short
+        or any(gate_is_refused(one) for one in gates)
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)
         or ("retention" in store and "postgres" not in store)

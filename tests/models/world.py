@@ -16,6 +16,7 @@ from typing import Any
 from serin_core import names
 from serin_core.counting import Reading, Tallies, Unreadable
 from serin_core.documents import DocumentError, ModelDocument, RoutingDocument
+from serin_core.gate_spec import GateName
 from serin_core.observed import (
     ChildSeen,
     NoAnswer,
@@ -28,7 +29,7 @@ from serin_core.observed import (
     ServerImage,
 )
 from serin_core.pods import LoadState, PodReport, RunOnPod, RunQuality
-from serin_core.resource import GateName, SuggestionModelSpec
+from serin_core.resource import SuggestionModelSpec
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.protocol import PROTOCOL, Protocol
 from serin_core.rollout.transitions import TABLE, Row
@@ -42,6 +43,7 @@ from serin_core.rollout.writes import (
     Write,
 )
 from serin_core.routing import Ignored, Route, admit, route
+from serin_core.runs import ClassCoverage, Coverage
 from serin_core.status import BEING_REPLACED, Crash, ProcessCounts, Status, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,7 +160,8 @@ class World:
         self.version = 0
         self.uids = 0
         self.registry: dict[str, str] = {}
-        self.quality = RunQuality(f1_macro=0.9, f1_min=0.8)
+        dining = ClassCoverage(share=1, by_threshold={"0.70": Coverage(coverage=0.9, precision=0.9)})
+        self.quality = RunQuality(f1_macro=0.9, f1_min=0.8, coverage={"Dining": dining})
         self.verdict = "pass"
         self.rules = ""
         self.trouble: ServerImage | RulesMissing | None = None
@@ -324,9 +327,15 @@ class World:
         trial = resource.status.trial if resource.status is not None else None
         if trial is None or trial.stage_started_at is None or self.verdict == "silent":
             return Unreadable("NoData", "nothing")
-        good = {"pass": 1000.0, "fail": 0.0, "unsure": 1.0}[self.verdict]
-        total = 1.0 if self.verdict == "unsure" else 1000.0
-        return Tallies({gate: {"p": ProcessCounts(good=good, total=total)} for gate in GateName})
+        good, total = {
+            "pass": (1000.0, 1000.0),
+            "fail": (0.0, 1000.0),
+            "unsure": (1.0, 1.0),
+            "doubtful": (0.0, 1.0),
+        }[self.verdict]
+        found = {gate.value: {"p": ProcessCounts(good=good, total=total)} for gate in GateName}
+        doubted = {"p": ProcessCounts(good=total - good, total=total)}
+        return Tallies(found | {GateName.LOW_CONFIDENCE.value: doubted})
 
     def _seen(self, pod: Pod) -> PodSeen:
         annotated = pod.annotations.get(names.ANNOTATION_REVISION)

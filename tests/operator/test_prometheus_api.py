@@ -6,24 +6,28 @@ import json
 import socket
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serin_core.counting import Series, Unreadable
+from serin_core.counting import Samples, Series, Unreadable
 from serin_operator.prometheus_api import PrometheusApi
 from serin_operator.settings import PrometheusEndpoint
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-
-def read(url, *, at=NOW, **settings):
-    endpoint = PrometheusEndpoint(url=url, **settings)
-    api = PrometheusApi({"default": endpoint}, threads=1)
+def ask(url, question, **settings):
+    api = PrometheusApi({"default": PrometheusEndpoint(url=url, **settings)}, threads=1)
     try:
-        return asyncio.run(api.read("default", "up", at))
+        return asyncio.run(question(api))
     finally:
         api.close()
+
+
+def read(url, **settings):
+    return ask(url, lambda api: api.read("default", "up"), **settings)
+
+
+def read_samples(url, at=1000.0):
+    return ask(url, lambda api: api.read_samples("default", "up[60s]", at))
 
 
 @contextmanager
@@ -56,6 +60,30 @@ def test_a_vector_is_series():
         assert read(url) == [Series(labels={"__name__": "up"}, value=1.0)]
 
 
+def test_a_matrix_is_samples():
+    answer = {"resultType": "matrix", "result": [{"metric": {"__name__": "up"}, "values": [[1, "1"], [2.5, "3"]]}]}
+    with prometheus(200, json.dumps({"status": "success", "data": answer})) as url:
+        assert read_samples(url) == [Samples(labels={"__name__": "up"}, values=((1.0, 1.0), (2.5, 3.0)))]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "[1]",
+        '[{"metric": {}}]',
+        '[{"metric": [], "value": [0, "1"]}]',
+        '[{"metric": {}, "value": [0, "many"]}]',
+        '[{"metric": {}, "histogram": [0, {}]}]',
+        "null",
+        "{}",
+    ],
+)
+def test_half_an_answer_is_no_answer(result):
+    answer = {"resultType": "vector", "result": json.loads(result)}
+    with prometheus(200, json.dumps({"status": "success", "data": answer})) as url:
+        assert read(url) == Unreadable("QueryError", "Prometheus did not answer with a vector")
+
+
 def test_a_host_without_an_address_is_named():
     assert read("http://prometheus.invalid:9090") == unreachable("cannot resolve prometheus.invalid")
 
@@ -69,7 +97,7 @@ def closed_port():
 
 def test_the_same_cause_has_the_same_words_at_every_look(closed_port):
     url = f"http://127.0.0.1:{closed_port}"
-    assert read(url) == read(url, at=NOW + timedelta(days=1)) == unreachable("connection refused by 127.0.0.1")
+    assert read(url) == read_samples(url, at=1.0) == read_samples(url) == unreachable("connection refused by 127.0.0.1")
 
 
 def test_silence_is_a_timeout():
@@ -101,6 +129,24 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
             '{"status": "success", "warnings": ["partial"], "data": {"resultType": "vector", "result": []}}',
             Unreadable("QueryError", "Prometheus warns: partial"),
             id="a warning",
+        ),
+        pytest.param(
+            200,
+            '{"status": "error", "error": "half of it"}',
+            Unreadable("QueryError", "Prometheus refused the query: {'status': 'error', 'error': 'half of it'}"),
+            id="an error with 200",
+        ),
+        pytest.param(
+            200,
+            '{"status": "success", "data": {"resultType": "vec',
+            Unreadable("QueryError", "Prometheus answered with something that is not JSON"),
+            id="half a JSON",
+        ),
+        pytest.param(
+            200,
+            '{"status": "success", "data": {"resultType": "scalar", "result": [0, "1"]}}',
+            Unreadable("QueryError", "Prometheus did not answer with a vector"),
+            id="a scalar",
         ),
     ],
 )

@@ -99,7 +99,10 @@ class MemoryCluster:
 
 
 class SilentMetrics:
-    async def read(self, endpoint, query, at):
+    async def read(self, endpoint, query):
+        return Unreadable("Unreachable", "down")
+
+    async def read_samples(self, endpoint, query, at):
         return Unreadable("Unreachable", "down")
 
 

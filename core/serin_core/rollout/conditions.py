@@ -10,12 +10,13 @@ from typing import Literal
 
 from serin_core import gates
 from serin_core.counting import Unreadable
+from serin_core.durations import format_duration
 from serin_core.evidence import Verdict
 from serin_core.observed import RulesMissing
 from serin_core.pods import LoadState, PodReport
 from serin_core.rollout.protocol import Look, has_loaded
 from serin_core.rollout.steps import is_at_cap, soak_of, soaked
-from serin_core.status import Candidate, Condition, Phase, RunInUse, TrialState
+from serin_core.status import Candidate, Condition, GateRole, Phase, RunInUse, TrialState
 
 SILENCE = timedelta(seconds=60)
 """How long a stage may be without any series before Prometheus is called silent."""
@@ -239,7 +240,8 @@ def _metrics_unavailable(look: Look) -> Situation | None:
                 "MetricsUnavailable", f"Holding at {candidate.percent:g} %: {message}.", _kept(look, candidate)
             )
         case _:
-            silent = [gate.name for gate in look.status.gates if gate.total is None]
+            acting = (gate for gate in look.status.gates if gate.role is GateRole.ACTING)
+            silent = [gate.name for gate in acting if gate.total is None and gate.reason != "InitialDelay"]
             if not silent or look.now - candidate.stage_started_at < SILENCE:
                 return None
             message = f"Holding at {candidate.percent:g} %: no data for {', '.join(silent)}."
@@ -264,9 +266,29 @@ def _suspended(look: Look) -> Situation | None:
 
 def _no_gate(look: Look) -> Situation | None:
     candidate = look.status.candidate
-    if candidate is None or gates.active_gates(look.spec, percent=candidate.percent):
+    if candidate is None or gates.acting_gates(look.spec, percent=candidate.percent):
         return None
     return Situation("NoGate", f"Holding at {candidate.percent:g} %: no gate judges this stage.")
+
+
+def _undecided(look: Look) -> Situation | None:
+    candidate, most = look.status.candidate, look.spec.analysis.max_duration
+    if candidate is None or candidate.stage_started_at is None or look.now - candidate.stage_started_at < most:
+        return None
+    waits = _waiting_for(look)
+    if not waits:
+        return None
+    message = (
+        f"Holding at {candidate.percent:g} %: no verdict in {format_duration(most)} (maxDuration), "
+        f"waiting for {', '.join(waits)}. "
+        f'Ask with request.serin.dev/promote="{candidate.run_id} {candidate.percent:g} <why>", or with abort.'
+    )
+    return Situation("Undecided", message)
+
+
+def _waiting_for(look: Look) -> list[str]:
+    acting = (gate for gate in look.status.gates if gate.role is GateRole.ACTING)
+    return [gate.name for gate in acting if gate.verdict is not Verdict.PASS]
 
 
 def _running(look: Look) -> Situation:
@@ -278,7 +300,7 @@ def _running(look: Look) -> Situation:
         progress = look.status.propagation
         return Situation("RolloutProgressing", f"{place}: {progress.pods} pods confirm so far.")
     left = soak_of(look.spec.canary, percent=candidate.percent) - soaked(candidate, now=look.now)
-    waits = [gate.name for gate in look.status.gates if gate.verdict is not Verdict.PASS]
+    waits = _waiting_for(look)
     parts = [f"evidence for {', '.join(waits)}"] if waits else []
     parts += ["the soak"] if left > timedelta() else []
     return Situation("RolloutProgressing", f"{place}: waiting for {' and '.join(parts) or 'confirmation'}.")
@@ -299,5 +321,6 @@ _SITUATIONS: tuple[Callable[[Look], Situation | None], ...] = (
     _at_cap,
     _suspended,
     _no_gate,
+    _undecided,
     _running,
 )

@@ -14,9 +14,10 @@ from serin_core.documents import RoutingDocument
 from serin_core.evidence import Verdict
 from serin_core.names import ANNOTATION_TEMPLATE
 from serin_core.observed import Observed, Resource, RulesText
+from serin_core.pods import PodReport
 from serin_core.rollout import conditions, requests
 from serin_core.rollout.forward import soaking
-from serin_core.rollout.move import COUNT_ANEW, Move
+from serin_core.rollout.move import COUNT_ANEW, NO_EVIDENCE, Move
 from serin_core.rollout.protocol import (
     CRASH_WINDOW,
     PROTOCOL,
@@ -29,7 +30,7 @@ from serin_core.rollout.protocol import (
 from serin_core.rollout.steps import soak_of, soaked
 from serin_core.rollout.transitions import TABLE, Row, take_first
 from serin_core.rollout.writes import Write, plan
-from serin_core.status import Condition, Propagation, Status, Transition, TrialState
+from serin_core.status import Candidate, Condition, Propagation, Status, Transition, TrialState
 
 HISTORY = 20
 CHECKPOINT_EVERY = timedelta(minutes=5)
@@ -155,12 +156,30 @@ def _judge(look: Look) -> Status:
     if not isinstance(reading, Tallies):
         # Numbers stay to be seen; without a reading of this very pass they carry no verdict.
         update = {"verdict": Verdict.INCONCLUSIVE, "reason": reading.reason, "needed": None}
-        return status.model_copy(update={"gates": tuple(gate.model_copy(update=update) for gate in status.gates)})
+        blind = tuple(gate.model_copy(update=update) for gate in status.gates)
+        return status.model_copy(update={"gates": blind, "no_data_since": status.no_data_since or look.now})
     checkpoint = status.checkpoint
     if checkpoint is None or look.now - checkpoint.at >= CHECKPOINT_EVERY:
         checkpoint = reading.checkpoint(look.now)
-    judged = gates.judge(look.spec, percent=trial.percent, reading=reading)
-    return status.model_copy(update={"gates": judged, "checkpoint": checkpoint})
+    stage = gates.Stage(trial.percent, trial.stage_started_at, _promised_doubt(look, trial))
+    judged = gates.judge_stage(look.spec, stage, reading, status.memory, now=look.now)
+    has_data = any(one.gate.total for one in judged) or not judged
+    return status.model_copy(
+        update={
+            "gates": tuple(one.gate for one in judged),
+            "memory": {one.gate.name: one.memory for one in judged},
+            "checkpoint": checkpoint,
+            "no_data_since": None if has_data else status.no_data_since or look.now,
+        }
+    )
+
+
+def _promised_doubt(look: Look, trial: Candidate) -> float | None:
+    """Answer what the run's report promises at the thresholds on trial, as any pod that has loaded the run tells it."""
+    reports = (pod.report for pod in look.observed.pods)
+    runs = (report.run(trial.run_id) for report in reports if isinstance(report, PodReport))
+    quality = next((run.quality for run in runs if run is not None and run.quality is not None), None)
+    return gates.promised_doubt(quality, trial.thresholds.per_class, trial.thresholds.default)
 
 
 def _note_confirmation(look: Look, protocol: Protocol) -> Status:
@@ -199,7 +218,7 @@ def _revise(look: Look, protocol: Protocol, *, before: Status, is_foreign: bool)
     running = status.candidate if status.candidate and status.candidate.state is TrialState.RUNNING else None
     if is_foreign and running is not None:
         running = running.model_copy(update=COUNT_ANEW)
-        status = status.model_copy(update={"candidate": running, "gates": (), "checkpoint": None})
+        status = status.model_copy(update={"candidate": running} | NO_EVIDENCE)
     begins = running is not None and running.stage is None
     present = protocol.document(replace(look, status=status), revision=wanted.revision, stage=wanted.stage)
     if wanted.revision > 0 and present.hash() == wanted.hash and not begins and not is_foreign:

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+from serin_core import gates
+from serin_core.durations import format_duration
 from serin_core.evidence import Verdict
-from serin_core.rollout.move import COUNT_ANEW, EVERYBODY, Move, on_trial
+from serin_core.rollout.move import COUNT_ANEW, EVERYBODY, NO_EVIDENCE, Move, on_trial
 from serin_core.rollout.protocol import Look, Protocol
 from serin_core.rollout.steps import ladder, next_step, soak_of, soaked
-from serin_core.status import RunInUse, Status
+from serin_core.status import Candidate, GateRole, RunInUse, Status
 
 
 def stage_is_confirmed(look: Look, protocol: Protocol) -> Move | None:
@@ -29,36 +31,67 @@ def is_proven(look: Look) -> bool:
         return False
     if candidate.promote_full:
         return True
-    has_soaked = soaked(candidate, now=look.now) >= soak_of(look.spec.canary, percent=candidate.percent)
-    passing = [gate.verdict is Verdict.PASS for gate in look.status.gates]
-    return has_soaked and bool(passing) and all(passing)
+    acting = [gate for gate in look.status.gates if gate.role is GateRole.ACTING]
+    return has_soaked(look, candidate) and bool(acting) and all(gate.verdict is Verdict.PASS for gate in acting)
+
+
+def has_soaked(look: Look, candidate: Candidate) -> bool:
+    """Answer whether the least time of the present stage is over."""
+    return soaked(candidate, now=look.now) >= soak_of(look.spec.canary, percent=candidate.percent)
+
+
+def may_go_without_proof(look: Look) -> bool:
+    """Answer whether maxDuration is over and the spec lets the stage end unproven: no estimate lies on the bad side."""
+    candidate, analysis = look.status.candidate, look.spec.analysis
+    if candidate is None or candidate.stage_started_at is None or look.spec.suspend or candidate.proven_at is not None:
+        return False
+    acting = [gate for gate in look.status.gates if gate.role is GateRole.ACTING]
+    is_late = look.now - candidate.stage_started_at >= analysis.max_duration and has_soaked(look, candidate)
+    return (
+        analysis.on_inconclusive == "Promote"
+        and is_late
+        and bool(acting)
+        and not any(map(gates.is_on_bad_side, acting))
+    )
+
+
+def _proof(look: Look) -> str:
+    return (
+        "" if is_proven(look) else f" without proof: no verdict in {format_duration(look.spec.analysis.max_duration)}"
+    )
+
+
+def _may_end(look: Look) -> bool:
+    return is_proven(look) or may_go_without_proof(look)
 
 
 def stage_is_proven(look: Look, protocol: Protocol) -> Move | None:
     """The next step follows."""
     candidate = look.status.candidate
-    if candidate is None or not is_proven(look) or not protocol.may_move_forward(look):
+    if candidate is None or not _may_end(look) or not protocol.may_move_forward(look):
         return None
     higher = next_step(look.spec.canary, percent=candidate.percent)
     if higher is None:
         return None
     if candidate.promote_full:
         higher = ladder(look.spec.canary)[-1]
-    return Move(raise_to(look, higher), candidate.run_id, f"Raised from {candidate.percent:g} to {higher:g} %.")
+    return Move(
+        raise_to(look, higher), candidate.run_id, f"Raised from {candidate.percent:g} to {higher:g} %{_proof(look)}."
+    )
 
 
 def last_stage_is_proven(look: Look, protocol: Protocol) -> Move | None:
     """All users have it, and it is proven there: it becomes the stable run."""
     candidate = look.status.candidate
-    if candidate is None or candidate.percent < EVERYBODY or not is_proven(look) or not protocol.may_move_forward(look):
+    if candidate is None or candidate.percent < EVERYBODY or not _may_end(look) or not protocol.may_move_forward(look):
         return None
-    return Move(promote(look), candidate.run_id, "Promoted: it is the stable run now.")
+    return Move(promote(look), candidate.run_id, f"Promoted{_proof(look)}: it is the stable run now.")
 
 
 def cap_is_proven(look: Look, protocol: Protocol) -> Move | None:
     """Proven at a cap below 100 %: it stays there, and the gates go on watching."""
     candidate = look.status.candidate
-    if candidate is None or candidate.proven_at is not None or not is_proven(look):
+    if candidate is None or candidate.proven_at is not None or not _may_end(look):
         return None
     if next_step(look.spec.canary, percent=candidate.percent) is not None or not protocol.may_move_forward(look):
         return None
@@ -87,7 +120,15 @@ def promote(look: Look) -> Status:
         calibration=candidate.calibration,
     )
     return status.model_copy(
-        update={"stable": stable, "previous": status.stable, "candidate": None, "checkpoint": None, "crashes": ()}
+        update={
+            **NO_EVIDENCE,
+            # What was proven stays to be seen.
+            "gates": status.gates,
+            "stable": stable,
+            "previous": status.stable,
+            "candidate": None,
+            "crashes": (),
+        }
     )
 
 

@@ -28,10 +28,12 @@ def source_of(spec: SuggestionModelSpec) -> str:
 
 
 COUNT_ANEW = {"stage": None, "stage_started_at": None, "soaked": 0.0, "soaking_since": None, "proven_at": None}
+NO_EVIDENCE: dict[str, object] = {"gates": (), "memory": {}, "checkpoint": None, "no_data_since": None}
+"""What a status says of a stage that has counted nothing yet."""
 OVER = COUNT_ANEW | {"percent": 0.0, "promote_full": False}
 
 
 def on_trial(look: Look, candidate: Candidate) -> Status:
     """Answer the status with a candidate whose counts, if it starts a stage, are gone."""
-    fresh = {"gates": (), "checkpoint": None} if candidate.stage_started_at is None else {}
+    fresh = NO_EVIDENCE if candidate.stage_started_at is None else {}
     return look.status.model_copy(update={"candidate": candidate, **fresh})

@@ -1,6 +1,7 @@
 """Rules about what the spec has come to say: which run it names, its digest, its cap, its thresholds."""
 
-from serin_core.rollout.move import COUNT_ANEW, Move, on_trial, source_of
+from serin_core import gates
+from serin_core.rollout.move import COUNT_ANEW, NO_EVIDENCE, Move, on_trial, source_of
 from serin_core.rollout.protocol import Look, Protocol
 from serin_core.status import Candidate, RunInUse, Status, TrialState
 
@@ -26,7 +27,7 @@ def spec_names_the_stable_run(look: Look, _protocol: Protocol) -> Move | None:
         return None
     if look.spec.digest not in (None, stable.digest):
         return None
-    status = look.status.model_copy(update={"candidate": None, "gates": (), "checkpoint": None})
+    status = look.status.model_copy(update={"candidate": None} | NO_EVIDENCE)
     return Move(status, stable.run_id, f"The spec names the stable run: the trial of {candidate.run_id} is over.")
 
 
@@ -42,8 +43,7 @@ def spec_names_the_previous_run(look: Look, _protocol: Protocol) -> Move | None:
             "stable": previous.model_copy(update={"since": look.now}),
             "previous": status.stable,
             "candidate": None,
-            "gates": (),
-            "checkpoint": None,
+            **NO_EVIDENCE,
         }
     )
     return Move(status, previous.run_id, "The spec names the previous run, which is still loaded: served at once.")
@@ -60,7 +60,7 @@ def spec_names_a_rejected_run(look: Look, _protocol: Protocol) -> Move | None:
     )
     message = f"Not tried again: this run was taken back before ({entry.reason}). Ask with a retry."
     return Move(
-        status.model_copy(update={"candidate": candidate, "gates": (), "checkpoint": None}),
+        status.model_copy(update={"candidate": candidate} | NO_EVIDENCE),
         run_id,
         message,
         is_warning=True,
@@ -82,8 +82,7 @@ def spec_names_a_new_run(look: Look, _protocol: Protocol) -> Move | None:
         update={
             "candidate": new_candidate(look, attempt=attempt),
             "previous": None if previous is not None and previous.run_id == spec.run_id else previous,
-            "gates": (),
-            "checkpoint": None,
+            **NO_EVIDENCE,
             "crashes": (),
         }
     )
@@ -98,8 +97,7 @@ def begin_attempt(look: Look, *, attempt: int) -> Status:
         update={
             "candidate": new_candidate(look, attempt=attempt),
             "rejected": rejected,
-            "gates": (),
-            "checkpoint": None,
+            **NO_EVIDENCE,
             "crashes": (),
         }
     )
@@ -149,3 +147,22 @@ def thresholds_changed(look: Look, _protocol: Protocol) -> Move | None:
         )
     changed = run.model_copy(update=COUNT_ANEW | wanted)
     return Move(on_trial(look, changed), run.run_id, f"{message}: the stage counts anew.")
+
+
+def gates_changed(look: Look, _protocol: Protocol) -> Move | None:
+    """A gate's bound was edited in mid-stage: the same counts are judged by the new one, at half the error."""
+    status, candidate = look.status, look.status.candidate
+    if candidate is None or candidate.stage_started_at is None:
+        return None
+    changed = gates.edited(look.spec, percent=candidate.percent, memory=status.memory)
+    if not changed:
+        return None
+    memory = dict(status.memory)
+    for gate in changed:
+        before = memory[gate.name]
+        # The evidence for a limit of two arms holds for that limit alone; all else is judged on the counts.
+        update = {"bound": str(gate.asked), "edits": before.edits + 1, "log_ratios_below": ()}
+        memory[gate.name] = before.model_copy(update=update)
+    names = ", ".join(gate.name for gate in changed)
+    message = f"{names} changed in mid-stage: the same counts are judged anew, at half the chance of an error."
+    return Move(status.model_copy(update={"memory": memory}), candidate.run_id, message)

@@ -1,10 +1,11 @@
 """Rules that take a run back. None of them asks whether anybody has confirmed anything."""
 
 from serin_core import gates
+from serin_core.durations import format_duration
 from serin_core.evidence import Verdict
 from serin_core.rollout.move import COUNT_ANEW, OVER, Move, source_of
 from serin_core.rollout.protocol import Look, Protocol
-from serin_core.status import Candidate, RejectedRun, Status, TrialState
+from serin_core.status import Candidate, GateRole, RejectedRun, Status, TrialState
 
 
 def take_back_candidate(look: Look, *, reason: str) -> Status:
@@ -81,9 +82,45 @@ def brake_is_pulled(look: Look, _protocol: Protocol) -> Move | None:
 def gate_fails(look: Look, _protocol: Protocol) -> Move | None:
     """Evidence says that the run is worse than a gate allows."""
     candidate = look.status.candidate
-    failed = [gate for gate in look.status.gates if gate.verdict is Verdict.FAIL]
+    failed = [gate for gate in look.status.gates if gate.verdict is Verdict.FAIL and gate.role is not GateRole.DRY_RUN]
     if candidate is None or candidate.stage_started_at is None or candidate.promote_full or not failed:
         return None
     reason = "; ".join(gates.describe(gate) for gate in failed)
+    return _taken_back(look, candidate, reason)
+
+
+def stage_stays_undecided(look: Look, _protocol: Protocol) -> Move | None:
+    """MaxDuration is over without a verdict, and the spec wants the run back then."""
+    candidate, analysis = look.status.candidate, look.spec.analysis
+    if analysis.on_inconclusive != "Rollback" or not _is_watched(candidate) or candidate is None:
+        return None
+    if candidate.proven_at is not None:
+        return None
+    began = candidate.stage_started_at
+    acting = [gate for gate in look.status.gates if gate.role is GateRole.ACTING]
+    is_decided = bool(acting) and all(gate.verdict is Verdict.PASS for gate in acting)
+    if began is None or look.now - began < analysis.max_duration or is_decided:
+        return None
+    waits = ", ".join(gate.name for gate in acting if gate.verdict is not Verdict.PASS) or "any gate"
+    reason = f"no verdict of {waits} in {format_duration(analysis.max_duration)} (onInconclusive: Rollback)"
+    return _taken_back(look, candidate, reason)
+
+
+def stage_has_no_data(look: Look, _protocol: Protocol) -> Move | None:
+    """NoDataTimeout is over without any data, and the spec wants the run back then."""
+    candidate, analysis, since = look.status.candidate, look.spec.analysis, look.status.no_data_since
+    if analysis.on_no_data != "Rollback" or not _is_watched(candidate) or candidate is None or since is None:
+        return None
+    if look.now - since < analysis.no_data_timeout:
+        return None
+    return _taken_back(look, candidate, f"no data for {format_duration(analysis.no_data_timeout)} (onNoData: Rollback)")
+
+
+def _is_watched(candidate: Candidate | None) -> bool:
+    """Answer whether gates, and nobody else, decide of the stage."""
+    return candidate is not None and candidate.stage_started_at is not None and not candidate.promote_full
+
+
+def _taken_back(look: Look, candidate: Candidate, reason: str) -> Move:
     message = f"Rolled back at {candidate.percent:g} %: {reason}."
     return Move(take_back_candidate(look, reason=reason), candidate.run_id, message, is_warning=True)

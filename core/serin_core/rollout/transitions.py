@@ -61,6 +61,8 @@ TABLE: tuple[Row, ...] = (
     Row("Crashed", ON_TRIAL, State.ROLLED_BACK, taking_back.candidate_crashes),
     Row("Braked", (State.IDLE, *OVER), State.ROLLED_BACK, taking_back.brake_is_pulled),
     Row("Failed", (State.RUNNING,), State.ROLLED_BACK, taking_back.gate_fails),
+    Row("Undecided", (State.RUNNING,), State.ROLLED_BACK, taking_back.stage_stays_undecided),
+    Row("Unwatched", (State.RUNNING,), State.ROLLED_BACK, taking_back.stage_has_no_data),
     Row("Refused", (State.RUNNING,), State.REFUSED, loading.pods_disagree_on_the_digest),
     # Then what the spec has come to name.
     Row("Refused", ANY, State.REFUSED, naming.stable_run_has_another_digest),
@@ -71,6 +73,7 @@ TABLE: tuple[Row, ...] = (
     Row("Retried", OVER, State.DRAINING, requests.retry),
     Row("Lowered", (State.RUNNING,), State.RUNNING, naming.cap_is_below_the_share),
     Row("Retuned", (State.RUNNING, State.IDLE), None, naming.thresholds_changed),
+    Row("Rejudged", (State.RUNNING,), State.RUNNING, naming.gates_changed),
     # Then what the pods have come to.
     Row("Replacing", (State.RUNNING,), State.RUNNING, loading.template_changed),
     Row("Replaced", (State.RUNNING,), State.RUNNING, loading.pods_are_replaced),

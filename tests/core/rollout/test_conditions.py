@@ -68,7 +68,7 @@ def blind():
 
 
 def no_gate():
-    names = ("availability", "errors", "latency", "agreement", "acceptedRatio")
+    names = ("availability", "errors", "latency", "agreement")
     at = world(gates={"metrics": [{"name": name, "disabled": True} for name in names]})
     at.settle(rounds=20)
     return at

@@ -90,6 +90,8 @@ def pod_that_lost_the_run(at):
 
 def nobody_is_left(at):
     """2: without any ready pod nothing is proven."""
+    # This gate needs a pod's report, and would hold by itself.
+    at.edit(spec(A, gates={"metrics": [{"name": "lowConfidence", "disabled": True}]}))
     at.settle(until=has_percent(10))
     at.pods.clear()
     for _ in range(6):

@@ -1,0 +1,278 @@
+"""Series of our own servers: from last values to the counts of one stage.
+
+Every server process has series of its own that start at 0 and never reset, and every stage has series of its own
+(contracts, 4). So a count is the sum over processes of each one's last value: no rates, no resets, no windows.
+The same process seen through several Prometheus replicas is one: the largest value is the newest.
+Counts outlive the processes that made them, so what is read also says whether anybody is still being scraped.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import isfinite
+from typing import Final
+
+from serin_core import names
+from serin_core.counting.unreadable import Unreadable
+from serin_core.evidence import Counts
+from serin_core.gate_spec import GateName
+from serin_core.status import Checkpoint, OwnCounts, ProcessCounts
+
+SLACK: Final = timedelta(minutes=2)
+"""How far a look reaches back behind the last checkpoint: more than a few missed scrapes."""
+FRESH: Final = "serin_fresh"
+"""A label of the query's own: marks the one series that counts those with a sample newer than `stale_after`."""
+NOW: Final = "serin_now"
+"""Another one: marks the time at which Prometheus evaluated the query, by its own clock."""
+LEAST_STALE: Final = timedelta(minutes=2)
+LOOKS_UNTIL_STALE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series' last value, as Prometheus gave it."""
+
+    labels: Mapping[str, str]
+    value: float
+
+    @property
+    def name(self) -> str:
+        """Answer the metric's name, "" if Prometheus gave none."""
+        return self.labels.get("__name__", "")
+
+
+ByProcess = Mapping[str, ProcessCounts]
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """What was counted in one stage, by key: a gate's name, or `gate/part` for each class or arm of one."""
+
+    by_key: Mapping[str, ByProcess | Unreadable]
+    has_shared_store: bool = False
+    """Whether all processes count users in one store, so that each user is counted once over all of them."""
+    own: Mapping[str, OwnCounts | Unreadable] = field(default_factory=dict)
+    """By `own_key` of each own gate."""
+
+    def of(self, key: str) -> Counts | Unreadable:
+        """Answer the two counts of one key, summed over processes."""
+        tally = self.by_key.get(key, _NO_DATA)
+        if isinstance(tally, Unreadable):
+            return tally
+        good = sum(process.good for process in tally.values())
+        total = sum(process.total for process in tally.values())
+        # Without a shared store each process counts its own users; the same user may be counted in each of them.
+        is_shared_out = key in _COUNTS_USERS and not self.has_shared_store
+        share = max(1, sum(process.total > 0 for process in tally.values())) if is_shared_out else 1
+        return _counts(key, good / share, total / share)
+
+    def parts_of(self, gate: GateName) -> Mapping[str, Counts | Unreadable]:
+        """Answer the counts of each part of a gate, by the part's own name."""
+        mine = (key for key in self.by_key if key.startswith(f"{gate.value}/"))
+        return {key.removeprefix(f"{gate.value}/"): self.of(key) for key in mine}
+
+    def of_own(self, key: str) -> Counts | Unreadable:
+        """Answer the two counts of an own gate, by its `own_key`."""
+        found = self.own.get(key, _NO_DATA)
+        if isinstance(found, Unreadable):
+            return found
+        if not found.total:
+            return _NOTHING_MATCHES
+        good = sum(series.gained for series in found.good.values())
+        return _counts(key.partition("@")[0], good, sum(series.gained for series in found.total.values()))
+
+    def checkpoint(self, at: datetime) -> Checkpoint:
+        """Answer what to keep, so that the next look reads only what came after `at`."""
+        counts = {key: dict(tally) for key, tally in self.by_key.items() if not isinstance(tally, Unreadable)}
+        own = {key: found for key, found in self.own.items() if not isinstance(found, Unreadable)}
+        return Checkpoint(at=at, counts=counts, own=own)
+
+
+Reading = Tallies | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """How one series moves the two counts of a gate, or of the part of it that the series' own label names."""
+
+    metric: str
+    label: str
+    value: str
+    good: int
+    total: int
+    part: str = ""
+
+
+_TERMS: Final[Mapping[GateName, tuple[_Term, ...]]] = {
+    GateName.AVAILABILITY: (
+        _Term(names.REQUESTS, "available", "True", good=1, total=1),
+        _Term(names.REQUESTS, "available", "False", good=0, total=1),
+    ),
+    GateName.ERRORS: (
+        _Term(names.REQUESTS, "available", "True", good=1, total=1),
+        _Term(names.FAILURES, "", "", good=-1, total=0),
+    ),
+    GateName.LATENCY: (
+        _Term(f"{names.LATENCY}_bucket", "le", "0.1", good=1, total=0),
+        _Term(f"{names.LATENCY}_count", "", "", good=0, total=1),
+    ),
+    GateName.AGREEMENT: (
+        _Term(names.USERS_COMPARE, "agree", "True", good=1, total=1),
+        _Term(names.USERS_COMPARE, "agree", "False", good=0, total=1),
+    ),
+    GateName.ACCEPTED_RATIO: (
+        _Term(names.PREDICTIONS, "accepted", "True", good=1, total=1),
+        _Term(names.PREDICTIONS, "accepted", "False", good=0, total=1),
+    ),
+    GateName.LOW_CONFIDENCE: (
+        _Term(names.LOW_CONFIDENCE, "", "", good=1, total=0),
+        _Term(names.REQUESTS, "available", "True", good=0, total=1),
+        _Term(names.FAILURES, "", "", good=0, total=-1),
+    ),
+    GateName.FEEDBACK: (
+        _Term(names.FEEDBACK, "outcome", "accepted", good=1, total=1, part=names.SERIES_ARM),
+        _Term(names.FEEDBACK, "outcome", "rejected", good=0, total=1, part=names.SERIES_ARM),
+    ),
+    GateName.PER_CLASS: (
+        _Term(names.CLASS_COMPARE, "agree", "True", good=1, total=1, part="class"),
+        _Term(names.CLASS_COMPARE, "agree", "False", good=0, total=1, part="class"),
+    ),
+}
+_BOTH_ARMS: Final = frozenset({GateName.AGREEMENT, GateName.FEEDBACK, GateName.PER_CLASS})
+_COUNTS_USERS: Final = frozenset({GateName.AGREEMENT.value})
+_LABELS: Final = (names.SERIES_ARM, "available", "agree", "accepted", "le", "outcome", "class")
+_NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
+_NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")
+_STALE: Final = Unreadable("Stale", "Prometheus has no fresh sample of this stage; it may not scrape the pods any more")
+
+
+def stale_after(interval: timedelta) -> timedelta:
+    """Answer how old the newest sample of a stage may be: two minutes or four looks, whichever is longer."""
+    return max(LEAST_STALE, LOOKS_UNTIL_STALE * interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is read of one stage: whose series, for which gates, and from where on."""
+
+    uid: str
+    run_id: str
+    stage: int
+    percent: float
+    gates: tuple[GateName, ...]
+    started_at: datetime
+    checkpoint: Checkpoint | None
+    interval: timedelta
+    """Time between looks."""
+    has_shared_store: bool = False
+
+    def is_young(self, now: datetime) -> bool:
+        """Answer whether the stage may not have been scraped yet."""
+        return now - self.started_at <= stale_after(self.interval)
+
+
+def stage_query(asked: Asked, now: datetime) -> str:
+    """Answer one PromQL expression for every series that the gates read, numerators and denominators.
+
+    Beside them stand how many of them have a sample newer than `stale_after` (no such series means none has), and the
+    time of the query: no clock but that of Prometheus is asked, so that none can be askew.
+    """
+    metrics = sorted({term.metric for gate in asked.gates for term in _TERMS[gate]} | {names.REQUESTS})
+    matchers = (
+        f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{asked.uid}",'
+        f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"'
+    )
+    since = asked.started_at if asked.checkpoint is None else asked.checkpoint.at
+    back = int((now - since + SLACK).total_seconds())
+    fresh = f"count(last_over_time({{{matchers}}}[{stale_after(asked.interval).total_seconds():.0f}s]))"
+    return (
+        f'last_over_time({{{matchers}}}[{back}s]) or label_replace({fresh},"{FRESH}","true","","")'
+        f' or label_replace(vector(time()),"{NOW}","true","","")'
+    )
+
+
+def evaluated_at(series: Iterable[Series]) -> float | Unreadable:
+    """Answer the Unix time at which Prometheus evaluated a stage's query."""
+    found = next((one.value for one in series if NOW in one.labels), None)
+    return (
+        found if found is not None else Unreadable("QueryError", "Prometheus did not say when it evaluated the query")
+    )
+
+
+def tally(
+    series: Iterable[Series],
+    asked: Asked,
+    now: datetime,
+    *,
+    own: Mapping[str, OwnCounts | Unreadable] | None = None,
+) -> Reading:
+    """Add up what Prometheus gave for one stage to what the checkpoint kept of it.
+
+    A young stage may not have been scraped yet; an older one without a fresh sample is not watched any more, and
+    whatever was counted before proves nothing of now.
+    """
+    found = tuple(series)
+    if not asked.is_young(now) and not any(FRESH in one.labels for one in found):
+        return _STALE
+    values: dict[tuple[str, ...], float] = {}
+    for one in found:
+        if FRESH in one.labels or NOW in one.labels:
+            continue
+        if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
+            return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")
+        labels = one.labels
+        identity = (one.name, labels.get(names.SERIES_PROCESS, ""), *(labels.get(label, "") for label in _LABELS))
+        values[identity] = max(one.value, values.get(identity, 0.0))
+    by_key: dict[str, ByProcess | Unreadable] = {}
+    for gate in asked.gates:
+        arm = None if asked.percent == 0 or gate in _BOTH_ARMS else names.ARM_CANARY
+        by_key |= _gate(gate, values, arm=arm, kept={} if asked.checkpoint is None else asked.checkpoint.counts)
+    return Tallies(by_key, has_shared_store=asked.has_shared_store, own=own or {})
+
+
+def _gate(
+    gate: GateName, values: Mapping[tuple[str, ...], float], *, arm: str | None, kept: Mapping[str, ByProcess]
+) -> Mapping[str, ByProcess | Unreadable]:
+    seen: dict[str, dict[str, list[float]]] = {}
+    metrics: dict[str, set[str]] = {}
+    for (name, process, *own), value in values.items():
+        labels = dict(zip(_LABELS, own, strict=True))
+        if arm is not None and labels[names.SERIES_ARM] != arm:
+            continue
+        for term in _TERMS[gate]:
+            if term.metric == name and (not term.label or labels[term.label] == term.value):
+                metrics.setdefault(process, set()).add(term.metric)
+                key = f"{gate.value}/{labels[term.part]}" if term.part else gate.value
+                counts = seen.setdefault(key, {}).setdefault(process, [0.0, 0.0])
+                counts[0] += term.good * value
+                counts[1] += term.total * value
+    wanted = {term.metric for term in _TERMS[gate]}
+    missing = {metric for found in metrics.values() for metric in wanted - found}
+    if missing:
+        return {gate.value: _is_missing(gate, sorted(missing))}
+    mine = {key: of for key, of in kept.items() if key == gate.value or key.startswith(f"{gate.value}/")}
+    merged = {key: _merged(seen.get(key, {}), mine.get(key, {})) for key in {*seen, *mine}}
+    return merged or {gate.value: _NO_DATA}
+
+
+def _is_missing(gate: GateName, metrics: list[str]) -> Unreadable:
+    if gate is GateName.LATENCY and metrics == [f"{names.LATENCY}_bucket"]:
+        return Unreadable("BucketMissing", "the latency histogram has no bucket le=0.1")
+    return Unreadable("SeriesMissing", f"Prometheus has no {', '.join(metrics)} of a process whose other series it has")
+
+
+def _merged(seen: Mapping[str, list[float]], kept: ByProcess) -> ByProcess:
+    merged = dict(kept)
+    for process, (good, total) in seen.items():
+        before = kept.get(process)
+        # A Prometheus replica may lag behind the one that answered last time.
+        if before is None or total >= before.total:
+            merged[process] = ProcessCounts(good=good, total=total)
+    return merged
+
+
+def _counts(key: str, good: float, total: float) -> Counts | Unreadable:
+    try:
+        return Counts(good, total)
+    except ValueError as error:
+        return Unreadable("QueryError", f"{key}: {error}")

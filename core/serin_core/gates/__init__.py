@@ -1,0 +1,31 @@
+"""The gates of a rollout.
+
+definitions  what each asks for, where it judges, what its verdict may do
+judging      every gate of a stage at one check, by one of
+             rate     one rate, late harm included
+             classes  a rate by class
+             arms     feedback of the canary against that of the control group
+telling      gates in words
+"""
+
+from serin_core.gates.check import Judged
+from serin_core.gates.definitions import ActiveGate, acting_gates, active_gates, alpha_fail, read_by
+from serin_core.gates.judging import Stage, edited, judge_stage, promised_doubt
+from serin_core.gates.telling import describe, explain, is_on_bad_side, limit
+
+__all__ = [
+    "ActiveGate",
+    "Judged",
+    "Stage",
+    "acting_gates",
+    "active_gates",
+    "alpha_fail",
+    "describe",
+    "edited",
+    "explain",
+    "is_on_bad_side",
+    "judge_stage",
+    "limit",
+    "promised_doubt",
+    "read_by",
+]

@@ -1,0 +1,80 @@
+"""One gate at one check: what is asked, what was read, what is remembered; and how an answer is shown. Pure."""
+
+from dataclasses import dataclass
+from math import inf, log
+from typing import Final
+
+from serin_core.counting import Tallies, Unreadable
+from serin_core.evidence import Alphas, AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
+from serin_core.gate_spec import Range
+from serin_core.gates.definitions import ActiveGate, AsPromised, NotWorse
+from serin_core.status import GateMemory, GateStatus
+
+DISPLAY_ALPHA: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One gate after one check."""
+
+    gate: GateStatus
+    memory: GateMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """All that one gate is judged by. `blank` is its status before anything is known."""
+
+    gate: ActiveGate
+    blank: GateStatus
+    reading: Tallies
+    memory: GateMemory
+    alphas: Alphas
+
+    def without(self, why: Unreadable) -> Judged:
+        """Answer a gate that could not be judged, and why."""
+        return Judged(unread(self.blank, why), self.memory)
+
+
+def blank(gate: ActiveGate) -> GateStatus:
+    """Answer a gate's status before anything is known: what it asks for."""
+    limits: dict[str, object] = {}
+    match gate.asked:
+        case AtLeast(p=p):
+            limits = {"at_least": p}
+        case AtMost(u=u):
+            limits = {"at_most": u}
+        case Within(low=low, high=high):
+            limits = {"within": Range(low=low, high=high)}
+        case NotWorse(odds_ratio=odds):
+            limits = {"odds_ratio": odds}
+        case AsPromised():
+            pass
+    return GateStatus.model_validate({"name": gate.name, "role": gate.role, "reason": "NoData", **limits})
+
+
+def unread(status: GateStatus, why: Unreadable) -> GateStatus:
+    """Answer a gate that could not be judged, and why."""
+    return status.model_copy(update={"reason": why.reason, "detail": why.message})
+
+
+def shown(status: GateStatus, counts: Counts, verdict: Verdict, *, needed: int | None) -> GateStatus:
+    """Answer a gate with its counts, rounded for people, and its verdict."""
+    lower, upper = confidence_sequence(counts, DISPLAY_ALPHA)
+    return status.model_copy(
+        update={
+            "good": round(counts.good, 3),
+            "total": round(counts.total, 3),
+            "estimate": None if counts.estimate is None else round(counts.estimate, 4),
+            "lower": round(lower, 4),
+            "upper": round(upper, 4),
+            "verdict": verdict,
+            "reason": "NotEnoughEvidence" if verdict is Verdict.INCONCLUSIVE else "Proven",
+            "needed": needed,
+        }
+    )
+
+
+def log_limit(alpha: float) -> float:
+    """Answer the log evidence that a verdict takes: ln(1/alpha), never reached for an alpha of 0."""
+    return -log(alpha) if alpha > 0 else inf

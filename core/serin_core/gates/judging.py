@@ -1,0 +1,102 @@
+"""What the counts of a stage say of each gate, and what each remembers for its next check. Pure.
+
+Whatever was not read is Inconclusive, with the reason; a gate never guesses, and never forgets a Fail's evidence by
+being looked at more often.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+from serin_core.counting import Reading, Unreadable
+from serin_core.evidence import Alphas, AtLeast, AtMost, Within
+from serin_core.gate_spec import GateName
+from serin_core.gates.arms import judge_arms
+from serin_core.gates.check import Check, Judged, blank, unread
+from serin_core.gates.classes import judge_classes
+from serin_core.gates.definitions import ABOVE_PROMISE, ActiveGate, AsPromised, NotWorse, active_gates, alpha_fail
+from serin_core.gates.rate import judge_rate
+from serin_core.pods import RunQuality
+from serin_core.resource import SuggestionModelSpec
+from serin_core.status import GateMemory
+
+_FRESH: Final = GateMemory()
+_NO_REPORT: Final = Unreadable("NoReport", "no pod has told what the run's report promises")
+_TOO_EARLY: Final = Unreadable("InitialDelay", "its initialDelay is not over")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is judged: one stage of one run."""
+
+    percent: float
+    started_at: datetime
+    promised_doubt: float | None
+    """The share of answers under their threshold that the run's report promises; None where no pod has told it."""
+
+
+def promised_doubt(quality: RunQuality | None, thresholds: Mapping[str, float], default: float) -> float | None:
+    """Answer the share of answers under their threshold that a report promises, None where it says nothing of it.
+
+    Between two thresholds of the report the stricter one counts: it promises less.
+    """
+    if quality is None or not quality.coverage:
+        return None
+    covered = 0.0
+    for label, by_class in quality.coverage.items():
+        wanted = thresholds.get(label, default)
+        at = [(float(threshold), found.coverage) for threshold, found in by_class.by_threshold.items()]
+        covered += by_class.share * next((share for threshold, share in sorted(at) if threshold >= wanted - 1e-9), 0.0)
+    return min(max(1.0 - covered, 0.0), 1.0)
+
+
+def judge_stage(
+    spec: SuggestionModelSpec, stage: Stage, reading: Reading, memory: Mapping[str, GateMemory], *, now: datetime
+) -> tuple[Judged, ...]:
+    """Judge every gate of a stage on what was read."""
+    judged = []
+    for gate in active_gates(spec, percent=stage.percent):
+        before = memory.get(gate.name, _FRESH)
+        before = before if before.bound else before.model_copy(update={"bound": str(gate.asked)})
+        if isinstance(reading, Unreadable):
+            judged.append(Judged(unread(blank(gate), reading), before))
+        elif now < stage.started_at + gate.initial_delay:
+            judged.append(Judged(unread(blank(gate), _TOO_EARLY), before))
+        else:
+            alphas = _after_edits(spec, before.edits + (before.bound != str(gate.asked)))
+            judged.append(_judge_one(Check(gate, blank(gate), reading, before, alphas), stage))
+    return tuple(judged)
+
+
+def edited(spec: SuggestionModelSpec, *, percent: float, memory: Mapping[str, GateMemory]) -> tuple[ActiveGate, ...]:
+    """Answer the gates whose bound is another than the one under which the present stage has judged them."""
+    gates = active_gates(spec, percent=percent)
+    return tuple(gate for gate in gates if memory.get(gate.name, _FRESH).bound not in ("", str(gate.asked)))
+
+
+def _after_edits(spec: SuggestionModelSpec, edits: int) -> Alphas:
+    """Answer what a verdict may err after so many changes of its bound in one stage: half of it each time.
+
+    All of them together then err at most twice as often as one would.
+    """
+    return Alphas(promote=spec.analysis.alpha_promote / 2**edits, rollback=alpha_fail(spec) / 2**edits)
+
+
+def _judge_one(check: Check, stage: Stage) -> Judged:
+    match check.gate.asked:
+        case NotWorse(odds_ratio=limit):
+            return judge_arms(check, limit=limit)
+        case AsPromised():
+            return check.without(_NO_REPORT) if stage.promised_doubt is None else _judge_promise(check, stage)
+        case AtLeast() | AtMost() | Within() as bound:
+            return judge_classes(check, bound) if check.gate.name == GateName.PER_CLASS else judge_rate(check, bound)
+        case _:
+            assert_never(check.gate.asked)
+
+
+def _judge_promise(check: Check, stage: Stage) -> Judged:
+    margin = check.gate.asked.margin if isinstance(check.gate.asked, AsPromised) else 0.0
+    most = min((stage.promised_doubt or 0.0) + ABOVE_PROMISE, 1.0)
+    known = check.blank.model_copy(update={"at_most": round(most, 6)})
+    return judge_rate(Check(check.gate, known, check.reading, check.memory, check.alphas), AtMost(most, margin))

@@ -1,0 +1,90 @@
+"""What becomes of a stage that reaches no verdict, or has no data, in the time that the spec gives it."""
+
+import pytest
+from models.world import World, spec
+
+from serin_core.status import Phase, TrialState
+
+A = "run_aaaaaaaa_1"
+
+
+def world(verdict, **analysis):
+    made = World(spec(A, analysis={"interval": "1s"} | analysis))
+    made.registry = {A: "sha256:" + "a" * 64}
+    made.verdict = verdict
+    return made
+
+
+def reasons(at):
+    return [entry.event for entry in at.status.history]
+
+
+def ready(at):
+    return next(one for one in at.status.conditions if one.type == "Ready")
+
+
+def test_a_stage_without_a_verdict_holds_and_says_so():
+    at = world("unsure", maxDuration="30s")
+    at.settle(rounds=80)
+    assert at.status.candidate.percent == 0
+    assert (ready(at).reason, ready(at).status) == ("Undecided", "Unknown")
+    assert "waiting for availability, errors, latency, agreement" in ready(at).message
+
+
+def test_a_stage_without_a_verdict_is_taken_back_where_the_spec_says_so():
+    at = world("unsure", maxDuration="30s", onInconclusive="Rollback")
+    at.settle(rounds=80)
+    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert "Undecided" in reasons(at)
+    assert "no verdict of availability" in at.status.candidate.reason
+
+
+def test_a_stage_without_a_verdict_goes_on_unproven_where_the_spec_says_so():
+    at = world("unsure", maxDuration="30s", onInconclusive="Promote")
+    at.settle(rounds=400)
+    assert at.status.phase is Phase.PROMOTED
+    raised = [entry.message for entry in at.status.history if entry.event in ("Raised", "Promoted")]
+    assert len(raised) == 4
+    assert all("without proof: no verdict in 30s" in message for message in raised)
+
+
+def test_an_estimate_on_the_bad_side_never_goes_on_unproven():
+    at = world("doubtful", maxDuration="30s", onInconclusive="Promote")
+    at.settle(rounds=200)
+    assert at.status.candidate.percent == 0
+    assert ready(at).reason == "Undecided"
+
+
+@pytest.mark.parametrize("choice", ["Hold", "Rollback"])
+def test_a_stage_without_data_does_what_the_spec_says(choice):
+    at = world("pass", noDataTimeout="20s", onNoData=choice)
+    at.settle(until=lambda seen: seen.status and seen.status.trial and seen.status.trial.percent == 10)
+    at.verdict = "silent"
+    at.settle(rounds=60)
+    if choice == "Hold":
+        assert at.status.candidate.percent == 10
+        assert at.status.no_data_since is not None
+    else:
+        assert at.status.candidate.state is TrialState.ROLLED_BACK
+        assert "no data for 20s" in at.status.candidate.reason
+
+
+def test_data_that_comes_back_ends_the_count_of_silence():
+    at = world("pass", noDataTimeout="20s", onNoData="Rollback")
+    at.settle(until=lambda seen: seen.status and seen.status.trial and seen.status.trial.percent == 10)
+    at.verdict = "silent"
+    at.settle(rounds=5)
+    at.verdict = "pass"
+    at.settle(rounds=100)
+    assert at.status.phase is Phase.PROMOTED
+
+
+def test_a_gate_edited_in_mid_stage_is_told_in_history_and_judged_on_the_counts_as_they_are():
+    at = world("unsure")
+    at.settle(until=lambda seen: seen.status and seen.status.memory)
+    stage = at.status.candidate.stage
+    at.edit(spec(A, analysis={"interval": "1s"}, gates={"metrics": [{"name": "agreement", "atLeast": 0.8}]}))
+    at.settle(rounds=5)
+    assert at.status.candidate.stage == stage
+    assert reasons(at).count("Rejudged") == 1
+    assert at.status.memory["agreement"].edits == 1
