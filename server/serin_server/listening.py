@@ -16,6 +16,7 @@ from typing import Final
 import uvicorn
 
 from serin_server.http.application import create_app
+from serin_server.http.connections import BoundedProtocol
 from serin_server.service import Service
 from serin_server.settings import SettingsError
 
@@ -34,7 +35,7 @@ def listen(service: Service) -> None:
     config = uvicorn.Config(
         create_app(service),
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
