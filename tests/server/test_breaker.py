@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_server.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPENS_AFTER, Breaker
+from serin_server.breaker import FIRST_PAUSE, LONGEST_PAUSE, MOST_FAILURES, OPENS_AFTER, WINDOW, Breaker
 
 
 def failing(times: int, *, now: float = 0.0) -> Breaker:
@@ -21,10 +21,57 @@ def test_it_stays_closed_until_enough_failures_in_a_row() -> None:
     assert failing(OPENS_AFTER).is_open(0.0)
 
 
-def test_a_success_in_between_forgives_all_failures() -> None:
+def test_a_success_in_between_begins_the_row_anew() -> None:
     breaker = failing(OPENS_AFTER - 1)
     breaker.succeeded()
     assert not breaker.failed(0.0)
+
+
+def attempts(breaker: Breaker, pattern: str, *, now: float = 0.0) -> int | None:
+    """Answer after how many attempts (`x` fails) the breaker opened, None if it did not."""
+    for number, attempt in enumerate(pattern, start=1):
+        if attempt == "x":
+            if breaker.failed(now):
+                return number
+        else:
+            breaker.succeeded()
+    return None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "opens_after"),
+    [
+        pytest.param(".x" * 50, 2 * MOST_FAILURES, id="every second one fails"),
+        pytest.param("xxxx." * 20, 24, id="four of five fail"),
+        pytest.param("..x" * 200, None, id="every third one fails"),
+        pytest.param(("." * 99 + "x") * 30, None, id="one in a hundred fails"),
+        pytest.param("...." + "x" * 5, 9, id="five in a row"),
+    ],
+)
+def test_it_opens_where_failures_are_repeated_in_whatever_order(pattern: str, opens_after: int | None) -> None:
+    assert attempts(Breaker(), pattern) == opens_after
+
+
+def test_an_answer_after_the_pause_forgives_what_was_before() -> None:
+    breaker = Breaker()
+    assert attempts(breaker, ".x" * 50) == 2 * MOST_FAILURES
+    assert attempts(breaker, "." + ".x" * 50, now=FIRST_PAUSE) == 1 + 2 * MOST_FAILURES
+
+
+def test_a_failure_after_the_pause_opens_it_at_once_whatever_opened_it_before() -> None:
+    breaker = Breaker()
+    attempts(breaker, ".x" * 50)
+    assert attempts(breaker, "x", now=FIRST_PAUSE) == 1
+    assert breaker.is_open(FIRST_PAUSE + 2 * FIRST_PAUSE - 0.01)
+
+
+@given(st.text(".x", max_size=400))
+def test_it_never_opens_where_failures_are_few_and_apart(pattern: str) -> None:
+    is_repeated = any(
+        pattern[max(0, end - WINDOW) : end].count("x") >= MOST_FAILURES or pattern[:end].endswith("x" * OPENS_AFTER)
+        for end in range(len(pattern) + 1)
+    )
+    assert (attempts(Breaker(), pattern) is not None) == is_repeated
 
 
 def test_it_lets_back_by_itself_after_the_pause() -> None:
