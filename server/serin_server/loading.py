@@ -43,6 +43,7 @@ from serin_server.registry.cache import Cache, NoCache
 from serin_server.registry.source import open_source
 from serin_server.runs import RegistryAwayError, RunRefusedError
 from serin_server.trees import FastTrees, TreesError
+from serin_server.trees_text import checked_trees
 
 MOST_BYTES: Final = 256 << 20
 """The largest file of a run that is read."""
@@ -75,6 +76,7 @@ class RegistryReader:
             if self._public_key:
                 self._check_signature(wanted.run, manifest_text)
             manifest = Manifest.parse(manifest_text)
+            verify(manifest, run=wanted.run, files={})
             files = {name: self._file(manifest, name) for name in SERVING}
             verify(manifest, run=wanted.run, files=files)
         except (RunError, AbsentError, RunRefusedError) as error:
@@ -93,7 +95,7 @@ class RegistryReader:
             opened = _open(run, found, files)
         except (RunError, EncoderError, CalibrationError, TreesError) as error:
             raise RunRefusedError(str(error), digest=found) from None
-        except (ValueError, RecursionError, MemoryError) as error:
+        except (ValueError, OverflowError, RecursionError, MemoryError) as error:
             told = " ".join(str(error).split())[:200] or type(error).__name__
             raise RunRefusedError(f"its files do not fit: {told}", digest=found) from None
         self._open_runs[run, found] = opened
@@ -139,10 +141,13 @@ def _hex(found: str) -> str:
 
 def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
     report = Report.parse(files[REPORT])
+    if report.run_directory != run:
+        raise RunError(f"{REPORT}: it is the report of {report.run_directory}")
     classes = parse_classes(files[CLASSES])
     encoder = Encoder.from_files(json.loads(files[ENCODER]), files[WEIGHTS])
     if encoder.classes != classes:
         raise RunError(f"{ENCODER}: its classes are not those of {CLASSES}")
+    trees = checked_trees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS))
     predictor = TreesPredictor(
         run=run,
         digest=found,
@@ -151,10 +156,13 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
         f1=report.val_f1_per_class,
         _encoder=encoder,
         _texts=Texts(encoder),
-        _trees=FastTrees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS)),
+        _trees=FastTrees(trees, classes=len(classes), numbers=len(NUMBERS)),
         _calibration=Calibration.from_json(json.loads(files[CALIBRATION])),
     )
-    for number, row in enumerate(parse_parity(files[PARITY])):
+    rows = parse_parity(files[PARITY])
+    if not rows:
+        raise RunError(f"{PARITY}: it holds no row, so nothing shows that this server computes what training did")
+    for number, row in enumerate(rows):
         _check_parity(predictor, encoder, row, number)
     return predictor
 

@@ -51,7 +51,7 @@ def write(registry: Path) -> Write:
     def write(content: Files) -> LoadedRun:
         folder = registry / RUNS_DIRECTORY / RUN
         folder.mkdir(parents=True, exist_ok=True)
-        manifest = content.get(MANIFEST) or Manifest.of(RUN, content).text()
+        manifest = content.get(MANIFEST, Manifest.of(RUN, content).text())
         for name, one in {**content, MANIFEST: manifest}.items():
             (folder / name).write_bytes(one)
         return LoadedRun(run=RUN, digest=digest(manifest))
