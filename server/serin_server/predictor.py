@@ -17,6 +17,7 @@ from serin_core.features import Transaction
 from serin_core.pods import RunQuality
 from serin_server.breaker import Breaker
 from serin_server.clock import Clock
+from serin_server.logs import place_of
 
 LONGEST: Final = 0.1
 """Seconds; an answer that took longer is discarded (contracts, 5: latency)."""
@@ -126,7 +127,7 @@ def attempt(
     try:
         prediction = loaded.predictor.predict(transaction, calibrated=calibrated)
     except Exception as error:  # noqa: BLE001 - the model never fails a request, whatever it raises
-        prediction, cause = None, f" ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+        prediction, cause = None, f" ({place_of(error)})"
     else:
         cause = ""
     ended = clock.monotonic()

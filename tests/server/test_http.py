@@ -420,3 +420,45 @@ async def test_users_of_other_paths_get_one_line_as_well(mounted: Mounted) -> No
     async with running(mounted, FakeRegistry()) as pod:
         assert (await pod.client.get("/nowhere")).json() == {"detail": "Not Found"}
         assert (await pod.client.get("/agent/suggestions")).json() == {"detail": "Method Not Allowed"}
+
+
+async def test_a_run_that_takes_300_ms_in_one_request_of_a_hundred_is_asked_on_and_every_request_is_answered(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5, percent=100))
+    run = FakeRun(label="Dining", before=lambda: clock.advance(0.3 if run.asked % 100 == 0 else 0.001))
+    async with running(mounted, FakeRegistry(run), clock=clock) as pod:
+        items = [item for _ in range(10) for item in await pod.suggest(*(bought(str(n)) for n in range(50)))]
+        assert (len(items), run.asked) == (500, 500)
+        assert sum(item["source"] == "rule" for item in items) == 5
+        assert await pod.count("serin_predict_failures_total", arm="canary") == 5
+        assert await pod.count("lm_ml_predictions_total", accepted="False") == 5
+        assert await pod.count("lm_ml_predict_requests_total", available="False") == 0
+        assert await pod.count("serin_breaker_open") == 0
+
+
+async def test_a_run_that_fails_every_second_time_is_left_alone_for_a_while(mounted: Mounted, clock: FakeClock) -> None:
+    mounted.route(routing(5, percent=100))
+
+    def now_and_then() -> None:
+        if run.asked % 2 == 0:
+            raise ValueError
+
+    run = FakeRun(before=now_and_then)
+    async with running(mounted, FakeRegistry(run), clock=clock) as pod:
+        assert len(await pod.suggest(*(bought(str(number)) for number in range(100)))) == 100
+        assert run.asked == 40
+        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 1
+        assert await pod.count("lm_ml_fallback_total", reason="unavailable") == 60
+
+
+async def test_an_answer_says_why(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.91))) as pod:
+        (item,) = await pod.suggest(bought())
+        first, second = item["candidates"]
+        assert first["reasons"] == [
+            f"{CANDIDATE} is 0.91 sure, 0.70 are needed",
+            "words that weighed most: loblaws",
+        ]
+        assert second["reasons"] == []

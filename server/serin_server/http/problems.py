@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from serin_server.events import EventError
+from serin_server.logs import place_of
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError
 
 _MOST_DETAIL: Final = 500
@@ -73,10 +74,5 @@ async def answer_fault(scope: Scope, receive: Receive, send: Send, error: Except
 
 
 def _told(scope: Scope, error: Exception) -> JSONResponse:
-    # Where, not what: a message may repeat the transaction that it is about.
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    where = "" if at is None else f" at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
-    _log.error("%s request failed: %s%s", scope["method"], type(error).__name__, where)
+    _log.error("a %s request failed: %s", scope["method"], place_of(error))
     return _problem(500, "this server has a fault; its log says more")
