@@ -111,15 +111,17 @@ def since(start: Start, counts: Counts) -> Counts:
 def _rough_bounds(starts: Sequence[Start], counts: Counts, p: float, side: Side) -> list[float]:
     at, bounds = threshold(p), []
     variance, sign = at.p * at.q, 1 if side is Side.BELOW else -1
-    good, bad = counts.good, counts.total - counts.good
+    good, bad, floor = counts.good, counts.total - counts.good, -_LOST * counts.total
     for start in starts:
         # Inlined from `since` and `distance`: 48 of these stand in every look at every gate.
         s, f = good - start.counts.good, bad - (start.counts.total - start.counts.good)
+        if min(s, f) < floor:
+            since(start, counts)  # says what is wrong
         n = s + f
         d = sign * (s * at.q - f * at.p)
         if d >= 0:
             bounds.append(0.0)
-        elif s > 0 and f > 0:
+        elif min(s, f) > _LOST:
             bounds.append(d * d / (2 * min(s * f / n, n * variance)))
         else:
             bounds.append(inf)

@@ -118,6 +118,6 @@ def reaches(counts: Counts, claim: Claim) -> bool:
 def most_log_evidence(counts: Counts, p: float, side: Side) -> float:
     """Answer, without a tail, what `log_evidence` cannot exceed: log E(p) - ln of the prior's tail, 0 < p < 1."""
     at = threshold(p)
-    x, y = at.a + counts.good, at.b + counts.total - counts.good
+    x, y = at.a + counts.good, at.b + (counts.total - counts.good)
     front = log_front(x, y, deviance(x, y, at.distance(counts), p=at.p, q=at.q))
     return -front - (at.below if side is Side.BELOW else at.above)
