@@ -1,6 +1,12 @@
+import gc
+import re
+import tracemalloc
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from serin_core import names
+from serin_server.comparing import UserCounts
 from serin_server.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
 from serin_server.exposition import Identity, RunOnScrape, Scrape, render
 
@@ -92,3 +98,54 @@ def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
     assert of(found, names.RUN_F1, run_id=RUN, **{"class": "Dining"}) == 0.81
     assert of(found, names.BREAKER_OPEN, run_id=RUN) == 1
     assert of(found, "serin_documents_refused_total", reason="other_uid") == 1
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def test_the_page_lists_every_series_and_no_other() -> None:
+    counters = Counters()
+    counters.begin(StageKey(RUN, 3), ["Dining"])
+    run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False)
+    text = render(Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,))).decode()
+    exposed = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    rows = [line.split("|")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`((?:lm|ml|serin|suggest)_\w+)`", row)}
+    labels = {"serin_model", "serin_uid", "serin_pod", "serin_process"}
+    assert listed - labels == exposed
+
+
+def test_the_page_names_every_label_of_every_series() -> None:
+    counters = Counters()
+    counters.begin(StageKey(RUN, 3), ["Dining"])
+    page = PAGE.read_text()
+    names_of = {
+        name
+        for _, labels in samples(counters, RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False))
+        for name, _ in labels
+    }
+    assert [name for name in names_of if f"`{name}`" not in page] == []
+
+
+def test_after_a_thousand_stages_no_more_is_kept_than_after_ten() -> None:
+    counters, users = Counters(), UserCounts(None)
+    classes = [f"class {number}" for number in range(20)]
+
+    def live(stages: range) -> int:
+        for stage in stages:
+            counts = counters.begin(StageKey(f"run_{stage:08x}_1", stage), classes)
+            for user in range(50):
+                users.compared(counts, arm=Arm.CANARY, user=user + stage, agree=Agree.TRUE)
+                counts.arms[Arm.CANARY].compared(classes[user % 20], Agree.TRUE)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        early = live(range(10))
+        late = live(range(10, 1010))
+    finally:
+        tracemalloc.stop()
+    assert late < 1.25 * early
+    assert len(counters.stages()) == 2
+    assert len(samples(counters)) == len({*samples(counters)})
