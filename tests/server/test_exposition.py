@@ -127,7 +127,7 @@ def test_the_page_names_every_label_of_every_series() -> None:
     assert [name for name in names_of if f"`{name}`" not in page] == []
 
 
-def test_after_a_thousand_stages_no_more_is_kept_than_after_ten() -> None:
+def test_after_a_thousand_stages_more_nothing_more_is_kept() -> None:
     counters, users = Counters(), UserCounts(None)
     classes = [f"class {number}" for number in range(20)]
 
@@ -142,10 +142,10 @@ def test_after_a_thousand_stages_no_more_is_kept_than_after_ten() -> None:
 
     tracemalloc.start()
     try:
-        early = live(range(10))
-        late = live(range(10, 1010))
+        early = live(range(1000, 1100))
+        late = live(range(1100, 2100))
     finally:
         tracemalloc.stop()
-    assert late < 1.25 * early
+    assert late < 1.1 * early
     assert len(counters.stages()) == 2
     assert len(samples(counters)) == len({*samples(counters)})
