@@ -19,8 +19,7 @@ from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.display import confidence_sequence
 from serin_core.evidence.judging import judge
 from serin_core.evidence.late_harm import BEGINNING, Start, keep
-from serin_core.evidence.planning import Least, certain_by, least
-from serin_core.evidence.planning import needed as _needed
+from serin_core.evidence.planning import Least, certain_by, least, needed
 from serin_core.evidence.rate import CONCENTRATION, Claim, Side, log_evidence_above, log_evidence_below
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "certain_by",
     "confidence_sequence",
     "judge",
-    "judge_at_least",
     "keep",
     "late_harm",
     "least",
@@ -49,21 +47,3 @@ __all__ = [
     "needed",
     "two_arms",
 ]
-
-
-def judge_at_least(counts: Counts, p: float, *, alpha_pass: float, alpha_fail: float) -> Verdict:
-    """Judge "the rate is at least p"; `judge` for those that have not moved to it."""
-    return judge(counts, AtLeast(p), Alphas(promote=alpha_pass, rollback=alpha_fail))
-
-
-def needed(
-    counts: Counts,
-    bound: Bound | float,
-    alphas: Alphas | None = None,
-    *,
-    alpha_pass: float = 0.0,
-    alpha_fail: float = 0.0,
-) -> int | None:
-    """Answer planning's `needed`; a number and two alphas for those that have not moved to a bound."""
-    at = AtLeast(bound) if isinstance(bound, float | int) else bound
-    return _needed(counts, at, alphas or Alphas(promote=alpha_pass, rollback=alpha_fail))

@@ -54,13 +54,13 @@ def log_evidence(starts: Sequence[Start], counts: Counts, p: float, side: Side) 
 def reaches(starts: Sequence[Start], counts: Counts, claim: Claim) -> bool:
     """Tell whether `log_evidence` is at least the limit, with as few tails as the answer needs.
 
-    Every start is first given a bound from above: 1 where what was counted since lies on the good side of p (rate.py,
-    `reaches`); else exp of d^2 / (2 n min(v(s/n), v(p))), v(t) = t (1 - t), which is no less than the greatest
-    likelihood ratio exp(n KL(s/n || p)), because KL is the integral of |t - s/n| / v(t) from s/n to p and v, being
-    concave, is least at an end; then, only if these do not settle it, E(p) over the prior's tail; then, greatest first,
-    the exact value. While the bounds sum to less than 1/alpha, so does the sum itself: the answer is No, as it would
-    have been with every tail. Once exact values alone sum to 1/alpha the rest, being positive, cannot change a Yes.
-    So skipping never changes an answer.
+    Every start is first given a bound from above: 1 where what was counted since lies on the good side of p
+    (rate.py, `reaches`); else exp of d^2 / (2 n min(v(s/n), v(p))), v(t) = t (1 - t), which is no less than the
+    greatest likelihood ratio exp(n KL(s/n || p)), because KL is the integral of |t - s/n| / v(t) from s/n to p and
+    v, being concave, is least at an end; then, only if neither these nor the likeliest start alone settle it, E(p)
+    over the prior's tail; then, greatest first, the exact value. While the bounds sum to less than 1/alpha, so does
+    the sum itself: the answer is No, as it would have been with every tail. Once exact values alone sum to 1/alpha
+    the rest, being positive, cannot change a Yes. So skipping never changes an answer.
     """
     p, side, limit = claim.p, claim.side, claim.limit
     if limit == inf:
@@ -71,6 +71,9 @@ def reaches(starts: Sequence[Start], counts: Counts, claim: Claim) -> bool:
     shares = [_share(bound, start, limit) for bound, start in zip(bounds, starts, strict=True)]
     if sum(shares) < 1 - _SLACK:
         return False
+    likeliest = max(range(len(starts)), key=shares.__getitem__)
+    if _share(log_evidence_of_rate(since(starts[likeliest], counts), p, side), starts[likeliest], limit) >= 1 + _SLACK:
+        return True
     for place, start in enumerate(starts):
         if bounds[place] > 0:
             bound = min(bounds[place], most_log_evidence(since(start, counts), p, side))
@@ -92,7 +95,6 @@ def keep(starts: Sequence[Start], newest: Start, *, most: int = MOST_STARTS) -> 
     kept = [*starts, newest]
     while len(kept) > most:
         ages = [newest.check - start.check + 1 for start in kept]
-        # The newest but one has no younger neighbour to stand for it before the next check, so it may go last.
         least = min(range(1, len(kept) - 1), key=lambda place: ages[place - 1] / ages[place + 1])
         del kept[least]
     return tuple(kept)

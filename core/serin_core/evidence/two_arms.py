@@ -142,7 +142,7 @@ class _Margins:
     def _deviation(self, mode: int) -> float:
         """Answer about the standard deviation, from the curvature at the mode."""
         cells = (mode, self.canary - mode, self.bad - mode, self.control - self.bad + mode)
-        return sum(1 / (cell + 1) for cell in cells) ** -0.5
+        return 1 / sqrt(sum(1 / (cell + 1) for cell in cells))
 
     def _step(self, x: int, psi: float) -> float:
         """Answer the term at x over that at x - 1."""

@@ -51,13 +51,13 @@ def test_the_counts_since_the_beginning_alone_take_ten_times_as_long():
 @pytest.mark.parametrize(("rate", "per_check"), [(0.70, 1), (0.70, 20), (0.95, 5)])
 def test_a_rate_at_its_limit_fails_in_at_most_alpha_of_runs(rate, per_check):
     rng, runs, claim = np.random.default_rng(17), 1_000, Claim(rate, Side.BELOW, LIMIT)
-    failed = sum(first_fail(rng, [rate] * 60, per_check, claim) < inf for _ in range(runs))
+    failed = sum(first_fail(rng, [rate] * 40, per_check, claim) < inf for _ in range(runs))
     assert failed / runs <= 0.05
 
 
 def test_a_rate_that_wanders_above_its_limit_fails_in_at_most_alpha_of_runs():
     rng, runs, claim = np.random.default_rng(23), 500, Claim(0.70, Side.BELOW, LIMIT)
-    rates = [0.70 + 0.05 * (check % 7 == 0) for check in range(60)]
+    rates = [0.70 + 0.05 * (check % 7 == 0) for check in range(40)]
     failed = sum(first_fail(rng, rates, 10, claim) < inf for _ in range(runs))
     assert failed / runs <= 0.05
 

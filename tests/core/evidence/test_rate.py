@@ -135,7 +135,7 @@ def test_what_can_be_said_without_a_tail_is_never_less_than_the_evidence(good, b
             assert exact <= 1e-9
 
 
-@given(good=st.floats(0, 1e4), bad=st.floats(0, 1e4), p=st.floats(1e-3, 1 - 1e-3), limit=st.floats(0, 40))
+@given(good=st.floats(0, 1e4), bad=st.floats(0, 1e4), p=st.floats(1e-3, 1 - 1e-3), limit=st.floats(0.01, 40))
 def test_reaching_is_the_same_with_every_tail_computed(good, bad, p, limit):
     counts = Counts(good, good + bad)
     for side in Side:

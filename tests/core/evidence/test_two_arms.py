@@ -187,7 +187,7 @@ def test_equal_arms_fail_in_at_most_alpha_of_runs_however_rate_and_split_drift()
 def test_equal_arms_with_equal_delays_fail_in_at_most_alpha_of_runs_whatever_the_delay(delay):
     # Within a stage the split stands still: were it to move, answers of one check would be of different splits.
     rng, steady = random.Random(47), {"split": lambda part: 0.2, "delay": delay}
-    failed = sum(first_reached(rng, TwoArms(), odds=1.0, checks=60, **steady) < inf for _ in range(150))
+    failed = sum(first_reached(rng, TwoArms(), odds=1.0, checks=40, **steady) < inf for _ in range(150))
     assert failed / 150 <= 0.05 + THREE_ERRORS
 
 
@@ -211,5 +211,5 @@ def test_equal_arms_are_proven_not_to_be_twice_as_bad():
 
 def test_arms_twice_as_bad_are_proven_not_to_be_in_at_most_alpha_of_runs():
     rng, runs, state = random.Random(43), 150, TwoArms(limit=2.0, side=Side.BELOW)
-    wrong = sum(first_reached(rng, state, odds=2.0, checks=60) < inf for _ in range(runs))
+    wrong = sum(first_reached(rng, state, odds=2.0, checks=40) < inf for _ in range(runs))
     assert wrong / runs <= 0.05 + THREE_ERRORS
