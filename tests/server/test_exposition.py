@@ -146,6 +146,6 @@ def test_after_a_thousand_stages_nothing_more_is_kept() -> None:
         _, early, late = (live(range(begin, begin + 500)) for begin in (1000, 1500, 2000))
     finally:
         tracemalloc.stop()
-    assert late < 1.1 * early
+    assert late < 1.5 * early  # a hundred bytes left by each stage would double it
     assert len(counters.stages()) == 2
     assert len(samples(counters)) == len({*samples(counters)})
