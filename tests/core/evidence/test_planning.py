@@ -61,7 +61,9 @@ def test_with_a_margin_every_whole_count_of_3680_has_a_verdict():
     # Looked at every ten requests, as the published figure was: 3,680 is the first such number.
     bound = AtLeast(0.70, margin=0.05)
     assert undecided(bound, 3_680) == 0
-    assert undecided(bound, 3_660) > 0
+    assert undecided(bound, 3_670) > 0
+    assert undecided(bound, 3_668) == 0
+    assert undecided(bound, 3_667) > 0
 
 
 @pytest.mark.parametrize("bound", [AtLeast(0.7, margin=0.1), AtMost(0.3, margin=0.1), AtLeast(0.9, margin=0.1)])
