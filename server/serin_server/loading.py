@@ -6,7 +6,7 @@ equal, bit for bit, what training's pipeline answered.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -37,6 +37,7 @@ from serin_core.runs import (
 )
 from serin_core.signing import SIGNATURE, SignatureError
 from serin_core.signing import verify as verify_signature
+from serin_server.giving_way import giving_way
 from serin_server.predicting import Texts, TreesPredictor
 from serin_server.registry.absent import AbsentError
 from serin_server.registry.cache import Cache, NoCache
@@ -92,7 +93,8 @@ class RegistryReader:
         if in_use is not None:
             return in_use
         try:
-            opened = _open(run, found, files)
+            with giving_way() as pause:
+                opened = _open(run, found, files, pause)
         except (RunError, EncoderError, CalibrationError, TreesError) as error:
             raise RunRefusedError(str(error), digest=found) from None
         except (ValueError, OverflowError, RecursionError, MemoryError) as error:
@@ -139,15 +141,19 @@ def _hex(found: str) -> str:
     return found.removeprefix("sha256:")
 
 
-def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
+def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], None]) -> TreesPredictor:
     report = Report.parse(files[REPORT])
+    pause()
     if report.run_directory != run:
         raise RunError(f"{REPORT}: it is the report of {report.run_directory}")
     classes = parse_classes(files[CLASSES])
-    encoder = Encoder.from_files(json.loads(files[ENCODER]), files[WEIGHTS])
+    words = json.loads(files[ENCODER])
+    pause()
+    encoder = Encoder.from_files(words, files[WEIGHTS])
+    pause()
     if encoder.classes != classes:
         raise RunError(f"{ENCODER}: its classes are not those of {CLASSES}")
-    trees = checked_trees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS))
+    trees = checked_trees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS), pause=pause)
     predictor = TreesPredictor(
         run=run,
         digest=found,
@@ -159,10 +165,12 @@ def _open(run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
         _trees=FastTrees(trees, classes=len(classes), numbers=len(NUMBERS)),
         _calibration=Calibration.from_json(json.loads(files[CALIBRATION])),
     )
+    pause()
     rows = parse_parity(files[PARITY])
     if not rows:
         raise RunError(f"{PARITY}: it holds no row, so nothing shows that this server computes what training did")
     for number, row in enumerate(rows):
+        pause()
         _check_parity(predictor, encoder, row, number)
     return predictor
 

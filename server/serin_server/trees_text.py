@@ -8,7 +8,7 @@ and is not handed on.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from serin_server.trees import TreesError
@@ -46,8 +46,11 @@ _DIRECTIONS: Final = frozenset({0, 2, 4, 6, 8, 10})
 """Of a numeric split: where a missing value goes, and what counts as missing."""
 
 
-def checked_trees(text: str, *, classes: int, numbers: int) -> str:
-    """Answer the part of a text that holds trees of so many classes over so many numbers. Raises TreesError."""
+def checked_trees(text: str, *, classes: int, numbers: int, pause: Callable[[], None] = lambda: None) -> str:
+    """Answer the part of a text that holds trees of so many classes over so many numbers. Raises TreesError.
+
+    `pause` is called after each tree.
+    """
     if not text.isascii():
         raise TreesError("the trees' text must be ASCII")
     header, _, rest = text.partition("\n\n")
@@ -58,6 +61,7 @@ def checked_trees(text: str, *, classes: int, numbers: int) -> str:
     for number, size in enumerate(sizes):
         _check_tree(rest[at : at + size], number, numbers=numbers)
         at += size
+        pause()
     if not rest.startswith(_END, at):
         raise TreesError("after its trees the text must say that they end")
     return f"{header}\n\n{rest[: at + len(_END)]}"
