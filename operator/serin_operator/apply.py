@@ -63,7 +63,7 @@ class Applier:
 
     async def put(self, subject: Subject, intent: PutStatus) -> None:
         """Write the intent. Raises ClusterError: without it, nothing else may be written."""
-        text = intent.status.model_dump(mode="json", exclude_none=True)
+        text = _without_empty_maps(intent.status.model_dump(mode="json", exclude_none=True))
         await self._cluster.put_status(subject.namespace, subject.name, text, intent.resource_version)
 
     async def perform(self, subject: Subject, writes: Iterable[Write], now: datetime) -> tuple[str, ...]:
@@ -133,6 +133,12 @@ class Applier:
                 continue
             except ClusterError as error:
                 log.warning("%s: event not posted: %s", subject, error)
+
+
+def _without_empty_maps(found: Json) -> Json:
+    """Leave empty maps out: where an apply says {} of a map that had entries, the API server makes null of it."""
+    kept = {key: _without_empty_maps(value) if isinstance(value, dict) else value for key, value in found.items()}
+    return {key: value for key, value in kept.items() if value != {}}
 
 
 def _event(subject: Subject, announcement: Announcement, now: datetime) -> Json:

@@ -194,6 +194,18 @@ def test_a_service_of_somebody_else_is_left_alone_and_said():
     assert next(one["reason"] for one in conditions if one["type"] == "Ready") == "ChildConflict"
 
 
+def test_an_empty_map_is_left_out_of_status_for_an_apply_would_make_null_of_it():
+    cluster = MemoryCluster()
+    look(cluster)
+
+    def maps(found):
+        return [found, *(one for value in found.values() if isinstance(value, dict) for one in maps(value))]
+
+    status = cluster.objects[names.KIND, "default", "categories"]["status"]
+    assert {} not in maps(status)
+    assert "memory" not in status
+
+
 def test_nothing_but_status_is_ever_written_on_the_users_object():
     cluster = MemoryCluster()
     for _ in range(5):
