@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from math import log
 
 import pytest
 
 from serin_core import gates
 from serin_core.counting import Tallies, Unreadable, own_key
-from serin_core.evidence import Verdict
+from serin_core.evidence import Counts, Verdict, log_evidence_below
 from serin_core.gate_spec import GateName, MetricGate
 from serin_core.gates import Stage, active_gates, alpha_fail, describe, edited, explain, judge_stage, promised_doubt
 from serin_core.pods import RunQuality
@@ -147,6 +148,14 @@ def test_harm_that_begins_late_is_found_within_a_few_checks():
     assert checks(spec(), *good, *bad).verdict is Verdict.FAIL
     whole = judge(spec(), reading(agreement=bad[-1]))["agreement"].gate
     assert whole.verdict is not Verdict.FAIL, "all counts together do not show it yet"
+
+
+def test_the_first_check_spends_no_more_than_its_share_of_the_error():
+    limit = log(1 / alpha_fail(spec()))
+    nearly = next(n for n in range(1, 100) if log_evidence_below(Counts(0, n), 0.7) >= limit)
+    assert checks(spec(), (0, nearly)).verdict is Verdict.INCONCLUSIVE
+    surely = next(n for n in range(1, 100) if log_evidence_below(Counts(0, n), 0.7) >= limit + log(2))
+    assert checks(spec(), (0, surely)).verdict is Verdict.FAIL
 
 
 def test_a_lagging_replica_takes_nothing_away_and_is_no_new_check():

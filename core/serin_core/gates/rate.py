@@ -20,7 +20,8 @@ def judge_rate(check: Check, bound: Bound) -> Judged:
     memory = _remember(before, found, has_delay=bool(gate.initial_delay))
     zero = memory.zero or _NOTHING
     counts = _over(_since(memory, zero), gate.design_effect)
-    starts = [Start(one.check, _over(_since(one, zero), gate.design_effect)) for one in before.starts]
+    # The first check spends its share of the error like any other: it has one start, the beginning.
+    starts = [Start(one.check, _over(_since(one, zero), gate.design_effect)) for one in before.starts or (_BEGINNING,)]
     verdict = judge(counts, bound, check.alphas, starts=[one for one in starts if _lies_before(one, counts)])
     return Judged(shown(check.blank, counts, verdict, needed=needed(counts, bound, check.alphas)), memory)
 
