@@ -11,10 +11,11 @@ import logging
 import math
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from serin_server.http.application import create_app
 from serin_server.http.connections import BoundedProtocol
@@ -35,8 +36,9 @@ def listen(service: Service) -> None:
     """Serve until SIGTERM or SIGINT. Raises SettingsError if the address cannot be had."""
     settings = service.settings
     listener = _bind(settings.host, settings.port)
+    app, end_traces = _traced(create_app(service), service)
     config = uvicorn.Config(
-        create_app(service),
+        app,
         loop="uvloop",
         http=BoundedProtocol,
         ws="none",
@@ -50,7 +52,22 @@ def listen(service: Service) -> None:
     _log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     server = _Server(config, service)
     _settle_memory()
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        end_traces()
+
+
+def _traced(app: ASGIApp, service: Service) -> tuple[ASGIApp, Callable[[], None]]:
+    """Answer the application and what ends its traces. Raises SettingsError where it should be traced and cannot."""
+    if not service.settings.has_collector:
+        return app, lambda: None
+    try:
+        from serin_server.http.tracing import trace  # noqa: PLC0415 - loaded only where it is used
+    except ImportError:
+        raise SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT: traces need the packages of the extra `tracing`") from None
+    traced = trace(app, service.identity)
+    return traced, traced.shutdown
 
 
 def _settle_memory() -> None:

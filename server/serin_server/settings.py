@@ -115,6 +115,8 @@ class Settings:
     """PEM keys of which one must have signed a run; "": signatures are not looked at."""
     cache: CacheAt | None = None
     """None: a registry that is far is read again at each start."""
+    has_collector: bool = False
+    """Whether OpenTelemetry's own variables name a collector; then every request is traced."""
     retention: timedelta | None = None
     """How long transactions and feedback are kept; None: until they are erased."""
 
@@ -140,6 +142,7 @@ def settings_of_pod(environ: Mapping[str, str]) -> Settings:
         tokens_dir=variables.path("SERIN_TOKENS_DIR", names.TOKENS_MOUNT),
         allow_anonymous=variables.flag("SERIN_ALLOW_ANONYMOUS", default=False),
         grace_seconds=variables.number("SERIN_GRACE_SECONDS", 10, low=0, high=_LONGEST_GRACE),
+        has_collector=bool(variables.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
         json_logs=variables.choice("SERIN_LOG", ("text", "json")) == "json",
         public_key=checked_public_key(variables.text("SERIN_PUBLIC_KEY", ""), where="SERIN_PUBLIC_KEY"),
         cache=CacheAt(

@@ -1,0 +1,53 @@
+"""Spans tell which endpoint was asked and how it was answered; without a collector there are none, at no cost."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from server.fakes import TOKEN, FakeClock, FakeRegistry, Mounted
+
+from serin_server.http.application import create_app
+from serin_server.http.tracing import trace
+from serin_server.service import build_service
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_span_tells_the_endpoint_and_the_answer_and_nothing_that_was_asked(mounted: Mounted) -> None:
+    mounted.model()
+    service = build_service(mounted.settings(), clock=FakeClock(), read=FakeRegistry())
+    kept = InMemorySpanExporter()
+    app = trace(create_app(service), service.identity, processor=SimpleSpanProcessor(kept))
+    transport = httpx.ASGITransport(app)
+    headers = {
+        "Authorization": f"Bearer {TOKEN}",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    }
+    bought = {"transactions": [{"txn_id": "txn-4711", "user_id": "user-0815", "merchant": "ZUKAYZAL"}]}
+    async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
+        answer = await client.post("/agent/suggestions", json=bought, headers=headers)
+        event_id = answer.json()["items"][0]["event_id"]
+        await client.post(f"/agent/suggestions/{event_id}/feedback", json={"label": "x"}, headers=headers)
+        await client.get("/ZUKAYZAL")
+    app.shutdown()
+    spans = kept.get_finished_spans()
+    assert [(span.name, (span.attributes or {})["http.response.status_code"]) for span in spans] == [
+        ("POST /agent/suggestions", 200),
+        ("POST /agent/suggestions/{event_id}/feedback", 200),
+        ("GET other", 404),
+    ]
+    assert spans[0].parent is not None
+    assert f"{spans[0].parent.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
+    assert spans[0].resource.attributes["serin.model"] == "shop/categories"
+    told = " ".join(span.to_json() for span in spans)
+    assert [secret for secret in ("ZUKAYZAL", "txn-4711", "user-0815", event_id, TOKEN) if secret in told] == []
+
+
+def test_without_a_collector_neither_sdk_nor_exporter_is_imported() -> None:
+    # FastAPI itself loads OpenTelemetry's interfaces where they are installed; those do nothing.
+    script = "import sys, serin_server.main; print(*(name for name in sys.modules if name.startswith('opentelemetry')))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert [name for name in loaded if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))] == []
