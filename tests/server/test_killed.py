@@ -1,0 +1,96 @@
+"""Killed at any instant while feedback comes in: whatever was acknowledged is there afterwards."""
+
+import asyncio
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from server.stores.conftest import database
+from server.test_process import RULES, started
+
+__all__ = ["database"]
+
+KILLS = 5
+SERVE = "from serin_server.commands import app; app()"
+
+
+def kept_in_file(path: Path) -> set[str]:
+    connection = sqlite3.connect(path)
+    try:
+        return {txn_id for (txn_id,) in connection.execute("SELECT txn_id FROM feedback")}
+    finally:
+        connection.close()
+
+
+def kept_in_postgres(url: str) -> set[str]:
+    async def ask() -> set[str]:
+        connection = await asyncpg.connect(url)
+        try:
+            return {row["txn_id"] for row in await connection.fetch("SELECT txn_id FROM serin_feedback")}
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+class Users:
+    """Ask and say what they think of the answer, until nobody answers any more; remember what was acknowledged."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self.url, self.number = url, number
+        self.acknowledged: set[str] = set()
+        self.faults: set[int] = set()
+
+    def work(self, worker: int) -> None:
+        with httpx.Client(base_url=self.url, timeout=5) as client:
+            turn = 0
+            while True:
+                turn += 1
+                txn_id = f"{self.number}-{worker}-{turn}"
+                body = {"transactions": [{"txn_id": txn_id, "user_id": "u", "merchant": "LOBLAWS"}]}
+                try:
+                    event_id = client.post("/agent/suggestions", json=body).json()["items"][0]["event_id"]
+                    said = client.post(f"/agent/suggestions/{event_id}/feedback", json={"accepted": True})
+                except httpx.TransportError:
+                    return
+                if said.is_success:
+                    self.acknowledged.add(txn_id)
+                else:
+                    self.faults.add(said.status_code)
+
+
+def killed_again_and_again(tmp_path: Path, store: str, kept: Callable[[], set[str]]) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    arguments = ("--registry", str(tmp_path / "none"), "--rules", str(tmp_path / "rules.yaml"), "--store", store)
+    acknowledged: set[str] = set()
+    chance = random.Random(7)
+    for number in range(KILLS):
+        with started("-c", SERVE, "serve", "--port", "0", *arguments, environment={}) as process:
+            users = Users(process.url, number)
+            workers = [threading.Thread(target=users.work, args=(worker,)) for worker in range(4)]
+            for worker in workers:
+                worker.start()
+            time.sleep(chance.uniform(0.2, 0.8))
+            process.popen.kill()
+            for worker in workers:
+                worker.join()
+        assert not users.faults
+        acknowledged |= users.acknowledged
+    lost = acknowledged - kept()
+    assert not lost, f"{len(lost)} of {len(acknowledged)} were lost"
+    assert len(acknowledged) > KILLS
+
+
+def test_a_file_holds_all_feedback_that_was_acknowledged(tmp_path: Path) -> None:
+    killed_again_and_again(tmp_path, f"sqlite:///{tmp_path}/data.db", lambda: kept_in_file(tmp_path / "data.db"))
+
+
+@pytest.mark.postgres
+def test_postgres_holds_all_feedback_that_was_acknowledged(tmp_path: Path, database: str) -> None:
+    killed_again_and_again(tmp_path, database, lambda: kept_in_postgres(database))
