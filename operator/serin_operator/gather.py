@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from serin_core import children, gates, names
-from serin_core.counting import Asked, Reading, Unreadable, evaluated_at, stage_query, tally
+from serin_core.counting import CLOCK_BEHIND, Asked, Reading, Unreadable, evaluated_at, stage_query, tally
 from serin_core.documents import DocumentError, RoutingDocument, one_line
 from serin_core.drift import other_owners
 from serin_core.observed import (
@@ -186,6 +186,8 @@ class Gatherer:
             interval=analysis.interval,
             has_shared_store=resource.spec.server.store.postgres is not None,
         )
+        if asked.is_ahead_of(now):
+            return CLOCK_BEHIND
         found = await self._metrics.read(analysis.prometheus, stage_query(asked, now))
         if isinstance(found, Unreadable):
             return found

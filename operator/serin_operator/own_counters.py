@@ -1,18 +1,34 @@
 """Reading the counters of own gates: raw samples of two selectors at one time. Counts nothing by itself."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from serin_core.counting import Asked, Samples, Unreadable, count_anew, own_key, selectors, stale_after, window
+from serin_core.counting import (
+    BEFORE,
+    LONGEST,
+    Asked,
+    Kept,
+    Samples,
+    Unreadable,
+    count_anew,
+    identity,
+    newest_of,
+    own_key,
+    selectors,
+    stale_after,
+    up_to_the_same_time,
+    window,
+)
 from serin_core.gate_spec import MetricGate
-from serin_core.status import OwnCounts
+from serin_core.status import OwnCounts, OwnSeries
 from serin_operator.ports import Metrics
 
 SETTLED: Final = 10.0
 """Seconds: both selectors are read up to so long ago, so that no scrape comes in between the two."""
+_NOTHING: Final = OwnCounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +49,66 @@ class OwnReader:
 
     async def _read_one(self, gate: MetricGate) -> OwnCounts | Unreadable:
         checkpoint = self.asked.checkpoint
-        kept = None if checkpoint is None else checkpoint.own.get(own_key(gate))
-        kept_at = None if checkpoint is None or kept is None else checkpoint.at
-        back = int(window(began=self.asked.started_at, kept_at=kept_at, now=self.now).total_seconds())
+        kept = _NOTHING if checkpoint is None else checkpoint.own.get(own_key(gate), _NOTHING)
+        began = self._began if kept.total else max(self._began, self.at - LONGEST.total_seconds())
+        back = int(window(began=began, kept=kept if kept.total else None, at=self.at).total_seconds())
         of_good, of_total = selectors(gate)
         good, total = await asyncio.gather(self._samples(of_good, back), self._samples(of_total, back))
         if isinstance(good, Unreadable):
             return good
         if isinstance(total, Unreadable):
             return total
-        return self._is_stale(gate, total, has_counted=kept is not None) or self._count(gate, good, total, kept)
+        if gate.histogram is not None and total and not good:
+            return Unreadable("BucketMissing", f"{gate.histogram.metric} has no bucket le={gate.histogram.le:g}")
+        stale = self._is_stale(gate, total, had_any=bool(kept.total)) or self._is_stale(
+            gate, good, had_any=bool(kept.good)
+        )
+        if stale is not None:
+            return stale
+        goods, totals = up_to_the_same_time(good, total)
+        counts = await asyncio.gather(
+            *(
+                self._count(selector, samples, series if kept.total else None, began)
+                for selector, samples, series in ((of_good, goods, kept.good), (of_total, totals, kept.total))
+            )
+        )
+        return _together(*counts)
+
+    @property
+    def _began(self) -> float:
+        return self.at - (self.now - self.asked.started_at).total_seconds()
 
     async def _samples(self, selector: str, back: int) -> list[Samples] | Unreadable:
         return await self.metrics.read_samples(self.endpoint, f"{selector}[{back}s]", self.at - SETTLED)
 
-    def _count(
-        self, gate: MetricGate, good: list[Samples], total: list[Samples], kept: OwnCounts | None
-    ) -> OwnCounts | Unreadable:
-        began = self.at - (self.now - self.asked.started_at).total_seconds()
-        goods = count_anew(good, kept=None if kept is None else kept.good, began=began)
-        totals = count_anew(total, kept=None if kept is None else kept.total, began=began)
-        if isinstance(goods, Unreadable):
-            return goods
-        if isinstance(totals, Unreadable):
-            return totals
-        if gate.histogram is not None and totals and not goods:
-            return Unreadable("BucketMissing", f"{gate.histogram.metric} has no bucket le={gate.histogram.le:g}")
-        return OwnCounts(good=goods, total=totals)
+    async def _count(
+        self, selector: str, samples: tuple[Samples, ...], kept: Kept | None, began: float
+    ) -> dict[str, OwnSeries] | Unreadable:
+        earlier: Mapping[str, float] | Unreadable = {}
+        if kept is not None and any(identity(one.labels) not in kept for one in samples):
+            earlier = await self._at_the_beginning(selector, began)
+        if isinstance(earlier, Unreadable):
+            return earlier
+        return count_anew(samples, kept=kept, began=began, earlier=earlier)
 
-    def _is_stale(self, gate: MetricGate, total: list[Samples], *, has_counted: bool) -> Unreadable | None:
-        newest = max((one.values[-1][0] for one in total if one.values), default=None)
+    async def _at_the_beginning(self, selector: str, began: float) -> Mapping[str, float] | Unreadable:
+        """Answer the values that series had when the stage began: one that appears now need not have been born now."""
+        query = f"last_over_time({selector}[{BEFORE.total_seconds():.0f}s] @ {began:.3f})"
+        found = await self.metrics.read(self.endpoint, query)
+        return found if isinstance(found, Unreadable) else {identity(one.labels): one.value for one in found}
+
+    def _is_stale(self, gate: MetricGate, samples: list[Samples], *, had_any: bool) -> Unreadable | None:
+        newest = newest_of(samples)
         if newest is None:
-            return Unreadable("Stale", f"{gate.name}: its series have ended") if has_counted else None
+            return Unreadable("Stale", f"{gate.name}: its series have ended") if had_any else None
         if self.at - newest > stale_after(self.asked.interval).total_seconds():
             return Unreadable("Stale", f"{gate.name}: the newest sample of its series is too old")
         return None
+
+
+def _together(
+    good: dict[str, OwnSeries] | Unreadable, total: dict[str, OwnSeries] | Unreadable
+) -> OwnCounts | Unreadable:
+    if isinstance(good, Unreadable):
+        return good
+    return total if isinstance(total, Unreadable) else OwnCounts(good=good, total=total)

@@ -19,7 +19,7 @@ from serin_core.counting import (
 )
 from serin_core.evidence import Counts
 from serin_core.gate_spec import GateName
-from serin_core.status import Checkpoint, ProcessCounts
+from serin_core.status import Checkpoint, OwnCounts, OwnSeries, ProcessCounts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -183,12 +183,41 @@ def test_the_query_names_the_stage_and_reaches_back_behind_it():
     found = query(started_at=NOW - timedelta(minutes=3))
     assert found.startswith("last_over_time({__name__=~")
     assert found.count('serin_uid="u",run_id="run",stage="7"') == 2
-    assert "[300s]) or " in found
+    assert "[360s]) or " in found
 
 
 def test_the_query_reaches_back_behind_the_checkpoint_only():
     kept = Checkpoint(at=NOW - timedelta(minutes=1))
-    assert "[180s]) or " in query(checkpoint=kept)
+    assert "[240s]) or " in query(checkpoint=kept)
+
+
+def test_a_look_that_may_rest_on_old_samples_is_followed_by_one_that_reaches_back_as_far():
+    kept = Checkpoint(at=NOW - timedelta(minutes=5))
+    assert "[1560s]) or " in query(checkpoint=kept, interval=timedelta(minutes=5))
+
+
+def test_a_stage_dated_by_a_clock_that_is_ahead_is_known_as_such():
+    assert asked(started_at=NOW + timedelta(minutes=2)).is_ahead_of(NOW)
+    assert asked(checkpoint=Checkpoint(at=NOW + timedelta(minutes=2))).is_ahead_of(NOW)
+    assert not asked(started_at=NOW + timedelta(seconds=30)).is_ahead_of(NOW)
+
+
+def test_a_gate_that_cannot_be_read_keeps_what_is_known_of_every_whole_process():
+    found = [*requests(100), series(names.FAILURES, 1), *requests(50, process="renamed")]
+    kept = Checkpoint(at=NOW, counts={"errors": {"ended": ProcessCounts(good=40, total=50)}})
+    reading = count([*found, SCRAPED], checkpoint=kept)
+    assert reading.of("errors").reason == "SeriesMissing"
+    assert reading.checkpoint(NOW).counts["errors"] == {
+        "ended": ProcessCounts(good=40, total=50),
+        "p1": ProcessCounts(good=99, total=100),
+    }
+
+
+def test_an_own_gate_that_cannot_be_read_keeps_what_was_kept_of_it_until_the_spec_names_it_no_more():
+    before = OwnCounts(total={"a": OwnSeries(at=1, last=2, gained=2)})
+    kept = Checkpoint(at=NOW, own={"mine@1": before, "former@1": before})
+    reading = tally([SCRAPED], asked(checkpoint=kept), NOW, own={"mine@1": Unreadable("Stale", "old")})
+    assert reading.checkpoint(NOW).own == {"mine@1": before}
 
 
 def test_the_query_asks_for_no_series_that_no_gate_reads():

@@ -6,8 +6,22 @@ own      counters of the user's: raw samples since the stage began, resets allow
 Never clips or guesses: whatever does not add up, or is no longer watched, is Unreadable, with the reason.
 """
 
-from serin_core.counting.own import Kept, Samples, count_anew, own_key, selectors, window
+from serin_core.counting.own import (
+    BEFORE,
+    LONGEST,
+    MOST_SERIES,
+    Kept,
+    Samples,
+    count_anew,
+    identity,
+    newest_of,
+    own_key,
+    selectors,
+    up_to_the_same_time,
+    window,
+)
 from serin_core.counting.stage import (
+    CLOCK_BEHIND,
     FRESH,
     NOW,
     Asked,
@@ -22,7 +36,11 @@ from serin_core.counting.stage import (
 from serin_core.counting.unreadable import Unreadable
 
 __all__ = [
+    "BEFORE",
+    "CLOCK_BEHIND",
     "FRESH",
+    "LONGEST",
+    "MOST_SERIES",
     "NOW",
     "Asked",
     "Kept",
@@ -33,10 +51,13 @@ __all__ = [
     "Unreadable",
     "count_anew",
     "evaluated_at",
+    "identity",
+    "newest_of",
     "own_key",
     "selectors",
     "stage_query",
     "stale_after",
     "tally",
+    "up_to_the_same_time",
     "window",
 ]

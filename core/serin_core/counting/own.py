@@ -10,18 +10,20 @@ Never uses rate() or increase(): they invent and lose counts at the edges of the
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import isfinite
 from typing import Final
 
 from serin_core.counting.unreadable import Unreadable
 from serin_core.gate_spec import MetricGate
-from serin_core.status import OwnSeries
+from serin_core.status import OwnCounts, OwnSeries
 
-BEFORE: Final = timedelta(minutes=10)
-"""How far the first look reaches back behind the stage, to tell a series that was there from one that was born."""
+BEFORE: Final = timedelta(hours=1)
+"""How far before a stage a series is looked for, to tell one that was there, scraped or not, from one that was born."""
+LONGEST: Final = timedelta(hours=6)
+"""How much of a stage the first look reads at most: a gate that is added to a long stage counts its last hours."""
 SLACK: Final = timedelta(minutes=2)
-"""How far a later look reaches back behind the checkpoint."""
+"""How far a later look reaches back behind the newest sample that was followed."""
 MOST_SERIES: Final = 500
 _GAUGE_FALLS_TO: Final = 0.5
 
@@ -54,13 +56,52 @@ def own_key(gate: MetricGate) -> str:
     return f"{gate.name}@{hashlib.sha256(repr(selectors(gate)).encode()).hexdigest()[:8]}"
 
 
-def window(*, began: datetime, kept_at: datetime | None, now: datetime) -> timedelta:
-    """Answer how far back raw samples are asked for: behind the beginning of the stage, or behind what was kept."""
-    return now - began + BEFORE if kept_at is None else now - kept_at + SLACK
+def identity(labels: Mapping[str, str]) -> str:
+    """Answer the name under which a checkpoint keeps one series."""
+    return hashlib.sha256(repr(sorted(labels.items())).encode()).hexdigest()[:12]
 
 
-def count_anew(samples: Iterable[Samples], *, kept: Kept | None, began: float) -> dict[str, OwnSeries] | Unreadable:
-    """Answer what each series has gained since the stage began (Unix seconds), from what was kept and new samples."""
+def window(*, began: float, kept: OwnCounts | None, at: float) -> timedelta:
+    """Answer how far back raw samples are asked for: behind the beginning of the stage, or behind what was kept.
+
+    All times are Unix seconds by the clock of Prometheus.
+    """
+    if kept is None:
+        return timedelta(seconds=at - began) + BEFORE
+    newest = max(series.at for series in (*kept.good.values(), *kept.total.values()))
+    return timedelta(seconds=at - newest) + SLACK
+
+
+def up_to_the_same_time(
+    good: Iterable[Samples], total: Iterable[Samples]
+) -> tuple[tuple[Samples, ...], tuple[Samples, ...]]:
+    """Cut what is newer in one of two selectors than the newest sample of the other, if both have any.
+
+    Where one metric ends and the other goes on, renamed or no longer scraped, nothing is counted of one alone.
+    """
+    goods, totals = tuple(good), tuple(total)
+    until = min((newest for found in (goods, totals) if (newest := newest_of(found)) is not None), default=0.0)
+    return _cut(goods, until), _cut(totals, until)
+
+
+def newest_of(samples: Iterable[Samples]) -> float | None:
+    """Answer the Unix time of the newest sample, None if there is none."""
+    return max((one.values[-1][0] for one in samples if one.values), default=None)
+
+
+def _cut(samples: Iterable[Samples], until: float) -> tuple[Samples, ...]:
+    return tuple(
+        Samples(one.labels, tuple((when, value) for when, value in one.values if when <= until)) for one in samples
+    )
+
+
+def count_anew(
+    samples: Iterable[Samples], *, kept: Kept | None, began: float, earlier: Mapping[str, float] | None = None
+) -> dict[str, OwnSeries] | Unreadable:
+    """Answer what each series has gained since the stage began (Unix seconds), from what was kept and new samples.
+
+    `earlier`: values at the beginning of the stage, by identity, of series that were there and have not been kept.
+    """
     followed = dict(kept or {})
     found = tuple(samples)
     if len(found) > MOST_SERIES:
@@ -68,18 +109,17 @@ def count_anew(samples: Iterable[Samples], *, kept: Kept | None, began: float) -
             "TooManySeries", f"a selector matches {len(found)} series, at most {MOST_SERIES} are followed"
         )
     for one in found:
-        identity = hashlib.sha256(repr(sorted(one.labels.items())).encode()).hexdigest()[:12]
-        before = followed.get(identity) or _at_the_beginning(one, began)
-        after = _follow(one, before)
+        name = identity(one.labels)
+        after = _follow(one, followed.get(name) or _at_the_beginning(one, began, (earlier or {}).get(name, 0.0)))
         if isinstance(after, Unreadable):
             return after
-        followed[identity] = after
+        followed[name] = after
     return followed
 
 
-def _at_the_beginning(one: Samples, began: float) -> OwnSeries:
-    earlier = [(at, value) for at, value in one.values if at <= began]
-    at, last = earlier[-1] if earlier else (began, 0.0)
+def _at_the_beginning(one: Samples, began: float, known: float) -> OwnSeries:
+    before = [(at, value) for at, value in one.values if at <= began]
+    at, last = before[-1] if before else (began, known)
     return OwnSeries(at=at, last=last, gained=0.0)
 
 

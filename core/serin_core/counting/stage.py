@@ -18,8 +18,8 @@ from serin_core.evidence import Counts
 from serin_core.gate_spec import GateName
 from serin_core.status import Checkpoint, OwnCounts, ProcessCounts
 
-SLACK: Final = timedelta(minutes=2)
-"""How far a look reaches back behind the last checkpoint: more than a few missed scrapes."""
+DELAY: Final = timedelta(minutes=1)
+"""The longest that may pass between a reading and the time of its checkpoint; clocks may differ by as much."""
 FRESH: Final = "serin_fresh"
 """A label of the query's own: marks the one series that counts those with a sample newer than `stale_after`."""
 NOW: Final = "serin_now"
@@ -53,6 +53,10 @@ class Tallies:
     """Whether all processes count users in one store, so that each user is counted once over all of them."""
     own: Mapping[str, OwnCounts | Unreadable] = field(default_factory=dict)
     """By `own_key` of each own gate."""
+    beside: Mapping[str, ByProcess] = field(default_factory=dict)
+    """Counts by key of gates that cannot be read at this look: of the processes of which all is known, to be kept."""
+    kept_own: Mapping[str, OwnCounts] = field(default_factory=dict)
+    """What was kept of own gates before: it stays where one cannot be read at this look."""
 
     def of(self, key: str) -> Counts | Unreadable:
         """Answer the two counts of one key, summed over processes."""
@@ -83,8 +87,10 @@ class Tallies:
 
     def checkpoint(self, at: datetime) -> Checkpoint:
         """Answer what to keep, so that the next look reads only what came after `at`."""
-        counts = {key: dict(tally) for key, tally in self.by_key.items() if not isinstance(tally, Unreadable)}
-        own = {key: found for key, found in self.own.items() if not isinstance(found, Unreadable)}
+        counts = {key: dict(tally) for key, tally in self.beside.items()}
+        counts |= {key: dict(tally) for key, tally in self.by_key.items() if not isinstance(tally, Unreadable)}
+        own = {key: found for key, found in self.kept_own.items() if key in self.own}
+        own |= {key: found for key, found in self.own.items() if not isinstance(found, Unreadable)}
         return Checkpoint(at=at, counts=counts, own=own)
 
 
@@ -143,6 +149,9 @@ _COUNTS_USERS: Final = frozenset({GateName.AGREEMENT.value})
 _LABELS: Final = (names.SERIES_ARM, "available", "agree", "accepted", "le", "outcome", "class")
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
 _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")
+CLOCK_BEHIND: Final = Unreadable(
+    "ClockBehind", "the operator's clock is behind the time at which the counts of this stage were last kept"
+)
 _STALE: Final = Unreadable("Stale", "Prometheus has no fresh sample of this stage; it may not scrape the pods any more")
 
 
@@ -166,9 +175,18 @@ class Asked:
     """Time between looks."""
     has_shared_store: bool = False
 
+    @property
+    def since(self) -> datetime:
+        """Answer up to when all is known: the last checkpoint, or the beginning of the stage."""
+        return self.started_at if self.checkpoint is None else self.checkpoint.at
+
     def is_young(self, now: datetime) -> bool:
         """Answer whether the stage may not have been scraped yet."""
         return now - self.started_at <= stale_after(self.interval)
+
+    def is_ahead_of(self, now: datetime) -> bool:
+        """Answer whether it was dated by a clock that is ahead, so that nobody knows how far to reach back."""
+        return self.since - now > DELAY
 
 
 def stage_query(asked: Asked, now: datetime) -> str:
@@ -182,8 +200,8 @@ def stage_query(asked: Asked, now: datetime) -> str:
         f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{asked.uid}",'
         f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"'
     )
-    since = asked.started_at if asked.checkpoint is None else asked.checkpoint.at
-    back = int((now - since + SLACK).total_seconds())
+    # What the last look has read may be as old as an answer may be: the next one reaches back behind all of that.
+    back = int((now - asked.since + stale_after(asked.interval) + DELAY).total_seconds())
     fresh = f"count(last_over_time({{{matchers}}}[{stale_after(asked.interval).total_seconds():.0f}s]))"
     return (
         f'last_over_time({{{matchers}}}[{back}s]) or label_replace({fresh},"{FRESH}","true","","")'
@@ -223,16 +241,26 @@ def tally(
         labels = one.labels
         identity = (one.name, labels.get(names.SERIES_PROCESS, ""), *(labels.get(label, "") for label in _LABELS))
         values[identity] = max(one.value, values.get(identity, 0.0))
+    former = Checkpoint(at=now) if asked.checkpoint is None else asked.checkpoint
     by_key: dict[str, ByProcess | Unreadable] = {}
+    beside: dict[str, ByProcess] = {}
     for gate in asked.gates:
         arm = None if asked.percent == 0 or gate in _BOTH_ARMS else names.ARM_CANARY
-        by_key |= _gate(gate, values, arm=arm, kept={} if asked.checkpoint is None else asked.checkpoint.counts)
-    return Tallies(by_key, has_shared_store=asked.has_shared_store, own=own or {})
+        counts, missing = _gate(gate, values, arm=arm, kept=former.counts)
+        if missing:
+            by_key[gate.value] = _is_missing(gate, sorted(missing))
+            beside |= counts
+        elif counts:
+            by_key |= counts
+        else:
+            by_key[gate.value] = _NO_DATA
+    return Tallies(by_key, has_shared_store=asked.has_shared_store, own=own or {}, beside=beside, kept_own=former.own)
 
 
 def _gate(
     gate: GateName, values: Mapping[tuple[str, ...], float], *, arm: str | None, kept: Mapping[str, ByProcess]
-) -> Mapping[str, ByProcess | Unreadable]:
+) -> tuple[Mapping[str, ByProcess], set[str]]:
+    """Answer the counts by key, and which metrics are missing of some process: that one is then not counted."""
     seen: dict[str, dict[str, list[float]]] = {}
     metrics: dict[str, set[str]] = {}
     for (name, process, *own), value in values.items():
@@ -247,12 +275,11 @@ def _gate(
                 counts[0] += term.good * value
                 counts[1] += term.total * value
     wanted = {term.metric for term in _TERMS[gate]}
-    missing = {metric for found in metrics.values() for metric in wanted - found}
-    if missing:
-        return {gate.value: _is_missing(gate, sorted(missing))}
+    halves = {process for process, found in metrics.items() if wanted - found}
+    whole = {key: {one: counts for one, counts in of.items() if one not in halves} for key, of in seen.items()}
     mine = {key: of for key, of in kept.items() if key == gate.value or key.startswith(f"{gate.value}/")}
-    merged = {key: _merged(seen.get(key, {}), mine.get(key, {})) for key in {*seen, *mine}}
-    return merged or {gate.value: _NO_DATA}
+    merged = {key: _merged(whole.get(key, {}), mine.get(key, {})) for key in {*whole, *mine}}
+    return merged, {metric for process in halves for metric in wanted - metrics[process]}
 
 
 def _is_missing(gate: GateName, metrics: list[str]) -> Unreadable:

@@ -1,0 +1,55 @@
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from counting.exporter import PLACES, TICKING, TWIN, Exporter
+from counting.prometheus_process import PrometheusProcess
+
+from serin_localcluster.prometheus import find
+
+
+@pytest.fixture(scope="session")
+def program():
+    """A Prometheus 3: the one on the PATH, or the local cluster's, which is built once."""
+    return find()
+
+
+@pytest.fixture(scope="session")
+def exporter() -> Iterator[Exporter]:
+    made = Exporter()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def prometheus(program, exporter, tmp_path_factory) -> Iterator[PrometheusProcess]:
+    """It scrapes every place of the exporter; the twin twice, as two Prometheus replicas behind one Thanos do."""
+    targets = [(exporter.address, {"pod": place, "__metrics_path__": f"/{place}"}) for place in (*PLACES, TICKING)]
+    targets += [(exporter.address, {"prometheus": name, "__metrics_path__": f"/{TWIN}"}) for name in ("a", "b")]
+    made = PrometheusProcess(program, tmp_path_factory.mktemp("prometheus") / "first", targets=targets)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def second(program, tmp_path_factory) -> Iterator[PrometheusProcess]:
+    """Another replica, which is told what it knows."""
+    made = PrometheusProcess(program, tmp_path_factory.mktemp("prometheus") / "second")
+    yield made
+    made.close()
+
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def uid() -> str:
+    """A resource of this test's own, so that tests share a Prometheus and no series."""
+    return f"uid-{next(_NUMBERS)}"
+
+
+@pytest.fixture
+def pods(exporter) -> Iterator[dict]:
+    """The targets of the exporter; all are gone after the test."""
+    yield exporter.targets
+    exporter.targets.clear()

@@ -1,0 +1,125 @@
+"""One rollout in mid-stage, looked at as the operator looks: its own Gatherer, its own client, a real Prometheus."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from models.world import spec
+
+from serin_core import gates
+from serin_core.counting import Reading, Tallies, Unreadable
+from serin_core.evidence import Counts
+from serin_core.gate_spec import GateName
+from serin_core.observed import Resource
+from serin_core.status import Candidate, Checkpoint, Status, TrialState
+from serin_operator.gather import Gatherer
+from serin_operator.prometheus_api import PrometheusApi
+from serin_operator.settings import PrometheusEndpoint
+
+RUN = "run_aaaaaaaa_1"
+STAGE = 7
+PER_CLASS = {"name": "perClass"}
+Found = Mapping[str, Counts | Unreadable]
+
+
+@dataclass
+class Rollout:
+    """Looks, and keeps what the operator would keep in status. `skew`: how far the operator's clock is ahead."""
+
+    url: str
+    uid: str
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    percent: float = 10.0
+    metrics: tuple[Mapping[str, Any], ...] = (PER_CLASS,)
+    skew: timedelta = timedelta()
+    interval: str = "30s"
+    checkpoint: Checkpoint | None = None
+    run_id: str = RUN
+    stage: int = STAGE
+    is_shared: bool = True
+
+    @property
+    def resource(self) -> Resource:
+        """Answer the resource as the operator reads it."""
+        server: dict[str, Any] = {"token": {"secretName": "token"}}
+        if self.is_shared:
+            server["store"] = {"postgres": {"secretName": "db"}}
+        wanted = spec(
+            self.run_id, server=server, gates={"metrics": list(self.metrics)}, analysis={"interval": self.interval}
+        )
+        candidate = Candidate(
+            run_id=self.run_id,
+            state=TrialState.RUNNING,
+            percent=self.percent,
+            stage=self.stage,
+            stage_started_at=self.began + self.skew,
+            attempt_started_at=self.began + self.skew,
+        )
+        status = Status(candidate=candidate, checkpoint=self.checkpoint)
+        return Resource("default", "categories", self.uid, 1, "1", wanted, status)
+
+    def look(self, *, keep: bool = False, now: datetime | None = None) -> Reading:
+        """Look once, at the present unless told; `keep` is what the operator does every five minutes."""
+        now = (now or datetime.now(UTC)) + self.skew
+        reading = asyncio.run(self.look_within(PrometheusApi(self.endpoints, threads=4), now))
+        if keep and isinstance(reading, Tallies):
+            # Through JSON, as status goes.
+            kept = reading.checkpoint(now).model_dump_json(by_alias=True)
+            self.checkpoint = Checkpoint.model_validate_json(kept)
+        return reading
+
+    @property
+    def endpoints(self) -> Mapping[str, PrometheusEndpoint]:
+        """Answer the operator's settings."""
+        return {"default": PrometheusEndpoint(url=self.url)}
+
+    async def look_within(self, metrics: PrometheusApi, now: datetime) -> Reading:
+        """Look once, with a client that is closed afterwards."""
+        nothing = cast("Any", None)
+        try:
+            return await Gatherer(cluster=nothing, metrics=metrics, pods=nothing, server=nothing)._read(
+                self.resource, now
+            )
+        finally:
+            metrics.close()
+
+    def counts(self, reading: Reading) -> Found:
+        """Answer what a reading says of every built-in gate and part, by key."""
+        if isinstance(reading, Unreadable):
+            return {"all": reading}
+        found: dict[str, Counts | Unreadable] = {}
+        for gate in gates.read_by(self.resource.spec, percent=self.percent):
+            parts = reading.parts_of(gate)
+            if parts:
+                found |= {f"{gate.value}/{part}": counts for part, counts in parts.items()}
+            else:
+                found[gate.value] = reading.of(gate.value)
+        return found
+
+    def wanted(self, truth: Mapping[str, Counts]) -> Found:
+        """Answer the part of the truth that the gates of this stage read."""
+        read = {gate.value for gate in gates.read_by(self.resource.spec, percent=self.percent)}
+        return {key: counts for key, counts in truth.items() if key.partition("/")[0] in read}
+
+
+def own_counts(reading: Reading, name: str) -> Counts | Unreadable:
+    """Answer what a reading says of an own gate."""
+    if isinstance(reading, Unreadable):
+        return reading
+    key = next(key for key in reading.own if key.partition("@")[0] == name)
+    return reading.of_own(key)
+
+
+def labels(name: str, **named: str) -> tuple[tuple[str, str], ...]:
+    """Answer labels as remote write takes them."""
+    return tuple(sorted({"__name__": name, **named}.items()))
+
+
+def every(seconds: float, *, since: float, until: float) -> Iterable[float]:
+    """Answer the times of scrapes."""
+    return (since + number * seconds for number in range(int((until - since) / seconds) + 1))
+
+
+__all__ = ["GateName", "Rollout", "every", "labels", "own_counts"]

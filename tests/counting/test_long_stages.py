@@ -1,0 +1,212 @@
+"""Stages of hours and weeks, written at once: checkpoints, retention, an operator that was away, replicas that lag."""
+
+import itertools
+import json
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from counting.looking import Rollout, every
+from counting.processes import Server, truth
+
+from serin_core import names
+from serin_core.counting import Asked, Tallies, Unreadable, stage_query
+from serin_core.gate_spec import GateName
+from serin_core.status import Checkpoint, ProcessCounts
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+READ_BY_GATES = (
+    names.REQUESTS,
+    names.FAILURES,
+    f"{names.LATENCY}_bucket",
+    f"{names.LATENCY}_count",
+    names.USERS_COMPARE,
+    names.CLASS_COMPARE,
+    names.PREDICTIONS,
+    names.LOW_CONFIDENCE,
+    names.FEEDBACK,
+)
+
+
+@pytest.fixture
+def now():
+    return time.time()
+
+
+def begin(prometheus, uid, *, ago, now, **changes):
+    return Rollout(prometheus.url, uid, began=datetime.fromtimestamp(now - ago, UTC), **changes)
+
+
+def live(servers, times, *, answers=3):
+    """What the processes say at each of these times, having counted some more before each."""
+    found = defaultdict(list)
+    for at in times:
+        for server in servers:
+            server.answer(answers)
+            for labels, value in server.series(lambda name: name in READ_BY_GATES).items():
+                found[labels].append((at, value))
+    return found
+
+
+def assert_exact(rollout, servers, **look):
+    reading = rollout.look(**look)
+    assert rollout.counts(reading) == rollout.wanted(truth(servers, canary=True))
+    return reading
+
+
+def test_a_stage_longer_than_the_retention_is_carried_by_its_checkpoint(prometheus, uid, now):
+    rollout = begin(prometheus, uid, ago=4 * HOUR, now=now)
+    early, late = Server(uid, "early"), Server(uid, "late")
+    prometheus.write(live([early], every(5 * MINUTE, since=now - 4 * HOUR, until=now - 3 * MINUTE)))
+    prometheus.write(live([late], every(15, since=now - 10 * MINUTE, until=now)))
+    assert_exact(rollout, [early, late], keep=True)
+    prometheus.forget(f'{{serin_uid="{uid}"}}', until=now - 1)
+    assert_exact(rollout, [early, late], keep=True)
+    late.answer(9)
+    prometheus.write(live([late], [time.time()]))
+    assert_exact(rollout, [early, late])
+
+
+def test_an_operator_that_was_down_for_an_hour_finds_all_that_was_counted_meanwhile(prometheus, uid, now):
+    rollout = begin(prometheus, uid, ago=2 * HOUR, now=now)
+    before, meanwhile, still = (Server(uid, process) for process in ("before", "meanwhile", "still"))
+    down_since = now - HOUR
+    prometheus.write(live([before], every(30, since=now - 2 * HOUR, until=down_since)))
+    kept = {
+        key: {"before": ProcessCounts(good=counts.good, total=counts.total)}
+        for key, counts in rollout.wanted(truth([before], canary=True)).items()
+    }
+    rollout.checkpoint = Checkpoint(at=datetime.fromtimestamp(down_since, UTC), counts=kept)
+    prometheus.write(live([before], every(30, since=down_since + 30, until=now - 50 * MINUTE)))
+    prometheus.write(live([meanwhile], every(30, since=now - 50 * MINUTE, until=now - 20 * MINUTE)))
+    prometheus.write(live([still], every(30, since=now - 20 * MINUTE, until=now)))
+    assert_exact(rollout, [before, meanwhile, still])
+
+
+@pytest.fixture
+def in_turn(prometheus, second):
+    """One address behind which two replicas answer in turn."""
+    behind = itertools.cycle((prometheus.url, second.url))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            kind = self.headers.get("Content-Type") or "application/x-www-form-urlencoded"
+            asked = urllib.request.Request(next(behind) + self.path, body, {"Content-Type": kind})  # noqa: S310
+            with urllib.request.urlopen(asked) as answer:  # noqa: S310
+                found = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(found)))
+            self.end_headers()
+            self.wfile.write(found)
+
+        def log_message(self, *_args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_counts_of_two_replicas_that_answer_in_turn_never_fall_once_kept_and_end_equal(
+    prometheus, second, in_turn, uid, now
+):
+    rollout = begin(prometheus, uid, ago=HOUR, now=now)
+    rollout.url = in_turn
+    servers = [Server(uid, "ended"), Server(uid, "still")]
+    times = list(every(15, since=now - 10 * MINUTE, until=now - 80))
+    first, rest = live(servers[:1], times), live(servers[1:], times)
+    for replica in (prometheus, second):
+        replica.write(first)
+        replica.write(rest)
+    seen = []
+    waiting = []
+    for step in range(8):
+        # The ended one counts a last time; only the first replica hears of it before it is gone.
+        found = live(servers if step == 0 else servers[1:], [now - 80 + 10 * (step + 1)])
+        prometheus.write(found)
+        waiting.append(found)
+        if step >= 3:
+            second.write(waiting[step - 3])
+        seen.append(rollout.counts(rollout.look(keep=True)))
+    for earlier, later in itertools.pairwise(seen):
+        assert earlier.keys() <= later.keys()
+        for key, counts in earlier.items():
+            assert counts.total <= later[key].total
+            assert counts.good <= later[key].good
+    for found in waiting[-3:]:
+        second.write(found)
+    for _ in range(2):
+        assert_exact(rollout, servers, keep=True)
+
+
+@pytest.mark.parametrize("lag", [3, 15], ids=["minutes", "a quarter of an hour"])
+def test_a_process_that_ended_while_the_replica_asked_was_behind_is_found_at_the_next_look(
+    prometheus, second, uid, now, lag
+):
+    """A look every five minutes may rest on samples twenty minutes old; so far must the next one reach back."""
+    rollout = begin(second, uid, ago=HOUR, now=now, interval="5m")
+    ended, still = Server(uid, "ended"), Server(uid, "still")
+    known = every(MINUTE, since=now - 30 * MINUTE, until=now - lag * MINUTE - 30)
+    for found in (live([ended, still], known),):
+        prometheus.write(found)
+        second.write(found)
+    assert_exact(rollout, [ended, still], keep=True)
+    prometheus.write(live([ended, still], [now - lag * MINUTE]))
+    prometheus.write(live([still], every(MINUTE, since=now - (lag - 1) * MINUTE, until=now)))
+    rollout.url = prometheus.url
+    assert_exact(rollout, [ended, still])
+
+
+def samples_read(prometheus, query):
+    asked = urllib.parse.urlencode({"query": query, "stats": "all"}).encode()
+    with urllib.request.urlopen(f"{prometheus.url}/api/v1/query", asked) as answer:  # noqa: S310
+        return json.load(answer)["data"]["stats"]["samples"]["totalQueryableSamples"]
+
+
+def test_a_look_at_a_stage_of_fourteen_days_and_ten_pods_reads_minutes_of_it(prometheus, uid, now, record_property):
+    rollout = begin(prometheus, uid, ago=14 * DAY, now=now, metrics=({"name": "perClass"},))
+    servers = [Server(uid, f"process-{number}") for number in range(10)]
+    prometheus.write(live(servers, every(12 * HOUR, since=now - 14 * DAY, until=now - 5 * HOUR), answers=1))
+    prometheus.write(live(servers, every(30, since=now - 12 * MINUTE, until=now), answers=1))
+    assert_exact(rollout, servers, keep=True)
+    # The operator keeps a checkpoint every five minutes.
+    rollout.checkpoint = rollout.checkpoint.model_copy(update={"at": datetime.fromtimestamp(now - 5 * MINUTE, UTC)})
+    began = time.perf_counter()
+    assert_exact(rollout, servers)
+    record_property("seconds of one look", f"{time.perf_counter() - began:.3f}")
+    asked = Asked(
+        uid=uid,
+        run_id=rollout.run_id,
+        stage=rollout.stage,
+        percent=rollout.percent,
+        gates=tuple(GateName),
+        started_at=rollout.began,
+        checkpoint=rollout.checkpoint,
+        interval=timedelta(seconds=30),
+    )
+    present = datetime.fromtimestamp(time.time(), UTC)
+    of_one_look = samples_read(prometheus, stage_query(asked, present))
+    scrapes = 2 * (5 + 2 + 1) + 2 * 2 + 6
+    series = sum(len(server.series(lambda name: name in READ_BY_GATES)) for server in servers)
+    record_property("samples of one look", str(of_one_look))
+    assert 0 < of_one_look <= scrapes * series
+
+
+def test_pods_that_nobody_scrapes_any_more_are_stale_and_counted_again_when_they_are_back(prometheus, uid, now):
+    rollout = begin(prometheus, uid, ago=HOUR, now=now)
+    servers = [Server(uid, "ended"), Server(uid, "lost")]
+    prometheus.write(live(servers, every(5 * MINUTE, since=now - HOUR, until=now - 5 * MINUTE)))
+    assert rollout.look(keep=True) == Unreadable(
+        "Stale", "Prometheus has no fresh sample of this stage; it may not scrape the pods any more"
+    )
+    prometheus.write(live(servers[1:], [now]))
+    assert isinstance(assert_exact(rollout, servers), Tallies)
