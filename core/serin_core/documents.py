@@ -123,7 +123,8 @@ def _canonical(document: BaseModel) -> str:
 
 def _parse(kind: type[_T], text: str | bytes) -> _T:
     try:
-        return kind.model_validate_json(text)
+        # Strict: "10" is no share, though it could be read as one.
+        return kind.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise DocumentError(one_line(error)) from None
 

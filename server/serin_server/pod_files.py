@@ -6,6 +6,7 @@ Never waits and never watches: that is following.py's work.
 
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from serin_core.documents import DocumentError, ModelDocument
 
 _ANNOTATIONS: Final = "annotations"
 _REVISION: Final = "revision"
+_MOST_BYTES: Final = 2 << 20
+"""Of a ConfigMap's key there can be one MiB."""
 
 
 def read_model(directory: Path) -> ModelDocument:
@@ -84,7 +87,13 @@ class SeenRevision:
 
 
 def _content(file: Path) -> bytes | None:
+    """Answer a file as it lies there; what is no file, or larger than any of these can be, is none."""
     try:
-        return file.read_bytes()
+        # Without O_NONBLOCK, a pipe in its place would hold up the event loop for ever.
+        opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(opened, "rb") as found:  # noqa: PTH123 - a descriptor
+            is_file = stat.S_ISREG(os.fstat(opened).st_mode)
+            content = found.read(_MOST_BYTES + 1) if is_file else b""
     except OSError:
         return None
+    return content if is_file and len(content) <= _MOST_BYTES else None

@@ -1,4 +1,6 @@
+import asyncio
 import logging
+import os
 
 import pytest
 from server.fakes import CANDIDATE, FakeRun, Mounted, routing
@@ -123,3 +125,88 @@ async def test_the_same_document_again_swaps_nothing(mounted: Mounted) -> None:
     before = pod.switch.current
     await pod.serves()
     assert pod.switch.current is before
+
+
+PERCENTS = ['"10"', '"10%"', '"ten"', "200", "-1", "NaN", "1e999", "null", "true", "[10]", "100.0001"]
+
+
+@pytest.mark.parametrize("percent", PERCENTS)
+async def test_a_share_that_is_none_is_refused_and_the_one_in_use_stays(mounted: Mounted, percent: str) -> None:
+    pod = Pod(mounted)
+    mounted.route(routing(5, percent=50))
+    await pod.serves()
+    text = routing(6, percent=50).text()
+    assert '"percent":50.0' in text
+    mounted.write("routing", {"routing.json": text.replace('"percent":50.0', f'"percent":{percent}')})
+    assert await pod.serves() == 5
+    assert pod.switch.current.percent == 50
+    assert pod.counters.refused[Refusal.UNREADABLE] == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "written"),
+    [
+        ('"shadow":true', '"shadow":"yes"'),
+        ('"shadow":true', '"shadow":true,"colour":"red"'),
+        ('"stage":6', '"stage":"6"'),
+        ('"stage":6', '"stage":6.5'),
+        ('"revision":6', '"revision":-6'),
+        ('"revision":6', '"revision":' + "9" * 5000),
+        ('"calibration":true', '"calibration":1'),
+        ('"default":0.7', '"default":"0.7"'),
+        ('"default":0.7', '"default":7'),
+        ('"digest":"sha256:', '"digest":"md5:'),
+        ('"salt":"salt",', ""),
+        ('"salt":"salt"', '"salt":' + "[" * 10_000 + "]" * 10_000),
+    ],
+)
+async def test_unknown_keys_and_values_are_refused(mounted: Mounted, found: str, written: str) -> None:
+    pod = Pod(mounted)
+    mounted.route(routing(5, percent=50))
+    await pod.serves()
+    text = routing(6, percent=50).text()
+    assert found in text
+    mounted.write("routing", {"routing.json": text.replace(found, written, 1)})
+    assert await pod.serves() == 5
+    assert pod.counters.refused[Refusal.UNREADABLE] == 1
+
+
+async def test_a_document_that_is_half_written_anywhere_is_refused_until_it_is_whole(mounted: Mounted) -> None:
+    pod = Pod(mounted)
+    mounted.route(routing(5, percent=50))
+    await pod.serves()
+    text = routing(6, percent=10).text()
+    for length in range(0, len(text), 7):
+        mounted.write("routing", {"routing.json": text[:length]})
+        assert await pod.serves() == 5
+        assert pod.switch.current.percent == 50
+    mounted.route(routing(6, percent=10))
+    assert await pod.serves() == 6
+
+
+async def test_a_directory_that_is_gone_keeps_what_is_served_and_is_followed_when_it_is_back(mounted: Mounted) -> None:
+    pod = Pod(mounted)
+    mounted.route(routing(5, percent=50))
+    await pod.serves()
+    (mounted.root / "routing").rename(mounted.root / "elsewhere")
+    assert await pod.serves() == 5
+    (mounted.root / "elsewhere").rename(mounted.root / "routing")
+    mounted.route(routing(6, percent=10))
+    assert await pod.serves() == 6
+
+
+async def test_a_pipe_in_the_documents_place_is_never_waited_for(mounted: Mounted) -> None:
+    pod = Pod(mounted)
+    mounted.route(routing(5, percent=50))
+    await pod.serves()
+    (mounted.root / "routing" / "..data" / "routing.json").unlink()
+    os.mkfifo(mounted.root / "routing" / "..data" / "routing.json")
+    assert await asyncio.wait_for(pod.serves(), 5) == 5
+
+
+@pytest.mark.parametrize("kept", ["", "five", "-7", "5.5", "\x00", "9" * 5000])
+async def test_a_kept_revision_that_is_damaged_is_taken_for_none(mounted: Mounted, kept: str) -> None:
+    (mounted.root / "state" / "revision").write_text(kept)
+    pod = Pod(mounted)
+    mounted.route(routing(5, percent=50))
+    assert await pod.serves() == 5
