@@ -4,7 +4,7 @@ Takes a frozen Scrape, so that it can work in a thread while requests go on. Nev
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final, TypeVar
 
@@ -52,6 +52,8 @@ class Scrape:
     revision: int
     refused: Mapping[Refusal, int]
     runs: tuple[RunOnScrape, ...]
+    run_refused: Mapping[str, bool] = field(default_factory=dict)
+    """By named run, whether it was refused when it was last read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,14 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     for reason, number in scrape.refused.items():
         refused.add_metric((*process, reason.value), number)
     yield refused
+    run_refused = GaugeMetricFamily(
+        names.RUN_REFUSED,
+        "1 while a named run was refused when it was last read; /ml/status says why.",
+        labels=(*_PROCESS_LABELS, names.SERIES_RUN),
+    )
+    for name, is_refused in scrape.run_refused.items():
+        run_refused.add_metric((*process, name), float(is_refused))
+    yield run_refused
     f1 = GaugeMetricFamily(
         names.RUN_F1, "F1 by class, from the run's own report.", labels=(*_PROCESS_LABELS, names.SERIES_RUN, "class")
     )

@@ -65,6 +65,8 @@ class InUse:
 
     loaded: Loaded
     complaint: str = ""
+    is_refused: bool = False
+    """Whether the complaint is one about what lies in the registry now."""
 
 
 RunState = Loading | Refused | InUse
@@ -106,6 +108,13 @@ class Runs:
     def loaded(self) -> Mapping[str, Loaded]:
         """Answer the runs that can be asked, by name."""
         return {run: state.loaded for run, state in self._states.items() if isinstance(state, InUse)}
+
+    def refused(self) -> Mapping[str, bool]:
+        """Answer, by named run, whether it was refused when it was last read; one in use goes on all the same."""
+        return {
+            run: isinstance(state, Refused) or (isinstance(state, InUse) and state.is_refused)
+            for run, state in self._states.items()
+        }
 
     def reports(self) -> tuple[RunOnPod, ...]:
         """Answer what this process says of its runs."""
@@ -159,7 +168,9 @@ class Runs:
             _log.info("run %s loaded, %s", predictor.run, predictor.digest)
             return InUse(Loaded(predictor))
         _log.warning("run %s not loaded: %s", wanted.run, refused.reason)
-        return InUse(before.loaded, complaint=refused.reason) if isinstance(before, InUse) else refused
+        if isinstance(before, InUse):
+            return InUse(before.loaded, complaint=refused.reason, is_refused=True)
+        return refused
 
 
 def _still(run: str, before: RunState, why: str) -> RunState:

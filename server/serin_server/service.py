@@ -93,6 +93,7 @@ class Service:
             revision=self.switch.current.revision,
             refused=dict(self.counters.refused),
             runs=runs,
+            run_refused=self.runs.refused(),
         )
 
     async def reload(self) -> None:

@@ -149,3 +149,12 @@ def test_after_a_thousand_stages_nothing_more_is_kept() -> None:
     assert late < 1.5 * early  # a hundred bytes left by each stage would double it
     assert len(counters.stages()) == 2
     assert len(samples(counters)) == len({*samples(counters)})
+
+
+def test_a_run_that_was_refused_is_told_by_name() -> None:
+    scrape = Scrape(IDENTITY, (), 1, {}, (), run_refused={RUN: True, "run_aaaaaaaa_1": False})
+    text = render(scrape).decode()
+    told = {
+        line.partition('run_id="')[2].partition('"')[0]: line[-3:] for line in text.splitlines() if "run_id" in line
+    }
+    assert told == {RUN: "1.0", "run_aaaaaaaa_1": "0.0"}

@@ -265,6 +265,7 @@ async def test_while_a_damaged_run_is_refused_what_is_served_goes_on(
     await runs.reload()
     assert runs.loaded()[RUN].predictor is before
     report = runs.reports()[0]
+    assert runs.refused() == {RUN: True}
     assert (report.state.value, report.reason) == (
         "loaded",
         f"{MODEL}: it has 3 bytes, the manifest says {len(files[MODEL])}",
@@ -272,3 +273,4 @@ async def test_while_a_damaged_run_is_refused_what_is_served_goes_on(
     write(files)
     await runs.reload()
     assert runs.reports()[0].reason == ""
+    assert runs.refused() == {RUN: False}
