@@ -84,14 +84,14 @@ class Traffic:
             self.sent += len(rows)
             self.sources.update(item["source"] for item in items)
             for row, item in zip(rows, items, strict=True):
-                if item["candidates"] and rng.random() < FEEDBACK_SHARE:
+                if rng.random() < FEEDBACK_SHARE:
                     await self._say(session, address, row, item)
         except (aiohttp.ClientError, TimeoutError, OSError):
             self.failed += len(rows)
 
     async def _say(self, session: aiohttp.ClientSession, address: str, row: Row, item: dict[str, object]) -> None:
         candidates = item["candidates"]
-        label = candidates[0]["label"] if isinstance(candidates, list) else ""
+        label = candidates[0]["label"] if isinstance(candidates, list) and candidates else ""
         said = {"accepted": True} if label == row["category"] else {"label": row["category"]}
         url = f"http://{address}/agent/suggestions/{item['event_id']}/feedback"
         async with session.post(url, json=said) as answer:

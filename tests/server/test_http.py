@@ -216,7 +216,7 @@ async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: M
         assert await pod.count("serin_feedback_total") == 0
 
 
-async def test_where_nothing_was_suggested_only_a_label_makes_sense(mounted: Mounted) -> None:
+async def test_where_nothing_was_suggested_only_a_label_makes_sense_and_is_a_rejection(mounted: Mounted) -> None:
     async with running(mounted, FakeRegistry()) as pod:
         (item,) = await pod.suggest(bought(merchant="nobody"))
         refused = await pod.feedback(item["event_id"], accepted=True)
@@ -225,8 +225,8 @@ async def test_where_nothing_was_suggested_only_a_label_makes_sense(mounted: Mou
             'body.accepted: nothing was suggested here; send {"label": "..."} instead',
         )
         taken = await pod.feedback(item["event_id"], label="Dining")
-        assert taken.json()["outcome"] is None
-        assert await pod.count("serin_feedback_total") == 0
+        assert taken.json()["outcome"] == "rejected"
+        assert await pod.count("serin_feedback_total", outcome="rejected") == 1
 
 
 @pytest.mark.parametrize("event_id", ["nonsense", "AAAA" * 20, "%00", "A" * 3000])

@@ -109,7 +109,9 @@ class FeedbackAnswer(_Body):
     """What became of feedback."""
 
     event_id: str
-    outcome: Literal["accepted", "rejected"] | None = Field(description="null where nothing had been suggested.")
+    outcome: Literal["accepted", "rejected"] = Field(
+        description="rejected also where nothing had been suggested and a label was given."
+    )
     repeated: bool = Field(description="True if feedback on this answer was taken before; that one stays.")
 
 

@@ -54,11 +54,9 @@ def suggestion_routes(service: Service) -> APIRouter:
         said = Feedback(event, at=int(service.clock.now() * _MILLISECONDS), outcome=outcome, label=label)
         is_first = await service.store.record(said)
         counts = service.counters.of(event.key)
-        if is_first and outcome is not None and counts is not None:
+        if is_first and counts is not None:
             counts.arms[event.arm].feedback[outcome] += 1
-        return FeedbackAnswer(
-            event_id=event_id, outcome=None if outcome is None else outcome.value, repeated=not is_first
-        )
+        return FeedbackAnswer(event_id=event_id, outcome=outcome.value, repeated=not is_first)
 
     @router.post("/transactions")
     async def transactions(request: TransactionsRequest) -> KeptAnswer:
@@ -90,11 +88,13 @@ async def suggest_all(service: Service, transactions: Sequence[Transaction]) -> 
     return suggestions
 
 
-def _outcome(event: Event, request: FeedbackRequest) -> Outcome | None:
-    """Answer what feedback says of the suggestion; None where a label was given and nothing had been suggested."""
+def _outcome(event: Event, request: FeedbackRequest) -> Outcome:
+    """Answer what feedback says of the suggestion.
+
+    Silence that a person had to fill in is as wrong as a wrong word: else the arm that is silent on whatever is hard
+    would look the better one (docs/decisions/0024).
+    """
     if request.label is not None:
-        if not event.label:
-            return None
         return Outcome.ACCEPTED if request.label == event.label else Outcome.REJECTED
     if not event.label:
         raise HTTPException(422, 'body.accepted: nothing was suggested here; send {"label": "..."} instead')
