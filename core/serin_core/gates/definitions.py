@@ -58,6 +58,10 @@ _DEFAULTS: Final[Mapping[GateName, Asked]] = {
     GateName.FEEDBACK: NotWorse(1.5),
     GateName.PER_CLASS: AtLeast(0.60),
 }
+# Only who names it wants a gate by class: it asks every class for traffic.
+_UNCHANGED: Final[Mapping[GateName, MetricGate]] = {
+    name: MetricGate(name=name.value, disabled=name is GateName.PER_CLASS) for name in GateName
+}
 _EVERYBODY: Final = 100.0
 _JUDGES_AT: Final[Mapping[GateName, Callable[[float], bool]]] = {
     GateName.ACCEPTED_RATIO: lambda percent: percent > 0,
@@ -70,7 +74,7 @@ _JUDGES_AT: Final[Mapping[GateName, Callable[[float], bool]]] = {
 def active_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGate, ...]:
     """Answer the gates that judge a stage of this share: the built-in ones in their order, then the user's own."""
     changes = {change.name: change for change in spec.gates.metrics}
-    built_in = (changes.get(name.value) or _unchanged(name) for name in GateName)
+    built_in = (changes.get(name.value) or _UNCHANGED[name] for name in GateName)
     own = (change for change in spec.gates.metrics if change.is_own)
     return tuple(_active(change) for change in (*built_in, *own) if _judges(change, percent))
 
@@ -95,11 +99,6 @@ def alpha_fail(spec: SuggestionModelSpec) -> float:
         if gate.role is not GateRole.DRY_RUN
     }
     return spec.analysis.alpha_rollback / max(len(gates) * len(stages), 1)
-
-
-def _unchanged(name: GateName) -> MetricGate:
-    # Only who names it wants a gate by class: it asks every class for traffic.
-    return MetricGate(name=name.value, disabled=name is GateName.PER_CLASS)
 
 
 def _judges(change: MetricGate, percent: float) -> bool:
