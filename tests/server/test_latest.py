@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from serin_core.documents import Thresholds
 from serin_server.counters import Counters
 from serin_server.latest import LatestFollower
 from serin_server.registry.directory import Directory
-from serin_server.runs import Runs
+from serin_server.runs import RegistryAwayError, Runs
 from serin_server.serving import Switch
 from serin_server.settings import FromRegistry
 
@@ -109,3 +110,41 @@ async def test_a_latest_run_of_a_registry_that_is_away_is_served_once_it_was_loa
     await local.runs.load()
     await local.follower.look()
     assert local.candidate() == CANDIDATE
+
+
+class FarAway:
+    """A registry whose `latest` can be read, or not."""
+
+    uri = "s3://bucket"
+    is_remote = True
+
+    def __init__(self) -> None:
+        self.named: str | None = None
+        self.away = ""
+
+    def read(self, run: str, file: str, *, most: int) -> bytes:
+        raise NotImplementedError
+
+    def latest(self) -> str | None:
+        if self.away:
+            raise RegistryAwayError(self.away)
+        return self.named
+
+
+async def test_a_registry_that_is_away_changes_nothing_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    local, far = Local(tmp_path, FakeRegistry(FakeRun(), FakeRun(STABLE))), FarAway()
+    source = FromRegistry(far.uri, shadow=True, percent=50.0, thresholds=Thresholds(), calibration=True)
+    follower = LatestFollower(source, registry=far, uid="local", runs=local.runs, switch=local.switch)
+    far.named = CANDIDATE
+    await follower.look()
+    far.away, far.named = "the registry s3://bucket: access was denied", STABLE
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            await follower.look()
+    assert local.candidate() == CANDIDATE
+    assert len(caplog.records) == 1
+    far.away = ""
+    await follower.look()
+    assert local.candidate() == STABLE

@@ -1,0 +1,36 @@
+"""`serin serve` on an object store: follows what training points `latest` at."""
+
+from pathlib import Path
+
+import pytest
+from server.registry.conftest import RUN, Files
+
+from serin_core.documents import Thresholds
+from serin_server.counters import Counters
+from serin_server.latest import LatestFollower
+from serin_server.loading import RegistryReader
+from serin_server.registry.cache import DirectoryCache
+from serin_server.registry.source import open_source
+from serin_server.runs import Runs
+from serin_server.serving import Switch
+from serin_server.settings import FromRegistry
+from serin_training.registry.objects import ObjectRegistry
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_latest_of_a_bucket_is_followed(bucket: str, files: Files, tmp_path: Path) -> None:
+    switch = Switch(Counters())
+    runs = Runs(RegistryReader(bucket, cache=DirectoryCache(tmp_path)), changed=switch.load)
+    source = FromRegistry(bucket, shadow=True, percent=50.0, thresholds=Thresholds(), calibration=True)
+    follower = LatestFollower(source, registry=open_source(bucket), uid="local", runs=runs, switch=switch)
+
+    await follower.look()
+    assert switch.current.candidate is None
+    ObjectRegistry(bucket).publish(RUN, files)
+    ObjectRegistry(bucket).point_latest(RUN)
+    await follower.look()
+    candidate = switch.current.candidate
+    assert candidate is not None
+    assert candidate.served.run == RUN
+    assert candidate.loaded is not None
