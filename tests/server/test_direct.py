@@ -26,6 +26,7 @@ BODY = {"transactions": [{"txn_id": "1", "user_id": "u1", "merchant": "LOBLAWS #
 
 moments = st.one_of(
     st.datetimes().map(lambda at: at.isoformat()),
+    st.dates().map(lambda day: day.isoformat()),
     st.datetimes().map(lambda at: at.isoformat(sep=" ") + "Z"),
     st.from_regex(
         r"\A[0-9]{4}-[01][0-9]-[0-3][0-9]([T t][0-2][0-9]:[0-5][0-9](:[0-6][0-9])?([.,][0-9]{1,12})?)?"
@@ -109,6 +110,7 @@ ordinary = st.fixed_dictionaries(
     optional={
         "user_id": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=128),
         "timestamp": st.none()
+        | st.dates().map(lambda day: day.isoformat())
         | st.datetimes(timezones=st.just(None) | st.timezones(no_cache=True)).map(
             lambda at: at.replace(tzinfo=None).isoformat() + ("Z" if at.tzinfo else "")
         ),

@@ -1,0 +1,156 @@
+"""What one decision costs, how often memory answers, and what a batch saves: CPU time, no network.
+
+python benchmarks/serving_profile.py --registry REGISTRY --rules rules.yaml --data transactions.csv
+"""
+
+import argparse
+import asyncio
+import csv
+import gc
+import gzip
+import io
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from serin_core.features import Transaction
+from serin_server.clock import SystemClock
+from serin_server.http.application import create_app
+from serin_server.service import build_service
+from serin_server.settings import NoStoreAt, Settings, routing_of_environment
+
+TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
+MOST_ROWS = 20_000
+FIELDS = ("txn_id", "user_id", "timestamp", "merchant", "description", "channel")
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Answer the latest rows in the order of time."""
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    rows = sorted(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))), key=lambda row: row["timestamp"])
+    return rows[-MOST_ROWS:]
+
+
+def transaction(row: dict[str, str]) -> Transaction:
+    """Answer a row as the server knows it."""
+    return Transaction(
+        txn_id=row["txn_id"],
+        merchant=row["merchant"],
+        description=row["description"],
+        amount=float(row["amount"]),
+        channel=row["channel"],
+        user_id=row["user_id"],
+        timestamp=datetime.fromisoformat(row["timestamp"]),
+    )
+
+
+def build(registry: str, rules: Path, tokens: Path):
+    """Answer a service as `serin serve` makes it: half of the users in the canary, compared with the rules."""
+    (tokens / "token").write_text(TOKEN)
+    environment = {"SUGGEST_ENABLE_SHADOW": "true", "SUGGEST_USE_MODEL_CANARY": "50%"}
+    settings = Settings(
+        host="127.0.0.1",
+        port=0,
+        model="local/benchmark",
+        uid="local",
+        pod="benchmark",
+        source=routing_of_environment(environment, registry=registry),
+        store=NoStoreAt(),
+        rules_file=rules,
+        tokens_dir=tokens,
+        allow_anonymous=False,
+        grace_seconds=1,
+    )
+    return build_service(settings, clock=SystemClock())
+
+
+def decisions(service, transactions: list[Transaction]) -> float:
+    """Answer the microseconds of CPU that one decision takes on average."""
+    serving, suggest = service.switch.current, service.suggester.suggest
+    begun = time.thread_time_ns()
+    for one in transactions:
+        suggest(one, serving)
+    return (time.thread_time_ns() - begun) / len(transactions) / 1000
+
+
+async def requests(service, rows: list[dict[str, str]], *, items: int) -> float:
+    """Answer the microseconds of CPU per transaction, from the ASGI call to the answer, `items` in each request."""
+    app = create_app(service)
+    sent = [{**{name: row[name] for name in FIELDS}, "amount": float(row["amount"])} for row in rows]
+    bodies = [
+        json.dumps({"transactions": sent[at : at + items]}).encode() for at in range(0, len(sent) - items + 1, items)
+    ]
+    headers = [
+        (b"host", b"localhost"),
+        (b"authorization", b"Bearer " + TOKEN.encode()),
+        (b"content-type", b"application/json"),
+    ]
+
+    async def send(message) -> None:
+        if message["type"] == "http.response.start" and message["status"] != 200:
+            raise SystemExit(f"answered {message['status']}")
+
+    begun = time.thread_time_ns()
+    for body in bodies:
+        scope = {"type": "http", "method": "POST", "path": "/agent/suggestions", "headers": headers}
+        message = {"type": "http.request", "body": body, "more_body": False}
+
+        async def receive(message=message):
+            return message
+
+        await app(scope, receive, send)
+    return (time.thread_time_ns() - begun) / len(bodies) / items / 1000
+
+
+def remembered(service) -> None:
+    """Print how often each memory could answer."""
+    (loaded,) = service.runs.loaded().values()
+    predictor = loaded.predictor
+    memories = {
+        "rules": service.suggester._rules._remembered,  # noqa: SLF001 - a look inside is what this is for
+        "merchants": predictor._texts._fresh._merchant_scores,  # noqa: SLF001
+        "with descriptions": predictor._texts._described,  # noqa: SLF001
+        "rows of the trees": predictor._trees._remembered,  # noqa: SLF001
+    }
+    for name, memory in memories.items():
+        info = memory.cache_info()
+        asked = info.hits + info.misses
+        print(f"remembered, {name}: {info.hits / max(1, asked):.0%} of {asked}")
+
+
+async def measure(arguments: argparse.Namespace) -> None:
+    """Print all of it."""
+    rows = read(arguments.data)
+    transactions = [transaction(row) for row in rows]
+    with TemporaryDirectory() as tokens:
+        service = build(arguments.registry, arguments.rules, Path(tokens))
+        async with service.running():
+            await service.follower.look()
+            await service.runs.load()
+            await service.follower.look()
+            gc.collect()
+            gc.freeze()
+            print(f"decision, {len(rows)} rows in the order of time: {decisions(service, transactions):.1f} us")
+            remembered(service)
+            some, their_rows = transactions[-3000:], rows[-3000:]
+            decisions(service, some)
+            again = min(decisions(service, some) for _ in range(5))
+            print(f"decision, 3,000 rows again: {again:.1f} us")
+            for items in (1, 16, 64, 256):
+                cost = min([await requests(service, their_rows, items=items) for _ in range(5)])
+                print(f"ASGI call to answer, {items} a request: {cost:.1f} us a transaction")
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--registry", required=True)
+    parser.add_argument("--rules", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    asyncio.run(measure(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
