@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from serin_server.settings import (
     PostgresAt,
     SettingsError,
     SqliteAt,
+    cache_of_environment,
+    parse_retention,
     parse_store,
     routing_of_environment,
     settings_of_pod,
@@ -115,3 +118,16 @@ def test_thresholds_that_are_none_are_refused_in_one_line(text: str) -> None:
 def test_a_share_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^SUGGEST_USE_MODEL_CANARY: "):
         routing_of_environment({"SUGGEST_USE_MODEL_CANARY": text}, registry="r")
+
+
+@pytest.mark.parametrize("text", ["400", "0d", "d", "-1d", "400 d", "1.5d", "400h", "for ever"])
+def test_a_retention_is_a_number_of_days(text: str) -> None:
+    assert parse_retention("", where="X") is None
+    assert parse_retention("400d", where="X") == timedelta(days=400)
+    with pytest.raises(SettingsError, match=r"^X: .* is no number of days; use one like 400d$"):
+        parse_retention(text, where="X")
+
+
+def test_files_from_far_are_kept_where_the_environment_says() -> None:
+    assert cache_of_environment({"HOME": "/home/me"}).directory == Path("/home/me/.cache/serin/runs")
+    assert cache_of_environment({"XDG_CACHE_HOME": "/c", "HOME": "/home/me"}).directory == Path("/c/serin/runs")

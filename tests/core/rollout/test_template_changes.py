@@ -94,3 +94,26 @@ def test_a_registry_that_is_edited_after_promotion_is_read_at_once():
     at.settle(rounds=10)
     assert registry_of_the_template(at) == "/elsewhere"
     assert at.status.phase == "Promoted"
+
+
+def test_a_registry_in_an_object_store_brings_its_credentials_and_a_cache_and_no_volume():
+    at = World(spec(A, registry={"uri": "s3://bucket/runs", "secretName": "s3"}))
+    at.registry = dict(DIGESTS)
+    at.settle(rounds=10)
+    pod = at.children["Deployment", "categories"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert registry_of_the_template(at) == "s3://bucket/runs"
+    assert container["envFrom"] == [{"secretRef": {"name": "s3"}}]
+    cache = next(mount for mount in container["volumeMounts"] if mount["name"] == "cache")
+    assert {"name": "SERIN_CACHE_DIR", "value": cache["mountPath"]} in container["env"]
+    assert {"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}} in pod["volumes"]
+    assert not [volume for volume in pod["volumes"] if volume["name"] == "registry"]
+
+
+def test_a_retention_reaches_the_pods_of_a_model_with_a_store():
+    store = {"postgres": {"secretName": "db"}, "retention": "400d"}
+    at = World(spec(A, server={"token": {"secretName": "tokens"}, "store": store}))
+    at.registry = dict(DIGESTS)
+    at.settle(rounds=10)
+    container = at.children["Deployment", "categories"]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "SERIN_RETENTION", "value": "400d"} in container["env"]
