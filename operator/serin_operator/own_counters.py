@@ -101,6 +101,8 @@ class OwnReader:
         newest = newest_of(samples)
         if newest is None:
             return Unreadable("Stale", f"{gate.name}: its series have ended") if had_any else None
+        if newest > self.at:
+            return Unreadable("FutureSamples", f"{gate.name}: Prometheus gave samples of a time that has not come yet")
         if self.at - newest > stale_after(self.asked.interval).total_seconds():
             return Unreadable("Stale", f"{gate.name}: the newest sample of its series is too old")
         return None

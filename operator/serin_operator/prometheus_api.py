@@ -3,6 +3,9 @@
 That client hands out bare results; a hook on its session looks at the whole answer first, so that a warning or a
 partial answer is never taken for data. It never raises: what cannot be counted on is Unreadable, with the reason. The
 reason is the same at every look while the cause is the same: it stands in a condition.
+
+Each endpoint has one session for vectors and one for matrices, used by all threads; nothing of them changes once they
+are made. So connections are kept, and behind one address the same replica tends to answer.
 """
 
 import asyncio
@@ -11,39 +14,56 @@ import ssl
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
-from serin_core.counting import Samples, Series, Unreadable
+from serin_core.counting import MOST_SERIES, Samples, Series, Unreadable
 from serin_operator.settings import PrometheusEndpoint
+
+VECTOR: Final = "vector"
+MATRIX: Final = "matrix"
+_ENDED: Final = (ConnectionResetError, BrokenPipeError)
+_CUT_SHORT: Final = "truncated due to limit"
+"""Prometheus' own words where an answer has more series than were asked for."""
 
 
 class _UnusableAnswerError(Exception):
     """Prometheus answered, but not with whole and plain data."""
 
 
+class _TooManySeriesError(Exception):
+    """Prometheus has more series than are followed; it was asked not to send them."""
+
+
 class PrometheusApi:
     """Implements `ports.Metrics`."""
 
     def __init__(self, endpoints: Mapping[str, PrometheusEndpoint], *, threads: int) -> None:
-        self._endpoints = endpoints
+        self._clients = {
+            (name, kind): _Client(settings, kind, threads=threads)
+            for name, settings in endpoints.items()
+            for kind in (VECTOR, MATRIX)
+        }
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="prometheus")
 
     async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
         """See ports.Metrics."""
-        found = await self._answer(endpoint, query, kind="vector", at=None)
+        found = await self._answer(endpoint, query, kind=VECTOR, at=None)
         if isinstance(found, Unreadable):
             return found
         return [Series(labels=one["metric"], value=float(one["value"][1])) for one in found]
 
     async def read_samples(self, endpoint: str, query: str, at: float) -> list[Samples] | Unreadable:
         """See ports.Metrics."""
-        found = await self._answer(endpoint, query, kind="matrix", at=at)
+        found = await self._answer(endpoint, query, kind=MATRIX, at=at)
         if isinstance(found, Unreadable):
             return found
         return [
@@ -51,45 +71,83 @@ class PrometheusApi:
         ]
 
     async def _answer(self, endpoint: str, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
-        settings = self._endpoints.get(endpoint)
-        if settings is None:
-            known = ", ".join(sorted(self._endpoints)) or "none"
+        client = self._clients.get((endpoint, kind))
+        if client is None:
+            known = ", ".join(sorted({name for name, _ in self._clients})) or "none"
             return Unreadable("UnknownEndpoint", f"the operator knows no Prometheus {endpoint!r} (it knows: {known})")
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(settings.timeout_seconds + 1):
-                return await loop.run_in_executor(self._pool, partial(_ask, settings, query, kind=kind, at=at))
+            async with asyncio.timeout(client.timeout + 1):
+                return await loop.run_in_executor(self._pool, partial(client.ask, query, at=at))
         except TimeoutError:
-            return Unreadable("Unreachable", f"Prometheus did not answer within {settings.timeout_seconds:g} s")
+            return Unreadable("Unreachable", f"Prometheus did not answer within {client.timeout:g} s")
 
     def close(self) -> None:
         """End the threads; a query under way is abandoned."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for client in self._clients.values():
+            client.close()
 
 
-def _ask(settings: PrometheusEndpoint, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
-    session = requests.Session()
-    session.hooks["response"] = [partial(_refuse_unusable, kind)]
-    if settings.ca_file is not None:
-        session.verify = str(settings.ca_file)
-    parameters = {"timeout": f"{settings.timeout_seconds:g}s"} | ({} if at is None else {"time": f"{at:.3f}"})
-    try:
-        headers = _authorization(settings)
-        with PrometheusConnect(
-            url=settings.url.rstrip("/"), headers=headers, session=session, retry=Retry(total=0), method="POST"
-        ) as client:
-            found: list[Any] = client.custom_query(query, params=parameters, timeout=settings.timeout_seconds)
-    except _UnusableAnswerError as error:
-        return Unreadable("QueryError", str(error))
-    except (requests.RequestException, PrometheusApiClientException, OSError) as error:
-        return Unreadable("Unreachable", f"Prometheus cannot be asked: {_cause(error, settings.url)}")
-    return found
+class _Client:
+    """One endpoint and one kind of answer. Its session is never changed, so that threads may share it."""
+
+    def __init__(self, settings: PrometheusEndpoint, kind: str, *, threads: int) -> None:
+        self._url, self.timeout = settings.url, settings.timeout_seconds
+        self._parameters = {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MOST_SERIES)} if kind == MATRIX else {})
+        self._session = requests.Session()
+        self._session.hooks["response"] = [partial(_refuse_unusable, kind)]
+        # What the environment says of proxies and certificates is asked once, and not again at every query.
+        environment = self._session.merge_environment_settings(
+            settings.url, {}, None, None if settings.ca_file is None else str(settings.ca_file), None
+        )
+        self._session.proxies, self._session.verify = environment["proxies"], environment["verify"]
+        self._session.trust_env = False
+        self._prometheus = PrometheusConnect(
+            url=settings.url.rstrip("/"),
+            auth=None if settings.bearer_token_file is None else _Bearer(settings.bearer_token_file),
+            session=self._session,
+            method="POST",
+        )
+        # In place of the client's own, which keeps ten connections and tries again where it should not.
+        self._session.mount(settings.url.rstrip("/"), HTTPAdapter(pool_maxsize=threads, max_retries=Retry(total=0)))
+
+    def ask(self, query: str, *, at: float | None) -> list[Any] | Unreadable:
+        """Answer the result of one query."""
+        parameters = self._parameters | ({} if at is None else {"time": f"{at:.3f}"})
+        try:
+            try:
+                return self._query(query, parameters)
+            except requests.ConnectionError as error:
+                # Prometheus, or a proxy, may end a connection in the very moment in which it is used again.
+                if not any(isinstance(cause, _ENDED) for cause in _causes(error)):
+                    raise
+                return self._query(query, parameters)
+        except _TooManySeriesError:
+            return Unreadable("TooManySeries", f"a selector matches more than {MOST_SERIES} series")
+        except _UnusableAnswerError as error:
+            return Unreadable("QueryError", str(error))
+        except (requests.RequestException, PrometheusApiClientException, OSError) as error:
+            return Unreadable("Unreachable", f"Prometheus cannot be asked: {_cause(error, self._url)}")
+
+    def _query(self, query: str, parameters: Mapping[str, str]) -> list[Any]:
+        found: list[Any] = self._prometheus.custom_query(query, params=parameters, timeout=self.timeout)
+        return found
+
+    def close(self) -> None:
+        """End its connections."""
+        self._session.close()
 
 
-def _authorization(settings: PrometheusEndpoint) -> dict[str, str] | None:
-    if settings.bearer_token_file is None:
-        return None
-    return {"Authorization": f"Bearer {settings.bearer_token_file.read_text(encoding='utf-8').strip()}"}
+class _Bearer(AuthBase):
+    """Sends a token that is read at every query, so that it may be rotated. Raises OSError."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._file.read_text(encoding='utf-8').strip()}"
+        return request
 
 
 def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
@@ -97,7 +155,7 @@ def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwa
         return
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if response.status_code != requests.codes.ok:
         refused = answer.get("error") if isinstance(answer, dict) else None
@@ -108,6 +166,8 @@ def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwa
         raise _UnusableAnswerError("Prometheus answered with something that is not JSON")
     if not isinstance(answer, dict) or answer.get("status") != "success":
         raise _UnusableAnswerError(f"Prometheus refused the query: {str(answer)[:200]}")
+    if _CUT_SHORT in str(answer.get("warnings")):
+        raise _TooManySeriesError
     if answer.get("warnings"):
         raise _UnusableAnswerError(f"Prometheus warns: {'; '.join(map(str, answer['warnings']))[:200]}")
     data = answer.get("data")
@@ -117,14 +177,14 @@ def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwa
 
 def _is_whole(result: Any, kind: str) -> bool:
     """Answer whether every series has labels and values that are numbers: not half an answer, nor native histograms."""
-    value = "value" if kind == "vector" else "values"
+    value = "value" if kind == VECTOR else "values"
     try:
         for one in result:
-            if not isinstance(one["metric"], dict):
+            if not all(isinstance(text, str) for text in one["metric"].values()):
                 return False
-            for when, number in [one[value]] if kind == "vector" else one[value]:
+            for when, number in [one[value]] if kind == VECTOR else one[value]:
                 float(when), float(number)
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, AttributeError):
         return False
     return isinstance(result, list)
 

@@ -236,6 +236,11 @@ def test_prometheus_says_itself_when_it_looked():
     assert evaluated_at([]).reason == "QueryError"
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 0.0, 1e300])
+def test_what_is_no_time_is_no_evaluation(value):
+    assert evaluated_at([Series({EVALUATED: "true"}, value)]).reason == "QueryError"
+
+
 def test_a_class_counts_for_itself():
     found = [
         series(names.CLASS_COMPARE, 8, agree="True", **{"class": "Dining"}),

@@ -5,7 +5,7 @@ import http.server
 import json
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -72,6 +72,8 @@ def test_a_matrix_is_samples():
         "[1]",
         '[{"metric": {}}]',
         '[{"metric": [], "value": [0, "1"]}]',
+        '[{"metric": {"le": 1}, "value": [0, "1"]}]',
+        '[{"metric": {"le": ["1"]}, "value": [0, "1"]}]',
         '[{"metric": {}, "value": [0, "many"]}]',
         '[{"metric": {}, "histogram": [0, {}]}]',
         "null",
@@ -132,6 +134,12 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
         ),
         pytest.param(
             200,
+            "[" * 100_000,
+            Unreadable("QueryError", "Prometheus answered with something that is not JSON"),
+            id="deeper than anybody reads",
+        ),
+        pytest.param(
+            200,
             '{"status": "error", "error": "half of it"}',
             Unreadable("QueryError", "Prometheus refused the query: {'status': 'error', 'error': 'half of it'}"),
             id="an error with 200",
@@ -153,3 +161,74 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
 def test_an_answer_that_is_no_plain_data_is_told_in_its_own_words(status, body, found):
     with prometheus(status, body) as url:
         assert read(url) == found
+
+
+def test_series_that_were_left_out_are_too_many_and_were_never_sent():
+    answer = {
+        "status": "success",
+        "warnings": ["results truncated due to limit"],
+        "data": {"resultType": "matrix", "result": []},
+    }
+    with prometheus(200, json.dumps(answer)) as url:
+        assert read_samples(url) == Unreadable("TooManySeries", "a selector matches more than 500 series")
+
+
+@contextmanager
+def connections(answers):
+    """Connections one after the other, each of which answers so many queries and ends at the next one."""
+    body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}})
+    whole = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    taken, tokens = [], []
+
+    def serve(server):
+        with suppress(OSError):
+            for number in answers:
+                with server.accept()[0] as connection:
+                    taken.append(number)
+                    for turn in range(number + 1):
+                        asked = connection.recv(65_536)
+                        if turn < number and asked:
+                            tokens.append(next((one for one in asked.split(b"\r\n") if b"Bearer" in one), None))
+                            connection.sendall(whole)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", taken, tokens
+
+
+def times(number, url, **settings):
+    async def again(api):
+        return [await api.read("default", "up") for _ in range(number)]
+
+    return ask(url, again, **settings)
+
+
+def test_a_connection_is_kept_from_look_to_look():
+    with connections([3]) as (url, taken, _):
+        assert times(3, url) == [[], [], []]
+    assert taken == [3]
+
+
+def test_a_connection_that_ends_when_it_is_used_again_is_no_trouble():
+    with connections([1, 1]) as (url, taken, _):
+        assert times(2, url) == [[], []]
+    assert taken == [1, 1]
+
+
+def test_connections_that_end_without_an_answer_are_told_of():
+    with connections([0, 0]) as (url, taken, _):
+        assert read(url).reason == "Unreachable"
+    assert taken == [0, 0]
+
+
+def test_a_token_is_read_at_every_query(tmp_path):
+    token = tmp_path / "token"
+
+    async def rotating(api):
+        for word in ("old", "new"):
+            token.write_text(f"{word}\n")
+            await api.read("default", "up")
+
+    with connections([2]) as (url, _, tokens):
+        ask(url, rotating, bearer_token_file=token)
+    assert tokens == [b"Authorization: Bearer old", b"Authorization: Bearer new"]

@@ -8,7 +8,7 @@ Counts outlive the processes that made them, so what is read also says whether a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Final
 
@@ -26,6 +26,7 @@ NOW: Final = "serin_now"
 """Another one: marks the time at which Prometheus evaluated the query, by its own clock."""
 LEAST_STALE: Final = timedelta(minutes=2)
 LOOKS_UNTIL_STALE: Final = 4
+_LAST_SECOND: Final = datetime.max.replace(tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +212,9 @@ def stage_query(asked: Asked, now: datetime) -> str:
 
 def evaluated_at(series: Iterable[Series]) -> float | Unreadable:
     """Answer the Unix time at which Prometheus evaluated a stage's query."""
-    found = next((one.value for one in series if NOW in one.labels), None)
-    return (
-        found if found is not None else Unreadable("QueryError", "Prometheus did not say when it evaluated the query")
-    )
+    found = next((one.value for one in series if NOW in one.labels), 0.0)
+    is_a_time = isfinite(found) and 0 < found < _LAST_SECOND
+    return found if is_a_time else Unreadable("QueryError", "Prometheus did not say when it evaluated the query")
 
 
 def tally(
