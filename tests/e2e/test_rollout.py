@@ -81,13 +81,23 @@ def test_deleting_the_resource_removes_what_was_made_of_it(rollout, registry):
     [
         ({"canary": {"steps": [{"percent": 50}, {"percent": 10}]}}, "strictly increasing"),
         ({"canary": {"percent": 101}}, "less than or equal to 100"),
-        ({"gates": {"metrics": [{"name": "beauty"}]}}, "supported values"),
+        ({"gates": {"metrics": [{"name": "beauty"}]}}, "name a built-in gate"),
+        ({"gates": {"metrics": [{"name": "agreement", "atLeast": 0.7, "margin": 0.8}]}}, "margin must leave"),
         ({"canary": {"shadowSoak": "1 day"}}, "must be a duration"),
         ({"runID": "latest"}, "should match"),
         ({"thresholds": {"default": 2}}, "less than or equal to 1"),
         ({"typo": 1}, "unknown field"),
     ],
-    ids=["decreasing steps", "percent 101", "unknown gate", "bad duration", "bad run", "threshold 2", "typo"],
+    ids=[
+        "decreasing steps",
+        "percent 101",
+        "unknown gate",
+        "great margin",
+        "bad duration",
+        "bad run",
+        "threshold 2",
+        "typo",
+    ],
 )
 def test_nonsense_is_refused_at_apply_with_the_reason(rollout, registry, changes, complaint):
     body = rollout.resource(registry.good)
