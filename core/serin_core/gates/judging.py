@@ -55,7 +55,7 @@ def judge_stage(
     spec: SuggestionModelSpec, stage: Stage, reading: Reading, memory: Mapping[str, GateMemory], *, now: datetime
 ) -> tuple[Judged, ...]:
     """Judge every gate of a stage on what was read."""
-    judged = []
+    judged, whole = [], Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
     for gate in active_gates(spec, percent=stage.percent):
         before = memory.get(gate.name, _FRESH)
         before = before if before.bound else before.model_copy(update={"bound": str(gate.asked)})
@@ -64,7 +64,7 @@ def judge_stage(
         elif now < stage.started_at + gate.initial_delay:
             judged.append(Judged(unread(blank(gate), _TOO_EARLY), before))
         else:
-            alphas = _after_edits(spec, before.edits + (before.bound != str(gate.asked)))
+            alphas = _after_edits(whole, before.edits + (before.bound != str(gate.asked)))
             judged.append(_judge_one(Check(gate, blank(gate), reading, before, alphas), stage))
     return tuple(judged)
 
@@ -75,12 +75,12 @@ def edited(spec: SuggestionModelSpec, *, percent: float, memory: Mapping[str, Ga
     return tuple(gate for gate in gates if memory.get(gate.name, _FRESH).bound not in ("", str(gate.asked)))
 
 
-def _after_edits(spec: SuggestionModelSpec, edits: int) -> Alphas:
+def _after_edits(whole: Alphas, edits: int) -> Alphas:
     """Answer what a verdict may err after so many changes of its bound in one stage: half of it each time.
 
     All of them together then err at most twice as often as one would.
     """
-    return Alphas(promote=spec.analysis.alpha_promote / 2**edits, rollback=alpha_fail(spec) / 2**edits)
+    return Alphas(promote=whole.promote / 2**edits, rollback=whole.rollback / 2**edits)
 
 
 def _judge_one(check: Check, stage: Stage) -> Judged:

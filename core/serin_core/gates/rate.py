@@ -3,11 +3,10 @@
 from typing import Final
 
 from serin_core.counting import Unreadable
-from serin_core.evidence import Bound, Counts, Start, judge, keep, needed
+from serin_core.evidence import Bound, Counts, Start, Verdict, judge, keep, needed
 from serin_core.gates.check import Check, Judged, shown
 from serin_core.status import CountsAt, GateMemory
 
-_NOTHING: Final = CountsAt(check=0, good=0, total=0)
 _BEGINNING: Final = CountsAt(check=1, good=0, total=0)
 
 
@@ -18,21 +17,22 @@ def judge_rate(check: Check, bound: Bound) -> Judged:
     if isinstance(found, Unreadable):
         return check.without(found)
     memory = _remember(before, found, has_delay=bool(gate.initial_delay))
-    zero = memory.zero or _NOTHING
-    counts = _over(_since(memory, zero), gate.design_effect)
+    counts = _evidence(memory, memory.zero, gate.design_effect)
     # The first check spends its share of the error like any other: it has one start, the beginning.
-    starts = [Start(one.check, _over(_since(one, zero), gate.design_effect)) for one in before.starts or (_BEGINNING,)]
+    starts = [
+        Start(one.check, _evidence(one, memory.zero, gate.design_effect)) for one in before.starts or (_BEGINNING,)
+    ]
     verdict = judge(counts, bound, check.alphas, starts=[one for one in starts if _lies_before(one, counts)])
-    return Judged(shown(check.blank, counts, verdict, needed=needed(counts, bound, check.alphas)), memory)
+    more = needed(counts, bound, check.alphas) if verdict is Verdict.INCONCLUSIVE else 0
+    return Judged(shown(check.blank, counts, verdict, needed=more), memory)
 
 
-def _since(at: CountsAt | GateMemory, zero: CountsAt) -> Counts:
-    good, bad = at.good - zero.good, (at.total - at.good) - (zero.total - zero.good)
-    return Counts(max(good, 0.0), max(good, 0.0) + max(bad, 0.0))
-
-
-def _over(counts: Counts, design_effect: float) -> Counts:
-    return Counts(counts.good / design_effect, counts.total / design_effect)
+def _evidence(at: CountsAt | GateMemory, zero: CountsAt | None, design_effect: float) -> Counts:
+    """Answer what counts as evidence: since counts began, divided by the design effect."""
+    if zero is None:
+        return Counts(at.good / design_effect, at.total / design_effect)
+    good, bad = max(at.good - zero.good, 0.0), max((at.total - at.good) - (zero.total - zero.good), 0.0)
+    return Counts(good / design_effect, (good + bad) / design_effect)
 
 
 def _lies_before(start: Start, counts: Counts) -> bool:
