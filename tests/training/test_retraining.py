@@ -15,9 +15,9 @@ from serin_training.errors import GitError
 from serin_training.evaluating import answer
 from serin_training.generator import generate
 from serin_training.profiling import profile
-from serin_training.proposing import Proposal, name_run, propose
 from serin_training.reading.reading import read_transactions
-from serin_training.retraining import reasons
+from serin_training.retraining.proposing import Proposal, name_run, propose
+from serin_training.retraining.worth import reasons
 from serin_training.training import Wish, train
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

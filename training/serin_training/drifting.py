@@ -19,8 +19,13 @@ import numpy as np
 from scipy.stats import chi2
 
 from serin_core.runs import Profile, Report
-from serin_training.evaluating import Answered
+from serin_training.errors import RegistryError
+from serin_training.evaluating import Answered, answer
 from serin_training.measuring import f1_interval
+from serin_training.pipeline import Pipeline
+from serin_training.profiling import profile
+from serin_training.reading.rows import Labelled
+from serin_training.stored import StoredRun
 
 ALPHA: Final = 0.001
 """Greatest chance, over all looks at rows like those before, that one of them counts as significant."""
@@ -174,3 +179,12 @@ def _mean(side: Sequence[tuple[float, int]]) -> tuple[float, float]:
     widths = [high - low for low, high in (f1_interval(f1, rows) for f1, rows in side)]
     errors = [width / (2 * _Z) for width in widths]
     return sum(f1 for f1, _ in side) / len(side), sqrt(sum(error**2 for error in errors)) / len(side)
+
+
+def drift_of(stored: StoredRun, pipeline: Pipeline, rows: Sequence[Labelled]) -> Drift:
+    """Compare rows with those by which a run was judged. Raises RegistryError."""
+    before = stored.report.profile
+    if before is None:
+        raise RegistryError(f"{stored.name}: its report has no profile of its rows, an older version wrote it")
+    answered = answer(pipeline, rows)
+    return compare(stored.report, before, profile(pipeline.encoder, answered, edges=before.edges), answered)

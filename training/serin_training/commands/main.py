@@ -2,8 +2,8 @@
 
 import typer
 
-from serin_training.commands import data, quality, retrain, runs, train
+from serin_training.commands import data, drift, quality, retrain, runs, train
 
 app = typer.Typer()
-for part in (train, quality, retrain, runs, data):
+for part in (train, quality, drift, retrain, runs, data):
     app.add_typer(part.app)

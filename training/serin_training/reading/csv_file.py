@@ -10,29 +10,15 @@ from typing import Final
 
 from serin_training.errors import DataError
 from serin_training.reading.checking import COLUMNS, Unique, check_columns, check_record
-from serin_training.reading.rows import Row, Said
+from serin_training.reading.file import File
+from serin_training.reading.rows import Row
 
 _GZIP: Final = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
-class CsvFile:
+class CsvFile(File):
     """Implements rows.Source."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """Answer its path."""
-        return str(self.path)
-
-    def fingerprint(self) -> str:
-        """Answer its size and when it was changed."""
-        return file_fingerprint(self.path)
-
-    def feedback(self) -> Iterator[tuple[str, Said]]:
-        """Answer nothing: a file only states categories."""
-        return iter(())
 
     def rows(self) -> Iterator[Row]:
         """Answer its rows. Raises DataError."""
@@ -68,15 +54,6 @@ class CsvFile:
             raise DataError(
                 f"{path}, near line {line}: it is no CSV ({error}); needed are the columns {', '.join(COLUMNS)}"
             ) from None
-
-
-def file_fingerprint(path: Path) -> str:
-    """Answer a file's size and when it was changed. Raises DataError."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}; needed is a file that can be read") from None
-    return f"{found.st_size} bytes, {found.st_mtime_ns}"
 
 
 def _open(path: Path) -> io.TextIOWrapper:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -10,30 +9,15 @@ import pyarrow.parquet as pq
 
 from serin_training.errors import DataError
 from serin_training.reading.checking import COLUMNS, Unique, check_columns, check_record
-from serin_training.reading.csv_file import file_fingerprint
-from serin_training.reading.rows import Row, Said
+from serin_training.reading.file import File
+from serin_training.reading.rows import Row
 
 _BATCH: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetFile:
+class ParquetFile(File):
     """Implements rows.Source."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """Answer its path."""
-        return str(self.path)
-
-    def fingerprint(self) -> str:
-        """Answer its size and when it was changed."""
-        return file_fingerprint(self.path)
-
-    def feedback(self) -> Iterator[tuple[str, Said]]:
-        """Answer nothing: a file only states categories."""
-        return iter(())
 
     def rows(self) -> Iterator[Row]:
         """Answer its rows. Raises DataError."""

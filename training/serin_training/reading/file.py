@@ -1,0 +1,32 @@
+"""What every kind of file has in common as a source: its path names it, and it only states categories."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from serin_training.errors import DataError
+from serin_training.reading.rows import Said
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """All of rows.Source but rows(), which each kind of file reads in its own way."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Answer its path."""
+        return str(self.path)
+
+    def fingerprint(self) -> str:
+        """Answer its size and when it was changed. Raises DataError."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise DataError(f"{self.path}: {error.strerror or error}; needed is a file that can be read") from None
+        return f"{found.st_size} bytes, {found.st_mtime_ns}"
+
+    def feedback(self) -> Iterator[tuple[str, Said]]:
+        """Answer nothing: a file only states categories."""
+        return iter(())
