@@ -13,6 +13,7 @@ from serin_core.counting import (
     Kept,
     Samples,
     Unreadable,
+    both_of,
     count_anew,
     identity,
     newest_of,
@@ -29,6 +30,7 @@ from serin_operator.ports import Metrics
 SETTLED: Final = 10.0
 """Seconds: both selectors are read up to so long ago, so that no scrape comes in between the two."""
 _NOTHING: Final = OwnCounts()
+_Found = list[Samples] | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class OwnReader:
         began = self._began if kept.total else max(self._began, self.at - LONGEST.total_seconds())
         back = int(window(began=began, kept=kept if kept.total else None, at=self.at).total_seconds())
         of_good, of_total = selectors(gate)
-        good, total = await asyncio.gather(self._samples(of_good, back), self._samples(of_total, back))
+        good, total = await self._both(gate, back)
         if isinstance(good, Unreadable):
             return good
         if isinstance(total, Unreadable):
@@ -78,7 +80,17 @@ class OwnReader:
     def _began(self) -> float:
         return self.at - (self.now - self.asked.started_at).total_seconds()
 
-    async def _samples(self, selector: str, back: int) -> list[Samples] | Unreadable:
+    async def _both(self, gate: MetricGate, back: int) -> tuple[_Found, _Found]:
+        if gate.histogram is None:
+            good, total = await asyncio.gather(*(self._samples(selector, back) for selector in selectors(gate)))
+            return good, total
+        found = await self._samples(both_of(gate.histogram), back)
+        if isinstance(found, Unreadable):
+            return found, found
+        buckets = [one for one in found if "le" in one.labels]
+        return buckets, [one for one in found if "le" not in one.labels]
+
+    async def _samples(self, selector: str, back: int) -> _Found:
         return await self.metrics.read_samples(self.endpoint, f"{selector}[{back}s]", self.at - SETTLED)
 
     async def _count(

@@ -1,5 +1,8 @@
 import itertools
+import threading
+import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from counting.exporter import PLACES, TICKING, TWIN, Exporter
@@ -53,3 +56,31 @@ def pods(exporter) -> Iterator[dict]:
     """The targets of the exporter; all are gone after the test."""
     yield exporter.targets
     exporter.targets.clear()
+
+
+@pytest.fixture
+def in_turn(prometheus, second):
+    """One address behind which two replicas answer in turn."""
+    behind = itertools.cycle((prometheus.url, second.url))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            kind = self.headers.get("Content-Type") or "application/x-www-form-urlencoded"
+            asked = urllib.request.Request(next(behind) + self.path, body, {"Content-Type": kind})  # noqa: S310
+            with urllib.request.urlopen(asked) as answer:  # noqa: S310
+                found = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(found)))
+            self.end_headers()
+            self.wfile.write(found)
+
+        def log_message(self, *_args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

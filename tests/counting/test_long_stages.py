@@ -2,13 +2,11 @@
 
 import itertools
 import json
-import threading
 import time
 import urllib.parse
 import urllib.request
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from counting.looking import Rollout, every
@@ -86,34 +84,6 @@ def test_an_operator_that_was_down_for_an_hour_finds_all_that_was_counted_meanwh
     prometheus.write(live([meanwhile], every(30, since=now - 50 * MINUTE, until=now - 20 * MINUTE)))
     prometheus.write(live([still], every(30, since=now - 20 * MINUTE, until=now)))
     assert_exact(rollout, [before, meanwhile, still])
-
-
-@pytest.fixture
-def in_turn(prometheus, second):
-    """One address behind which two replicas answer in turn."""
-    behind = itertools.cycle((prometheus.url, second.url))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            kind = self.headers.get("Content-Type") or "application/x-www-form-urlencoded"
-            asked = urllib.request.Request(next(behind) + self.path, body, {"Content-Type": kind})  # noqa: S310
-            with urllib.request.urlopen(asked) as answer:  # noqa: S310
-                found = answer.read()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(found)))
-            self.end_headers()
-            self.wfile.write(found)
-
-        def log_message(self, *_args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 def test_counts_of_two_replicas_that_answer_in_turn_never_fall_once_kept_and_end_equal(

@@ -1,17 +1,22 @@
 """Own gates on counters that Serin knows nothing of: what they gained since the stage began, or why nobody knows."""
 
+import json
+import re
 import time
+import urllib.request
 from datetime import UTC, datetime
 
 import pytest
 from counting.exporter import SALES, TICKING
 from counting.looking import Rollout, every, labels, own_counts
 
-from serin_core.counting import Unreadable
+from serin_core.counting import Unreadable, selectors
 from serin_core.evidence import Counts
+from serin_core.gate_spec import MetricGate
 
 MINUTE, HOUR = 60.0, 3600.0
 ORDERS = "shop_orders_total"
+BIG = [(1e6, "1e+06"), (1e6, "1000000"), (1e6, "1000000.0"), (2.5e6, "2.5e+06"), (1e16, "1e+16")]
 
 
 @pytest.fixture
@@ -149,7 +154,7 @@ def test_a_gate_that_is_added_to_a_long_stage_counts_its_last_hours(prometheus, 
 
 @pytest.mark.parametrize(
     ("bound", "written"),
-    [(0.3, "0.3"), (1.0, "1.0"), (1.0, "1"), (5e-05, "5e-05"), (10.0, "10"), (10.0, "10.0"), (250.0, "250.0")],
+    [(0.3, "0.3"), (1.0, "1.0"), (1.0, "1"), (5e-05, "5e-05"), (10.0, "10"), (10.0, "10.0"), (250.0, "250.0"), *BIG],
     ids=str,
 )
 def test_a_bucket_is_found_however_its_bound_is_written(prometheus, rollout, now, bound, written):
@@ -162,6 +167,21 @@ def test_a_bucket_is_found_however_its_bound_is_written(prometheus, rollout, now
     name = labels("shop_seconds_count", shop=uid)
     prometheus.write({name: [(at, 4 * (number + 1)) for number, at in enumerate(times)]})
     assert look(rollout, prometheus) == Counts(3 * len(times), 4 * len(times))
+
+
+def test_a_bound_is_found_as_prometheus_itself_writes_what_it_scrapes(prometheus, rollout, exporter, pods):
+    bounds = (5e-05, 0.1, 1.0, 250.0, 100_000.0, 1e6, 1_234_567.0, 1e12)
+    buckets = [f'shop_bytes_bucket{{shop="{rollout.uid}",le="{bound:.0f}"}} 3\n' for bound in bounds[2:]]
+    buckets += [f'shop_bytes_bucket{{shop="{rollout.uid}",le="{bound}"}} 3\n' for bound in bounds[:2]]
+    count = f'shop_bytes_count{{shop="{rollout.uid}"}} 4\n'
+    pods["pod0"] = "".join(("# TYPE shop_bytes histogram\n", *buckets, count)).encode
+    exporter.scraped("pod0")
+    with urllib.request.urlopen(f"{prometheus.url}/api/v1/label/le/values?match[]=shop_bytes_bucket") as answer:  # noqa: S310
+        written = json.load(answer)["data"]
+    assert len(written) == len(bounds)
+    for bound in bounds:
+        pattern = re.search('le=~"(.*)"', selectors(MetricGate.model_validate(latency("x", bound)))[0])[1]
+        assert [one for one in written if re.fullmatch(pattern, one)] == [one for one in written if float(one) == bound]
 
 
 def test_a_histogram_without_the_bucket_is_told_so(prometheus, rollout, uid, now):
@@ -236,6 +256,23 @@ def test_good_ones_that_have_ended_while_all_goes_on_are_stale_and_not_a_fail(pr
     shop = Shop(prometheus, rollout).sells(every(30, since=now - HOUR, until=now - 5 * MINUTE))
     shop.sells(every(30, since=now - 4 * MINUTE, until=now), codes=("500",), bad=100)
     assert look(rollout, prometheus).reason == "Stale"
+
+
+def test_two_replicas_that_scrape_at_different_times_never_mix_in_one_count(prometheus, second, in_turn, rollout, now):
+    """Everything sold is good: a good count of one replica and a total of the other would say something else."""
+    rollout.url = in_turn
+    for replica, phase in ((prometheus, 0), (second, 7)):
+        times = list(every(15, since=now - 5 * MINUTE + phase, until=now))
+        for le in (None, "0.3"):
+            name = labels(f"shop_seconds_{'bucket' if le else 'count'}", shop=rollout.uid, **({"le": le} if le else {}))
+            replica.write({name: [(at, 1000 + at // 1 - now // 1) for at in times]})
+        replica.write({labels(ORDERS, code="200", shop=rollout.uid): [(at, 1000 + at // 1 - now // 1) for at in times]})
+    for metrics in (gate(rollout.uid), latency(rollout.uid, 0.3)):
+        rollout.metrics, rollout.checkpoint = (metrics,), None
+        for _ in range(4):
+            for replica in (prometheus, second):
+                found = look(rollout, replica, keep=True)
+            assert found.good == found.total > 0
 
 
 def test_both_selectors_are_read_at_one_time_while_a_shop_is_selling(prometheus, rollout, exporter):

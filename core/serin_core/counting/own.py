@@ -11,11 +11,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from math import isfinite
 from typing import Final
 
 from serin_core.counting.unreadable import Unreadable
-from serin_core.gate_spec import MetricGate
+from serin_core.gate_spec import Histogram, MetricGate
 from serin_core.status import OwnCounts, OwnSeries
 
 BEFORE: Final = timedelta(hours=1)
@@ -42,13 +43,29 @@ def selectors(gate: MetricGate) -> tuple[str, str]:
     """Answer the two selectors of an own gate: of the good ones, and of all."""
     if gate.histogram is None:
         return gate.good or "", gate.total or ""
-    name, _, matchers = gate.histogram.metric.partition("{")
-    inside = matchers.rstrip("}").strip().rstrip(",")
-    number = f"{gate.histogram.le:.12g}"
-    # Prometheus 3 writes the bound 1 as "1.0", earlier ones as "1".
-    bound = f'le=~"{number}|{number}.0"'
-    bucket = ",".join(filter(None, (inside, bound)))
+    name, inside = _name_and_matchers(gate.histogram)
+    bucket = ",".join(filter(None, (inside, f'le=~"{_written(gate.histogram.le)}"')))
     return f"{name}_bucket{{{bucket}}}", f"{name}_count{{{inside}}}" if inside else f"{name}_count"
+
+
+def both_of(histogram: Histogram) -> str:
+    """Answer one selector for the bucket and the count of a histogram, so that one answer has both."""
+    name, inside = _name_and_matchers(histogram)
+    matchers = (f'__name__=~"{name}_(bucket|count)"', inside, f'le=~"{_written(histogram.le)}|"')
+    return f"{{{','.join(filter(None, matchers))}}}"
+
+
+def _name_and_matchers(histogram: Histogram) -> tuple[str, str]:
+    name, _, matchers = histogram.metric.partition("{")
+    return name, matchers.rstrip("}").strip().rstrip(",")
+
+
+def _written(bound: float) -> str:
+    """Answer a pattern for every way to write a bound: Prometheus 3 writes 1.0 and 1e+06, others 1 and 1000000."""
+    digits = len(Decimal(repr(bound)).normalize().as_tuple().digits)
+    plain = f"{bound:.12g}"
+    ways = dict.fromkeys((plain, f"{plain}.0", repr(bound), f"{bound:.{digits - 1}e}"))
+    return "|".join(ways).replace("+", "[+]").replace(".", "[.]")
 
 
 def own_key(gate: MetricGate) -> str:
@@ -75,11 +92,15 @@ def window(*, began: float, kept: OwnCounts | None, at: float) -> timedelta:
 def up_to_the_same_time(
     good: Iterable[Samples], total: Iterable[Samples]
 ) -> tuple[tuple[Samples, ...], tuple[Samples, ...]]:
-    """Cut what is newer in one of two selectors than the newest sample of the other, if both have any.
+    """Answer the samples of two selectors as of one moment.
 
-    Where one metric ends and the other goes on, renamed or no longer scraped, nothing is counted of one alone.
+    A series that both match is taken from one answer, since two replicas of Prometheus may have given them. Then what
+    is newer in one than the newest sample of the other is cut: where one metric ends and the other goes on, renamed or
+    no longer scraped, nothing is counted of one alone.
     """
-    goods, totals = tuple(good), tuple(total)
+    totals = tuple(total)
+    in_both = {identity(one.labels): one for one in totals}
+    goods = tuple(in_both.get(identity(one.labels), one) for one in good)
     until = min((newest for found in (goods, totals) if (newest := newest_of(found)) is not None), default=0.0)
     return _cut(goods, until), _cut(totals, until)
 
@@ -90,9 +111,8 @@ def newest_of(samples: Iterable[Samples]) -> float | None:
 
 
 def _cut(samples: Iterable[Samples], until: float) -> tuple[Samples, ...]:
-    return tuple(
-        Samples(one.labels, tuple((when, value) for when, value in one.values if when <= until)) for one in samples
-    )
+    cut = (Samples(one.labels, tuple(pair for pair in one.values if pair[0] <= until)) for one in samples)
+    return tuple(one for one in cut if one.values)
 
 
 def count_anew(

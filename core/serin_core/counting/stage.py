@@ -145,6 +145,8 @@ _TERMS: Final[Mapping[GateName, tuple[_Term, ...]]] = {
         _Term(names.CLASS_COMPARE, "agree", "False", good=0, total=1, part="class"),
     ),
 }
+_NO_MORE: Final = ',le=~"0[.]1|",agree!="None"'
+"""Matchers that leave out what no gate reads: half of all series. A label that is not there is "", and matches."""
 _BOTH_ARMS: Final = frozenset({GateName.AGREEMENT, GateName.FEEDBACK, GateName.PER_CLASS})
 _COUNTS_USERS: Final = frozenset({GateName.AGREEMENT.value})
 _LABELS: Final = (names.SERIES_ARM, "available", "agree", "accepted", "le", "outcome", "class")
@@ -199,7 +201,7 @@ def stage_query(asked: Asked, now: datetime) -> str:
     metrics = sorted({term.metric for gate in asked.gates for term in _TERMS[gate]} | {names.REQUESTS})
     matchers = (
         f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{asked.uid}",'
-        f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"'
+        f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"{_NO_MORE}'
     )
     # What the last look has read may be as old as an answer may be: the next one reaches back behind all of that.
     back = int((now - asked.since + stale_after(asked.interval) + DELAY).total_seconds())

@@ -1,0 +1,72 @@
+"""What one look costs the operator, Kubernetes aside: query, counting, judging, deciding, against a real Prometheus."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+from counting.looking import every, labels
+from counting.processes import Server
+from counting.test_long_stages import live
+from counting.watched import Watched
+
+from serin_core.rollout.writes import PutStatus
+
+LOOKS = 60
+
+
+def scrapes(now):
+    return every(15, since=now - 120, until=now - 15)
+
+
+OWN = tuple(
+    {
+        "name": f"own{number}",
+        "good": f'shop_orders_total{{shop="UID",code="20{number}"}}',
+        "total": 'shop_orders_total{shop="UID"}',
+        "atLeast": 0.01,
+    }
+    for number in range(5)
+)
+BUILT_IN = tuple({"name": name, "disabled": True} for name in ("acceptedRatio", "lowConfidence", "feedback"))
+ALL_BUILT_IN = BUILT_IN + tuple(
+    {"name": name, "disabled": True} for name in ("availability", "errors", "latency", "agreement")
+)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "most"),
+    [
+        pytest.param((*BUILT_IN, {"name": "perClass"}), 40, id="five built-in gates"),
+        pytest.param((*ALL_BUILT_IN, *OWN), 200, id="five own gates"),
+    ],
+)
+def test_a_look_at_which_nothing_has_changed_is_cheap_and_writes_nothing(second, uid, record_property, metrics, most):
+    now = time.time()
+    mine = [
+        {key: value.replace("UID", uid) if isinstance(value, str) else value for key, value in one.items()}
+        for one in metrics
+    ]
+    watched = Watched(second.url, uid=uid, metrics=tuple(mine), soak="1h")
+    stage = watched.running.stage
+    second.write(live([Server(uid, f"p{n}", stage) for n in range(3)], scrapes(now)))
+    for number in range(5):
+        name = labels("shop_orders_total", shop=uid, code=f"20{number}")
+        second.write({name: [(at, 10.0 + number + index) for index, at in enumerate(scrapes(now))]})
+    for _ in range(3):
+        watched.look(seconds=0.001)
+    began, wall = time.process_time(), time.perf_counter()
+    written = 0
+    for _ in range(LOOKS):
+        watched.gather(watched.operators[0])
+        watched.decide(watched.operators[0])
+        written += sum(isinstance(write, PutStatus) for write in watched.operators[0].pending)
+        watched.now = datetime.now(UTC)
+    cpu = (time.process_time() - began) * 1000 / LOOKS
+    record_property("ms of CPU of one look", f"{cpu:.2f}")
+    print(f"{cpu:.2f} ms of CPU, {(time.perf_counter() - wall) * 1000 / LOOKS:.2f} ms, {written} writes")  # noqa: T201
+    totals = {gate.name: (gate.total, gate.reason) for gate in watched.known.gates}
+    assert all(total for total, _ in totals.values()), totals
+    assert len(totals) == 5
+    assert written == 0
+    watched.close()
+    assert cpu < most

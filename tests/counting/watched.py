@@ -1,0 +1,92 @@
+"""A rollout of the model world whose counts come over HTTP: its own decide, the operator's Gatherer and client."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from models.world import World, spec
+
+from serin_core.counting import Reading
+from serin_core.observed import Resource
+from serin_core.rollout.decide import Decision
+from serin_core.status import Status, TrialState
+from serin_operator.gather import Gatherer
+from serin_operator.prometheus_api import PrometheusApi
+from serin_operator.settings import PrometheusEndpoint
+
+RUN = "run_aaaaaaaa_1"
+
+
+class Watched(World):
+    """In the canary at 10 percent; the gates are the default ones, changed by `metrics`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        uid: str,
+        metrics: tuple[Mapping[str, Any], ...] = (),
+        soak: str = "1s",
+        began: timedelta = timedelta(minutes=2),
+    ) -> None:
+        steps = [{"percent": percent, "soak": "1s"} for percent in (10, 50, 100)]
+        super().__init__(spec(RUN, canary={"shadowSoak": "1s", "steps": steps}))
+        self.loop = asyncio.new_event_loop()
+        self.metrics = PrometheusApi({"default": PrometheusEndpoint(url=url, timeout_seconds=5)}, threads=4)
+        nothing = cast("Any", None)
+        self._gatherer = Gatherer(cluster=nothing, metrics=self.metrics, pods=nothing, server=nothing)
+        self._is_watched = False
+        self.uid = uid
+        self.registry = {RUN: "sha256:" + "a" * 64}
+        self.settle(until=lambda _: self._is_in_the_canary())
+        if not self._is_in_the_canary():
+            raise RuntimeError("the rollout did not reach the canary")
+        steps = [step | {"soak": soak} for step in steps]
+        canary = {"shadowSoak": "1s", "steps": steps}
+        self.edit(spec(RUN, canary=canary, gates={"metrics": list(metrics)}, analysis={"interval": "30s"}))
+        # Judged on nothing but what comes from now on.
+        self.now = datetime.now(UTC)
+        clock = {"stage_started_at": self.now - began, "soaking_since": self.now - began, "soaked": 0.0}
+        candidate = self.running.model_copy(update=clock)
+        self.status = self.known.model_copy(
+            update={"candidate": candidate, "checkpoint": None, "memory": {}, "gates": ()}
+        )
+        self.verdict, self._is_watched = "", True
+
+    @property
+    def known(self) -> Status:
+        """Answer the status, which is there."""
+        return cast("Status", self.status)
+
+    @property
+    def running(self):
+        """Answer the candidate."""
+        return self.known.candidate
+
+    def _is_in_the_canary(self) -> bool:
+        found = self.status and self.status.candidate
+        return bool(
+            found
+            and found.state is TrialState.RUNNING
+            and found.percent == 10
+            and found.stage_started_at
+            and self.known.propagation.confirmed
+        )
+
+    def _reading(self, resource: Resource) -> Reading:
+        if not self._is_watched:
+            return super()._reading(resource)
+        return self.loop.run_until_complete(self._gatherer._read(resource, self.now))
+
+    def look(self, *, seconds: float = 5) -> Decision:
+        """Let time pass, and look once; what is decided is written."""
+        self.tick(seconds)
+        decision = self.whole_pass(self.operators[0])
+        self.kubelets()
+        return cast("Decision", decision)
+
+    def close(self) -> None:
+        """End the client."""
+        self.metrics.close()
+        self.loop.close()
