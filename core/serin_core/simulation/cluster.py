@@ -1,0 +1,110 @@
+"""As much of a cluster as a decision needs: pods that load what their template names and serve what the routing says.
+
+Nothing goes wrong here, and nothing is late but by a stated delay: the protocol has a model of its own in its tests.
+Values only; what `decide` writes is performed by answering another cluster.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from serin_core import names
+from serin_core.counting import Reading
+from serin_core.documents import RoutingDocument
+from serin_core.observed import NOT_ASKED, Observed, PodSeen, Resource, RoutingSeen, ServerImage
+from serin_core.pods import LoadState, PodReport, RunOnPod, RunQuality
+from serin_core.resource import SuggestionModelSpec
+from serin_core.rollout.decide import Decision
+from serin_core.rollout.writes import ApplyChild, CreateChild, PutStatus
+from serin_core.runs import ClassCoverage, Coverage
+from serin_core.status import Status
+
+DIGEST: Final = f"sha256:{0:064x}"
+_UID: Final = "00000000-0000-0000-0000-000000000000"
+_IMAGE: Final = ServerImage("serin-server")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One SuggestionModel, its routing and its pods."""
+
+    spec: SuggestionModelSpec
+    promised: float
+    """The share over their thresholds that the run's report promises."""
+    status: Status | None = None
+    routing: RoutingDocument | None = None
+    template: str = ""
+    runs: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        """Answer the resource as it would be read."""
+        return Resource(
+            namespace="default",
+            name="simulated",
+            uid=_UID,
+            generation=1,
+            resource_version="1",
+            spec=self.spec,
+            status=self.status,
+        )
+
+    def observe(self, reading: Reading = NOT_ASKED) -> Observed:
+        """Answer what one look would gather. Every pod serves the routing that is there."""
+        routing = None if self.routing is None else RoutingSeen(resource_version="1", document=self.routing)
+        return Observed(image=_IMAGE, routing=routing, pods=self._pods(), reading=reading)
+
+    def after(self, decision: Decision) -> "Cluster":
+        """Answer the cluster once all that was decided is written."""
+        changed = self
+        for write in decision.writes:
+            match write:
+                case PutStatus(status=status):
+                    changed = replace(changed, status=status)
+                case CreateChild(rendered=rendered) | ApplyChild(rendered=rendered):
+                    changed = changed._with(rendered)  # noqa: SLF001 - of its own kind
+                case _:
+                    continue
+        return changed
+
+    def _with(self, rendered: dict[str, object]) -> "Cluster":
+        match rendered:
+            case {"kind": "ConfigMap", "data": {names.ROUTING_KEY: str(text)}}:
+                return replace(self, routing=RoutingDocument.parse(text))
+            case {"kind": "Deployment", "spec": {"template": {"metadata": {"annotations": dict(annotations)}}}}:
+                runs = tuple(filter(None, str(annotations[names.ANNOTATION_RUNS]).split(",")))
+                return replace(self, template=str(annotations[names.ANNOTATION_TEMPLATE]), runs=runs)
+            case _:
+                return self
+
+    def _pods(self) -> tuple[PodSeen, ...]:
+        if not self.template or self.routing is None:
+            return ()
+        quality = RunQuality(f1_macro=1.0, f1_min=1.0, coverage={"all": self._coverage()})
+        runs = tuple(
+            RunOnPod(run=run, state=LoadState.LOADED, digest=self.spec.digest or DIGEST, quality=quality)
+            for run in self.runs
+        )
+        report = PodReport(
+            uid=_UID, process="simulated", revision=self.routing.revision, hash=self.routing.hash(), runs=runs
+        )
+        return (
+            PodSeen(
+                name="pod",
+                uid="pod",
+                template=self.template,
+                runs=self.runs,
+                report=report,
+                ready=True,
+                announced=str(self.routing.revision),
+            ),
+        )
+
+    def _coverage(self) -> ClassCoverage:
+        return ClassCoverage(share=1.0, by_threshold={"1.00": Coverage(coverage=self.promised, precision=1.0)})
+
+
+def is_counting(status: Status | None) -> datetime | None:
+    """Answer since when a stage counts, None while none does."""
+    trial = None if status is None else status.trial
+    return None if trial is None else trial.stage_started_at

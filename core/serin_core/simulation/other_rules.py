@@ -1,0 +1,158 @@
+"""The same stages under the rules of two other tools, as their sources and documentation state them.
+
+Flagger, commit 15bd6ad (21 July 2026), pkg/controller/scheduler.go lines 431 and 461-462: every analysis that fails
+adds one to `failedChecks`, which is never lowered while the analysis lasts; at `threshold` of them the canary is rolled
+back. Each analysis that passes moves on by one step: a mirrored one (`mirror: true`) first, then `stepWeights`, then
+the promotion. scheduler_metrics.go: the one value of a query is compared with `thresholdRange`; no value is a failed
+check.
+(https://docs.flagger.app/usage/how-it-works)
+
+Argo Rollouts, commit 9f8d111 (17 August 2026), analysis/analysis.go lines 613-680: a metric is Failed once more than
+`failureLimit` (0 by default) measurements have failed, in all; Error once more than `consecutiveErrorLimit` (4) in a
+row gave no value; Successful once `count` measurements are done. A failed analysis aborts the rollout.
+(https://argo-rollouts.readthedocs.io/en/stable/features/analysis/)
+
+Both look at one number a check: here the share of good among the requests since the last check. Both can be given
+analyses of one's own; this is what they do out of the box. Never judged here: durations that their users would choose.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from random import Random
+from typing import Final
+
+from serin_core.counting import Unreadable
+from serin_core.evidence import AtLeast, AtMost, Within
+from serin_core.gates import ActiveGate, active_gates
+from serin_core.gates.definitions import ABOVE_PROMISE, AsPromised, NotWorse
+from serin_core.rollout.steps import ladder
+from serin_core.simulation.playing import Outcome, Setting, Stay
+from serin_core.simulation.traffic import Tap, Traffic
+from serin_core.simulation.watching_stage import Pairs
+from serin_core.status import GateRole
+
+EVERYBODY: Final = 100.0
+
+
+class Measured(Enum):
+    """What one check found."""
+
+    PASSED = auto()
+    FAILED = auto()
+    NOTHING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Flagger:
+    """How many failed checks roll back."""
+
+    threshold: int = 5
+
+    def __str__(self) -> str:
+        return f"Flagger, threshold {self.threshold}"
+
+    def leaves(self, found: Iterator[Measured], failed: int) -> tuple[bool, int, int]:
+        """Answer whether a stage is left for the next, after how many checks, and all that have failed so far."""
+        for checks, one in enumerate(found, 1):
+            if one is Measured.PASSED:
+                return True, checks, failed
+            failed += 1
+            if failed >= self.threshold:
+                return False, checks, failed
+        return False, 0, failed
+
+
+@dataclass(frozen=True, slots=True)
+class Argo:
+    """How many measurements an analysis makes, and how many of them may fail, or give nothing in a row."""
+
+    failure_limit: int = 0
+    count: int = 10
+    error_limit: int = 4
+
+    def __str__(self) -> str:
+        return f"Argo Rollouts, failureLimit {self.failure_limit}, count {self.count}"
+
+    def leaves(self, found: Iterator[Measured], _failed: int) -> tuple[bool, int, int]:
+        """Answer the same; each stage has an analysis of its own, so what failed before is over."""
+        failed = errors = 0
+        for checks, one in enumerate(found, 1):
+            errors = errors + 1 if one is Measured.NOTHING else 0
+            failed += one is Measured.FAILED
+            if failed > self.failure_limit or errors > self.error_limit:
+                return False, checks, 0
+            if checks >= self.count:
+                return True, checks, 0
+        return False, 0, 0
+
+
+Rule = Flagger | Argo
+
+
+def run_through(rule: Rule, stages: int, measure: Callable[[int], Measured]) -> tuple[bool, tuple[int, ...]]:
+    """Answer whether so many stages are passed, and how many checks each took. `measure` is given the stage."""
+    failed, took = 0, []
+    for stage in range(stages):
+        is_left, checks, failed = rule.leaves(_measurements(measure, stage), failed)
+        took.append(checks)
+        if not is_left:
+            return False, tuple(took)
+    return True, tuple(took)
+
+
+def _measurements(measure: Callable[[int], Measured], stage: int) -> Iterator[Measured]:
+    while True:
+        yield measure(stage)
+
+
+def play_by(rule: Rule, setting: Setting, traffic: Traffic, rng: Random) -> Outcome:
+    """Play one rollout by this rule: a mirrored stage, then every step below 100 %, a check every interval."""
+    percents = (0.0, *(step for step in ladder(setting.spec.canary) if step < EVERYBODY))
+    tap = Tap(traffic, rng, first=setting.start, by_request=True)
+    interval = setting.spec.analysis.interval
+    clock = [setting.start]
+    failed: list[str] = []
+
+    def measure(stage: int) -> Measured:
+        tap.begin(percents[stage], clock[0])
+        clock[0] += interval
+        return _measured(setting, percents[stage], tap.read(clock[0]), failed)
+
+    is_promoted, took = run_through(rule, len(percents), measure)
+    stays = tuple(
+        Stay(percent, checks * interval.total_seconds(), checks)
+        for percent, checks in zip(percents, took, strict=False)
+    )
+    return Outcome("Promoted" if is_promoted else "RolledBack", "" if is_promoted else failed[-1], stays)
+
+
+def _measured(setting: Setting, percent: float, found: Pairs | Unreadable, failed: list[str]) -> Measured:
+    if isinstance(found, Unreadable):
+        failed.append("no data")
+        return Measured.NOTHING
+    for gate in active_gates(setting.spec, percent=percent):
+        good, total = found.get(gate.name, (0.0, 0.0))
+        if gate.role is not GateRole.ACTING or gate.name not in found:
+            continue
+        if not total:
+            failed.append("no data")
+            return Measured.NOTHING
+        if not _is_within(good / total, gate, promised_doubt=1 - setting.promised):
+            failed.append(gate.name)
+            return Measured.FAILED
+    return Measured.PASSED
+
+
+def _is_within(rate: float, gate: ActiveGate, *, promised_doubt: float) -> bool:
+    match gate.asked:
+        case AtLeast(p=p):
+            return rate >= p
+        case AtMost(u=u):
+            return rate <= u
+        case Within(low=low, high=high):
+            return low <= rate <= high
+        case AsPromised():
+            return rate <= promised_doubt + ABOVE_PROMISE
+        case NotWorse():
+            return True

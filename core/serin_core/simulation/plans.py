@@ -1,0 +1,81 @@
+"""Many rollouts of one resource: each by its own number, so that any of them can be played anywhere, in any order."""
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final, Protocol
+
+from serin_core.gate_spec import GateName
+from serin_core.gates import active_gates
+from serin_core.rollout.steps import ladder
+from serin_core.simulation.cluster import Cluster
+from serin_core.simulation.other_rules import Argo, Flagger, Rule, play_by
+from serin_core.simulation.playing import Outcome, Setting, first_stage, play
+from serin_core.simulation.recorded import Record, Thinned
+from serin_core.simulation.traffic import Tap, Traffic
+
+OTHERS: Final[tuple[Rule, ...]] = (Flagger(), Argo(), Argo(failure_limit=3))
+
+
+class Plan(Protocol):
+    """What can be played by number."""
+
+    def play(self, number: int) -> Outcome:
+        """Play the rollout of this number: the same outcome whenever it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Rollouts of a resource against described traffic."""
+
+    setting: Setting
+    traffic: Traffic
+    seed: int
+    first: Cluster
+
+    def play(self, number: int) -> Outcome:
+        """Play one."""
+        source = Tap(self.traffic, _random(self.seed, number), first=self.setting.start)
+        return play(self.setting, source, first=self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class ByRule:
+    """The same stages under another tool's rule."""
+
+    setting: Setting
+    traffic: Traffic
+    seed: int
+    rule: Rule
+
+    def play(self, number: int) -> Outcome:
+        """Play one."""
+        return play_by(self.rule, self.setting, self.traffic, _random(self.seed, number))
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Rollouts of a resource against recorded counts."""
+
+    setting: Setting
+    record: Record
+    seed: int
+    first: Cluster
+
+    def play(self, number: int) -> Outcome:
+        """Play one."""
+        source = Thinned(self.record, _random(self.seed, number), first=self.setting.start)
+        return play(self.setting, source, first=self.first)
+
+
+def simulated(setting: Setting, traffic: Traffic, *, seed: int) -> tuple[Simulated, tuple[ByRule, ...]]:
+    """Answer the plan for a resource, and those for the same stages under the rules of others."""
+    percents = (0.0, *ladder(setting.spec.canary))
+    names = {gate.name for percent in percents for gate in active_gates(setting.spec, percent=percent)}
+    # What no gate reads is not drawn.
+    needed = traffic if GateName.PER_CLASS in names else replace(traffic, classes=0)
+    mine = Simulated(setting, needed, seed, first_stage(setting))
+    return mine, tuple(ByRule(setting, replace(needed, classes=0), seed, rule) for rule in OTHERS)
+
+
+def _random(seed: int, number: int) -> Random:
+    return Random(f"{seed}/{number}")  # noqa: S311 - draws that can be repeated, no secrets

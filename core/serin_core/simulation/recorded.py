@@ -1,0 +1,99 @@
+"""Counts that were once made, as a source for a rollout that is played anew.
+
+A record holds cumulative good and total by key at each time. A stage that begins in it counts from what stood there.
+The record is of everybody (a shadow, or 100 %); what is counted on the canary alone is thinned to its share: of each
+step between two entries every request is kept with the chance of that share, which is how a sticky split would have
+drawn it. So a replay is drawn too, from a seed. Where the record has a gap longer than `stale_after`, or ends, there is
+no data. Never invents what was not recorded.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from serin_core.counting import Unreadable
+from serin_core.gate_spec import GateName
+from serin_core.simulation.drawing import binomial
+from serin_core.simulation.watching_stage import Pairs
+
+GAP: Final = Unreadable("Stale", "nothing was recorded")
+_OF_BOTH_ARMS: Final = (GateName.AGREEMENT.value, GateName.FEEDBACK.value, GateName.PER_CLASS.value)
+
+
+class RecordError(ValueError):
+    """What is recorded is no count, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Cumulative counts at one time, in seconds since the record began."""
+
+    at: float
+    counts: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Entries in order of time. Raises RecordError where counts fall, or good exceed all."""
+
+    entries: tuple[Entry, ...]
+    gap: timedelta
+    """Entries farther apart than this are a gap."""
+    own: frozenset[str] = frozenset()
+    """Keys of own gates, which are never thinned."""
+
+    def __post_init__(self) -> None:
+        if not self.entries:
+            raise RecordError("it holds no counts")
+        for before, after in zip(self.entries, self.entries[1:], strict=False):
+            for key, (good, total) in after.counts.items():
+                was_good, was_total = before.counts.get(key, (0.0, 0.0))
+                if good < was_good or total - good < was_total - was_good:
+                    raise RecordError(f"{key} falls from {was_good:g} of {was_total:g} to {good:g} of {total:g}")
+        for key, (good, total) in self.entries[0].counts.items():
+            if not 0 <= good <= total:
+                raise RecordError(f"{key}: {good:g} good of {total:g} is not a count")
+
+    @property
+    def lasts(self) -> timedelta:
+        """Answer how long the record is."""
+        return timedelta(seconds=self.entries[-1].at - self.entries[0].at)
+
+
+class Thinned:
+    """The counts of one replayed rollout."""
+
+    def __init__(self, record: Record, rng: Random, *, first: datetime) -> None:
+        self._record, self._rng, self._first = record, rng, first
+        self._times = [entry.at for entry in record.entries]
+        self.begin(0.0, first)
+
+    def begin(self, percent: float, now: datetime) -> None:
+        """A stage begins: all counts start from zero."""
+        self._share = 1.0 if percent == 0 else percent / 100
+        self._counts: dict[str, tuple[float, float]] = {}
+        self._place = self._at(now)
+
+    def read(self, now: datetime) -> Pairs | Unreadable:
+        """Answer what had been counted by now."""
+        place = self._at(now)
+        for at in range(self._place + 1, place + 1):
+            self._take(self._record.entries[at - 1], self._record.entries[at])
+        self._place = max(place, self._place)
+        age = (now - self._first).total_seconds() + self._times[0] - self._times[place]
+        return GAP if age > self._record.gap.total_seconds() else dict(self._counts)
+
+    def _at(self, now: datetime) -> int:
+        return max(bisect_right(self._times, (now - self._first).total_seconds() + self._times[0]) - 1, 0)
+
+    def _take(self, before: Entry, after: Entry) -> None:
+        for key, (good, total) in after.counts.items():
+            was_good, was_total = before.counts.get(key, (0.0, 0.0))
+            more, bad = good - was_good, (total - good) - (was_total - was_good)
+            if self._share < 1 and key.partition("/")[0] not in _OF_BOTH_ARMS and key not in self._record.own:
+                more, bad = (binomial(round(one), self._share, self._rng) for one in (more, bad))
+            s, n = self._counts.get(key, (0.0, 0.0))
+            self._counts[key] = (s + more, n + more + bad)

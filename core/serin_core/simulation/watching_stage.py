@@ -1,0 +1,230 @@
+"""All gates of one stage, look by look: whether the next look must be made. See watching.py for the proof.
+
+Never decides: `must_be_looked_at` may say yes too often, never no too often.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from math import exp, inf, log
+from typing import Final
+
+from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Counts, Side, Verdict, Within, judge
+from serin_core.evidence.two_arms import TwoArms, observe
+from serin_core.gate_spec import GateName
+from serin_core.gates import ActiveGate, active_gates, alpha_fail
+from serin_core.gates.definitions import ABOVE_PROMISE, AsPromised, NotWorse
+from serin_core.resource import SuggestionModelSpec
+from serin_core.rollout.steps import soak_of
+from serin_core.simulation.watching import RateWatch
+from serin_core.status import GateMemory, GateRole
+
+Pairs = Mapping[str, tuple[float, float]]
+"""Good and total since the stage began, by key of `Tallies`; own gates by their name."""
+_SLACK: Final = 1e-6
+
+
+@lru_cache(maxsize=4096)
+def _gain(side: Side, limit: float, canary: tuple[int, int], control: tuple[int, int]) -> tuple[float, ...]:
+    """Answer what one check adds to the log ratios of two arms; counts are (good, total)."""
+    return observe(TwoArms(limit, side), Counts(*canary), Counts(*control)).log_ratios
+
+
+@dataclass(slots=True)
+class ArmsWatch:
+    """The feedback gate: canary against control, check by check."""
+
+    limit: float
+    alphas: Alphas
+    harm: list[float] = field(default_factory=list)
+    harmless: list[float] = field(default_factory=list)
+    """Summed up to `summed`: nobody asks for it before a Pass can matter."""
+    summed: int = 0
+    gains: list[tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=list)
+    """What each check brought, canary and control."""
+    seen: tuple[int, int, int, int] = (0, 0, 0, 0)
+    before: tuple[tuple[int, int, int, int], tuple[float, ...], int] = ((0, 0, 0, 0), (), 0)
+
+    def see(self, canary: tuple[float, float] | None, control: tuple[float, float] | None) -> None:
+        """Take in one look. The sums are those of gates/arms.py, up to rounding."""
+        self.before = (self.seen, tuple(self.harm), len(self.gains))
+        if canary is None or control is None:
+            return
+        now = (round(canary[0]), round(canary[1]), round(control[0]), round(control[1]))
+        gained = (now[0] - self.seen[0], now[1] - self.seen[1])
+        other = (now[2] - self.seen[2], now[3] - self.seen[3])
+        if not gained[1] + other[1]:
+            return
+        self.seen = now
+        self.gains.append((gained, other))
+        self.harm = _add(self.harm, _gain(Side.ABOVE, 1.0, gained, other))
+
+    def fails(self) -> bool:
+        """Tell whether the gate may Fail at the last look."""
+        return bool(self.harm) and _log_mean(self.harm) >= -log(self.alphas.rollback) - _SLACK
+
+    def passes(self) -> bool:
+        """Tell whether the gate may Pass at the last look."""
+        self._sum_up_to(len(self.gains))
+        return bool(self.harmless) and _log_mean(self.harmless) >= -log(self.alphas.promote) - _SLACK
+
+    def memory(self, bound: str) -> GateMemory:
+        """Answer what the gate remembered before the last look."""
+        (good, total, control_good, control_total), harm, checks = self.before
+        self._sum_up_to(checks)
+        harmless = self.harmless
+        if self.summed > checks:
+            harmless = [] if not checks else [a - b for a, b in zip(harmless, self._harmless(checks), strict=True)]
+        return GateMemory(
+            bound=bound,
+            good=good,
+            total=total,
+            control_good=control_good,
+            control_total=control_total,
+            checks=checks,
+            log_ratios=harm,
+            log_ratios_below=tuple(harmless),
+        )
+
+    def _sum_up_to(self, checks: int) -> None:
+        while self.summed < checks:
+            self.harmless = _add(self.harmless, self._harmless(self.summed))
+            self.summed += 1
+
+    def _harmless(self, check: int) -> tuple[float, ...]:
+        return _gain(Side.BELOW, self.limit, *self.gains[check])
+
+
+@dataclass(slots=True)
+class ClassesWatch:
+    """The gate by class: every class by all its counts."""
+
+    bound: Bound
+    alphas: Alphas
+    classes: dict[str, Counts] = field(default_factory=dict)
+
+    def see(self, found: Mapping[str, tuple[float, float]]) -> None:
+        """Take in one look."""
+        self.classes = {label: Counts(*pair) for label, pair in found.items()}
+
+    def verdicts(self) -> list[Verdict]:
+        """Answer the verdict of every class with traffic."""
+        if not self.classes:
+            return []
+        alphas = Alphas(promote=self.alphas.promote, rollback=self.alphas.rollback / len(self.classes))
+        return [judge(counts, self.bound, alphas) for counts in self.classes.values() if counts.total]
+
+
+Watch = RateWatch | ArmsWatch | ClassesWatch
+
+
+@dataclass(slots=True)
+class StageWatch:
+    """One stage from its beginning. `memory` and `must_be_looked_at` speak of the last look that was seen."""
+
+    spec: SuggestionModelSpec
+    percent: float
+    began: datetime
+    promised_doubt: float
+    gates: tuple[ActiveGate, ...] = ()
+    watches: dict[str, Watch] = field(default_factory=dict)
+    waits_for: str = ""
+    """The acting gate that did not Pass when last asked."""
+    has_seen: bool = False
+
+    def __post_init__(self) -> None:
+        alphas = Alphas(promote=self.spec.analysis.alpha_promote, rollback=alpha_fail(self.spec))
+        self.gates = active_gates(self.spec, percent=self.percent)
+        for gate in self.gates:
+            self.watches[gate.name] = self._watch(gate, alphas)
+
+    def see(self, found: Pairs, now: datetime) -> None:
+        """Take in one look at counts."""
+        self.has_seen = True
+        for gate in self.gates:
+            if now < self.began + gate.initial_delay:
+                continue
+            match self.watches[gate.name]:
+                case RateWatch() as watch:
+                    watch.see(found.get(gate.name))
+                case ArmsWatch() as watch:
+                    watch.see(*(found.get(f"{gate.name}/{arm}") for arm in ("canary", "control")))
+                case ClassesWatch() as watch:
+                    prefix = f"{gate.name}/"
+                    watch.see({key: pair for key, pair in found.items() if key.startswith(prefix)})
+
+    def memory(self) -> dict[str, GateMemory]:
+        """Answer what every gate remembered before the last look."""
+        kept = {}
+        for gate in self.gates:
+            match self.watches[gate.name]:
+                case RateWatch() as watch:
+                    kept[gate.name] = watch.memory(str(gate.asked))
+                case ArmsWatch() as watch:
+                    kept[gate.name] = watch.memory(str(gate.asked))
+                case ClassesWatch():
+                    kept[gate.name] = GateMemory(bound=str(gate.asked))
+        return kept
+
+    def must_be_looked_at(self, now: datetime) -> bool:
+        """Tell whether this look, of which all is seen, may move the rollout."""
+        analysis = self.spec.analysis
+        if now - self.began >= analysis.max_duration:
+            return True
+        judged = [gate for gate in self.gates if now >= self.began + gate.initial_delay]
+        if any(self._fails(gate) for gate in judged if gate.role is not GateRole.DRY_RUN):
+            return True
+        if now - self.began < soak_of(self.spec.canary, percent=self.percent):
+            return False
+        acting = [gate for gate in self.gates if gate.role is GateRole.ACTING]
+        acting.sort(key=lambda gate: gate.name != self.waits_for)
+        for gate in acting:
+            if gate not in judged or not self._passes(gate):
+                self.waits_for = gate.name
+                return False
+        return True
+
+    def _fails(self, gate: ActiveGate) -> bool:
+        match self.watches[gate.name]:
+            case ClassesWatch() as watch:
+                return Verdict.FAIL in watch.verdicts()
+            case watch:
+                return watch.fails()
+
+    def _passes(self, gate: ActiveGate) -> bool:
+        match self.watches[gate.name]:
+            case ClassesWatch() as watch:
+                verdicts = watch.verdicts()
+                return bool(verdicts) and set(verdicts) == {Verdict.PASS}
+            case watch:
+                return watch.passes()
+
+    def _watch(self, gate: ActiveGate, alphas: Alphas) -> Watch:
+        delay = bool(gate.initial_delay)
+        match gate.asked:
+            case NotWorse(odds_ratio=limit):
+                return ArmsWatch(limit, alphas)
+            case AsPromised(margin=margin):
+                most = AtMost(min(self.promised_doubt + ABOVE_PROMISE, 1.0), margin)
+                return RateWatch(most, alphas, gate.design_effect, has_delay=delay)
+            case AtLeast() | AtMost() | Within() as bound:
+                if gate.name == GateName.PER_CLASS:
+                    return ClassesWatch(bound, alphas)
+                return RateWatch(bound, alphas, gate.design_effect, has_delay=delay)
+
+
+def next_look(spec: SuggestionModelSpec, *, percent: float, began: datetime, now: datetime) -> timedelta:
+    """Answer when decide would look again at a stage that goes on: at the interval, or when the soak ends."""
+    left = soak_of(spec.canary, percent=percent) - (now - began)
+    interval = spec.analysis.interval
+    return min(interval, max(left, timedelta(milliseconds=100))) if left > timedelta() else interval
+
+
+def _add(sums: list[float], gain: tuple[float, ...]) -> list[float]:
+    return [one + more for one, more in zip(sums, gain, strict=True)] if sums else list(gain)
+
+
+def _log_mean(values: list[float]) -> float:
+    greatest = max(values, default=-inf)
+    return greatest + log(sum(exp(value - greatest) for value in values) / len(values))
