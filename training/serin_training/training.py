@@ -130,6 +130,7 @@ class _Training:
         split, seed = self.split, self.wish.seed
         encoder, lesson, places = self._encode(np.arange(len(split.fit)), "linear model")
         scored = linear.score_by_older_rows(lesson, self._fit_all, counting(self.tell, "older models", "parts"))
+        self.tell(Finished("older models", f"{len(scored.places)} rows scored, each by a model of rows before it"))
         # Trees learn from the newest of these rows only; no numbers are made for others.
         numbers = np.array([encoder.numbers(split.fit[at].transaction) for at in places[scored.places].tolist()])
         grown = self.engine.grow(

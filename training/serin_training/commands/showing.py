@@ -36,39 +36,51 @@ def _lines() -> Tell:
 def _bars() -> Iterator[Tell]:
     # It takes a while to import; only a terminal needs it.
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
     from rich.progress import Progress as Bars  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description:<20}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}  {task.fields[rate]}"),
+        TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("{task.fields[left]}"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
+    # What goes to stdout is a result: it must not end up among the bars, which are on stderr.
+    bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False)
+    tasks: dict[str, TaskID] = {}
 
-        def tell(told: Progress | Finished) -> None:
-            if isinstance(told, Finished):
-                if told.phase in tasks:
-                    bars.remove_task(tasks.pop(told.phase))
-                bars.console.print(f"{told.phase}: {told.text}", highlight=False)
-                return
-            if told.phase not in tasks:
-                tasks[told.phase] = bars.add_task(told.phase, unit=told.unit, rate="")
-            task = tasks[told.phase]
-            speed = bars.tasks[bars.task_ids.index(task)].speed
-            rate = f"{speed:,.0f}/s" if speed else ""
-            bars.update(task, completed=told.done, total=told.of or None, rate=rate)
+    def tell(told: Progress | Finished) -> None:
+        if isinstance(told, Finished):
+            if told.phase in tasks:
+                bars.remove_task(tasks.pop(told.phase))
+            if not tasks:
+                # Without a bar to draw it would draw an empty line, again and again.
+                bars.stop()
+            bars.console.print(f"{told.phase}: {told.text}", highlight=False, markup=False)
+            return
+        if told.phase not in tasks:
+            tasks[told.phase] = bars.add_task(told.phase, total=None, count="", left="")
+            bars.start()
+        task = tasks[told.phase]
+        speed = bars.tasks[bars.task_ids.index(task)].speed
+        total = told.of if told.of > 1 else None
+        # Without a total the bar moves to and fro: it would only stand still.
+        left = "" if total is None else "left"
+        bars.update(task, completed=told.done, total=total, count=count(told, speed), left=left)
 
+    try:
         yield tell
+    finally:
+        bars.stop()
+
+
+def count(told: Progress, speed: float | None) -> str:
+    """Answer how much is done, of how much, how fast; nothing of a phase of one piece."""
+    if told.of == 1:
+        return ""
+    done = f"{told.done:,}/{told.of:,} {told.unit}" if told.of else f"{told.done:,} {told.unit}"
+    if not speed:
+        return done
+    return f"{done}  {speed:,.0f}/s" if speed >= 10 else f"{done}  {speed:.1f}/s"  # noqa: PLR2004 - of two digits
