@@ -1,8 +1,8 @@
 """A run's trees, asked through LightGBM's C API: one row, one thread, nothing allocated on the way.
 
 Rows that the trees cannot tell apart are answered from memory: a first number counts only by the split points that it
-lies between, so the next split point stands for it, and each comparison comes out the same. The other numbers have few
-values by themselves. What is remembered is what the trees answered, bit for bit.
+lies between, so the middle between them stands for it, and each comparison comes out the same. The other numbers have
+few values by themselves. What is remembered is what the trees answered, bit for bit.
 
 `LGBM_BoosterPredictForMatSingleRowFast` and the scratch buffers here are not re-entrant: one thread at a time.
 """
@@ -13,6 +13,7 @@ import weakref
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 from typing import Any, Final
@@ -21,6 +22,8 @@ import lightgbm
 
 REMEMBERED: Final = 8192
 """So many different rows are kept with their answer: at 12 classes about 6 MB once it is full."""
+_DOUBTFUL: Final = 1e-9
+"""Relative: LightGBM reads the text of a split point to within a few units in the last place."""
 _RAW_SCORE: Final = 1
 _FLOAT64: Final = 1
 _CATEGORICAL: Final = 1
@@ -40,12 +43,25 @@ class FastTrees:
         """Read LightGBM's text format. Raises TreesError."""
         walk = _Walk(model, classes=classes, numbers=numbers)
         self._splits = _first_splits(model)
+        self._middles = _middles(self._splits)
         self._remembered = lru_cache(REMEMBERED)(walk)
 
     def corrections(self, numbers: Sequence[float]) -> tuple[float, ...]:
         """Answer what the trees add, one number a class: from memory, where they have answered such a row before."""
         first, *others = numbers
-        return self._remembered(_next(self._splits, first), *others)
+        return self._remembered(self._stand_in(first), *others)
+
+    def _stand_in(self, number: float) -> float:
+        """Answer the number that stands for all between the same two split points.
+
+        A number that lies as near to a split point as LightGBM's own reading of its text may be off stands for itself.
+        """
+        place = bisect_left(self._splits, number)
+        for split in self._splits[max(place - 1, 0) : place + 1]:
+            # Turned round, so that NaN stands for itself as well.
+            if not abs(number - split) > _DOUBTFUL * abs(split):
+                return number
+        return self._middles[place] if self._middles else number
 
 
 class _Walk:
@@ -86,12 +102,12 @@ class _Walk:
         return self._read(self._out)
 
 
-def _next(splits: Sequence[float], number: float) -> float:
-    """Answer the split point at or above a number: `number <= split` holds for the very same splits. NaN stays NaN."""
-    if not splits or math.isnan(number):
-        return number
-    place = bisect_left(splits, number)
-    return splits[place] if place < len(splits) else math.inf
+def _middles(splits: Sequence[float]) -> tuple[float, ...]:
+    """Answer a number of each stretch that the split points make, from before the first to after the last."""
+    if not splits:
+        return ()
+    between = (low + (high - low) / 2 for low, high in pairwise(splits))
+    return (-math.inf, *between, math.inf)
 
 
 def _first_splits(model: str) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ import weakref
 import lightgbm
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serin_server.trees import FastTrees, TreesError
@@ -43,6 +43,7 @@ def test_rows_beside_a_split_are_told_apart_and_rows_between_two_are_answered_al
         assert list(trees.corrections(row)) == booster.predict(np.array([row]), raw_score=True)[0].tolist()
 
 
+@example([-2.97190711941581e-27, -2.97190711941581e-27, -1.3542319536209106, -0.4876788854598999, 0.0])
 @given(st.lists(st.floats(width=32, min_value=-3, max_value=3), min_size=5, max_size=5))
 def test_what_is_remembered_is_what_the_trees_answer(booster, row):
     trees = FastTrees(booster.model_to_string(), classes=3, numbers=5)

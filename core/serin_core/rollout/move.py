@@ -24,7 +24,7 @@ class Move:
 
 def source_of(spec: SuggestionModelSpec) -> str:
     """Answer a hash of where runs are read from: a change of it starts a trial over."""
-    return hashlib.sha256(spec.registry.model_dump_json().encode()).hexdigest()[:12]
+    return hashlib.sha256(spec.registry.model_dump_json(exclude_none=True).encode()).hexdigest()[:12]
 
 
 COUNT_ANEW = {"stage": None, "stage_started_at": None, "soaked": 0.0, "soaking_since": None, "proven_at": None}
