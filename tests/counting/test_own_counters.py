@@ -258,6 +258,14 @@ def test_good_ones_that_have_ended_while_all_goes_on_are_stale_and_not_a_fail(pr
     assert look(rollout, prometheus).reason == "Stale"
 
 
+def test_samples_of_the_future_are_not_counted_before_their_time(prometheus, rollout, now):
+    shop = Shop(prometheus, rollout).sells(every(30, since=now - HOUR, until=now))
+    before = gained(shop)
+    shop.sells([now + 5 * MINUTE])
+    assert look(rollout, prometheus, keep=True) == before
+    assert look(rollout, prometheus) == before
+
+
 def test_two_replicas_that_scrape_at_different_times_never_mix_in_one_count(prometheus, second, in_turn, rollout, now):
     """Everything sold is good: a good count of one replica and a total of the other would say something else."""
     rollout.url = in_turn
