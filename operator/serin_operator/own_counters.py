@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -35,13 +35,18 @@ _Found = list[Samples] | Unreadable
 
 @dataclass(frozen=True, slots=True)
 class OwnReader:
-    """Reads own gates of one resource in one pass. `at` is the present Unix time of Prometheus, `now` our own."""
+    """Reads own gates of one resource in one pass, and is not used for another.
+
+    `at` is the present Unix time of Prometheus, `now` our own.
+    """
 
     metrics: Metrics
     endpoint: str
     asked: Asked
     at: float
     now: datetime
+    _asked_for: dict[tuple[str, int], asyncio.Task[_Found]] = field(default_factory=dict, compare=False, repr=False)
+    """Gates often share their total: what was asked for in this pass is not asked for again."""
 
     async def read(self, gates: Iterable[MetricGate]) -> dict[str, OwnCounts | Unreadable]:
         """Answer what each own gate has counted since the stage began, by `own_key`."""
@@ -91,7 +96,11 @@ class OwnReader:
         return buckets, [one for one in found if "le" not in one.labels]
 
     async def _samples(self, selector: str, back: int) -> _Found:
-        return await self.metrics.read_samples(self.endpoint, f"{selector}[{back}s]", self.at - SETTLED)
+        wanted = (selector, back)
+        if wanted not in self._asked_for:
+            asking = self.metrics.read_samples(self.endpoint, f"{selector}[{back}s]", self.at - SETTLED)
+            self._asked_for[wanted] = asyncio.create_task(asking)
+        return await self._asked_for[wanted]
 
     async def _count(
         self, selector: str, samples: tuple[Samples, ...], kept: Kept | None, began: float
