@@ -149,7 +149,7 @@ _NO_MORE: Final = ',le=~"0[.]1|",agree!="None"'
 """Matchers that leave out what no gate reads: half of all series. A label that is not there is "", and matches."""
 _BOTH_ARMS: Final = frozenset({GateName.AGREEMENT, GateName.FEEDBACK, GateName.PER_CLASS})
 _COUNTS_USERS: Final = frozenset({GateName.AGREEMENT.value})
-_LABELS: Final = (names.SERIES_ARM, "available", "agree", "accepted", "le", "outcome", "class")
+_LABELS: Final = (names.SERIES_PROCESS, names.SERIES_ARM, "available", "agree", "accepted", "le", "outcome", "class")
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
 _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")
 CLOCK_BEHIND: Final = Unreadable(
@@ -234,21 +234,24 @@ def tally(
     found = tuple(series)
     if not asked.is_young(now) and not any(FRESH in one.labels for one in found):
         return _STALE
-    values: dict[tuple[str, ...], float] = {}
+    newest: dict[tuple[str, ...], Series] = {}
     for one in found:
         if FRESH in one.labels or NOW in one.labels:
             continue
         if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
             return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")
-        labels = one.labels
-        identity = (one.name, labels.get(names.SERIES_PROCESS, ""), *(labels.get(label, "") for label in _LABELS))
-        values[identity] = max(one.value, values.get(identity, 0.0))
+        identity = (one.name, *(one.labels.get(label, "") for label in _LABELS))
+        if identity not in newest or one.value > newest[identity].value:
+            newest[identity] = one
+    by_metric: dict[str, list[Series]] = {}
+    for one in newest.values():
+        by_metric.setdefault(one.name, []).append(one)
     former = Checkpoint(at=now) if asked.checkpoint is None else asked.checkpoint
     by_key: dict[str, ByProcess | Unreadable] = {}
     beside: dict[str, ByProcess] = {}
     for gate in asked.gates:
         arm = None if asked.percent == 0 or gate in _BOTH_ARMS else names.ARM_CANARY
-        counts, missing = _gate(gate, values, arm=arm, kept=former.counts)
+        counts, missing = _gate(gate, by_metric, arm=arm, kept=former.counts)
         if missing:
             by_key[gate.value] = _is_missing(gate, sorted(missing))
             beside |= counts
@@ -260,22 +263,24 @@ def tally(
 
 
 def _gate(
-    gate: GateName, values: Mapping[tuple[str, ...], float], *, arm: str | None, kept: Mapping[str, ByProcess]
+    gate: GateName, series: Mapping[str, list[Series]], *, arm: str | None, kept: Mapping[str, ByProcess]
 ) -> tuple[Mapping[str, ByProcess], set[str]]:
     """Answer the counts by key, and which metrics are missing of some process: that one is then not counted."""
     seen: dict[str, dict[str, list[float]]] = {}
     metrics: dict[str, set[str]] = {}
-    for (name, process, *own), value in values.items():
-        labels = dict(zip(_LABELS, own, strict=True))
-        if arm is not None and labels[names.SERIES_ARM] != arm:
-            continue
-        for term in _TERMS[gate]:
-            if term.metric == name and (not term.label or labels[term.label] == term.value):
-                metrics.setdefault(process, set()).add(term.metric)
-                key = f"{gate.value}/{labels[term.part]}" if term.part else gate.value
-                counts = seen.setdefault(key, {}).setdefault(process, [0.0, 0.0])
-                counts[0] += term.good * value
-                counts[1] += term.total * value
+    for term in _TERMS[gate]:
+        for one in series.get(term.metric, ()):
+            labels = one.labels
+            if arm is not None and labels.get(names.SERIES_ARM) != arm:
+                continue
+            if term.label and labels.get(term.label) != term.value:
+                continue
+            process = labels.get(names.SERIES_PROCESS, "")
+            metrics.setdefault(process, set()).add(term.metric)
+            key = f"{gate.value}/{labels.get(term.part, '')}" if term.part else gate.value
+            counts = seen.setdefault(key, {}).setdefault(process, [0.0, 0.0])
+            counts[0] += term.good * one.value
+            counts[1] += term.total * one.value
     wanted = {term.metric for term in _TERMS[gate]}
     halves = {process for process, found in metrics.items() if wanted - found}
     whole = {key: {one: counts for one, counts in of.items() if one not in halves} for key, of in seen.items()}
