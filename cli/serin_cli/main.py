@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from serin_cli import offline, verbs
+from serin_cli import offline, replay, simulate, verbs
 
 GROUP = "serin.commands"
 EXTRAS = {
@@ -43,6 +43,8 @@ def build() -> typer.Typer:
 
     app.add_typer(verbs.app)
     app.add_typer(offline.app)
+    app.add_typer(simulate.app)
+    app.add_typer(replay.app)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             app.add_typer(point.load())
