@@ -119,7 +119,7 @@ class Postgres:
                 event.stage,
                 event.arm.value,
                 event.label,
-                None if feedback.outcome is None else feedback.outcome.value,
+                feedback.outcome.value,
                 feedback.label,
                 as_signed(event.user),
             )

@@ -94,7 +94,7 @@ class Sqlite:
             event.stage,
             event.arm.value,
             event.label,
-            None if feedback.outcome is None else feedback.outcome.value,
+            feedback.outcome.value,
             feedback.label,
             as_signed(event.user),
         )

@@ -34,8 +34,7 @@ class Feedback:
     event: Event
     at: int
     """When it was said, Unix time in milliseconds."""
-    outcome: Outcome | None
-    """None: nothing had been suggested, so there was nothing to accept."""
+    outcome: Outcome
     label: str
     """The class that the user holds for right, "" if only the suggestion was rejected."""
 

@@ -85,8 +85,16 @@ def test_a_file_that_is_not_what_the_manifest_says_is_not_opened(
     )
 
 
-@pytest.mark.parametrize("name", SERVING)
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+# A flipped bit of a weight is left out: another weight is another model, and only its digest tells.
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        pytest.param(name, damage, id=f"{name}, {how}")
+        for name in SERVING
+        for how, damage in DAMAGE.items()
+        if (name, how) != (WEIGHTS, "flipped in the middle")
+    ],
+)
 def test_a_damaged_file_whose_hash_stands_in_the_manifest_is_refused_by_what_it_holds(
     registry: Path,
     write: Write,
@@ -94,10 +102,7 @@ def test_a_damaged_file_whose_hash_stands_in_the_manifest_is_refused_by_what_it_
     name: str,
     damage: Callable[[bytes], bytes],
 ) -> None:
-    content = damage(files[name])
-    if name == WEIGHTS and len(content) == len(files[name]) and content.startswith(b"\x93NUMPY"):
-        pytest.skip("another weight of another word is another model: only its digest tells")
-    refusal(registry, write({**files, name: content}))
+    refusal(registry, write({**files, name: damage(files[name])}))
     assert not BOMB.exists()
 
 

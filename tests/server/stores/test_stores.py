@@ -49,7 +49,7 @@ async def test_a_transaction_that_is_sent_again_replaces_the_old_one(keeping: St
 async def test_only_the_first_feedback_on_an_answer_is_kept(any_store: Store) -> None:
     assert await any_store.record(feedback())
     assert not await any_store.record(feedback(outcome=Outcome.REJECTED))
-    assert await any_store.record(feedback("another", outcome=None))
+    assert await any_store.record(feedback("another", outcome=Outcome.REJECTED))
 
 
 async def test_of_two_at_once_exactly_one_is_the_first(any_store: Store) -> None:
