@@ -1,6 +1,7 @@
 """A rollout of the model world whose counts come over HTTP: its own decide, the operator's Gatherer and client."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -37,6 +38,8 @@ class Watched(World):
         nothing = cast("Any", None)
         self._gatherer = Gatherer(cluster=nothing, metrics=self.metrics, pods=nothing, server=nothing)
         self._is_watched = False
+        self.reading_took = 0.0
+        """Seconds of CPU."""
         self.uid = uid
         self.registry = {RUN: "sha256:" + "a" * 64}
         self.settle(until=lambda _: self._is_in_the_canary())
@@ -77,7 +80,10 @@ class Watched(World):
     def _reading(self, resource: Resource) -> Reading:
         if not self._is_watched:
             return super()._reading(resource)
-        return self.loop.run_until_complete(self._gatherer._read(resource, self.now))
+        began = time.process_time()
+        reading = self.loop.run_until_complete(self._gatherer._read(resource, self.now))
+        self.reading_took += time.process_time() - began
+        return reading
 
     def look(self, *, seconds: float = 5) -> Decision:
         """Let time pass, and look once; what is decided is written."""
