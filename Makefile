@@ -102,6 +102,10 @@ ml-smoke: .venv/.complete ## all of it, in seven lines
 bench-learning: .venv/.complete ## quality and cost of a run on the CSV files in DATA=folder, beside a baseline
 	@$(BIN)/python benchmarks/learning.py --data $(or $(DATA),$(error name a folder of CSV files with DATA=)) $(if $(PARTS),--parts $(PARTS))
 
+.PHONY: bench-gates
+bench-gates: .venv/.complete ## what the gates promise beside other rules, and their cost; writes benchmarks/gates.md and .json
+	@$(BIN)/python benchmarks/gates.py --markdown benchmarks/gates.md --json benchmarks/gates.json
+
 .PHONY: clean
 clean: ## remove the environment and what tests leave
 	rm -rf .venv .moto .ml .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

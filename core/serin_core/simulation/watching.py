@@ -16,6 +16,7 @@ have evidence of at most e^(c (max D since k - D)). So while
 no check can Fail. Never decides: where a verdict may be reached the look itself is made, by `decide`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp, inf, log
 from typing import Final
@@ -159,34 +160,36 @@ class RateWatch:
         if walk.is_settled(d):
             return False
         numbers = SCHEDULES[self.first_is_empty].after(self.before[0])
-        starts = [(one, *self._pair(*self.seen[one - 1])) for one in numbers]
-        log_sum = _bound(starts, counts, walk)
+        if self.zero is None and self.design_effect == 1:
+            starts = [self.seen[one - 1] for one in numbers]
+        else:
+            starts = [self._pair(*self.seen[one - 1]) for one in numbers]
+        log_sum = _bound(numbers, starts, counts, walk)
         if log_sum < walk.claim.limit - _SLACK:
             walk.settle(log_sum=log_sum, d=d, check=self.checks)
             return False
-        return late_harm.reaches([Start(one, Counts(s, n)) for one, s, n in starts], counts, walk.claim)
+        all_starts = [Start(one, Counts(*pair)) for one, pair in zip(numbers, starts, strict=True)]
+        return late_harm.reaches(all_starts, counts, walk.claim)
 
     def _pair(self, good: float, total: float) -> tuple[float, float]:
-        if self.zero is None and self.design_effect == 1:
-            return good, total
         counts = self._since(good, total)
         return counts.good, counts.total
 
 
-def _bound(starts: list[tuple[int, float, float]], counts: Counts, walk: Walk) -> float:
+def _bound(numbers: Sequence[int], starts: Sequence[tuple[float, float]], counts: Counts, walk: Walk) -> float:
     """Answer ln of the sum over starts of e^(n KL) / (j (j + 1)), no less than the mixture's evidence."""
     below = walk.claim.side is Side.BELOW
     p = walk.claim.p if below else 1 - walk.claim.p
     q = 1 - p
-    hits, misses = (counts.good, counts.total - counts.good) if below else (counts.total - counts.good, counts.good)
+    now_good, now_total = counts.good, counts.total
     whole = 0.0
-    for number, good, total in starts:
-        s, f = (hits - good, misses - (total - good)) if below else (hits - (total - good), misses - good)
-        n = s + f
-        weight = 1 / (number * (number + 1))
-        if n <= 0 or s >= n * p:
-            whole += weight
+    for number, (good, total) in zip(numbers, starts, strict=True):
+        n = now_total - total
+        s = now_good - good if below else n - (now_good - good)
+        if s >= n * p:
+            whole += 1 / (number * (number + 1))
             continue
+        f = n - s
         far = f * log(f / (n * q)) + (s * log(s / (n * p)) if s > 0 else 0.0)
-        whole += weight * exp(min(far, _MOST))
+        whole += exp(min(far, _MOST)) / (number * (number + 1))
     return log(whole) if whole > 0 else -inf
