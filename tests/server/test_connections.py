@@ -15,7 +15,7 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: pod\r\nContent-Length: 4\r\n\r\nbody"
 
 
 class Hasty(BoundedProtocol):
-    read_seconds = 0.2
+    read_seconds = 0.4
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -45,6 +45,9 @@ async def port() -> AsyncIterator[int]:
     await serving
 
 
+CUT_OFF = b"cut off"
+
+
 async def send(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
     """Answer all that came back until the server closed; at most 3 s."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -57,6 +60,9 @@ async def send(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
             await asyncio.sleep(pause)
         try:
             return await received
+        except ConnectionResetError:
+            # A byte that arrives after the answer resets the connection, and the kernel drops the answer with it.
+            return CUT_OFF
         finally:
             writer.close()
 
@@ -83,7 +89,8 @@ async def test_a_request_that_stops_halfway_is_answered_408_and_closed(port: int
 
 async def test_a_byte_now_and_then_does_not_win_time(port: int) -> None:
     pieces = [bytes([byte]) for byte in REQUEST[:20]]
-    assert detail(await send(port, *pieces, pause=0.02))[0] == 408
+    answer = await send(port, *pieces, pause=0.05)
+    assert answer == CUT_OFF or detail(answer)[0] == 408
 
 
 async def test_a_connection_that_never_says_anything_is_closed(port: int) -> None:
