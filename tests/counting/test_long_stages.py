@@ -185,3 +185,25 @@ def test_pods_that_nobody_scrapes_any_more_are_stale_and_counted_again_when_they
     )
     prometheus.write(live(servers[1:], [now]))
     assert isinstance(assert_exact(rollout, servers), Tallies)
+
+
+def test_a_metric_of_serins_own_that_is_renamed_is_missing_and_the_other_gates_count_on(prometheus, uid, now):
+    rollout = begin(prometheus, uid, ago=HOUR, now=now)
+    server = Server(uid, "p")
+    prometheus.write(live([server], every(30, since=now - HOUR, until=now - 10 * MINUTE)))
+    before = rollout.wanted(truth([server], canary=True))
+    kept = {key: {"p": ProcessCounts(good=one.good, total=one.total)} for key, one in before.items()}
+    rollout.checkpoint = Checkpoint(at=datetime.fromtimestamp(now - 5 * MINUTE, UTC), counts=kept)
+    found = live([server], every(30, since=now - 9 * MINUTE, until=now))
+    renamed = {
+        tuple((key, value.replace(names.FAILURES, "failures")) for key, value in labels): samples
+        for labels, samples in found.items()
+    }
+    prometheus.write(renamed)
+    counts = rollout.counts(rollout.look(keep=True))
+    for key, wanted in rollout.wanted(truth([server], canary=True)).items():
+        if key in ("errors", "lowConfidence"):
+            assert counts[key].reason == "SeriesMissing"
+        else:
+            assert counts[key] == wanted
+    assert rollout.checkpoint.counts["errors"] == kept["errors"]
