@@ -29,13 +29,17 @@ _LEAST_PASSES: Final = 6
 MOST_OLDER: Final = 500_000
 """So many older rows are enough to score newer ones by."""
 _ALPHA: Final = 3e-6
-"""The strength of the penalty on 17,000 rows and more."""
-_ALPHA_ROWS: Final = 0.05
-"""The same on fewer rows, times the rows."""
+"""The strength of the penalty."""
 FEW_ROWS: Final = 100_000
-"""On fewer rows than these a rare word counts for more, as in TF-IDF; on more it makes new merchants worse."""
+"""A lesson of fewer rows is learned in another way: rare words count for more, as in TF-IDF, the penalty is stronger,
+and the weights are the mean of the later half of the passes: where a single pass ends is a matter of luck."""
 _RARITY: Final = 0.2
-"""Brings the usual rarity of a word to about 1, so that the same penalty fits."""
+"""Brings the usual rarity of a word to about 1, so that the penalty fits."""
+_PASSES_OF_FEW: Final = 24
+_ALPHA_OF_FEW: Final = 1.5e-5
+"""The strength of the penalty on 48,000 rows and fewer."""
+_ALPHA_OF_FEW_ROWS: Final = 0.72
+"""The same on more rows, times the rows."""
 _PARTS: Final = 7
 """So many parts of equal size in time; the first two only teach."""
 _ONLY_TEACH: Final = 2
@@ -103,7 +107,7 @@ class Linear:
 def fit_linear(lesson: Lesson, *, seed: int) -> Linear:
     """Fit on rows of at least one class."""
     present = np.unique(lesson.labels)
-    rows, words = lesson.matrix.shape
+    words = lesson.matrix.shape[1]
     fitted = Linear(np.zeros((words, lesson.classes)), np.full(lesson.classes, _NEVER))
     if len(present) == 1:
         fitted.bias[present] = -_NEVER
@@ -111,19 +115,28 @@ def fit_linear(lesson: Lesson, *, seed: int) -> Linear:
     rarity = _rarity(lesson)
     scaled = lesson.matrix.copy()
     scaled.data *= rarity[scaled.indices]
-    model: Any = SGDClassifier(
-        loss="log_loss",
-        alpha=max(_ALPHA, _ALPHA_ROWS / rows),
-        max_iter=max(_LEAST_PASSES, min(_PASSES, _PASSES * _PASSES_ROWS // rows)),
-        n_jobs=2,
-        random_state=seed,
-    ).fit(scaled, lesson.labels, sample_weight=lesson.weights())
+    model: Any = SGDClassifier(loss="log_loss", n_jobs=2, random_state=seed, **_pace(lesson)).fit(
+        scaled, lesson.labels, sample_weight=lesson.weights()
+    )
     coefficients, bias = model.coef_, model.intercept_
     if len(present) == 2:  # noqa: PLR2004 - scikit-learn then fits one model for both
         coefficients, bias = np.vstack([-coefficients, coefficients]), np.array([-bias[0], bias[0]])
     fitted.weights[:, present] = coefficients.T * rarity[:, None]
     fitted.bias[present] = bias
     return fitted
+
+
+def _pace(lesson: Lesson) -> dict[str, Any]:
+    """Answer how strong the penalty is, how often the rows are passed, and of which passes the mean is taken."""
+    rows = len(lesson.labels)
+    if lesson.is_small:
+        return {
+            "alpha": min(_ALPHA_OF_FEW, _ALPHA_OF_FEW_ROWS / rows),
+            "max_iter": _PASSES_OF_FEW,
+            "tol": None,
+            "average": _PASSES_OF_FEW // 2 * rows,
+        }
+    return {"alpha": _ALPHA, "max_iter": max(_LEAST_PASSES, min(_PASSES, _PASSES * _PASSES_ROWS // rows))}
 
 
 def _rarity(lesson: Lesson) -> Floats:
