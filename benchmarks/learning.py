@@ -106,6 +106,8 @@ def compare(name, rows, judged_from):
         ),
         (f"{name}: seconds to train", linear_seconds, seconds),
     ]
+    for figure, before_it, found in rows_of:
+        say(f"    {figure}: {before_it:.4f}, {found:.4f}")
     return run, linear, after, (theirs, ours, truth), rows_of
 
 
@@ -172,11 +174,15 @@ def large(rows):
             source = Path(folder) / f"{many}.csv"
             subprocess.run(["serin", "generate", "--rows", str(many), "--out", str(source)], check=True)
             features = Path(folder) / f"features-{many}"
-            seconds, memory = _timed(["serin", "features", "--data", str(source), "--out", str(features)])
-            trained, trained_memory = _timed(["serin", "train", "--data", str(features)])
-            found.append((many, seconds, memory, trained, trained_memory))
+            passed = _timed(["serin", "features", "--data", str(source), "--out", str(features)])
+            trained = _timed(["serin", "train", "--data", str(features)])
+            found.append((many, *passed, *trained))
     (few, *one), (many, *other) = found
-    names = ("feature pass, seconds", "feature pass, memory in MB", "training, seconds", "training, memory in MB")
+    names = [
+        f"{phase}, {figure}"
+        for phase in ("feature pass", "training")
+        for figure in ("seconds", "seconds of a processor", "memory in MB")
+    ]
     return [
         (f"generated rows, {few} and {many}: {name}", before, after)
         for name, before, after in zip(names, one, other, strict=True)
@@ -184,14 +190,18 @@ def large(rows):
 
 
 def _timed(command):
+    """Answer seconds, seconds of a processor (which other work on the same cores leaves nearly alone), and MB."""
     say(f"  {' '.join(command[:2])} ...")
     code = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+        "print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)"
     )
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
-    return time.perf_counter() - began, int(done.stdout) / 1024
+    found = (time.perf_counter() - began, *map(float, done.stdout.split()))
+    say("    {:.0f} s, {:.0f} s of a processor, {:.0f} MB".format(*found))
+    return found
 
 
 def main():
