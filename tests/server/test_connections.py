@@ -84,7 +84,7 @@ def detail(answer: bytes) -> tuple[int, str]:
     ],
 )
 async def test_a_request_that_stops_halfway_is_answered_408_and_closed(port: int, sent: bytes) -> None:
-    assert detail(await send(port, sent)) == (408, "the request took longer than 0.2 s to arrive")
+    assert detail(await send(port, sent)) == (408, "the request took longer than 0.4 s to arrive")
 
 
 async def test_a_byte_now_and_then_does_not_win_time(port: int) -> None:
