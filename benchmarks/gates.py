@@ -21,7 +21,7 @@ from random import Random
 
 from serin_core.counting import Tallies
 from serin_core.evidence import Alphas, AtLeast
-from serin_core.gates import Stage, active_gates, judge_stage
+from serin_core.gates import Before, Stage, active_gates, judge_stage
 from serin_core.resource import SuggestionModelSpec
 from serin_core.simulation.drawing import binomial, visited
 from serin_core.simulation.other_rules import Argo, Flagger, Measured, run_through
@@ -173,7 +173,7 @@ def eight_gates():
     shares = {"agreement": 0.75, "lowConfidence": 0.1, "feedback/canary": 0.9, "feedback/control": 0.9, "orders": 0.95}
     keys = [gate.name for gate in gates if gate.name not in ("feedback", "orders")]
     keys += ["feedback/canary", "feedback/control"]
-    rng, counts, memory = Random(1), {}, {}  # noqa: S311
+    rng, counts, last = Random(1), {}, Before({}, {})  # noqa: S311
     times, warm, looks = [], 100, 400
     for look in range(looks):
         for key in (*keys, "orders"):
@@ -187,9 +187,9 @@ def eight_gates():
         own_key = next(gate.own for gate in gates if gate.own)
         reading = Tallies(by_key, has_shared_store=True, own={own_key: OwnCounts(**pair)})
         began = time.process_time()
-        found = judge_stage(spec, Stage(50.0, now - timedelta(days=1), 0.1), reading, memory, now=now)
+        found = judge_stage(spec, Stage(50.0, now - timedelta(days=1), 0.1), reading, Before(memory), now=now)
         times.append(1000 * (time.process_time() - began))
-        memory = {one.gate.name: one.memory for one in found}
+        last = Before({one.gate.name: one.memory for one in found}, {one.gate.name: one.gate for one in found})
         if look == looks - 1:
             starts = max(len(one.memory.starts) for one in found)
     times = sorted(times[warm:])

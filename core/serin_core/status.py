@@ -161,6 +161,7 @@ class GateMemory(StatusModel):
     """What a gate remembers of earlier checks of the present stage: its evidence needs it, people do not."""
 
     bound: str = Field("", description="The bound under which it was last judged.")
+    judged_by: str = Field("", description="The chances of an error by which it was last judged.")
     edits: int = Field(0, description="How often its bound was changed in this stage.")
     good: float = Field(0, description="Good when last counted.")
     total: float = Field(0, description="All when last counted.")

@@ -7,7 +7,17 @@ from serin_core import gates
 from serin_core.counting import Tallies, Unreadable, own_key
 from serin_core.evidence import Counts, Verdict, log_evidence_below
 from serin_core.gate_spec import GateName, MetricGate
-from serin_core.gates import Stage, active_gates, alpha_fail, describe, edited, explain, judge_stage, promised_doubt
+from serin_core.gates import (
+    Before,
+    Stage,
+    active_gates,
+    alpha_fail,
+    describe,
+    edited,
+    explain,
+    judge_stage,
+    promised_doubt,
+)
 from serin_core.pods import RunQuality
 from serin_core.resource import SuggestionModelSpec
 from serin_core.runs import ClassCoverage, Coverage
@@ -26,9 +36,10 @@ def reading(**counts):
     return Tallies({key.replace("__", "/"): {"p": ProcessCounts(good=g, total=n)} for key, (g, n) in counts.items()})
 
 
-def judge(a_spec, read, *, percent=0.0, memory=None, age=timedelta(hours=1), promised=0.2):
+def judge(a_spec, read, *, percent=0.0, memory=None, gates=None, age=timedelta(hours=1), promised=0.2):
     stage = Stage(percent, NOW - age, promised)
-    return {one.gate.name: one for one in judge_stage(a_spec, stage, read, memory or {}, now=NOW)}
+    last = Before(memory=memory or {}, gates=gates or {})
+    return {one.gate.name: one for one in judge_stage(a_spec, stage, read, last, now=NOW)}
 
 
 def verdicts(found):
@@ -164,6 +175,20 @@ def test_a_lagging_replica_takes_nothing_away_and_is_no_new_check():
     again = judge(spec(), reading(agreement=(70, 90)), memory=memory)["agreement"]
     assert (again.gate.good, again.gate.total) == (80, 100)
     assert again.memory == memory["agreement"]
+
+
+def test_where_nothing_new_was_counted_the_verdict_is_not_worked_out_anew():
+    first = judge(spec(), reading(agreement=(80, 100)))
+    memory, shown = ({name: getattr(one, part) for name, one in first.items()} for part in ("memory", "gate"))
+    again = judge(spec(), reading(agreement=(80, 100)), memory=memory, gates=shown)
+    assert again["agreement"].gate is shown["agreement"]
+    blinded = {"agreement": shown["agreement"].model_copy(update={"reason": "Unreachable", "verdict": "Inconclusive"})}
+    again = judge(spec(), reading(agreement=(80, 100)), memory=memory, gates=blinded)
+    assert again["agreement"].gate == shown["agreement"]
+    surer = spec()
+    surer = surer.model_copy(update={"analysis": surer.analysis.model_copy(update={"alpha_promote": 1e-9})})
+    again = judge(surer, reading(agreement=(80, 100)), memory=memory, gates=shown)
+    assert again["agreement"].gate.verdict is Verdict.INCONCLUSIVE
 
 
 def test_what_is_remembered_stays_bounded():

@@ -1,16 +1,21 @@
 """One gate at one check: what is asked, what was read, what is remembered; and how an answer is shown. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import inf, log
-from typing import Final
+from typing import Final, Self
 
 from serin_core.counting import Tallies, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
 from serin_core.gate_spec import Range
 from serin_core.gates.definitions import ActiveGate, AsPromised, NotWorse
-from serin_core.status import GateMemory, GateStatus
+from serin_core.status import GateMemory, GateStatus, Status
 
 DISPLAY_ALPHA: Final = 0.05
+OPEN: Final = "NotEnoughEvidence"
+PROVEN: Final = "Proven"
+REASONS: Final = frozenset({OPEN, PROVEN})
+"""The reasons of a gate whose counts were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,19 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What the gates of the present stage had come to at the check before, by name."""
+
+    memory: Mapping[str, GateMemory]
+    gates: Mapping[str, GateStatus] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, status: Status) -> Self:
+        """Take it from a resource's status."""
+        return cls(memory=status.memory, gates={gate.name: gate for gate in status.gates})
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """All that one gate is judged by. `blank` is its status before anything is known."""
 
@@ -30,6 +48,8 @@ class Check:
     reading: Tallies
     memory: GateMemory
     alphas: Alphas
+    before: GateStatus | None = None
+    """What it had come to at the check before; None at the first one, or where it could not be judged then."""
 
     def without(self, why: Unreadable) -> Judged:
         """Answer a gate that could not be judged, and why."""
@@ -69,7 +89,7 @@ def shown(status: GateStatus, counts: Counts, verdict: Verdict, *, needed: int |
             "lower": round(lower, 4),
             "upper": round(upper, 4),
             "verdict": verdict,
-            "reason": "NotEnoughEvidence" if verdict is Verdict.INCONCLUSIVE else "Proven",
+            "reason": OPEN if verdict is Verdict.INCONCLUSIVE else PROVEN,
             "needed": needed,
         }
     )

@@ -5,7 +5,7 @@ being looked at more often.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -13,7 +13,7 @@ from serin_core.counting import Reading, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Within
 from serin_core.gate_spec import GateName
 from serin_core.gates.arms import judge_arms
-from serin_core.gates.check import Check, Judged, blank, unread
+from serin_core.gates.check import Before, Check, Judged, blank, unread
 from serin_core.gates.classes import judge_classes
 from serin_core.gates.definitions import ABOVE_PROMISE, ActiveGate, AsPromised, NotWorse, active_gates, alpha_fail
 from serin_core.gates.rate import judge_rate
@@ -52,12 +52,12 @@ def promised_doubt(quality: RunQuality | None, thresholds: Mapping[str, float], 
 
 
 def judge_stage(
-    spec: SuggestionModelSpec, stage: Stage, reading: Reading, memory: Mapping[str, GateMemory], *, now: datetime
+    spec: SuggestionModelSpec, stage: Stage, reading: Reading, last: Before, *, now: datetime
 ) -> tuple[Judged, ...]:
     """Judge every gate of a stage on what was read."""
     judged, whole = [], Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
     for gate in active_gates(spec, percent=stage.percent):
-        before = memory.get(gate.name, _FRESH)
+        before = last.memory.get(gate.name, _FRESH)
         before = before if before.bound else before.model_copy(update={"bound": str(gate.asked)})
         if isinstance(reading, Unreadable):
             judged.append(Judged(unread(blank(gate), reading), before))
@@ -65,7 +65,9 @@ def judge_stage(
             judged.append(Judged(unread(blank(gate), _TOO_EARLY), before))
         else:
             alphas = _after_edits(whole, before.edits + (before.bound != str(gate.asked)))
-            judged.append(_judge_one(Check(gate, blank(gate), reading, before, alphas), stage))
+            shown = last.gates.get(gate.name) if before.judged_by == str(alphas) else None
+            done = _judge_one(Check(gate, blank(gate), reading, before, alphas, shown), stage)
+            judged.append(Judged(done.gate, done.memory.model_copy(update={"judged_by": str(alphas)})))
     return tuple(judged)
 
 
@@ -99,4 +101,4 @@ def _judge_promise(check: Check, stage: Stage) -> Judged:
     margin = check.gate.asked.margin if isinstance(check.gate.asked, AsPromised) else 0.0
     most = min((stage.promised_doubt or 0.0) + ABOVE_PROMISE, 1.0)
     known = check.blank.model_copy(update={"at_most": round(most, 6)})
-    return judge_rate(Check(check.gate, known, check.reading, check.memory, check.alphas), AtMost(most, margin))
+    return judge_rate(replace(check, blank=known), AtMost(most, margin))

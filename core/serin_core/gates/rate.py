@@ -4,8 +4,8 @@ from typing import Final
 
 from serin_core.counting import Unreadable
 from serin_core.evidence import Bound, Counts, Start, Verdict, judge, keep, needed
-from serin_core.gates.check import Check, Judged, shown
-from serin_core.status import CountsAt, GateMemory
+from serin_core.gates.check import REASONS, Check, Judged, shown
+from serin_core.status import CountsAt, GateMemory, GateStatus
 
 _BEGINNING: Final = CountsAt(check=1, good=0, total=0)
 
@@ -17,6 +17,9 @@ def judge_rate(check: Check, bound: Bound) -> Judged:
     if isinstance(found, Unreadable):
         return check.without(found)
     memory = _remember(before, found, has_delay=bool(gate.initial_delay))
+    if memory is before and check.before is not None and _says_the_same(check.before, check.blank):
+        # Nothing new was counted: the same counts have the same verdict.
+        return Judged(check.before, memory)
     counts = _evidence(memory, memory.zero, gate.design_effect)
     # The first check spends its share of the error like any other: it has one start, the beginning.
     starts = [
@@ -25,6 +28,12 @@ def judge_rate(check: Check, bound: Bound) -> Judged:
     verdict = judge(counts, bound, check.alphas, starts=[one for one in starts if _lies_before(one, counts)])
     more = needed(counts, bound, check.alphas) if verdict is Verdict.INCONCLUSIVE else 0
     return Judged(shown(check.blank, counts, verdict, needed=more), memory)
+
+
+def _says_the_same(before: GateStatus, blank: GateStatus) -> bool:
+    """Answer whether a gate had been judged, and by the same limits."""
+    limits = ("at_least", "at_most", "within", "role")
+    return before.reason in REASONS and all(getattr(before, name) == getattr(blank, name) for name in limits)
 
 
 def _evidence(at: CountsAt | GateMemory, zero: CountsAt | None, design_effect: float) -> Counts:

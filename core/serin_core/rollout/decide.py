@@ -111,7 +111,13 @@ def decide(
 
 def _onto(look: Look, status: Status) -> Look:
     """Answer the look at another status, whose runs may amount to another pod template."""
-    return replace(look, status=status, template=_template(look, status))
+    is_same = bool(look.template) and _made_of(look, look.status) == _made_of(look, status)
+    return replace(look, status=status, template=look.template if is_same else _template(look, status))
+
+
+def _made_of(look: Look, status: Status) -> tuple[object, ...]:
+    """Answer all of a status that a pod template is rendered from."""
+    return status.pod_runs, status.pod_attempt, children.registry(look.resource, status)
 
 
 def _template(look: Look, status: Status) -> str:
@@ -162,7 +168,7 @@ def _judge(look: Look) -> Status:
     if checkpoint is None or look.now - checkpoint.at >= CHECKPOINT_EVERY:
         checkpoint = reading.checkpoint(look.now)
     stage = gates.Stage(trial.percent, trial.stage_started_at, _promised_doubt(look, trial))
-    judged = gates.judge_stage(look.spec, stage, reading, status.memory, now=look.now)
+    judged = gates.judge_stage(look.spec, stage, reading, gates.Before.of(status), now=look.now)
     has_data = any(one.gate.total for one in judged) or not judged
     return status.model_copy(
         update={

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from serin_core.counting import Tallies
 from serin_core.evidence import Alphas, AtLeast, AtMost, Verdict, Within
-from serin_core.gates import Stage, alpha_fail, judge_stage
+from serin_core.gates import Before, Stage, alpha_fail, judge_stage
 from serin_core.resource import SuggestionModelSpec
 from serin_core.simulation.starts import Schedule
 from serin_core.simulation.watching import RateWatch
@@ -52,7 +52,7 @@ def test_a_watched_gate_fails_passes_and_remembers_as_a_judged_one(name, batches
         watch.see((good, total))
         if memory:
             assert watch.memory(memory["agreement"].bound) == memory["agreement"]
-        (found,) = judge_stage(spec, STAGE, reading, memory, now=NOW)
+        (found,) = judge_stage(spec, STAGE, reading, Before(memory), now=NOW)
         memory = {"agreement": found.memory}
         assert watch.fails() == (found.gate.verdict is Verdict.FAIL)
         if found.gate.verdict is not Verdict.FAIL:
