@@ -13,12 +13,11 @@ import weakref
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 from typing import Any, Final
-
-import lightgbm
 
 REMEMBERED: Final = 8192
 """So many different rows are kept with their answer: at 12 classes about 6 MB once it is full."""
@@ -133,7 +132,11 @@ def _first_splits(model: str) -> tuple[float, ...]:
 
 @cache
 def _library() -> Any:
-    library = ctypes.CDLL(str(Path(lightgbm.__file__).parent / "lib" / "lib_lightgbm.so"))
+    # Found, not imported: the package would bring scipy, and scikit-learn and pandas where they are installed.
+    package = find_spec("lightgbm")
+    if package is None or package.origin is None:
+        raise ImportError("lightgbm is not installed")
+    library = ctypes.CDLL(str(Path(package.origin).parent / "lib" / "lib_lightgbm.so"))
     library.LGBM_GetLastError.restype = ctypes.c_char_p
     return library
 

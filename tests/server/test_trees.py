@@ -3,6 +3,8 @@
 import gc
 import math
 import re
+import subprocess
+import sys
 import weakref
 
 import lightgbm
@@ -77,3 +79,14 @@ def test_what_holds_no_trees_is_refused_in_one_line(text):
     with pytest.raises(TreesError) as caught:
         FastTrees(text, classes=3, numbers=5)
     assert "\n" not in str(caught.value)
+
+
+def test_the_trees_are_opened_without_the_packages_that_only_training_needs() -> None:
+    program = (
+        "import sys, serin_server.main\n"
+        "from serin_server.trees import FastTrees, TreesError\n"
+        "try:\n    FastTrees('no trees', classes=2, numbers=1)\nexcept TreesError:\n    pass\n"
+        "print(sorted({'lightgbm', 'pandas', 'scipy', 'sklearn'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
