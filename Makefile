@@ -106,6 +106,11 @@ bench-learning: .venv/.complete ## quality and cost of a run on the CSV files in
 bench-gates: .venv/.complete ## what the gates promise beside other rules, and their cost; writes benchmarks/gates.md and .json
 	@$(BIN)/python benchmarks/gates.py --markdown benchmarks/gates.md --json benchmarks/gates.json
 
+SOAK ?= 60s
+.PHONY: bench-serving
+bench-serving: .venv/.complete ## the server beside its rivals, which install below .bench/ (DATA=file.csv, SOAK=30m)
+	@$(BIN)/python benchmarks/serving/run.py --soak $(SOAK) $(if $(DATA),--data $(DATA))
+
 .PHONY: clean
 clean: ## remove the environment and what tests leave
 	rm -rf .venv .moto .ml .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,65 @@
+"""What goes on in a pod while it answers: reloads, routing changes, scrapes. Each a thread of its own, with an end."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+from pod import ADMIN, Pod
+
+
+class Disturbance:
+    """Does one thing every so often, and remembers how often it was done and how often it failed."""
+
+    def __init__(self, act: Callable[[], bool], *, every: float) -> None:
+        self._act, self._every = act, every
+        self._ending = threading.Event()
+        self.done = self.failed = 0
+
+    @contextmanager
+    def going_on(self) -> Iterator["Disturbance"]:
+        """Do it until the block ends."""
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._ending.set()
+            thread.join(timeout=15)
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._ending.is_set():
+            try:
+                is_done = self._act()
+            except httpx.HTTPError:
+                is_done = False
+            self.done += is_done
+            self.failed += not is_done
+            due = max(due + self._every, time.monotonic())
+            self._ending.wait(due - time.monotonic())
+
+
+def reloads(url: str) -> Disturbance:
+    """Ask for a reload every 0.5 s."""
+    client = httpx.Client(headers={"Authorization": f"Bearer {ADMIN}"}, timeout=10)
+    return Disturbance(lambda: client.post(f"{url}/ml/v2/reload").is_success, every=0.5)
+
+
+def scrapes(url: str, *, every: float = 0.2) -> Disturbance:
+    """Read the metrics."""
+    client = httpx.Client(timeout=10)
+    return Disturbance(lambda: client.get(f"{url}/metrics").is_success, every=every)
+
+
+def routing_changes(pod: Pod, *, after: int) -> Disturbance:
+    """Write a new routing document every 0.2 s, each a new stage."""
+    revision = [after]
+
+    def act() -> bool:
+        revision[0] += 1
+        pod.route(revision[0], stage=revision[0])
+        return True
+
+    return Disturbance(act, every=0.2)

