@@ -187,7 +187,7 @@ def eight_gates():
         own_key = next(gate.own for gate in gates if gate.own)
         reading = Tallies(by_key, has_shared_store=True, own={own_key: OwnCounts(**pair)})
         began = time.process_time()
-        found = judge_stage(spec, Stage(50.0, now - timedelta(days=1), 0.1), reading, Before(memory), now=now)
+        found = judge_stage(spec, Stage(50.0, now - timedelta(days=1), 0.1), reading, last, now=now)
         times.append(1000 * (time.process_time() - began))
         last = Before({one.gate.name: one.memory for one in found}, {one.gate.name: one.gate for one in found})
         if look == looks - 1:
@@ -305,29 +305,25 @@ def main():
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rollouts", type=int, default=4000, help="a cell")
+    parser.add_argument("--parts", choices=("all", "tables", "cost"), default="all", help="the rest is that of --json")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--markdown", type=Path, help="write the page there")
     given = parser.parse_args()
-    jobs, found = cells(given.rollouts), []
+    result = {"rollouts": given.rollouts}
+    if given.parts != "all":
+        result |= json.loads(given.json.read_text(encoding="utf-8"))
     with ProcessPoolExecutor() as pool:
-        many, cost = thousand(pool), eight_gates()
-        began = time.perf_counter()
-        for done, one in enumerate(pool.map(cell, *zip(*jobs, strict=True)), 1):
-            found.append(one)
-            if given.json:  # so that a long run leaves what it has
-                given.json.write_text(
-                    json.dumps({"rollouts": given.rollouts, "cells": found}, indent=1), encoding="utf-8"
-                )
-            if sys.stderr.isatty():
-                print(f"\r{done} of {len(jobs)} cells", end="", file=sys.stderr, flush=True)
-    seconds = time.perf_counter() - began
-    result = {
-        "rollouts": given.rollouts,
-        "cells": found,
-        "eight_gates": cost,
-        "thousand": many,
-        "seconds": seconds,
-    }
+        if given.parts != "tables":
+            result |= {"thousand": thousand(pool), "eight_gates": eight_gates()}
+        if given.parts != "cost":
+            began = time.perf_counter()
+            result |= {"rollouts": given.rollouts, "cells": []}
+            jobs = cells(given.rollouts)
+            for done, one in enumerate(pool.map(cell, *zip(*jobs, strict=True)), 1):
+                result["cells"].append(one)
+                if sys.stderr.isatty():
+                    print(f"\r{done} of {len(jobs)} cells", end="", file=sys.stderr, flush=True)
+            result["seconds"] = time.perf_counter() - began
     print(page(result))
     if given.markdown:
         given.markdown.write_text(page(result), encoding="utf-8")
