@@ -16,7 +16,7 @@ from serin_core.resource import SuggestionModelSpec
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.steps import soak_of
 from serin_core.simulation.cluster import Cluster, is_counting
-from serin_core.simulation.watching_stage import Pairs, StageWatch, next_look
+from serin_core.simulation.watching_stage import Pairs, StageWatch
 from serin_core.status import GateRole, GateStatus, OwnCounts, OwnSeries, ProcessCounts, Status, Transition, TrialState
 
 MIDNIGHT: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -143,7 +143,7 @@ class _Stage:
             found, had_data = self.source.read(now), self.had_data
             self.had_data = not isinstance(found, Unreadable) and any(total for _, total in found.values())
             if self._may_be_skipped(found, now):
-                now += next_look(spec, percent=self.percent, began=self.began, now=now)
+                now += self.watch.next_look(now)
                 continue
             before = self.cluster.status
             decision = self._look(found, now, had_data=had_data)
@@ -152,7 +152,7 @@ class _Stage:
             if now >= self.setting.deadline or not is_judged or now - self.began >= patience:
                 self.was_held = True
                 return now
-            now += decision.requeue_after or next_look(spec, percent=self.percent, began=self.began, now=now)
+            now += decision.requeue_after or self.watch.next_look(now)
 
     def _may_be_skipped(self, found: Pairs | Unreadable, now: datetime) -> bool:
         if not self.setting.skips or now >= self.setting.deadline:

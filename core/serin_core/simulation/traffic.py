@@ -20,6 +20,12 @@ from serin_core.simulation.drawing import binomial, visited
 from serin_core.simulation.watching_stage import Pairs
 
 SILENT: Final = Unreadable("Unreachable", "Prometheus does not answer")
+_AVAILABILITY: Final = GateName.AVAILABILITY.value
+_ERRORS: Final = GateName.ERRORS.value
+_LATENCY: Final = GateName.LATENCY.value
+_AGREEMENT: Final = GateName.AGREEMENT.value
+_ACCEPTED_RATIO: Final = GateName.ACCEPTED_RATIO.value
+_LOW_CONFIDENCE: Final = GateName.LOW_CONFIDENCE.value
 _HOUR: Final = timedelta(hours=1)
 _HOURS: Final = 24
 
@@ -103,7 +109,7 @@ class Tap:
         self._percent, self._at = percent, now
         self._came = 0.0
         self._requests = self._users = 0
-        self._counts: dict[str, list[float]] = {}
+        self._counts: dict[str, tuple[float, float]] = {}
 
     def read(self, now: datetime) -> Pairs | Unreadable:
         """Answer what Prometheus would say now."""
@@ -111,7 +117,7 @@ class Tap:
         age = now - self._first
         if any(at <= age < at + lasting for at, lasting in self._traffic.outages):
             return SILENT
-        return {key: (pair[0], pair[1]) for key, pair in self._counts.items()}
+        return dict(self._counts)
 
     def _rates(self, now: datetime) -> Rates:
         harmed = self._traffic.harmed
@@ -140,14 +146,14 @@ class Tap:
         rng = self._rng
         available = binomial(n, rates.availability, rng)
         failed = binomial(available, rates.errors, rng)
-        self._add(GateName.AVAILABILITY, available, n)
-        self._add(GateName.ERRORS, available - failed, available)
-        self._add(GateName.LATENCY, binomial(available, rates.fast, rng), available)
+        self._add(_AVAILABILITY, available, n)
+        self._add(_ERRORS, available - failed, available)
+        self._add(_LATENCY, binomial(available, rates.fast, rng), available)
         if self._percent > 0:
             answered = available - failed
             eligible = binomial(answered, rates.eligible, rng)
-            self._add(GateName.ACCEPTED_RATIO, binomial(eligible, rates.accepted, rng), eligible)
-            self._add(GateName.LOW_CONFIDENCE, answered - eligible, answered)
+            self._add(_ACCEPTED_RATIO, binomial(eligible, rates.accepted, rng), eligible)
+            self._add(_LOW_CONFIDENCE, answered - eligible, answered)
 
     def _draw_comparisons(self, rates: Rates, n: int) -> None:
         """What is counted in both arms: users once, and classes by request."""
@@ -156,9 +162,9 @@ class Tap:
         processes = 1 if traffic.has_shared_store else traffic.processes
         seen = int(traffic.users * (1 - exp(-visits / (processes * traffic.users))))
         if self._by_request:
-            self._add(GateName.AGREEMENT, _of_visitors(n, traffic, rates.agreement, rng), n)
+            self._add(_AGREEMENT, _of_visitors(n, traffic, rates.agreement, rng), n)
         else:
-            self._add(GateName.AGREEMENT, binomial(seen - self._users, rates.agreement, rng), seen - self._users)
+            self._add(_AGREEMENT, binomial(seen - self._users, rates.agreement, rng), seen - self._users)
         self._users = seen
         for place in range(traffic.classes):
             many = n // traffic.classes + (place < n % traffic.classes)
@@ -184,9 +190,8 @@ class Tap:
         return int(rate / traffic.processes * self._rng.random() * traffic.scrape.total_seconds())
 
     def _add(self, key: str, good: float, total: float) -> None:
-        pair = self._counts.setdefault(str(key), [0.0, 0.0])
-        pair[0] += good
-        pair[1] += total
+        before = self._counts.get(key)
+        self._counts[key] = (good, total) if before is None else (before[0] + good, before[1] + total)
 
 
 def _of_visitors(many: int, traffic: Traffic, p: float, rng: Random) -> int:

@@ -46,6 +46,8 @@ class Walk:
     check: int = 0
     top: float = 0.0
     """... and the greatest D since."""
+    allowed: float = 0.0
+    """A drop of D below `top` up to which both terms of the bound stay below half the limit."""
 
     @classmethod
     def of(cls, claim: Claim) -> "Walk":
@@ -61,6 +63,8 @@ class Walk:
     def is_settled(self, d: float) -> bool:
         """Tell whether the bound at place `d` stays below the limit; `d` has been seen."""
         self.top = max(self.top, d)
+        if self.top - d <= self.allowed:
+            return True
         old = self.log_sum + self.steepest * max(self.at - d, 0.0)
         new = self.steepest * (self.top - d) - log(self.check + 1)
         limit = self.claim.limit - _SLACK
@@ -71,6 +75,7 @@ class Walk:
     def settle(self, *, log_sum: float, d: float, check: int) -> None:
         """Begin anew from a bound that was worked out start by start."""
         self.log_sum, self.at, self.top, self.check = log_sum, d, d, check
+        self.allowed = (self.claim.limit - _SLACK - log(2) - max(log_sum, -log(check + 1))) / self.steepest
 
 
 @dataclass(slots=True)
@@ -120,7 +125,15 @@ class RateWatch:
 
     def fails(self) -> bool:
         """Tell whether the gate Fails at the last look, as `judge` does."""
-        return any(self._fails(walk) for walk in self.walks)
+        if self.zero is None and self.design_effect == 1:
+            good, total = self.good, self.total
+        else:
+            good, total = self._pair(self.good, self.total)
+        for walk in self.walks:
+            d = walk.place(good, total)
+            if not walk.is_settled(d) and self._fails(walk, d):
+                return True
+        return False
 
     def passes(self) -> bool:
         """Tell whether all that a Pass asks for is proven at the last look."""
@@ -154,11 +167,8 @@ class RateWatch:
         some, bad = good - zero[0], (total - good) - (zero[1] - zero[0])
         return Counts(max(some, 0.0) / self.design_effect, (max(some, 0.0) + max(bad, 0.0)) / self.design_effect)
 
-    def _fails(self, walk: Walk) -> bool:
+    def _fails(self, walk: Walk, d: float) -> bool:
         counts = self.counts()
-        d = walk.place(counts.good, counts.total)
-        if walk.is_settled(d):
-            return False
         numbers = SCHEDULES[self.first_is_empty].after(self.before[0])
         if self.zero is None and self.design_effect == 1:
             starts = [self.seen[one - 1] for one in numbers]

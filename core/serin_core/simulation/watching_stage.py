@@ -23,6 +23,8 @@ from serin_core.status import GateMemory, GateRole
 Pairs = Mapping[str, tuple[float, float]]
 """Good and total since the stage began, by key of `Tallies`; own gates by their name."""
 _SLACK: Final = 1e-6
+_NONE: Final = timedelta()
+_SOONEST: Final = timedelta(milliseconds=100)
 
 
 @lru_cache(maxsize=4096)
@@ -129,6 +131,9 @@ class StageWatch:
     promised_doubt: float
     gates: tuple[ActiveGate, ...] = ()
     watches: dict[str, Watch] = field(default_factory=dict)
+    able_to_fail: tuple[ActiveGate, ...] = ()
+    acting: list[ActiveGate] = field(default_factory=list)
+    soak: timedelta = timedelta()
     waits_for: str = ""
     """The acting gate that did not Pass when last asked."""
     has_seen: bool = False
@@ -136,21 +141,27 @@ class StageWatch:
     def __post_init__(self) -> None:
         alphas = Alphas(promote=self.spec.analysis.alpha_promote, rollback=alpha_fail(self.spec))
         self.gates = active_gates(self.spec, percent=self.percent)
+        self.able_to_fail = tuple(gate for gate in self.gates if gate.role is not GateRole.DRY_RUN)
+        self.acting = [gate for gate in self.gates if gate.role is GateRole.ACTING]
+        self.soak = soak_of(self.spec.canary, percent=self.percent)
         for gate in self.gates:
             self.watches[gate.name] = self._watch(gate, alphas)
 
     def see(self, found: Pairs, now: datetime) -> None:
         """Take in one look at counts."""
         self.has_seen = True
+        age = now - self.began
         for gate in self.gates:
-            if now < self.began + gate.initial_delay:
+            if age < gate.initial_delay:
                 continue
-            match self.watches[gate.name]:
-                case RateWatch() as watch:
-                    watch.see(found.get(gate.name))
-                case ArmsWatch() as watch:
+            watch = self.watches[gate.name]
+            if isinstance(watch, RateWatch):  # first, for it is the usual one
+                watch.see(found.get(gate.name))
+                continue
+            match watch:
+                case ArmsWatch():
                     watch.see(*(found.get(f"{gate.name}/{arm}") for arm in ("canary", "control")))
-                case ClassesWatch() as watch:
+                case ClassesWatch():
                     prefix = f"{gate.name}/"
                     watch.see({key: pair for key, pair in found.items() if key.startswith(prefix)})
 
@@ -169,28 +180,31 @@ class StageWatch:
 
     def must_be_looked_at(self, now: datetime) -> bool:
         """Tell whether this look, of which all is seen, may move the rollout."""
-        analysis = self.spec.analysis
-        if now - self.began >= analysis.max_duration:
+        age = now - self.began
+        if age >= self.spec.analysis.max_duration:
             return True
-        judged = [gate for gate in self.gates if now >= self.began + gate.initial_delay]
-        if any(self._fails(gate) for gate in judged if gate.role is not GateRole.DRY_RUN):
-            return True
-        if now - self.began < soak_of(self.spec.canary, percent=self.percent):
+        for gate in self.able_to_fail:
+            if age >= gate.initial_delay and self._fails(gate):
+                return True
+        if age < self.soak:
             return False
-        acting = [gate for gate in self.gates if gate.role is GateRole.ACTING]
-        acting.sort(key=lambda gate: gate.name != self.waits_for)
-        for gate in acting:
-            if gate not in judged or not self._passes(gate):
+        # The one that did not pass last is asked first: it is likely not to pass now.
+        self.acting.sort(key=lambda gate: gate.name != self.waits_for)
+        for gate in self.acting:
+            if age < gate.initial_delay or not self._passes(gate):
                 self.waits_for = gate.name
                 return False
         return True
 
+    def next_look(self, now: datetime) -> timedelta:
+        """Answer when decide would look again at a stage that goes on: at the interval, or when the soak ends."""
+        left = self.soak - (now - self.began)
+        interval = self.spec.analysis.interval
+        return min(interval, max(left, _SOONEST)) if left > _NONE else interval
+
     def _fails(self, gate: ActiveGate) -> bool:
-        match self.watches[gate.name]:
-            case ClassesWatch() as watch:
-                return Verdict.FAIL in watch.verdicts()
-            case watch:
-                return watch.fails()
+        watch = self.watches[gate.name]
+        return Verdict.FAIL in watch.verdicts() if isinstance(watch, ClassesWatch) else watch.fails()
 
     def _passes(self, gate: ActiveGate) -> bool:
         match self.watches[gate.name]:
@@ -212,13 +226,6 @@ class StageWatch:
                 if gate.name == GateName.PER_CLASS:
                     return ClassesWatch(bound, alphas)
                 return RateWatch(bound, alphas, gate.design_effect, has_delay=delay)
-
-
-def next_look(spec: SuggestionModelSpec, *, percent: float, began: datetime, now: datetime) -> timedelta:
-    """Answer when decide would look again at a stage that goes on: at the interval, or when the soak ends."""
-    left = soak_of(spec.canary, percent=percent) - (now - began)
-    interval = spec.analysis.interval
-    return min(interval, max(left, timedelta(milliseconds=100))) if left > timedelta() else interval
 
 
 def _add(sums: list[float], gain: tuple[float, ...]) -> list[float]:
