@@ -60,6 +60,8 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
         if counts is not None:
             record = _of_file(counts, spec)
         else:
+            if own := [gate for gate, is_own in _names(spec).items() if is_own]:
+                refuse(f"gate {own[0]} is your own: it is replayed from --counts only")
             started_at, until = _moment(begin, "--from"), _moment(end, "--to")
             asked = Asked(
                 uid=uid,

@@ -45,8 +45,8 @@ def recorded(*, agreement=0.85, minutes=60):
 
 @pytest.fixture
 def replayed(tmp_path):
-    def run(text, *arguments):
-        (tmp_path / "model.yaml").write_text(yaml.safe_dump(MANIFEST))
+    def run(text, *arguments, **spec):
+        (tmp_path / "model.yaml").write_text(yaml.safe_dump(MANIFEST | {"spec": SPEC | spec}))
         (tmp_path / "counts").write_text(text)
         source = () if "--prometheus" in arguments else ("--counts", str(tmp_path / "counts"))
         asked = ["-f", str(tmp_path / "model.yaml"), "--rollouts", "3", "--jobs", "1", *source, *arguments]
@@ -178,3 +178,13 @@ def test_half_an_answer_is_no_record(replayed, prometheus, body, told):
 
 def test_one_source_is_named(replayed):
     assert "give one of --counts and --prometheus" in replayed("", "--prometheus", "http://x", "--counts", "y").stderr
+
+
+def test_counters_of_ones_own_are_replayed_from_a_file(replayed):
+    own = {"name": "orders", "good": "good_total", "total": "orders_total", "atLeast": 0.9}
+    gates = {"metrics": [*SPEC["gates"]["metrics"], own]}
+    found = replayed("", "--prometheus", "http://x", *PAST, gates=gates)
+    assert (found.exit_code, found.stderr) == (2, "serin: gate orders is your own: it is replayed from --counts only\n")
+    rows = [row | {"gate": "orders"} for row in recorded() if row["gate"] == "errors"]
+    played = json.loads(replayed(lines([*recorded(), *rows]), "-o", "json", gates=gates).stdout)
+    assert played["rules"][0]["ends"]["Promoted"] == 3
