@@ -1,6 +1,7 @@
 """Counts as Prometheus reads them. docs/metrics.md says what each series means.
 
-Takes a frozen Scrape, so that it can work in a thread while requests go on. Never touches a registry of the process.
+Takes a frozen Scrape, so that it can work in a thread while requests go on, and gives way to them between two series
+of a kind. Never touches a registry of the process.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from serin_core import names
 from serin_server.counters import BUCKETS, ArmCounts, Refusal, StageCounts
+from serin_server.giving_way import GivingWay, giving_way
 
 _K = TypeVar("_K")
 
@@ -130,15 +132,22 @@ _FAMILIES: Final = (
 def render(scrape: Scrape) -> bytes:
     """Answer the text exposition format, version 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(scrape))
-    return generate_latest(registry)
+    with giving_way() as pause:
+        registry.register(_Collected(scrape, pause))
+        return generate_latest(registry)
 
 
 class _Collected(Collector):
-    def __init__(self, scrape: Scrape) -> None:
-        self._scrape = scrape
+    def __init__(self, scrape: Scrape, pause: GivingWay) -> None:
+        self._scrape, self._pause = scrape, pause
 
     def collect(self) -> Iterator[Metric]:
+        for metric in self._families():
+            yield metric
+            # The writer is done with it.
+            self._pause()
+
+    def _families(self) -> Iterator[Metric]:
         scrape = self._scrape
         identity = scrape.identity
         process = (identity.model, identity.uid, identity.pod, identity.process)

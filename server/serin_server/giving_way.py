@@ -6,6 +6,7 @@ short as long as there is such work. Nothing is computed otherwise than without;
 """
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ _WORK: Final = 0.0002
 """Seconds of work between two pauses."""
 _PAUSE: Final = 0.0004
 """Seconds; time.sleep(0) would take the lock again before the loop's thread has woken up."""
-_INTERVAL: Final = 0.0005
+_INTERVAL: Final = 0.0001
 """Seconds after which whoever waits for the lock is given it, in what does not pause by itself."""
 
 
@@ -32,15 +33,34 @@ class GivingWay:
             self._since = time.perf_counter()
 
 
+class _Shortened:
+    """The interval, which is one for the process: short from the first block's beginning to the last one's end."""
+
+    def __init__(self) -> None:
+        self._lock, self._blocks, self._before = threading.Lock(), 0, 0.0
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._blocks == 0:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(_INTERVAL)
+            self._blocks += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if self._blocks == 0:
+                sys.setswitchinterval(self._before)
+
+
+_shortened: Final = _Shortened()
+
+
 @contextmanager
 def giving_way() -> Iterator[GivingWay]:
-    """Answer what to call between two small pieces of work, and keep the interval short until the block ends.
-
-    The interval is one for the process: blocks must not overlap in two threads.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_INTERVAL)
+    """Answer what to call between two small pieces of work, and keep the interval short until the block ends."""
+    _shortened.begin()
     try:
         yield GivingWay()
     finally:
-        sys.setswitchinterval(before)
+        _shortened.end()

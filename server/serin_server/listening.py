@@ -46,6 +46,8 @@ def listen(service: Service) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Nothing here asks who the client is, and each request would be looked through for it.
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
     )
     host, port = listener.getsockname()[:2]

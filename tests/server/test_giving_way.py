@@ -41,3 +41,12 @@ def test_another_thread_goes_on_beside_it() -> None:
     is_over.set()
     beside.join()
     assert turns[0] > 100
+
+
+def test_the_interval_stays_short_until_the_last_of_several_blocks_ends() -> None:
+    before = sys.getswitchinterval()
+    with giving_way():
+        with giving_way():
+            short = sys.getswitchinterval()
+        assert sys.getswitchinterval() == short < before
+    assert sys.getswitchinterval() == before
