@@ -25,14 +25,28 @@ class StartError(RuntimeError):
 
 
 def pinned(core: int):
-    """Answer what a child does first: keep to one core, and go ahead of other work where that is allowed."""
+    """Answer what a child does first: keep to one core, and go ahead of other work where that is allowed.
+
+    In turn with real-time priority: nice alone counts for little against work of other sessions.
+    """
 
     def keep() -> None:
         os.sched_setaffinity(0, {core})
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, -15)
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
     return keep
+
+
+def has_priority() -> bool:
+    """Answer whether children may go ahead of other work."""
+    try:
+        policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        os.sched_setscheduler(0, policy, parameters)
+    except OSError:
+        return False
+    return True
 
 
 def free_port() -> int:

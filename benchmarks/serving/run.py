@@ -27,8 +27,9 @@ from disturbing import Disturbance, reloads, routing_changes, scrapes
 from figures import HEAD, Figure, NotRun, p99s, rates
 from load import Load, Loader, Requests, build_vegeta
 from pod import RUNS, TOKEN, Pod, trained
-from processes import CORES, LOAD_CORE, SERVER_CORE, Running, StartError, free_port, started
+from processes import CORES, LOAD_CORE, SERVER_CORE, Running, StartError, free_port, has_priority, started
 from rivals import HERE, environment, nginx_conf
+from where import look, parts
 
 from serin_core.features import Transaction, numbers
 
@@ -324,6 +325,20 @@ class Bench:
             f"({reloading.failed} failed), {scraping.done} scrapes ({scraping.failed} failed)."
         )
 
+    def profile(self) -> None:
+        """Say where the time of a request goes, at the highest rate."""
+        with ExitStack() as stack:
+            own, _ = self._own(stack)
+            requests = self._made.single()
+            self._keep("warming", self._closed(own, requests))
+            looking = look(own, BENCH, self._scratch, seconds=6)
+            self._keep("looked at", self._closed(own, requests, seconds=8))
+            looking.wait(timeout=60)
+        spent = self.results.loads["looked at"][0].cpu_per_request
+        rows = [f"| {part} | {share:.0%} | {share * spent:.0f} |" for part, share in parts(self._scratch).items()]
+        head = ["| where a request's time goes, at the highest rate | share | us of CPU |", "|---|---|---|"]
+        self.results.notes.append("\n".join([*head, *rows]))
+
     def _closed(self, server: Running, requests: Requests, *, seconds: float = 0) -> Load:
         return self._made.loader.closed(server, requests, connections=CONNECTIONS, seconds=seconds or self._seconds)
 
@@ -334,9 +349,11 @@ class Bench:
 def report(results: Results, *, arguments: argparse.Namespace, loads_before: tuple[float, ...]) -> None:
     """Write table and JSON, and print the table."""
     begun, ended = loads_before[0], os.getloadavg()[0]
+    priority = "both with real-time priority" if has_priority() else "without priority over other work"
     about = (
         f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}, Python {sys.version.split()[0]}, {len(CORES)} cores "
-        f"(server on {SERVER_CORE}, load on {LOAD_CORE}), load average {begun:.1f} before and {ended:.1f} after, "
+        f"(server on {SERVER_CORE}, load on {LOAD_CORE}; "
+        f"{priority}), load average {begun:.1f} before and {ended:.1f} after, "
         f"{arguments.rounds} rounds of {arguments.seconds:g} s, data: {arguments.data or 'generated'}."
     )
     lines = ["# The server beside its rivals", "", f"Printed by `make bench-serving`. {about}", "", HEAD]
@@ -353,7 +370,7 @@ def report(results: Results, *, arguments: argparse.Namespace, loads_before: tup
             f"| {name} | {middle.rate:,.0f} | {middle.p50:,.0f} | {middle.p99:,.0f} | {middle.p50_from_sending:,.0f} "
             f"| {middle.cpu_per_request:,.1f} | {errors} |"
         )
-    lines += ["", *results.notes]
+    lines += ["", *("\n" + note for note in results.notes)]
     text = "\n".join(lines).strip() + "\n"
     arguments.out.with_suffix(".md").write_text(text)
     facts = {
@@ -378,7 +395,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--soak", type=duration, default=60.0)
-    parser.add_argument("--only", nargs="*", default=["memory", "rivals", "disturbed", "soak"])
+    parser.add_argument("--only", nargs="*", default=["memory", "rivals", "disturbed", "soak", "profile"])
     parser.add_argument("--out", type=Path, default=HERE.parent / "serving")
     arguments = parser.parse_args()
     before = os.getloadavg()
@@ -386,7 +403,7 @@ def main() -> None:
         prepared = prepare(arguments.data, Path(scratch))
         os.sched_setaffinity(0, {LOAD_CORE})
         bench = Bench(prepared, Path(scratch), rounds=arguments.rounds, seconds=arguments.seconds)
-        steps = {"memory": bench.memory, "rivals": bench.rivals, "disturbed": bench.disturbed}
+        steps = {"memory": bench.memory, "rivals": bench.rivals, "disturbed": bench.disturbed, "profile": bench.profile}
         try:
             for name in arguments.only:
                 tell(f"--- {name}")
