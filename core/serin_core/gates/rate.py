@@ -1,5 +1,6 @@
 """A gate on one rate: its counts, where they begin, and the earlier counts after which harm may have begun. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from serin_core.counting import Unreadable
@@ -16,15 +17,15 @@ def judge_rate(check: Check, bound: Bound) -> Judged:
     found = check.reading.of_own(gate.own) if gate.own else check.reading.of(gate.name)
     if isinstance(found, Unreadable):
         return check.without(found)
-    memory = _remember(before, found, has_delay=bool(gate.initial_delay))
+    whole = [Start(one.check, Counts(one.good, one.total)) for one in before.starts or (_BEGINNING,)]
+    memory = _remember(before, found, whole, has_delay=bool(gate.initial_delay))
     if memory is before and check.before is not None and _says_the_same(check.before, check.blank):
         # Nothing new was counted: the same counts have the same verdict.
         return Judged(check.before, memory)
     counts = _evidence(memory, memory.zero, gate.design_effect)
     # The first check spends its share of the error like any other: it has one start, the beginning.
-    starts = [
-        Start(one.check, _evidence(one, memory.zero, gate.design_effect)) for one in before.starts or (_BEGINNING,)
-    ]
+    is_plain = memory.zero is None and gate.design_effect == 1
+    starts = whole if is_plain else [_adjusted(one, memory.zero, gate.design_effect) for one in whole]
     verdict = judge(counts, bound, check.alphas, starts=[one for one in starts if _lies_before(one, counts)])
     more = needed(counts, bound, check.alphas) if verdict is Verdict.INCONCLUSIVE else 0
     return Judged(shown(check.blank, counts, verdict, needed=more), memory)
@@ -34,6 +35,11 @@ def _says_the_same(before: GateStatus, blank: GateStatus) -> bool:
     """Answer whether a gate had been judged, and by the same limits."""
     limits = ("at_least", "at_most", "within", "role")
     return before.reason in REASONS and all(getattr(before, name) == getattr(blank, name) for name in limits)
+
+
+def _adjusted(start: Start, zero: CountsAt | None, design_effect: float) -> Start:
+    at = CountsAt(check=start.check, good=start.counts.good, total=start.counts.total)
+    return Start(start.check, _evidence(at, zero, design_effect))
 
 
 def _evidence(at: CountsAt | GateMemory, zero: CountsAt | None, design_effect: float) -> Counts:
@@ -50,7 +56,7 @@ def _lies_before(start: Start, counts: Counts) -> bool:
     return was.good <= counts.good and was.total - was.good <= counts.total - counts.good
 
 
-def _remember(memory: GateMemory, counts: Counts, *, has_delay: bool) -> GateMemory:
+def _remember(memory: GateMemory, counts: Counts, whole: Sequence[Start], *, has_delay: bool) -> GateMemory:
     """Answer the memory after a check. Where no more have been counted, a replica lags behind, and nothing is new."""
     if counts.total <= memory.total and memory.checks:
         return memory
@@ -61,8 +67,7 @@ def _remember(memory: GateMemory, counts: Counts, *, has_delay: bool) -> GateMem
     check = memory.checks + 1
     now = CountsAt(check=check + 1, good=counts.good, total=counts.total)
     starts = memory.starts or (_BEGINNING,)
-    kept = keep([Start(one.check, Counts(one.good, one.total)) for one in starts], Start(now.check, counts))
-    remaining = {one.check for one in kept}
+    remaining = {one.check for one in keep(whole, Start(now.check, counts))}
     return memory.model_copy(
         update={**seen, "checks": check, "starts": tuple(one for one in (*starts, now) if one.check in remaining)}
     )
