@@ -113,4 +113,4 @@ bench-serving: .venv/.complete ## the server beside its rivals, which install be
 
 .PHONY: clean
 clean: ## remove the environment and what tests leave
-	rm -rf .venv .moto .ml .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .ml .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

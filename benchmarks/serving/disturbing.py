@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
 
 import httpx
 from pod import ADMIN, Pod
@@ -63,3 +65,16 @@ def routing_changes(pod: Pod, *, after: int) -> Disturbance:
         return True
 
     return Disturbance(act, every=0.2)
+
+
+def moves_of_latest(latest: Path, runs: Sequence[str]) -> Disturbance:
+    """Let `latest` point at another run every second: as often as a server looks there; it builds each one anew."""
+    turn = cycle(reversed(runs))
+
+    def act() -> bool:
+        unfinished = latest.with_name("latest.unfinished")
+        unfinished.symlink_to(next(turn))
+        unfinished.replace(latest)
+        return True
+
+    return Disturbance(act, every=1.0)

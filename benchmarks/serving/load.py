@@ -81,7 +81,7 @@ class Loader:
     _sent: Counter[str] = field(default_factory=Counter)
     """Requests by server: each load goes on where the one before it ended, else memory would answer all of it."""
 
-    def open(self, server: Running, requests: Requests, *, rate: float, seconds: float) -> Load:
+    def open(self, server: Running, requests: Requests, *, rate: int, seconds: float) -> Load:
         """Send at a constant rate, whatever the answers take."""
         return self._attack(server, requests, rate=rate, seconds=seconds, options=("-workers=16", "-max-workers=512"))
 
@@ -91,12 +91,12 @@ class Loader:
         return self._attack(server, requests, rate=0, seconds=seconds, options=options)
 
     def _attack(
-        self, server: Running, requests: Requests, *, rate: float, seconds: float, options: Sequence[str]
+        self, server: Running, requests: Requests, *, rate: int, seconds: float, options: Sequence[str]
     ) -> Load:
         targets, results = self.folder / "targets.json", self.folder / "results.bin"
         requests.write(server.url, targets, first=self._sent[server.name])
         argv = [str(self.program), "attack", "-format=json", f"-targets={targets}", f"-output={results}"]
-        argv += [f"-rate={rate:.0f}", f"-duration={seconds:.3f}s", "-max-body=0", "-timeout=10s", "-http2=false"]
+        argv += [f"-rate={rate}", f"-duration={seconds:.3f}s", "-max-body=0", "-timeout=10s", "-http2=false"]
         before = server.cpu_seconds()
         # One thread of Go: it has one core.
         run_pinned([*argv, *options])
@@ -105,7 +105,7 @@ class Loader:
         self._sent[server.name] += load.requests
         return load
 
-    def _read(self, results: Path, name: str, *, rate: float, cpu: float) -> Load:
+    def _read(self, results: Path, name: str, *, rate: int, cpu: float) -> Load:
         encoded = run_pinned([str(self.program), "encode", "--to=csv", str(results)])
         rows = []
         for line in encoded.splitlines():
@@ -117,7 +117,7 @@ class Loader:
         begun = min(at for at, _, _, _ in rows)
         ended = max(at + took for at, _, took, _ in rows)
         sent = sorted(took / 1000 for _, _, took, _ in rows)
-        step = 1e9 / rate if rate else 0
+        step = 1_000_000_000 // rate if rate else 0
         # The schedule is the line of that slope below which nothing was sent: vegeta never sends early.
         origin = min(at - number * step for at, _, _, number in rows)
         late = sorted((at + took - origin - number * step) / 1000 for at, _, took, number in rows) if rate else sent

@@ -6,9 +6,6 @@ One core for what is measured, another for the load; loopback only; every load a
 """
 
 import argparse
-import csv
-import gzip
-import io
 import json
 import os
 import shutil
@@ -17,67 +14,30 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from disturbing import Disturbance, reloads, routing_changes, scrapes
-from figures import HEAD, Figure, NotRun, p99s, rates
-from load import Load, Loader, Requests, build_vegeta
-from pod import RUNS, TOKEN, Pod, trained
+from disturbing import Disturbance, moves_of_latest, reloads, routing_changes, scrapes
+from figures import HEAD, Figure, NotRun, p99s, p99s_from_sending, rates
+from load import Load, Requests
+from pod import RUNS, TOKEN, Pod
+from preparing import BATCH, BENCH, PYTHON, Prepared, prepare
 from processes import CORES, LOAD_CORE, SERVER_CORE, Running, StartError, free_port, has_priority, started
 from rivals import HERE, environment, nginx_conf
 from where import look, parts
 
-from serin_core.features import Transaction, numbers
-
-BENCH = HERE.parents[1] / ".bench"
-FIELDS = ("txn_id", "user_id", "timestamp", "merchant", "description", "channel")
-ROWS_TO_LEARN, ROWS_TO_SEND = 20_000, 20_000
 CONNECTIONS = 16
-RATE = 500.0
-DISTURBED_RATE = 1000.0
-BATCH = 64
+RATE = 500
+DISTURBED_RATE = 1000
 SOAK_SHARE = 0.7
-PYTHON = sys.executable
-JSON_HEADER = ("Content-Type", "application/json")
-OWN = (JSON_HEADER, ("Authorization", f"Bearer {TOKEN}"))
 
 
 def tell(text: str) -> None:
     """Show progress."""
     sys.stderr.write(f"{datetime.now().astimezone():%H:%M:%S} {text}\n")
     sys.stderr.flush()
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What was made before anything is measured."""
-
-    loader: Loader
-    registry: Path
-    runs: Sequence[str]
-    rules: Path
-    learned: Path
-    sent: Sequence[dict[str, str]]
-
-    def single(self) -> Requests:
-        """Answer requests of one transaction each."""
-        return Requests("/agent/suggestions", [_body([row]) for row in self.sent], OWN)
-
-    def batches(self) -> Requests:
-        """Answer requests of 64 transactions each."""
-        starts = range(0, len(self.sent) - BATCH + 1, BATCH)
-        return Requests("/agent/suggestions", [_body(self.sent[at : at + BATCH]) for at in starts], OWN)
-
-    def of_kserve(self) -> Requests:
-        """Answer the same transactions as the booster itself sees them."""
-        channels = json.loads((self.registry / RUNS / self.runs[0] / "encoder.json").read_text())["channels"]
-        rows = [numbers(_transaction(row), tuple(channels)) for row in self.sent]
-        bodies = [json.dumps({"instances": [row]}).encode() for row in rows]
-        return Requests("/v1/models/categories:predict", bodies, (JSON_HEADER,))
 
 
 @dataclass(slots=True)
@@ -87,43 +47,6 @@ class Results:
     figures: list[Figure | NotRun] = field(default_factory=list)
     loads: dict[str, list[Load]] = field(default_factory=lambda: defaultdict(list))
     notes: list[str] = field(default_factory=list)
-
-
-def _body(rows: Sequence[dict[str, str]]) -> bytes:
-    sent = [{**{name: row[name] for name in FIELDS}, "amount": float(row["amount"])} for row in rows]
-    return json.dumps({"transactions": sent}).encode()
-
-
-def _transaction(row: dict[str, str]) -> Transaction:
-    at = datetime.fromisoformat(row["timestamp"])
-    text = (row["txn_id"], row["merchant"], row["description"])
-    return Transaction(*text, float(row["amount"]), row["channel"], row["user_id"], at)
-
-
-def prepare(data: Path | None, scratch: Path) -> Prepared:
-    """Make data, runs, rules and the tool, or take what an earlier run left."""
-    key = "generated" if data is None else f"{data.name}-{data.stat().st_size}"
-    folder = BENCH / "serving" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    serin = str(Path(PYTHON).parent / "serin")
-    if data is None:
-        data = folder / "transactions.csv"
-        if not data.exists():
-            rows = str(ROWS_TO_LEARN + ROWS_TO_SEND)
-            subprocess.run([serin, "generate", "--rows", rows, "--out", str(data)], check=True)
-    content = gzip.decompress(data.read_bytes()) if data.suffix == ".gz" else data.read_bytes()
-    reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
-    rows = sorted(reader, key=lambda row: row["timestamp"])[-ROWS_TO_LEARN - ROWS_TO_SEND :]
-    learned, rules = folder / "learned.csv", folder / "rules.yaml"
-    with learned.open("w", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows[:-ROWS_TO_SEND])
-    if not rules.exists():
-        subprocess.run([serin, "rules", "suggest", "--data", str(learned), "--out", str(rules)], check=True)
-    registry, runs = trained(folder, learned)
-    loader = Loader(build_vegeta(BENCH), scratch)
-    return Prepared(loader, registry, runs, rules, learned, rows[-ROWS_TO_SEND:])
 
 
 class Bench:
@@ -153,6 +76,25 @@ class Bench:
             folder=self._scratch,
         )
         return stack.enter_context(context), pod
+
+    def _following(self, stack: ExitStack) -> tuple[Running, Path]:
+        """Start `serin serve` on a copy of the registry, whose latest run it follows."""
+        registry, tokens = self._scratch / "followed", self._scratch / "tokens"
+        shutil.copytree(self._made.registry, registry, symlinks=True)
+        tokens.mkdir()
+        (tokens / "token").write_text(TOKEN)
+        port = free_port()
+        argv = [str(Path(PYTHON).parent / "serin"), "serve", "--registry", str(registry), "--tokens", str(tokens)]
+        argv += ["--rules", str(self._made.rules), "--store", "none", "--port", str(port)]
+        context = started(
+            "serin-serve",
+            argv,
+            port=port,
+            ready="/readyz",
+            environment={"SUGGEST_USE_MODEL_CANARY": "50%", "SUGGEST_ENABLE_SHADOW": "true"},
+            folder=self._scratch,
+        )
+        return stack.enter_context(context), registry / RUNS / "latest"
 
     def _reference(self, stack: ExitStack) -> Running:
         python = environment(BENCH, "reference")
@@ -218,7 +160,7 @@ class Bench:
             own, _ = self._own(stack)
             servers: dict[str, tuple[Running, Requests]] = {"serin": (own, self._made.single())}
             missing: dict[str, str] = {}
-            starts: dict[str, tuple[Callable[[ExitStack], Running], Callable[[], Requests]]] = {
+            starts = {
                 "reference": (self._reference, self._made.single),
                 "kserve": (self._kserve, self._made.of_kserve),
                 "nginx": (self._nginx, self._made.single),
@@ -253,6 +195,17 @@ class Bench:
         else:
             add(Figure("requests/s", "/s", rates(own), "KServe", rates(loads["kserve, closed"]), "at least", 4))
             add(Figure("p99", "us", p99s(own_open), "KServe", p99s(loads["kserve, open"]), "at most", 0.4))
+            add(
+                Figure(
+                    "p99, from the sending",
+                    "us",
+                    p99s_from_sending(own_open),
+                    "KServe",
+                    p99s_from_sending(loads["kserve, open"]),
+                    "at most",
+                    0.4,
+                )
+            )
         if "nginx" in missing:
             add(NotRun("p50, nginx", missing["nginx"]))
         else:
@@ -263,6 +216,8 @@ class Bench:
                 mine, theirs = tuple(map(of, own_open)), tuple(map(of, loads["nginx, open"]))
                 add(Figure(name, "us", mine, "nginx", theirs, "at most", 2.5))
         add(Figure("p99", "us", p99s(own_open), "ASGI hello", p99s(loads["hello, open"]), "at most", 1.5))
+        hello = p99s_from_sending(loads["hello, open"])
+        add(Figure("p99, from the sending", "us", p99s_from_sending(own_open), "ASGI hello", hello, "at most", 1.5))
         batch = tuple(load.cpu_per_request / BATCH for load in loads["serin, 64 items"])
         single = tuple(load.cpu_per_request for load in own)
         add(Figure("CPU an item, 64 a request", "us", batch, "one a request", single, "at most", 1 / 5))
@@ -281,14 +236,21 @@ class Bench:
                 self._beside("routing changes", own, requests, changes)
                 revision += changes.done
                 self._beside("scrapes", own, requests, scrapes(own.url))
+        with ExitStack() as stack:
+            own, latest = self._following(stack)
+            self._keep("warming", self._closed(own, requests))
+            for _ in range(self._rounds):
+                self._keep("idle, serin serve", self._open(own, requests, rate=DISTURBED_RATE))
+                self._beside("new runs", own, requests, moves_of_latest(latest, self._made.runs))
         loads = self.results.loads
-        for name, what, wanted in (
-            ("reloads", "p99, a run reloads every 0.5 s", 1.25),
-            ("routing changes", "p99, routing changes every 0.2 s", 1.1),
-            ("scrapes", "p99, a scrape every 0.2 s", 1.1),
+        for name, what, idle, wanted in (
+            ("reloads", "p99, a run reloads every 0.5 s", "idle", 1.25),
+            ("new runs", "p99, another run is built and served every second", "idle, serin serve", 1.25),
+            ("routing changes", "p99, routing changes every 0.2 s", "idle", 1.1),
+            ("scrapes", "p99, a scrape every 0.2 s", "idle", 1.1),
         ):
             self.results.figures.append(
-                Figure(what, "us", p99s(loads[name]), "idle", p99s(loads["idle"]), "at most", wanted)
+                Figure(what, "us", p99s(loads[name]), "idle", p99s(loads[idle]), "at most", wanted)
             )
 
     def _beside(self, name: str, own: Running, requests: Requests, disturbance: Disturbance) -> None:
@@ -306,12 +268,13 @@ class Bench:
             own, _ = self._own(stack)
             highest = self._closed(own, requests)
             self._keep("soak, highest rate", highest)
+            rate = round(highest.rate * SOAK_SHARE)
             held: list[float] = []
             reloading, scraping = reloads(own.url), scrapes(own.url, every=5)
             with reloading.going_on(), scraping.going_on():
                 end = time.monotonic() + seconds
                 while time.monotonic() < end - window / 2:
-                    self._keep("soak", self._open(own, requests, rate=highest.rate * SOAK_SHARE, seconds=window))
+                    self._keep("soak", self._open(own, requests, rate=rate, seconds=window))
                     held.append(own.pss_mib())
         windows = self.results.loads["soak"]
         errors = sum(load.errors for load in windows)
@@ -320,7 +283,7 @@ class Bench:
         add(Figure(f"{told}, p99", "us", p99s(windows[1:]), "first window", p99s(windows[:1]), "at most", 1.2))
         add(Figure(f"{told}, memory", "MiB", (held[-1],), "first window", (held[0],), "at most", 1.05))
         self.results.notes.append(
-            f"Soak: {seconds:.0f} s in windows of {window:.0f} s at {highest.rate * SOAK_SHARE:,.0f}/s, "
+            f"Soak: {seconds:.0f} s in windows of {window:.0f} s at {rate:,}/s, "
             f"{errors} errors in {sum(load.requests for load in windows):,} requests, {reloading.done} reloads "
             f"({reloading.failed} failed), {scraping.done} scrapes ({scraping.failed} failed)."
         )
@@ -342,7 +305,7 @@ class Bench:
     def _closed(self, server: Running, requests: Requests, *, seconds: float = 0) -> Load:
         return self._made.loader.closed(server, requests, connections=CONNECTIONS, seconds=seconds or self._seconds)
 
-    def _open(self, server: Running, requests: Requests, *, rate: float, seconds: float = 0) -> Load:
+    def _open(self, server: Running, requests: Requests, *, rate: int, seconds: float = 0) -> Load:
         return self._made.loader.open(server, requests, rate=rate, seconds=seconds or self._seconds)
 
 
@@ -360,7 +323,7 @@ def report(results: Results, *, arguments: argparse.Namespace, loads_before: tup
     lines += [figure.row() for figure in results.figures]
     lines += [
         "",
-        "| load (medians of the rounds) | /s | p50 us | p99 us | p50 from the sending | CPU us a request | errors |",
+        "| load (middle round by p99) | /s | p50 us | p99 us | p50 from the sending | CPU us a request | errors |",
     ]
     lines += ["|---|---|---|---|---|---|---|"]
     for name, loads in results.loads.items():
