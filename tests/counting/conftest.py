@@ -11,20 +11,20 @@ from counting.prometheus_process import PrometheusProcess
 from serin_localcluster.prometheus import find
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def program():
     """A Prometheus 3: the one on the PATH, or the local cluster's, which is built once."""
     return find()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def exporter() -> Iterator[Exporter]:
     made = Exporter()
     yield made
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prometheus(program, exporter, tmp_path_factory) -> Iterator[PrometheusProcess]:
     """It scrapes every place of the exporter; the twin twice, as two Prometheus replicas behind one Thanos do."""
     targets = [(exporter.address, {"pod": place, "__metrics_path__": f"/{place}"}) for place in (*PLACES, TICKING)]
@@ -34,7 +34,7 @@ def prometheus(program, exporter, tmp_path_factory) -> Iterator[PrometheusProces
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def second(program, tmp_path_factory) -> Iterator[PrometheusProcess]:
     """Another replica, which is told what it knows."""
     made = PrometheusProcess(program, tmp_path_factory.mktemp("prometheus") / "second")

@@ -4,10 +4,12 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from serin_core.evidence import Counts
 from serin_core.gate_spec import GateName
 from serin_server.counters import Agree, Arm, ArmCounts, Counters, Outcome, StageCounts, StageKey
-from serin_server.exposition import Identity, Scrape, _Collected, render
+from serin_server.exposition import Identity, Scrape, render
 
 RUN = "run_aaaaaaaa_1"
 CLASSES = ("Dining", "Fuel")
@@ -49,7 +51,7 @@ class Server:
         """Answer the same as values by labels, for remote write."""
         return {
             tuple(sorted({"__name__": sample.name, **sample.labels}.items())): sample.value
-            for family in _Collected(self._scrape()).collect()
+            for family in text_string_to_metric_families(render(self._scrape()).decode())
             for sample in family.samples
             if wanted(sample.name)
         }
