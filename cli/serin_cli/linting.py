@@ -7,7 +7,7 @@ said too: traffic that is too thin for a gate, and what would do.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,13 +15,11 @@ from serin_core import names
 from serin_core.documents import one_line
 from serin_core.durations import format_duration
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
-from serin_core.gate_spec import GateName
+from serin_core.gate_spec import COUNTS_USERS
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
 from serin_core.resource import LONGEST_NAME, SuggestionModelSpec
 from serin_core.rollout.steps import ladder, soak_of
 from serin_core.status import GateRole
-
-_PER_USER: Final = frozenset({GateName.AGREEMENT.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ def _too_thin(gate: ActiveGate, bound: Bound, alphas: Alphas, *, seen: float) ->
     fewest = least(bound, alphas).to_pass
     if fewest is None or seen >= fewest:
         return ""
-    unit = "users" if gate.name in _PER_USER else "requests"
+    unit = "users" if gate.name in COUNTS_USERS else "requests"
     help_ = "" if certain_by(bound, alphas) else "; a margin, a less strict bound or a longer maxDuration would help"
     return f"{seen:,.0f} {unit}, and {fewest:,} without a single bad one are the fewest that prove it{help_}"
 
@@ -111,8 +109,8 @@ def _too_thin(gate: ActiveGate, bound: Bound, alphas: Alphas, *, seen: float) ->
 def _counted(spec: SuggestionModelSpec, gate: ActiveGate, *, percent: float, traffic: Traffic) -> float:
     time = spec.analysis.max_duration - gate.initial_delay
     # Agreement is judged on both arms, everything else of a canary on the canary alone.
-    share = 1.0 if percent == 0 or gate.name in _PER_USER else percent / 100
-    if gate.name in _PER_USER:
+    share = 1.0 if percent == 0 or gate.name in COUNTS_USERS else percent / 100
+    if gate.name in COUNTS_USERS:
         return share * traffic.users_per_day * max(time / timedelta(days=1), 1.0)
     return share * traffic.requests_per_second * time.total_seconds()
 

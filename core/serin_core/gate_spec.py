@@ -33,6 +33,8 @@ class GateName(StrEnum):
     PER_CLASS = "perClass"
 
 
+COUNTS_USERS = frozenset({GateName.AGREEMENT.value})
+"""Gates that count each user once; all others count requests."""
 _ODDS_RATIO = 1.5
 _BUILT_IN = ", ".join(f"'{gate.value}'" for gate in GateName)
 _SELECTOR = r"^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^{}]*\})?$"

@@ -275,6 +275,12 @@ def test_every_class_with_traffic_must_pass():
     assert judge(spec({"name": "perClass"}), enough)["perClass"].gate.verdict is Verdict.PASS
 
 
+def test_a_class_whose_series_cannot_be_read_is_told_as_such():
+    missing = Unreadable("SeriesMissing", "Prometheus has no serin_class_compare_total")
+    gate = judge(spec({"name": "perClass"}), Tallies({"perClass": missing}))["perClass"].gate
+    assert (gate.verdict, gate.reason) == (Verdict.INCONCLUSIVE, "SeriesMissing")
+
+
 def test_the_error_of_a_fail_is_shared_out_over_the_classes():
     one = reading(perClass__Fuel=(1, 18))
     many = reading(perClass__Fuel=(1, 18), **{f"perClass__c{k}": (0, 0) for k in range(200)})

@@ -15,7 +15,7 @@ from typing import Final
 from serin_core import names
 from serin_core.counting.unreadable import Unreadable
 from serin_core.evidence import Counts
-from serin_core.gate_spec import GateName
+from serin_core.gate_spec import COUNTS_USERS, GateName
 from serin_core.status import Checkpoint, OwnCounts, ProcessCounts
 
 DELAY: Final = timedelta(minutes=1)
@@ -67,7 +67,7 @@ class Tallies:
         good = sum(process.good for process in tally.values())
         total = sum(process.total for process in tally.values())
         # Without a shared store each process counts its own users; the same user may be counted in each of them.
-        is_shared_out = key in _COUNTS_USERS and not self.has_shared_store
+        is_shared_out = key in COUNTS_USERS and not self.has_shared_store
         share = max(1, sum(process.total > 0 for process in tally.values())) if is_shared_out else 1
         return _counts(key, good / share, total / share)
 
@@ -148,7 +148,6 @@ _TERMS: Final[Mapping[GateName, tuple[_Term, ...]]] = {
 _NO_MORE: Final = ',le=~"0[.]1|",agree!="None"'
 """Matchers that leave out what no gate reads: half of all series. A label that is not there is "", and matches."""
 _BOTH_ARMS: Final = frozenset({GateName.AGREEMENT, GateName.FEEDBACK, GateName.PER_CLASS})
-_COUNTS_USERS: Final = frozenset({GateName.AGREEMENT.value})
 _LABELS: Final = (names.SERIES_PROCESS, names.SERIES_ARM, "available", "agree", "accepted", "le", "outcome", "class")
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
 _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")

@@ -17,7 +17,7 @@ from serin_core.evidence import late_harm, two_arms
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.display import confidence_sequence
-from serin_core.evidence.judging import judge
+from serin_core.evidence.judging import judge, log_limit
 from serin_core.evidence.late_harm import BEGINNING, Start, keep
 from serin_core.evidence.planning import Least, certain_by, least, needed
 from serin_core.evidence.rate import CONCENTRATION, Claim, Side, log_evidence_above, log_evidence_below
@@ -44,6 +44,7 @@ __all__ = [
     "least",
     "log_evidence_above",
     "log_evidence_below",
+    "log_limit",
     "needed",
     "two_arms",
 ]

@@ -9,10 +9,10 @@ from typing import Final
 
 from serin_core import names
 from serin_core.counting import Unreadable
-from serin_core.evidence import Counts, Side, Verdict
+from serin_core.evidence import Counts, Side, Verdict, log_limit
 from serin_core.evidence.two_arms import TwoArms, log_evidence, observe
 from serin_core.gate_spec import GateName
-from serin_core.gates.check import Check, Judged, log_limit, shown
+from serin_core.gates.check import Check, Judged, shown
 from serin_core.status import GateMemory
 
 _NO_CONTROL: Final = Unreadable("NoControl", "nobody of the control group has said anything yet")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, log
 from typing import Final, Self
 
 from serin_core.counting import Tallies, Unreadable
@@ -93,8 +92,3 @@ def shown(status: GateStatus, counts: Counts, verdict: Verdict, *, needed: int |
             "needed": needed,
         }
     )
-
-
-def log_limit(alpha: float) -> float:
-    """Answer the log evidence that a verdict takes: ln(1/alpha), never reached for an alpha of 0."""
-    return -log(alpha) if alpha > 0 else inf

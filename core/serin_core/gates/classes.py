@@ -19,11 +19,11 @@ _NAMED: Final = 5
 
 def judge_classes(check: Check, bound: Bound) -> Judged:
     """Judge every class by its own counts."""
-    parts = check.reading.parts_of(GateName.PER_CLASS)
+    parts = check.reading.parts_of(GateName.PER_CLASS) or {"": check.reading.of(GateName.PER_CLASS.value)}
     broken = next((found for found in parts.values() if isinstance(found, Unreadable)), None)
+    if broken is not None:
+        return check.without(broken)
     classes = {label: found for label, found in parts.items() if isinstance(found, Counts)}
-    if broken is not None or not classes:
-        return check.without(broken or Unreadable("NoData", "no class has been compared yet"))
     alphas = Alphas(promote=check.alphas.promote, rollback=check.alphas.rollback / len(classes))
     verdicts = {label: judge(counts, bound, alphas) for label, counts in classes.items() if counts.total}
     whole = Counts(sum(one.good for one in classes.values()), sum(one.total for one in classes.values()))

@@ -91,7 +91,7 @@ def last_stage_is_proven(look: Look, protocol: Protocol) -> Move | None:
 def cap_is_proven(look: Look, protocol: Protocol) -> Move | None:
     """Proven at a cap below 100 %: it stays there, and the gates go on watching."""
     candidate = look.status.candidate
-    if candidate is None or candidate.proven_at is not None or not _may_end(look):
+    if candidate is None or candidate.proven_at is not None or not is_proven(look):
         return None
     if next_step(look.spec.canary, percent=candidate.percent) is not None or not protocol.may_move_forward(look):
         return None

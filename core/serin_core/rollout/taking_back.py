@@ -90,7 +90,7 @@ def gate_fails(look: Look, _protocol: Protocol) -> Move | None:
 
 
 def stage_stays_undecided(look: Look, _protocol: Protocol) -> Move | None:
-    """MaxDuration is over without a verdict, and the spec wants the run back then."""
+    """No verdict in maxDuration, and the spec wants the run back then."""
     candidate, analysis = look.status.candidate, look.spec.analysis
     if analysis.on_inconclusive != "Rollback" or not _is_watched(candidate) or candidate is None:
         return None
@@ -107,7 +107,7 @@ def stage_stays_undecided(look: Look, _protocol: Protocol) -> Move | None:
 
 
 def stage_has_no_data(look: Look, _protocol: Protocol) -> Move | None:
-    """NoDataTimeout is over without any data, and the spec wants the run back then."""
+    """No data for noDataTimeout, and the spec wants the run back then."""
     candidate, analysis, since = look.status.candidate, look.spec.analysis, look.status.no_data_since
     if analysis.on_no_data != "Rollback" or not _is_watched(candidate) or candidate is None or since is None:
         return None

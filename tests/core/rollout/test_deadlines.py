@@ -6,6 +6,7 @@ from models.world import World, spec
 from serin_core.status import Phase, TrialState
 
 A = "run_aaaaaaaa_1"
+CAPPED = {"percent": 10, "shadowSoak": "1s", "steps": [{"percent": 10, "soak": "1s"}, {"percent": 100, "soak": "1s"}]}
 
 
 def world(verdict, **analysis):
@@ -46,6 +47,15 @@ def test_a_stage_without_a_verdict_goes_on_unproven_where_the_spec_says_so():
     raised = [entry.message for entry in at.status.history if entry.event in ("Raised", "Promoted")]
     assert len(raised) == 4
     assert all("without proof: no verdict in 30s" in message for message in raised)
+
+
+def test_a_cap_is_never_called_proven_without_proof():
+    at = world("unsure", maxDuration="30s", onInconclusive="Promote")
+    at.edit(spec(A, analysis={"interval": "1s", "maxDuration": "30s", "onInconclusive": "Promote"}, canary=CAPPED))
+    at.settle(rounds=300)
+    assert at.status.candidate.percent == 10
+    assert at.status.candidate.proven_at is None
+    assert ready(at).reason == "Undecided"
 
 
 def test_an_estimate_on_the_bad_side_never_goes_on_unproven():
