@@ -31,6 +31,12 @@ install: .venv/.complete ## install the environment from the lock, with hashes
 test: .venv/.complete .moto/.complete ## run all tests
 	@$(BIN)/python -m pytest
 
+.PHONY: fuzz
+fuzz: .venv/.complete .moto/.complete ## property tests on new random examples, again and again (ROUNDS=5)
+	@for round in $$(seq $(or $(ROUNDS),5)); do \
+	  $(BIN)/python -m pytest --hypothesis-profile=new -q -p no:cacheprovider $$(grep -rl 'hypothesis' tests --include='test_*.py') || exit 1; \
+	done
+
 DATA ?=
 KEEP ?=
 .PHONY: demo

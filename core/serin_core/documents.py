@@ -7,10 +7,12 @@ Never reads or writes a file.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 _T = TypeVar("_T", bound=BaseModel)
 
@@ -131,7 +133,16 @@ def _parse(kind: type[_T], text: str | bytes) -> _T:
 
 def one_line(error: ValidationError) -> str:
     """Say the first thing that is wrong, and where, in one line."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "document"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{where}: {first['msg']}{more}"
+    return first_of(error.errors(include_url=False))
+
+
+def first_of(errors: Sequence[ErrorDetails]) -> str:
+    """Say the first of what pydantic found wrong, and where, in one line."""
+    where = ".".join(str(part) for part in errors[0]["loc"]) or "document"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    message = " ".join(errors[0]["msg"].removeprefix("Value error, ").split())
+    # A field's name may be anything that JSON can hold: line breaks, and halves of characters that UTF-8 cannot.
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in f"{where}: {message}{more}"
+    )

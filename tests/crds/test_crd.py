@@ -264,7 +264,7 @@ def cel_refuses(body):
     )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spec)
 def test_the_schema_and_the_models_accept_and_refuse_the_same(body):
     refused_by_schema = not VALIDATOR.is_valid(body) or cel_refuses(body)

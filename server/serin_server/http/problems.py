@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from serin_core.documents import first_of
 from serin_server.events import EventError
 from serin_server.logs import place_of
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError
@@ -35,12 +36,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def one_line(error: RequestValidationError) -> str:
     """Say the first thing that is wrong with a request, and where."""
-    errors = error.errors()
-    first = errors[0]
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    message = " ".join(str(first["msg"]).removeprefix("Value error, ").split())
-    return f"{where}: {message}{more}"[:_MOST_DETAIL]
+    return first_of(error.errors())[:_MOST_DETAIL]
 
 
 def _problem(status: int, detail: str) -> JSONResponse:

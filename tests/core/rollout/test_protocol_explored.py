@@ -229,6 +229,5 @@ TestRollout.settings = settings(
     max_examples=60,
     stateful_step_count=50,
     deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
