@@ -84,7 +84,7 @@ class Encoder:
         known = [place for place in map(self.places.get, words) if place is not None]
         if not known:
             return total
-        added: Floats = total + self.weights.take(known, axis=0).sum(axis=0) * (scale / sqrt(len(words)))
+        added: Floats = total + np.add.reduce(self.weights.take(known, axis=0), axis=0) * (scale / sqrt(len(words)))
         return added
 
     def numbers(self, transaction: Transaction) -> list[float]:
@@ -94,7 +94,8 @@ class Encoder:
     def strongest_words(self, transaction: Transaction, label: str, *, most: int = 3) -> list[str]:
         """Answer the words of a transaction that speak most for a class, strongest first. Raises ValueError."""
         at = self.classes.index(label)
-        merchant, _, description = blocks(transaction)
+        merchant = features.merchant_words(transaction.merchant)
+        description = features.description_words(transaction.description)
         weighed: dict[str, float] = {}
         for words, scale in ((merchant, BLOCKS[0]), (description, BLOCKS[2])):
             for word in words:

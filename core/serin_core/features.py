@@ -7,6 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from math import log1p
 from typing import Final
@@ -19,6 +20,8 @@ PIECE_LETTERS: Final = (3, 4)
 """A merchant also counts by pieces of so many signs: terminals cut names, and new shops are named like old ones."""
 NUMBERS: Final = ("log_amount", "is_refund", "weekday", "hour", "channel")
 """What the trees read, in this order."""
+_RECENT: Final = 64
+"""So many texts are remembered as they were last read: rules, scores and reasons all ask for those of one transaction."""
 
 _PROCESSOR: Final = re.compile(
     r"(?:\s*\b(?:sq|tst|pp|paypal|sumup|zettle|stripe|py|sp|ezi|wpy|ic|dd|gpay|cke|bt|fs)\s?\*\s*)+"
@@ -60,7 +63,7 @@ def merchant_key(merchant: str) -> str:
 
 def merchant_words(merchant: str) -> list[str]:
     """Answer the words and numbers of a merchant and its pairs of neighbours, as `m:...`, each once, in order."""
-    words = _WORD_OR_NUMBER.findall(_plain(merchant))
+    words = _terms(merchant)
     single = [f"m:{word}" for word in words if len(word) > 1]
     pairs = [f"m:{one} {other}" for one, other in pairwise(words)]
     return list(dict.fromkeys(single + pairs))
@@ -68,7 +71,7 @@ def merchant_words(merchant: str) -> list[str]:
 
 def merchant_pieces(merchant: str) -> list[str]:
     """Answer the pieces of a merchant, as `m^...`, across its words, each once, in order."""
-    joined = f"_{'_'.join(_WORD_OR_NUMBER.findall(_plain(merchant)))}_"
+    joined = f"_{'_'.join(_terms(merchant))}_"
     return list(
         dict.fromkeys(
             [f"m^{joined[at : at + letters]}" for letters in PIECE_LETTERS for at in range(len(joined) - letters + 1)]
@@ -78,7 +81,7 @@ def merchant_pieces(merchant: str) -> list[str]:
 
 def description_words(description: str) -> list[str]:
     """Answer the words and numbers of a description, as `d:...`, each once, in order."""
-    return list(dict.fromkeys([f"d:{word}" for word in _WORD_OR_NUMBER.findall(_plain(description)) if len(word) > 1]))
+    return list(dict.fromkeys([f"d:{word}" for word in _terms(description) if len(word) > 1]))
 
 
 def numbers(transaction: Transaction, channels: tuple[str, ...]) -> list[float]:
@@ -93,6 +96,13 @@ def numbers(transaction: Transaction, channels: tuple[str, ...]) -> list[float]:
     ]
 
 
+@lru_cache(_RECENT)
+def _terms(text: str) -> tuple[str, ...]:
+    """Answer the words and numbers of a text, in order."""
+    return tuple(_WORD_OR_NUMBER.findall(_plain(text)))
+
+
+@lru_cache(_RECENT)
 def _plain(text: str) -> str:
     """Answer a text without case, accents, apostrophes and payment processors."""
     text = text.casefold()

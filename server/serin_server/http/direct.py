@@ -1,12 +1,14 @@
 """The fast path: answers `POST /agent/suggestions` for transactions that come with the request, without FastAPI.
 
-It takes what it knows to be right and nothing else. A request without its token, another content type, a body that is
+A request that came in whole is answered `at_once`, without a task of its own (connections.py); one that came in pieces,
+or that asks for many transactions, as by any ASGI application. It takes what it knows to be right and nothing else. A request without its token, another content type, a body that is
 too large or that its decoder does not take, `txn_ids`: all that goes on to FastAPI, whose declaration of the endpoint
 refuses it in its own words, or answers it. So there is one schema and one set of refusals, and this module can be left
 out without anybody noticing more than the time. Never refuses anything by itself, and never answers what the declared
 schema would refuse (tests/server/test_direct.py).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -20,9 +22,11 @@ from serin_server.http.answers import write
 from serin_server.http.bodies import MOST_ITEMS
 from serin_server.http.limits import MOST_BYTES, announced
 from serin_server.http.problems import answer_fault
-from serin_server.http.suggestions import suggest_all
+from serin_server.http.suggestions import AT_ONCE, suggest_all, suggest_few
 from serin_server.service import Service
 
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, and values."""
 PATH: Final = "/agent/suggestions"
 _JSON: Final = b"application/json"
 _BEARER: Final = b"bearer "
@@ -57,7 +61,7 @@ class Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST" or not self._is_ours(scope):
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST" or not self._is_ours(scope["headers"]):
             await self._app(scope, receive, send)
             return
         message = await _read(receive)
@@ -78,10 +82,23 @@ class Direct:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    def _is_ours(self, scope: Scope) -> bool:
+    def at_once(self, headers: Headers, body: bytes) -> bytes | None:
+        """Answer the JSON with which one whole request is answered; None where it is not for this, whatever the reason.
+
+        Raises what is a fault of this server, after anything may have been counted: such a request is not to be asked
+        again.
+        """
+        if self._service.readiness.is_draining or not self._is_ours(headers):
+            return None
+        transactions = read_transactions(body)
+        if transactions is None or len(transactions) > AT_ONCE:
+            return None
+        return write(suggest_few(self._service, transactions))
+
+    def _is_ours(self, headers: Headers) -> bool:
         """Answer whether token, content type and announced length leave nothing to refuse; of equal names the first."""
         authorization = content_type = length = None
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name == b"authorization" and authorization is None:
                 authorization = value
             elif name == b"content-type" and content_type is None:

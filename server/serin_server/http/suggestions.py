@@ -27,7 +27,8 @@ from serin_server.suggesting import Suggestion
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problem} for status in (400, 401, 404, 409, 413, 422, 503)
 }
-_YIELDS_AFTER: Final = 16
+AT_ONCE: Final = 16
+"""So many transactions are answered before others are let in."""
 _MILLISECONDS: Final = 1000
 
 
@@ -77,13 +78,19 @@ async def _fetch(service: Service, txn_ids: Sequence[str]) -> list[Transaction]:
     return [kept[txn_id] for txn_id in txn_ids]
 
 
+def suggest_few(service: Service, transactions: Sequence[Transaction]) -> list[Suggestion]:
+    """Answer at most AT_ONCE transactions, while everybody else waits."""
+    serving, suggest = service.switch.current, service.suggester.suggest
+    return [suggest(transaction, serving) for transaction in transactions]
+
+
 async def suggest_all(service: Service, transactions: Sequence[Transaction]) -> list[Suggestion]:
     """Answer a batch by one Serving, letting other requests in between."""
     serving, suggest = service.switch.current, service.suggester.suggest
     suggestions = []
     for number, transaction in enumerate(transactions, start=1):
         suggestions.append(suggest(transaction, serving))
-        if number % _YIELDS_AFTER == 0:
+        if number % AT_ONCE == 0:
             await asyncio.sleep(0)
     return suggestions
 
