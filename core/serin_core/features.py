@@ -21,7 +21,7 @@ PIECE_LETTERS: Final = (3, 4)
 NUMBERS: Final = ("log_amount", "is_refund", "weekday", "hour", "channel")
 """What the trees read, in this order."""
 _RECENT: Final = 64
-"""So many texts are remembered as they were last read: rules, scores and reasons all ask for those of one transaction."""
+"""So many texts are remembered as last read: rules, scores and reasons all ask for those of one transaction."""
 
 _PROCESSOR: Final = re.compile(
     r"(?:\s*\b(?:sq|tst|pp|paypal|sumup|zettle|stripe|py|sp|ezi|wpy|ic|dd|gpay|cke|bt|fs)\s?\*\s*)+"

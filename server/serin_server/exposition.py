@@ -1,7 +1,6 @@
 """Counts as Prometheus reads them. docs/metrics.md says what each series means.
 
-Takes a frozen Scrape, so that it can work in a thread while requests go on, and gives way to them between two series
-of a kind. Never touches a registry of the process.
+Takes a frozen Scrape, so that it can work in a thread while requests go on. Never touches a registry of the process.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,10 +11,12 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
 from serin_core import names
 from serin_server.counters import BUCKETS, ArmCounts, Refusal, StageCounts
-from serin_server.giving_way import GivingWay, giving_way
+from serin_server.giving_way import giving_way
 
 _K = TypeVar("_K")
 
@@ -129,23 +130,79 @@ _FAMILIES: Final = (
 )
 
 
-def render(scrape: Scrape) -> bytes:
-    """Answer the text exposition format, version 0.0.4."""
-    registry = CollectorRegistry(auto_describe=False)
-    with giving_way() as pause:
-        registry.register(_Collected(scrape, pause))
-        return generate_latest(registry)
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A text without its numbers."""
+
+    series: tuple[tuple[str, ...], ...]
+    """Name and label values of each, in order."""
+    beginnings: tuple[str, ...]
+    """What stands before each number."""
+    end: str
+
+
+class Exposition:
+    """Writes scrapes in the text format, version 0.0.4.
+
+    Writing 300 series out takes 5 ms, nearly all of it for what is the same every time. So the text is remembered as
+    prometheus_client wrote it, and only its numbers are written anew, until series come or go.
+    """
+
+    def __init__(self) -> None:
+        self._form: _Form | None = None
+
+    def write(self, scrape: Scrape) -> bytes | None:
+        """Answer the text, quickly; None where the series are not those of the last `learn`."""
+        form = self._form
+        samples = [sample for metric in _Collected(scrape).collect() for sample in metric.samples]
+        if form is None or form.series != _series(samples):
+            return None
+        lines = [
+            f"{beginning}{_number(sample.value)}\n" for beginning, sample in zip(form.beginnings, samples, strict=True)
+        ]
+        return "".join([*lines, form.end]).encode()
+
+    def learn(self, scrape: Scrape) -> bytes:
+        """Answer the text, slowly, giving way to other threads; from now on `write` knows its series."""
+        with giving_way() as pause:
+            collected = _Collected(scrape, pause)
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(collected)
+            text = generate_latest(registry)
+            samples = [sample for metric in collected.collect() for sample in metric.samples]
+            self._form = _form(text.decode(), _series(samples))
+        return text
+
+
+def _number(value: float) -> str:
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+def _series(samples: Iterable[Sample]) -> tuple[tuple[str, ...], ...]:
+    return tuple([(sample.name, *sample.labels.values()) for sample in samples])
+
+
+def _form(text: str, series: tuple[tuple[str, ...], ...]) -> _Form:
+    beginnings, waiting = [], ""
+    # Labels may hold other signs that end lines elsewhere.
+    for line in text.removesuffix("\n").split("\n"):
+        if line.startswith("#"):
+            waiting += line + "\n"
+        else:
+            beginnings.append(waiting + line[: line.rindex(" ") + 1])
+            waiting = ""
+    return _Form(series, tuple(beginnings), waiting)
 
 
 class _Collected(Collector):
-    def __init__(self, scrape: Scrape, pause: GivingWay) -> None:
+    def __init__(self, scrape: Scrape, pause: Callable[[], None] | None = None) -> None:
         self._scrape, self._pause = scrape, pause
 
     def collect(self) -> Iterator[Metric]:
         for metric in self._families():
             yield metric
-            # The writer is done with it.
-            self._pause()
+            if self._pause is not None:
+                self._pause()
 
     def _families(self) -> Iterator[Metric]:
         scrape = self._scrape

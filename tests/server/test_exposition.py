@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from serin_core import names
 from serin_server.comparing import UserCounts
 from serin_server.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
-from serin_server.exposition import Identity, RunOnScrape, Scrape, render
+from serin_server.exposition import Exposition, Identity, RunOnScrape, Scrape
 
 IDENTITY = Identity(model="shop/categories", uid="u", pod="p", process="abc")
 RUN = "run_bbbbbbbb_1"
@@ -17,7 +17,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def samples(counters: Counters, *runs: RunOnScrape, revision: int = 7) -> Samples:
-    text = render(Scrape(IDENTITY, counters.stages(), revision, dict(counters.refused), runs)).decode()
+    text = Exposition().learn(Scrape(IDENTITY, counters.stages(), revision, dict(counters.refused), runs)).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -107,7 +107,7 @@ def test_the_page_lists_every_series_and_no_other() -> None:
     counters = Counters()
     counters.begin(StageKey(RUN, 3), ["Dining"])
     run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False)
-    text = render(Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,))).decode()
+    text = Exposition().learn(Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,))).decode()
     exposed = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     rows = [line.split("|")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`((?:lm|ml|serin|suggest)_\w+)`", row)}
@@ -153,8 +153,47 @@ def test_after_a_thousand_stages_nothing_more_is_kept() -> None:
 
 def test_a_run_that_was_refused_is_told_by_name() -> None:
     scrape = Scrape(IDENTITY, (), 1, {}, (), run_refused={RUN: True, "run_aaaaaaaa_1": False})
-    text = render(scrape).decode()
+    text = Exposition().learn(scrape).decode()
     told = {
         line.partition('run_id="')[2].partition('"')[0]: line[-3:] for line in text.splitlines() if "run_id" in line
     }
     assert told == {RUN: "1.0", "run_aaaaaaaa_1": "0.0"}
+
+
+ODD = ["Dining", 'a "b" \\ c', "two\nlines", "one\u2028other\x85\x0b\r", "# TYPE", "Café 1.0"]
+
+
+def test_what_is_remembered_is_written_as_it_would_be_anew() -> None:
+    counters, exposition = Counters(), Exposition()
+    run = RunOnScrape(RUN, dict.fromkeys(ODD, 0.8), breaker_open=False)
+
+    def scrape() -> Scrape:
+        refused = dict(counters.refused)
+        return Scrape(IDENTITY, counters.stages(), 7, refused, (run,), run_refused={RUN: False})
+
+    counts = counters.begin(StageKey(RUN, 3), ODD).arms[Arm.CANARY]
+    assert exposition.write(scrape()) is None
+    assert exposition.write(scrape()) is None
+    exposition.learn(scrape())
+    for number, label in enumerate(ODD):
+        counts.compared(label, Agree.TRUE)
+        counts.doubted(label)
+        counts.requests[True] += 10**number * 1_234_567
+        counts.observe(10.0**-number)
+        assert exposition.write(scrape()) == Exposition().learn(scrape())
+
+
+def test_series_that_come_or_go_are_not_written_from_memory() -> None:
+    counters, exposition = Counters(), Exposition()
+
+    def scrape() -> Scrape:
+        return Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), ())
+
+    stage = counters.begin(StageKey(RUN, 3), ["Dining"])
+    exposition.learn(scrape())
+    stage.arms[Arm.CANARY].doubted("Groceries")
+    assert exposition.write(scrape()) is None
+    exposition.learn(scrape())
+    assert exposition.write(scrape()) is not None
+    counters.begin(StageKey(RUN, 4), ["Dining"])
+    assert exposition.write(scrape()) is None

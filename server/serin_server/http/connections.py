@@ -1,4 +1,4 @@
-"""uvicorn's connections, but for two things: bounds on a request that is not whole yet, and a short way for one that is.
+"""uvicorn's connections, but for bounds on a request that is not whole yet, and a short way for one that is.
 
 Bounded is what one connection may cost before its request is whole: how long it may take, and how large its head may
 be.
@@ -7,8 +7,8 @@ first byte to its last; then 408, and the connection is closed. Costs nothing wh
 Never times what the server itself takes: while it does not read, the clock starts anew.
 
 The short way: a suggestion that is asked for in one piece is answered as it is read, without an ASGI task, which costs
-more than the answer (docs/decisions/0052). One such request a reading, so that nobody who sends many at once keeps others
-waiting; whatever is not for it goes the way of uvicorn, as if nothing had been tried.
+more than the answer (docs/decisions/0052). One such request a reading, so that nobody who sends many at once keeps
+others waiting; whatever is not for it goes the way of uvicorn, as if nothing had been tried.
 """
 
 import asyncio

@@ -1,11 +1,12 @@
 """The fast path: answers `POST /agent/suggestions` for transactions that come with the request, without FastAPI.
 
-A request that came in whole is answered `at_once`, without a task of its own (connections.py); one that came in pieces,
-or that asks for many transactions, as by any ASGI application. It takes what it knows to be right and nothing else. A request without its token, another content type, a body that is
+It takes what it knows to be right and nothing else. A request without its token, another content type, a body that is
 too large or that its decoder does not take, `txn_ids`: all that goes on to FastAPI, whose declaration of the endpoint
 refuses it in its own words, or answers it. So there is one schema and one set of refusals, and this module can be left
 out without anybody noticing more than the time. Never refuses anything by itself, and never answers what the declared
 schema would refuse (tests/server/test_direct.py).
+
+It is an ASGI application; a connection that has read a whole request may ask it to answer `at_once`, without a task.
 """
 
 from collections.abc import Sequence
@@ -61,7 +62,12 @@ class Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST" or not self._is_ours(scope["headers"]):
+        if (
+            scope["type"] != "http"
+            or scope["path"] != PATH
+            or scope["method"] != "POST"
+            or not self._is_ours(scope["headers"])
+        ):
             await self._app(scope, receive, send)
             return
         message = await _read(receive)

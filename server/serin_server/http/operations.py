@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse
 
 from serin_core.pods import LoadState
-from serin_server.exposition import render
+from serin_server.exposition import Exposition
 from serin_server.http.auth import AdminOnly
 from serin_server.http.bodies import Problem
 from serin_server.service import Service
@@ -17,7 +17,7 @@ from serin_server.serving import NamedRun
 
 def operation_routes(service: Service) -> APIRouter:
     """Answer the routes, bound to one process."""
-    router = APIRouter(tags=["operations"])
+    router, exposition = APIRouter(tags=["operations"]), Exposition()
 
     @router.get("/ml/status")
     async def status() -> dict[str, Any]:
@@ -64,8 +64,9 @@ def operation_routes(service: Service) -> APIRouter:
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Expose every count, as docs/metrics.md says."""
-        # Copied here, between two transactions; written out in a thread, while requests go on.
-        text = await asyncio.to_thread(render, service.scrape())
+        # Copied here, between two transactions; new series are written out in a thread, while requests go on.
+        scrape = service.scrape()
+        text = exposition.write(scrape) or await asyncio.to_thread(exposition.learn, scrape)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     @router.get("/healthz")
