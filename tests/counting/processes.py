@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from serin_core.evidence import Counts
 from serin_core.gate_spec import GateName
 from serin_server.counters import Agree, Arm, ArmCounts, Counters, Outcome, StageCounts, StageKey
-from serin_server.exposition import Identity, Scrape, render
+from serin_server.exposition import Exposition, Identity, Scrape
 
 RUN = "run_aaaaaaaa_1"
 CLASSES = ("Dining", "Fuel")
@@ -40,7 +40,7 @@ class Server:
 
     def text(self) -> bytes:
         """Answer a scrape, and remember what it said."""
-        return render(self._scrape())
+        return Exposition().learn(self._scrape())
 
     def _scrape(self) -> Scrape:
         self.seen = self.now.copy()
@@ -51,7 +51,7 @@ class Server:
         """Answer the same as values by labels, for remote write."""
         return {
             tuple(sorted({"__name__": sample.name, **sample.labels}.items())): sample.value
-            for family in text_string_to_metric_families(render(self._scrape()).decode())
+            for family in text_string_to_metric_families(Exposition().learn(self._scrape()).decode())
             for sample in family.samples
             if wanted(sample.name)
         }

@@ -19,7 +19,6 @@ from serin_server.registry.absent import AbsentError
 from serin_server.registry.complaints import means_no_bucket, shown, tell
 from serin_server.runs import RegistryAwayError, RunRefusedError
 
-SCHEMES: Final = ("s3", "gs", "az", "https", "http")
 _ENDPOINTS: Final = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 _LONGEST_NAME: Final = 64
 _RETRIES: Final = 3

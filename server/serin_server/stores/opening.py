@@ -1,9 +1,7 @@
-"""Which store the settings name."""
+"""Which store the settings name. Drivers of databases are loaded where one is used: each pod pays for its own alone."""
 
 from serin_server.settings import NoStoreAt, PostgresAt, SqliteAt, StoreAt
 from serin_server.stores.memory import Memory
-from serin_server.stores.postgres import Postgres
-from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import Store
 
 
@@ -13,6 +11,10 @@ def open_store(at: StoreAt, *, uid: str) -> Store:
         case NoStoreAt():
             return Memory()
         case SqliteAt(path=path):
+            from serin_server.stores.sqlite import Sqlite  # noqa: PLC0415
+
             return Sqlite(path)
         case PostgresAt(url=url):
+            from serin_server.stores.postgres import Postgres  # noqa: PLC0415
+
             return Postgres(url, uid=uid)
