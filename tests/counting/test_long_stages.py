@@ -173,7 +173,8 @@ def test_a_look_at_a_stage_of_fourteen_days_and_ten_pods_reads_minutes_of_it(pro
     told = f"{seconds:.3f} s and {of_one_look} samples for one look; {of_the_whole} samples without a checkpoint"
     record_property("cost", told)
     print(told)  # noqa: T201
-    assert 0 < of_one_look <= scrapes * series
+    # Half of the series are read; at 60 steps it is seen, twice, whether each metric is there.
+    assert 0 < of_one_look <= (scrapes + 2 * 61) * series // 2
 
 
 def test_pods_that_nobody_scrapes_any_more_are_stale_and_counted_again_when_they_are_back(prometheus, uid, now):
@@ -207,3 +208,25 @@ def test_a_metric_of_serins_own_that_is_renamed_is_missing_and_the_other_gates_c
         else:
             assert counts[key] == wanted
     assert rollout.checkpoint.counts["errors"] == kept["errors"]
+
+
+def test_a_metric_that_was_renamed_stands_still_beside_none_that_moves_though_its_process_has_ended(
+    prometheus, uid, now
+):
+    """All of it within the time that one look reads: the old name, the new one, and the end of the process."""
+    rollout = begin(prometheus, uid, ago=HOUR, now=now)
+    ended, still = Server(uid, "ended"), Server(uid, "still")
+    prometheus.write(live([ended], every(30, since=now - 20 * MINUTE, until=now - 8 * MINUTE)))
+    before = {
+        key: {"ended": ProcessCounts(good=counts.good, total=counts.total)}
+        for key, counts in rollout.wanted(truth([ended], canary=True)).items()
+    }
+    rollout.checkpoint = Checkpoint(at=datetime.fromtimestamp(now - 5 * MINUTE, UTC), counts=before)
+    found = live([ended], every(30, since=now - 7.5 * MINUTE, until=now - 6 * MINUTE))
+    prometheus.write({labels: values for labels, values in found.items() if ("__name__", names.FAILURES) not in labels})
+    prometheus.write(live([still], every(30, since=now - 5.5 * MINUTE, until=now)))
+    reading = rollout.look(keep=True)
+    assert rollout.counts(reading)["errors"].reason == "SeriesMissing"
+    assert rollout.checkpoint.counts["errors"]["ended"] == before["errors"]["ended"]
+    everything = rollout.wanted(truth([ended, still], canary=True))
+    assert rollout.counts(reading)["latency"] == everything["latency"]

@@ -24,6 +24,10 @@ FRESH: Final = "serin_fresh"
 """A label of the query's own: marks the one series that counts those with a sample newer than `stale_after`."""
 NOW: Final = "serin_now"
 """Another one: marks the time at which Prometheus evaluated the query, by its own clock."""
+GONE: Final = "serin_gone"
+"""A third: names a metric that a process has lost while others of its metrics were still there."""
+_STEPS: Final = 60
+_LEAST_STEP: Final = 5
 LEAST_STALE: Final = timedelta(minutes=2)
 LOOKS_UNTIL_STALE: Final = 4
 _LAST_SECOND: Final = datetime.max.replace(tzinfo=UTC).timestamp()
@@ -194,8 +198,8 @@ class Asked:
 def stage_query(asked: Asked, now: datetime) -> str:
     """Answer one PromQL expression for every series that the gates read, numerators and denominators.
 
-    Beside them stand how many of them have a sample newer than `stale_after` (no such series means none has), and the
-    time of the query: no clock but that of Prometheus is asked, so that none can be askew.
+    Beside them stand how many of them have a sample newer than `stale_after` (no such series means none has), the
+    time of the query (no clock but that of Prometheus is asked, so that none can be askew), and what has gone.
     """
     metrics = sorted({term.metric for gate in asked.gates for term in _TERMS[gate]} | {names.REQUESTS})
     matchers = (
@@ -207,8 +211,28 @@ def stage_query(asked: Asked, now: datetime) -> str:
     fresh = f"count(last_over_time({{{matchers}}}[{stale_after(asked.interval).total_seconds():.0f}s]))"
     return (
         f'last_over_time({{{matchers}}}[{back}s]) or label_replace({fresh},"{FRESH}","true","","")'
-        f' or label_replace(vector(time()),"{NOW}","true","","")'
+        f' or label_replace(vector(time()),"{NOW}","true","","") or {_gone(f"{{{matchers}}}", back)}'
     )
+
+
+def _gone(selector: str, back: int) -> str:
+    """Answer an expression for each metric that a process has lost, renamed or dropped, while others went on.
+
+    Its last value stands still and must not be set beside others that have moved since. One scrape brings all series
+    of a process. So all its metrics are there at the same times: now, and at each step of the time that is read.
+    """
+    process = names.SERIES_PROCESS
+    there = _metrics_of(selector)
+    times = f"count_over_time({there}[{back}s:{max(_LEAST_STEP, back // _STEPS)}s])"
+    return (
+        f"({times} < on({process}) group_left() max by({process})({times}))"
+        f" or ({_metrics_of(f'last_over_time({selector}[{back}s])')}"
+        f" unless on({GONE},{process}) {there} and on({process}) {there})"
+    )
+
+
+def _metrics_of(series: str) -> str:
+    return f'label_replace(group by(__name__,{names.SERIES_PROCESS})({series}),"{GONE}","$1","__name__","(.+)")'
 
 
 def evaluated_at(series: Iterable[Series]) -> float | Unreadable:
@@ -234,8 +258,12 @@ def tally(
     if not asked.is_young(now) and not any(FRESH in one.labels for one in found):
         return _STALE
     newest: dict[tuple[str, ...], Series] = {}
+    gone: set[tuple[str, str]] = set()
     for one in found:
         if FRESH in one.labels or NOW in one.labels:
+            continue
+        if GONE in one.labels:
+            gone.add((one.labels[GONE], one.labels.get(names.SERIES_PROCESS, "")))
             continue
         if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
             return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")
@@ -243,8 +271,9 @@ def tally(
         if identity not in newest or one.value > newest[identity].value:
             newest[identity] = one
     by_metric: dict[str, list[Series]] = {}
-    for one in newest.values():
-        by_metric.setdefault(one.name, []).append(one)
+    for (metric, process, *_), one in newest.items():
+        if (metric, process) not in gone:
+            by_metric.setdefault(metric, []).append(one)
     former = Checkpoint(at=now) if asked.checkpoint is None else asked.checkpoint
     by_key: dict[str, ByProcess | Unreadable] = {}
     beside: dict[str, ByProcess] = {}
@@ -266,7 +295,8 @@ def _gate(
 ) -> tuple[Mapping[str, ByProcess], set[str]]:
     """Answer the counts by key, and which metrics are missing of some process: that one is then not counted."""
     seen: dict[str, dict[str, list[float]]] = {}
-    metrics: dict[str, set[str]] = {}
+    every = {one.labels.get(names.SERIES_PROCESS, "") for of_metric in series.values() for one in of_metric}
+    metrics: dict[str, set[str]] = {process: set() for process in every}
     for term in _TERMS[gate]:
         for one in series.get(term.metric, ()):
             labels = one.labels
@@ -275,7 +305,7 @@ def _gate(
             if term.label and labels.get(term.label) != term.value:
                 continue
             process = labels.get(names.SERIES_PROCESS, "")
-            metrics.setdefault(process, set()).add(term.metric)
+            metrics[process].add(term.metric)
             key = f"{gate.value}/{labels.get(term.part, '')}" if term.part else gate.value
             counts = seen.setdefault(key, {}).setdefault(process, [0.0, 0.0])
             counts[0] += term.good * one.value
