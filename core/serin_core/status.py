@@ -200,8 +200,9 @@ class Checkpoint(StatusModel):
     """Last known counts by gate and server process, so that a look reads minutes and not the whole stage."""
 
     at: Moment = Field(description="Up to when they were read.")
+    since: Moment | None = Field(None, description="From when on: processes that had ended by then are added up.")
     counts: dict[str, dict[str, ProcessCounts]] = Field(
-        default_factory=dict, description="By gate, then by server process."
+        default_factory=dict, description="By gate, then by server process; `ended` is all that have ended."
     )
     own: dict[str, OwnCounts] = Field(default_factory=dict, description="By own gate, what its series have gained.")
 

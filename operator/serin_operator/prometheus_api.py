@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
-from serin_core.counting import MOST_SERIES, Samples, Series, Unreadable
+from serin_core.counting import MOST_SERIES, Samples, Series, Unreadable, of_one_replica, without
 from serin_operator.settings import PrometheusEndpoint
 
 VECTOR: Final = "vector"
@@ -52,6 +52,7 @@ class PrometheusApi:
             for name, settings in endpoints.items()
             for kind in (VECTOR, MATRIX)
         }
+        self._replica_labels = {name: frozenset(settings.replica_labels) for name, settings in endpoints.items()}
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="prometheus")
 
     async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
@@ -59,16 +60,18 @@ class PrometheusApi:
         found = await self._answer(endpoint, query, kind=VECTOR, at=None)
         if isinstance(found, Unreadable):
             return found
-        return [Series(labels=one["metric"], value=float(one["value"][1])) for one in found]
+        apart = self._replica_labels[endpoint]
+        return [Series(labels=without(one["metric"], apart), value=float(one["value"][1])) for one in found]
 
     async def read_samples(self, endpoint: str, query: str, at: float) -> list[Samples] | Unreadable:
         """See ports.Metrics."""
         found = await self._answer(endpoint, query, kind=MATRIX, at=at)
         if isinstance(found, Unreadable):
             return found
-        return [
+        samples = (
             Samples(one["metric"], tuple((float(when), float(value)) for when, value in one["values"])) for one in found
-        ]
+        )
+        return of_one_replica(samples, self._replica_labels[endpoint])
 
     async def _answer(self, endpoint: str, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
         client = self._clients.get((endpoint, kind))

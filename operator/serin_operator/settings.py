@@ -35,6 +35,8 @@ class PrometheusEndpoint(_Settings):
     """Certificates to trust, instead of the system's."""
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     """The longest that one query may take."""
+    replica_labels: tuple[str, ...] = ("prometheus_replica", "__replica__")
+    """Labels that tell replicas of Prometheus apart: series that differ in nothing else are one."""
 
 
 class ServerDefaults(_Settings):

@@ -39,6 +39,7 @@ class Rollout:
     run_id: str = RUN
     stage: int = STAGE
     is_shared: bool = True
+    replica_labels: tuple[str, ...] = ()
 
     @property
     def resource(self) -> Resource:
@@ -60,20 +61,25 @@ class Rollout:
         status = Status(candidate=candidate, checkpoint=self.checkpoint)
         return Resource("default", "categories", self.uid, 1, "1", wanted, status)
 
-    def look(self, *, keep: bool = False, now: datetime | None = None) -> Reading:
-        """Look once, at the present unless told; `keep` is what the operator does every five minutes."""
+    def look(self, *, keep: bool = False, now: datetime | None = None, alive: Iterable[str] | None = None) -> Reading:
+        """Look once, at the present unless told; `keep` is what the operator does every five minutes.
+
+        `alive`: the processes of the pods, None where one has not answered.
+        """
         now = (now or datetime.now(UTC)) + self.skew
         reading = asyncio.run(self.look_within(PrometheusApi(self.endpoints, threads=4), now))
         if keep and isinstance(reading, Tallies):
             # Through JSON, as status goes.
-            kept = reading.checkpoint(now).model_dump_json(by_alias=True)
+            kept = reading.checkpoint(now, alive=None if alive is None else frozenset(alive)).model_dump_json(
+                by_alias=True
+            )
             self.checkpoint = Checkpoint.model_validate_json(kept)
         return reading
 
     @property
     def endpoints(self) -> Mapping[str, PrometheusEndpoint]:
         """Answer the operator's settings."""
-        return {"default": PrometheusEndpoint(url=self.url)}
+        return {"default": PrometheusEndpoint(url=self.url, replica_labels=self.replica_labels)}
 
     async def look_within(self, metrics: PrometheusApi, now: datetime) -> Reading:
         """Look once, with a client that is closed afterwards."""

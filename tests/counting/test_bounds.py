@@ -30,7 +30,9 @@ def small(program, tmp_path_factory):
 def standing(server, times):
     """What a process that counts no more says at each of these times."""
     found = tuple(times)
-    return {labels: [(at, value) for at in found] for labels, value in server.series(READ_BY_GATES.__contains__).items()}
+    return {
+        labels: [(at, value) for at in found] for labels, value in server.series(READ_BY_GATES.__contains__).items()
+    }
 
 
 def test_a_stage_of_more_samples_than_a_query_may_read_is_an_error_and_no_count(small, uid):

@@ -14,7 +14,7 @@ from counting.looking import Rollout, every
 from counting.processes import Server, truth
 
 from serin_core import names
-from serin_core.counting import Asked, Tallies, Unreadable, stage_query
+from serin_core.counting import ENDED, Asked, Tallies, Unreadable, stage_query
 from serin_core.gate_spec import GateName
 from serin_core.status import Checkpoint, ProcessCounts
 
@@ -135,6 +135,32 @@ def test_a_process_that_ended_while_the_replica_asked_was_behind_is_found_at_the
     prometheus.write(live([still], every(MINUTE, since=now - (lag - 1) * MINUTE, until=now)))
     rollout.url = prometheus.url
     assert_exact(rollout, [ended, still])
+
+
+def test_a_hundred_processes_that_have_ended_are_added_up_in_a_checkpoint_that_does_not_grow(prometheus, uid, now):
+    rollout = begin(prometheus, uid, ago=DAY, now=now, metrics=({"name": "perClass"},))
+    ended = [Server(uid, f"{number:016x}") for number in range(100)]
+    for server in ended:
+        server.answer(5)
+        server.text()
+    counts = defaultdict(dict)
+    for server in ended:
+        for key, one in rollout.wanted(truth([server], canary=True)).items():
+            counts[key][server.process] = ProcessCounts(good=one.good, total=one.total)
+    rollout.checkpoint = Checkpoint(at=datetime.fromtimestamp(now - 5 * MINUTE, UTC), counts=counts)
+    just_ended, still = Server(uid, "just-ended"), Server(uid, "still")
+    prometheus.write(live([just_ended], every(15, since=now - 6 * MINUTE, until=now - 5 * MINUTE)))
+    prometheus.write(live([still], every(15, since=now - 6 * MINUTE, until=now)))
+    servers = [*ended, just_ended, still]
+    before = len(rollout.checkpoint.model_dump_json())
+    assert_exact(rollout, servers, keep=True, alive=["still"])
+    assert {*rollout.checkpoint.counts["availability"]} == {ENDED, "just-ended", "still"}
+    assert len(rollout.checkpoint.model_dump_json()) < before / 20
+    still.answer(9)
+    prometheus.write(live([still], [time.time()]))
+    assert_exact(rollout, servers, keep=True, alive=["still"])
+    rollout.interval = "5m"
+    assert_exact(rollout, servers, keep=True, alive=["still"])
 
 
 def samples_read(prometheus, query):

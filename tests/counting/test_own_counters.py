@@ -283,6 +283,30 @@ def test_two_replicas_that_scrape_at_different_times_never_mix_in_one_count(prom
             assert found.good == found.total > 0
 
 
+@pytest.mark.parametrize("labels", [("replica",), ("other", "replica")], ids=", ".join)
+def test_a_counter_seen_through_two_external_labels_is_one_where_they_are_told(prometheus, rollout, now, labels):
+    """The two scrape at different times, and the one has stopped for a while: what is lost of one, the other has."""
+    rollout.replica_labels = labels
+    rollout.metrics = (gate(rollout.uid),)
+    shop = Shop(prometheus, rollout, since=10_000.0, replica="a").sells(every(30, since=now - 2 * HOUR, until=now - 90))
+    twin = Shop(prometheus, rollout, since=10_000.0, replica="b").sells(
+        every(30, since=now - 2 * HOUR, until=now - HOUR / 2)
+    )
+    assert look(rollout, prometheus, keep=True) == gained(shop)
+    twin.values, twin.gained = dict(shop.values), dict(shop.gained)
+    twin.sells(every(30, since=now - 50, until=now))
+    assert look(rollout, prometheus, keep=True) == gained(twin)
+    shop.values, shop.gained = dict(twin.values), dict(twin.gained)
+    shop.sells([now + 1])
+    assert look(rollout, prometheus) == gained(shop)
+
+
+def test_a_counter_seen_through_two_labels_that_nobody_told_of_counts_twice(prometheus, rollout, now):
+    """A label means what the user says it means: two shops may well have the same numbers."""
+    shops = [Shop(prometheus, rollout, replica=name).sells(every(30, since=now - HOUR / 2, until=now)) for name in "ab"]
+    assert look(rollout, prometheus) == gained(*shops)
+
+
 def test_both_selectors_are_read_at_one_time_while_a_shop_is_selling(prometheus, rollout, exporter):
     """Each scrape moves good and total alike, so that any scrape in between would tell."""
     rollout.metrics = (gate(rollout.uid, good=f'{SALES}{{code="200"}}', total=SALES),)

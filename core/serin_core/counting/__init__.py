@@ -16,14 +16,18 @@ from serin_core.counting.own import (
     count_anew,
     identity,
     newest_of,
+    of_one_replica,
     own_key,
     selectors,
     up_to_the_same_time,
     window,
+    without,
 )
 from serin_core.counting.stage import (
     CLOCK_BEHIND,
+    ENDED,
     FRESH,
+    GONE,
     NOW,
     Asked,
     Reading,
@@ -39,7 +43,9 @@ from serin_core.counting.unreadable import Unreadable
 __all__ = [
     "BEFORE",
     "CLOCK_BEHIND",
+    "ENDED",
     "FRESH",
+    "GONE",
     "LONGEST",
     "MOST_SERIES",
     "NOW",
@@ -55,6 +61,7 @@ __all__ = [
     "evaluated_at",
     "identity",
     "newest_of",
+    "of_one_replica",
     "own_key",
     "selectors",
     "stage_query",
@@ -62,4 +69,5 @@ __all__ = [
     "tally",
     "up_to_the_same_time",
     "window",
+    "without",
 ]

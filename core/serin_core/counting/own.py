@@ -89,6 +89,29 @@ def window(*, began: float, kept: OwnCounts | None, at: float) -> timedelta:
     return timedelta(seconds=at - newest) + SLACK
 
 
+def without(labels: Mapping[str, str], left_out: frozenset[str]) -> Mapping[str, str]:
+    """Answer labels without some of them."""
+    if left_out.isdisjoint(labels):
+        return labels
+    return {name: value for name, value in labels.items() if name not in left_out}
+
+
+def of_one_replica(samples: Iterable[Samples], replica_labels: frozenset[str]) -> list[Samples]:
+    """Answer each series once, as the replica of Prometheus gave it that has its newest sample.
+
+    Samples of two replicas are never mixed: each scrapes at times of its own. Where two have the newest, the names of
+    the replicas decide, so that series of one process come from one replica.
+    """
+    chosen: dict[str, tuple[float, list[str], Samples]] = {}
+    for one in samples:
+        labels = without(one.labels, replica_labels)
+        name, replica = identity(labels), [one.labels.get(label, "") for label in sorted(replica_labels)]
+        newest = one.values[-1][0] if one.values else 0.0
+        if name not in chosen or (newest, replica) > chosen[name][:2]:
+            chosen[name] = (newest, replica, Samples(labels, one.values))
+    return [one for _, _, one in chosen.values()]
+
+
 def up_to_the_same_time(
     good: Iterable[Samples], total: Iterable[Samples]
 ) -> tuple[tuple[Samples, ...], tuple[Samples, ...]]:

@@ -26,6 +26,9 @@ NOW: Final = "serin_now"
 """Another one: marks the time at which Prometheus evaluated the query, by its own clock."""
 GONE: Final = "serin_gone"
 """A third: names a metric that a process has lost while others of its metrics were still there."""
+_MARKS: Final = frozenset((FRESH, NOW, GONE))
+ENDED: Final = "ended"
+"""Stands in a checkpoint for all processes that have ended; those that live have random names of hexadecimal digits."""
 _STEPS: Final = 60
 _LEAST_STEP: Final = 5
 LEAST_STALE: Final = timedelta(minutes=2)
@@ -62,6 +65,10 @@ class Tallies:
     """Counts by key of gates that cannot be read at this look: of the processes of which all is known, to be kept."""
     kept_own: Mapping[str, OwnCounts] = field(default_factory=dict)
     """What was kept of own gates before: it stays where one cannot be read at this look."""
+    seen: frozenset[str] | None = None
+    """The processes that have samples in what was read; None where nobody knows."""
+    since: datetime | None = None
+    """From when on was read."""
 
     def of(self, key: str) -> Counts | Unreadable:
         """Answer the two counts of one key, summed over processes."""
@@ -70,9 +77,7 @@ class Tallies:
             return tally
         good = sum(process.good for process in tally.values())
         total = sum(process.total for process in tally.values())
-        # Without a shared store each process counts its own users; the same user may be counted in each of them.
-        is_shared_out = key in COUNTS_USERS and not self.has_shared_store
-        share = max(1, sum(process.total > 0 for process in tally.values())) if is_shared_out else 1
+        share = max(1, sum(process.total > 0 for process in tally.values())) if self._is_shared_out(key) else 1
         return _counts(key, good / share, total / share)
 
     def parts_of(self, gate: GateName) -> Mapping[str, Counts | Unreadable]:
@@ -90,13 +95,35 @@ class Tallies:
         good = sum(series.gained for series in found.good.values())
         return _counts(key.partition("@")[0], good, sum(series.gained for series in found.total.values()))
 
-    def checkpoint(self, at: datetime) -> Checkpoint:
-        """Answer what to keep, so that the next look reads only what came after `at`."""
-        counts = {key: dict(tally) for key, tally in self.beside.items()}
-        counts |= {key: dict(tally) for key, tally in self.by_key.items() if not isinstance(tally, Unreadable)}
+    def checkpoint(self, at: datetime, *, alive: frozenset[str] | None = None) -> Checkpoint:
+        """Answer what to keep, so that the next look reads only what came after `at`.
+
+        `alive`: every process that there is, None where not all have answered. One that is neither among them nor in
+        what was read can count no more; such are added up, so that what is kept does not grow with each restart.
+        """
+        counts = {key: self._ended_as_one(key, tally, alive) for key, tally in self.beside.items()}
+        counts |= {
+            key: self._ended_as_one(key, tally, alive)
+            for key, tally in self.by_key.items()
+            if not isinstance(tally, Unreadable)
+        }
         own = {key: found for key, found in self.kept_own.items() if key in self.own}
         own |= {key: found for key, found in self.own.items() if not isinstance(found, Unreadable)}
-        return Checkpoint(at=at, counts=counts, own=own)
+        return Checkpoint(at=at, since=self.since, counts=counts, own=own)
+
+    def _ended_as_one(self, key: str, tally: ByProcess, alive: frozenset[str] | None) -> dict[str, ProcessCounts]:
+        if alive is None or self.seen is None or self._is_shared_out(key):
+            return dict(tally)
+        known = alive | self.seen
+        ended = [counts for process, counts in tally.items() if process not in known]
+        kept = {process: counts for process, counts in tally.items() if process in known}
+        if ended:
+            kept[ENDED] = ProcessCounts(good=sum(one.good for one in ended), total=sum(one.total for one in ended))
+        return kept
+
+    def _is_shared_out(self, key: str) -> bool:
+        """Answer whether each process counts users of its own: the same user may be counted in each of them."""
+        return key in COUNTS_USERS and not self.has_shared_store
 
 
 Reading = Tallies | Unreadable
@@ -186,6 +213,19 @@ class Asked:
         """Answer up to when all is known: the last checkpoint, or the beginning of the stage."""
         return self.started_at if self.checkpoint is None else self.checkpoint.at
 
+    @property
+    def reaches_back_to(self) -> datetime:
+        """Answer from when on samples are read.
+
+        What the last look has read may be as old as an answer may be: the next one reaches back behind all of that, yet
+        never as far as those before it, by a clock that may differ: who had ended by then has been added up.
+        """
+        wanted = self.since - stale_after(self.interval) - DELAY
+        if self.checkpoint is None or self.checkpoint.since is None:
+            return wanted
+        least = self.since - LEAST_STALE - DELAY
+        return max(wanted, min(self.checkpoint.since + DELAY, least))
+
     def is_young(self, now: datetime) -> bool:
         """Answer whether the stage may not have been scraped yet."""
         return now - self.started_at <= stale_after(self.interval)
@@ -206,8 +246,7 @@ def stage_query(asked: Asked, now: datetime) -> str:
         f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{asked.uid}",'
         f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"{_NO_MORE}'
     )
-    # What the last look has read may be as old as an answer may be: the next one reaches back behind all of that.
-    back = int((now - asked.since + stale_after(asked.interval) + DELAY).total_seconds())
+    back = int((now - asked.reaches_back_to).total_seconds())
     fresh = f"count(last_over_time({{{matchers}}}[{stale_after(asked.interval).total_seconds():.0f}s]))"
     return (
         f'last_over_time({{{matchers}}}[{back}s]) or label_replace({fresh},"{FRESH}","true","","")'
@@ -257,23 +296,9 @@ def tally(
     found = tuple(series)
     if not asked.is_young(now) and not any(FRESH in one.labels for one in found):
         return _STALE
-    newest: dict[tuple[str, ...], Series] = {}
-    gone: set[tuple[str, str]] = set()
-    for one in found:
-        if FRESH in one.labels or NOW in one.labels:
-            continue
-        if GONE in one.labels:
-            gone.add((one.labels[GONE], one.labels.get(names.SERIES_PROCESS, "")))
-            continue
-        if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
-            return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")
-        identity = (one.name, *(one.labels.get(label, "") for label in _LABELS))
-        if identity not in newest or one.value > newest[identity].value:
-            newest[identity] = one
-    by_metric: dict[str, list[Series]] = {}
-    for (metric, process, *_), one in newest.items():
-        if (metric, process) not in gone:
-            by_metric.setdefault(metric, []).append(one)
+    by_metric = _by_metric(found)
+    if isinstance(by_metric, Unreadable):
+        return by_metric
     former = Checkpoint(at=now) if asked.checkpoint is None else asked.checkpoint
     by_key: dict[str, ByProcess | Unreadable] = {}
     beside: dict[str, ByProcess] = {}
@@ -287,7 +312,33 @@ def tally(
             by_key |= counts
         else:
             by_key[gate.value] = _NO_DATA
-    return Tallies(by_key, has_shared_store=asked.has_shared_store, own=own or {}, beside=beside, kept_own=former.own)
+    return Tallies(
+        by_key,
+        has_shared_store=asked.has_shared_store,
+        own=own or {},
+        beside=beside,
+        kept_own=former.own,
+        since=asked.reaches_back_to,
+        seen=frozenset(process for one in found if (process := one.labels.get(names.SERIES_PROCESS)) is not None),
+    )
+
+
+def _by_metric(found: tuple[Series, ...]) -> Mapping[str, list[Series]] | Unreadable:
+    """Answer each series once, as the largest that replicas gave, without those that have gone from under others."""
+    newest: dict[tuple[str, ...], Series] = {}
+    gone = {(one.labels[GONE], one.labels.get(names.SERIES_PROCESS, "")) for one in found if GONE in one.labels}
+    for one in found:
+        if not _MARKS.isdisjoint(one.labels):
+            continue
+        if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
+            return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")
+        identity = (one.name, *(one.labels.get(label, "") for label in _LABELS))
+        if identity[:2] not in gone and (identity not in newest or one.value > newest[identity].value):
+            newest[identity] = one
+    by_metric: dict[str, list[Series]] = {}
+    for one in newest.values():
+        by_metric.setdefault(one.name, []).append(one)
+    return by_metric
 
 
 def _gate(

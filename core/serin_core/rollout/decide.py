@@ -166,7 +166,7 @@ def _judge(look: Look) -> Status:
         return status.model_copy(update={"gates": blind, "no_data_since": status.no_data_since or look.now})
     checkpoint = status.checkpoint
     if checkpoint is None or look.now - checkpoint.at >= CHECKPOINT_EVERY:
-        checkpoint = reading.checkpoint(look.now)
+        checkpoint = reading.checkpoint(look.now, alive=_processes(look))
     stage = gates.Stage(trial.percent, trial.stage_started_at, _promised_doubt(look, trial))
     judged = gates.judge_stage(look.spec, stage, reading, gates.Before.of(status), now=look.now)
     has_data = any(one.gate.total for one in judged) or not judged
@@ -178,6 +178,13 @@ def _judge(look: Look) -> Status:
             "no_data_since": None if has_data else status.no_data_since or look.now,
         }
     )
+
+
+def _processes(look: Look) -> frozenset[str] | None:
+    """Answer the server processes that there are, None where a pod has not told its own."""
+    reports = [pod.report for pod in look.observed.pods]
+    told = frozenset(report.process for report in reports if isinstance(report, PodReport))
+    return told if all(isinstance(report, PodReport) for report in reports) else None
 
 
 def _promised_doubt(look: Look, trial: Candidate) -> float | None:
