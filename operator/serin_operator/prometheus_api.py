@@ -98,7 +98,7 @@ class _Client:
     def __init__(self, settings: PrometheusEndpoint, kind: str, *, threads: int) -> None:
         self._url, self.timeout = settings.url, settings.timeout_seconds
         self._parameters = {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MOST_SERIES)} if kind == MATRIX else {})
-        self._session = requests.Session()
+        self._session = _FormSession()
         self._session.hooks["response"] = [partial(_refuse_unusable, kind)]
         # What the environment says of proxies and certificates is asked once, and not again at every query.
         environment = self._session.merge_environment_settings(
@@ -140,6 +140,16 @@ class _Client:
     def close(self) -> None:
         """End its connections."""
         self._session.close()
+
+
+class _FormSession(requests.Session):
+    """Sends what the client would put into the address as a form: proxies bound addresses, and queries are long."""
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """See requests.Session."""
+        if method == "POST":
+            kwargs["data"] = kwargs.pop("params", None)
+        return super().request(method, url, *args, **kwargs)
 
 
 class _Bearer(AuthBase):

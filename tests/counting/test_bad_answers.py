@@ -87,7 +87,8 @@ def scripted():
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            query = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)["query"][0]
+            form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            query = urllib.parse.parse_qs(form)["query"][0]
             status, body = script.answer(query)
             length = len(body)
             if status == 206:
