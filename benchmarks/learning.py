@@ -166,16 +166,19 @@ def single(run, linear, after):
     ]
 
 
+SERIN = str(Path(sys.executable).with_name("serin"))
+
+
 def large(rows):
     """Time trainings on generated rows in processes of their own: a tenth, and all."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for many in (rows // 10, rows):
             source = Path(folder) / f"{many}.csv"
-            subprocess.run(["serin", "generate", "--rows", str(many), "--out", str(source)], check=True)
+            subprocess.run([SERIN, "generate", "--rows", str(many), "--out", str(source)], check=True)
             features = Path(folder) / f"features-{many}"
-            passed = _timed(["serin", "features", "--data", str(source), "--out", str(features)])
-            trained = _timed(["serin", "train", "--data", str(features)])
+            passed = _timed([SERIN, "features", "--data", str(source), "--out", str(features)])
+            trained = _timed([SERIN, "train", "--data", str(features)])
             found.append((many, *passed, *trained))
     (few, *one), (many, *other) = found
     names = [

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import time
 from datetime import datetime
 
@@ -177,3 +178,22 @@ def test_a_candidate_whose_containers_crash_is_taken_back_without_prometheus(rol
         local.start_prometheus()
     assert status["history"][-1]["event"] == "Crashed"
     assert registry.good not in [run["runID"] for run in status.get("podRuns", [])]
+
+
+def test_a_process_that_hangs_is_ended_by_its_liveness_probe_and_answers_again(rollout, registry, local):
+    """Stopped, as by a model that never returns: it takes connections and says nothing, not even that it lives."""
+    rollout.apply(registry.good)
+    rollout.wait_for_stage(0)
+    name = rollout.pods()[0]["metadata"]["name"]
+    for pid in local.pod_process_ids(rollout.namespace, name):
+        os.kill(pid, signal.SIGSTOP)
+
+    def is_there_again(_status):
+        pod = next(one for one in rollout.pods() if one["metadata"]["name"] == name)
+        [container] = pod["status"]["containerStatuses"]
+        return container["restartCount"] == 1 and container["ready"]
+
+    rollout.wait(is_there_again, seconds=120, what="the process anew")
+    assert "Liveness probe failed" in rollout.kubectl("get", "events")
+    status = rollout.status
+    assert (status["candidate"]["runID"], status["candidate"]["state"]) == (registry.good, "Running")

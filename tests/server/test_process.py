@@ -94,13 +94,20 @@ def started(*command: str, environment: dict[str, str]) -> Iterator[Process]:
         reader.join()
 
 
-@pytest.fixture
-def pod(mounted: Mounted) -> Iterator[Process]:
+@contextmanager
+def started_as_pod(mounted: Mounted, **environment: str) -> Iterator[Process]:
+    """A pod's process with rules and a candidate that is not in the registry."""
     (mounted.root / "registry").mkdir()
     mounted.model(CANDIDATE, registry=str(mounted.root / "registry"))
     mounted.rules(RULES)
     mounted.route(routing(1))
-    with started("-m", "serin_server.main", environment=pod_environment(mounted)) as process:
+    with started("-m", "serin_server.main", environment=pod_environment(mounted) | environment) as process:
+        yield process
+
+
+@pytest.fixture
+def pod(mounted: Mounted) -> Iterator[Process]:
+    with started_as_pod(mounted) as process:
         yield process
 
 
