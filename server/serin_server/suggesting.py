@@ -27,6 +27,8 @@ from serin_server.predictor import Failed, NotAsked, Predicted, Unavailable, att
 from serin_server.serving import NamedRun, Serving
 from serin_server.tokens import Tokens
 
+SHADOW_SECONDS: Final = 0.1
+"""So long one request asks runs whose answers nobody is shown; what is left of a batch then goes without."""
 _MILLISECONDS: Final = 1000
 
 
@@ -41,19 +43,31 @@ class Suggestion(msgspec.Struct, frozen=True):
     """Of the transaction, those because of which a run answered; strongest first."""
 
 
+class InShadow:
+    """How long one request has asked a run whose answers nobody is shown."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
 class Suggester:
     """Answers transactions. Holds nothing of any request."""
 
     def __init__(self, rules: KeywordMatcher, *, users: UserCounts, tokens: Tokens, clock: Clock) -> None:
         self._rules, self._users, self._tokens, self._clock = rules, users, tokens, clock
 
-    def suggest(self, transaction: Transaction, serving: Serving) -> Suggestion:
-        """Answer one transaction by the Serving with which its request began. Never fails because of a run."""
+    def suggest(self, transaction: Transaction, serving: Serving, in_shadow: InShadow) -> Suggestion:
+        """Answer one transaction by the Serving with which its request began. Never fails because of a run.
+
+        `in_shadow`: of the request that brought it.
+        """
         user = serving.user_hash(transaction.user_id)
         in_canary = bool(transaction.user_id) and serving.has_in_canary(user)
         arm = Arm.CANARY if in_canary else Arm.CONTROL
         counts = serving.counts.arms[arm]
-        decision = self._decide(transaction, serving, in_canary=in_canary, counts=counts)
+        decision = self._decide(transaction, serving, in_shadow, in_canary=in_canary, counts=counts)
         _count(decision, counts)
         if decision.agree is not None and transaction.user_id:
             self._users.compared(serving.counts, arm=arm, user=user, agree=decision.agree)
@@ -74,7 +88,9 @@ class Suggester:
             words=_words(decision.answer, transaction, serving),
         )
 
-    def _decide(self, transaction: Transaction, serving: Serving, *, in_canary: bool, counts: ArmCounts) -> Decision:
+    def _decide(
+        self, transaction: Transaction, serving: Serving, in_shadow: InShadow, *, in_canary: bool, counts: ArmCounts
+    ) -> Decision:
         rule = self._rule(transaction)
         match serving.candidate, serving.stable:
             case None, None:
@@ -87,9 +103,11 @@ class Suggester:
                 control: Answer = rule
             case NamedRun() as candidate, NamedRun() as stable:
                 control = control_answer(stable.served, self._ask(stable, transaction), rule)
-        is_asked = in_canary or serving.shadow
+        is_asked = in_canary or (serving.shadow and in_shadow.seconds < SHADOW_SECONDS)
         trial = Trial(candidate.served, may_answer=in_canary, in_canary=in_canary, is_compared=is_asked)
         asked = self._ask_counted(candidate, transaction, counts=counts) if is_asked else NotAsked()
+        if not in_canary and isinstance(asked, Predicted | Failed):
+            in_shadow.seconds += asked.seconds
         return decide(trial, asked, control=control)
 
     def _rule(self, transaction: Transaction) -> FromRules | NoAnswer:

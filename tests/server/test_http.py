@@ -160,6 +160,32 @@ async def test_a_run_that_fails_never_fails_a_request(mounted: Mounted, clock: F
         assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 0
 
 
+async def test_comparisons_take_a_tenth_of_a_second_of_a_request_and_the_rest_goes_without(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5))
+    tardy = FakeRun(before=lambda: clock.advance(0.04))
+    async with running(mounted, FakeRegistry(tardy), clock=clock) as pod:
+        for batches in (1, 2):
+            items = await pod.suggest(*(bought(str(number)) for number in range(20)))
+            assert {item["source"] for item in items} == {"rule"}
+            assert tardy.asked == 3 * batches
+        assert await pod.count("lm_ml_predict_requests_total", run_id=CANDIDATE) == 6
+        assert await pod.count("lm_suggest_source_total", source="shadow") == 6
+        assert await pod.count("lm_suggest_source_total", source="rule") == 40
+        assert await pod.count("serin_breaker_open") == 0
+
+
+async def test_whoever_is_shown_the_candidate_is_not_kept_from_it_by_comparisons(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5, percent=100))
+    tardy = FakeRun(before=lambda: clock.advance(0.04))
+    async with running(mounted, FakeRegistry(tardy), clock=clock) as pod:
+        items = await pod.suggest(*(bought(str(number)) for number in range(20)))
+        assert {item["source"] for item in items} == {"model"}
+
+
 async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: Mounted) -> None:
     mounted.route(routing(9, percent=None, stable=STABLE))
     async with running(mounted, FakeRegistry(FakeRun(STABLE, label="Dining"))) as pod:

@@ -22,7 +22,7 @@ from serin_server.http.bodies import (
 )
 from serin_server.service import Service
 from serin_server.stores.store import Feedback
-from serin_server.suggesting import Suggestion
+from serin_server.suggesting import InShadow, Suggestion
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problem} for status in (400, 401, 404, 409, 413, 422, 503)
@@ -80,16 +80,16 @@ async def _fetch(service: Service, txn_ids: Sequence[str]) -> list[Transaction]:
 
 def suggest_few(service: Service, transactions: Sequence[Transaction]) -> list[Suggestion]:
     """Answer at most AT_ONCE transactions, while everybody else waits."""
-    serving, suggest = service.switch.current, service.suggester.suggest
-    return [suggest(transaction, serving) for transaction in transactions]
+    serving, suggest, in_shadow = service.switch.current, service.suggester.suggest, InShadow()
+    return [suggest(transaction, serving, in_shadow) for transaction in transactions]
 
 
 async def suggest_all(service: Service, transactions: Sequence[Transaction]) -> list[Suggestion]:
     """Answer a batch by one Serving, letting other requests in between."""
-    serving, suggest = service.switch.current, service.suggester.suggest
+    serving, suggest, in_shadow = service.switch.current, service.suggester.suggest, InShadow()
     suggestions = []
     for number, transaction in enumerate(transactions, start=1):
-        suggestions.append(suggest(transaction, serving))
+        suggestions.append(suggest(transaction, serving, in_shadow))
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
     return suggestions
