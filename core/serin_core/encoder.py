@@ -8,6 +8,7 @@ Additions have a fixed order (numpy adds along the first axis row by row), so th
 score; exponentials may differ in the last digit between machines.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -60,8 +61,8 @@ class Encoder:
     channels: tuple[str, ...]
     places: Mapping[str, int]
     """Where each known word's row stands in `weights`."""
-    weights: Floats
-    """Shape (words, classes)."""
+    weights: NDArray[np.floating]
+    """Shape (words, classes); float32 as read from a file, which is all that a file holds. Added up as float64."""
     bias: Floats
     """Shape (classes,)."""
 
@@ -84,7 +85,9 @@ class Encoder:
         known = [place for place in map(self.places.get, words) if place is not None]
         if not known:
             return total
-        added: Floats = total + np.add.reduce(self.weights.take(known, axis=0), axis=0) * (scale / sqrt(len(words)))
+        added: Floats = total + np.add.reduce(self.weights.take(known, axis=0), axis=0, dtype=np.float64) * (
+            scale / sqrt(len(words))
+        )
         return added
 
     def numbers(self, transaction: Transaction) -> list[float]:
@@ -130,7 +133,8 @@ class Encoder:
         return cls(
             classes=classes,
             channels=channels,
-            places={word: place for place, word in enumerate(words)},
+            # Two runs of one history know much the same words: each is kept once.
+            places={sys.intern(word): place for place, word in enumerate(words)},
             weights=_finite(_matrix(weights), (len(words), len(classes)), "weights"),
             bias=_finite(np.array(bias, dtype=np.float64), (len(classes),), "bias"),
         )
@@ -152,9 +156,9 @@ def _matrix(file: bytes) -> NDArray[Any]:
     return found
 
 
-def _finite(found: NDArray[Any], shape: Sequence[int], name: str) -> Floats:
+def _finite(found: NDArray[Any], shape: Sequence[int], name: str) -> NDArray[Any]:
     if found.shape != tuple(shape):
         raise EncoderError(f"encoder: {name} have the shape {found.shape}, expected is {tuple(shape)}")
     if not np.isfinite(found).all():
         raise EncoderError(f"encoder: {name} must be finite")
-    return np.ascontiguousarray(found, dtype=np.float64)
+    return np.ascontiguousarray(found)

@@ -5,13 +5,13 @@ description, the answers of the trees, the words behind an answer. What is remem
 bit for bit. Not re-entrant, because of the trees: one thread at a time.
 """
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import exp
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from serin_core.calibration import IDENTITY, Calibration
@@ -22,7 +22,7 @@ from serin_server.predictor import Prediction, Ranked
 from serin_server.trees import FastTrees
 
 REMEMBERED: Final = 8192
-"""So many merchants' scores are kept: at 12 classes about 7 MB once it is full."""
+"""So many merchants' scores are kept: at 12 classes about 5 MB once it is full."""
 REMEMBERED_TEXTS: Final = 4096
 """So many pairs of merchant and description are kept with their scores, and with the words behind an answer."""
 LONGEST_REMEMBERED: Final = 256
@@ -32,12 +32,8 @@ CANDIDATES: Final = 3
 _TINY: Final = 1e-200
 
 
-class Start(msgspec.Struct, frozen=True):
-    """What the words of a transaction say."""
-
-    scores: Floats
-    shares: tuple[float, ...]
-    """The logistic function of each score."""
+Shares = Sequence[float]
+"""The logistic function of each score that the words of a transaction give. Packed: many are remembered."""
 
 
 class _Fresh:
@@ -47,18 +43,22 @@ class _Fresh:
         self._encoder = encoder
         self._merchant_scores = lru_cache(REMEMBERED)(encoder.merchant_scores)
 
-    def merchant(self, merchant: str) -> Start:
-        return _start(self._merchant_scores(merchant))
+    def scores(self, merchant: str, description: str) -> Floats:
+        return self._encoder.described(self._merchant_scores(merchant), description)
 
-    def described(self, merchant: str, description: str) -> Start:
-        return _start(self._encoder.described(self._merchant_scores(merchant), description))
+    def merchant(self, merchant: str) -> Shares:
+        return shares_of(self._merchant_scores(merchant))
+
+    def described(self, merchant: str, description: str) -> Shares:
+        return shares_of(self.scores(merchant, description))
 
     def words(self, merchant: str, description: str, label: str) -> tuple[str, ...]:
         return tuple(self._encoder.strongest_words(Transaction("", merchant, description), label))
 
 
-def _start(scores: Floats) -> Start:
-    return Start(scores, tuple(np.exp(starting_point(scores)).tolist()))
+def shares_of(scores: Floats) -> Shares:
+    """Answer the logistic function of each score."""
+    return array("d", np.exp(starting_point(scores)).tobytes())
 
 
 class Texts:
@@ -71,8 +71,12 @@ class Texts:
         self._described = lru_cache(REMEMBERED_TEXTS)(self._fresh.described)
         self._words = lru_cache(REMEMBERED_TEXTS)(self._fresh.words)
 
-    def start(self, merchant: str, description: str) -> Start:
-        """Answer what merchant and description say together."""
+    def scores(self, merchant: str, description: str) -> Floats:
+        """Answer the score of each class by merchant and description."""
+        return self._fresh.scores(merchant, description)
+
+    def shares(self, merchant: str, description: str) -> Shares:
+        """Answer the logistic function of these scores."""
         if not description:
             return self._merchant(merchant)
         described = self._described if len(description) <= LONGEST_REMEMBERED else self._fresh.described
@@ -84,16 +88,18 @@ class Texts:
         return words(merchant, description, label)
 
 
-def raw_probabilities(start: Start, corrections: Sequence[float]) -> list[float]:
+def raw_probabilities(
+    shares: Sequence[float], corrections: Sequence[float], scores: Callable[[], Floats]
+) -> list[float]:
     """Answer what encoder.probabilities answers, but for the last digits: exp(log p + c) is p * exp(c).
 
     Where that would leave the range of floating point, or anything is no number, that function itself is asked.
     """
     most = max(corrections)
-    powers = [share * exp(correction - most) for share, correction in zip(start.shares, corrections, strict=True)]
+    powers = [share * exp(correction - most) for share, correction in zip(shares, corrections, strict=True)]
     total = sum(powers)
     if not total > _TINY:
-        return list(probabilities(start.scores, np.array(corrections)).tolist())
+        return list(probabilities(scores(), np.array(corrections)).tolist())
     return [power / total for power in powers]
 
 
@@ -114,15 +120,17 @@ class TreesPredictor:
     def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
         """Answer the most probable classes, best first."""
         calibration = self._calibration if calibrated else IDENTITY
-        start = self._texts.start(transaction.merchant, transaction.description)
+        texts = transaction.merchant, transaction.description
+        shares = self._texts.shares(*texts)
         corrections = self._trees.corrections(self._encoder.numbers(transaction))
-        ranked = calibration.rank(self.classes, raw_probabilities(start, corrections), most=CANDIDATES)
+        raw = raw_probabilities(shares, corrections, partial(self._texts.scores, *texts))
+        ranked = calibration.rank(self.classes, raw, most=CANDIDATES)
         return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
         """Answer the words of a transaction that speak most for a class, strongest first."""
         return self._texts.words(transaction.merchant, transaction.description, label)
 
-    def corrections(self, numbers: Sequence[float]) -> tuple[float, ...]:
+    def corrections(self, numbers: Sequence[float]) -> Sequence[float]:
         """Answer what the trees add to the starting point, in the order of `classes`."""
         return self._trees.corrections(numbers)

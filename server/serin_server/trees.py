@@ -10,6 +10,7 @@ few values by themselves. What is remembered is what the trees answered, bit for
 import ctypes
 import math
 import weakref
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -20,7 +21,7 @@ from struct import Struct
 from typing import Any, Final
 
 REMEMBERED: Final = 8192
-"""So many different rows are kept with their answer: at 12 classes about 6 MB once it is full."""
+"""So many different rows are kept with their answer: packed, at 12 classes about 4 MB once it is full."""
 _DOUBTFUL: Final = 1e-9
 """Relative: LightGBM reads the text of a split point to within a few units in the last place."""
 _RAW_SCORE: Final = 1
@@ -43,12 +44,13 @@ class FastTrees:
         walk = _Walk(model, classes=classes, numbers=numbers)
         self._splits = _first_splits(model)
         self._middles = _middles(self._splits)
+        self._pack = Struct(f"{numbers}d").pack
         self._remembered = lru_cache(REMEMBERED)(walk)
 
-    def corrections(self, numbers: Sequence[float]) -> tuple[float, ...]:
+    def corrections(self, numbers: Sequence[float]) -> Sequence[float]:
         """Answer what the trees add, one number a class: from memory, where they have answered such a row before."""
         first, *others = numbers
-        return self._remembered(self._stand_in(first), *others)
+        return self._remembered(self._pack(self._stand_in(first), *others))
 
     def _stand_in(self, number: float) -> float:
         """Answer the number that stands for all between the same two split points.
@@ -86,7 +88,7 @@ class _Walk:
         )
         weakref.finalize(self, library.LGBM_FastConfigFree, config)
         self._row, self._out = (ctypes.c_double * numbers)(), (ctypes.c_double * classes)()
-        self._write, self._read = Struct(f"{numbers}d").pack_into, Struct(f"{classes}d").unpack_from
+        self._into_row, self._from_out = memoryview(self._row).cast("B"), memoryview(self._out).cast("B")
         self._ask = library.LGBM_BoosterPredictForMatSingleRowFast
         self._arguments = (
             config,
@@ -95,10 +97,10 @@ class _Walk:
             ctypes.cast(self._out, ctypes.c_void_p),
         )
 
-    def __call__(self, *numbers: float) -> tuple[float, ...]:
-        self._write(self._row, 0, *numbers)
+    def __call__(self, row: bytes) -> Sequence[float]:
+        self._into_row[:] = row
         _check(self._ask(*self._arguments))
-        return self._read(self._out)
+        return array("d", self._from_out.tobytes())
 
 
 def _middles(splits: Sequence[float]) -> tuple[float, ...]:

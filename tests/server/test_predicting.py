@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from server.fakes import transaction
 
 from serin_core.calibration import IDENTITY
-from serin_core.encoder import Encoder, probabilities, starting_point
+from serin_core.encoder import Encoder, probabilities
 from serin_core.pods import RunQuality
-from serin_server.predicting import LONGEST_REMEMBERED, Start, Texts, TreesPredictor, raw_probabilities
+from serin_server.predicting import LONGEST_REMEMBERED, Texts, TreesPredictor, raw_probabilities, shares_of
 from serin_server.trees import FastTrees
 
 CLASSES = ("Dining", "Groceries", "Travel")
@@ -66,9 +66,9 @@ def test_it_answers_what_core_computes_also_the_second_time(
 def test_the_short_cut_to_probabilities_differs_in_the_last_digits_at_most(
     score: list[float], correction: list[float]
 ) -> None:
-    start = Start(np.array(score), tuple(np.exp(starting_point(np.array(score))).tolist()))
-    wanted = probabilities(start.scores, np.array(correction)).tolist()
-    assert raw_probabilities(start, correction) == pytest.approx(wanted, abs=1e-12)
+    scores = np.array(score)
+    wanted = probabilities(scores, np.array(correction)).tolist()
+    assert raw_probabilities(shares_of(scores), correction, lambda: scores) == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,11 @@ def test_the_short_cut_to_probabilities_differs_in_the_last_digits_at_most(
     ],
 )
 def test_where_floats_end_the_long_way_is_taken(score: list[float], correction: list[float]) -> None:
-    start = Start(np.array(score), tuple(np.exp(starting_point(np.array(score))).tolist()))
-    wanted = probabilities(start.scores, np.array(correction)).tolist()
-    assert raw_probabilities(start, correction) == pytest.approx(wanted, abs=1e-12, nan_ok=True)
+    scores = np.array(score)
+    wanted = probabilities(scores, np.array(correction)).tolist()
+    assert raw_probabilities(shares_of(scores), correction, lambda: scores) == pytest.approx(
+        wanted, abs=1e-12, nan_ok=True
+    )
 
 
 def test_words_are_those_that_speak_for_the_class(predictor: TreesPredictor, encoder: Encoder) -> None:
@@ -96,5 +98,5 @@ def test_a_long_description_is_answered_and_not_remembered(predictor: TreesPredi
     texts = predictor._texts
     before = texts._described.cache_info().currsize
     long = "lunch " * LONGEST_REMEMBERED
-    assert texts.start("cafe", long).shares == texts.start("cafe", "lunch " * (LONGEST_REMEMBERED + 9)).shares
+    assert texts.shares("cafe", long) == texts.shares("cafe", "lunch " * (LONGEST_REMEMBERED + 9))
     assert texts._described.cache_info().currsize == before
