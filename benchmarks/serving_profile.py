@@ -20,6 +20,7 @@ from serin_server.clock import SystemClock
 from serin_server.http.application import create_app
 from serin_server.service import build_service
 from serin_server.settings import NoStoreAt, Settings, routing_of_environment
+from serin_server.suggesting import InShadow
 
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
 MOST_ROWS = 20_000
@@ -71,7 +72,7 @@ def decisions(service, transactions: list[Transaction]) -> float:
     serving, suggest = service.switch.current, service.suggester.suggest
     begun = time.thread_time_ns()
     for one in transactions:
-        suggest(one, serving)
+        suggest(one, serving, InShadow())
     return (time.thread_time_ns() - begun) / len(transactions) / 1000
 
 
