@@ -8,13 +8,13 @@ A new state is written beside the old one and index.json is replaced last, so th
 one chunk of rows at a time, and 24 bytes for each living row. As private as the transactions themselves.
 """
 
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -136,11 +136,11 @@ class FeatureStore:
     def _replace(self, prints: dict[str, str], live: Live, next_part: int) -> None:
         parts = tuple(int(part) for part in np.unique(live["part"]))
         name = f"live-{next_part}-{len(live)}.npy"
-        target = io.BytesIO()
-        np.save(target, live, allow_pickle=False)
-        _write_whole(self.path / name, target.getvalue())
+        with _whole(self.path / name) as file:
+            np.save(file, live, allow_pickle=False)
         index = Index(sources=prints, parts=parts, live=name, next_part=next_part)
-        _write_whole(self.path / INDEX, index.model_dump_json(indent=1).encode() + b"\n")
+        with _whole(self.path / INDEX) as file:
+            file.write(index.model_dump_json(indent=1).encode() + b"\n")
         for path in self.path.iterdir():
             if path.name not in {INDEX, name, *map(_name, parts)}:
                 path.unlink()
@@ -159,7 +159,8 @@ class _State:
     changed: int = 0
     found: int = 0
     """How many of the old rows are there still, changed or not."""
-    kept: list[Live] = field(default_factory=list)
+    kept: bytearray = field(default_factory=bytearray)
+    """Of _LIVE. One piece that grows: of millions of rows there is never a second copy."""
 
     def take(self, rows: Sequence[Labelled]) -> None:
         """Keep what is known, look up what is not."""
@@ -175,7 +176,7 @@ class _State:
         self.new += int((~is_old).sum())
         self.changed += int((is_old & ~is_same).sum())
         if is_same.any():
-            self.kept.append(self.old[at[is_same]])
+            self.kept += self.old[at[is_same]].tobytes()
         wanted = np.flatnonzero(~is_same)
         if len(wanted):
             self._write([rows[place] for place in wanted.tolist()], mine[wanted])
@@ -185,13 +186,14 @@ class _State:
             pq.write_table(to_table(rows), file, compression="zstd")
             os.fsync(file.fileno())
         live["part"], live["row"] = self.next_part, np.arange(len(rows))
-        self.kept.append(live)
+        self.kept += live.tobytes()
         self.next_part += 1
 
     def live(self) -> Live:
-        """Answer all living rows, sorted by id."""
-        found: Live = np.concatenate(self.kept)
-        return found[np.argsort(found["id"], kind="stable")]
+        """Answer all living rows, sorted by id; nothing can be taken afterwards."""
+        found: Live = np.frombuffer(self.kept, dtype=_LIVE)
+        found.sort(order="id")
+        return found
 
 
 def _chunks(rows: Iterator[Labelled]) -> Iterator[list[Labelled]]:
@@ -203,10 +205,12 @@ def _name(part: int) -> str:
     return f"part-{part:06d}.parquet"
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is there once all of it was written, or not at all."""
     unfinished = path.with_name(f".{path.name}")
     with unfinished.open("wb") as file:
-        file.write(content)
+        yield file
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)

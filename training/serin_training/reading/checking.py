@@ -100,7 +100,7 @@ class Unique:
     def __init__(self, name: str, unit: str) -> None:
         """Take the source's name and what its rows are called, `line` or `row`."""
         self._name, self._unit = name, unit
-        self._hashes, self._places = array("Q"), array("L")
+        self._hashes, self._places = array("Q"), array("I")
 
     def add(self, txn_id: str, place: int) -> None:
         """Remember one."""
@@ -110,13 +110,15 @@ class Unique:
     def check(self) -> None:
         """Raise DataError if one stood twice."""
         hashes = np.frombuffer(self._hashes, dtype=np.uint64)
+        ordered = np.sort(hashes)
+        if not (ordered[1:] == ordered[:-1]).any():
+            return
         order = np.argsort(hashes, kind="stable")
         twice = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
-        if len(twice):
-            # The one that a reader of the file meets first.
-            pairs = [(self._places[order[at + 1]], self._places[order[at]]) for at in twice.tolist()]
-            second, first = min(pairs)
-            raise DataError(
-                f"{self._name}, {self._unit} {second}: its txn_id stood already on {self._unit} {first}; "
-                "each must be unique"
-            )
+        # The one that a reader of the file meets first.
+        pairs = [(self._places[order[at + 1]], self._places[order[at]]) for at in twice.tolist()]
+        second, first = min(pairs)
+        raise DataError(
+            f"{self._name}, {self._unit} {second}: its txn_id stood already on {self._unit} {first}; "
+            "each must be unique"
+        )
