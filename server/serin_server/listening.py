@@ -26,6 +26,9 @@ _LINGER_SECONDS: Final = 1.0
 _RESERVED_SECONDS: Final = 2.0
 """Of the grace period, for lingering before and for letting go of everything after."""
 _BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than load balancers and clients' pools keep a connection: who closes first must be they, for a request that
+meets a closing connection is lost."""
 _GC_THRESHOLDS: Final = (10_000, 20, 50)
 """A request leaves no cycles behind; a look at the youngest objects every few hundred requests is enough."""
 
@@ -48,6 +51,7 @@ def listen(service: Service) -> None:
         server_header=False,
         # Nothing here asks who the client is, and each request would be looked through for it.
         proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
     )
     host, port = listener.getsockname()[:2]
