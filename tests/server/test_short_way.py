@@ -117,7 +117,7 @@ async def answers(pod: Pod, pieces: list[bytes]) -> bytes:
     loop = asyncio.get_running_loop()
     received: list[bytes] = []
     with socket.socket() as connection:
-        connection.setblocking(False)
+        connection.settimeout(0)
         await loop.sock_connect(connection, ("127.0.0.1", pod.port))
 
         async def read() -> None:
