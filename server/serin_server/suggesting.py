@@ -23,7 +23,7 @@ from serin_server.decision import (
 )
 from serin_server.events import Event, sign
 from serin_server.keywords import KeywordMatcher
-from serin_server.predictor import Failed, NotAsked, Predicted, Unavailable, attempt, words_behind
+from serin_server.predictor import Failed, Failure, NotAsked, Predicted, Unavailable, attempt, words_behind
 from serin_server.serving import NamedRun, Serving
 from serin_server.tokens import Tokens
 
@@ -44,12 +44,12 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 
 class InShadow:
-    """How long one request has asked a run whose answers nobody is shown."""
+    """How long one request has asked a run whose answers nobody is shown, and whether one of them came too late."""
 
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "was_late")
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds, self.was_late = 0.0, False
 
 
 class Suggester:
@@ -103,11 +103,16 @@ class Suggester:
                 control: Answer = rule
             case NamedRun() as candidate, NamedRun() as stable:
                 control = control_answer(stable.served, self._ask(stable, transaction), rule)
-        is_asked = in_canary or (serving.shadow and in_shadow.seconds < SHADOW_SECONDS)
+        has_time = in_shadow.seconds < SHADOW_SECONDS
+        is_asked = in_canary or (serving.shadow and has_time)
         trial = Trial(candidate.served, may_answer=in_canary, in_canary=in_canary, is_compared=is_asked)
         asked = self._ask_counted(candidate, transaction, counts=counts) if is_asked else NotAsked()
         if not in_canary and isinstance(asked, Predicted | Failed):
             in_shadow.seconds += asked.seconds
+            in_shadow.was_late |= isinstance(asked, Failed) and asked.failure is Failure.TOO_SLOW
+        elif serving.shadow and not is_asked and in_shadow.was_late:
+            # Left out because the run was late: were that not counted, a slow batch would speak by one answer alone.
+            counts.requests[False] += 1
         return decide(trial, asked, control=control)
 
     def _rule(self, transaction: Transaction) -> FromRules | NoAnswer:

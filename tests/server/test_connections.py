@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serin_server.http.connections import MOST_HEAD_BYTES, BoundedProtocol
+from serin_server.http.connections import MOST_HEAD_BYTES, MOST_WAITING, BoundedProtocol
 
 pytestmark = pytest.mark.anyio
 REQUEST = b"POST / HTTP/1.1\r\nHost: pod\r\nContent-Length: 4\r\n\r\nbody"
@@ -35,7 +35,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(echo, port=0, http=Hasty, loop="asyncio", lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        echo, port=0, http=Hasty, loop="asyncio", lifespan="off", log_config=None, timeout_keep_alive=1
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -138,3 +140,24 @@ async def test_a_large_body_behind_a_small_head_is_no_large_head(port: int) -> N
 
 async def test_what_is_no_request_is_refused_in_one_line(port: int) -> None:
     assert detail(await send(port, b"\x16\x03\x01 hello\r\n\r\n")) == (400, "this is no HTTP request")
+
+
+async def test_what_stands_between_two_requests_does_not_keep_a_connection_for_ever(port: int) -> None:
+    assert (await send(port, REQUEST, b"\r\n", pause=0.1)).endswith(b"\r\n\r\nbody")
+
+
+async def test_trailers_are_bounded_like_headers(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: pod\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n"
+    assert (await send(port, head + b"a: b\r\n\r\n")).endswith(b"\r\n\r\nbody")
+    # Not a byte more than is read before the refusal: it would take the answer away.
+    answer = await send(port, head + b"a:b\r\n" * (MOST_HEAD_BYTES // 2))
+    assert answer == CUT_OFF or detail(answer)[0] == 431
+
+
+async def test_requests_that_wait_on_one_connection_are_bounded(port: int) -> None:
+    slow = REQUEST.replace(b"body", b"slow")
+    closing = REQUEST.replace(b"Host", b"Connection: close\r\nHost")
+    answers = await send(port, REQUEST * MOST_WAITING + closing)
+    assert answers.count(b"200 OK") == MOST_WAITING + 1
+    answer = await send(port, slow + REQUEST * MOST_WAITING + REQUEST)
+    assert answer == CUT_OFF or detail(answer) == (429, f"more than {MOST_WAITING} requests wait on this connection")

@@ -176,6 +176,18 @@ async def test_comparisons_take_a_tenth_of_a_second_of_a_request_and_the_rest_go
         assert await pod.count("serin_breaker_open") == 0
 
 
+async def test_what_is_left_out_because_the_candidate_was_late_counts_as_unavailable(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5))
+    late = FakeRun(before=lambda: clock.advance(0.11))
+    async with running(mounted, FakeRegistry(late), clock=clock) as pod:
+        await pod.suggest(*(bought(str(number)) for number in range(20)))
+        assert late.asked == 1
+        assert await pod.count("lm_ml_predict_requests_total", available="True", run_id=CANDIDATE) == 1
+        assert await pod.count("lm_ml_predict_requests_total", available="False", run_id=CANDIDATE) == 19
+
+
 async def test_whoever_is_shown_the_candidate_is_not_kept_from_it_by_comparisons(
     mounted: Mounted, clock: FakeClock
 ) -> None:

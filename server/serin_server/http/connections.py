@@ -22,12 +22,18 @@ from serin_server.http.problems import fault
 
 READ_SECONDS: Final = 10.0
 MOST_HEAD_BYTES: Final = 32 << 10
-"""Request line and headers together."""
+"""Request line and headers together, trailers of a chunked body included."""
+MOST_WAITING: Final = 128
+"""Requests of one connection that wait behind the one that is being answered."""
 _SHORT_URL: Final = PATH.encode()
 
 
 class _HeadTooLargeError(Exception):
     """Ends the parsing of a request whose head is too large."""
+
+
+class _TooManyWaitingError(Exception):
+    """Ends the parsing of requests that come faster than they are answered."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -61,6 +67,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._let_go()
         if not self._is_reading:
             self._unwatch()
+            self._expect_another()
         elif self._in_head and self._head_bytes > MOST_HEAD_BYTES:
             self.send_400_response("")
         elif self._deadline is None:
@@ -69,15 +76,29 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        # Of the answer before, where both requests came in one piece.
+        self._unset_keepalive_if_required()
         self._in_head = self._is_reading = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer is only counted, since nothing here reads any. Raises _HeadTooLargeError."""
+        if self._in_head:
+            super().on_header(name, value)
+            return
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise _HeadTooLargeError
+
     def on_headers_complete(self) -> None:
-        """End its head. Raises _HeadTooLargeError."""
+        """End its head. Raises _HeadTooLargeError, _TooManyWaitingError."""
         # Only where so much came in at all is it worth adding up.
         if self._head_bytes > MOST_HEAD_BYTES:
             self._head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if self._head_bytes > MOST_HEAD_BYTES:
                 raise _HeadTooLargeError
+        # uvicorn reads on after each answer, however many requests wait already.
+        if len(self.pipeline) >= MOST_WAITING:
+            raise _TooManyWaitingError
         self._in_head = False
         if self._is_short():
             self._held, self._may_hold = [], False
@@ -148,8 +169,18 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._head_bytes > MOST_HEAD_BYTES:
             self._refuse("431 Request Header Fields Too Large", f"the headers are larger than {MOST_HEAD_BYTES} bytes")
+        elif len(self.pipeline) >= MOST_WAITING:
+            self._refuse("429 Too Many Requests", f"more than {MOST_WAITING} requests wait on this connection")
         else:
             self._refuse("400 Bad Request", "this is no HTTP request")
+
+    def _expect_another(self) -> None:
+        """See to it that a connection ends some day if nothing is under way, whatever stood between two requests."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _watch(self) -> None:
         self._deadline = self.loop.call_later(self.read_seconds, self._too_slow)

@@ -196,7 +196,12 @@ class Postgres:
             raise StoreUnavailableError(f"the store does not answer: {type(error).__name__}") from error
 
     async def _ready_pool(self) -> Any:
-        async with self._connecting:
+        if self._pool is not None:
+            return self._pool
+        # Who comes while somebody else waits for a database that does not answer waits no longer than for an answer.
+        async with asyncio.timeout(_SECONDS):
+            await self._connecting.acquire()
+        try:
             if self._pool is None:
                 pool = await asyncpg.create_pool(
                     self._url, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_SECONDS, command_timeout=self._seconds
@@ -209,6 +214,8 @@ class Postgres:
                     raise
                 self._pool = pool
             return self._pool
+        finally:
+            self._connecting.release()
 
 
 async def _migrate(connection: Any) -> None:

@@ -1,5 +1,7 @@
 """Stores across versions, and with a database that is slow or a disk that is full."""
 
+import asyncio
+import socket
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
@@ -126,3 +128,15 @@ async def test_a_disk_that_is_full_is_unavailable_and_loses_nothing(tmp_path: Pa
     await bound(1_000_000)
     assert await store.record(feedback())
     await store.close()
+
+
+async def test_who_waits_for_a_database_that_never_answers_waits_no_longer_than_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(postgres_store, "_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = Postgres(f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/d", uid="u")
+        # One after the other they would take six seconds.
+        async with asyncio.timeout(3):
+            found = await asyncio.gather(*(store.fetch(["1"]) for _ in range(20)), return_exceptions=True)
+    assert {type(one) for one in found} == {StoreUnavailableError}
