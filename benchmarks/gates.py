@@ -19,16 +19,16 @@ from os import cpu_count
 from pathlib import Path
 from random import Random
 
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.counting import Tallies
 from serin_core.evidence import Alphas, AtLeast
 from serin_core.gates import Before, Stage, active_gates, judge_stage
-from serin_core.resource import SuggestionModelSpec
 from serin_core.simulation.drawing import binomial, visited
 from serin_core.simulation.other_rules import Argo, Flagger, Measured, run_through
 from serin_core.simulation.playing import Setting, first_stage, play
 from serin_core.simulation.traffic import Rates, Tap, Traffic
 from serin_core.simulation.watching import RateWatch
-from serin_core.status import OwnCounts, OwnSeries, ProcessCounts
 
 THRESHOLD = 0.70
 TRUTHS = (0.60, 0.65, 0.70, 0.75, 0.85)

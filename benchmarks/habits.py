@@ -11,7 +11,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from serin_core.features import merchant_key
+from serin_core.model.features import merchant_key
 from serin_training.measuring import macro_f1
 from serin_training.reading.reading import read_transactions
 from serin_training.training import Wish, train

@@ -22,7 +22,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from serin_core.documents import LoadedRun
+from serin_core.contract.documents import LoadedRun
 from serin_server.loading import RegistryReader
 from serin_training.measuring import macro_f1
 from serin_training.progress import Finished

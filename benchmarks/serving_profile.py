@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.clock import SystemClock
 from serin_server.http.application import create_app
 from serin_server.service import build_service

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from serin_core.crd import definition
+from serin_core.api.crd import definition
 
 HEADER = "# Made from core/serin_core/{resource,status}.py by `make crds`; do not edit.\n"
 

@@ -6,9 +6,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from serin_core import names
-from serin_core.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun
-from serin_core.runs import MANIFEST, digest
+from serin_core.contract import names
+from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun
+from serin_core.model.manifest import MANIFEST, digest
 
 UID = "6a1f0c1e-0000-4000-8000-000000000001"
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing

@@ -15,7 +15,7 @@ from load import Loader, Requests, build_vegeta
 from pod import RUNS, TOKEN, trained
 from rivals import HERE
 
-from serin_core.features import Transaction, numbers
+from serin_core.model.features import Transaction, numbers
 
 BENCH = HERE.parents[1] / ".bench"
 FIELDS = ("txn_id", "user_id", "timestamp", "merchant", "description", "channel")

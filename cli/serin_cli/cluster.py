@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
-from serin_core import names
+from serin_core.contract import names
 
 
 class ClusterError(Exception):

@@ -11,15 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serin_core import names
-from serin_core.documents import one_line
-from serin_core.durations import format_duration
+from serin_core.api.durations import format_duration
+from serin_core.api.gates import COUNTS_USERS
+from serin_core.api.spec import LONGEST_NAME, SuggestionModelSpec
+from serin_core.api.status import GateRole
+from serin_core.contract import names
+from serin_core.contract.documents import one_line
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
-from serin_core.gate_spec import COUNTS_USERS
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.resource import LONGEST_NAME, SuggestionModelSpec
 from serin_core.rollout.steps import ladder, soak_of
-from serin_core.status import GateRole
 
 
 @dataclass(frozen=True, slots=True)

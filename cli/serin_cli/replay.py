@@ -11,11 +11,11 @@ from serin_cli.offline import Output
 from serin_cli.replay_counts import read_record
 from serin_cli.replay_prometheus import read_range
 from serin_cli.simulate import present, read_spec, refuse, summarized
+from serin_core.api.durations import format_duration
+from serin_core.api.gates import GateName
+from serin_core.api.spec import SuggestionModelSpec
 from serin_core.counting import Asked, stale_after
-from serin_core.durations import format_duration
-from serin_core.gate_spec import GateName
 from serin_core.gates import active_gates
-from serin_core.resource import SuggestionModelSpec
 from serin_core.rollout.steps import ladder
 from serin_core.simulation.plans import Replayed
 from serin_core.simulation.playing import Setting, first_stage

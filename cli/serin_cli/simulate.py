@@ -15,11 +15,11 @@ from serin_cli.offline import Output, read_manifests
 from serin_cli.simulate_page import render
 from serin_cli.simulate_pool import play_all
 from serin_cli.simulate_telling import as_json, tell
-from serin_core import names
-from serin_core.documents import one_line
-from serin_core.durations import parse_duration
+from serin_core.api.durations import parse_duration
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.contract import names
+from serin_core.contract.documents import one_line
 from serin_core.gates import active_gates
-from serin_core.resource import SuggestionModelSpec
 from serin_core.rollout.steps import ladder
 from serin_core.simulation.plans import simulated
 from serin_core.simulation.playing import Setting

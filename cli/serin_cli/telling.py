@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from serin_core import gates
-from serin_core.durations import format_duration
-from serin_core.status import GateStatus
+from serin_core.api.durations import format_duration
+from serin_core.api.status import GateStatus
 
 
 def tell(live: Mapping[str, Any], *, now: datetime) -> list[str]:

@@ -15,7 +15,7 @@ import yaml
 
 from serin_cli.cluster import AbsentError, Cluster, ClusterError
 from serin_cli.telling import tell, tell_evidence, tell_transition
-from serin_core.names import REQUEST_PREFIX
+from serin_core.contract.names import REQUEST_PREFIX
 
 app = typer.Typer()
 ANSWER_WITHIN = 30.0

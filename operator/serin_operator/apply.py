@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, assert_never
 
-from serin_core import names
-from serin_core.observed import Json
+from serin_core.contract import names
 from serin_core.rollout.decide import Announcement
+from serin_core.rollout.observation import Json
 from serin_core.rollout.writes import (
     AnnotatePod,
     ApplyChild,

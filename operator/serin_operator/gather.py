@@ -7,11 +7,17 @@ from datetime import datetime, timedelta
 import yaml
 from pydantic import ValidationError
 
-from serin_core import children, gates, names
+from serin_core import gates
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import Crash, Status
+from serin_core.contract import names
+from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
+from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.counting import CLOCK_BEHIND, Asked, Reading, Unreadable, evaluated_at, stage_query, tally
-from serin_core.documents import DocumentError, RoutingDocument, one_line
-from serin_core.drift import other_owners
-from serin_core.observed import (
+from serin_core.kubernetes import manifests as children
+from serin_core.kubernetes.diff import other_owners
+from serin_core.model.keyword_rules import Rules, RulesError
+from serin_core.rollout.observation import (
     NOT_ASKED,
     ChildSeen,
     Json,
@@ -23,10 +29,6 @@ from serin_core.observed import (
     RulesMissing,
     RulesText,
 )
-from serin_core.pods import LoadState, PodReport
-from serin_core.resource import SuggestionModelSpec
-from serin_core.rules import Rules, RulesError
-from serin_core.status import Crash, Status
 from serin_operator.own_counters import OwnReader
 from serin_operator.ports import Kubernetes, Metrics, NotFoundError, Pods
 from serin_operator.settings import ServerDefaults

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from serin_core import names
-from serin_core.observed import Json
+from serin_core.api.status import Condition, Status
+from serin_core.contract import names
 from serin_core.rollout import requests
-from serin_core.status import Condition, Status
+from serin_core.rollout.observation import Json
 
 REASON = "InvalidSpec"
 

@@ -14,8 +14,9 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
-from serin_core import drift, names
-from serin_core.observed import Json
+from serin_core.contract import names
+from serin_core.kubernetes import diff as drift
+from serin_core.rollout.observation import Json
 from serin_operator.ports import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
 APPLY: Final = "application/apply-patch+yaml"

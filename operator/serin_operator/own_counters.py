@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from serin_core.api.gates import MetricGate
+from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting import (
     BEFORE,
     LONGEST,
@@ -23,8 +25,6 @@ from serin_core.counting import (
     up_to_the_same_time,
     window,
 )
-from serin_core.gate_spec import MetricGate
-from serin_core.status import OwnCounts, OwnSeries
 from serin_operator.ports import Metrics
 
 SETTLED: Final = 10.0

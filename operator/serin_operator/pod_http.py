@@ -3,9 +3,9 @@
 import aiohttp
 from pydantic import ValidationError
 
-from serin_core.documents import one_line
-from serin_core.observed import NoAnswer
-from serin_core.pods import PodReport
+from serin_core.contract.documents import one_line
+from serin_core.contract.pod_report import PodReport
+from serin_core.rollout.observation import NoAnswer
 
 _TIMEOUT = aiohttp.ClientTimeout(total=2, sock_connect=1)
 MOST_BYTES = 1 << 20

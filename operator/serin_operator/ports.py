@@ -12,9 +12,9 @@ Errors of the Kubernetes border:
 from collections.abc import Mapping
 from typing import Protocol
 
+from serin_core.contract.pod_report import PodReport
 from serin_core.counting import Samples, Series, Unreadable
-from serin_core.observed import Json, NoAnswer
-from serin_core.pods import PodReport
+from serin_core.rollout.observation import Json, NoAnswer
 
 
 class ClusterError(Exception):

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from serin_core import names
-from serin_core.observed import Json, Resource
+from serin_core.api.status import Status
+from serin_core.contract import names
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
+from serin_core.rollout.observation import Json, Resource
 from serin_core.rollout.writes import PutStatus
-from serin_core.status import Status
 from serin_operator.apply import Applier, Subject
 from serin_operator.gather import Gatherer, InvalidSpecError, parse
 from serin_operator.invalid import REASON, say_invalid

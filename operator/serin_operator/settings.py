@@ -12,8 +12,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from serin_core.documents import one_line
-from serin_core.observed import ServerImage
+from serin_core.contract.documents import one_line
+from serin_core.rollout.observation import ServerImage
 
 
 class SettingsError(ValueError):

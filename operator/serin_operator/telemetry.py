@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from serin_core.counting import Reading, Unreadable
-from serin_core.observed import NOT_ASKED
+from serin_core.rollout.observation import NOT_ASKED
 from serin_core.rollout.transitions import TABLE
 
 RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "deleting", "invalid", "error")

@@ -5,8 +5,8 @@ The run of the series is the run on trial; while there is none it is the stable 
 
 import msgspec
 
-from serin_core.documents import ServedRun
-from serin_core.routing import is_confident
+from serin_core.contract.documents import ServedRun
+from serin_core.contract.routing import is_confident
 from serin_server.counters import Agree, Fallback, Source
 from serin_server.predictor import Attempt, Failed, NotAsked, Predicted, Prediction, Unavailable
 

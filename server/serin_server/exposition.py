@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from serin_core import names
+from serin_core.contract import names
 from serin_server.counters import BUCKETS, ArmCounts, Refusal, StageCounts
 from serin_server.giving_way import giving_way
 

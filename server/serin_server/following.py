@@ -10,8 +10,8 @@ from typing import Final
 
 from watchfiles import awatch
 
-from serin_core.documents import DocumentError, RoutingDocument
-from serin_core.routing import Ignored, admit
+from serin_core.contract.documents import DocumentError, RoutingDocument
+from serin_core.contract.routing import Ignored, admit
 from serin_server.counters import Counters, Refusal
 from serin_server.pod_files import PodFiles, SeenRevision
 from serin_server.serving import Switch

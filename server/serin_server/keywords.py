@@ -1,6 +1,6 @@
 """The rules as they are served: one automaton finds every keyword of a text in one pass.
 
-Answers exactly what serin_core.rules answers, only faster: that module's matcher is what this one is tested against.
+Answers exactly what serin_core.model.keyword_rules answers, only faster: that module's matcher is what this one is tested against.
 """
 
 import os
@@ -11,8 +11,8 @@ from typing import Final
 import ahocorasick
 import yaml
 
-from serin_core.features import Transaction
-from serin_core.rules import Match, Rules, RulesError, text_of
+from serin_core.model.features import Transaction
+from serin_core.model.keyword_rules import Match, Rules, RulesError, text_of
 from serin_server.settings import SettingsError
 
 REMEMBERED: Final = 8192

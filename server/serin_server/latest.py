@@ -7,7 +7,7 @@ import asyncio
 import logging
 from typing import Final
 
-from serin_core.documents import CandidateRun, LoadedRun, RoutingDocument
+from serin_core.contract.documents import CandidateRun, LoadedRun, RoutingDocument
 from serin_server.registry.source import Source
 from serin_server.runs import InUse, Refused, RegistryAwayError, Runs
 from serin_server.serving import Switch

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from weakref import WeakValueDictionary
 
-from serin_core.calibration import Calibration, CalibrationError
-from serin_core.documents import LoadedRun
-from serin_core.encoder import Encoder, EncoderError
-from serin_core.features import NUMBERS
-from serin_core.pods import RunQuality
-from serin_core.runs import (
+from serin_core.contract.documents import LoadedRun
+from serin_core.contract.pod_report import RunQuality
+from serin_core.model.calibration import Calibration, CalibrationError
+from serin_core.model.encoder import Encoder, EncoderError
+from serin_core.model.features import NUMBERS
+from serin_core.model.manifest import (
     CALIBRATION,
     CLASSES,
     ENCODER,
@@ -35,8 +35,8 @@ from serin_core.runs import (
     parse_parity,
     verify,
 )
-from serin_core.signing import SIGNATURE, SignatureError
-from serin_core.signing import verify as verify_signature
+from serin_core.model.signing import SIGNATURE, SignatureError
+from serin_core.model.signing import verify as verify_signature
 from serin_server.giving_way import giving_way
 from serin_server.predicting import Texts, TreesPredictor
 from serin_server.registry.absent import AbsentError

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from serin_core import names
-from serin_core.documents import DocumentError, ModelDocument
+from serin_core.contract import names
+from serin_core.contract.documents import DocumentError, ModelDocument
 
 _ANNOTATIONS: Final = "annotations"
 _REVISION: Final = "revision"

@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from serin_core.calibration import IDENTITY, Calibration
-from serin_core.encoder import Encoder, Floats, probabilities, starting_point
-from serin_core.features import Transaction
-from serin_core.pods import RunQuality
+from serin_core.contract.pod_report import RunQuality
+from serin_core.model.calibration import IDENTITY, Calibration
+from serin_core.model.encoder import Encoder, Floats, probabilities, starting_point
+from serin_core.model.features import Transaction
 from serin_server.predictor import Prediction, Ranked
 from serin_server.trees import FastTrees
 

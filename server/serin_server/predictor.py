@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from serin_core.features import Transaction
-from serin_core.pods import RunQuality
+from serin_core.contract.pod_report import RunQuality
+from serin_core.model.features import Transaction
 from serin_server.breaker import Breaker
 from serin_server.clock import Clock
 from serin_server.logs import place_of

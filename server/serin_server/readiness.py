@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from serin_core.pods import LoadState, RunOnPod
+from serin_core.contract.pod_report import LoadState, RunOnPod
 from serin_server.serving import NamedRun
 
 STABLE_PATIENCE: Final = 300.0

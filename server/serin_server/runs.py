@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from serin_core.documents import LoadedRun
-from serin_core.pods import LoadState, RunOnPod
+from serin_core.contract.documents import LoadedRun
+from serin_core.contract.pod_report import LoadState, RunOnPod
 from serin_server.predictor import Loaded, Predictor
 
 FIRST_PAUSE: Final = 3.0

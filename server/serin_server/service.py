@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from serin_core.documents import DocumentError, ModelDocument
-from serin_core.pods import PodReport
+from serin_core.contract.documents import DocumentError, ModelDocument
+from serin_core.contract.pod_report import PodReport
 from serin_server.clock import Clock
 from serin_server.comparing import UserCounts
 from serin_server.counters import Counters

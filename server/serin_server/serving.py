@@ -9,8 +9,8 @@ from typing import Final
 
 import xxhash
 
-from serin_core.documents import RoutingDocument, ServedRun
-from serin_core.routing import PARTS, route
+from serin_core.contract.documents import RoutingDocument, ServedRun
+from serin_core.contract.routing import PARTS, route
 from serin_server.counters import Counters, StageCounts, StageKey
 from serin_server.predictor import Loaded
 

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from serin_core import names
-from serin_core.documents import Thresholds
-from serin_core.resource import RETENTION_PATTERN
-from serin_core.signing import SignatureError, check_public_key
+from serin_core.api.spec import RETENTION_PATTERN
+from serin_core.contract import names
+from serin_core.contract.documents import Thresholds
+from serin_core.model.signing import SignatureError, check_public_key
 
 _JSON_OBJECT = TypeAdapter(dict[str, float])
 _HIGHEST_PORT = 65_535

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.clock import Clock
 from serin_server.comparing import UserCounts
 from serin_server.counters import Arm, ArmCounts, Source

@@ -7,9 +7,9 @@ import pytest
 from counting.prometheus_process import PrometheusProcess
 
 from serin_cli.replay_prometheus import read_range
-from serin_core import names
+from serin_core.api.gates import GateName
+from serin_core.contract import names
 from serin_core.counting import Asked
-from serin_core.gate_spec import GateName
 from serin_localcluster.prometheus import find
 
 RUN, STAGE = "run_aaaaaaaa_1", 7

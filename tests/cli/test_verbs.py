@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from serin_cli import verbs
 from serin_cli.cluster import AbsentError, Cluster, ClusterError
-from serin_core.names import REQUEST_PREFIX
+from serin_core.contract.names import REQUEST_PREFIX
 
 RUN = "run_0123abcd_1767225600"
 OLD = "run_00000000_1700000000"

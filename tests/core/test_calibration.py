@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from serin_core.calibration import IDENTITY, Calibration, CalibrationError, Table
+from serin_core.model.calibration import IDENTITY, Calibration, CalibrationError, Table
 
 
 def test_a_table_answers_what_scikit_learn_answers():

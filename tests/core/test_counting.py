@@ -3,7 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serin_core import names
+from serin_core.api.gates import GateName
+from serin_core.api.status import Checkpoint, OwnCounts, OwnSeries, ProcessCounts
+from serin_core.contract import names
 from serin_core.counting import (
     ENDED,
     FRESH,
@@ -20,8 +22,6 @@ from serin_core.counting import (
     NOW as EVALUATED,
 )
 from serin_core.evidence import Counts
-from serin_core.gate_spec import GateName
-from serin_core.status import Checkpoint, OwnCounts, OwnSeries, ProcessCounts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

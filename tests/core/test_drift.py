@@ -2,7 +2,7 @@
 
 import pytest
 
-from serin_core.drift import editors, holds, without_additions
+from serin_core.kubernetes.diff import editors, holds, without_additions
 
 RENDERED = {
     "metadata": {"name": "x", "labels": {"ours": "1"}},

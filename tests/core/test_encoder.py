@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_core.encoder import Encoder, EncoderError, blocks, probabilities, starting_point
-from serin_core.features import Transaction
+from serin_core.model.encoder import Encoder, EncoderError, blocks, probabilities, starting_point
+from serin_core.model.features import Transaction
 
 WORDS = ("m:pizza", "m^piz", "d:diesel")
 ENCODER = Encoder(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_core.features import (
+from serin_core.model.features import (
     NUMBERS,
     Transaction,
     description_words,

@@ -4,9 +4,12 @@ from math import log
 import pytest
 
 from serin_core import gates
+from serin_core.api.gates import GateName, MetricGate
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import GateRole, OwnCounts, OwnSeries, ProcessCounts
+from serin_core.contract.pod_report import RunQuality
 from serin_core.counting import Tallies, Unreadable, own_key
 from serin_core.evidence import Counts, Verdict, log_evidence_below
-from serin_core.gate_spec import GateName, MetricGate
 from serin_core.gates import (
     Before,
     Stage,
@@ -18,10 +21,7 @@ from serin_core.gates import (
     judge_stage,
     promised_doubt,
 )
-from serin_core.pods import RunQuality
-from serin_core.resource import SuggestionModelSpec
-from serin_core.runs import ClassCoverage, Coverage
-from serin_core.status import GateRole, OwnCounts, OwnSeries, ProcessCounts
+from serin_core.model.manifest import ClassCoverage, Coverage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWN = {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.9}

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_core.documents import CandidateRun, DocumentError, RoutingDocument, ServedRun, Thresholds
-from serin_core.routing import PARTS, Ignored, admit, bucket, in_canary, is_confident, route
+from serin_core.contract.documents import CandidateRun, DocumentError, RoutingDocument, ServedRun, Thresholds
+from serin_core.contract.routing import PARTS, Ignored, admit, bucket, in_canary, is_confident, route
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from serin_core.features import Transaction
-from serin_core.rules import Rules, RulesError
+from serin_core.model.features import Transaction
+from serin_core.model.keyword_rules import Rules, RulesError
 
 RULES = Rules.parse({"classes": {"Groceries": ["Loblaws", "No Frills", "costco"], "Fuel": ["costco gas"]}})
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from serin_core import runs
-from serin_core.runs import FileEntry, Manifest, RunError
+from serin_core.model import manifest as runs
+from serin_core.model.manifest import FileEntry, Manifest, RunError
 
 RUN = "run_0123abcd_1760000000"
 FILES = {"model.txt": b"tree", "classes.json": b'["A", "B"]'}

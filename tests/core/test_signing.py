@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_core import signing
-from serin_core.signing import SignatureError
+from serin_core.model import signing
+from serin_core.model.signing import SignatureError
 
 KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
 MANIFEST = b'{"run": "run_00000001_1"}\n'
@@ -71,7 +71,7 @@ def test_a_key_that_is_none_is_refused_before_there_is_a_run(key):
 
 
 def test_importing_it_needs_no_cryptography():
-    seen = "import serin_core.signing, sys; sys.exit('cryptography' in sys.modules)"
+    seen = "import serin_core.model.signing, sys; sys.exit('cryptography' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", seen], check=False).returncode == 0
 
 

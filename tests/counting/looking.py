@@ -9,11 +9,11 @@ from typing import Any, cast
 from models.world import spec
 
 from serin_core import gates
+from serin_core.api.gates import GateName
+from serin_core.api.status import Candidate, Checkpoint, Status, TrialState
 from serin_core.counting import Reading, Tallies, Unreadable
 from serin_core.evidence import Counts
-from serin_core.gate_spec import GateName
-from serin_core.observed import Resource
-from serin_core.status import Candidate, Checkpoint, Status, TrialState
+from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_api import PrometheusApi
 from serin_operator.settings import PrometheusEndpoint

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from serin_core.api.gates import GateName
 from serin_core.evidence import Counts
-from serin_core.gate_spec import GateName
 from serin_server.counters import Agree, Arm, ArmCounts, Counters, Outcome, StageCounts, StageKey
 from serin_server.exposition import Exposition, Identity, Scrape
 

@@ -13,10 +13,10 @@ import pytest
 from counting.looking import Rollout, every
 from counting.processes import Server, truth
 
-from serin_core import names
+from serin_core.api.gates import GateName
+from serin_core.api.status import Checkpoint, ProcessCounts
+from serin_core.contract import names
 from serin_core.counting import ENDED, Asked, Tallies, Unreadable, stage_query
-from serin_core.gate_spec import GateName
-from serin_core.status import Checkpoint, ProcessCounts
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 READ_BY_GATES = (

@@ -10,9 +10,9 @@ import pytest
 from counting.exporter import SALES, TICKING
 from counting.looking import Rollout, every, labels, own_counts
 
+from serin_core.api.gates import MetricGate
 from serin_core.counting import Unreadable, selectors
 from serin_core.evidence import Counts
-from serin_core.gate_spec import MetricGate
 
 MINUTE, HOUR = 60.0, 3600.0
 ORDERS = "shop_orders_total"

@@ -7,7 +7,7 @@ from counting.exporter import PLACES, TWIN
 from counting.looking import Rollout
 from counting.processes import Server, truth
 
-from serin_core import names
+from serin_core.contract import names
 from serin_core.counting import Unreadable
 
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from models.world import World, spec
 
+from serin_core.api.status import Status, TrialState
 from serin_core.counting import Reading
-from serin_core.observed import Resource
 from serin_core.rollout.decide import Decision
-from serin_core.status import Status, TrialState
+from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_api import PrometheusApi
 from serin_operator.settings import PrometheusEndpoint

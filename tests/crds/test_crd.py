@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 from kubernetes.utils.quantity import parse_quantity
 from pydantic import ValidationError
 
-from serin_core.crd import definition, schema
-from serin_core.durations import format_duration, parse_duration
-from serin_core.gate_spec import GateName
-from serin_core.resource import SuggestionModelSpec
+from serin_core.api.crd import definition, schema
+from serin_core.api.durations import format_duration, parse_duration
+from serin_core.api.gates import GateName
+from serin_core.api.spec import SuggestionModelSpec
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {"runID": "run_1a2b3c4d_1767225600", "server": {"token": {"secretName": "tokens"}}}

@@ -13,11 +13,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serin_core import names
+from serin_core.api.gates import GateName
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import BEING_REPLACED, Crash, ProcessCounts, Status, TrialState
+from serin_core.contract import names
+from serin_core.contract.documents import DocumentError, ModelDocument, RoutingDocument
+from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
+from serin_core.contract.routing import Ignored, Route, admit, route
 from serin_core.counting import Reading, Tallies, Unreadable
-from serin_core.documents import DocumentError, ModelDocument, RoutingDocument
-from serin_core.gate_spec import GateName
-from serin_core.observed import (
+from serin_core.model.manifest import ClassCoverage, Coverage
+from serin_core.rollout.decide import Decision, decide
+from serin_core.rollout.observation import (
     ChildSeen,
     NoAnswer,
     Observed,
@@ -28,9 +34,6 @@ from serin_core.observed import (
     RulesText,
     ServerImage,
 )
-from serin_core.pods import LoadState, PodReport, RunOnPod, RunQuality
-from serin_core.resource import SuggestionModelSpec
-from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.protocol import PROTOCOL, Protocol
 from serin_core.rollout.transitions import TABLE, Row
 from serin_core.rollout.writes import (
@@ -42,9 +45,6 @@ from serin_core.rollout.writes import (
     RemovePod,
     Write,
 )
-from serin_core.routing import Ignored, Route, admit, route
-from serin_core.runs import ClassCoverage, Coverage
-from serin_core.status import BEING_REPLACED, Crash, ProcessCounts, Status, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "categories"

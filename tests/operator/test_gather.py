@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serin_core import names
-from serin_core.observed import NoAnswer
-from serin_core.pods import LoadState, PodReport, RunOnPod
+from serin_core.contract import names
+from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
+from serin_core.rollout.observation import NoAnswer
 from serin_operator.gather import InvalidSpecError, parse
 from serin_operator.gather import seen_pod as seen_pod_at
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
-from serin_core import drift
+from serin_core.kubernetes import diff as drift
 from serin_operator.kubernetes_api import KubernetesApi
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from serin_core.observed import NoAnswer
-from serin_core.pods import PodReport
+from serin_core.contract.pod_report import PodReport
+from serin_core.rollout.observation import NoAnswer
 from serin_operator.pod_http import MOST_BYTES, PodHttp
 
 REPORT = PodReport(uid="u", process="p", revision=3)

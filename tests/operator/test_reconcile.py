@@ -4,9 +4,9 @@ import asyncio
 import copy
 from datetime import UTC, datetime
 
-from serin_core import names
+from serin_core.contract import names
 from serin_core.counting import Unreadable
-from serin_core.observed import NoAnswer
+from serin_core.rollout.observation import NoAnswer
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
 from serin_operator.ports import BusyError, ConflictError, NotFoundError, RefusedError

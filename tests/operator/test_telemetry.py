@@ -3,7 +3,7 @@
 import pytest
 
 from serin_core.counting import Tallies, Unreadable
-from serin_core.observed import NOT_ASKED
+from serin_core.rollout.observation import NOT_ASKED
 from serin_operator.telemetry import Telemetry
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serin_core import names
+from serin_core.contract import names
 from serin_operator.reconcile import Key
 from serin_operator.watch import CHILDREN, build_registry, build_settings
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from serin_core import names
-from serin_core.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
-from serin_core.features import Transaction
-from serin_core.pods import RunQuality
+from serin_core.contract import names
+from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
+from serin_core.contract.pod_report import RunQuality
+from serin_core.model.features import Transaction
 from serin_server.predictor import Prediction, Ranked
 from serin_server.runs import RegistryAwayError, RunRefusedError
 from serin_server.settings import FromOperator, NoStoreAt, Settings, StoreAt

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, digest
 
-from serin_core.documents import ServedRun, Thresholds
+from serin_core.contract.documents import ServedRun, Thresholds
 from serin_server.counters import Agree, Fallback, Source
 from serin_server.decision import Decision, FromRules, FromRun, NoAnswer, Trial, control_answer, decide
 from serin_server.predictor import Attempt, Failed, Failure, NotAsked, Predicted, Prediction, Ranked, Unavailable

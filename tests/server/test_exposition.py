@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from serin_core import names
+from serin_core.contract import names
 from serin_server.comparing import UserCounts
 from serin_server.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
 from serin_server.exposition import Exposition, Identity, RunOnScrape, Scrape

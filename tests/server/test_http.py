@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
-from serin_core.documents import Thresholds
+from serin_core.contract.documents import Thresholds
 from serin_server.http.application import create_api
 from serin_server.http.direct import Direct
 from serin_server.http.limits import MOST_BYTES

@@ -1,10 +1,10 @@
-"""The automaton answers what the plain search of serin_core.rules answers, remembered or not."""
+"""The automaton answers what the plain search of serin_core.model.keyword_rules answers, remembered or not."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from server.fakes import transaction
 
-from serin_core.rules import Rules
+from serin_core.model.keyword_rules import Rules
 from serin_server.keywords import LONGEST_REMEMBERED, KeywordMatcher
 
 RULES = Rules.parse(

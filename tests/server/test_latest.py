@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from server.fakes import CANDIDATE, STABLE, FakeRegistry, FakeRun
 
-from serin_core.documents import Thresholds
+from serin_core.contract.documents import Thresholds
 from serin_server.counters import Counters
 from serin_server.latest import LatestFollower
 from serin_server.registry.directory import Directory

@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from server.fakes import CANDIDATE
 
-from serin_core.documents import LoadedRun
-from serin_core.runs import MANIFEST, RUNS_DIRECTORY
-from serin_core.signing import SIGNATURE
+from serin_core.contract.documents import LoadedRun
+from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY
+from serin_core.model.signing import SIGNATURE
 from serin_server.loading import RegistryReader
 from serin_server.runs import RegistryAwayError, RunRefusedError
 

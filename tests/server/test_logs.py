@@ -10,7 +10,7 @@ import httpx
 import pytest
 from server.fakes import CANDIDATE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.http.application import create_api
 from serin_server.http.direct import Direct
 from serin_server.logs import formatter, place_of

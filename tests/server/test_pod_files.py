@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from server.fakes import CANDIDATE, UID, Mounted, routing
 
-from serin_core.documents import DocumentError
+from serin_core.contract.documents import DocumentError
 from serin_server.pod_files import PodFiles, SeenRevision, announced_revision, read_model
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server.fakes import transaction
 
-from serin_core.calibration import IDENTITY
-from serin_core.encoder import Encoder, probabilities
-from serin_core.pods import RunQuality
+from serin_core.contract.pod_report import RunQuality
+from serin_core.model.calibration import IDENTITY
+from serin_core.model.encoder import Encoder, probabilities
 from serin_server.predicting import LONGEST_REMEMBERED, Texts, TreesPredictor, raw_probabilities, shares_of
 from serin_server.trees import FastTrees
 

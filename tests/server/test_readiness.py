@@ -1,8 +1,8 @@
 import pytest
 from server.fakes import CANDIDATE, STABLE, FakeRun, digest
 
-from serin_core.documents import ServedRun
-from serin_core.pods import LoadState, RunOnPod
+from serin_core.contract.documents import ServedRun
+from serin_core.contract.pod_report import LoadState, RunOnPod
 from serin_server.predictor import Loaded
 from serin_server.readiness import STABLE_PATIENCE, Readiness
 from serin_server.serving import NamedRun

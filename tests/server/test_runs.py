@@ -4,8 +4,8 @@ from collections.abc import Mapping
 import pytest
 from server.fakes import CANDIDATE, STABLE, FakeRegistry, FakeRun
 
-from serin_core.documents import LoadedRun
-from serin_core.pods import LoadState
+from serin_core.contract.documents import LoadedRun
+from serin_core.contract.pod_report import LoadState
 from serin_server.predictor import Loaded
 from serin_server.runs import Runs
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, FakeRun, routing
 
-from serin_core.routing import in_canary
+from serin_core.contract.routing import in_canary
 from serin_server.counters import Agree, Arm, Counters, StageKey
 from serin_server.predictor import Loaded
 from serin_server.serving import serve

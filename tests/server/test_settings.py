@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serin_core.documents import Thresholds
+from serin_core.contract.documents import Thresholds
 from serin_server.settings import (
     FromOperator,
     NoStoreAt,

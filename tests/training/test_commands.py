@@ -7,7 +7,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from serin_core.rules import Rules
+from serin_core.model.keyword_rules import Rules
 from serin_training.commands.main import app
 
 HEADER = "txn_id,user_id,timestamp,merchant,description,amount,channel,category\n"

@@ -10,7 +10,7 @@ import pytest
 from training.conftest import write_csv
 from typer.testing import CliRunner
 
-from serin_core.encoder import blocks
+from serin_core.model.encoder import blocks
 from serin_training.commands.main import app
 from serin_training.errors import DataError
 from serin_training.features import store

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, Update
 from serin_training.reading.reading import open_source, read_transactions

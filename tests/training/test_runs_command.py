@@ -11,8 +11,9 @@ import yaml
 from kubernetes.config import kube_config
 from typer.testing import CliRunner
 
-from serin_core import runs, signing
-from serin_core.runs import Report
+from serin_core.model import manifest as runs
+from serin_core.model import signing
+from serin_core.model.manifest import Report
 from serin_training.commands.main import app
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.keys import generate_keys, read_signing_key

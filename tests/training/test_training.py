@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from training.conftest import write_csv
 
-from serin_core import runs
-from serin_core.acceptance import Limits
-from serin_core.calibration import IDENTITY, Calibration
-from serin_core.encoder import Encoder, probabilities
-from serin_core.runs import Manifest, Report
+from serin_core.model import manifest as runs
+from serin_core.model.acceptance import Limits
+from serin_core.model.calibration import IDENTITY, Calibration
+from serin_core.model.encoder import Encoder, probabilities
+from serin_core.model.manifest import Manifest, Report
 from serin_training.errors import DataError, RegistryError
 from serin_training.generator import generate
 from serin_training.publishing import publish

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from serin_core.calibration import Calibration, Table
+from serin_core.model.calibration import Calibration, Table
 from serin_training.features.words import Floats, Ints
 
 MIN_ROWS: Final = 100

@@ -6,7 +6,7 @@ The kubernetes client is imported late: most commands do without it.
 from collections.abc import Mapping
 from typing import Any
 
-from serin_core import names
+from serin_core.contract import names
 from serin_training.errors import ClusterError
 
 _TIMEOUT = 20

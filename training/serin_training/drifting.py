@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import chi2
 
-from serin_core.runs import Profile, Report
+from serin_core.model.manifest import Profile, Report
 from serin_training.errors import RegistryError
 from serin_training.evaluating import Answered, answer
 from serin_training.measuring import f1_interval

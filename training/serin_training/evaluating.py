@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from serin_core.calibration import IDENTITY
+from serin_core.model.calibration import IDENTITY
 from serin_training.judging import Scores, judge
 from serin_training.measuring import expected_calibration_error, reliability
 from serin_training.pipeline import Pipeline

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from serin_core.encoder import Encoder, probabilities
-from serin_core.runs import ParityRow
+from serin_core.model.encoder import Encoder, probabilities
+from serin_core.model.manifest import ParityRow
 from serin_training.pipeline import Pipeline
 
 ROWS: Final = 48

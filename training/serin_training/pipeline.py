@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serin_core.calibration import Calibration
-from serin_core.encoder import Encoder, probabilities
-from serin_core.features import NUMBERS, Transaction
+from serin_core.model.calibration import Calibration
+from serin_core.model.encoder import Encoder, probabilities
+from serin_core.model.features import NUMBERS, Transaction
 from serin_training.features.words import Floats
 from serin_training.trees import Trees
 

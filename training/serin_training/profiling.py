@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from serin_core.encoder import Encoder
-from serin_core.features import NUMBERS, Transaction, merchant_key, merchant_words
-from serin_core.runs import Profile
+from serin_core.model.encoder import Encoder
+from serin_core.model.features import NUMBERS, Transaction, merchant_key, merchant_words
+from serin_core.model.manifest import Profile
 from serin_training.evaluating import Answered
 
 CONFIDENCE_BINS: Final = 10

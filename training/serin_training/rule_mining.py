@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from serin_core.features import merchant_key
-from serin_core.rules import Rules
+from serin_core.model.features import merchant_key
+from serin_core.model.keyword_rules import Rules
 from serin_training.errors import DataError
 from serin_training.reading.rows import Labelled
 

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from serin_core.features import MIN_USERS, merchant_key
+from serin_core.model.features import MIN_USERS, merchant_key
 from serin_training.errors import DataError
 from serin_training.reading.rows import Labelled
 

@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass
 
-from serin_core import runs, signing
-from serin_core.calibration import Calibration, CalibrationError
-from serin_core.encoder import Encoder, EncoderError
-from serin_core.runs import Manifest, Report, RunError
-from serin_core.signing import SignatureError
+from serin_core.model import manifest as runs
+from serin_core.model import signing
+from serin_core.model.calibration import Calibration, CalibrationError
+from serin_core.model.encoder import Encoder, EncoderError
+from serin_core.model.manifest import Manifest, Report, RunError
+from serin_core.model.signing import SignatureError
 from serin_training.errors import RegistryError
 from serin_training.pipeline import Pipeline
 from serin_training.registry.registry import Registry

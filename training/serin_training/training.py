@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from serin_core.acceptance import Accepted, Limits, Rejected, judge_acceptance
-from serin_core.calibration import IDENTITY
-from serin_core.encoder import Encoder
-from serin_core.features import NUMBERS, Transaction, merchant_key
-from serin_core.runs import ParityRow, Report, run_name
+from serin_core.model.acceptance import Accepted, Limits, Rejected, judge_acceptance
+from serin_core.model.calibration import IDENTITY
+from serin_core.model.encoder import Encoder
+from serin_core.model.features import NUMBERS, Transaction, merchant_key
+from serin_core.model.manifest import ParityRow, Report, run_name
 from serin_training import calibrating, linear
 from serin_training.calibrating import Fitted
 from serin_training.engines.engine import Engine

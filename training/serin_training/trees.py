@@ -14,7 +14,7 @@ from typing import Any, Final
 import lightgbm
 import numpy as np
 
-from serin_core.encoder import starting_point
+from serin_core.model.encoder import starting_point
 from serin_training.features.words import Floats, Ints
 
 THREADS: Final = 2

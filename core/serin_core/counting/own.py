@@ -15,9 +15,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Final
 
+from serin_core.api.gates import Histogram, MetricGate
+from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting.unreadable import Unreadable
-from serin_core.gate_spec import Histogram, MetricGate
-from serin_core.status import OwnCounts, OwnSeries
 
 BEFORE: Final = timedelta(hours=1)
 """How far before a stage a series is looked for, to tell one that was there, scraped or not, from one that was born."""

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Final
 
-from serin_core import names
+from serin_core.api.gates import COUNTS_USERS, GateName
+from serin_core.api.status import Checkpoint, OwnCounts, ProcessCounts
+from serin_core.contract import names
 from serin_core.counting.unreadable import Unreadable
 from serin_core.evidence import Counts
-from serin_core.gate_spec import COUNTS_USERS, GateName
-from serin_core.status import Checkpoint, OwnCounts, ProcessCounts
 
 DELAY: Final = timedelta(minutes=1)
 """The longest that may pass between a reading and the time of its checkpoint; clocks may differ by as much."""

@@ -7,13 +7,13 @@ canary. A Pass proves that they are below the limit.
 
 from typing import Final
 
-from serin_core import names
+from serin_core.api.gates import GateName
+from serin_core.api.status import GateMemory
+from serin_core.contract import names
 from serin_core.counting import Unreadable
 from serin_core.evidence import Counts, Side, Verdict, log_limit
 from serin_core.evidence.two_arms import TwoArms, log_evidence, observe
-from serin_core.gate_spec import GateName
 from serin_core.gates.check import Check, Judged, shown
-from serin_core.status import GateMemory
 
 _NO_CONTROL: Final = Unreadable("NoControl", "nobody of the control group has said anything yet")
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from serin_core.api.gates import Range
+from serin_core.api.status import GateMemory, GateStatus, Status
 from serin_core.counting import Tallies, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
-from serin_core.gate_spec import Range
 from serin_core.gates.definitions import ActiveGate, AsPromised, NotWorse
-from serin_core.status import GateMemory, GateStatus, Status
 
 DISPLAY_ALPHA: Final = 0.05
 OPEN: Final = "NotEnoughEvidence"

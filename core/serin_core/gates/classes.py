@@ -8,11 +8,11 @@ traffic holds nobody up, and is named.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from serin_core.api.gates import GateName
+from serin_core.api.status import GateStatus
 from serin_core.counting import Unreadable
 from serin_core.evidence import Alphas, Bound, Counts, Verdict, judge, needed
-from serin_core.gate_spec import GateName
 from serin_core.gates.check import Check, Judged, shown
-from serin_core.status import GateStatus
 
 _NAMED: Final = 5
 

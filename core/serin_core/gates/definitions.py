@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from serin_core.api.gates import GateName, MetricGate
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import GateRole
 from serin_core.counting import own_key
 from serin_core.evidence import AtLeast, AtMost, Bound, Within
-from serin_core.gate_spec import GateName, MetricGate
-from serin_core.resource import SuggestionModelSpec
-from serin_core.status import GateRole
 
 ABOVE_PROMISE: Final = 0.05
 """By how much the share of doubtful answers may exceed what the run's report promises."""

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
 
+from serin_core.api.gates import GateName
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import GateMemory
+from serin_core.contract.pod_report import RunQuality
 from serin_core.counting import Reading, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Within
-from serin_core.gate_spec import GateName
 from serin_core.gates.arms import judge_arms
 from serin_core.gates.check import Before, Check, Judged, blank, unread
 from serin_core.gates.classes import judge_classes
 from serin_core.gates.definitions import ABOVE_PROMISE, ActiveGate, AsPromised, NotWorse, active_gates, alpha_fail
 from serin_core.gates.rate import judge_rate
-from serin_core.pods import RunQuality
-from serin_core.resource import SuggestionModelSpec
-from serin_core.status import GateMemory
 
 _FRESH: Final = GateMemory()
 _NO_REPORT: Final = Unreadable("NoReport", "no pod has told what the run's report promises")

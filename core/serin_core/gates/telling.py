@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
-from serin_core.durations import format_duration
+from serin_core.api.durations import format_duration
+from serin_core.api.gates import GateName
+from serin_core.api.status import GateRole, GateStatus
 from serin_core.evidence import Verdict
-from serin_core.gate_spec import GateName
-from serin_core.status import GateRole, GateStatus
 
 _UNIT: Final = {GateName.AGREEMENT.value: "users", GateName.FEEDBACK.value: "answers with feedback"}
 _WHAT: Final = {

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from serin_core import children, gates
+from serin_core import gates
+from serin_core.api.status import Candidate, Condition, Propagation, Status, Transition, TrialState
+from serin_core.contract.documents import RoutingDocument
+from serin_core.contract.names import ANNOTATION_TEMPLATE
+from serin_core.contract.pod_report import PodReport
 from serin_core.counting import Tallies
-from serin_core.documents import RoutingDocument
 from serin_core.evidence import Verdict
-from serin_core.names import ANNOTATION_TEMPLATE
-from serin_core.observed import Observed, Resource, RulesText
-from serin_core.pods import PodReport
+from serin_core.kubernetes import manifests as children
 from serin_core.rollout import conditions, requests
 from serin_core.rollout.forward import soaking
 from serin_core.rollout.move import COUNT_ANEW, NO_EVIDENCE, Move
+from serin_core.rollout.observation import Observed, Resource, RulesText
 from serin_core.rollout.protocol import (
     CRASH_WINDOW,
     PROTOCOL,
@@ -30,7 +32,6 @@ from serin_core.rollout.protocol import (
 from serin_core.rollout.steps import soak_of, soaked
 from serin_core.rollout.transitions import TABLE, Row, take_first
 from serin_core.rollout.writes import Write, plan
-from serin_core.status import Candidate, Condition, Propagation, Status, Transition, TrialState
 
 HISTORY = 20
 CHECKPOINT_EVERY = timedelta(minutes=5)

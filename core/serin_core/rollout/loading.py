@@ -1,10 +1,10 @@
 """Rules about what the pods have come to: drained, replaced, loaded; and whether what they loaded may be tried."""
 
-from serin_core.acceptance import Limits, Rejected, judge_acceptance
-from serin_core.pods import LoadState, PodReport, RunOnPod
+from serin_core.api.status import BEING_REPLACED, TemplateRun, TrialState
+from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
+from serin_core.model.acceptance import Limits, Rejected, judge_acceptance
 from serin_core.rollout.move import COUNT_ANEW, OVER, Move, on_trial
 from serin_core.rollout.protocol import Look, Protocol
-from serin_core.status import BEING_REPLACED, TemplateRun, TrialState
 
 
 def template_changed(look: Look, _protocol: Protocol) -> Move | None:

@@ -3,9 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
-from serin_core.resource import SuggestionModelSpec
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import Candidate, Status
 from serin_core.rollout.protocol import Look
-from serin_core.status import Candidate, Status
 
 EVERYBODY = 100.0
 """The share, in percent, at which a run answers every user."""

@@ -1,9 +1,9 @@
 """Rules about what the spec has come to say: which run it names, its digest, its cap, its thresholds."""
 
 from serin_core import gates
+from serin_core.api.status import Candidate, RunInUse, Status, TrialState
 from serin_core.rollout.move import COUNT_ANEW, NO_EVIDENCE, Move, on_trial, source_of
 from serin_core.rollout.protocol import Look, Protocol
-from serin_core.status import Candidate, RunInUse, Status, TrialState
 
 
 def stable_run_has_another_digest(look: Look, _protocol: Protocol) -> Move | None:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from serin_core.documents import CandidateRun, RoutingDocument, ServedRun
-from serin_core.observed import Observed, PodSeen, Resource
-from serin_core.pods import LoadState, PodReport
-from serin_core.resource import SuggestionModelSpec
-from serin_core.status import Candidate, Crash, RunInUse, Status, TrialState
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import Candidate, Crash, RunInUse, Status, TrialState
+from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun
+from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.rollout.observation import Observed, PodSeen, Resource
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from serin_core.names import REQUEST_PREFIX
-from serin_core.observed import Resource
+from serin_core.api.status import HandledRequest, Status, TrialState
+from serin_core.contract.names import REQUEST_PREFIX
 from serin_core.rollout import forward, naming, taking_back
 from serin_core.rollout.move import EVERYBODY, Move
+from serin_core.rollout.observation import Resource
 from serin_core.rollout.protocol import Look, Protocol
 from serin_core.rollout.steps import next_step
-from serin_core.status import HandledRequest, Status, TrialState
 
 ACTIONS = ("promote", "promote-full", "abort", "retry")
 NEW_OBJECT = "Ignored: new object, ask again"

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from serin_core.resource import Canary
-from serin_core.status import Candidate
+from serin_core.api.spec import Canary
+from serin_core.api.status import Candidate
 
 
 def ladder(canary: Canary) -> tuple[float, ...]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from serin_core.api.status import Status
 from serin_core.rollout import forward, loading, naming, requests, taking_back
 from serin_core.rollout.move import Move
 from serin_core.rollout.protocol import Look, Protocol
-from serin_core.status import Status
 
 Rule = Callable[[Look, Protocol], Move | None]
 

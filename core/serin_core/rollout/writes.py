@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from serin_core import children, drift, names
-from serin_core.documents import RoutingDocument
-from serin_core.observed import Json, PodSeen, RulesText
-from serin_core.pods import PodReport
+from serin_core.api.status import Status, TrialState
+from serin_core.contract import names
+from serin_core.contract.documents import RoutingDocument
+from serin_core.contract.pod_report import PodReport
+from serin_core.kubernetes import diff as drift
+from serin_core.kubernetes import manifests as children
+from serin_core.rollout.observation import Json, PodSeen, RulesText
 from serin_core.rollout.protocol import Look, serves_the_routing
-from serin_core.status import Status, TrialState
 
 POKE_EVERY = timedelta(seconds=10)
 EVICT_AFTER = timedelta(seconds=60)

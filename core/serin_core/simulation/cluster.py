@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from serin_core import names
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import Status
+from serin_core.contract import names
+from serin_core.contract.documents import RoutingDocument
+from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.counting import Reading
-from serin_core.documents import RoutingDocument
-from serin_core.observed import NOT_ASKED, Observed, PodSeen, Resource, RoutingSeen, ServerImage
-from serin_core.pods import LoadState, PodReport, RunOnPod, RunQuality
-from serin_core.resource import SuggestionModelSpec
+from serin_core.model.manifest import ClassCoverage, Coverage
 from serin_core.rollout.decide import Decision
+from serin_core.rollout.observation import NOT_ASKED, Observed, PodSeen, Resource, RoutingSeen, ServerImage
 from serin_core.rollout.writes import ApplyChild, CreateChild, PutStatus
-from serin_core.runs import ClassCoverage, Coverage
-from serin_core.status import Status
 
 DIGEST: Final = f"sha256:{0:064x}"
 _UID: Final = "00000000-0000-0000-0000-000000000000"

@@ -22,6 +22,7 @@ from enum import Enum, auto
 from random import Random
 from typing import Final
 
+from serin_core.api.status import GateRole
 from serin_core.counting import Unreadable
 from serin_core.evidence import AtLeast, AtMost, Within
 from serin_core.gates import ActiveGate, active_gates
@@ -30,7 +31,6 @@ from serin_core.rollout.steps import ladder
 from serin_core.simulation.playing import Outcome, Setting, Stay
 from serin_core.simulation.traffic import Tap, Traffic
 from serin_core.simulation.watching_stage import Pairs
-from serin_core.status import GateRole
 
 EVERYBODY: Final = 100.0
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Protocol
 
-from serin_core.gate_spec import GateName
+from serin_core.api.gates import GateName
 from serin_core.gates import active_gates
 from serin_core.rollout.steps import ladder
 from serin_core.simulation.cluster import Cluster

@@ -9,15 +9,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import (
+    GateRole,
+    GateStatus,
+    OwnCounts,
+    OwnSeries,
+    ProcessCounts,
+    Status,
+    Transition,
+    TrialState,
+)
 from serin_core.counting import Tallies, Unreadable
 from serin_core.evidence import Verdict
 from serin_core.gates import acting_gates, active_gates
-from serin_core.resource import SuggestionModelSpec
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.steps import soak_of
 from serin_core.simulation.cluster import Cluster, is_counting
 from serin_core.simulation.watching_stage import Pairs, StageWatch
-from serin_core.status import GateRole, GateStatus, OwnCounts, OwnSeries, ProcessCounts, Status, Transition, TrialState
 
 MIDNIGHT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FIRST_LOOKS: Final = 20

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from serin_core.api.gates import GateName
 from serin_core.counting import Unreadable
-from serin_core.gate_spec import GateName
 from serin_core.simulation.drawing import binomial
 from serin_core.simulation.watching_stage import Pairs
 

@@ -14,8 +14,8 @@ from math import exp
 from random import Random
 from typing import Final
 
+from serin_core.api.gates import GateName
 from serin_core.counting import Unreadable
-from serin_core.gate_spec import GateName
 from serin_core.simulation.drawing import binomial, visited
 from serin_core.simulation.watching_stage import Pairs
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from math import exp, inf, log
 from typing import Final
 
+from serin_core.api.status import CountsAt, GateMemory
 from serin_core.evidence import Alphas, Bound, Counts, Start, late_harm, rate
 from serin_core.evidence.judging import failing, passing
 from serin_core.evidence.rate import Claim, Side
 from serin_core.simulation.starts import SCHEDULES
-from serin_core.status import CountsAt, GateMemory
 
 _SLACK: Final = 1e-6
 """How far a bound must stay below the limit: far above its rounding."""

@@ -10,15 +10,15 @@ from functools import lru_cache
 from math import exp, inf, log
 from typing import Final
 
+from serin_core.api.gates import GateName
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import GateMemory, GateRole
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Counts, Side, Verdict, Within, judge
 from serin_core.evidence.two_arms import TwoArms, observe
-from serin_core.gate_spec import GateName
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
 from serin_core.gates.definitions import ABOVE_PROMISE, AsPromised, NotWorse
-from serin_core.resource import SuggestionModelSpec
 from serin_core.rollout.steps import soak_of
 from serin_core.simulation.watching import RateWatch
-from serin_core.status import GateMemory, GateRole
 
 Pairs = Mapping[str, tuple[float, float]]
 """Good and total since the stage began, by key of `Tallies`; own gates by their name."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 
 MOST_ITEMS = 256
 _NO_NUL = r"^[^\x00]*$"

@@ -18,7 +18,7 @@ from msgspec import Meta
 from pydantic import TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.http.answers import write
 from serin_server.http.bodies import MOST_ITEMS
 from serin_server.http.limits import MOST_BYTES, announced

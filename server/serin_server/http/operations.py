@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse
 
-from serin_core.pods import LoadState
+from serin_core.contract.pod_report import LoadState
 from serin_server.exposition import Exposition
 from serin_server.http.auth import AdminOnly
 from serin_server.http.bodies import Problem

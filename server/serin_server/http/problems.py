@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from serin_core.documents import first_of
+from serin_core.contract.documents import first_of
 from serin_server.events import EventError
 from serin_server.logs import place_of
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Response
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.counters import Outcome
 from serin_server.events import Event, verify
 from serin_server.http.answers import write

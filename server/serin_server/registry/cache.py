@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from serin_core.runs import sha256
+from serin_core.model.manifest import sha256
 
 MOST_BYTES: Final = 512 << 20
 _PARTIAL: Final = "."

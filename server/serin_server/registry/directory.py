@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from serin_core.runs import LATEST, RUNS_DIRECTORY
+from serin_core.model.manifest import LATEST, RUNS_DIRECTORY
 from serin_server.registry.absent import AbsentError
 from serin_server.runs import RegistryAwayError, RunRefusedError
 

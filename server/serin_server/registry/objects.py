@@ -14,7 +14,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import from_url
 
-from serin_core.runs import LATEST, RUNS_DIRECTORY, is_run_name
+from serin_core.model.manifest import LATEST, RUNS_DIRECTORY, is_run_name
 from serin_server.registry.absent import AbsentError
 from serin_server.registry.complaints import means_no_bucket, shown, tell
 from serin_server.runs import RegistryAwayError, RunRefusedError

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.stores.store import Erased, Feedback, StoreAbsentError
 
 MOST_EVENTS: Final = 100_000

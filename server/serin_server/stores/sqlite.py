@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
 from serin_server.stores.users import LOCAL_UID, as_signed, user_hashes
 

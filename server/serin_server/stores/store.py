@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_server.counters import Outcome, StageKey
 from serin_server.events import Event
 

@@ -6,8 +6,8 @@ import pytest
 from lupa.lua51 import LuaRuntime
 from models.world import World, spec
 
-from serin_core.observed import RulesMissing, ServerImage
-from serin_core.pods import RunQuality
+from serin_core.contract.pod_report import RunQuality
+from serin_core.rollout.observation import RulesMissing, ServerImage
 
 A, B = "run_aaaaaaaa_1", "run_bbbbbbbb_1"
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B)}

@@ -3,7 +3,7 @@
 import pytest
 from models.world import World, spec
 
-from serin_core.status import Phase, TrialState
+from serin_core.api.status import Phase, TrialState
 
 A = "run_aaaaaaaa_1"
 CAPPED = {"percent": 10, "shadowSoak": "1s", "steps": [{"percent": 10, "soak": "1s"}, {"percent": 100, "soak": "1s"}]}

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from models.world import World, spec
 
-from serin_core.resource import SuggestionModelSpec
+from serin_core.api.spec import SuggestionModelSpec
 
 RUNS = [f"run_{letter * 8}_1" for letter in "abc"]
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in RUNS}

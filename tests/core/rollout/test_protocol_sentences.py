@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import pytest
 from models.world import Broken, Sentences, World, spec, without
 
-from serin_core import names
-from serin_core.pods import PodReport, RunQuality
+from serin_core.api.status import Crash, TrialState
+from serin_core.contract import names
+from serin_core.contract.pod_report import PodReport, RunQuality
+from serin_core.contract.routing import Ignored, Route, admit, route
 from serin_core.rollout import loading, protocol, requests, taking_back
 from serin_core.rollout.transitions import TABLE
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
-from serin_core.routing import Ignored, Route, admit, route
-from serin_core.status import Crash, TrialState
 
 A, B, C = (f"run_{letter * 8}_1" for letter in "abc")
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B, C)}

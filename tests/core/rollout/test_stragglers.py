@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from models.world import World, spec
 
+from serin_core.api.status import TrialState
 from serin_core.rollout.writes import EVICT_AFTER, RemovePod
-from serin_core.status import TrialState
 
 A, B, C = (f"run_{letter * 8}_1" for letter in "abc")
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B, C)}

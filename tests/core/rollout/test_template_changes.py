@@ -2,7 +2,7 @@
 
 from models.world import World, spec
 
-from serin_core.status import BEING_REPLACED, TrialState
+from serin_core.api.status import BEING_REPLACED, TrialState
 
 A = "run_aaaaaaaa_1"
 DIGESTS = {A: "sha256:" + "a" * 64}

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from serin_core.resource import SuggestionModelSpec
+from serin_core.api.spec import SuggestionModelSpec
 from serin_core.simulation.other_rules import Argo, Flagger, Measured, play_by, run_through
 from serin_core.simulation.playing import Setting
 from serin_core.simulation.traffic import Rates, Traffic

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from serin_core.resource import SuggestionModelSpec
+from serin_core.api.spec import SuggestionModelSpec
 from serin_core.simulation.playing import Setting, first_stage, play
 from serin_core.simulation.traffic import Rates, Tap, Traffic
 

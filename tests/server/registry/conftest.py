@@ -8,8 +8,8 @@ import pytest
 from training.conftest import write_csv
 from training.registry.conftest import bucket, endpoint, s3
 
-from serin_core.documents import LoadedRun
-from serin_core.runs import MANIFEST, RUNS_DIRECTORY, Manifest, digest
+from serin_core.contract.documents import LoadedRun
+from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY, Manifest, digest
 from serin_training.generator import generate
 from serin_training.reading.reading import read_transactions
 from serin_training.registry.files import run_files

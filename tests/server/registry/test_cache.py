@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serin_core.runs import sha256
+from serin_core.model.manifest import sha256
 from serin_server.registry.cache import Cache, DirectoryCache, NoCache
 
 MOST = 1 << 20

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from server.registry.conftest import RUN, Files, Write
 
-from serin_core.features import NUMBERS
-from serin_core.runs import CLASSES, MANIFEST, MODEL, RUNS_DIRECTORY, SERVING, WEIGHTS, FileEntry, Manifest
+from serin_core.model.features import NUMBERS
+from serin_core.model.manifest import CLASSES, MANIFEST, MODEL, RUNS_DIRECTORY, SERVING, WEIGHTS, FileEntry, Manifest
 from serin_server.loading import RegistryReader
 from serin_server.runs import RunRefusedError, Runs
 from serin_server.trees import FastTrees, TreesError

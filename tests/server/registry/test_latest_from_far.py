@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from server.registry.conftest import RUN, Files
 
-from serin_core.documents import Thresholds
+from serin_core.contract.documents import Thresholds
 from serin_server.counters import Counters
 from serin_server.latest import LatestFollower
 from serin_server.loading import RegistryReader

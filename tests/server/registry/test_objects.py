@@ -12,8 +12,8 @@ import pytest
 from server.registry.conftest import RUN, Files
 from training.registry.conftest import Handler, always, between, serving
 
-from serin_core.documents import LoadedRun
-from serin_core.runs import MANIFEST, MODEL, SERVING, Manifest, digest
+from serin_core.contract.documents import LoadedRun
+from serin_core.model.manifest import MANIFEST, MODEL, SERVING, Manifest, digest
 from serin_server.loading import MOST_BYTES, RegistryReader
 from serin_server.registry.cache import DirectoryCache
 from serin_server.registry.objects import Objects

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from serin_core import runs, signing
-from serin_core.signing import SignatureError
+from serin_core.model import manifest as runs
+from serin_core.model import signing
+from serin_core.model.signing import SignatureError
 from serin_training.errors import SettingsError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.keys import (

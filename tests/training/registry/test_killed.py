@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from serin_core import runs, signing
+from serin_core.model import manifest as runs
+from serin_core.model import signing
 from serin_training.errors import RegistryError
 from serin_training.registry.directory import DirectoryRegistry
 

@@ -9,7 +9,8 @@ import threading
 import pytest
 from training.registry.conftest import between, serving
 
-from serin_core import runs, signing
+from serin_core.model import manifest as runs
+from serin_core.model import signing
 from serin_training.registry.registry import open_registry
 
 OLD, NEW, NEXT = "run_00000001_1", "run_00000002_2", "run_00000003_3"

@@ -10,7 +10,8 @@ import pytest
 from obstore.store import from_url
 from training.registry.conftest import always, between, serving
 
-from serin_core import runs, signing
+from serin_core.model import manifest as runs
+from serin_core.model import signing
 from serin_training.errors import RegistryError, SettingsError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.objects import ObjectRegistry

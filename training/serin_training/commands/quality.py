@@ -8,8 +8,8 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from serin_core.documents import one_line
-from serin_core.resource import Thresholds
+from serin_core.api.spec import Thresholds
+from serin_core.contract.documents import one_line
 from serin_training.commands.material import read_rows
 from serin_training.commands.options import (
     Data,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from serin_core.runs import RunError, parse_run_name
+from serin_core.model.manifest import RunError, parse_run_name
 from serin_training import cluster
 from serin_training.commands.options import Output, OutputOption, Registry, complaining, say
 from serin_training.errors import ClusterError, RegistryError

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from serin_core.acceptance import Limits
-from serin_core.rules import Rules, RulesError
+from serin_core.model.acceptance import Limits
+from serin_core.model.keyword_rules import Rules, RulesError
 from serin_training.commands.material import read_material
 from serin_training.commands.options import Data, Limit, Moment, Seed, SignOption, complaining, in_utc, say, write_text
 from serin_training.commands.showing import showing

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from serin_core.encoder import starting_point
-from serin_core.features import Transaction
+from serin_core.model.encoder import starting_point
+from serin_core.model.features import Transaction
 from serin_training.engines.engine import CHUNK
 from serin_training.errors import EngineError
 from serin_training.features.words import Floats, Ints, Words

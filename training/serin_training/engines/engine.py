@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_training.features.words import Floats, Ints, Words
 from serin_training.linear import Lesson, Linear
 from serin_training.trees import Trees

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_training import trees
 from serin_training.engines.engine import CHUNK
 from serin_training.features.words import Floats, Ints, Words

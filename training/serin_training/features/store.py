@@ -22,7 +22,7 @@ import xxhash
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from serin_core.documents import one_line
+from serin_core.contract.documents import one_line
 from serin_training.errors import DataError
 from serin_training.features.table import rows_of, to_table, words_of
 from serin_training.features.words import Corpus, Words, merge

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_training.features.words import Words
 from serin_training.reading.rows import Labelled
 

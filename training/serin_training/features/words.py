@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from serin_core.encoder import BLOCKS, blocks
-from serin_core.features import MIN_USERS, Transaction
+from serin_core.model.encoder import BLOCKS, blocks
+from serin_core.model.features import MIN_USERS, Transaction
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -8,8 +8,8 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from serin_core.features import merchant_key
-from serin_core.runs import Report
+from serin_core.model.features import merchant_key
+from serin_core.model.manifest import Report
 from serin_training.evaluating import Answered
 from serin_training.measuring import by_group, confusion_matrix, confusions, macro_f1, reliability
 from serin_training.page import charts

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import xxhash
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 from serin_training.errors import DataError
 from serin_training.reading.rows import Row, Said, as_utc
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final, Protocol
 
-from serin_core.features import Transaction
+from serin_core.model.features import Transaction
 
 
 @dataclass(frozen=True, slots=True)

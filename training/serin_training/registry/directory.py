@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from serin_core import runs, signing
+from serin_core.model import manifest as runs
+from serin_core.model import signing
 from serin_training.errors import RegistryError
 from serin_training.registry.keys import Sign
 

@@ -6,7 +6,7 @@ import pickle
 
 import joblib
 
-from serin_core import runs
+from serin_core.model import manifest as runs
 from serin_training.training import TrainedRun
 
 

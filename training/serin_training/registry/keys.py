@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from serin_core import signing
-from serin_core.signing import SignatureError
+from serin_core.model import signing
+from serin_core.model.signing import SignatureError
 from serin_training.errors import SettingsError
 
 SIGNING_KEY: Final = "SERIN_SIGNING_KEY"

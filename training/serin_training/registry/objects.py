@@ -16,7 +16,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import from_url
 
-from serin_core import runs, signing
+from serin_core.model import manifest as runs
+from serin_core.model import signing
 from serin_training.errors import RegistryError
 from serin_training.registry import complaints
 from serin_training.registry.keys import Sign

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from serin_core import names
+from serin_core.contract import names
 from serin_training.errors import GitError
 
 _DOCUMENT: Final = re.compile(r"^---[^\n]*\n?", re.MULTILINE)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from serin_core.runs import Report
+from serin_core.model.manifest import Report
 from serin_training.drifting import Drift, Verdict
 from serin_training.evaluating import Answered
 from serin_training.measuring import macro_f1

@@ -18,8 +18,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from serin_core import features
-from serin_core.features import Transaction
+from serin_core.model import features
+from serin_core.model.features import Transaction
 
 BLOCKS: Final = (1.0, 1.0, 0.5)
 """SCALE of the merchant's words, of its pieces, and of the description's words."""

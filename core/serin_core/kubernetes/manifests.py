@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from serin_core import names
-from serin_core.documents import LoadedRun, ModelDocument, RoutingDocument
-from serin_core.observed import Json, Resource, RulesText, ServerImage
-from serin_core.resource import Registry, RegistryVolume
-from serin_core.status import Status, TrialState
+from serin_core.api.spec import Registry, RegistryVolume
+from serin_core.api.status import Status, TrialState
+from serin_core.contract import names
+from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
+from serin_core.rollout.observation import Json, Resource, RulesText, ServerImage
 
 CONTAINER = "server"
 GRACE_SECONDS = 30

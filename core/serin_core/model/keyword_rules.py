@@ -4,7 +4,7 @@
       Groceries: [loblaws, "no frills"]
       Dining: [pizza]
 
-Keywords and texts are normalised alike (serin_core.features): case, accents, punctuation and numbers do not matter. A
+Keywords and texts are normalised alike (serin_core.model.features): case, accents, punctuation and numbers do not matter. A
 keyword matches at word boundaries in merchant and description; the longest keyword wins, of two equally long ones the
 first in the file. This is the format and its meaning; the server finds keywords with an automaton, and is tested
 against `match` here. Never reads a file.
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from serin_core.features import Transaction, normalise
+from serin_core.model.features import Transaction, normalise
 
 MOST_KEYWORDS: Final = 100_000
 _EXAMPLE: Final = 'classes: {Groceries: [loblaws, "no frills"]}'

@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from serin_core.api.gates import Range
+from serin_core.api.spec import Registry, Thresholds
 from serin_core.evidence import Verdict
-from serin_core.gate_spec import Range
-from serin_core.resource import Registry, Thresholds
 
 
 def _to_text(moment: datetime) -> str:

@@ -9,11 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, model_validator
 
-from serin_core.documents import Thresholds as ServedThresholds
-from serin_core.drift import quantity
-from serin_core.durations import Duration
-from serin_core.gate_spec import Gates
-from serin_core.spec_model import Percent, Share, SpecModel, rules
+from serin_core.api.base import Percent, Share, SpecModel, rules
+from serin_core.api.durations import Duration
+from serin_core.api.gates import Gates
+from serin_core.contract.documents import Thresholds as ServedThresholds
+from serin_core.kubernetes.diff import quantity
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"

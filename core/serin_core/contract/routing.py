@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import xxhash
 
-from serin_core.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
+from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
 
 PARTS = 10_000
 """Users fall into this many parts, so that shares down to 0.01 % can be told apart."""

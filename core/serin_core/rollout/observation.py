@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import Crash, Status
+from serin_core.contract.documents import RoutingDocument
+from serin_core.contract.pod_report import PodReport
 from serin_core.counting import Reading, Unreadable
-from serin_core.documents import RoutingDocument
-from serin_core.pods import PodReport
-from serin_core.resource import SuggestionModelSpec
-from serin_core.status import Crash, Status
 
 Json = dict[str, Any]
 

@@ -19,9 +19,9 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from serin_core.documents import one_line
-from serin_core.features import Transaction
-from serin_core.resource import RUN_PATTERN
+from serin_core.api.spec import RUN_PATTERN
+from serin_core.contract.documents import one_line
+from serin_core.model.features import Transaction
 
 RUNS_DIRECTORY: Final = "ledger_suggestions"
 LATEST: Final = "latest"

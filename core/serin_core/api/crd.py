@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from serin_core import names
-from serin_core.durations import format_duration
-from serin_core.observed import Json
-from serin_core.resource import LONGEST_NAME, SuggestionModelSpec
-from serin_core.spec_model import rules
-from serin_core.status import Status
+from serin_core.api.base import rules
+from serin_core.api.durations import format_duration
+from serin_core.api.spec import LONGEST_NAME, SuggestionModelSpec
+from serin_core.api.status import Status
+from serin_core.contract import names
+from serin_core.rollout.observation import Json
 
 _COLUMNS = (
     ("Stable", "string", ".status.stable.runID", "The run that users trust now."),

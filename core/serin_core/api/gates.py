@@ -9,8 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, model_validator
 
-from serin_core.durations import Duration
-from serin_core.spec_model import Percent, Rate, Share, SpecModel, rules
+from serin_core.api.base import Percent, Rate, Share, SpecModel, rules
+from serin_core.api.durations import Duration
 
 
 class Acceptance(SpecModel):
