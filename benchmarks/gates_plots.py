@@ -25,12 +25,12 @@ from serin_core.evidence import (
     confidence_sequence,
     judge,
     keep,
-    late_harm,
     least,
     log_evidence_above,
     log_evidence_below,
     needed,
 )
+from serin_core.evidence import change_point as late_harm
 from serin_core.simulation.drawing import binomial
 from serin_core.simulation.watching import RateWatch
 

@@ -19,7 +19,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import one_line
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.rollout.steps import ladder, soak_of
+from serin_core.rollout.canary_steps import ladder, soak_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.counting import Asked, stale_after
 from serin_core.gates import active_gates
-from serin_core.rollout.steps import ladder
+from serin_core.rollout.canary_steps import ladder
 from serin_core.simulation.plans import Replayed
 from serin_core.simulation.playing import Setting, first_stage
 from serin_core.simulation.recorded import Record, RecordError

@@ -20,7 +20,7 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract import names
 from serin_core.contract.documents import one_line
 from serin_core.gates import active_gates
-from serin_core.rollout.steps import ladder
+from serin_core.rollout.canary_steps import ladder
 from serin_core.simulation.plans import simulated
 from serin_core.simulation.playing import Setting
 from serin_core.simulation.summing import Summary, summarize

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from serin_core.api.status import Condition, Status
 from serin_core.contract import names
-from serin_core.rollout import requests
+from serin_core.rollout import manual_actions as requests
 from serin_core.rollout.observation import Json
 
 REASON = "InvalidSpec"

@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from serin_core.counting import Reading, Unreadable
 from serin_core.rollout.observation import NOT_ASKED
-from serin_core.rollout.transitions import TABLE
+from serin_core.rollout.table import TABLE
 
 RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "deleting", "invalid", "error")
 EVENTS = tuple(dict.fromkeys(row.event for row in TABLE))

@@ -35,7 +35,7 @@ from serin_core.rollout.observation import (
     ServerImage,
 )
 from serin_core.rollout.protocol import PROTOCOL, Protocol
-from serin_core.rollout.transitions import TABLE, Row
+from serin_core.rollout.table import TABLE, Row
 from serin_core.rollout.writes import (
     AnnotatePod,
     ApplyChild,

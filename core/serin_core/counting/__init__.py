@@ -6,7 +6,7 @@ own      counters of the user's: raw samples since the stage began, resets allow
 Never clips or guesses: whatever does not add up, or is no longer watched, is Unreadable, with the reason.
 """
 
-from serin_core.counting.own import (
+from serin_core.counting.custom_counters import (
     BEFORE,
     LONGEST,
     MOST_SERIES,
@@ -23,7 +23,8 @@ from serin_core.counting.own import (
     window,
     without,
 )
-from serin_core.counting.stage import (
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import (
     CLOCK_BEHIND,
     ENDED,
     FRESH,
@@ -38,7 +39,6 @@ from serin_core.counting.stage import (
     stale_after,
     tally,
 )
-from serin_core.counting.unreadable import Unreadable
 
 __all__ = [
     "BEFORE",

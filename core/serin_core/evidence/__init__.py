@@ -13,14 +13,15 @@ display     the confidence sequence to show
 Never reads, waits or keeps: every answer is a function of the counts it is given.
 """
 
-from serin_core.evidence import late_harm, two_arms
+from serin_core.evidence import change_point as late_harm
+from serin_core.evidence import two_sample as two_arms
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
+from serin_core.evidence.change_point import BEGINNING, Start, keep
+from serin_core.evidence.confidence_sequence import confidence_sequence
 from serin_core.evidence.counts import Counts, Verdict
-from serin_core.evidence.display import confidence_sequence
-from serin_core.evidence.judging import judge, log_limit
-from serin_core.evidence.late_harm import BEGINNING, Start, keep
-from serin_core.evidence.planning import Least, certain_by, least, needed
 from serin_core.evidence.rate import CONCENTRATION, Claim, Side, log_evidence_above, log_evidence_below
+from serin_core.evidence.sample_size import Least, certain_by, least, needed
+from serin_core.evidence.verdict import judge, log_limit
 
 __all__ = [
     "BEGINNING",

@@ -8,10 +8,10 @@ judging      every gate of a stage at one check, by one of
 telling      gates in words
 """
 
-from serin_core.gates.check import Before, Judged
-from serin_core.gates.definitions import ActiveGate, acting_gates, active_gates, alpha_fail, read_by
-from serin_core.gates.judging import Stage, edited, judge_stage, promised_doubt
-from serin_core.gates.telling import describe, explain, is_on_bad_side, limit
+from serin_core.gates.active import ActiveGate, acting_gates, active_gates, alpha_fail, read_by
+from serin_core.gates.evaluation import Stage, edited, judge_stage, promised_doubt
+from serin_core.gates.messages import describe, explain, is_on_bad_side, limit
+from serin_core.gates.result import Before, Judged
 
 __all__ = [
     "ActiveGate",

@@ -6,7 +6,7 @@ from typing import Final
 from serin_core.api.status import CountsAt, GateMemory, GateStatus
 from serin_core.counting import Unreadable
 from serin_core.evidence import Bound, Counts, Start, Verdict, judge, keep, needed
-from serin_core.gates.check import REASONS, Check, Judged, shown
+from serin_core.gates.result import REASONS, Check, Judged, shown
 
 _BEGINNING: Final = CountsAt(check=1, good=0, total=0)
 

@@ -14,9 +14,9 @@ from serin_core.api.status import Candidate, Condition, GateRole, Phase, RunInUs
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.counting import Unreadable
 from serin_core.evidence import Verdict
+from serin_core.rollout.canary_steps import is_at_cap, soak_of, soaked
 from serin_core.rollout.observation import RulesMissing
 from serin_core.rollout.protocol import Look, has_loaded
-from serin_core.rollout.steps import is_at_cap, soak_of, soaked
 
 SILENCE = timedelta(seconds=60)
 """How long a stage may be without any series before Prometheus is called silent."""

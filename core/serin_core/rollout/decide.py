@@ -16,10 +16,11 @@ from serin_core.contract.pod_report import PodReport
 from serin_core.counting import Tallies
 from serin_core.evidence import Verdict
 from serin_core.kubernetes import manifests as children
-from serin_core.rollout import conditions, requests
-from serin_core.rollout.forward import soaking
-from serin_core.rollout.move import COUNT_ANEW, NO_EVIDENCE, Move
+from serin_core.rollout import conditions
+from serin_core.rollout import manual_actions as requests
+from serin_core.rollout.canary_steps import soak_of, soaked
 from serin_core.rollout.observation import Observed, Resource, RulesText
+from serin_core.rollout.promotion import soaking
 from serin_core.rollout.protocol import (
     CRASH_WINDOW,
     PROTOCOL,
@@ -29,8 +30,8 @@ from serin_core.rollout.protocol import (
     serves_the_routing,
     takes_away,
 )
-from serin_core.rollout.steps import soak_of, soaked
-from serin_core.rollout.transitions import TABLE, Row, take_first
+from serin_core.rollout.table import TABLE, Row, take_first
+from serin_core.rollout.transition import COUNT_ANEW, NO_EVIDENCE, Move
 from serin_core.rollout.writes import Write, plan
 
 HISTORY = 20

@@ -26,8 +26,8 @@ from serin_core.api.status import GateRole
 from serin_core.counting import Unreadable
 from serin_core.evidence import AtLeast, AtMost, Within
 from serin_core.gates import ActiveGate, active_gates
-from serin_core.gates.definitions import ABOVE_PROMISE, AsPromised, NotWorse
-from serin_core.rollout.steps import ladder
+from serin_core.gates.active import ABOVE_PROMISE, AsPromised, NotWorse
+from serin_core.rollout.canary_steps import ladder
 from serin_core.simulation.playing import Outcome, Setting, Stay
 from serin_core.simulation.traffic import Tap, Traffic
 from serin_core.simulation.watching_stage import Pairs

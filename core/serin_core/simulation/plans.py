@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from serin_core.api.gates import GateName
 from serin_core.gates import active_gates
-from serin_core.rollout.steps import ladder
+from serin_core.rollout.canary_steps import ladder
 from serin_core.simulation.cluster import Cluster
 from serin_core.simulation.other_rules import Argo, Flagger, Rule, play_by
 from serin_core.simulation.playing import Outcome, Setting, first_stage, play

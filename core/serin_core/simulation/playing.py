@@ -23,8 +23,8 @@ from serin_core.api.status import (
 from serin_core.counting import Tallies, Unreadable
 from serin_core.evidence import Verdict
 from serin_core.gates import acting_gates, active_gates
+from serin_core.rollout.canary_steps import soak_of
 from serin_core.rollout.decide import Decision, decide
-from serin_core.rollout.steps import soak_of
 from serin_core.simulation.cluster import Cluster, is_counting
 from serin_core.simulation.watching_stage import Pairs, StageWatch
 

@@ -22,9 +22,10 @@ from math import exp, inf, log
 from typing import Final
 
 from serin_core.api.status import CountsAt, GateMemory
-from serin_core.evidence import Alphas, Bound, Counts, Start, late_harm, rate
-from serin_core.evidence.judging import failing, passing
+from serin_core.evidence import Alphas, Bound, Counts, Start, rate
+from serin_core.evidence import change_point as late_harm
 from serin_core.evidence.rate import Claim, Side
+from serin_core.evidence.verdict import failing, passing
 from serin_core.simulation.starts import SCHEDULES
 
 _SLACK: Final = 1e-6

@@ -14,10 +14,10 @@ from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateMemory, GateRole
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Counts, Side, Verdict, Within, judge
-from serin_core.evidence.two_arms import TwoArms, observe
+from serin_core.evidence.two_sample import TwoArms, observe
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.gates.definitions import ABOVE_PROMISE, AsPromised, NotWorse
-from serin_core.rollout.steps import soak_of
+from serin_core.gates.active import ABOVE_PROMISE, AsPromised, NotWorse
+from serin_core.rollout.canary_steps import soak_of
 from serin_core.simulation.watching import RateWatch
 
 Pairs = Mapping[str, tuple[float, float]]

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serin_core.evidence import BEGINNING, Claim, Counts, Side, Start, keep, late_harm, log_evidence_below
-from serin_core.evidence.late_harm import MOST_STARTS, since
+from serin_core.evidence import BEGINNING, Claim, Counts, Side, Start, keep, log_evidence_below
+from serin_core.evidence import change_point as late_harm
+from serin_core.evidence.change_point import MOST_STARTS, since
 
 LIMIT = log(1 / 0.05)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import nchypergeom_fisher
 
 from serin_core.evidence import Counts, Side
-from serin_core.evidence.two_arms import LOG_RATIOS, TwoArms, _Margins, log_evidence, observe
+from serin_core.evidence.two_sample import LOG_RATIOS, TwoArms, _Margins, log_evidence, observe
 
 LIMIT = log(1 / 0.05)
 

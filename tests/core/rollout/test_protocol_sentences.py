@@ -14,8 +14,11 @@ from serin_core.api.status import Crash, TrialState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport, RunQuality
 from serin_core.contract.routing import Ignored, Route, admit, route
-from serin_core.rollout import loading, protocol, requests, taking_back
-from serin_core.rollout.transitions import TABLE
+from serin_core.rollout import manual_actions as requests
+from serin_core.rollout import pod_rollout as loading
+from serin_core.rollout import protocol
+from serin_core.rollout import rollback as taking_back
+from serin_core.rollout.table import TABLE
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
 A, B, C = (f"run_{letter * 8}_1" for letter in "abc")

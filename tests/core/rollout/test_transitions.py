@@ -4,11 +4,11 @@ import pytest
 from models.world import World, spec
 
 from serin_core.api.status import Status
-from serin_core.rollout.move import Move
+from serin_core.rollout.canary_steps import ladder, next_step, soak_of
 from serin_core.rollout.observation import Observed, Resource, ServerImage
 from serin_core.rollout.protocol import PROTOCOL, Look
-from serin_core.rollout.steps import ladder, next_step, soak_of
-from serin_core.rollout.transitions import TABLE, ImpossibleTransitionError, Row, State, diagram, take_first
+from serin_core.rollout.table import TABLE, ImpossibleTransitionError, Row, State, diagram, take_first
+from serin_core.rollout.transition import Move
 
 A = "run_aaaaaaaa_1"
 DOCS = Path(__file__).parents[3] / "docs" / "protocol.md"

@@ -15,11 +15,11 @@ from serin_core.api.status import GateMemory
 from serin_core.contract.pod_report import RunQuality
 from serin_core.counting import Reading, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Within
-from serin_core.gates.arms import judge_arms
-from serin_core.gates.check import Before, Check, Judged, blank, unread
-from serin_core.gates.classes import judge_classes
-from serin_core.gates.definitions import ABOVE_PROMISE, ActiveGate, AsPromised, NotWorse, active_gates, alpha_fail
+from serin_core.gates.active import ABOVE_PROMISE, ActiveGate, AsPromised, NotWorse, active_gates, alpha_fail
+from serin_core.gates.feedback import judge_arms
+from serin_core.gates.per_class import judge_classes
 from serin_core.gates.rate import judge_rate
+from serin_core.gates.result import Before, Check, Judged, blank, unread
 
 _FRESH: Final = GateMemory()
 _NO_REPORT: Final = Unreadable("NoReport", "no pod has told what the run's report promises")

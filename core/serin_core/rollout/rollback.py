@@ -4,8 +4,8 @@ from serin_core import gates
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, GateRole, RejectedRun, Status, TrialState
 from serin_core.evidence import Verdict
-from serin_core.rollout.move import COUNT_ANEW, OVER, Move, source_of
 from serin_core.rollout.protocol import Look, Protocol
+from serin_core.rollout.transition import COUNT_ANEW, OVER, Move, source_of
 
 
 def take_back_candidate(look: Look, *, reason: str) -> Status:

@@ -17,7 +17,7 @@ from typing import Final
 
 from serin_core.api.gates import Histogram, MetricGate
 from serin_core.api.status import OwnCounts, OwnSeries
-from serin_core.counting.unreadable import Unreadable
+from serin_core.counting.reading import Unreadable
 
 BEFORE: Final = timedelta(hours=1)
 """How far before a stage a series is looked for, to tell one that was there, scraped or not, from one that was born."""

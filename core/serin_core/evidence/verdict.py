@@ -13,7 +13,8 @@ by itself. Never keeps anything: the same counts give the same verdict, however 
 from collections.abc import Sequence
 from math import inf, log
 
-from serin_core.evidence import late_harm, rate
+from serin_core.evidence import change_point as late_harm
+from serin_core.evidence import rate
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.rate import Claim, Side

@@ -15,7 +15,7 @@ from typing import Final
 from serin_core.api.gates import COUNTS_USERS, GateName
 from serin_core.api.status import Checkpoint, OwnCounts, ProcessCounts
 from serin_core.contract import names
-from serin_core.counting.unreadable import Unreadable
+from serin_core.counting.reading import Unreadable
 from serin_core.evidence import Counts
 
 DELAY: Final = timedelta(minutes=1)

@@ -10,11 +10,13 @@ from datetime import datetime
 
 from serin_core.api.status import HandledRequest, Status, TrialState
 from serin_core.contract.names import REQUEST_PREFIX
-from serin_core.rollout import forward, naming, taking_back
-from serin_core.rollout.move import EVERYBODY, Move
+from serin_core.rollout import promotion as forward
+from serin_core.rollout import rollback as taking_back
+from serin_core.rollout import spec_changes as naming
+from serin_core.rollout.canary_steps import next_step
 from serin_core.rollout.observation import Resource
 from serin_core.rollout.protocol import Look, Protocol
-from serin_core.rollout.steps import next_step
+from serin_core.rollout.transition import EVERYBODY, Move
 
 ACTIONS = ("promote", "promote-full", "abort", "retry")
 NEW_OBJECT = "Ignored: new object, ask again"

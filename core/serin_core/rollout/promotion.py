@@ -6,9 +6,9 @@ from serin_core import gates
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, GateRole, RunInUse, Status
 from serin_core.evidence import Verdict
-from serin_core.rollout.move import COUNT_ANEW, EVERYBODY, NO_EVIDENCE, Move, on_trial
+from serin_core.rollout.canary_steps import ladder, next_step, soak_of, soaked
 from serin_core.rollout.protocol import Look, Protocol
-from serin_core.rollout.steps import ladder, next_step, soak_of, soaked
+from serin_core.rollout.transition import COUNT_ANEW, EVERYBODY, NO_EVIDENCE, Move, on_trial
 
 
 def stage_is_confirmed(look: Look, protocol: Protocol) -> Move | None:

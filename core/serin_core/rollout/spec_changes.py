@@ -2,8 +2,8 @@
 
 from serin_core import gates
 from serin_core.api.status import Candidate, RunInUse, Status, TrialState
-from serin_core.rollout.move import COUNT_ANEW, NO_EVIDENCE, Move, on_trial, source_of
 from serin_core.rollout.protocol import Look, Protocol
+from serin_core.rollout.transition import COUNT_ANEW, NO_EVIDENCE, Move, on_trial, source_of
 
 
 def stable_run_has_another_digest(look: Look, _protocol: Protocol) -> Move | None:

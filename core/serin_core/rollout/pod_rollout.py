@@ -3,8 +3,8 @@
 from serin_core.api.status import BEING_REPLACED, TemplateRun, TrialState
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
 from serin_core.model.acceptance import Limits, Rejected, judge_acceptance
-from serin_core.rollout.move import COUNT_ANEW, OVER, Move, on_trial
 from serin_core.rollout.protocol import Look, Protocol
+from serin_core.rollout.transition import COUNT_ANEW, OVER, Move, on_trial
 
 
 def template_changed(look: Look, _protocol: Protocol) -> Move | None:

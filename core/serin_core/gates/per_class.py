@@ -12,7 +12,7 @@ from serin_core.api.gates import GateName
 from serin_core.api.status import GateStatus
 from serin_core.counting import Unreadable
 from serin_core.evidence import Alphas, Bound, Counts, Verdict, judge, needed
-from serin_core.gates.check import Check, Judged, shown
+from serin_core.gates.result import Check, Judged, shown
 
 _NAMED: Final = 5
 

@@ -12,8 +12,8 @@ from serin_core.api.status import GateMemory
 from serin_core.contract import names
 from serin_core.counting import Unreadable
 from serin_core.evidence import Counts, Side, Verdict, log_limit
-from serin_core.evidence.two_arms import TwoArms, log_evidence, observe
-from serin_core.gates.check import Check, Judged, shown
+from serin_core.evidence.two_sample import TwoArms, log_evidence, observe
+from serin_core.gates.result import Check, Judged, shown
 
 _NO_CONTROL: Final = Unreadable("NoControl", "nobody of the control group has said anything yet")
 

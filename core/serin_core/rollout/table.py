@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from serin_core.api.status import Status
-from serin_core.rollout import forward, loading, naming, requests, taking_back
-from serin_core.rollout.move import Move
+from serin_core.rollout import manual_actions as requests
+from serin_core.rollout import pod_rollout as loading
+from serin_core.rollout import promotion as forward
+from serin_core.rollout import rollback as taking_back
+from serin_core.rollout import spec_changes as naming
 from serin_core.rollout.protocol import Look, Protocol
+from serin_core.rollout.transition import Move
 
 Rule = Callable[[Look, Protocol], Move | None]
 

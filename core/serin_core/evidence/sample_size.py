@@ -10,8 +10,8 @@ from typing import Final
 
 from serin_core.evidence.bounds import Alphas, Bound, Within
 from serin_core.evidence.counts import Counts, Verdict
-from serin_core.evidence.judging import failing, judge, passing
 from serin_core.evidence.rate import Claim, Side, log_evidence
+from serin_core.evidence.verdict import failing, judge, passing
 
 MOST: Final = 10**12
 """Counts beyond this are not planned for."""

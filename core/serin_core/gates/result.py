@@ -8,7 +8,7 @@ from serin_core.api.gates import Range
 from serin_core.api.status import GateMemory, GateStatus, Status
 from serin_core.counting import Tallies, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
-from serin_core.gates.definitions import ActiveGate, AsPromised, NotWorse
+from serin_core.gates.active import ActiveGate, AsPromised, NotWorse
 
 DISPLAY_ALPHA: Final = 0.05
 OPEN: Final = "NotEnoughEvidence"
