@@ -3,8 +3,8 @@
     python benchmarks/gates.py [--rollouts 4000] [--json FILE] [--markdown FILE]
 
 Every rule sees the same kind of traffic: agreement must be at least 0.70, a check brings 5 or 50 requests, at most
-1,440 checks. Flagger's and Argo Rollouts' rules are those of serin_core.simulation.other_rules, which cites sources.
-This method is judged by serin_core.simulation.watching, which the tests hold equal to `judge_stage`.
+1,440 checks. Flagger's and Argo Rollouts' rules are those of serin_simulation.baselines, which cites sources.
+This method is judged by serin_simulation.watching, which the tests hold equal to `judge_stage`.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from serin_core.api.status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.counting import Tallies
 from serin_core.evidence import Alphas, AtLeast
 from serin_core.gates import Before, Stage, active_gates, judge_stage
-from serin_core.simulation.drawing import binomial, visited
-from serin_core.simulation.other_rules import Argo, Flagger, Measured, run_through
-from serin_core.simulation.playing import Setting, first_stage, play
-from serin_core.simulation.traffic import Rates, Tap, Traffic
-from serin_core.simulation.watching import RateWatch
+from serin_simulation.baselines import Argo, Flagger, Measured, run_through
+from serin_simulation.rollout import Setting, first_stage, play
+from serin_simulation.sampling import binomial, visited
+from serin_simulation.traffic import Rates, Tap, Traffic
+from serin_simulation.watching import RateWatch
 
 THRESHOLD = 0.70
 TRUTHS = (0.60, 0.65, 0.70, 0.75, 0.85)

@@ -31,8 +31,8 @@ from serin_core.evidence import (
     needed,
 )
 from serin_core.evidence import change_point as late_harm
-from serin_core.simulation.drawing import binomial
-from serin_core.simulation.watching import RateWatch
+from serin_simulation.sampling import binomial
+from serin_simulation.watching import RateWatch
 
 GREEN, RED, BLUE, GREY = "#0b6e4f", "#c1440e", "#3d5a98", "#5c6b66"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 330, 58, 18, 16, 46

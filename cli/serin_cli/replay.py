@@ -17,9 +17,9 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.counting import Asked, stale_after
 from serin_core.gates import active_gates
 from serin_core.rollout.canary_steps import ladder
-from serin_core.simulation.plans import Replayed
-from serin_core.simulation.playing import Setting, first_stage
-from serin_core.simulation.recorded import Record, RecordError
+from serin_simulation.replay import Record, RecordError
+from serin_simulation.rollout import Setting, first_stage
+from serin_simulation.scenarios import Replayed
 
 app = typer.Typer()
 _NOTE: Final = (

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from serin_core.simulation.recorded import Entry, Record, RecordError
+from serin_simulation.replay import Entry, Record, RecordError
 
 
 def read_record(text: str, *, gap: timedelta, own: Iterable[str]) -> Record:

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from serin_core.counting import Asked, Series, Tallies, stage_query, tally
 from serin_core.evidence import Counts
-from serin_core.simulation.recorded import Entry, Record, RecordError
+from serin_simulation.replay import Entry, Record, RecordError
 
 _MOST_POINTS: Final = 10_000
 """Prometheus answers at most 11,000 to a range query."""

@@ -21,10 +21,10 @@ from serin_core.contract import names
 from serin_core.contract.documents import one_line
 from serin_core.gates import active_gates
 from serin_core.rollout.canary_steps import ladder
-from serin_core.simulation.plans import simulated
-from serin_core.simulation.playing import Setting
-from serin_core.simulation.summing import Summary, summarize
-from serin_core.simulation.traffic import Rates, Traffic
+from serin_simulation.rollout import Setting
+from serin_simulation.scenarios import simulated
+from serin_simulation.summary import Summary, summarize
+from serin_simulation.traffic import Rates, Traffic
 
 app = typer.Typer()
 _RATE: Final = re.compile(r"^([0-9.]+(?:,[0-9.]+)*)/(s|m|h|d)$")

@@ -5,7 +5,7 @@ from html import escape
 from math import ceil, floor, log10
 
 from serin_cli.simulate_telling import clock, reasons, share
-from serin_core.simulation.summing import StageSummary, Summary
+from serin_simulation.summary import StageSummary, Summary
 
 _COLOURS = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a6d3b", "#6a4c93")
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 760, 300, 56, 16, 44

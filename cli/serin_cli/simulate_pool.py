@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from serin_core.simulation.plans import Plan
-from serin_core.simulation.playing import Outcome
+from serin_simulation.rollout import Outcome
+from serin_simulation.scenarios import Plan
 
 _SMALL = 4
 """So few rollouts are not worth a process."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from serin_core.simulation.summing import Summary
+from serin_simulation.summary import Summary
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _TOLD = {"Promoted": "promoted", "AtCap": "proven at the cap", "RolledBack": "rolled back", "Held": "held"}

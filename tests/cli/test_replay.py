@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from serin_cli import replay
 from serin_cli.replay_counts import read_record
-from serin_core.simulation.recorded import RecordError
+from serin_simulation.replay import RecordError
 
 BEGAN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 SILENT = ("latency", "acceptedRatio", "lowConfidence", "feedback")

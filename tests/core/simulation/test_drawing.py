@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from serin_core.simulation.drawing import binomial, binomial_law, visited, visits_law
+from serin_simulation.sampling import binomial, binomial_law, visited, visits_law
 
 
 @given(n=st.integers(1, 2000), p=st.floats(1e-6, 1 - 1e-6))

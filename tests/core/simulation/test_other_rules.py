@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.simulation.other_rules import Argo, Flagger, Measured, play_by, run_through
-from serin_core.simulation.playing import Setting
-from serin_core.simulation.traffic import Rates, Traffic
+from serin_simulation.baselines import Argo, Flagger, Measured, play_by, run_through
+from serin_simulation.rollout import Setting
+from serin_simulation.traffic import Rates, Traffic
 
 P, F, N = Measured.PASSED, Measured.FAILED, Measured.NOTHING
 

@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.simulation.playing import Setting, first_stage, play
-from serin_core.simulation.traffic import Rates, Tap, Traffic
+from serin_simulation.rollout import Setting, first_stage, play
+from serin_simulation.traffic import Rates, Tap, Traffic
 
 SHORT = {"shadowSoak": "10m", "steps": [{"percent": 10, "soak": "10m"}, {"percent": 100, "soak": "10m"}]}
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from serin_core.counting import Unreadable
-from serin_core.simulation.recorded import Entry, Record, RecordError, Thinned
+from serin_simulation.replay import Entry, Record, RecordError, Thinned
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GAP = timedelta(minutes=2)

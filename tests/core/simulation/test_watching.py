@@ -11,8 +11,8 @@ from serin_core.api.status import ProcessCounts
 from serin_core.counting import Tallies
 from serin_core.evidence import Alphas, AtLeast, AtMost, Verdict, Within
 from serin_core.gates import Before, Stage, alpha_fail, judge_stage
-from serin_core.simulation.starts import Schedule
-from serin_core.simulation.watching import RateWatch
+from serin_simulation.starts import Schedule
+from serin_simulation.watching import RateWatch
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STAGE = Stage(0.0, NOW - timedelta(hours=1), 0.1)

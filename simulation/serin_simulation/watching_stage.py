@@ -18,7 +18,7 @@ from serin_core.evidence.two_sample import TwoArms, observe
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
 from serin_core.gates.active import ABOVE_PROMISE, AsPromised, NotWorse
 from serin_core.rollout.canary_steps import soak_of
-from serin_core.simulation.watching import RateWatch
+from serin_simulation.watching import RateWatch
 
 Pairs = Mapping[str, tuple[float, float]]
 """Good and total since the stage began, by key of `Tallies`; own gates by their name."""

@@ -28,9 +28,9 @@ from serin_core.evidence import AtLeast, AtMost, Within
 from serin_core.gates import ActiveGate, active_gates
 from serin_core.gates.active import ABOVE_PROMISE, AsPromised, NotWorse
 from serin_core.rollout.canary_steps import ladder
-from serin_core.simulation.playing import Outcome, Setting, Stay
-from serin_core.simulation.traffic import Tap, Traffic
-from serin_core.simulation.watching_stage import Pairs
+from serin_simulation.rollout import Outcome, Setting, Stay
+from serin_simulation.traffic import Tap, Traffic
+from serin_simulation.watching_stage import Pairs
 
 EVERYBODY: Final = 100.0
 

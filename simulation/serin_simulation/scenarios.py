@@ -7,11 +7,11 @@ from typing import Final, Protocol
 from serin_core.api.gates import GateName
 from serin_core.gates import active_gates
 from serin_core.rollout.canary_steps import ladder
-from serin_core.simulation.cluster import Cluster
-from serin_core.simulation.other_rules import Argo, Flagger, Rule, play_by
-from serin_core.simulation.playing import Outcome, Setting, first_stage, play
-from serin_core.simulation.recorded import Record, Thinned
-from serin_core.simulation.traffic import Tap, Traffic
+from serin_simulation.baselines import Argo, Flagger, Rule, play_by
+from serin_simulation.fake_cluster import Cluster
+from serin_simulation.replay import Record, Thinned
+from serin_simulation.rollout import Outcome, Setting, first_stage, play
+from serin_simulation.traffic import Tap, Traffic
 
 OTHERS: Final[tuple[Rule, ...]] = (Flagger(), Argo(), Argo(failure_limit=3))
 

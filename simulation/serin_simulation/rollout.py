@@ -25,8 +25,8 @@ from serin_core.evidence import Verdict
 from serin_core.gates import acting_gates, active_gates
 from serin_core.rollout.canary_steps import soak_of
 from serin_core.rollout.decide import Decision, decide
-from serin_core.simulation.cluster import Cluster, is_counting
-from serin_core.simulation.watching_stage import Pairs, StageWatch
+from serin_simulation.fake_cluster import Cluster, is_counting
+from serin_simulation.watching_stage import Pairs, StageWatch
 
 MIDNIGHT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FIRST_LOOKS: Final = 20

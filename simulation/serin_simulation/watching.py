@@ -26,7 +26,7 @@ from serin_core.evidence import Alphas, Bound, Counts, Start, rate
 from serin_core.evidence import change_point as late_harm
 from serin_core.evidence.rate import Claim, Side
 from serin_core.evidence.verdict import failing, passing
-from serin_core.simulation.starts import SCHEDULES
+from serin_simulation.starts import SCHEDULES
 
 _SLACK: Final = 1e-6
 """How far a bound must stay below the limit: far above its rounding."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from serin_core.simulation.playing import Outcome
+from serin_simulation.rollout import Outcome
 
 ENDS = ("Promoted", "AtCap", "RolledBack", "Held")
 
