@@ -23,7 +23,7 @@ from serin_core.rollout.writes import (
     RemovePod,
     Write,
 )
-from serin_operator.ports import BusyError, ClusterError, ConflictError, Kubernetes, NotFoundError, RefusedError
+from serin_operator.interfaces import BusyError, ClusterError, ConflictError, Kubernetes, NotFoundError, RefusedError
 
 log = logging.getLogger(__name__)
 _LONGEST_NOTE = 1000

@@ -29,8 +29,8 @@ from serin_core.rollout.observation import (
     RulesMissing,
     RulesText,
 )
-from serin_operator.own_counters import OwnReader
-from serin_operator.ports import Kubernetes, Metrics, NotFoundError, Pods
+from serin_operator.custom_counters import OwnReader
+from serin_operator.interfaces import Kubernetes, Metrics, NotFoundError, Pods
 from serin_operator.settings import ServerDefaults
 
 _WAITING_FOR_PEOPLE = frozenset(

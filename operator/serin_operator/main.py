@@ -12,14 +12,14 @@ from pathlib import Path
 
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
-from serin_operator.kubernetes_api import KubernetesApi, connect
-from serin_operator.pod_http import PodHttp
-from serin_operator.prometheus_api import PrometheusApi
-from serin_operator.queue import Again, WorkQueue, work
+from serin_operator.kubernetes_client import KubernetesApi, connect
+from serin_operator.metrics import Telemetry, serve
+from serin_operator.pod_client import PodHttp
+from serin_operator.prometheus_client import PrometheusApi
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import Settings, SettingsError
-from serin_operator.telemetry import Telemetry, serve
 from serin_operator.watch import watch
+from serin_operator.work_queue import Again, WorkQueue, work
 
 log = logging.getLogger("serin_operator")
 DEADLINE = 60.0

@@ -12,9 +12,9 @@ from serin_core.rollout.observation import Json, Resource
 from serin_core.rollout.writes import PutStatus
 from serin_operator.apply import Applier, Subject
 from serin_operator.gather import Gatherer, InvalidSpecError, parse
+from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError
 from serin_operator.invalid import REASON, say_invalid
-from serin_operator.ports import ConflictError, Kubernetes, NotFoundError
-from serin_operator.telemetry import Telemetry
+from serin_operator.metrics import Telemetry
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 from serin_core.contract import names
-from serin_operator.news import News
+from serin_operator.event_filter import News
 from serin_operator.reconcile import Key
 
 CHILDREN = (

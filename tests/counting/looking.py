@@ -15,7 +15,7 @@ from serin_core.counting import Reading, Tallies, Unreadable
 from serin_core.evidence import Counts
 from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
-from serin_operator.prometheus_api import PrometheusApi
+from serin_operator.prometheus_client import PrometheusApi
 from serin_operator.settings import PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"

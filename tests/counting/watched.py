@@ -13,7 +13,7 @@ from serin_core.counting import Reading
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
-from serin_operator.prometheus_api import PrometheusApi
+from serin_operator.prometheus_client import PrometheusApi
 from serin_operator.settings import PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"

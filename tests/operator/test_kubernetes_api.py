@@ -8,7 +8,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from serin_core.kubernetes import diff as drift
-from serin_operator.kubernetes_api import KubernetesApi
+from serin_operator.kubernetes_client import KubernetesApi
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
 RENDERED = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serin_operator.news import News
+from serin_operator.event_filter import News
 from serin_operator.reconcile import Key
 
 KEY = Key("default", "categories")

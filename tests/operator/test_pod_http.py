@@ -7,7 +7,7 @@ from aiohttp import web
 
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
-from serin_operator.pod_http import MOST_BYTES, PodHttp
+from serin_operator.pod_client import MOST_BYTES, PodHttp
 
 REPORT = PodReport(uid="u", process="p", revision=3)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from serin_core.counting import Samples, Series, Unreadable
-from serin_operator.prometheus_api import PrometheusApi
+from serin_operator.prometheus_client import PrometheusApi
 from serin_operator.settings import PrometheusEndpoint
 
 

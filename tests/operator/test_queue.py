@@ -1,6 +1,6 @@
 import asyncio
 
-from serin_operator.queue import Again, WorkQueue, work
+from serin_operator.work_queue import Again, WorkQueue, work
 
 
 class Clock:

@@ -9,10 +9,10 @@ from serin_core.counting import Unreadable
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
-from serin_operator.ports import BusyError, ConflictError, NotFoundError, RefusedError
+from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
+from serin_operator.metrics import Telemetry
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import ServerDefaults
-from serin_operator.telemetry import Telemetry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = Key("default", "categories")

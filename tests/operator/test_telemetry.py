@@ -4,7 +4,7 @@ import pytest
 
 from serin_core.counting import Tallies, Unreadable
 from serin_core.rollout.observation import NOT_ASKED
-from serin_operator.telemetry import Telemetry
+from serin_operator.metrics import Telemetry
 
 
 def value(telemetry, name, **labels):

@@ -25,7 +25,7 @@ from serin_core.counting import (
     up_to_the_same_time,
     window,
 )
-from serin_operator.ports import Metrics
+from serin_operator.interfaces import Metrics
 
 SETTLED: Final = 10.0
 """Seconds: both selectors are read up to so long ago, so that no scrape comes in between the two."""

@@ -17,7 +17,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from serin_core.contract import names
 from serin_core.kubernetes import diff as drift
 from serin_core.rollout.observation import Json
-from serin_operator.ports import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
+from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
