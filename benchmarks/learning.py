@@ -23,7 +23,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from serin_core.contract.documents import LoadedRun
-from serin_server.loading import RegistryReader
+from serin_server.runs.loader import RegistryReader
 from serin_training.measuring import macro_f1
 from serin_training.progress import Finished
 from serin_training.publishing import publish

@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 
 from serin_core.model.features import Transaction
 from serin_server.clock import SystemClock
-from serin_server.http.application import create_app
+from serin_server.http.app import create_app
 from serin_server.service import build_service
 from serin_server.settings import NoStoreAt, Settings, routing_of_environment
-from serin_server.suggesting import InShadow
+from serin_server.suggester import InShadow
 
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
 MOST_ROWS = 20_000

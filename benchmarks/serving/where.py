@@ -11,31 +11,35 @@ from processes import LOAD_CORE, Running, pinned
 from rivals import environment
 
 PARTS = {
-    "the trees (LightGBM, by ctypes) and their memory": ("serin_server/trees.py",),
+    "the trees (LightGBM, by ctypes) and their memory": ("serin_server/runs/lightgbm_predictor.py",),
     "scores of the words, features, probabilities": (
-        "serin_server/predicting.py",
+        "serin_server/runs/model.py",
         "serin_core/model/encoder.py",
         "serin_core/model/features.py",
         "serin_core/normalising.py",
         "serin_core/words.py",
     ),
     "calibration and ranking": ("serin_core/model/calibration.py",),
-    "rules (keywords in the text)": ("serin_server/keywords.py",),
-    "event token": ("serin_server/events.py", "serin_server/tokens.py", "hmac.py", "base64.py"),
-    "counting, users included": ("serin_server/counters.py", "serin_server/comparing.py", "serin_server/stores/"),
+    "rules (keywords in the text)": ("serin_server/rule_matcher.py",),
+    "event token": ("serin_server/event_ids.py", "serin_server/tokens.py", "hmac.py", "base64.py"),
+    "counting, users included": (
+        "serin_server/metrics/counters.py",
+        "serin_server/metrics/user_agreement.py",
+        "serin_server/stores/",
+    ),
     "deciding (arm, thresholds, breaker, order of answers)": (
-        "serin_server/suggesting.py",
+        "serin_server/suggester.py",
         "serin_server/decision.py",
-        "serin_server/predictor.py",
-        "serin_server/breaker.py",
-        "serin_server/serving.py",
+        "serin_server/runs/predictor.py",
+        "serin_server/runs/circuit_breaker.py",
+        "serin_server/routing/serving_state.py",
         "serin_core/contract/routing.py",
         "serin_core/contract/documents.py",
         "serin_server/clock.py",
     ),
     "reading and writing JSON, token, route": (
-        "serin_server/http/direct.py",
-        "serin_server/http/answers.py",
+        "serin_server/http/fast_path/decoder.py",
+        "serin_server/http/responses.py",
         "auth.py",
     ),
     "HTTP (uvicorn, httptools, the event loop)": (

@@ -7,8 +7,8 @@ import msgspec
 
 from serin_core.contract.documents import ServedRun
 from serin_core.contract.routing import is_confident
-from serin_server.counters import Agree, Fallback, Source
-from serin_server.predictor import Attempt, Failed, NotAsked, Predicted, Prediction, Unavailable
+from serin_server.metrics.counters import Agree, Fallback, Source
+from serin_server.runs.predictor import Attempt, Failed, NotAsked, Predicted, Prediction, Unavailable
 
 
 class FromRun(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import os
 import sys
 
 from serin_server.clock import SystemClock
-from serin_server.listening import listen
+from serin_server.http_server import listen
 from serin_server.logs import configure_logs
 from serin_server.service import build_service
 from serin_server.settings import SettingsError, settings_of_pod

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from serin_core.contract.pod_report import LoadState, RunOnPod
-from serin_server.serving import NamedRun
+from serin_server.routing.serving_state import NamedRun
 
 STABLE_PATIENCE: Final = 300.0
 """Seconds for which a pod without its stable run is not ready; then it answers by rules (contracts, 2.5).

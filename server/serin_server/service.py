@@ -14,24 +14,24 @@ from typing import Final
 from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
 from serin_server.clock import Clock
-from serin_server.comparing import UserCounts
-from serin_server.counters import Counters
-from serin_server.exposition import Identity, RunOnScrape, Scrape
-from serin_server.following import RoutingFollower
-from serin_server.keywords import KeywordMatcher, read_rules
-from serin_server.latest import LatestFollower
-from serin_server.loading import RegistryReader
-from serin_server.pod_files import PodFiles, SeenRevision, read_model
+from serin_server.metrics.counters import Counters
+from serin_server.metrics.exposition import Identity, RunOnScrape, Scrape
+from serin_server.metrics.user_agreement import UserCounts
 from serin_server.readiness import Readiness
 from serin_server.registry.cache import DirectoryCache
 from serin_server.registry.source import open_source
 from serin_server.retention import Retention
-from serin_server.runs import Read, Runs
-from serin_server.serving import Switch
+from serin_server.routing.latest_watcher import LatestFollower
+from serin_server.routing.mounted_files import PodFiles, SeenRevision, read_model
+from serin_server.routing.routing_watcher import RoutingFollower
+from serin_server.routing.serving_state import Switch
+from serin_server.rule_matcher import KeywordMatcher, read_rules
+from serin_server.runs.loaded_runs import Read, Runs
+from serin_server.runs.loader import RegistryReader
 from serin_server.settings import FromOperator, FromRegistry, Settings, SettingsError
-from serin_server.stores.opening import open_store
+from serin_server.stores.factory import open_store
 from serin_server.stores.store import SharedUsers, Store, StoreError
-from serin_server.suggesting import Suggester
+from serin_server.suggester import Suggester
 from serin_server.tokens import Tokens
 
 _AGAIN_AFTER: Final = 1.0

@@ -18,7 +18,7 @@ from counting.watched import Watched
 from serin_core.api.status import TrialState
 from serin_core.counting import FRESH, NOW
 from serin_core.evidence import Verdict
-from serin_server.counters import Agree, Arm, Outcome
+from serin_server.metrics.counters import Agree, Arm, Outcome
 
 OWN = {"name": "orders", "good": 'shop_orders_total{code="200"}', "total": "shop_orders_total", "atLeast": 0.9}
 

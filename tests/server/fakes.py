@@ -10,8 +10,8 @@ from serin_core.contract import names
 from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
-from serin_server.predictor import Prediction, Ranked
-from serin_server.runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.predictor import Prediction, Ranked
 from serin_server.settings import FromOperator, NoStoreAt, Settings, StoreAt
 
 UID = "6a1f0c1e-0000-4000-8000-000000000001"

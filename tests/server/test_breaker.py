@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_server.breaker import FIRST_PAUSE, LONGEST_PAUSE, MOST_FAILURES, OPENS_AFTER, WINDOW, Breaker
+from serin_server.runs.circuit_breaker import FIRST_PAUSE, LONGEST_PAUSE, MOST_FAILURES, OPENS_AFTER, WINDOW, Breaker
 
 
 def failing(times: int, *, now: float = 0.0) -> Breaker:

@@ -3,8 +3,8 @@ from collections.abc import Collection
 import pytest
 from server.fakes import CANDIDATE
 
-from serin_server.comparing import UserCounts
-from serin_server.counters import Agree, Arm, StageCounts, StageKey
+from serin_server.metrics.counters import Agree, Arm, StageCounts, StageKey
+from serin_server.metrics.user_agreement import UserCounts
 from serin_server.stores.store import StoreUnavailableError
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serin_server.http.connections import MOST_HEAD_BYTES, MOST_WAITING, BoundedProtocol
+from serin_server.http.fast_path.protocol import MOST_HEAD_BYTES, MOST_WAITING, BoundedProtocol
 
 pytestmark = pytest.mark.anyio
 REQUEST = b"POST / HTTP/1.1\r\nHost: pod\r\nContent-Length: 4\r\n\r\nbody"

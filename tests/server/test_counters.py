@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_server import counters
-from serin_server.counters import Agree, Arm, ArmCounts, Counters, Fallback, StageCounts, StageKey, user_entry
+from serin_server.metrics import counters
+from serin_server.metrics.counters import Agree, Arm, ArmCounts, Counters, Fallback, StageCounts, StageKey, user_entry
 
 
 def key(stage: int) -> StageKey:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, digest
 
 from serin_core.contract.documents import ServedRun, Thresholds
-from serin_server.counters import Agree, Fallback, Source
 from serin_server.decision import Decision, FromRules, FromRun, NoAnswer, Trial, control_answer, decide
-from serin_server.predictor import Attempt, Failed, Failure, NotAsked, Predicted, Prediction, Ranked, Unavailable
+from serin_server.metrics.counters import Agree, Fallback, Source
+from serin_server.runs.predictor import Attempt, Failed, Failure, NotAsked, Predicted, Prediction, Ranked, Unavailable
 
 RULE = FromRules("Groceries", "loblaws")
 RUN = ServedRun(run=CANDIDATE, digest=digest(CANDIDATE), thresholds=Thresholds(default=0.7, per_class={"Dining": 0.9}))

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from server.fakes import TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 from starlette.types import ASGIApp, Message
 
-from serin_server.http.application import create_api
-from serin_server.http.bodies import SuggestionsRequest
-from serin_server.http.direct import PATH, Direct, read_transactions
-from serin_server.http.limits import MOST_BYTES
+from serin_server.http.app import create_api
+from serin_server.http.fast_path.decoder import PATH, Direct, read_transactions
+from serin_server.http.middleware.body_limit import MOST_BYTES
+from serin_server.http.schemas import SuggestionsRequest
 from serin_server.service import Service, build_service
 
 pytestmark = pytest.mark.anyio

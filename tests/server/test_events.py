@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_server.counters import Arm, StageKey
-from serin_server.events import Event, EventError, sign, verify
+from serin_server.event_ids import Event, EventError, sign, verify
+from serin_server.metrics.counters import Arm, StageKey
 
 KEY = b"key of this model"
 events = st.builds(

@@ -6,9 +6,9 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from serin_core.contract import names
-from serin_server.comparing import UserCounts
-from serin_server.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
-from serin_server.exposition import Exposition, Identity, RunOnScrape, Scrape
+from serin_server.metrics.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
+from serin_server.metrics.exposition import Exposition, Identity, RunOnScrape, Scrape
+from serin_server.metrics.user_agreement import UserCounts
 
 IDENTITY = Identity(model="shop/categories", uid="u", pod="p", process="abc")
 RUN = "run_bbbbbbbb_1"

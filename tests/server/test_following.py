@@ -5,11 +5,11 @@ import os
 import pytest
 from server.fakes import CANDIDATE, FakeRun, Mounted, routing
 
-from serin_server.counters import Counters, Refusal
-from serin_server.following import RoutingFollower
-from serin_server.pod_files import PodFiles, SeenRevision
-from serin_server.predictor import Loaded
-from serin_server.serving import Switch
+from serin_server.metrics.counters import Counters, Refusal
+from serin_server.routing.mounted_files import PodFiles, SeenRevision
+from serin_server.routing.routing_watcher import RoutingFollower
+from serin_server.routing.serving_state import Switch
+from serin_server.runs.predictor import Loaded
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from serin_server.giving_way import giving_way
+from serin_server.runs.gil_yield import giving_way
 
 
 def test_the_interval_is_short_while_there_is_work_and_as_it_was_after_it() -> None:

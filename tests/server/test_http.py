@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
 from serin_core.contract.documents import Thresholds
-from serin_server.http.application import create_api
-from serin_server.http.direct import Direct
-from serin_server.http.limits import MOST_BYTES
+from serin_server.http.app import create_api
+from serin_server.http.fast_path.decoder import Direct
+from serin_server.http.middleware.body_limit import MOST_BYTES
 from serin_server.service import Service, build_service
 from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import Store

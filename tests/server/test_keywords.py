@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from server.fakes import transaction
 
 from serin_core.model.keyword_rules import Rules
-from serin_server.keywords import LONGEST_REMEMBERED, KeywordMatcher
+from serin_server.rule_matcher import LONGEST_REMEMBERED, KeywordMatcher
 
 RULES = Rules.parse(
     {

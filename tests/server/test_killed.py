@@ -17,7 +17,7 @@ from server.test_process import RULES, started
 __all__ = ["database"]
 
 KILLS = 5
-SERVE = "from serin_server.commands import app; app()"
+SERVE = "from serin_server.commands.serve import app; app()"
 
 
 def kept_in_file(path: Path) -> set[str]:

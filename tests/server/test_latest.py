@@ -5,11 +5,11 @@ import pytest
 from server.fakes import CANDIDATE, STABLE, FakeRegistry, FakeRun
 
 from serin_core.contract.documents import Thresholds
-from serin_server.counters import Counters
-from serin_server.latest import LatestFollower
+from serin_server.metrics.counters import Counters
 from serin_server.registry.directory import Directory
-from serin_server.runs import RegistryAwayError, Runs
-from serin_server.serving import Switch
+from serin_server.routing.latest_watcher import LatestFollower
+from serin_server.routing.serving_state import Switch
+from serin_server.runs.loaded_runs import RegistryAwayError, Runs
 from serin_server.settings import FromRegistry
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ from server.fakes import CANDIDATE
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY
 from serin_core.model.signing import SIGNATURE
-from serin_server.loading import RegistryReader
-from serin_server.runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.loader import RegistryReader
 
 WANTED = LoadedRun(run=CANDIDATE)
 

@@ -11,10 +11,10 @@ import pytest
 from server.fakes import CANDIDATE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
 from serin_core.model.features import Transaction
-from serin_server.http.application import create_api
-from serin_server.http.direct import Direct
+from serin_server.http.app import create_api
+from serin_server.http.fast_path.decoder import Direct
 from serin_server.logs import formatter, place_of
-from serin_server.predictor import Prediction
+from serin_server.runs.predictor import Prediction
 from serin_server.service import Service, build_service
 from serin_server.stores.store import StoreUnavailableError
 

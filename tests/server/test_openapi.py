@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 from server.fakes import ADMIN, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
-from serin_server.http.application import create_api
-from serin_server.http.bodies import Problem
-from serin_server.http.direct import Direct
+from serin_server.http.app import create_api
+from serin_server.http.fast_path.decoder import Direct
+from serin_server.http.schemas import Problem
 from serin_server.service import build_service
 from serin_server.stores.sqlite import Sqlite
 

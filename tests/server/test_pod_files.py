@@ -4,7 +4,7 @@ import pytest
 from server.fakes import CANDIDATE, UID, Mounted, routing
 
 from serin_core.contract.documents import DocumentError
-from serin_server.pod_files import PodFiles, SeenRevision, announced_revision, read_model
+from serin_server.routing.mounted_files import PodFiles, SeenRevision, announced_revision, read_model
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from server.fakes import transaction
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import IDENTITY
 from serin_core.model.encoder import Encoder, probabilities
-from serin_server.predicting import LONGEST_REMEMBERED, Texts, TreesPredictor, raw_probabilities, shares_of
-from serin_server.trees import FastTrees
+from serin_server.runs.lightgbm_predictor import FastTrees
+from serin_server.runs.model import LONGEST_REMEMBERED, Texts, TreesPredictor, raw_probabilities, shares_of
 
 CLASSES = ("Dining", "Groceries", "Travel")
 WORDS = ("m:loblaws", "m:cafe", "m^_lo", "d:lunch", "d:food", "d:taxi")

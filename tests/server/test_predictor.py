@@ -5,8 +5,8 @@ import re
 import pytest
 from server.fakes import FakeClock, FakeRun, transaction
 
-from serin_server.breaker import OPENS_AFTER
-from serin_server.predictor import LONGEST, Attempt, Failed, Failure, Loaded, Predicted, Unavailable, attempt
+from serin_server.runs.circuit_breaker import OPENS_AFTER
+from serin_server.runs.predictor import LONGEST, Attempt, Failed, Failure, Loaded, Predicted, Unavailable, attempt
 
 
 def ask(loaded: Loaded | None, clock: FakeClock) -> Attempt:

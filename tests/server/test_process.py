@@ -197,7 +197,7 @@ def test_logs_are_json_on_request(mounted: Mounted) -> None:
 
 def test_serve_needs_neither_operator_nor_registry(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(RULES)
-    command = "from serin_server.commands import app; app()"
+    command = "from serin_server.commands.serve import app; app()"
     arguments = (
         "serve",
         "--port",
@@ -220,7 +220,7 @@ def test_serve_needs_neither_operator_nor_registry(tmp_path: Path) -> None:
 
 def test_serve_with_a_bad_option_is_one_line_and_2(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from serin_server.commands import app; app()", "serve", "--store", "mysql://x"],
+        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "serve", "--store", "mysql://x"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -3,9 +3,9 @@ from server.fakes import CANDIDATE, STABLE, FakeRun, digest
 
 from serin_core.contract.documents import ServedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
-from serin_server.predictor import Loaded
 from serin_server.readiness import STABLE_PATIENCE, Readiness
-from serin_server.serving import NamedRun
+from serin_server.routing.serving_state import NamedRun
+from serin_server.runs.predictor import Loaded
 
 SERVED = ServedRun(run=STABLE, digest=digest(STABLE))
 REFUSED = RunOnPod(run=STABLE, state=LoadState.REFUSED, reason="its digest is another one")

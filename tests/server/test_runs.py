@@ -6,8 +6,8 @@ from server.fakes import CANDIDATE, STABLE, FakeRegistry, FakeRun
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import LoadState
-from serin_server.predictor import Loaded
-from serin_server.runs import Runs
+from serin_server.runs.loaded_runs import Runs
+from serin_server.runs.predictor import Loaded
 
 pytestmark = pytest.mark.anyio
 

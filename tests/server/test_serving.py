@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, FakeRun, routing
 
 from serin_core.contract.routing import in_canary
-from serin_server.counters import Agree, Arm, Counters, StageKey
-from serin_server.predictor import Loaded
-from serin_server.serving import serve
+from serin_server.metrics.counters import Agree, Arm, Counters, StageKey
+from serin_server.routing.serving_state import serve
+from serin_server.runs.predictor import Loaded
 
 BOTH = {CANDIDATE: Loaded(FakeRun()), STABLE: Loaded(FakeRun(STABLE))}
 

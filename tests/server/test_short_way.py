@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from server.fakes import TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serin_server.http.application import create_app
-from serin_server.http.connections import BoundedProtocol
-from serin_server.http.suggestions import AT_ONCE
+from serin_server.http.app import create_app
+from serin_server.http.fast_path.protocol import BoundedProtocol
+from serin_server.http.routes.suggestions import AT_ONCE
 from serin_server.service import Service, build_service
 
 pytestmark = pytest.mark.anyio

@@ -1,7 +1,7 @@
 import pytest
 from server.fakes import ADMIN, TOKEN, FakeClock, Mounted
 
-from serin_server.events import EventError, verify
+from serin_server.event_ids import EventError, verify
 from serin_server.settings import SettingsError
 from serin_server.tokens import Tokens
 

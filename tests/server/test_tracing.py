@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from server.fakes import TOKEN, FakeClock, FakeRegistry, Mounted
 from server.test_process import started_as_pod
 
-from serin_server.http.application import create_app
-from serin_server.http.tracing import trace
+from serin_server.http.app import create_app
+from serin_server.http.middleware.tracing import trace
 from serin_server.service import build_service
 
 pytestmark = pytest.mark.anyio

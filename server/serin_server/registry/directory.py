@@ -9,7 +9,7 @@ from pathlib import Path
 
 from serin_core.model.manifest import LATEST, RUNS_DIRECTORY
 from serin_server.registry.absent import AbsentError
-from serin_server.runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
 
 
 class Directory:

@@ -17,7 +17,7 @@ from obstore.store import from_url
 from serin_core.model.manifest import LATEST, RUNS_DIRECTORY, is_run_name
 from serin_server.registry.absent import AbsentError
 from serin_server.registry.complaints import means_no_bucket, shown, tell
-from serin_server.runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
 
 _ENDPOINTS: Final = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 _LONGEST_NAME: Final = 64

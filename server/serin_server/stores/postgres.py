@@ -14,7 +14,7 @@ from typing import Any, Final
 import asyncpg
 
 from serin_core.model.features import Transaction
-from serin_server.counters import Agree, StageKey, user_entry
+from serin_server.metrics.counters import Agree, StageKey, user_entry
 from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
 from serin_server.stores.users import as_signed, as_unsigned, user_hashes
 

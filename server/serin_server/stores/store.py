@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from serin_core.model.features import Transaction
-from serin_server.counters import Outcome, StageKey
-from serin_server.events import Event
+from serin_server.event_ids import Event
+from serin_server.metrics.counters import Outcome, StageKey
 
 
 class StoreError(Exception):

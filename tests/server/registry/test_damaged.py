@@ -17,10 +17,10 @@ from server.registry.conftest import RUN, Files, Write
 
 from serin_core.model.features import NUMBERS
 from serin_core.model.manifest import CLASSES, MANIFEST, MODEL, RUNS_DIRECTORY, SERVING, WEIGHTS, FileEntry, Manifest
-from serin_server.loading import RegistryReader
-from serin_server.runs import RunRefusedError, Runs
-from serin_server.trees import FastTrees, TreesError
-from serin_server.trees_text import checked_trees
+from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
+from serin_server.runs.lightgbm_validation import checked_trees
+from serin_server.runs.loaded_runs import RunRefusedError, Runs
+from serin_server.runs.loader import RegistryReader
 
 DEEP = 100_000
 

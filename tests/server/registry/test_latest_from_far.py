@@ -6,13 +6,13 @@ import pytest
 from server.registry.conftest import RUN, Files
 
 from serin_core.contract.documents import Thresholds
-from serin_server.counters import Counters
-from serin_server.latest import LatestFollower
-from serin_server.loading import RegistryReader
+from serin_server.metrics.counters import Counters
 from serin_server.registry.cache import DirectoryCache
 from serin_server.registry.source import open_source
-from serin_server.runs import Runs
-from serin_server.serving import Switch
+from serin_server.routing.latest_watcher import LatestFollower
+from serin_server.routing.serving_state import Switch
+from serin_server.runs.loaded_runs import Runs
+from serin_server.runs.loader import RegistryReader
 from serin_server.settings import FromRegistry
 from serin_training.registry.objects import ObjectRegistry
 

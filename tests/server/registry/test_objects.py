@@ -14,11 +14,11 @@ from training.registry.conftest import Handler, always, between, serving
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, MODEL, SERVING, Manifest, digest
-from serin_server.loading import MOST_BYTES, RegistryReader
 from serin_server.registry.cache import DirectoryCache
 from serin_server.registry.objects import Objects
 from serin_server.registry.source import open_source
-from serin_server.runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.loader import MOST_BYTES, RegistryReader
 from serin_server.settings import SettingsError
 from serin_training.registry.objects import ObjectRegistry
 

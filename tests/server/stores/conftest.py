@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from server.fakes import CANDIDATE
 
-from serin_server.counters import Arm, Outcome
-from serin_server.events import Event
+from serin_server.event_ids import Event
+from serin_server.metrics.counters import Arm, Outcome
 from serin_server.stores.memory import Memory
 from serin_server.stores.postgres import Postgres
 from serin_server.stores.sqlite import Sqlite

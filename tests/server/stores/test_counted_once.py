@@ -7,8 +7,8 @@ from multiprocessing.synchronize import Barrier
 import pytest
 from server.fakes import CANDIDATE
 
-from serin_server.comparing import UserCounts
-from serin_server.counters import Agree, Arm, StageCounts, StageKey
+from serin_server.metrics.counters import Agree, Arm, StageCounts, StageKey
+from serin_server.metrics.user_agreement import UserCounts
 from serin_server.stores.postgres import Postgres
 
 USERS = 3000

@@ -14,10 +14,10 @@ from server.stores.conftest import feedback
 
 from serin_core.rollout.protocol import salt as protocol_salt
 from serin_server import retention
-from serin_server.counters import Agree, Arm, Counters, Outcome, StageKey, user_entry
-from serin_server.events import Event
+from serin_server.event_ids import Event
+from serin_server.metrics.counters import Agree, Arm, Counters, Outcome, StageKey, user_entry
 from serin_server.retention import Retention
-from serin_server.serving import serve
+from serin_server.routing.serving_state import serve
 from serin_server.stores.memory import Memory
 from serin_server.stores.postgres import Postgres
 from serin_server.stores.sqlite import Sqlite
@@ -184,7 +184,7 @@ async def test_where_nothing_is_said_everything_is_kept() -> None:
 
 
 def serin_data_erase(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    command = [sys.executable, "-c", "from serin_server.commands import app; app()", "data", "erase", *arguments]
+    command = [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "data", "erase", *arguments]
     ended = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     return ended.returncode, ended.stdout, ended.stderr
 

@@ -11,7 +11,7 @@ import pytest
 from server.fakes import CANDIDATE, transaction
 from server.stores.conftest import feedback
 
-from serin_server.counters import Outcome, StageKey
+from serin_server.metrics.counters import Outcome, StageKey
 from serin_server.stores.memory import Memory
 from serin_server.stores.postgres import Postgres
 from serin_server.stores.sqlite import Sqlite

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from serin_server.counters import Arm, StageKey
+from serin_server.metrics.counters import Arm, StageKey
 
 _VERSION: Final = b"\x01"
 _TAG_BYTES: Final = 16

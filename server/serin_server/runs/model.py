@@ -18,8 +18,8 @@ from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, Floats, probabilities, starting_point
 from serin_core.model.features import Transaction
-from serin_server.predictor import Prediction, Ranked
-from serin_server.trees import FastTrees
+from serin_server.runs.lightgbm_predictor import FastTrees
+from serin_server.runs.predictor import Prediction, Ranked
 
 REMEMBERED: Final = 8192
 """So many merchants' scores are kept: at 12 classes about 5 MB once it is full."""

@@ -37,14 +37,14 @@ from serin_core.model.manifest import (
 )
 from serin_core.model.signing import SIGNATURE, SignatureError
 from serin_core.model.signing import verify as verify_signature
-from serin_server.giving_way import giving_way
-from serin_server.predicting import Texts, TreesPredictor
 from serin_server.registry.absent import AbsentError
 from serin_server.registry.cache import Cache, NoCache
 from serin_server.registry.source import open_source
-from serin_server.runs import RegistryAwayError, RunRefusedError
-from serin_server.trees import FastTrees, TreesError
-from serin_server.trees_text import checked_trees
+from serin_server.runs.gil_yield import giving_way
+from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
+from serin_server.runs.lightgbm_validation import checked_trees
+from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
+from serin_server.runs.model import Texts, TreesPredictor
 
 MOST_BYTES: Final = 256 << 20
 """The largest file of a run that is read."""

@@ -9,8 +9,6 @@ import msgspec
 
 from serin_core.model.features import Transaction
 from serin_server.clock import Clock
-from serin_server.comparing import UserCounts
-from serin_server.counters import Arm, ArmCounts, Source
 from serin_server.decision import (
     Answer,
     Decision,
@@ -21,10 +19,12 @@ from serin_server.decision import (
     control_answer,
     decide,
 )
-from serin_server.events import Event, sign
-from serin_server.keywords import KeywordMatcher
-from serin_server.predictor import Failed, Failure, NotAsked, Predicted, Unavailable, attempt, words_behind
-from serin_server.serving import NamedRun, Serving
+from serin_server.event_ids import Event, sign
+from serin_server.metrics.counters import Arm, ArmCounts, Source
+from serin_server.metrics.user_agreement import UserCounts
+from serin_server.routing.serving_state import NamedRun, Serving
+from serin_server.rule_matcher import KeywordMatcher
+from serin_server.runs.predictor import Failed, Failure, NotAsked, Predicted, Unavailable, attempt, words_behind
 from serin_server.tokens import Tokens
 
 SHADOW_SECONDS: Final = 0.1

@@ -11,8 +11,8 @@ import xxhash
 
 from serin_core.contract.documents import RoutingDocument, ServedRun
 from serin_core.contract.routing import PARTS, route
-from serin_server.counters import Counters, StageCounts, StageKey
-from serin_server.predictor import Loaded
+from serin_server.metrics.counters import Counters, StageCounts, StageKey
+from serin_server.runs.predictor import Loaded
 
 RULES_ALONE: Final = "rules"
 """The label run_id where no run answers and none is on trial."""

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
-from serin_server.predictor import Loaded, Predictor
+from serin_server.runs.predictor import Loaded, Predictor
 
 FIRST_PAUSE: Final = 3.0
 """Seconds until a registry that was away is asked again; doubled every time that it is still away."""

@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from serin_server.counters import Source
 from serin_server.decision import FromRules, FromRun, NoAnswer
-from serin_server.suggesting import Suggestion
+from serin_server.metrics.counters import Source
+from serin_server.suggester import Suggestion
 
 
 class _Candidate(msgspec.Struct, frozen=True):

@@ -17,8 +17,8 @@ from typing import ClassVar, Final
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serin_server.http.direct import PATH, Direct
-from serin_server.http.problems import fault
+from serin_server.http.error_handlers import fault
+from serin_server.http.fast_path.decoder import PATH, Direct
 
 READ_SECONDS: Final = 10.0
 MOST_HEAD_BYTES: Final = 32 << 10

@@ -9,8 +9,8 @@ from typing import Final
 
 from serin_core.contract.documents import CandidateRun, LoadedRun, RoutingDocument
 from serin_server.registry.source import Source
-from serin_server.runs import InUse, Refused, RegistryAwayError, Runs
-from serin_server.serving import Switch
+from serin_server.routing.serving_state import Switch
+from serin_server.runs.loaded_runs import InUse, Refused, RegistryAwayError, Runs
 from serin_server.settings import FromRegistry
 from serin_server.stores.users import salt
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from serin_server.trees import TreesError
+from serin_server.runs.lightgbm_predictor import TreesError
 
 _HEADER: Final = (
     ("tree", r""),

@@ -17,8 +17,8 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from serin_server.http.application import create_app
-from serin_server.http.connections import BoundedProtocol
+from serin_server.http.app import create_app
+from serin_server.http.fast_path.protocol import BoundedProtocol
 from serin_server.service import Service
 from serin_server.settings import SettingsError
 
@@ -69,7 +69,7 @@ def _traced(app: ASGIApp, service: Service) -> tuple[ASGIApp, Callable[[], None]
     if not service.settings.has_collector:
         return app, lambda: None
     try:
-        from serin_server.http.tracing import trace  # noqa: PLC0415 - loaded only where it is used
+        from serin_server.http.middleware.tracing import trace  # noqa: PLC0415 - loaded only where it is used
     except ImportError:
         raise SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT: traces need the packages of the extra `tracing`") from None
     traced = trace(app, service.identity)

@@ -19,11 +19,11 @@ from pydantic import TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serin_core.model.features import Transaction
-from serin_server.http.answers import write
-from serin_server.http.bodies import MOST_ITEMS
-from serin_server.http.limits import MOST_BYTES, announced
-from serin_server.http.problems import answer_fault
-from serin_server.http.suggestions import AT_ONCE, suggest_all, suggest_few
+from serin_server.http.error_handlers import answer_fault
+from serin_server.http.middleware.body_limit import MOST_BYTES, announced
+from serin_server.http.responses import write
+from serin_server.http.routes.suggestions import AT_ONCE, suggest_all, suggest_few
+from serin_server.http.schemas import MOST_ITEMS
 from serin_server.service import Service
 
 Headers = Sequence[tuple[bytes, bytes]]

@@ -12,9 +12,9 @@ from watchfiles import awatch
 
 from serin_core.contract.documents import DocumentError, RoutingDocument
 from serin_core.contract.routing import Ignored, admit
-from serin_server.counters import Counters, Refusal
-from serin_server.pod_files import PodFiles, SeenRevision
-from serin_server.serving import Switch
+from serin_server.metrics.counters import Counters, Refusal
+from serin_server.routing.mounted_files import PodFiles, SeenRevision
+from serin_server.routing.serving_state import Switch
 
 _EVERY_MILLISECONDS: Final = 1000
 _DEBOUNCE_MILLISECONDS: Final = 50

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from serin_server.http.direct import Direct
-from serin_server.http.draining import LetGo
-from serin_server.http.limits import BodyLimit
-from serin_server.http.operations import operation_routes
-from serin_server.http.problems import add_problem_handlers
-from serin_server.http.suggestions import suggestion_routes
+from serin_server.http.error_handlers import add_problem_handlers
+from serin_server.http.fast_path.decoder import Direct
+from serin_server.http.middleware.body_limit import BodyLimit
+from serin_server.http.middleware.close_on_drain import LetGo
+from serin_server.http.routes.operations import operation_routes
+from serin_server.http.routes.suggestions import suggestion_routes
 from serin_server.service import Service
 
 

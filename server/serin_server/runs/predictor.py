@@ -15,9 +15,9 @@ import msgspec
 
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
-from serin_server.breaker import Breaker
 from serin_server.clock import Clock
 from serin_server.logs import place_of
+from serin_server.runs.circuit_breaker import Breaker
 
 LONGEST: Final = 0.1
 """Seconds; an answer that took longer is discarded (contracts, 5: latency)."""

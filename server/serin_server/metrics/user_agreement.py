@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from serin_server.counters import Agree, Arm, StageCounts, user_entry
+from serin_server.metrics.counters import Agree, Arm, StageCounts, user_entry
 from serin_server.stores.store import SharedUsers, StoreError
 
 _EVERY: Final = 0.2

@@ -15,8 +15,8 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from serin_core.contract import names
-from serin_server.counters import BUCKETS, ArmCounts, Refusal, StageCounts
-from serin_server.giving_way import giving_way
+from serin_server.metrics.counters import BUCKETS, ArmCounts, Refusal, StageCounts
+from serin_server.runs.gil_yield import giving_way
 
 _K = TypeVar("_K")
 

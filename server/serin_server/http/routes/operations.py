@@ -8,11 +8,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse
 
 from serin_core.contract.pod_report import LoadState
-from serin_server.exposition import Exposition
 from serin_server.http.auth import AdminOnly
-from serin_server.http.bodies import Problem
+from serin_server.http.schemas import Problem
+from serin_server.metrics.exposition import Exposition
+from serin_server.routing.serving_state import NamedRun
 from serin_server.service import Service
-from serin_server.serving import NamedRun
 
 
 def operation_routes(service: Service) -> APIRouter:

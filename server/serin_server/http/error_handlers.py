@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from serin_core.contract.documents import first_of
-from serin_server.events import EventError
+from serin_server.event_ids import EventError
 from serin_server.logs import place_of
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError
 

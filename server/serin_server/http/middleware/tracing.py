@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serin_server.exposition import Identity
+from serin_server.metrics.exposition import Identity
 
 _FEEDBACK: Final = "/agent/suggestions/{event_id}/feedback"
 _KNOWN: Final = frozenset(

@@ -7,11 +7,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, HTTPException, Response
 
 from serin_core.model.features import Transaction
-from serin_server.counters import Outcome
-from serin_server.events import Event, verify
-from serin_server.http.answers import write
+from serin_server.event_ids import Event, verify
 from serin_server.http.auth import UserOnly
-from serin_server.http.bodies import (
+from serin_server.http.responses import write
+from serin_server.http.schemas import (
     FeedbackAnswer,
     FeedbackRequest,
     KeptAnswer,
@@ -20,9 +19,10 @@ from serin_server.http.bodies import (
     SuggestionsRequest,
     TransactionsRequest,
 )
+from serin_server.metrics.counters import Outcome
 from serin_server.service import Service
 from serin_server.stores.store import Feedback
-from serin_server.suggesting import InShadow, Suggestion
+from serin_server.suggester import InShadow, Suggestion
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problem} for status in (400, 401, 404, 409, 413, 422, 503)
