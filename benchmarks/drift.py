@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from serin_training.drifting import compare
-from serin_training.evaluating import answer
-from serin_training.profiling import profile
-from serin_training.reading.reading import read_transactions
+from serin_training.data.reading import read_transactions
+from serin_training.data_drift import compare
+from serin_training.data_profile import profile
+from serin_training.evaluation import answer
 from serin_training.training import Wish, train
 
 

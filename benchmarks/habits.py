@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from serin_core.model.features import merchant_key
-from serin_training.measuring import macro_f1
-from serin_training.reading.reading import read_transactions
+from serin_training.data.reading import read_transactions
+from serin_training.metrics import macro_f1
 from serin_training.training import Wish, train
 
 

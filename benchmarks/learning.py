@@ -24,12 +24,12 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from serin_core.contract.documents import LoadedRun
 from serin_server.runs.loader import RegistryReader
-from serin_training.measuring import macro_f1
+from serin_training.data.reading import read_transactions
+from serin_training.data.rows import Window
+from serin_training.metrics import macro_f1
 from serin_training.progress import Finished
-from serin_training.publishing import publish
-from serin_training.reading.reading import read_transactions
-from serin_training.reading.rows import Window
 from serin_training.registry.directory import DirectoryRegistry
+from serin_training.registry.publish import publish
 from serin_training.training import Wish, train
 
 TRAIN_SHARE = 0.8

@@ -21,7 +21,7 @@ from typing import Any, Final
 import httpx
 
 from serin_demo.commands import BIN, CommandError, run
-from serin_training.generator import Made, generate
+from serin_training.synthetic.generator import Made, generate
 
 FOLDER: Final = Path(".ml")
 _START_SECONDS: Final = 60.0

@@ -5,8 +5,8 @@ import tempfile
 
 import pytest
 
-from serin_training.generator import Made, generate
-from serin_training.reading.reading import read_transactions
+from serin_training.data.reading import read_transactions
+from serin_training.synthetic.generator import Made, generate
 
 COLUMNS = tuple(Made.__dataclass_fields__)
 

@@ -14,11 +14,11 @@ from training.test_retraining import NOW
 from typer.testing import CliRunner
 
 from serin_training.commands.main import app
+from serin_training.data.reading import read_transactions
 from serin_training.engines.dask_cluster import connect
 from serin_training.engines.local import LocalEngine
 from serin_training.features.words import merge
-from serin_training.generator import generate
-from serin_training.reading.reading import read_transactions
+from serin_training.synthetic.generator import generate
 from serin_training.training import Wish, train
 
 DASK = [str(Path(sys.executable).parent / "dask")]

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from serin_core.model.encoder import blocks
 from serin_training.commands.main import app
+from serin_training.data.reading import open_source
 from serin_training.errors import DataError
 from serin_training.features import store
 from serin_training.features.store import FeatureStore, Update
 from serin_training.features.table import rows_of, to_table, words_of
 from serin_training.features.words import Words, merge
-from serin_training.generator import generate
-from serin_training.reading.reading import open_source
+from serin_training.synthetic.generator import generate
 
 
 def users_by_word(corpus):

@@ -1,6 +1,6 @@
 """Judging a run on its newest rows."""
 
-from serin_training.judging import MIN_ROWS, judge
+from serin_training.scoring import MIN_ROWS, judge
 
 
 def answers(*parts):

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from serin_core.model.features import Transaction
+from serin_training.data.reading import open_source, read_transactions
+from serin_training.data.rows import Said, Weight, settle
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, Update
-from serin_training.reading.reading import open_source, read_transactions
-from serin_training.reading.rows import Said, Weight, settle
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HEADER = "txn_id,user_id,timestamp,merchant,description,amount,channel,category\n"

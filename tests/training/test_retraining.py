@@ -10,14 +10,14 @@ from training.conftest import write_csv
 from typer.testing import CliRunner
 
 from serin_training.commands.main import app
-from serin_training.drifting import Verdict, compare
+from serin_training.data.reading import read_transactions
+from serin_training.data_drift import Verdict, compare
+from serin_training.data_profile import profile
 from serin_training.errors import GitError
-from serin_training.evaluating import answer
-from serin_training.generator import generate
-from serin_training.profiling import profile
-from serin_training.reading.reading import read_transactions
-from serin_training.retraining.proposing import Proposal, name_run, propose
-from serin_training.retraining.worth import reasons
+from serin_training.evaluation import answer
+from serin_training.retraining.git_commit import Proposal, name_run, propose
+from serin_training.retraining.policy import reasons
+from serin_training.synthetic.generator import generate
 from serin_training.training import Wish, train
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

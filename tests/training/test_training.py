@@ -18,13 +18,13 @@ from serin_core.model.acceptance import Limits
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, probabilities
 from serin_core.model.manifest import Manifest, Report
+from serin_training.data.reading import read_transactions
+from serin_training.data.rows import Window
 from serin_training.errors import DataError, RegistryError
-from serin_training.generator import generate
-from serin_training.publishing import publish
-from serin_training.reading.reading import read_transactions
-from serin_training.reading.rows import Window
 from serin_training.registry.directory import DirectoryRegistry
-from serin_training.splitting import split_by_time
+from serin_training.registry.publish import publish
+from serin_training.splits import split_by_time
+from serin_training.synthetic.generator import generate
 from serin_training.training import Wish, train
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDClassifier
 
+from serin_training.data.rows import Labelled
 from serin_training.features.words import Floats, Ints
-from serin_training.reading.rows import Labelled
 
 HALF_LIFE: Final = 365.0
 """Days."""

@@ -6,8 +6,8 @@ from typing import Final
 
 from serin_core.model.features import merchant_key
 from serin_core.model.keyword_rules import Rules
+from serin_training.data.rows import Labelled
 from serin_training.errors import DataError
-from serin_training.reading.rows import Labelled
 
 LEAST_LETTERS: Final = 3
 """A shorter keyword would stand in too many other names."""

@@ -17,21 +17,22 @@ from serin_core.model.calibration import IDENTITY
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key
 from serin_core.model.manifest import ParityRow, Report, run_name
-from serin_training import calibrating, linear
-from serin_training.calibrating import Fitted
+from serin_training import calibration as calibrating
+from serin_training import linear
+from serin_training.calibration import Fitted
+from serin_training.data.rows import Labelled
+from serin_training.data_profile import profile
 from serin_training.engines.engine import Engine
 from serin_training.engines.local import LocalEngine
-from serin_training.evaluating import Answered, answer
+from serin_training.evaluation import Answered, answer
 from serin_training.features.words import Corpus, Ints, find_channels, merge
-from serin_training.judging import MIN_ROWS, Scores
 from serin_training.linear import Lesson, Linear
-from serin_training.measuring import macro_f1
+from serin_training.metrics import macro_f1
 from serin_training.parity import parity_rows
 from serin_training.pipeline import Pipeline
-from serin_training.profiling import profile
 from serin_training.progress import Finished, Progress, Tell, counting, silent
-from serin_training.reading.rows import Labelled
-from serin_training.splitting import Split, at_random, by_merchant, split_by_time, warnings_of
+from serin_training.scoring import MIN_ROWS, Scores
+from serin_training.splits import Split, at_random, by_merchant, split_by_time, warnings_of
 
 COMPARED: Final = 60_000
 """The newest rows by which splits by time, by merchant and at random are compared: more would only take longer."""

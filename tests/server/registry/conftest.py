@@ -10,9 +10,9 @@ from training.registry.conftest import bucket, endpoint, s3
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY, Manifest, digest
-from serin_training.generator import generate
-from serin_training.reading.reading import read_transactions
+from serin_training.data.reading import read_transactions
 from serin_training.registry.files import run_files
+from serin_training.synthetic.generator import generate
 from serin_training.training import Wish, train
 
 __all__ = ["bucket", "endpoint", "s3"]

@@ -11,7 +11,7 @@ from training.registry.conftest import between, serving
 
 from serin_core.model import manifest as runs
 from serin_core.model import signing
-from serin_training.registry.registry import open_registry
+from serin_training.registry.writer import open_registry
 
 OLD, NEW, NEXT = "run_00000001_1", "run_00000002_2", "run_00000003_3"
 FILES = {"meta.json": b"{}", "model.txt": b"trees" * 1000, "weights.npy": bytes(4096)}

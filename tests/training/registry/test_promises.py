@@ -15,7 +15,7 @@ from serin_core.model import signing
 from serin_training.errors import RegistryError, SettingsError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.objects import ObjectRegistry
-from serin_training.registry.registry import open_registry
+from serin_training.registry.writer import open_registry
 
 OLD, NEW = "run_00000001_1", "run_00000002_2"
 FILES = {"meta.json": b"{}", "model.txt": b"trees"}

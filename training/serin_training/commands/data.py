@@ -10,10 +10,10 @@ from typing import Annotated, TextIO
 import typer
 import yaml
 
-from serin_training.commands.material import read_rows
+from serin_training.commands.inputs import read_rows
 from serin_training.commands.options import Data, complaining, say, write_text
-from serin_training.generator import Made, generate
 from serin_training.rule_mining import suggest_rules
+from serin_training.synthetic.generator import Made, generate
 
 app = typer.Typer()
 rules_app = typer.Typer(help="Work with rules, the floor below every model.", no_args_is_help=True)

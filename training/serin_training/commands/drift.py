@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from serin_training.commands.material import read_rows
+from serin_training.commands.inputs import read_rows
 from serin_training.commands.options import (
     Data,
     Limit,
@@ -17,10 +17,10 @@ from serin_training.commands.options import (
     complaining,
     in_utc,
 )
-from serin_training.drifting import Drift, drift_of
-from serin_training.reading.rows import Window
-from serin_training.registry.registry import open_registry
-from serin_training.stored import StoredRun, open_run
+from serin_training.data.rows import Window
+from serin_training.data_drift import Drift, drift_of
+from serin_training.registry.writer import open_registry
+from serin_training.stored_runs import StoredRun, open_run
 
 app = typer.Typer()
 

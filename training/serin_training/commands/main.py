@@ -2,7 +2,8 @@
 
 import typer
 
-from serin_training.commands import data, drift, quality, retrain, runs, train
+from serin_training.commands import data, drift, retrain, runs, train
+from serin_training.commands import evaluate as quality
 
 app = typer.Typer()
 for part in (train, quality, drift, retrain, runs, data):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from serin_training.commands.material import read_material
+from serin_training.commands.inputs import read_material
 from serin_training.commands.options import (
     Data,
     Moment,
@@ -17,14 +17,14 @@ from serin_training.commands.options import (
     in_utc,
     say,
 )
-from serin_training.commands.showing import showing
+from serin_training.commands.progress_display import showing
 from serin_training.commands.train import checked_signing_key, limits_of_environment, new_run_id, page_of
-from serin_training.publishing import publish
-from serin_training.reading.rows import Window
-from serin_training.registry.registry import open_registry
-from serin_training.retraining.destination import Latest, destination_of
+from serin_training.data.rows import Window
+from serin_training.registry.publish import publish
+from serin_training.registry.writer import open_registry
 from serin_training.retraining.retrain import Material, Present, propose, train_again, why_again
-from serin_training.stored import open_run
+from serin_training.retraining.targets import Latest, destination_of
+from serin_training.stored_runs import open_run
 from serin_training.training import Wish
 
 app = typer.Typer()

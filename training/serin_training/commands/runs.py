@@ -10,14 +10,14 @@ import typer
 import yaml
 
 from serin_core.model.manifest import RunError, parse_run_name
-from serin_training import cluster
+from serin_training import kubernetes_client as cluster
 from serin_training.commands.options import Output, OutputOption, Registry, complaining, say
 from serin_training.errors import ClusterError, RegistryError
 from serin_training.registry.keys import SIGNING_KEY, generate_keys, read_public_key
-from serin_training.registry.registry import Registry as AnyRegistry
-from serin_training.registry.registry import open_registry
-from serin_training.run_telling import differences, table, tell_run
-from serin_training.stored import StoredRun, read_run, verify_run
+from serin_training.registry.writer import Registry as AnyRegistry
+from serin_training.registry.writer import open_registry
+from serin_training.run_text import differences, table, tell_run
+from serin_training.stored_runs import StoredRun, read_run, verify_run
 
 app = typer.Typer()
 runs_app = typer.Typer(help="Look at the runs of a registry, compare them, tidy up.", no_args_is_help=True)

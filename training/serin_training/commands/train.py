@@ -14,20 +14,20 @@ import yaml
 
 from serin_core.model.acceptance import Limits
 from serin_core.model.keyword_rules import Rules, RulesError
-from serin_training.commands.material import read_material
+from serin_training.commands.inputs import read_material
 from serin_training.commands.options import Data, Limit, Moment, Seed, SignOption, complaining, in_utc, say, write_text
-from serin_training.commands.showing import showing
+from serin_training.commands.progress_display import showing
+from serin_training.data.reading import open_source
+from serin_training.data.rows import Labelled, Window
 from serin_training.engines.engine import Engine
 from serin_training.engines.local import LocalEngine
 from serin_training.errors import SettingsError
 from serin_training.features.store import FeatureStore
 from serin_training.progress import Finished, Progress
-from serin_training.publishing import publish
-from serin_training.reading.reading import open_source
-from serin_training.reading.rows import Labelled, Window
 from serin_training.registry.keys import read_signing_key, signing_key_of_environment
-from serin_training.registry.registry import Registry, open_registry
-from serin_training.stored import read_run
+from serin_training.registry.publish import publish
+from serin_training.registry.writer import Registry, open_registry
+from serin_training.stored_runs import read_run
 from serin_training.training import TrainedRun, Wish, train
 
 app = typer.Typer()
@@ -143,7 +143,7 @@ def new_run_id() -> str:
 def page_of(trained: TrainedRun, registry: Registry | None, before: str | None, *, with_examples: bool) -> str:
     """Answer the page of a run, beside the run that `latest` named before."""
     # Its pictures take a second to import; other commands do without them.
-    from serin_training.page.page import Look, render  # noqa: PLC0415
+    from serin_training.html_report.page import Look, render  # noqa: PLC0415
 
     stable = None if registry is None or before is None else read_run(registry, before).report
     return render(Look(trained.report, trained.judged, trained.merchants, stable=stable, with_examples=with_examples))

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serin_core.contract.documents import one_line
+from serin_training.data.reading import stream_transactions
+from serin_training.data.rows import EVERYTHING, Labelled, Source, Window
 from serin_training.errors import DataError
 from serin_training.features.table import rows_of, to_table, words_of
 from serin_training.features.words import Corpus, Words, merge
-from serin_training.reading.reading import stream_transactions
-from serin_training.reading.rows import EVERYTHING, Labelled, Source, Window
 
 INDEX: Final = "index.json"
 CHUNK: Final = 20_000

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from serin_core.model.features import Transaction
+from serin_training.data.rows import Labelled
 from serin_training.features.words import Words
-from serin_training.reading.rows import Labelled
 
 _BLOCKS: Final = ("merchant_words", "merchant_pieces", "description_words")
 _TEXT: Final = pa.dictionary(pa.int32(), pa.string())

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from serin_training.drifting import Drift, drift_of
-from serin_training.evaluating import answer
+from serin_training.data.rows import Labelled
+from serin_training.data_drift import Drift, drift_of
+from serin_training.evaluation import answer
 from serin_training.features.words import Corpus
 from serin_training.pipeline import Pipeline
 from serin_training.progress import Tell
-from serin_training.reading.rows import Labelled
-from serin_training.retraining.destination import Destination
-from serin_training.retraining.worth import compare_runs, reasons
-from serin_training.stored import StoredRun
+from serin_training.retraining.policy import compare_runs, reasons
+from serin_training.retraining.targets import Destination
+from serin_training.stored_runs import StoredRun
 from serin_training.training import TrainedRun, Wish, train
 
 Say = Callable[[str], None]

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from serin_training.data.rows import Row, Said, Weight
+from serin_training.data.validation import Unique, check_columns, check_record
 from serin_training.errors import DataError
-from serin_training.reading.checking import Unique, check_columns, check_record
-from serin_training.reading.rows import Row, Said, Weight
 
 SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from serin_core.model.features import merchant_key
 from serin_core.model.manifest import Report
-from serin_training.evaluating import Answered
-from serin_training.measuring import by_group, confusion_matrix, confusions, macro_f1, reliability
-from serin_training.page import charts
+from serin_training.evaluation import Answered
+from serin_training.html_report import charts
+from serin_training.metrics import by_group, confusion_matrix, confusions, macro_f1, reliability
 
 _CONFUSIONS: Final = 12
 _EXAMPLES: Final = 4
@@ -37,7 +37,7 @@ def render(look: Look) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["f1"] = lambda value: f"{value:.3f}"
-    template = environment.from_string(files("serin_training.page").joinpath("page.html.j2").read_text())
+    template = environment.from_string(files("serin_training.html_report").joinpath("page.html.j2").read_text())
     report, judged = look.report, look.judged
     labels = sorted({*judged.labels, *judged.categories})
     scores = judged.scores()

@@ -9,7 +9,7 @@ import numpy as np
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key, merchant_words
 from serin_core.model.manifest import Profile
-from serin_training.evaluating import Answered
+from serin_training.evaluation import Answered
 
 CONFIDENCE_BINS: Final = 10
 _EDGES: Final = {"log_amount": 9, "hour": 0, "weekday": 0, "is_refund": 0, "channel": 0}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from serin_core.model.manifest import Coverage
-from serin_training.measuring import Bin, f1_interval
+from serin_training.metrics import Bin, f1_interval
 
 _INK: Final = "#1f2933"
 _BLUE: Final = "#2563a8"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from serin_training.kinds import KINDS, Kind
+from serin_training.synthetic.categories import KINDS, Kind
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 CUT: Final = 22

@@ -11,7 +11,7 @@ from serin_core.model.manifest import Manifest, Report, RunError
 from serin_core.model.signing import SignatureError
 from serin_training.errors import RegistryError
 from serin_training.pipeline import Pipeline
-from serin_training.registry.registry import Registry
+from serin_training.registry.writer import Registry
 from serin_training.trees import Trees
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from serin_training import cluster
+from serin_training import kubernetes_client as cluster
 from serin_training.errors import ClusterError, SettingsError
-from serin_training.retraining.proposing import Proposal, propose
+from serin_training.retraining.git_commit import Proposal, propose
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from serin_core.api.spec import Thresholds
 from serin_core.contract.documents import one_line
-from serin_training.commands.material import read_rows
+from serin_training.commands.inputs import read_rows
 from serin_training.commands.options import (
     Data,
     Limit,
@@ -23,12 +23,12 @@ from serin_training.commands.options import (
     in_utc,
     say,
 )
+from serin_training.data.rows import Window
 from serin_training.errors import SettingsError
-from serin_training.evaluating import Answered, answer, at_thresholds, propose_thresholds
-from serin_training.measuring import f1_interval
-from serin_training.reading.rows import Window
-from serin_training.registry.registry import open_registry
-from serin_training.stored import StoredRun, open_run
+from serin_training.evaluation import Answered, answer, at_thresholds, propose_thresholds
+from serin_training.metrics import f1_interval
+from serin_training.registry.writer import open_registry
+from serin_training.stored_runs import StoredRun, open_run
 
 app = typer.Typer()
 

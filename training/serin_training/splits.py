@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serin_core.model.features import MIN_USERS, merchant_key
+from serin_training.data.rows import Labelled
 from serin_training.errors import DataError
-from serin_training.reading.rows import Labelled
 
 MIN_ROWS: Final = 500
 MIN_CLASSES: Final = 2

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from serin_training.data.file import File
+from serin_training.data.rows import Row
+from serin_training.data.validation import COLUMNS, Unique, check_columns, check_record
 from serin_training.errors import DataError
-from serin_training.reading.checking import COLUMNS, Unique, check_columns, check_record
-from serin_training.reading.file import File
-from serin_training.reading.rows import Row
 
 _GZIP: Final = b"\x1f\x8b"
 

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serin_core.model.manifest import Report
-from serin_training.drifting import Drift, Verdict
-from serin_training.evaluating import Answered
-from serin_training.measuring import macro_f1
-from serin_training.reading.rows import Labelled
+from serin_training.data.rows import Labelled
+from serin_training.data_drift import Drift, Verdict
+from serin_training.evaluation import Answered
+from serin_training.metrics import macro_f1
 
 NEW_LABELS: Final = 1000
 NEW_CATEGORY: Final = 30

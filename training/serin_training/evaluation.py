@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serin_core.model.calibration import IDENTITY
-from serin_training.judging import Scores, judge
-from serin_training.measuring import expected_calibration_error, reliability
+from serin_training.data.rows import Labelled
+from serin_training.metrics import expected_calibration_error, reliability
 from serin_training.pipeline import Pipeline
-from serin_training.reading.rows import Labelled
+from serin_training.scoring import Scores, judge
 
 
 @dataclass(frozen=True, slots=True)

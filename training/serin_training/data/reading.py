@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from serin_training.data.csv_file import CsvFile
+from serin_training.data.database import DATABASES, Database
+from serin_training.data.parquet_file import ParquetFile
+from serin_training.data.rows import EVERYTHING, Labelled, Row, Said, Source, Window, settle
 from serin_training.errors import DataError
-from serin_training.reading.csv_file import CsvFile
-from serin_training.reading.database import DATABASES, Database
-from serin_training.reading.parquet_file import ParquetFile
-from serin_training.reading.rows import EVERYTHING, Labelled, Row, Said, Source, Window, settle
 
 _PARQUET: Final = (".parquet", ".pq")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from serin_core.model import manifest as runs
 from serin_training.registry.files import run_files
 from serin_training.registry.keys import read_signing_key
-from serin_training.registry.registry import Registry
+from serin_training.registry.writer import Registry
 from serin_training.training import TrainedRun
 
 

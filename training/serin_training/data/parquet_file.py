@@ -7,10 +7,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from serin_training.data.file import File
+from serin_training.data.rows import Row
+from serin_training.data.validation import COLUMNS, Unique, check_columns, check_record
 from serin_training.errors import DataError
-from serin_training.reading.checking import COLUMNS, Unique, check_columns, check_record
-from serin_training.reading.file import File
-from serin_training.reading.rows import Row
 
 _BATCH: Final = 20_000
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serin_training.commands.options import say
+from serin_training.data.reading import read_transactions
+from serin_training.data.rows import EVERYTHING, Labelled, Window
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, is_store
 from serin_training.features.words import Corpus
-from serin_training.reading.reading import read_transactions
-from serin_training.reading.rows import EVERYTHING, Labelled, Window
 
 
 def read_material(data: Sequence[str], window: Window = EVERYTHING) -> tuple[list[Labelled], Corpus | None]:

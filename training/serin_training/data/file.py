@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from serin_training.data.rows import Said
 from serin_training.errors import DataError
-from serin_training.reading.rows import Said
 
 
 @dataclass(frozen=True, slots=True)

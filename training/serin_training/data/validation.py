@@ -10,8 +10,8 @@ import numpy as np
 import xxhash
 
 from serin_core.model.features import Transaction
+from serin_training.data.rows import Row, Said, as_utc
 from serin_training.errors import DataError
-from serin_training.reading.rows import Row, Said, as_utc
 
 COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
 LONGEST: Final = 1000
