@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
-from serin_cli import offline, replay, simulate, verbs
+from serin_cli import lint_command as offline
+from serin_cli import replay, simulate
+from serin_cli import rollout_commands as verbs
 
 GROUP = "serin.commands"
 EXTRAS = {

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from serin_cli.offline import Output
-from serin_cli.replay_counts import read_record
+from serin_cli.lint_command import Output
+from serin_cli.replay_file import read_record
 from serin_cli.replay_prometheus import read_range
 from serin_cli.simulate import present, read_spec, refuse, summarized
 from serin_core.api.durations import format_duration

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from pydantic import ValidationError
 
-from serin_cli.offline import Output, read_manifests
+from serin_cli.lint_command import Output, read_manifests
 from serin_cli.simulate_page import render
 from serin_cli.simulate_pool import play_all
-from serin_cli.simulate_telling import as_json, tell
+from serin_cli.simulate_text import as_json, tell
 from serin_core.api.durations import parse_duration
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract import names

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from serin_cli.simulate_telling import clock, reasons, share
+from serin_cli.simulate_text import clock, reasons, share
 from serin_simulation.summary import StageSummary, Summary
 
 _COLOURS = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a6d3b", "#6a4c93")

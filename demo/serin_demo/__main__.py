@@ -16,10 +16,10 @@ from pathlib import Path
 
 from serin_demo import data
 from serin_demo.commands import BIN, CommandError, run
+from serin_demo.console import Telling
 from serin_demo.data import DataError, Halves
 from serin_demo.installation import NAME, NAMESPACE, ROOT, Installation
-from serin_demo.story import Act, Theatre, play
-from serin_demo.telling import Telling
+from serin_demo.scenario import Act, Theatre, play
 from serin_demo.traffic import Traffic
 from serin_localcluster.build import BuildError
 from serin_localcluster.cluster import Cluster, ClusterStartError, build_all, start_cluster

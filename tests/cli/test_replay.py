@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from serin_cli import replay
-from serin_cli.replay_counts import read_record
+from serin_cli.replay_file import read_record
 from serin_simulation.replay import RecordError
 
 BEGAN = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from serin_cli import verbs
-from serin_cli.cluster import AbsentError, Cluster, ClusterError
+from serin_cli import rollout_commands as verbs
+from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
 from serin_core.contract.names import REQUEST_PREFIX
 
 RUN = "run_0123abcd_1767225600"

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from serin_demo.story import Act
+from serin_demo.scenario import Act
 
 SHADOW = Act("bad from the start", "run_00000000_1", "RolledBack", 0.0)
 HALF = Act("turns bad", "run_00000000_1", "RolledBack", 50.0)

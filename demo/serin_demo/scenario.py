@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from serin_demo.console import Telling
 from serin_demo.installation import Installation
-from serin_demo.telling import Telling
 from serin_demo.traffic import Traffic
 
 ENDS = {"Promoted": "Promoted", "Failed": "RolledBack", "Crashed": "RolledBack", "Refused": "Refused"}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from serin_cli.linting import Finding, Traffic, lint
+from serin_cli.lint import Finding, Traffic, lint
 
 app = typer.Typer()
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from serin_cli.cluster import AbsentError, Cluster, ClusterError
-from serin_cli.telling import tell, tell_evidence, tell_transition
+from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
+from serin_cli.status_text import tell, tell_evidence, tell_transition
 from serin_core.contract.names import REQUEST_PREFIX
 
 app = typer.Typer()
