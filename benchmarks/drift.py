@@ -18,7 +18,7 @@ from serin_training.data.reading import read_transactions
 from serin_training.data_drift import compare
 from serin_training.data_profile import profile
 from serin_training.evaluation import answer
-from serin_training.training import Wish, train
+from serin_training.training import TrainingConfig, train
 
 
 def main():
@@ -30,7 +30,8 @@ def main():
     rows = read_transactions(given.data)
     months = sorted({f"{row.at:%Y-%m}" for row in rows})[-given.months :]
     run = train(
-        [row for row in rows if f"{row.at:%Y-%m}" < months[0]], Wish(run_id="run_00000000", now=datetime.now(UTC))
+        [row for row in rows if f"{row.at:%Y-%m}" < months[0]],
+        TrainingConfig(run_id="run_00000000", now=datetime.now(UTC)),
     )
     before = run.report.profile
     print(f"{run.report.data_from[:10]} to {run.report.data_to[:10]}: macro F1 {run.report.val_f1_macro:.3f}")

@@ -21,13 +21,13 @@ from random import Random
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import OwnCounts, OwnSeries, ProcessCounts
-from serin_core.counting import Tallies
+from serin_core.counting import StageCounts
 from serin_core.evidence import Alphas, AtLeast
-from serin_core.gates import Before, Stage, active_gates, judge_stage
+from serin_core.gates import PreviousCheck, Stage, active_gates, judge_stage
 from serin_simulation.baselines import Argo, Flagger, Measured, run_through
 from serin_simulation.rollout import Setting, first_stage, play
 from serin_simulation.sampling import binomial, visited
-from serin_simulation.traffic import Rates, Tap, Traffic
+from serin_simulation.traffic import Rates, Traffic, TrafficSource
 from serin_simulation.watching import RateWatch
 
 THRESHOLD = 0.70
@@ -173,7 +173,7 @@ def eight_gates():
     shares = {"agreement": 0.75, "lowConfidence": 0.1, "feedback/canary": 0.9, "feedback/control": 0.9, "orders": 0.95}
     keys = [gate.name for gate in gates if gate.name not in ("feedback", "orders")]
     keys += ["feedback/canary", "feedback/control"]
-    rng, counts, last = Random(1), {}, Before({}, {})  # noqa: S311
+    rng, counts, last = Random(1), {}, PreviousCheck({}, {})  # noqa: S311
     times, warm, looks = [], 100, 400
     for look in range(looks):
         for key in (*keys, "orders"):
@@ -185,11 +185,11 @@ def eight_gates():
         }
         by_key = {key: {"p": ProcessCounts(good=counts[key][0], total=counts[key][1])} for key in keys}
         own_key = next(gate.own for gate in gates if gate.own)
-        reading = Tallies(by_key, has_shared_store=True, own={own_key: OwnCounts(**pair)})
+        reading = StageCounts(by_key, has_shared_store=True, own={own_key: OwnCounts(**pair)})
         began = time.process_time()
         found = judge_stage(spec, Stage(50.0, now - timedelta(days=1), 0.1), reading, last, now=now)
         times.append(1000 * (time.process_time() - began))
-        last = Before({one.gate.name: one.memory for one in found}, {one.gate.name: one.gate for one in found})
+        last = PreviousCheck({one.gate.name: one.memory for one in found}, {one.gate.name: one.gate for one in found})
         if look == looks - 1:
             starts = max(len(one.memory.starts) for one in found)
     began = time.process_time()
@@ -213,7 +213,7 @@ def one_played(seed):
     setting = Setting(SuggestionModelSpec.model_validate(body), promised=0.9)
     traffic = Traffic(rates=Rates(agreement=0.8, feedback=0.01), classes=0)
     began = time.process_time()
-    source = Tap(traffic, Random(f"7/{seed}"), first=setting.start)  # noqa: S311
+    source = TrafficSource(traffic, Random(f"7/{seed}"), first=setting.start)  # noqa: S311
     found = play(setting, source, first=first_stage(setting))
     return found.looks, found.made, time.process_time() - began
 

@@ -22,6 +22,7 @@ from serin_core.evidence import (
     Start,
     Verdict,
     certain_by,
+    change_point,
     confidence_sequence,
     judge,
     keep,
@@ -30,7 +31,6 @@ from serin_core.evidence import (
     log_evidence_below,
     needed,
 )
-from serin_core.evidence import change_point as late_harm
 from serin_simulation.sampling import binomial
 from serin_simulation.watching import RateWatch
 
@@ -133,7 +133,7 @@ def late(into):
         good, total = good + 50 * (0.85 if check <= 40 else 0.55), total + 50
         counts = Counts(good, total)
         whole.append((check, max(log_evidence_below(counts, P), -8.0)))
-        mixed.append((check, max(late_harm.log_evidence(starts, counts, P, Side.BELOW), -8.0)))
+        mixed.append((check, max(change_point.log_evidence(starts, counts, P, Side.BELOW), -8.0)))
         starts = keep(starts, Start(check + 1, counts))
     limit = log(1 / ALPHAS.rollback)
     plot = Plot(

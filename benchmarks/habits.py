@@ -14,7 +14,7 @@ from pathlib import Path
 from serin_core.model.features import merchant_key
 from serin_training.data.reading import read_transactions
 from serin_training.metrics import macro_f1
-from serin_training.training import Wish, train
+from serin_training.training import TrainingConfig, train
 
 
 def main():
@@ -25,7 +25,7 @@ def main():
     rows = read_transactions(names)
     days = sorted({row.at for row in rows})
     judged_from = days[round(len(days) * 0.8)]
-    run = train(rows, Wish(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from))
+    run = train(rows, TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from))
     last = {}
     for row in rows:
         if row.at < judged_from:

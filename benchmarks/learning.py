@@ -30,7 +30,7 @@ from serin_training.metrics import macro_f1
 from serin_training.progress import Finished
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.publish import publish
-from serin_training.training import Wish, train
+from serin_training.training import TrainingConfig, train
 
 TRAIN_SHARE = 0.8
 QUARTERS_FROM = datetime(2015, 1, 1, tzinfo=UTC)
@@ -69,7 +69,7 @@ def say(text):
 
 def fit_run(rows, judged_from):
     """Train a run whose judging rows begin at a moment."""
-    wish = Wish(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from)
+    wish = TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from)
     return train(rows, wish, lambda told: say(f"    {told.phase}: {told.text}") if isinstance(told, Finished) else None)
 
 

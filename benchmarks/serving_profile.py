@@ -20,7 +20,7 @@ from serin_server.clock import SystemClock
 from serin_server.http.app import create_app
 from serin_server.service import build_service
 from serin_server.settings import NoStoreAt, Settings, routing_of_environment
-from serin_server.suggester import InShadow
+from serin_server.suggester import ShadowBudget
 
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
 MOST_ROWS = 20_000
@@ -72,7 +72,7 @@ def decisions(service, transactions: list[Transaction]) -> float:
     serving, suggest = service.switch.current, service.suggester.suggest
     begun = time.thread_time_ns()
     for one in transactions:
-        suggest(one, serving, InShadow())
+        suggest(one, serving, ShadowBudget())
     return (time.thread_time_ns() - begun) / len(transactions) / 1000
 
 

@@ -19,7 +19,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import one_line
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.rollout.canary_steps import ladder, soak_of
+from serin_core.rollout.canary_steps import effective_steps, soak_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _of_metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _of_stages(spec: SuggestionModelSpec) -> Iterator[Finding]:
-    for percent in (0.0, *ladder(spec.canary)):
+    for percent in (0.0, *effective_steps(spec.canary)):
         gates = active_gates(spec, percent=percent)
         place = _place(percent)
         if not any(gate.role is GateRole.ACTING for gate in gates):
@@ -84,7 +84,7 @@ def _of_stages(spec: SuggestionModelSpec) -> Iterator[Finding]:
 
 def _of_traffic(spec: SuggestionModelSpec, traffic: Traffic) -> Iterator[Finding]:
     alphas = Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
-    for percent in (0.0, *ladder(spec.canary)):
+    for percent in (0.0, *effective_steps(spec.canary)):
         for gate in active_gates(spec, percent=percent):
             seen = _counted(spec, gate, percent=percent, traffic=traffic) / gate.design_effect
             match gate.asked:

@@ -14,9 +14,9 @@ from serin_cli.simulate import present, read_spec, refuse, summarized
 from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.counting import Asked, stale_after
+from serin_core.counting import StageQuery, stale_after
 from serin_core.gates import active_gates
-from serin_core.rollout.canary_steps import ladder
+from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.replay import Record, RecordError
 from serin_simulation.rollout import Setting, first_stage
 from serin_simulation.scenarios import Replayed
@@ -63,7 +63,7 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
             if own := [gate for gate, is_own in _names(spec).items() if is_own]:
                 refuse(f"gate {own[0]} is your own: it is replayed from --counts only")
             started_at, until = _moment(begin, "--from"), _moment(end, "--to")
-            asked = Asked(
+            asked = StageQuery(
                 uid=uid,
                 run_id=run or spec.run_id,
                 stage=stage,
@@ -103,7 +103,7 @@ def _of_file(counts: Path, spec: SuggestionModelSpec) -> Record:
 
 def _names(spec: SuggestionModelSpec) -> Mapping[str, bool]:
     """Answer every gate that judges some stage, and whether it is the user's own."""
-    stages = (0.0, *ladder(spec.canary))
+    stages = (0.0, *effective_steps(spec.canary))
     return {gate.name: bool(gate.own) for percent in stages for gate in active_gates(spec, percent=percent)}
 
 

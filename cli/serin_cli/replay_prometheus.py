@@ -13,7 +13,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from serin_core.counting import Asked, Series, Tallies, stage_query, tally
+from serin_core.counting import Series, StageCounts, StageQuery, count_stage, stage_query
 from serin_core.evidence import Counts
 from serin_simulation.replay import Entry, Record, RecordError
 
@@ -22,7 +22,7 @@ _MOST_POINTS: Final = 10_000
 _SECONDS: Final = 60
 
 
-def read_range(url: str, asked: Asked, *, end: datetime) -> Record:
+def read_range(url: str, asked: StageQuery, *, end: datetime) -> Record:
     """Answer the record of a stage from `asked.started_at` to `end`. Raises RecordError, in one line."""
     step = max(asked.interval, (end - asked.started_at) / _MOST_POINTS)
     query = {
@@ -34,7 +34,7 @@ def read_range(url: str, asked: Asked, *, end: datetime) -> Record:
     return record_of(_ask(url, query), asked, gap=max(2 * step, timedelta(minutes=2)))
 
 
-def record_of(found: Iterable[Mapping[str, Any]], asked: Asked, *, gap: timedelta) -> Record:
+def record_of(found: Iterable[Mapping[str, Any]], asked: StageQuery, *, gap: timedelta) -> Record:
     """Answer the record that the series of a range query amount to."""
     by_time: dict[float, list[Series]] = defaultdict(list)
     try:
@@ -46,8 +46,8 @@ def record_of(found: Iterable[Mapping[str, Any]], asked: Asked, *, gap: timedelt
     entries: list[Entry] = []
     standing: dict[str, tuple[float, float]] = {}
     for at in sorted(by_time):
-        reading = tally(by_time[at], asked, datetime.fromtimestamp(at, UTC))
-        if not isinstance(reading, Tallies):
+        reading = count_stage(by_time[at], asked, datetime.fromtimestamp(at, UTC))
+        if not isinstance(reading, StageCounts):
             continue
         counts = {key: reading.of(key) for key in reading.by_key}
         standing = standing | {

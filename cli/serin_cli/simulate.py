@@ -20,7 +20,7 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract import names
 from serin_core.contract.documents import one_line
 from serin_core.gates import active_gates
-from serin_core.rollout.canary_steps import ladder
+from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.rollout import Setting
 from serin_simulation.scenarios import simulated
 from serin_simulation.summary import Summary, summarize
@@ -221,7 +221,10 @@ def _share(text: str, option: str) -> tuple[str, float]:
 def _own(spec: SuggestionModelSpec, own: Sequence[str]) -> dict[str, float]:
     told = dict(_share(one, "--own") for one in own)
     wanted = {
-        gate.name for percent in (0.0, *ladder(spec.canary)) for gate in active_gates(spec, percent=percent) if gate.own
+        gate.name
+        for percent in (0.0, *effective_steps(spec.canary))
+        for gate in active_gates(spec, percent=percent)
+        if gate.own
     }
     if missing := sorted(wanted - set(told)):
         refuse(f"gate {missing[0]} is your own: say how good it is, --own {missing[0]}=0.99")

@@ -11,9 +11,9 @@ from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting import (
     BEFORE,
     LONGEST,
-    Asked,
     Kept,
     Samples,
+    StageQuery,
     Unreadable,
     both_of,
     count_anew,
@@ -42,7 +42,7 @@ class OwnReader:
 
     metrics: Metrics
     endpoint: str
-    asked: Asked
+    asked: StageQuery
     at: float
     now: datetime
     _asked_for: dict[tuple[str, int], asyncio.Task[_Found]] = field(default_factory=dict, compare=False, repr=False)

@@ -10,7 +10,7 @@ from typing import Any
 from serin_operator.reconcile import Key
 
 
-class News:
+class EventFilter:
     """Tells changes of resources from echoes of the operator's own status writes, and rules from other ConfigMaps."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from serin_core.api.status import Crash, Status
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
 from serin_core.contract.pod_report import LoadState, PodReport
-from serin_core.counting import CLOCK_BEHIND, Asked, Reading, Unreadable, evaluated_at, stage_query, tally
-from serin_core.kubernetes import manifests as children
+from serin_core.counting import CLOCK_BEHIND, Reading, StageQuery, Unreadable, count_stage, evaluated_at, stage_query
+from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.model.keyword_rules import Rules, RulesError
 from serin_core.rollout.observation import (
@@ -94,7 +94,7 @@ class Gatherer:
             children=seen,
             pods=pods,
             reading=reading,
-            trouble="" if deployment is None else _replica_failure(deployment.live),
+            problem="" if deployment is None else _replica_failure(deployment.live),
         )
 
     async def _children(self, resource: Resource) -> dict[tuple[str, str], ChildSeen]:
@@ -104,13 +104,13 @@ class Gatherer:
             except NotFoundError:
                 return []
 
-        models = self._cluster.list("ConfigMap", resource.namespace, children.selector(resource))
+        models = self._cluster.list("ConfigMap", resource.namespace, manifests.selector(resource))
         found = await asyncio.gather(models, *(one(kind) for kind in _NAMED_LIKE_THE_RESOURCE))
         return {
             (live["kind"], live["metadata"]["name"]): ChildSeen(live=live, is_ours=_is_ours(live, resource.uid))
             for group in found
             for live in group
-            if live["metadata"]["name"] != children.routing_name(resource)
+            if live["metadata"]["name"] != manifests.routing_name(resource)
         }
 
     async def _model(
@@ -119,7 +119,7 @@ class Gatherer:
         """Read the model ConfigMap by its name where no label finds it: whoever holds the name must be seen."""
         if resource.status is None or isinstance(rules, RulesMissing):
             return {}
-        name = children.model(resource, resource.status, rules)["metadata"]["name"]
+        name = manifests.model(resource, resource.status, rules)["metadata"]["name"]
         if ("ConfigMap", name) in seen:
             return {}
         try:
@@ -130,7 +130,7 @@ class Gatherer:
 
     async def _routing(self, resource: Resource) -> RoutingSeen | None:
         try:
-            live = await self._cluster.get("ConfigMap", resource.namespace, children.routing_name(resource))
+            live = await self._cluster.get("ConfigMap", resource.namespace, manifests.routing_name(resource))
         except NotFoundError:
             return None
         try:
@@ -163,7 +163,7 @@ class Gatherer:
         return RulesText(text)
 
     async def _seen_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
-        live = await self._cluster.list("Pod", resource.namespace, children.selector(resource))
+        live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         reports = await asyncio.gather(*(self._ask(pod) for pod in alive))
         return tuple(seen_pod(pod, report, now) for pod, report in zip(alive, reports, strict=True))
@@ -177,7 +177,7 @@ class Gatherer:
         if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
             return NOT_ASKED
         analysis = resource.spec.analysis
-        asked = Asked(
+        asked = StageQuery(
             uid=resource.uid,
             run_id=trial.run_id,
             stage=trial.stage,
@@ -197,7 +197,7 @@ class Gatherer:
         if isinstance(at, Unreadable):
             return at
         reader = OwnReader(self._metrics, analysis.prometheus, asked, at=at, now=now)
-        return tally(found, asked, now, own=await reader.read(resource.spec.gates.metrics))
+        return count_stage(found, asked, now, own=await reader.read(resource.spec.gates.metrics))
 
 
 def seen_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> PodSeen:
@@ -218,7 +218,7 @@ def seen_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> PodSeen
         announced=annotations.get(names.ANNOTATION_REVISION),
         poke=annotations.get(names.ANNOTATION_POKE, ""),
         crashes=tuple(_crashes(metadata["uid"], containers)),
-        trouble=_trouble(live, report, now),
+        problem=_trouble(live, report, now),
     )
 
 

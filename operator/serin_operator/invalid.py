@@ -4,7 +4,7 @@ from datetime import datetime
 
 from serin_core.api.status import Condition, Status
 from serin_core.contract import names
-from serin_core.rollout import manual_actions as requests
+from serin_core.rollout import manual_actions
 from serin_core.rollout.observation import Json
 
 REASON = "InvalidSpec"
@@ -37,8 +37,8 @@ def say_invalid(live: Json, message: str, now: datetime) -> Status:
 def _first(live: Json, now: datetime) -> Status:
     """Answer a first status. Requests that a new object carries are ignored here as in any first look."""
     found = (
-        requests.Request(key.removeprefix(names.REQUEST_PREFIX), value)
+        manual_actions.Request(key.removeprefix(names.REQUEST_PREFIX), value)
         for key, value in sorted((live["metadata"].get("annotations") or {}).items())
         if key.startswith(names.REQUEST_PREFIX)
     )
-    return requests.answer(Status(), found, requests.NEW_OBJECT, now=now)
+    return manual_actions.answer(Status(), found, manual_actions.NEW_OBJECT, now=now)

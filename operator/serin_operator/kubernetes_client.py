@@ -15,7 +15,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
 from serin_core.contract import names
-from serin_core.kubernetes import diff as drift
+from serin_core.kubernetes import diff
 from serin_core.rollout.observation import Json
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
@@ -107,8 +107,8 @@ class KubernetesApi:
         metadata = rendered["metadata"] | {"resourceVersion": resource_version}
         path = _path(rendered["kind"], metadata["namespace"], metadata["name"])
         applied = await self._apply(path, rendered | {"metadata": metadata})
-        kept = drift.without_additions(applied, rendered)
-        if kept != applied and not drift.holds(applied, rendered):
+        kept = diff.without_additions(applied, rendered)
+        if kept != applied and not diff.holds(applied, rendered):
             await self._request("PUT", path, query=_AS_US, body=kept)
 
     async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:

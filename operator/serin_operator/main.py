@@ -19,7 +19,7 @@ from serin_operator.prometheus_client import PrometheusApi
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import Settings, SettingsError
 from serin_operator.watch import watch
-from serin_operator.work_queue import Again, WorkQueue, work
+from serin_operator.work_queue import Result, WorkQueue, work
 
 log = logging.getLogger("serin_operator")
 DEADLINE = 60.0
@@ -84,12 +84,12 @@ async def run(settings: Settings) -> None:
         runner = await serve(telemetry, host=settings.host, port=settings.port, is_ready=ready.is_set)
         stack.push_async_callback(runner.cleanup)
 
-        async def handle(key: Key) -> Again:
+        async def handle(key: Key) -> Result:
             with telemetry.seconds.time():
                 result = await reconciler.reconcile(key)
             telemetry.reconciles.labels(result.outcome).inc()
             after = None if result.requeue_after is None else result.requeue_after.total_seconds()
-            return Again(after, is_settled=result.is_settled)
+            return Result(after, is_settled=result.is_settled)
 
         # Workers are made before kopf starts: it takes tasks that appear later for its own, and waits for them.
         workers = [
@@ -99,7 +99,9 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(_end, workers)
         where = ", ".join(settings.namespaces) or "all namespaces"
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
-        await watch(queue.add, heard=telemetry.heard, namespaces=settings.namespaces, ready=ready)
+        await watch(
+            queue.add, record_watch_event=telemetry.record_watch_event, namespaces=settings.namespaces, ready=ready
+        )
 
 
 async def _end(workers: list[asyncio.Task[None]]) -> None:

@@ -66,7 +66,7 @@ class Telemetry:
         """Count a reconcile that ended in an exception."""
         self.reconciles.labels("error").inc()
 
-    def heard(self) -> None:
+    def record_watch_event(self) -> None:
         """Note that the watch is alive."""
         self.last_event.set(time.time())
 

@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 from serin_core.contract import names
-from serin_operator.event_filter import News
+from serin_operator.event_filter import EventFilter
 from serin_operator.reconcile import Key
 
 CHILDREN = (
@@ -25,12 +25,12 @@ CHILDREN = (
 """What is watched by our label alone. The API server sends no others, and kopf remembers no others."""
 
 
-def build_registry(wake: Callable[[Key], None], heard: Callable[[], None]) -> kopf.OperatorRegistry:
+def build_registry(wake: Callable[[Key], None], record_watch_event: Callable[[], None]) -> kopf.OperatorRegistry:
     """Answer the handlers: our resources by themselves, what we make by the label that names its resource.
 
     ConfigMaps come whole: the rules are people's own and carry no label (docs/decisions/0031).
     """
-    registry, news = kopf.OperatorRegistry(), News()
+    registry, news = kopf.OperatorRegistry(), EventFilter()
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -40,13 +40,13 @@ def build_registry(wake: Callable[[Key], None], heard: Callable[[], None]) -> ko
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def resource_event(namespace: str | None, name: str, body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's own name
-        heard()
+        record_watch_event()
         key = Key(namespace or "", name)
         if news.note(key, body, is_deleted=type == "DELETED"):
             wake(key)
 
     async def child_event(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
-        heard()
+        record_watch_event()
         wake(Key(namespace or "", labels[names.LABEL_MODEL]))
 
     for child in CHILDREN:
@@ -54,7 +54,7 @@ def build_registry(wake: Callable[[Key], None], heard: Callable[[], None]) -> ko
 
     @kopf.on.event("v1", "configmaps", registry=registry)
     async def config_map_event(namespace: str | None, name: str, labels: kopf.Labels, **_: Any) -> None:
-        heard()
+        record_watch_event()
         for key in news.readers(namespace or "", name):
             wake(key)
         if names.LABEL_MODEL in labels:
@@ -78,11 +78,15 @@ def build_settings() -> kopf.OperatorSettings:
 
 
 async def watch(
-    wake: Callable[[Key], None], *, heard: Callable[[], None], namespaces: tuple[str, ...], ready: asyncio.Event
+    wake: Callable[[Key], None],
+    *,
+    record_watch_event: Callable[[], None],
+    namespaces: tuple[str, ...],
+    ready: asyncio.Event,
 ) -> None:
     """Watch until cancelled. Raises whatever ends kopf; the process then ends too, and is started anew."""
     await kopf.operator(
-        registry=build_registry(wake, heard),
+        registry=build_registry(wake, record_watch_event),
         settings=build_settings(),
         ready_flag=ready,
         standalone=True,

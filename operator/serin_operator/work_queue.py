@@ -20,7 +20,7 @@ LONGEST_RETRY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Result:
     """How work on a key has ended: in how many seconds to look again (None: when told), and whether all went well.
 
     Where it did not, the key comes back after a growing time, `after` at the latest.
@@ -89,7 +89,7 @@ class WorkQueue(Generic[KeyT]):
         delay = min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LONGEST_RETRY)
         return delay * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
 
-    def when(self, key: KeyT, again: Again) -> float | None:
+    def when(self, key: KeyT, again: Result) -> float | None:
         """Answer in how many seconds a key comes back, None for when told."""
         if again.is_settled:
             self.succeeded(key)
@@ -129,7 +129,7 @@ class WorkQueue(Generic[KeyT]):
 
 async def work(
     queue: WorkQueue[KeyT],
-    handle: Callable[[KeyT], Awaitable[Again]],
+    handle: Callable[[KeyT], Awaitable[Result]],
     *,
     deadline: float,
     failed: Callable[[], None] = lambda: None,

@@ -52,7 +52,7 @@ class Decision(msgspec.Struct, frozen=True):
     """None: the run of the series answered, or there is no such run."""
     is_accepted: bool | None = None
     """None: not an answer in the canary that was available and over its threshold."""
-    is_doubted: bool = False
+    is_low_confidence: bool = False
     """The run of the series answered under its threshold."""
     is_shadow: bool = False
     """The run of the series was compared and not shown."""
@@ -72,7 +72,7 @@ def control_answer(stable: ServedRun | None, asked: Attempt, rule: FromRules | N
             return rule
 
 
-class Trial(msgspec.Struct, frozen=True):
+class CandidateContext(msgspec.Struct, frozen=True):
     """How the run of the series stands in one request."""
 
     run: ServedRun
@@ -82,7 +82,7 @@ class Trial(msgspec.Struct, frozen=True):
     is_compared: bool
 
 
-def decide(trial: Trial, asked: Attempt, *, control: Answer) -> Decision:
+def decide(trial: CandidateContext, asked: Attempt, *, control: Answer) -> Decision:
     """Decide one transaction, given what the run of the series said and what the user would see without it."""
     reason = None if trial.may_answer else Fallback.NOT_IN_CANARY
     match asked:
@@ -98,7 +98,9 @@ def decide(trial: Trial, asked: Attempt, *, control: Answer) -> Decision:
             return _decide_predicted(trial, prediction, control=control, reason=reason)
 
 
-def _decide_predicted(trial: Trial, prediction: Prediction, *, control: Answer, reason: Fallback | None) -> Decision:
+def _decide_predicted(
+    trial: CandidateContext, prediction: Prediction, *, control: Answer, reason: Fallback | None
+) -> Decision:
     is_sure = _is_sure(prediction, trial.run)
     agree = _agreement(prediction, control) if trial.is_compared else None
     if reason is None and is_sure:
@@ -113,7 +115,7 @@ def _decide_predicted(trial: Trial, prediction: Prediction, *, control: Answer, 
         first_label=prediction.first.label,
         agree=agree,
         fallback=reason or Fallback.LOW_CONFIDENCE,
-        is_doubted=not is_sure,
+        is_low_confidence=not is_sure,
         is_shadow=agree is not None,
     )
 

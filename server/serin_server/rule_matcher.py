@@ -1,6 +1,6 @@
 """The rules as they are served: one automaton finds every keyword of a text in one pass.
 
-Answers exactly what serin_core.model.keyword_rules answers, only faster: that module's matcher is what this one is tested against.
+Returns exactly what serin_core.model.keyword_rules returns, only faster; tests compare the two.
 """
 
 import os

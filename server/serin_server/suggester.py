@@ -11,11 +11,11 @@ from serin_core.model.features import Transaction
 from serin_server.clock import Clock
 from serin_server.decision import (
     Answer,
+    CandidateContext,
     Decision,
     FromRules,
     FromRun,
     NoAnswer,
-    Trial,
     control_answer,
     decide,
 )
@@ -24,7 +24,7 @@ from serin_server.metrics.counters import Arm, ArmCounts, Source
 from serin_server.metrics.user_agreement import UserCounts
 from serin_server.routing.serving_state import NamedRun, Serving
 from serin_server.rule_matcher import KeywordMatcher
-from serin_server.runs.predictor import Failed, Failure, NotAsked, Predicted, Unavailable, attempt, words_behind
+from serin_server.runs.predictor import Failed, Failure, NotAsked, Predicted, Unavailable, attempt, explain
 from serin_server.tokens import Tokens
 
 SHADOW_SECONDS: Final = 0.1
@@ -43,7 +43,7 @@ class Suggestion(msgspec.Struct, frozen=True):
     """Of the transaction, those because of which a run answered; strongest first."""
 
 
-class InShadow:
+class ShadowBudget:
     """How long one request has asked a run whose answers nobody is shown, and whether one of them came too late."""
 
     __slots__ = ("seconds", "was_late")
@@ -58,7 +58,7 @@ class Suggester:
     def __init__(self, rules: KeywordMatcher, *, users: UserCounts, tokens: Tokens, clock: Clock) -> None:
         self._rules, self._users, self._tokens, self._clock = rules, users, tokens, clock
 
-    def suggest(self, transaction: Transaction, serving: Serving, in_shadow: InShadow) -> Suggestion:
+    def suggest(self, transaction: Transaction, serving: Serving, in_shadow: ShadowBudget) -> Suggestion:
         """Answer one transaction by the Serving with which its request began. Never fails because of a run.
 
         `in_shadow`: of the request that brought it.
@@ -89,7 +89,7 @@ class Suggester:
         )
 
     def _decide(
-        self, transaction: Transaction, serving: Serving, in_shadow: InShadow, *, in_canary: bool, counts: ArmCounts
+        self, transaction: Transaction, serving: Serving, in_shadow: ShadowBudget, *, in_canary: bool, counts: ArmCounts
     ) -> Decision:
         rule = self._rule(transaction)
         match serving.candidate, serving.stable:
@@ -97,7 +97,7 @@ class Suggester:
                 return Decision(rule)
             case None, NamedRun() as stable:
                 # Nothing is on trial: the stable run answers everybody, and may be compared with the rules.
-                trial = Trial(stable.served, may_answer=True, in_canary=False, is_compared=serving.shadow)
+                trial = CandidateContext(stable.served, may_answer=True, in_canary=False, is_compared=serving.shadow)
                 return decide(trial, self._ask_counted(stable, transaction, counts=counts), control=rule)
             case NamedRun() as candidate, None:
                 control: Answer = rule
@@ -105,7 +105,7 @@ class Suggester:
                 control = control_answer(stable.served, self._ask(stable, transaction), rule)
         has_time = in_shadow.seconds < SHADOW_SECONDS
         is_asked = in_canary or (serving.shadow and has_time)
-        trial = Trial(candidate.served, may_answer=in_canary, in_canary=in_canary, is_compared=is_asked)
+        trial = CandidateContext(candidate.served, may_answer=in_canary, in_canary=in_canary, is_compared=is_asked)
         asked = self._ask_counted(candidate, transaction, counts=counts) if is_asked else NotAsked()
         if not in_canary and isinstance(asked, Predicted | Failed):
             in_shadow.seconds += asked.seconds
@@ -145,7 +145,7 @@ def _words(answer: Answer, transaction: Transaction, serving: Serving) -> tuple[
         return ()
     candidate = serving.candidate
     named = candidate if candidate is not None and candidate.served.run == answer.run else serving.stable
-    return () if named is None else words_behind(named.loaded, transaction, label=answer.label)
+    return () if named is None else explain(named.loaded, transaction, label=answer.label)
 
 
 def _count(decision: Decision, counts: ArmCounts) -> None:
@@ -158,5 +158,5 @@ def _count(decision: Decision, counts: ArmCounts) -> None:
         counts.predictions[decision.is_accepted] += 1
     if decision.agree is not None:
         counts.compared(decision.first_label, decision.agree)
-    if decision.is_doubted:
+    if decision.is_low_confidence:
         counts.doubted(decision.first_label)

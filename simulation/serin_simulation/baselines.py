@@ -26,10 +26,10 @@ from serin_core.api.status import GateRole
 from serin_core.counting import Unreadable
 from serin_core.evidence import AtLeast, AtMost, Within
 from serin_core.gates import ActiveGate, active_gates
-from serin_core.gates.active import ABOVE_PROMISE, AsPromised, NotWorse
-from serin_core.rollout.canary_steps import ladder
-from serin_simulation.rollout import Outcome, Setting, Stay
-from serin_simulation.traffic import Tap, Traffic
+from serin_core.gates.active import ABOVE_PROMISE, AsReported, NotWorseThanControl
+from serin_core.rollout.canary_steps import effective_steps
+from serin_simulation.rollout import Outcome, Setting, StageRun
+from serin_simulation.traffic import Traffic, TrafficSource
 from serin_simulation.watching_stage import Pairs
 
 EVERYBODY: Final = 100.0
@@ -108,8 +108,8 @@ def _measurements(measure: Callable[[int], Measured], stage: int) -> Iterator[Me
 
 def play_by(rule: Rule, setting: Setting, traffic: Traffic, rng: Random) -> Outcome:
     """Play one rollout by this rule: a mirrored stage, then every step below 100 %, a check every interval."""
-    percents = (0.0, *(step for step in ladder(setting.spec.canary) if step < EVERYBODY))
-    tap = Tap(traffic, rng, first=setting.start, by_request=True)
+    percents = (0.0, *(step for step in effective_steps(setting.spec.canary) if step < EVERYBODY))
+    tap = TrafficSource(traffic, rng, first=setting.start, by_request=True)
     interval = setting.spec.analysis.interval
     clock = [setting.start]
     failed: list[str] = []
@@ -121,7 +121,7 @@ def play_by(rule: Rule, setting: Setting, traffic: Traffic, rng: Random) -> Outc
 
     is_promoted, took = run_through(rule, len(percents), measure)
     stays = tuple(
-        Stay(percent, checks * interval.total_seconds(), checks)
+        StageRun(percent, checks * interval.total_seconds(), checks)
         for percent, checks in zip(percents, took, strict=False)
     )
     return Outcome("Promoted" if is_promoted else "RolledBack", "" if is_promoted else failed[-1], stays)
@@ -138,13 +138,13 @@ def _measured(setting: Setting, percent: float, found: Pairs | Unreadable, faile
         if not total:
             failed.append("no data")
             return Measured.NOTHING
-        if not _is_within(good / total, gate, promised_doubt=1 - setting.promised):
+        if not _is_within(good / total, gate, expected_low_confidence=1 - setting.promised):
             failed.append(gate.name)
             return Measured.FAILED
     return Measured.PASSED
 
 
-def _is_within(rate: float, gate: ActiveGate, *, promised_doubt: float) -> bool:
+def _is_within(rate: float, gate: ActiveGate, *, expected_low_confidence: float) -> bool:
     match gate.asked:
         case AtLeast(p=p):
             return rate >= p
@@ -152,7 +152,7 @@ def _is_within(rate: float, gate: ActiveGate, *, promised_doubt: float) -> bool:
             return rate <= u
         case Within(low=low, high=high):
             return low <= rate <= high
-        case AsPromised():
-            return rate <= promised_doubt + ABOVE_PROMISE
-        case NotWorse():
+        case AsReported():
+            return rate <= expected_low_confidence + ABOVE_PROMISE
+        case NotWorseThanControl():
             return True

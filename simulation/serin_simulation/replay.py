@@ -63,7 +63,7 @@ class Record:
         return timedelta(seconds=self.entries[-1].at - self.entries[0].at)
 
 
-class Thinned:
+class ReplaySource:
     """The counts of one replayed rollout."""
 
     def __init__(self, record: Record, rng: Random, *, first: datetime) -> None:

@@ -13,14 +13,14 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import (
     GateRole,
     GateStatus,
+    HistoryEntry,
     OwnCounts,
     OwnSeries,
     ProcessCounts,
     Status,
-    Transition,
     TrialState,
 )
-from serin_core.counting import Tallies, Unreadable
+from serin_core.counting import StageCounts, Unreadable
 from serin_core.evidence import Verdict
 from serin_core.gates import acting_gates, active_gates
 from serin_core.rollout.canary_steps import soak_of
@@ -43,7 +43,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class StageRun:
     """One stage that a rollout went through."""
 
     percent: float
@@ -57,8 +57,8 @@ class Outcome:
 
     end: str
     why: str
-    stays: tuple[Stay, ...]
-    history: tuple[Transition, ...] = ()
+    stays: tuple[StageRun, ...]
+    history: tuple[HistoryEntry, ...] = ()
     made: int = 0
     """How many of its looks were really made, by `decide`."""
 
@@ -104,7 +104,7 @@ def play(setting: Setting, source: Source, *, first: Cluster) -> Outcome:
         stage = _Stage(setting, cluster, source)
         ended = stage.play()
         made += stage.made
-        stays.append(Stay(stage.percent, (ended - stage.began).total_seconds(), stage.looks))
+        stays.append(StageRun(stage.percent, (ended - stage.began).total_seconds(), stage.looks))
         end = _end_of(stage.cluster.status, was_held=stage.was_held)
         if end is not None:
             history = stage.cluster.status.history if stage.cluster.status else ()
@@ -190,10 +190,10 @@ class _Stage:
         return decision
 
 
-def tallies(spec: SuggestionModelSpec, percent: float, found: Pairs) -> Tallies:
+def tallies(spec: SuggestionModelSpec, percent: float, found: Pairs) -> StageCounts:
     """Answer counts as the operator would have read them: one process that counts every user once."""
     own = {gate.name: gate.own for gate in active_gates(spec, percent=percent) if gate.own}
-    return Tallies(
+    return StageCounts(
         {key: {"simulated": ProcessCounts(good=s, total=n)} for key, (s, n) in found.items() if key not in own},
         has_shared_store=True,
         own={own[key]: _own(*pair) for key, pair in found.items() if key in own},
@@ -226,7 +226,7 @@ def _end_of(status: Status | None, *, was_held: bool) -> tuple[str, str] | None:
     return ("Held", _waited_for(status.gates)) if was_held else None
 
 
-def _why_taken_back(last: Transition) -> str:
+def _why_taken_back(last: HistoryEntry) -> str:
     failed = [gate.name for gate in last.gates if gate.verdict is Verdict.FAIL and gate.role is not GateRole.DRY_RUN]
     return ", ".join(failed) or {"Undecided": "no verdict", "Unwatched": "no data"}.get(last.event, last.event)
 

@@ -21,7 +21,7 @@ _NEGLIGIBLE: Final = 1e-20
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class Distribution:
     """A law of whole numbers: `cumulative[i]` is the chance of at most `least + i`."""
 
     least: int
@@ -54,7 +54,7 @@ def binomial(n: int, p: float, rng: Random) -> int:
 
 
 @lru_cache(maxsize=2048)
-def binomial_law(n: int, p: float) -> Law:
+def binomial_law(n: int, p: float) -> Distribution:
     """Answer the law of the successes of `n`, 0 < p < 1."""
     odds, mode = p / (1 - p), int((n + 1) * p)
 
@@ -75,7 +75,7 @@ def binomial_law(n: int, p: float) -> Law:
 
 
 @lru_cache(maxsize=256)
-def visits_law(visits: int, requests: int, p: float, correlation: float) -> Law:
+def visits_law(visits: int, requests: int, p: float, correlation: float) -> Distribution:
     """Answer the law of the successes of so many visitors who make so many requests each.
 
     Each visitor has a chance of success of their own, Beta with mean `p` and such that two outcomes of the same visitor
@@ -116,14 +116,14 @@ def _log_beta(a: float, b: float) -> float:
     return lgamma(a) + lgamma(b) - lgamma(a + b)
 
 
-def _law(least: int, weights: Sequence[float]) -> Law:
+def _law(least: int, weights: Sequence[float]) -> Distribution:
     whole = sum(weights)
     cumulative = list(accumulate(weight / whole for weight in weights))
     # The last one stands for all that rounding has lost: no uniform number lies above it.
     cumulative[-1] = 2.0
-    return Law(least, tuple(cumulative))
+    return Distribution(least, tuple(cumulative))
 
 
-def _chances(law: Law) -> list[float]:
+def _chances(law: Distribution) -> list[float]:
     ends = [*law.cumulative[:-1], 1.0]
     return [0.0] * law.least + [ends[0], *(now - before for before, now in pairwise(ends))]

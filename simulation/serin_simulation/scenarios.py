@@ -6,12 +6,12 @@ from typing import Final, Protocol
 
 from serin_core.api.gates import GateName
 from serin_core.gates import active_gates
-from serin_core.rollout.canary_steps import ladder
+from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.baselines import Argo, Flagger, Rule, play_by
 from serin_simulation.fake_cluster import Cluster
-from serin_simulation.replay import Record, Thinned
+from serin_simulation.replay import Record, ReplaySource
 from serin_simulation.rollout import Outcome, Setting, first_stage, play
-from serin_simulation.traffic import Tap, Traffic
+from serin_simulation.traffic import Traffic, TrafficSource
 
 OTHERS: Final[tuple[Rule, ...]] = (Flagger(), Argo(), Argo(failure_limit=3))
 
@@ -34,7 +34,7 @@ class Simulated:
 
     def play(self, number: int) -> Outcome:
         """Play one."""
-        source = Tap(self.traffic, _random(self.seed, number), first=self.setting.start)
+        source = TrafficSource(self.traffic, _random(self.seed, number), first=self.setting.start)
         return play(self.setting, source, first=self.first)
 
 
@@ -63,13 +63,13 @@ class Replayed:
 
     def play(self, number: int) -> Outcome:
         """Play one."""
-        source = Thinned(self.record, _random(self.seed, number), first=self.setting.start)
+        source = ReplaySource(self.record, _random(self.seed, number), first=self.setting.start)
         return play(self.setting, source, first=self.first)
 
 
 def simulated(setting: Setting, traffic: Traffic, *, seed: int) -> tuple[Simulated, tuple[ByRule, ...]]:
     """Answer the plan for a resource, and those for the same stages under the rules of others."""
-    percents = (0.0, *ladder(setting.spec.canary))
+    percents = (0.0, *effective_steps(setting.spec.canary))
     names = {gate.name for percent in percents for gate in active_gates(setting.spec, percent=percent)}
     # What no gate reads is not drawn.
     needed = traffic if GateName.PER_CLASS in names else replace(traffic, classes=0)

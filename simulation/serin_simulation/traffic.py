@@ -94,7 +94,7 @@ class Traffic:
         return whole
 
 
-class Tap:
+class TrafficSource:
     """The counts of one rollout, drawn as far as they are asked for.
 
     Agreement counts users, as the gate does; with `by_request` it counts requests, as a ratio of rates would.

@@ -22,8 +22,7 @@ from math import exp, inf, log
 from typing import Final
 
 from serin_core.api.status import CountsAt, GateMemory
-from serin_core.evidence import Alphas, Bound, Counts, Start, rate
-from serin_core.evidence import change_point as late_harm
+from serin_core.evidence import Alphas, Bound, Counts, Start, change_point, rate
 from serin_core.evidence.rate import Claim, Side
 from serin_core.evidence.verdict import failing, passing
 from serin_simulation.starts import SCHEDULES
@@ -180,7 +179,7 @@ class RateWatch:
             walk.settle(log_sum=log_sum, d=d, check=self.checks)
             return False
         all_starts = [Start(one, Counts(*pair)) for one, pair in zip(numbers, starts, strict=True)]
-        return late_harm.reaches(all_starts, counts, walk.claim)
+        return change_point.reaches(all_starts, counts, walk.claim)
 
     def _pair(self, good: float, total: float) -> tuple[float, float]:
         counts = self._since(good, total)

@@ -16,12 +16,12 @@ from serin_core.api.status import GateMemory, GateRole
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Counts, Side, Verdict, Within, judge
 from serin_core.evidence.two_sample import TwoArms, observe
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.gates.active import ABOVE_PROMISE, AsPromised, NotWorse
+from serin_core.gates.active import ABOVE_PROMISE, AsReported, NotWorseThanControl
 from serin_core.rollout.canary_steps import soak_of
 from serin_simulation.watching import RateWatch
 
 Pairs = Mapping[str, tuple[float, float]]
-"""Good and total since the stage began, by key of `Tallies`; own gates by their name."""
+"""Good and total since the stage began, by key of `StageCounts`; own gates by their name."""
 _SLACK: Final = 1e-6
 _NONE: Final = timedelta()
 _SOONEST: Final = timedelta(milliseconds=100)
@@ -128,7 +128,7 @@ class StageWatch:
     spec: SuggestionModelSpec
     percent: float
     began: datetime
-    promised_doubt: float
+    expected_low_confidence: float
     gates: tuple[ActiveGate, ...] = ()
     watches: dict[str, Watch] = field(default_factory=dict)
     able_to_fail: tuple[ActiveGate, ...] = ()
@@ -217,10 +217,10 @@ class StageWatch:
     def _watch(self, gate: ActiveGate, alphas: Alphas) -> Watch:
         delay = bool(gate.initial_delay)
         match gate.asked:
-            case NotWorse(odds_ratio=limit):
+            case NotWorseThanControl(odds_ratio=limit):
                 return ArmsWatch(limit, alphas)
-            case AsPromised(margin=margin):
-                most = AtMost(min(self.promised_doubt + ABOVE_PROMISE, 1.0), margin)
+            case AsReported(margin=margin):
+                most = AtMost(min(self.expected_low_confidence + ABOVE_PROMISE, 1.0), margin)
                 return RateWatch(most, alphas, gate.design_effect, has_delay=delay)
             case AtLeast() | AtMost() | Within() as bound:
                 if gate.name == GateName.PER_CLASS:

@@ -9,7 +9,7 @@ from counting.prometheus_process import PrometheusProcess
 from serin_cli.replay_prometheus import read_range
 from serin_core.api.gates import GateName
 from serin_core.contract import names
-from serin_core.counting import Asked
+from serin_core.counting import StageQuery
 from serin_localcluster.prometheus import find
 
 RUN, STAGE = "run_aaaaaaaa_1", 7
@@ -44,7 +44,7 @@ def test_what_ended_processes_had_counted_stays_counted(prometheus):
     late = dict(written("late", minutes=40, began=began + 20 * MINUTE, agree=8))
     prometheus.write(early | late)
     started_at = datetime.fromtimestamp(began, UTC)
-    asked = Asked(
+    asked = StageQuery(
         uid="u",
         run_id=RUN,
         stage=STAGE,

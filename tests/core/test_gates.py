@@ -8,18 +8,18 @@ from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.contract.pod_report import RunQuality
-from serin_core.counting import Tallies, Unreadable, own_key
+from serin_core.counting import StageCounts, Unreadable, own_key
 from serin_core.evidence import Counts, Verdict, log_evidence_below
 from serin_core.gates import (
-    Before,
+    PreviousCheck,
     Stage,
     active_gates,
     alpha_fail,
     describe,
     edited,
+    expected_low_confidence,
     explain,
     judge_stage,
-    promised_doubt,
 )
 from serin_core.model.manifest import ClassCoverage, Coverage
 
@@ -33,12 +33,14 @@ def spec(*changes):
 
 
 def reading(**counts):
-    return Tallies({key.replace("__", "/"): {"p": ProcessCounts(good=g, total=n)} for key, (g, n) in counts.items()})
+    return StageCounts(
+        {key.replace("__", "/"): {"p": ProcessCounts(good=g, total=n)} for key, (g, n) in counts.items()}
+    )
 
 
 def judge(a_spec, read, *, percent=0.0, memory=None, gates=None, age=timedelta(hours=1), promised=0.2):
     stage = Stage(percent, NOW - age, promised)
-    last = Before(memory=memory or {}, gates=gates or {})
+    last = PreviousCheck(memory=memory or {}, gates=gates or {})
     return {one.gate.name: one for one in judge_stage(a_spec, stage, read, last, now=NOW)}
 
 
@@ -238,10 +240,10 @@ QUALITY = RunQuality(f1_macro=0.9, f1_min=0.8, coverage={"Dining": DINING, "Fuel
 
 
 def test_what_a_report_promises_is_what_its_thresholds_leave_of_each_class():
-    assert promised_doubt(QUALITY, {}, 0.6) == pytest.approx(1 - 0.6 * 0.9 - 0.4)
-    assert promised_doubt(QUALITY, {"Dining": 0.7}, 0.6) == pytest.approx(1 - 0.6 * 0.5 - 0.4)
-    assert promised_doubt(QUALITY, {}, 0.9) == 1.0
-    assert promised_doubt(None, {}, 0.6) is None
+    assert expected_low_confidence(QUALITY, {}, 0.6) == pytest.approx(1 - 0.6 * 0.9 - 0.4)
+    assert expected_low_confidence(QUALITY, {"Dining": 0.7}, 0.6) == pytest.approx(1 - 0.6 * 0.5 - 0.4)
+    assert expected_low_confidence(QUALITY, {}, 0.9) == 1.0
+    assert expected_low_confidence(None, {}, 0.6) is None
 
 
 def test_a_run_is_held_to_what_its_report_promises():
@@ -277,7 +279,7 @@ def test_every_class_with_traffic_must_pass():
 
 def test_a_class_whose_series_cannot_be_read_is_told_as_such():
     missing = Unreadable("SeriesMissing", "Prometheus has no serin_class_compare_total")
-    gate = judge(spec({"name": "perClass"}), Tallies({"perClass": missing}))["perClass"].gate
+    gate = judge(spec({"name": "perClass"}), StageCounts({"perClass": missing}))["perClass"].gate
     assert (gate.verdict, gate.reason) == (Verdict.INCONCLUSIVE, "SeriesMissing")
 
 
@@ -326,7 +328,7 @@ def test_a_check_takes_only_what_was_said_since_the_last_one():
 def own(good, total):
     series = {"a": OwnSeries(at=1, last=0, gained=total)}
     goods = {"a": OwnSeries(at=1, last=0, gained=good)}
-    return Tallies({}, own={own_key(MetricGate.model_validate(OWN)): OwnCounts(good=goods, total=series)})
+    return StageCounts({}, own={own_key(MetricGate.model_validate(OWN)): OwnCounts(good=goods, total=series)})
 
 
 def test_an_own_gate_is_judged_on_its_own_counters():
@@ -341,7 +343,7 @@ def test_an_own_gate_that_counts_more_good_than_all_is_an_error():
 
 def test_selectors_that_match_nothing_are_told():
     key = own_key(MetricGate.model_validate(OWN))
-    gate = judge(spec(OWN), Tallies({}, own={key: OwnCounts()}))["orders"].gate
+    gate = judge(spec(OWN), StageCounts({}, own={key: OwnCounts()}))["orders"].gate
     assert (gate.verdict, gate.reason) == (Verdict.INCONCLUSIVE, "NothingMatches")
 
 

@@ -11,7 +11,7 @@ from models.world import spec
 from serin_core import gates
 from serin_core.api.gates import GateName
 from serin_core.api.status import Candidate, Checkpoint, Status, TrialState
-from serin_core.counting import Reading, Tallies, Unreadable
+from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Counts
 from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
@@ -68,7 +68,7 @@ class Rollout:
         """
         now = (now or datetime.now(UTC)) + self.skew
         reading = asyncio.run(self.look_within(PrometheusApi(self.endpoints, threads=4), now))
-        if keep and isinstance(reading, Tallies):
+        if keep and isinstance(reading, StageCounts):
             # Through JSON, as status goes.
             kept = reading.checkpoint(now, alive=None if alive is None else frozenset(alive)).model_dump_json(
                 by_alias=True

@@ -16,7 +16,7 @@ from counting.processes import Server, truth
 from serin_core.api.gates import GateName
 from serin_core.api.status import Checkpoint, ProcessCounts
 from serin_core.contract import names
-from serin_core.counting import ENDED, Asked, Tallies, Unreadable, stage_query
+from serin_core.counting import ENDED, StageCounts, StageQuery, Unreadable, stage_query
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 READ_BY_GATES = (
@@ -180,7 +180,7 @@ def test_a_look_at_a_stage_of_fourteen_days_and_ten_pods_reads_minutes_of_it(pro
     began = time.perf_counter()
     assert_exact(rollout, servers)
     seconds = time.perf_counter() - began
-    asked = Asked(
+    asked = StageQuery(
         uid=uid,
         run_id=rollout.run_id,
         stage=rollout.stage,
@@ -211,7 +211,7 @@ def test_pods_that_nobody_scrapes_any_more_are_stale_and_counted_again_when_they
         "Stale", "Prometheus has no fresh sample of this stage; it may not scrape the pods any more"
     )
     prometheus.write(live(servers[1:], [now]))
-    assert isinstance(assert_exact(rollout, servers), Tallies)
+    assert isinstance(assert_exact(rollout, servers), StageCounts)
 
 
 def test_a_metric_of_serins_own_that_is_renamed_is_missing_and_the_other_gates_count_on(prometheus, uid, now):

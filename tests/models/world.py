@@ -20,7 +20,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, ModelDocument, RoutingDocument
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.contract.routing import Ignored, Route, admit, route
-from serin_core.counting import Reading, Tallies, Unreadable
+from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.model.manifest import ClassCoverage, Coverage
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.observation import (
@@ -164,7 +164,7 @@ class World:
         self.quality = RunQuality(f1_macro=0.9, f1_min=0.8, coverage={"Dining": dining})
         self.verdict = "pass"
         self.rules = ""
-        self.trouble: ServerImage | RulesMissing | None = None
+        self.problem: ServerImage | RulesMissing | None = None
         self.is_full = False
         """No node has room: pods that never ran do not start."""
         self.is_guarded = False
@@ -291,10 +291,10 @@ class World:
             "before": resource.status,
         }
         observed = Observed(
-            image=self.trouble
-            if isinstance(self.trouble, ServerImage)
+            image=self.problem
+            if isinstance(self.problem, ServerImage)
             else ServerImage(resource.spec.server.image or "serin-server:test"),
-            rules=self.trouble if isinstance(self.trouble, RulesMissing) else RulesText(self.rules),
+            rules=self.problem if isinstance(self.problem, RulesMissing) else RulesText(self.rules),
             routing=operator.routing,
             children=operator.children,
             pods=tuple(self._seen(pod) for pod in pods),
@@ -335,7 +335,7 @@ class World:
         }[self.verdict]
         found = {gate.value: {"p": ProcessCounts(good=good, total=total)} for gate in GateName}
         doubted = {"p": ProcessCounts(good=total - good, total=total)}
-        return Tallies(found | {GateName.LOW_CONFIDENCE.value: doubted})
+        return StageCounts(found | {GateName.LOW_CONFIDENCE.value: doubted})
 
     def _seen(self, pod: Pod) -> PodSeen:
         annotated = pod.annotations.get(names.ANNOTATION_REVISION)
@@ -349,7 +349,7 @@ class World:
             deleting=pod.deleting,
             started=pod.running or pod.restarts > 0,
             running_since=pod.started_at if pod.running else None,
-            trouble="" if pod.running or not self.is_full else "a pod cannot be placed: no node has room",
+            problem="" if pod.running or not self.is_full else "a pod cannot be placed: no node has room",
             announced=annotated,
             poke=pod.annotations.get(names.ANNOTATION_POKE, ""),
             crashes=tuple(pod.crashes),

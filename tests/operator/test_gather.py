@@ -32,7 +32,7 @@ def ended(code, reason="Error"):
 
 def test_a_pod_without_anything_yet_serves_nothing():
     seen = seen_pod({"metadata": {"name": "p", "uid": "u"}, "status": {}}, ASKED)
-    assert (seen.started, seen.ready, seen.announced, seen.runs, seen.trouble) == (False, False, None, (), "")
+    assert (seen.started, seen.ready, seen.announced, seen.runs, seen.problem) == (False, False, None, (), "")
 
 
 def test_a_running_pod_is_known_by_its_annotations():
@@ -97,7 +97,7 @@ def test_bad_ends_are_crashes_each_once_and_good_ends_are_none():
     ],
 )
 def test_only_what_a_person_must_mend_is_trouble(found, told):
-    assert seen_pod(found, ASKED).trouble == told
+    assert seen_pod(found, ASKED).problem == told
 
 
 CREATING = {"state": {"waiting": {"reason": "ContainerCreating"}}}
@@ -149,7 +149,7 @@ def unready_for(seconds, *containers):
     ],
 )
 def test_a_pod_that_does_not_get_ready_in_a_minute_is_trouble(found, report, told):
-    assert seen_pod(found, report).trouble == told
+    assert seen_pod(found, report).problem == told
 
 
 def test_a_spec_that_does_not_fit_says_where():

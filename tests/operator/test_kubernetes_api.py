@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
-from serin_core.kubernetes import diff as drift
+from serin_core.kubernetes import diff
 from serin_operator.kubernetes_client import KubernetesApi
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
@@ -70,4 +70,4 @@ def test_an_item_of_a_list_holds_what_was_rendered_for_it():
     item = {"metadata": {"name": "x"}, "data": {"a": "b"}}
     answer = {"apiVersion": "v1", "kind": "ConfigMapList", "items": [item]}
     found = asyncio.run(ask(answer, lambda cluster: cluster.list("ConfigMap", "default", {"a": "b"})))
-    assert drift.holds(found[0], rendered)
+    assert diff.holds(found[0], rendered)

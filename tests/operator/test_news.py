@@ -2,7 +2,7 @@
 
 import pytest
 
-from serin_operator.event_filter import News
+from serin_operator.event_filter import EventFilter
 from serin_operator.reconcile import Key
 
 KEY = Key("default", "categories")
@@ -22,7 +22,7 @@ def note(news, found, *, is_deleted=False):
 
 
 def test_the_echo_of_a_status_write_is_no_news():
-    news = News()
+    news = EventFilter()
     assert note(news, body())
     assert not note(news, body(status={"phase": "Shadow"}, resourceVersion="2"))
 
@@ -38,21 +38,21 @@ def test_the_echo_of_a_status_write_is_no_news():
     ids=["spec", "another object", "deletion", "a request"],
 )
 def test_what_people_change_is_news(change):
-    news = News()
+    news = EventFilter()
     note(news, body())
     assert note(news, body(**change))
     assert not note(news, body(**change))
 
 
 def test_a_deleted_object_is_news_and_forgotten():
-    news = News()
+    news = EventFilter()
     note(news, body())
     assert note(news, body(), is_deleted=True)
     assert note(news, body())
 
 
 def test_a_config_map_wakes_the_resources_that_name_it_and_no_others():
-    news = News()
+    news = EventFilter()
     note(news, body(rules="mine"))
     assert news.readers("default", "mine") == {KEY}
     assert news.readers("default", "other") == news.readers("elsewhere", "mine") == frozenset()

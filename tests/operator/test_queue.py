@@ -1,6 +1,6 @@
 import asyncio
 
-from serin_operator.work_queue import Again, WorkQueue, work
+from serin_operator.work_queue import Result, WorkQueue, work
 
 
 class Clock:
@@ -90,12 +90,12 @@ def test_failures_wait_longer_each_time_up_to_a_bound_and_are_forgotten():
 
 def test_what_does_not_settle_comes_back_later_each_time_but_no_later_than_it_is_due():
     todo, _ = queue()
-    waits = [todo.when("a", Again(None, is_settled=False)) for _ in range(20)]
+    waits = [todo.when("a", Result(None, is_settled=False)) for _ in range(20)]
     assert waits[0] < 0.2
     assert waits[-1] > 45
-    assert todo.when("a", Again(1.0, is_settled=False)) == 1.0
-    assert todo.when("a", Again(30.0)) == 30.0
-    assert todo.when("a", Again(None, is_settled=False)) < 0.2
+    assert todo.when("a", Result(1.0, is_settled=False)) == 1.0
+    assert todo.when("a", Result(30.0)) == 30.0
+    assert todo.when("a", Result(None, is_settled=False)) < 0.2
 
 
 def run_until_idle(todo, handle, *, workers, failed=lambda: None):
@@ -118,7 +118,7 @@ def test_a_key_that_fails_does_not_stop_the_others_and_comes_back():
         worked.append(key)
         if key == "bad":
             raise RuntimeError("no")
-        return Again(None)
+        return Result(None)
 
     todo.add("bad")
     todo.add("good")
@@ -143,7 +143,7 @@ def test_workers_are_bounded_and_no_key_overlaps_itself():
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         running.discard(key)
-        return Again(None)
+        return Result(None)
 
     for key in "abcdef":
         todo.add(key)

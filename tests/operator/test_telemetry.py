@@ -2,7 +2,7 @@
 
 import pytest
 
-from serin_core.counting import Tallies, Unreadable
+from serin_core.counting import StageCounts, Unreadable
 from serin_core.rollout.observation import NOT_ASKED
 from serin_operator.metrics import Telemetry
 
@@ -24,7 +24,7 @@ def test_a_failure_is_an_error_in_the_count_of_reconciles():
 
 def test_readings_are_counted_by_what_came_of_them():
     telemetry = Telemetry(lambda: 0)
-    for reading in (Tallies({}), Unreadable("Stale", "old"), Unreadable("Stale", "old"), NOT_ASKED):
+    for reading in (StageCounts({}), Unreadable("Stale", "old"), Unreadable("Stale", "old"), NOT_ASKED):
         telemetry.read(reading)
     found = {
         outcome: value(telemetry, "serin_operator_readings_total", outcome=outcome)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, digest
 
 from serin_core.contract.documents import ServedRun, Thresholds
-from serin_server.decision import Decision, FromRules, FromRun, NoAnswer, Trial, control_answer, decide
+from serin_server.decision import CandidateContext, Decision, FromRules, FromRun, NoAnswer, control_answer, decide
 from serin_server.metrics.counters import Agree, Fallback, Source
 from serin_server.runs.predictor import Attempt, Failed, Failure, NotAsked, Predicted, Prediction, Ranked, Unavailable
 
@@ -23,8 +23,8 @@ def predicted(label: str = "Groceries", confidence: float = 0.8) -> Predicted:
     return Predicted(prediction(label, confidence), 0.001)
 
 
-def trial(*, in_canary: bool, shadow: bool = True) -> Trial:
-    return Trial(RUN, may_answer=in_canary, in_canary=in_canary, is_compared=in_canary or shadow)
+def trial(*, in_canary: bool, shadow: bool = True) -> CandidateContext:
+    return CandidateContext(RUN, may_answer=in_canary, in_canary=in_canary, is_compared=in_canary or shadow)
 
 
 def test_the_candidate_answers_a_user_in_the_canary_when_it_is_sure() -> None:
@@ -36,7 +36,11 @@ def test_the_candidate_answers_a_user_in_the_canary_when_it_is_sure() -> None:
 def test_under_its_class_threshold_it_does_not() -> None:
     decision = decide(trial(in_canary=True), predicted("Dining", 0.85), control=RULE)
     assert decision.answer == RULE
-    assert (decision.fallback, decision.is_accepted, decision.is_doubted) == (Fallback.LOW_CONFIDENCE, None, True)
+    assert (decision.fallback, decision.is_accepted, decision.is_low_confidence) == (
+        Fallback.LOW_CONFIDENCE,
+        None,
+        True,
+    )
     assert decision.first_label == "Dining"
 
 

@@ -19,7 +19,7 @@ from serin_training.engines.dask_cluster import connect
 from serin_training.engines.local import LocalEngine
 from serin_training.features.words import merge
 from serin_training.synthetic.generator import generate
-from serin_training.training import Wish, train
+from serin_training.training import TrainingConfig, train
 
 DASK = [str(Path(sys.executable).parent / "dask")]
 
@@ -75,9 +75,9 @@ def test_workers_count_exactly_what_one_machine_counts(scheduler, rows):
 
 
 def test_a_run_trained_by_workers_is_as_good_as_one_of_one_machine(scheduler, rows):
-    here = train(rows, Wish(run_id="run_0123abcd", now=NOW))
+    here = train(rows, TrainingConfig(run_id="run_0123abcd", now=NOW))
     with connect(scheduler) as engine:
-        there = train(rows, Wish(run_id="run_0123abcd", now=NOW), engine=engine)
+        there = train(rows, TrainingConfig(run_id="run_0123abcd", now=NOW), engine=engine)
     assert there.report.features == here.report.features
     assert abs(there.report.val_f1_macro - here.report.val_f1_macro) <= 0.005
 

@@ -18,7 +18,7 @@ from serin_training.evaluation import answer
 from serin_training.retraining.git_commit import Proposal, name_run, propose
 from serin_training.retraining.policy import reasons
 from serin_training.synthetic.generator import generate
-from serin_training.training import Wish, train
+from serin_training.training import TrainingConfig, train
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def history(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(history):
-    return train(history[:10_000], Wish(run_id="run_0123abcd", now=NOW))
+    return train(history[:10_000], TrainingConfig(run_id="run_0123abcd", now=NOW))
 
 
 def drift(trained, rows):

@@ -11,8 +11,7 @@ import yaml
 from kubernetes.config import kube_config
 from typer.testing import CliRunner
 
-from serin_core.model import manifest as runs
-from serin_core.model import signing
+from serin_core.model import manifest, signing
 from serin_core.model.manifest import Report
 from serin_training.commands.main import app
 from serin_training.registry.directory import DirectoryRegistry
@@ -63,7 +62,7 @@ def at(tmp_path):
 
 def store(registry, *names, sign=None, **changes):
     for name in names:
-        files = {runs.REPORT: report(name, **changes).model_dump_json().encode(), runs.MODEL: b"trees"}
+        files = {manifest.REPORT: report(name, **changes).model_dump_json().encode(), manifest.MODEL: b"trees"}
         registry.publish(name, files, sign=sign)
 
 
@@ -90,7 +89,7 @@ class TestList:
         assert found == {
             "run": OLD,
             "latest": False,
-            "digest": runs.digest(registry.read(OLD, runs.MANIFEST)),
+            "digest": manifest.digest(registry.read(OLD, manifest.MANIFEST)),
             "created_at": "2026-01-01T00:00:00+00:00",
             "val_f1_macro": 0.5,
             "val_f1_min": 0.7,
@@ -106,7 +105,7 @@ class TestList:
 
     def test_a_damaged_run_is_left_out_and_told(self, registry, at):
         store(registry, OLD, NEW)
-        (at / runs.RUNS_DIRECTORY / OLD / runs.REPORT).write_text("{}")
+        (at / manifest.RUNS_DIRECTORY / OLD / manifest.REPORT).write_text("{}")
         result = serin("list", "--registry", at, "-o", "json")
         assert [one["run"] for one in json.loads(result.stdout)] == [NEW]
         assert result.stderr.startswith(f"left out: {OLD}: meta.json: ")
@@ -174,7 +173,7 @@ class TestSwapTo:
     def test_a_damaged_run_is_never_named(self, registry, at):
         store(registry, OLD, NEW)
         registry.point_latest(OLD)
-        (at / runs.RUNS_DIRECTORY / NEW / runs.MODEL).write_text("treeS")
+        (at / manifest.RUNS_DIRECTORY / NEW / manifest.MODEL).write_text("treeS")
         result = serin("swap-to", NEW, "--registry", at, "--force")
         assert is_refused(result, f"{NEW}: model.txt: its sha256 is not the one in the manifest")
         assert registry.latest() == OLD
@@ -191,23 +190,23 @@ class TestSwapTo:
 class TestVerify:
     def test_a_run_as_published_is_good(self, registry, at):
         store(registry, OLD)
-        digest = runs.digest(registry.read(OLD, runs.MANIFEST))
+        digest = manifest.digest(registry.read(OLD, manifest.MANIFEST))
         assert serin("verify", OLD, "--registry", at).stdout == f"{OLD}: 2 files as its manifest says, {digest}\n"
 
     @pytest.mark.parametrize(
         ("file", "content", "complaint"),
         [
-            (runs.MODEL, "treeS", "model.txt: its sha256 is not the one in the manifest"),
-            (runs.MODEL, "more trees", "model.txt: it has 10 bytes, the manifest says 5"),
-            (runs.MODEL, None, "model.txt: there is no such file"),
-            (runs.MANIFEST, "{}", "manifest.json: run: Field required"),
-            (runs.MANIFEST, None, "there is no such file"),
+            (manifest.MODEL, "treeS", "model.txt: its sha256 is not the one in the manifest"),
+            (manifest.MODEL, "more trees", "model.txt: it has 10 bytes, the manifest says 5"),
+            (manifest.MODEL, None, "model.txt: there is no such file"),
+            (manifest.MANIFEST, "{}", "manifest.json: run: Field required"),
+            (manifest.MANIFEST, None, "there is no such file"),
         ],
         ids=["changed", "longer", "missing", "no manifest's content", "no manifest"],
     )
     def test_what_is_wrong_is_told(self, registry, at, file, content, complaint):
         store(registry, OLD)
-        path = at / runs.RUNS_DIRECTORY / OLD / file
+        path = at / manifest.RUNS_DIRECTORY / OLD / file
         path.unlink() if content is None else path.write_text(content)
         assert is_refused(serin("verify", OLD, "--registry", at), complaint)
 
@@ -235,10 +234,10 @@ class TestSignatures:
 
     def test_a_run_that_was_changed_whole_is_refused(self, registry, at, keys):
         store(registry, OLD, sign=read_signing_key(keys[0]))
-        folder = at / runs.RUNS_DIRECTORY / OLD
-        (folder / runs.MODEL).write_text("other trees")
-        files = {file: (folder / file).read_bytes() for file in (runs.MODEL, runs.REPORT)}
-        (folder / runs.MANIFEST).write_bytes(runs.Manifest.of(OLD, files).text())
+        folder = at / manifest.RUNS_DIRECTORY / OLD
+        (folder / manifest.MODEL).write_text("other trees")
+        files = {file: (folder / file).read_bytes() for file in (manifest.MODEL, manifest.REPORT)}
+        (folder / manifest.MANIFEST).write_bytes(manifest.Manifest.of(OLD, files).text())
         assert serin("verify", OLD, "--registry", at).exit_code == 0
         result = serin("verify", OLD, "--registry", at, "--key", keys[1])
         assert is_refused(result, f"{OLD}: manifest.sig: it is not the signature of this manifest by the public key")
@@ -331,7 +330,7 @@ class TestPrune:
         assert result.stdout == f"{OLDEST}: removed\n{OLDER}: removed\n"
         assert result.stderr == ""
         assert four.runs() == [OLD, NEW]
-        assert not [path for path in (at / runs.RUNS_DIRECTORY).iterdir() if path.name.startswith(".")]
+        assert not [path for path in (at / manifest.RUNS_DIRECTORY).iterdir() if path.name.startswith(".")]
 
     def test_latest_stays_however_old(self, four, at):
         four.point_latest(OLDEST)
@@ -421,6 +420,6 @@ class TestPrune:
         self.refuses(four, at, f"the kubeconfig {tmp_path / 'none'} cannot be used")
 
     def test_a_latest_that_names_no_run_removes_nothing(self, four, at):
-        (at / runs.RUNS_DIRECTORY / runs.LATEST).symlink_to("/etc")
+        (at / manifest.RUNS_DIRECTORY / manifest.LATEST).symlink_to("/etc")
         assert is_refused(serin("prune", "--registry", at, "--keep", 1, "--no-cluster"), "which is no run")
         assert len(four.runs()) == 4

@@ -25,13 +25,13 @@ from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.publish import publish
 from serin_training.splits import split_by_time
 from serin_training.synthetic.generator import generate
-from serin_training.training import Wish, train
+from serin_training.training import TrainingConfig, train
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def wish(run_id="run_0123abcd", **changes):
-    return Wish(run_id=run_id, now=NOW, **changes)
+    return TrainingConfig(run_id=run_id, now=NOW, **changes)
 
 
 def at(path):

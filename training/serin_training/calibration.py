@@ -19,7 +19,7 @@ MIN_ROWS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedCalibration:
     """scikit-learn's fitted regressions by class, and the classes that have too few answers for one of their own."""
 
     regressions: Mapping[str, IsotonicRegression]
@@ -39,10 +39,10 @@ class Fitted:
         )
 
 
-UNCALIBRATED: Final = Fitted({}, {}, is_shared=False)
+UNCALIBRATED: Final = FittedCalibration({}, {}, is_shared=False)
 
 
-def fit_calibration(raw: Floats, labels: Ints, classes: tuple[str, ...]) -> Fitted:
+def fit_calibration(raw: Floats, labels: Ints, classes: tuple[str, ...]) -> FittedCalibration:
     """Fit one regression a class, from raw probabilities (rows by classes) and the right classes (-1: another one)."""
     answered, at = raw.argmax(axis=1), raw.max(axis=1)
     right = (answered == labels).astype(np.float64)
@@ -56,7 +56,7 @@ def fit_calibration(raw: Floats, labels: Ints, classes: tuple[str, ...]) -> Fitt
         few[label] = int(mine.sum())
         if shared is not None:
             regressions[label] = shared
-    return Fitted(regressions=regressions, few=few, is_shared=shared is not None)
+    return FittedCalibration(regressions=regressions, few=few, is_shared=shared is not None)
 
 
 def _fit(raw: Floats, right: Floats) -> IsotonicRegression:

@@ -19,10 +19,10 @@ import numpy as np
 from scipy.stats import chi2
 
 from serin_core.model.manifest import Profile, Report
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.data_profile import profile
 from serin_training.errors import RegistryError
-from serin_training.evaluation import Answered, answer
+from serin_training.evaluation import Predictions, answer
 from serin_training.metrics import f1_interval
 from serin_training.pipeline import Pipeline
 from serin_training.stored_runs import StoredRun
@@ -74,7 +74,7 @@ class Drift:
     verdict: Verdict
 
 
-def compare(report: Report, before: Profile, now: Profile, answered: Answered) -> Drift:
+def compare(report: Report, before: Profile, now: Profile, answered: Predictions) -> Drift:
     """Compare rows with those by which a run was judged; `answered` are the newer rows with the run's answers."""
     found = [
         _distribution("answers", before.answers, now.answers),
@@ -147,7 +147,7 @@ def _share(what: str, before: tuple[int, int], now: tuple[int, int]) -> Look:
     )
 
 
-def _quality(report: Report, before: Profile, answered: Answered) -> Look | None:
+def _quality(report: Report, before: Profile, answered: Predictions) -> Look | None:
     """Answer how macro F1 has changed, one-sided; None where no class has rows enough."""
     scores = answered.scores()
     labels = [
@@ -181,7 +181,7 @@ def _mean(side: Sequence[tuple[float, int]]) -> tuple[float, float]:
     return sum(f1 for f1, _ in side) / len(side), sqrt(sum(error**2 for error in errors)) / len(side)
 
 
-def drift_of(stored: StoredRun, pipeline: Pipeline, rows: Sequence[Labelled]) -> Drift:
+def drift_of(stored: StoredRun, pipeline: Pipeline, rows: Sequence[LabelledTransaction]) -> Drift:
     """Compare rows with those by which a run was judged. Raises RegistryError."""
     before = stored.report.profile
     if before is None:

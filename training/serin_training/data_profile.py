@@ -9,14 +9,14 @@ import numpy as np
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key, merchant_words
 from serin_core.model.manifest import Profile
-from serin_training.evaluation import Answered
+from serin_training.evaluation import Predictions
 
 CONFIDENCE_BINS: Final = 10
 _EDGES: Final = {"log_amount": 9, "hour": 0, "weekday": 0, "is_refund": 0, "channel": 0}
 """How many quantiles part a number; 0: each value is a bin of its own."""
 
 
-def profile(encoder: Encoder, answered: Answered, *, edges: dict[str, tuple[float, ...]] | None = None) -> Profile:
+def profile(encoder: Encoder, answered: Predictions, *, edges: dict[str, tuple[float, ...]] | None = None) -> Profile:
     """Answer the counts of rows, over the bins of another profile or over bins of their own."""
     transactions = [row.transaction for row in answered.rows]
     numbers = np.array([encoder.numbers(one) for one in transactions]).reshape(-1, len(NUMBERS))

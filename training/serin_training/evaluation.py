@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serin_core.model.calibration import IDENTITY
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.metrics import expected_calibration_error, reliability
 from serin_training.pipeline import Pipeline
 from serin_training.scoring import Scores, judge
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Predictions:
     """Rows with a run's answers to them."""
 
-    rows: Sequence[Labelled]
+    rows: Sequence[LabelledTransaction]
     raw: Sequence[tuple[str, float]]
     """Label and raw probability, by row."""
     calibrated: Sequence[tuple[str, float]]
@@ -45,10 +45,10 @@ class Answered:
         return expected_calibration_error(reliability([confidence for _, confidence in answers], self.right))
 
 
-def answer(pipeline: Pipeline, rows: Sequence[Labelled]) -> Answered:
+def answer(pipeline: Pipeline, rows: Sequence[LabelledTransaction]) -> Predictions:
     """Ask a run about rows."""
     raw = pipeline.predict_proba([row.transaction for row in rows]).tolist()
-    return Answered(
+    return Predictions(
         rows=rows,
         raw=[IDENTITY.rank(pipeline.classes, one)[0] for one in raw],
         calibrated=[pipeline.calibration.rank(pipeline.classes, one)[0] for one in raw],
@@ -71,7 +71,7 @@ class AtThreshold:
         return self.covered / self.answers if self.answers else 0.0
 
 
-def at_thresholds(answered: Answered, thresholds: Mapping[str, float]) -> dict[str, AtThreshold]:
+def at_thresholds(answered: Predictions, thresholds: Mapping[str, float]) -> dict[str, AtThreshold]:
     """Answer, for each class with a threshold, what stands at or over it."""
     found = {}
     for label, threshold in thresholds.items():
@@ -86,7 +86,7 @@ def at_thresholds(answered: Answered, thresholds: Mapping[str, float]) -> dict[s
     return found
 
 
-def propose_thresholds(answered: Answered, *, precision: float, least: int) -> dict[str, float]:
+def propose_thresholds(answered: Predictions, *, precision: float, least: int) -> dict[str, float]:
     """Answer, for each class, the lowest threshold (in hundredths) over which the share of right answers is reached.
 
     Each needs `least` answers over it; a class in which no threshold does is left out: the default is for it.

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDClassifier
 
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.features.words import Floats, Ints
 
 HALF_LIFE: Final = 365.0
@@ -48,7 +48,7 @@ _NEVER: Final = -12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingSet:
     """Rows to learn from, oldest first, as arrays: what fitting needs, here or on another machine."""
 
     matrix: csr_matrix
@@ -63,10 +63,10 @@ class Lesson:
     is_small: bool
     """Whether the whole lesson, of which this may be a part, has fewer than FEW_ROWS rows."""
 
-    def before(self, end: int) -> "Lesson":
+    def before(self, end: int) -> "TrainingSet":
         """Answer the rows before `end`, of these the newest MOST_OLDER."""
         part = slice(max(0, end - MOST_OLDER), end)
-        return Lesson(
+        return TrainingSet(
             self.matrix[part], self.labels[part], self.days[part], self.merchants[part], self.classes, self.is_small
         )
 
@@ -78,10 +78,10 @@ class Lesson:
         return weights
 
 
-def lesson_of(rows: Sequence[Labelled], matrix: csr_matrix, labels: Ints, *, classes: int) -> Lesson:
+def lesson_of(rows: Sequence[LabelledTransaction], matrix: csr_matrix, labels: Ints, *, classes: int) -> TrainingSet:
     """Answer rows as a lesson."""
     merchants: dict[str, int] = {}
-    return Lesson(
+    return TrainingSet(
         matrix,
         labels,
         days=np.array([row.at.timestamp() / 86_400 for row in rows]),
@@ -104,7 +104,7 @@ class Linear:
         return found
 
 
-def fit_linear(lesson: Lesson, *, seed: int) -> Linear:
+def fit_linear(lesson: TrainingSet, *, seed: int) -> Linear:
     """Fit on rows of at least one class."""
     present = np.unique(lesson.labels)
     words = lesson.matrix.shape[1]
@@ -126,7 +126,7 @@ def fit_linear(lesson: Lesson, *, seed: int) -> Linear:
     return fitted
 
 
-def _pace(lesson: Lesson) -> dict[str, Any]:
+def _pace(lesson: TrainingSet) -> dict[str, Any]:
     """Answer how strong the penalty is, how often the rows are passed, and of which passes the mean is taken."""
     rows = len(lesson.labels)
     if lesson.is_small:
@@ -139,7 +139,7 @@ def _pace(lesson: Lesson) -> dict[str, Any]:
     return {"alpha": _ALPHA, "max_iter": max(_LEAST_PASSES, min(_PASSES, _PASSES * _PASSES_ROWS // rows))}
 
 
-def _rarity(lesson: Lesson) -> Floats:
+def _rarity(lesson: TrainingSet) -> Floats:
     """Answer what each word's value is multiplied by while fitting: log((1 + rows) / (1 + rows with it)), scaled."""
     rows, words = lesson.matrix.shape
     if not lesson.is_small:
@@ -157,11 +157,11 @@ class Scored:
     scores: Floats
 
 
-Fit = Callable[[Iterable[Lesson]], Iterable[Linear]]
+Fit = Callable[[Iterable[TrainingSet]], Iterable[Linear]]
 """Fits lessons, one after the other or all at once, and answers in their order."""
 
 
-def score_by_older_rows(lesson: Lesson, fit: Fit, tell: Callable[[int, int], None]) -> Scored:
+def score_by_older_rows(lesson: TrainingSet, fit: Fit, tell: Callable[[int, int], None]) -> Scored:
     """Score all but the oldest rows, part by part, each by a model of rows before it; `tell` gets parts, of all."""
     bounds = np.linspace(0, len(lesson.labels), _PARTS + 1).round().astype(np.int64).tolist()
     parts = list(itertools.pairwise(bounds))[_ONLY_TEACH:]

@@ -23,13 +23,13 @@ class Finished:
     text: str
 
 
-Tell = Callable[[Progress | Finished], None]
+ProgressCallback = Callable[[Progress | Finished], None]
 
 
 def silent(_told: Progress | Finished) -> None:
     """Tell nobody."""
 
 
-def counting(tell: Tell, phase: str, unit: str) -> Callable[[int, int], None]:
+def counting(tell: ProgressCallback, phase: str, unit: str) -> Callable[[int, int], None]:
     """Answer what takes how much is done, of how much."""
     return lambda done, of: tell(Progress(phase, done, of, unit))

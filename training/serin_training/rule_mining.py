@@ -6,14 +6,14 @@ from typing import Final
 
 from serin_core.model.features import merchant_key
 from serin_core.model.keyword_rules import Rules
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.errors import DataError
 
 LEAST_LETTERS: Final = 3
 """A shorter keyword would stand in too many other names."""
 
 
-def suggest_rules(rows: Sequence[Labelled], *, least_rows: int, purity: float) -> Rules:
+def suggest_rules(rows: Sequence[LabelledTransaction], *, least_rows: int, purity: float) -> Rules:
     """Answer one keyword for each merchant key that stands in `least_rows` rows, a share `purity` of them of one class.
 
     Most frequent keywords first, within each class. Raises DataError where no merchant qualifies.

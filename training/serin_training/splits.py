@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serin_core.model.features import MIN_USERS, merchant_key
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.errors import DataError
 
 MIN_ROWS: Final = 500
@@ -33,9 +33,9 @@ _DOUBTFUL_ROWS: Final = 20
 class Split:
     """Three parts, each oldest first and newer than the one before."""
 
-    fit: Sequence[Labelled]
-    calibrate: Sequence[Labelled]
-    judge: Sequence[Labelled]
+    fit: Sequence[LabelledTransaction]
+    calibrate: Sequence[LabelledTransaction]
+    judge: Sequence[LabelledTransaction]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ class Split:
         return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.judge)}
 
 
-def split_by_time(rows: Sequence[Labelled], *, judged_from: datetime | None = None) -> Split:
+def split_by_time(rows: Sequence[LabelledTransaction], *, judged_from: datetime | None = None) -> Split:
     """Split rows, oldest first, 65 : 15 : 20, or so that rows from `judged_from` on judge.
 
     Raises DataError where they hold too little to learn from.
@@ -79,14 +79,14 @@ def split_by_time(rows: Sequence[Labelled], *, judged_from: datetime | None = No
     return split
 
 
-def by_merchant(rows: Sequence[Labelled], *, seed: int) -> NDArray[np.bool_]:
+def by_merchant(rows: Sequence[LabelledTransaction], *, seed: int) -> NDArray[np.bool_]:
     """Answer which rows are held out: all rows of a fifth of the merchants."""
     parts = [crc32(f"{seed} {merchant_key(row.transaction.merchant)}".encode()) % _HELD_OUT for row in rows]
     held_out: NDArray[np.bool_] = np.equal(parts, 0)
     return held_out
 
 
-def at_random(rows: Sequence[Labelled], *, seed: int) -> NDArray[np.bool_]:
+def at_random(rows: Sequence[LabelledTransaction], *, seed: int) -> NDArray[np.bool_]:
     """Answer which rows are held out: any fifth of them."""
     held_out: NDArray[np.bool_] = np.random.default_rng(seed).integers(_HELD_OUT, size=len(rows)) == 0
     return held_out

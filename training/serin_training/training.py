@@ -17,20 +17,19 @@ from serin_core.model.calibration import IDENTITY
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key
 from serin_core.model.manifest import ParityRow, Report, run_name
-from serin_training import calibration as calibrating
-from serin_training import linear
-from serin_training.calibration import Fitted
-from serin_training.data.rows import Labelled
+from serin_training import calibration, linear
+from serin_training.calibration import FittedCalibration
+from serin_training.data.rows import LabelledTransaction
 from serin_training.data_profile import profile
 from serin_training.engines.engine import Engine
 from serin_training.engines.local import LocalEngine
-from serin_training.evaluation import Answered, answer
+from serin_training.evaluation import Predictions, answer
 from serin_training.features.words import Corpus, Ints, find_channels, merge
-from serin_training.linear import Lesson, Linear
+from serin_training.linear import Linear, TrainingSet
 from serin_training.metrics import macro_f1
 from serin_training.parity import parity_rows
 from serin_training.pipeline import Pipeline
-from serin_training.progress import Finished, Progress, Tell, counting, silent
+from serin_training.progress import Finished, Progress, ProgressCallback, counting, silent
 from serin_training.scoring import MIN_ROWS, Scores
 from serin_training.splits import Split, at_random, by_merchant, split_by_time, warnings_of
 
@@ -39,7 +38,7 @@ COMPARED: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TrainingConfig:
     """What a training is asked for. The same rows, seed and versions give the same trees and tables."""
 
     run_id: str
@@ -60,10 +59,10 @@ class TrainedRun:
     """A run that is nowhere yet."""
 
     pipeline: Pipeline
-    calibrators: Fitted
+    calibrators: FittedCalibration
     report: Report
     parity: tuple[ParityRow, ...]
-    judged: Answered
+    judged: Predictions
     """The newest rows, with the run's answers."""
     merchants: frozenset[str]
     """The keys of the merchants that it learned from."""
@@ -79,9 +78,9 @@ class TrainedRun:
 
 
 def train(
-    rows: Sequence[Labelled],
-    wish: Wish,
-    tell: Tell = silent,
+    rows: Sequence[LabelledTransaction],
+    wish: TrainingConfig,
+    tell: ProgressCallback = silent,
     *,
     engine: Engine | None = None,
     corpus: Corpus | None = None,
@@ -102,16 +101,16 @@ def train(
 
 @dataclass(frozen=True, slots=True)
 class _Training:
-    rows: Sequence[Labelled]
+    rows: Sequence[LabelledTransaction]
     split: Split
     corpus: Corpus
-    wish: Wish
+    wish: TrainingConfig
     engine: Engine
-    tell: Tell
+    tell: ProgressCallback
 
     def run(self) -> TrainedRun:
         first = self._fit()
-        fitted = self._calibrate(first) if self.wish.calibrate else calibrating.UNCALIBRATED
+        fitted = self._calibrate(first) if self.wish.calibrate else calibration.UNCALIBRATED
         pipeline = self._fit_again(first, fitted)
         judged = answer(pipeline, self.split.judge)
         scores = judged.scores()
@@ -140,22 +139,22 @@ class _Training:
         self.tell(Finished("trees", f"{grown.count} in {grown.count // len(split.classes)} rounds"))
         return Pipeline(encoder, grown, IDENTITY)
 
-    def _fit_all(self, lessons: Iterable[Lesson]) -> Iterator[Linear]:
+    def _fit_all(self, lessons: Iterable[TrainingSet]) -> Iterator[Linear]:
         return iter(self.engine.fit(lessons, seed=self.wish.seed))
 
-    def _calibrate(self, pipeline: Pipeline) -> Fitted:
+    def _calibrate(self, pipeline: Pipeline) -> FittedCalibration:
         rows = self.split.calibrate
-        return calibrating.fit_calibration(
+        return calibration.fit_calibration(
             pipeline.predict_proba(_transactions(rows)), self._labels(rows), pipeline.classes
         )
 
-    def _fit_again(self, first: Pipeline, fitted: Fitted) -> Pipeline:
+    def _fit_again(self, first: Pipeline, fitted: FittedCalibration) -> Pipeline:
         everything = np.arange(len(self.split.fit) + len(self.split.calibrate))
         encoder, _, _ = self._encode(everything, "linear model, again")
         # The trees know a channel by its place.
         return Pipeline(replace(encoder, channels=first.encoder.channels), first.trees, fitted.calibration)
 
-    def _encode(self, places: Ints, phase: str) -> tuple[Encoder, Lesson, Ints]:
+    def _encode(self, places: Ints, phase: str) -> tuple[Encoder, TrainingSet, Ints]:
         """Answer an encoder fitted on these rows, the lesson it was fitted on, and the places of the lesson's rows."""
         self.tell(Progress(phase, 0, 1, "models"))
         lesson, known, chosen = self._lesson(places)
@@ -171,7 +170,7 @@ class _Training:
         )
         return encoder, lesson, chosen
 
-    def _lesson(self, places: Ints) -> tuple[Lesson, Ints, Ints]:
+    def _lesson(self, places: Ints) -> tuple[TrainingSet, Ints, Ints]:
         """Answer these rows, but those of a class that is not learned, over the words that they make known."""
         labels = self._labels([self.rows[at] for at in places.tolist()])
         chosen, labels = places[labels >= 0], labels[labels >= 0]
@@ -180,11 +179,11 @@ class _Training:
         matrix = self.corpus.matrix[chosen][:, known]
         return linear.lesson_of(rows, matrix, labels, classes=len(self.split.classes)), known, chosen
 
-    def _labels(self, rows: Sequence[Labelled]) -> Ints:
+    def _labels(self, rows: Sequence[LabelledTransaction]) -> Ints:
         place = {label: number for number, label in enumerate(self.split.classes)}
         return np.array([place.get(row.category, -1) for row in rows], dtype=np.int64)
 
-    def _f1_by_split(self, pipeline: Pipeline, judged: Answered) -> dict[str, float]:
+    def _f1_by_split(self, pipeline: Pipeline, judged: Predictions) -> dict[str, float]:
         """Answer the macro F1 of linear models alone: on the newest rows, on whole merchants, and on any rows."""
         classes, seed = self.split.classes, self.wish.seed
         by_words = [classes[int(pipeline.encoder.scores(row.transaction).argmax())] for row in judged.rows]
@@ -202,7 +201,7 @@ class _Training:
         self.tell(Finished("by words alone", told))
         return found
 
-    def _report(self, pipeline: Pipeline, fitted: Fitted, judged: Answered) -> Report:
+    def _report(self, pipeline: Pipeline, fitted: FittedCalibration, judged: Predictions) -> Report:
         split, wish, scores = self.split, self.wish, judged.scores()
         verdict = judge_acceptance(f1_macro=scores.f1_macro, f1_min=scores.f1_min, limits=wish.limits)
         return Report(
@@ -234,11 +233,11 @@ class _Training:
         )
 
 
-def _transactions(rows: Sequence[Labelled]) -> list[Transaction]:
+def _transactions(rows: Sequence[LabelledTransaction]) -> list[Transaction]:
     return [row.transaction for row in rows]
 
 
-def _verdict(verdict: Accepted | Rejected, *, wish: Wish) -> dict[str, Any]:
+def _verdict(verdict: Accepted | Rejected, *, wish: TrainingConfig) -> dict[str, Any]:
     match verdict:
         case Rejected(reason=reason):
             return {"passed_acceptance_gate": False, "deployed": False, "deploy_reason": reason}
@@ -252,10 +251,10 @@ def _verdict(verdict: Accepted | Rejected, *, wish: Wish) -> dict[str, Any]:
             }
 
 
-def _warnings(scores: Scores, fitted: Fitted, verdict: Accepted | Rejected) -> list[str]:
+def _warnings(scores: Scores, fitted: FittedCalibration, verdict: Accepted | Rejected) -> list[str]:
     fallback = "it takes the table of all classes" if fitted.is_shared else "it keeps its raw probability"
     found = [
-        f"{label}: {answers} answers to calibrate by, under {calibrating.MIN_ROWS}; {fallback}"
+        f"{label}: {answers} answers to calibrate by, under {calibration.MIN_ROWS}; {fallback}"
         for label, answers in fitted.few.items()
     ]
     found += [

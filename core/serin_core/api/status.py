@@ -81,7 +81,7 @@ class Candidate(StatusModel):
     percent: float = Field(0, description="The share of users whom it may answer.")
     stage: int | None = Field(None, description="The routing revision at which the stage began; absent until it does.")
     stage_started_at: Moment | None = Field(None, description="When every pod had confirmed the stage.")
-    soaked: float = Field(0, description="Seconds of soak up to soakingSince.")
+    soak_elapsed: float = Field(0, description="Seconds of soak up to soakingSince.")
     soaking_since: Moment | None = Field(None, description="Since when the soak is running; absent while it is not.")
     attempt: int = Field(1, description="How often this run has been tried.")
     attempt_started_at: Moment = Field(description="When this attempt began.")
@@ -217,12 +217,12 @@ class Propagation(StatusModel):
     confirmed: bool = Field(default=False, description="Whether every pod has said that it serves it.")
     confirmed_at: Moment | None = Field(None, description="When every pod had first said so.")
     pods: str = Field("0/0", description="How many pods serve it, of how many.")
-    takes_away: bool = Field(
+    withdraws_run: bool = Field(
         default=False, description="Whether a pod that does not serve it may still serve a run that it takes away."
     )
 
 
-class Transition(StatusModel):
+class HistoryEntry(StatusModel):
     """One thing that happened, with the numbers that carried it."""
 
     at: Moment = Field(description="When it happened.")
@@ -277,7 +277,7 @@ class Status(StatusModel):
         None, description="Since when no gate of the stage has data; absent if one has."
     )
     propagation: Propagation = Field(Propagation(), description="Which routing is wanted and served.")
-    history: tuple[Transition, ...] = Field((), description="The last 20 transitions, newest last.")
+    history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")
     handled_requests: tuple[HandledRequest, ...] = Field((), description="People's requests and their answers.")
     conditions: tuple[Condition, ...] = Field(
         (),

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What two processes must agree on: documents, names, routing rules, pod reports."""

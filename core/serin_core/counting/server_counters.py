@@ -53,7 +53,7 @@ ByProcess = Mapping[str, ProcessCounts]
 
 
 @dataclass(frozen=True, slots=True)
-class Tallies:
+class StageCounts:
     """What was counted in one stage, by key: a gate's name, or `gate/part` for each class or arm of one."""
 
     by_key: Mapping[str, ByProcess | Unreadable]
@@ -72,12 +72,12 @@ class Tallies:
 
     def of(self, key: str) -> Counts | Unreadable:
         """Answer the two counts of one key, summed over processes."""
-        tally = self.by_key.get(key, _NO_DATA)
-        if isinstance(tally, Unreadable):
-            return tally
-        good = sum(process.good for process in tally.values())
-        total = sum(process.total for process in tally.values())
-        share = max(1, sum(process.total > 0 for process in tally.values())) if self._is_shared_out(key) else 1
+        count_stage = self.by_key.get(key, _NO_DATA)
+        if isinstance(count_stage, Unreadable):
+            return count_stage
+        good = sum(process.good for process in count_stage.values())
+        total = sum(process.total for process in count_stage.values())
+        share = max(1, sum(process.total > 0 for process in count_stage.values())) if self._is_shared_out(key) else 1
         return _counts(key, good / share, total / share)
 
     def parts_of(self, gate: GateName) -> Mapping[str, Counts | Unreadable]:
@@ -101,22 +101,22 @@ class Tallies:
         `alive`: every process that there is, None where not all have answered. One that is neither among them nor in
         what was read can count no more; such are added up, so that what is kept does not grow with each restart.
         """
-        counts = {key: self._ended_as_one(key, tally, alive) for key, tally in self.beside.items()}
+        counts = {key: self._ended_as_one(key, count_stage, alive) for key, count_stage in self.beside.items()}
         counts |= {
-            key: self._ended_as_one(key, tally, alive)
-            for key, tally in self.by_key.items()
-            if not isinstance(tally, Unreadable)
+            key: self._ended_as_one(key, count_stage, alive)
+            for key, count_stage in self.by_key.items()
+            if not isinstance(count_stage, Unreadable)
         }
         own = {key: found for key, found in self.kept_own.items() if key in self.own}
         own |= {key: found for key, found in self.own.items() if not isinstance(found, Unreadable)}
         return Checkpoint(at=at, since=self.since, counts=counts, own=own)
 
-    def _ended_as_one(self, key: str, tally: ByProcess, alive: frozenset[str] | None) -> dict[str, ProcessCounts]:
+    def _ended_as_one(self, key: str, count_stage: ByProcess, alive: frozenset[str] | None) -> dict[str, ProcessCounts]:
         if alive is None or self.seen is None or self._is_shared_out(key):
-            return dict(tally)
+            return dict(count_stage)
         known = alive | self.seen
-        ended = [counts for process, counts in tally.items() if process not in known]
-        kept = {process: counts for process, counts in tally.items() if process in known}
+        ended = [counts for process, counts in count_stage.items() if process not in known]
+        kept = {process: counts for process, counts in count_stage.items() if process in known}
         if ended:
             kept[ENDED] = ProcessCounts(good=sum(one.good for one in ended), total=sum(one.total for one in ended))
         return kept
@@ -126,7 +126,7 @@ class Tallies:
         return key in COUNTS_USERS and not self.has_shared_store
 
 
-Reading = Tallies | Unreadable
+Reading = StageCounts | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def stale_after(interval: timedelta) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StageQuery:
     """What is read of one stage: whose series, for which gates, and from where on."""
 
     uid: str
@@ -235,7 +235,7 @@ class Asked:
         return self.since - now > DELAY
 
 
-def stage_query(asked: Asked, now: datetime) -> str:
+def stage_query(asked: StageQuery, now: datetime) -> str:
     """Answer one PromQL expression for every series that the gates read, numerators and denominators.
 
     Beside them stand how many of them have a sample newer than `stale_after` (no such series means none has), the
@@ -281,9 +281,9 @@ def evaluated_at(series: Iterable[Series]) -> float | Unreadable:
     return found if is_a_time else Unreadable("QueryError", "Prometheus did not say when it evaluated the query")
 
 
-def tally(
+def count_stage(
     series: Iterable[Series],
-    asked: Asked,
+    asked: StageQuery,
     now: datetime,
     *,
     own: Mapping[str, OwnCounts | Unreadable] | None = None,
@@ -312,7 +312,7 @@ def tally(
             by_key |= counts
         else:
             by_key[gate.value] = _NO_DATA
-    return Tallies(
+    return StageCounts(
         by_key,
         has_shared_store=asked.has_shared_store,
         own=own or {},

@@ -13,8 +13,7 @@ display     the confidence sequence to show
 Never reads, waits or keeps: every answer is a function of the counts it is given.
 """
 
-from serin_core.evidence import change_point as late_harm
-from serin_core.evidence import two_sample as two_arms
+from serin_core.evidence import change_point, two_sample
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.change_point import BEGINNING, Start, keep
 from serin_core.evidence.confidence_sequence import confidence_sequence
@@ -38,14 +37,14 @@ __all__ = [
     "Verdict",
     "Within",
     "certain_by",
+    "change_point",
     "confidence_sequence",
     "judge",
     "keep",
-    "late_harm",
     "least",
     "log_evidence_above",
     "log_evidence_below",
     "log_limit",
     "needed",
-    "two_arms",
+    "two_sample",
 ]

@@ -13,14 +13,13 @@ by itself. Never keeps anything: the same counts give the same verdict, however 
 from collections.abc import Sequence
 from math import inf, log
 
-from serin_core.evidence import change_point as late_harm
-from serin_core.evidence import rate
+from serin_core.evidence import change_point, rate
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.rate import Claim, Side
 
 
-def judge(counts: Counts, bound: Bound, alphas: Alphas, *, starts: Sequence[late_harm.Start] = ()) -> Verdict:
+def judge(counts: Counts, bound: Bound, alphas: Alphas, *, starts: Sequence[change_point.Start] = ()) -> Verdict:
     """Judge a rate by its bound; with `starts`, Fail looks for late harm. Raises ValueError for a start after it."""
     if bound.is_met_by_itself:
         return Verdict.PASS
@@ -60,5 +59,5 @@ def log_limit(alpha: float) -> float:
     return -log(alpha) if alpha > 0 else inf
 
 
-def _is_harmed(counts: Counts, claim: Claim, starts: Sequence[late_harm.Start]) -> bool:
-    return late_harm.reaches(starts, counts, claim) if starts else rate.reaches(counts, claim)
+def _is_harmed(counts: Counts, claim: Claim, starts: Sequence[change_point.Start]) -> bool:
+    return change_point.reaches(starts, counts, claim) if starts else rate.reaches(counts, claim)

@@ -9,24 +9,24 @@ telling      gates in words
 """
 
 from serin_core.gates.active import ActiveGate, acting_gates, active_gates, alpha_fail, read_by
-from serin_core.gates.evaluation import Stage, edited, judge_stage, promised_doubt
+from serin_core.gates.evaluation import Stage, edited, expected_low_confidence, judge_stage
 from serin_core.gates.messages import describe, explain, is_on_bad_side, limit
-from serin_core.gates.result import Before, Judged
+from serin_core.gates.result import GateResult, PreviousCheck
 
 __all__ = [
     "ActiveGate",
-    "Before",
-    "Judged",
+    "GateResult",
+    "PreviousCheck",
     "Stage",
     "acting_gates",
     "active_gates",
     "alpha_fail",
     "describe",
     "edited",
+    "expected_low_confidence",
     "explain",
     "is_on_bad_side",
     "judge_stage",
     "limit",
-    "promised_doubt",
     "read_by",
 ]

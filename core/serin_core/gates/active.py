@@ -19,20 +19,20 @@ ABOVE_PROMISE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class AsPromised:
+class AsReported:
     """At most what the run's own report promises, and ABOVE_PROMISE more."""
 
     margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class NotWorse:
+class NotWorseThanControl:
     """Two arms: the odds of a bad outcome in the canary against those of the control group."""
 
     odds_ratio: float
 
 
-Asked = Bound | AsPromised | NotWorse
+Criterion = Bound | AsReported | NotWorseThanControl
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ActiveGate:
     """A gate as one resource sets it, where it judges."""
 
     name: str
-    asked: Asked
+    asked: Criterion
     role: GateRole = GateRole.ACTING
     design_effect: float = 1.0
     initial_delay: timedelta = timedelta()
@@ -48,14 +48,14 @@ class ActiveGate:
     """The `own_key` of its counters; "" for a built-in gate."""
 
 
-_DEFAULTS: Final[Mapping[GateName, Asked]] = {
+_DEFAULTS: Final[Mapping[GateName, Criterion]] = {
     GateName.AVAILABILITY: AtLeast(0.90),
     GateName.ERRORS: AtLeast(0.99),
     GateName.LATENCY: AtLeast(0.99),
     GateName.AGREEMENT: AtLeast(0.70),
     GateName.ACCEPTED_RATIO: AtLeast(0.95),
-    GateName.LOW_CONFIDENCE: AsPromised(),
-    GateName.FEEDBACK: NotWorse(1.5),
+    GateName.LOW_CONFIDENCE: AsReported(),
+    GateName.FEEDBACK: NotWorseThanControl(1.5),
     GateName.PER_CLASS: AtLeast(0.60),
 }
 # Only who names it wants a gate by class: it asks every class for traffic.
@@ -121,7 +121,7 @@ def _active(change: MetricGate) -> ActiveGate:
     )
 
 
-def _asked(change: MetricGate) -> Asked:
+def _asked(change: MetricGate) -> Criterion:
     if change.within is not None:
         return Within(change.within.low, change.within.high)
     if change.at_most is not None:
@@ -130,9 +130,9 @@ def _asked(change: MetricGate) -> Asked:
     match default:
         case AtLeast(p=p):
             return AtLeast(p, min(change.margin, p))
-        case AsPromised():
-            return AsPromised(change.margin)
-        case NotWorse():
-            return NotWorse(change.odds_ratio)
+        case AsReported():
+            return AsReported(change.margin)
+        case NotWorseThanControl():
+            return NotWorseThanControl(change.odds_ratio)
         case other:
             return other

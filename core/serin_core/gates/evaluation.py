@@ -15,11 +15,11 @@ from serin_core.api.status import GateMemory
 from serin_core.contract.pod_report import RunQuality
 from serin_core.counting import Reading, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Within
-from serin_core.gates.active import ABOVE_PROMISE, ActiveGate, AsPromised, NotWorse, active_gates, alpha_fail
+from serin_core.gates.active import ABOVE_PROMISE, ActiveGate, AsReported, NotWorseThanControl, active_gates, alpha_fail
 from serin_core.gates.feedback import judge_arms
 from serin_core.gates.per_class import judge_classes
 from serin_core.gates.rate import judge_rate
-from serin_core.gates.result import Before, Check, Judged, blank, unread
+from serin_core.gates.result import Check, GateResult, PreviousCheck, blank, unread
 
 _FRESH: Final = GateMemory()
 _NO_REPORT: Final = Unreadable("NoReport", "no pod has told what the run's report promises")
@@ -32,11 +32,13 @@ class Stage:
 
     percent: float
     started_at: datetime
-    promised_doubt: float | None
+    expected_low_confidence: float | None
     """The share of answers under their threshold that the run's report promises; None where no pod has told it."""
 
 
-def promised_doubt(quality: RunQuality | None, thresholds: Mapping[str, float], default: float) -> float | None:
+def expected_low_confidence(
+    quality: RunQuality | None, thresholds: Mapping[str, float], default: float
+) -> float | None:
     """Answer the share of answers under their threshold that a report promises, None where it says nothing of it.
 
     Between two thresholds of the report the stricter one counts: it promises less.
@@ -52,22 +54,22 @@ def promised_doubt(quality: RunQuality | None, thresholds: Mapping[str, float], 
 
 
 def judge_stage(
-    spec: SuggestionModelSpec, stage: Stage, reading: Reading, last: Before, *, now: datetime
-) -> tuple[Judged, ...]:
+    spec: SuggestionModelSpec, stage: Stage, reading: Reading, last: PreviousCheck, *, now: datetime
+) -> tuple[GateResult, ...]:
     """Judge every gate of a stage on what was read."""
     judged, whole = [], Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
     for gate in active_gates(spec, percent=stage.percent):
         before = last.memory.get(gate.name, _FRESH)
         before = before if before.bound else before.model_copy(update={"bound": str(gate.asked)})
         if isinstance(reading, Unreadable):
-            judged.append(Judged(unread(blank(gate), reading), before))
+            judged.append(GateResult(unread(blank(gate), reading), before))
         elif now < stage.started_at + gate.initial_delay:
-            judged.append(Judged(unread(blank(gate), _TOO_EARLY), before))
+            judged.append(GateResult(unread(blank(gate), _TOO_EARLY), before))
         else:
             alphas = _after_edits(whole, before.edits + (before.bound != str(gate.asked)))
             shown = last.gates.get(gate.name) if before.judged_by == str(alphas) else None
             done = _judge_one(Check(gate, blank(gate), reading, before, alphas, shown), stage)
-            judged.append(Judged(done.gate, done.memory.model_copy(update={"judged_by": str(alphas)})))
+            judged.append(GateResult(done.gate, done.memory.model_copy(update={"judged_by": str(alphas)})))
     return tuple(judged)
 
 
@@ -85,20 +87,20 @@ def _after_edits(whole: Alphas, edits: int) -> Alphas:
     return Alphas(promote=whole.promote / 2**edits, rollback=whole.rollback / 2**edits)
 
 
-def _judge_one(check: Check, stage: Stage) -> Judged:
+def _judge_one(check: Check, stage: Stage) -> GateResult:
     match check.gate.asked:
-        case NotWorse(odds_ratio=limit):
+        case NotWorseThanControl(odds_ratio=limit):
             return judge_arms(check, limit=limit)
-        case AsPromised():
-            return check.without(_NO_REPORT) if stage.promised_doubt is None else _judge_promise(check, stage)
+        case AsReported():
+            return check.without(_NO_REPORT) if stage.expected_low_confidence is None else _judge_promise(check, stage)
         case AtLeast() | AtMost() | Within() as bound:
             return judge_classes(check, bound) if check.gate.name == GateName.PER_CLASS else judge_rate(check, bound)
         case _:
             assert_never(check.gate.asked)
 
 
-def _judge_promise(check: Check, stage: Stage) -> Judged:
-    margin = check.gate.asked.margin if isinstance(check.gate.asked, AsPromised) else 0.0
-    most = min((stage.promised_doubt or 0.0) + ABOVE_PROMISE, 1.0)
+def _judge_promise(check: Check, stage: Stage) -> GateResult:
+    margin = check.gate.asked.margin if isinstance(check.gate.asked, AsReported) else 0.0
+    most = min((stage.expected_low_confidence or 0.0) + ABOVE_PROMISE, 1.0)
     known = check.blank.model_copy(update={"at_most": round(most, 6)})
     return judge_rate(replace(check, blank=known), AtMost(most, margin))

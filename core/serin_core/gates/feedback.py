@@ -13,12 +13,12 @@ from serin_core.contract import names
 from serin_core.counting import Unreadable
 from serin_core.evidence import Counts, Side, Verdict, log_limit
 from serin_core.evidence.two_sample import TwoArms, log_evidence, observe
-from serin_core.gates.result import Check, Judged, shown
+from serin_core.gates.result import Check, GateResult, shown
 
 _NO_CONTROL: Final = Unreadable("NoControl", "nobody of the control group has said anything yet")
 
 
-def judge_arms(check: Check, *, limit: float) -> Judged:
+def judge_arms(check: Check, *, limit: float) -> GateResult:
     """Answer the gate after one more check, and what it remembers of all of them."""
     parts = check.reading.parts_of(GateName.FEEDBACK)
     canary = parts.get(names.ARM_CANARY) or check.reading.of(GateName.FEEDBACK.value)
@@ -35,7 +35,7 @@ def judge_arms(check: Check, *, limit: float) -> Judged:
         # Without `required` nobody waits for a Pass; that it would be one is shown all the same.
         verdict = Verdict.PASS
     status = shown(check.blank, canary, verdict, needed=None if verdict is Verdict.INCONCLUSIVE else 0)
-    return Judged(status.model_copy(update={"detail": _of_the_other(canary, control)}), memory)
+    return GateResult(status.model_copy(update={"detail": _of_the_other(canary, control)}), memory)
 
 
 def _remember(memory: GateMemory, canary: Counts, control: Counts, *, limit: float) -> GateMemory:

@@ -12,12 +12,12 @@ from serin_core.api.gates import GateName
 from serin_core.api.status import GateStatus
 from serin_core.counting import Unreadable
 from serin_core.evidence import Alphas, Bound, Counts, Verdict, judge, needed
-from serin_core.gates.result import Check, Judged, shown
+from serin_core.gates.result import Check, GateResult, shown
 
 _NAMED: Final = 5
 
 
-def judge_classes(check: Check, bound: Bound) -> Judged:
+def judge_classes(check: Check, bound: Bound) -> GateResult:
     """Judge every class by its own counts."""
     parts = check.reading.parts_of(GateName.PER_CLASS) or {"": check.reading.of(GateName.PER_CLASS.value)}
     broken = next((found for found in parts.values() if isinstance(found, Unreadable)), None)
@@ -36,7 +36,7 @@ def judge_classes(check: Check, bound: Bound) -> Judged:
         scaled = [None if n is None else round(n * whole.total / counts.total) for n, counts in wanted]
         more = None if None in scaled else max(n for n in scaled if n is not None)
     status = shown(check.blank, whole, verdict, needed=more)
-    return Judged(_with_detail(status, classes, verdicts), check.memory)
+    return GateResult(_with_detail(status, classes, verdicts), check.memory)
 
 
 def _combined(verdicts: Sequence[Verdict]) -> Verdict:

@@ -6,12 +6,12 @@ from typing import Final
 from serin_core.api.status import CountsAt, GateMemory, GateStatus
 from serin_core.counting import Unreadable
 from serin_core.evidence import Bound, Counts, Start, Verdict, judge, keep, needed
-from serin_core.gates.result import REASONS, Check, Judged, shown
+from serin_core.gates.result import REASONS, Check, GateResult, shown
 
 _BEGINNING: Final = CountsAt(check=1, good=0, total=0)
 
 
-def judge_rate(check: Check, bound: Bound) -> Judged:
+def judge_rate(check: Check, bound: Bound) -> GateResult:
     """Judge the rate by all that was counted since its counts began, and by what came after each earlier check."""
     gate, before = check.gate, check.memory
     found = check.reading.of_own(gate.own) if gate.own else check.reading.of(gate.name)
@@ -21,14 +21,14 @@ def judge_rate(check: Check, bound: Bound) -> Judged:
     memory = _remember(before, found, whole, has_delay=bool(gate.initial_delay))
     if memory is before and check.before is not None and _says_the_same(check.before, check.blank):
         # Nothing new was counted: the same counts have the same verdict.
-        return Judged(check.before, memory)
+        return GateResult(check.before, memory)
     counts = _evidence(memory, memory.zero, gate.design_effect)
     # The first check spends its share of the error like any other: it has one start, the beginning.
     is_plain = memory.zero is None and gate.design_effect == 1
     starts = whole if is_plain else [_adjusted(one, memory.zero, gate.design_effect) for one in whole]
     verdict = judge(counts, bound, check.alphas, starts=[one for one in starts if _lies_before(one, counts)])
     more = needed(counts, bound, check.alphas) if verdict is Verdict.INCONCLUSIVE else 0
-    return Judged(shown(check.blank, counts, verdict, needed=more), memory)
+    return GateResult(shown(check.blank, counts, verdict, needed=more), memory)
 
 
 def _says_the_same(before: GateStatus, blank: GateStatus) -> bool:

@@ -6,9 +6,9 @@ from typing import Final, Self
 
 from serin_core.api.gates import Range
 from serin_core.api.status import GateMemory, GateStatus, Status
-from serin_core.counting import Tallies, Unreadable
+from serin_core.counting import StageCounts, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
-from serin_core.gates.active import ActiveGate, AsPromised, NotWorse
+from serin_core.gates.active import ActiveGate, AsReported, NotWorseThanControl
 
 DISPLAY_ALPHA: Final = 0.05
 OPEN: Final = "NotEnoughEvidence"
@@ -18,7 +18,7 @@ REASONS: Final = frozenset({OPEN, PROVEN})
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GateResult:
     """One gate after one check."""
 
     gate: GateStatus
@@ -26,7 +26,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class PreviousCheck:
     """What the gates of the present stage had come to at the check before, by name."""
 
     memory: Mapping[str, GateMemory]
@@ -44,15 +44,15 @@ class Check:
 
     gate: ActiveGate
     blank: GateStatus
-    reading: Tallies
+    reading: StageCounts
     memory: GateMemory
     alphas: Alphas
     before: GateStatus | None = None
     """What it had come to at the check before; None at the first one, or where it could not be judged then."""
 
-    def without(self, why: Unreadable) -> Judged:
+    def without(self, why: Unreadable) -> GateResult:
         """Answer a gate that could not be judged, and why."""
-        return Judged(unread(self.blank, why), self.memory)
+        return GateResult(unread(self.blank, why), self.memory)
 
 
 def blank(gate: ActiveGate) -> GateStatus:
@@ -65,9 +65,9 @@ def blank(gate: ActiveGate) -> GateStatus:
             limits = {"at_most": u}
         case Within(low=low, high=high):
             limits = {"within": Range(low=low, high=high)}
-        case NotWorse(odds_ratio=odds):
+        case NotWorseThanControl(odds_ratio=odds):
             limits = {"odds_ratio": odds}
-        case AsPromised():
+        case AsReported():
             pass
     return GateStatus.model_validate({"name": gate.name, "role": gate.role, "reason": "NoData", **limits})
 

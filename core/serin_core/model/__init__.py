@@ -1,1 +1,1 @@
-"""TODO."""
+"""The format of a run: manifest, report, parity rows, encoder, features, calibration, keyword rules, signatures."""

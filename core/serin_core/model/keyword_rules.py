@@ -4,8 +4,8 @@
       Groceries: [loblaws, "no frills"]
       Dining: [pizza]
 
-Keywords and texts are normalised alike (serin_core.model.features): case, accents, punctuation and numbers do not matter. A
-keyword matches at word boundaries in merchant and description; the longest keyword wins, of two equally long ones the
+Keywords and texts are normalised alike (serin_core.model.features): case, accents, punctuation and numbers are ignored.
+A keyword matches at word boundaries in merchant and description; the longest keyword wins, of two equally long ones the
 first in the file. This is the format and its meaning; the server finds keywords with an automaton, and is tested
 against `match` here. Never reads a file.
 """

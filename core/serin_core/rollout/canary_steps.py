@@ -6,7 +6,7 @@ from serin_core.api.spec import Canary
 from serin_core.api.status import Candidate
 
 
-def ladder(canary: Canary) -> tuple[float, ...]:
+def effective_steps(canary: Canary) -> tuple[float, ...]:
     """Answer the shares to pass through, in percent: steps above the cap become one step at it; () at a cap of 0."""
     below = [step.percent for step in canary.steps if step.percent <= canary.percent]
     is_cut = any(step.percent > canary.percent for step in canary.steps)
@@ -17,7 +17,7 @@ def ladder(canary: Canary) -> tuple[float, ...]:
 
 def next_step(canary: Canary, *, percent: float) -> float | None:
     """Answer the smallest step above a share, None at the top."""
-    return next((step for step in ladder(canary) if step > percent), None)
+    return next((step for step in effective_steps(canary) if step > percent), None)
 
 
 def is_at_cap(canary: Canary, candidate: Candidate) -> bool:
@@ -32,7 +32,7 @@ def soak_of(canary: Canary, *, percent: float) -> timedelta:
     return next((step.soak for step in canary.steps if step.percent >= percent), canary.steps[-1].soak)
 
 
-def soaked(candidate: Candidate, *, now: datetime) -> timedelta:
+def soak_elapsed(candidate: Candidate, *, now: datetime) -> timedelta:
     """Answer how long the present stage has soaked."""
     running = now - candidate.soaking_since if candidate.soaking_since is not None else timedelta()
-    return timedelta(seconds=candidate.soaked) + running
+    return timedelta(seconds=candidate.soak_elapsed) + running

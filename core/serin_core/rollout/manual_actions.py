@@ -10,13 +10,11 @@ from datetime import datetime
 
 from serin_core.api.status import HandledRequest, Status, TrialState
 from serin_core.contract.names import REQUEST_PREFIX
-from serin_core.rollout import promotion as forward
-from serin_core.rollout import rollback as taking_back
-from serin_core.rollout import spec_changes as naming
+from serin_core.rollout import promotion, rollback, spec_changes
 from serin_core.rollout.canary_steps import next_step
 from serin_core.rollout.observation import Resource
-from serin_core.rollout.protocol import Look, Protocol
-from serin_core.rollout.transition import EVERYBODY, Move
+from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.transition import EVERYBODY, Transition
 
 ACTIONS = ("promote", "promote-full", "abort", "retry")
 NEW_OBJECT = "Ignored: new object, ask again"
@@ -61,25 +59,25 @@ def answer(status: Status, requests: Iterable[Request], text: str, *, now: datet
     return status.model_copy(update={"handled_requests": (*status.handled_requests, *answered)})
 
 
-def ignore_what_cannot_act(look: Look) -> Status:
+def ignore_what_cannot_act(context: Context) -> Status:
     """Answer the status in which every request that can no longer act has its answer: Ignored, and why."""
-    status = look.status
-    for request in unanswered(look.resource, status):
-        if reason := _why_ignored(request, look):
-            status = answer(status, (request,), f"Ignored: {reason}", now=look.now)
+    status = context.status
+    for request in unanswered(context.resource, status):
+        if reason := _why_ignored(request, context):
+            status = answer(status, (request,), f"Ignored: {reason}", now=context.now)
     return status
 
 
-def _why_ignored(request: Request, look: Look) -> str:
-    candidate, stable = look.status.candidate, look.status.stable
+def _why_ignored(request: Request, context: Context) -> str:
+    candidate, stable = context.status.candidate, context.status.stable
     if request.action not in ACTIONS:
         return f"unknown action {request.action}; known are {', '.join(ACTIONS)}"
     known = {run.run_id for run in (candidate, stable) if run is not None}
     if request.run_id not in known:
         # The spec may just have come to name it: then the trial begins first, and the request is looked at again.
-        is_coming = request.run_id == look.spec.run_id
+        is_coming = request.run_id == context.spec.run_id
         return "" if is_coming else f"{request.run_id or 'no run'} is neither on trial nor stable"
-    trial = look.status.trial
+    trial = context.status.trial
     is_on_trial = trial is not None and trial.run_id == request.run_id
     match request.action:
         case "abort":
@@ -87,107 +85,107 @@ def _why_ignored(request: Request, look: Look) -> str:
             return "" if is_served else "this run is not served"
         case "retry":
             is_over = candidate is not None and trial is None and candidate.run_id == request.run_id
-            return "" if is_over and look.spec.run_id == request.run_id else "nothing to retry: this run is not over"
+            return "" if is_over and context.spec.run_id == request.run_id else "nothing to retry: this run is not over"
         case "promote-full":
             return "" if is_on_trial else "this run is not on trial"
         case _:
-            return _why_promote_is_ignored(request, look)
+            return _why_promote_is_ignored(request, context)
 
 
-def _why_promote_is_ignored(request: Request, look: Look) -> str:
-    trial = look.status.trial
+def _why_promote_is_ignored(request: Request, context: Context) -> str:
+    trial = context.status.trial
     if trial is None or trial.run_id != request.run_id or trial.state is not TrialState.RUNNING:
         return "this run is not in a stage"
     if request.percent is None:
         return 'a promote names its stage: "<runID> <percent> ..."'
     if request.percent != trial.percent:
         return f"the stage is {trial.percent:g} %, not {request.percent:g} %"
-    if look.spec.suspend:
+    if context.spec.suspend:
         return "spec.suspend is true"
-    if trial.percent < EVERYBODY and next_step(look.spec.canary, percent=trial.percent) is None:
+    if trial.percent < EVERYBODY and next_step(context.spec.canary, percent=trial.percent) is None:
         return "the run is at its cap"
     return ""
 
 
-def _asked(look: Look, action: str, run_id: str) -> Request | None:
-    requests = unanswered(look.resource, look.status)
+def _asked(context: Context, action: str, run_id: str) -> Request | None:
+    requests = unanswered(context.resource, context.status)
     return next((one for one in requests if one.action == action and one.run_id == run_id), None)
 
 
-def _moved(look: Look, request: Request, status: Status, message: str) -> Move:
-    status = answer(status, (request,), f"Done: {message}", now=look.now)
+def _moved(context: Context, request: Request, status: Status, message: str) -> Transition:
+    status = answer(status, (request,), f"Done: {message}", now=context.now)
     is_abort = request.action == "abort"
-    return Move(status, request.run_id, message, by=f"{request.action} {request.value}", is_warning=is_abort)
+    return Transition(status, request.run_id, message, by=f"{request.action} {request.value}", is_warning=is_abort)
 
 
-def abort_of_the_candidate(look: Look, _protocol: Protocol) -> Move | None:
+def abort_of_the_candidate(context: Context, _protocol: Protocol) -> Transition | None:
     """A person takes the run on trial back."""
-    trial = look.status.trial
-    request = None if trial is None else _asked(look, "abort", trial.run_id)
+    trial = context.status.trial
+    request = None if trial is None else _asked(context, "abort", trial.run_id)
     if request is None:
         return None
-    return _moved(look, request, taking_back.take_back_candidate(look, reason="aborted by a person"), "Aborted.")
+    return _moved(context, request, rollback.take_back_candidate(context, reason="aborted by a person"), "Aborted.")
 
 
-def abort_of_the_stable_run(look: Look, _protocol: Protocol) -> Move | None:
+def abort_of_the_stable_run(context: Context, _protocol: Protocol) -> Transition | None:
     """A person takes the stable run back, in any state."""
-    stable = look.status.stable
-    request = None if stable is None else _asked(look, "abort", stable.run_id)
+    stable = context.status.stable
+    request = None if stable is None else _asked(context, "abort", stable.run_id)
     if request is None:
         return None
-    return _moved(look, request, taking_back.take_back_stable(look, reason="aborted by a person"), "Aborted.")
+    return _moved(context, request, rollback.take_back_stable(context, reason="aborted by a person"), "Aborted.")
 
 
-def abort_of_the_stable_run_during_a_trial(look: Look, protocol: Protocol) -> Move | None:
+def abort_of_the_stable_run_during_a_trial(context: Context, protocol: Protocol) -> Transition | None:
     """The same while another run is on trial: that trial counts anew, against the run that follows."""
-    return abort_of_the_stable_run(look, protocol)
+    return abort_of_the_stable_run(context, protocol)
 
 
-def retry(look: Look, _protocol: Protocol) -> Move | None:
+def retry(context: Context, _protocol: Protocol) -> Transition | None:
     """A person wants a run that was taken back or refused to be tried again."""
-    candidate = look.status.candidate
-    if candidate is None or candidate.run_id != look.spec.run_id:
+    candidate = context.status.candidate
+    if candidate is None or candidate.run_id != context.spec.run_id:
         return None
-    request = _asked(look, "retry", candidate.run_id)
+    request = _asked(context, "retry", candidate.run_id)
     if request is None:
         return None
-    status = naming.begin_attempt(look, attempt=candidate.attempt + 1)
-    return _moved(look, request, status, f"Tried again, attempt {candidate.attempt + 1}.")
+    status = spec_changes.begin_attempt(context, attempt=candidate.attempt + 1)
+    return _moved(context, request, status, f"Tried again, attempt {candidate.attempt + 1}.")
 
 
-def note_promote_full(look: Look) -> Status:
+def note_promote_full(context: Context) -> Status:
     """Answer the status that keeps a promote-full until it can act."""
-    trial = look.status.trial
-    request = None if trial is None else _asked(look, "promote-full", trial.run_id)
+    trial = context.status.trial
+    request = None if trial is None else _asked(context, "promote-full", trial.run_id)
     if trial is None or request is None:
-        return look.status
-    kept = look.status.model_copy(update={"candidate": trial.model_copy(update={"promote_full": True})})
-    return answer(kept, (request,), "Accepted: soaks and metric gates are skipped", now=look.now)
+        return context.status
+    kept = context.status.model_copy(update={"candidate": trial.model_copy(update={"promote_full": True})})
+    return answer(kept, (request,), "Accepted: soaks and metric gates are skipped", now=context.now)
 
 
-def promote_one_step(look: Look, protocol: Protocol) -> Move | None:
+def promote_one_step(context: Context, protocol: Protocol) -> Transition | None:
     """A person raises one step now: soak and Inconclusive are skipped, a Fail or a missing confirmation never."""
-    candidate = look.status.candidate
-    higher = None if candidate is None else next_step(look.spec.canary, percent=candidate.percent)
-    request = _promote_that_may_act(look, protocol)
+    candidate = context.status.candidate
+    higher = None if candidate is None else next_step(context.spec.canary, percent=candidate.percent)
+    request = _promote_that_may_act(context, protocol)
     if candidate is None or request is None or higher is None:
         return None
     message = f"Raised from {candidate.percent:g} to {higher:g} % by a person."
-    return _moved(look, request, forward.raise_to(look, higher), message)
+    return _moved(context, request, promotion.raise_to(context, higher), message)
 
 
-def promote_the_last_step(look: Look, protocol: Protocol) -> Move | None:
+def promote_the_last_step(context: Context, protocol: Protocol) -> Transition | None:
     """A person ends the last stage now."""
-    candidate = look.status.candidate
-    request = _promote_that_may_act(look, protocol)
+    candidate = context.status.candidate
+    request = _promote_that_may_act(context, protocol)
     if candidate is None or request is None or candidate.percent < EVERYBODY:
         return None
-    return _moved(look, request, forward.promote(look), "Promoted by a person.")
+    return _moved(context, request, promotion.promote(context), "Promoted by a person.")
 
 
-def _promote_that_may_act(look: Look, protocol: Protocol) -> Request | None:
-    candidate = look.status.candidate
-    if candidate is None or candidate.stage_started_at is None or not protocol.may_move_forward(look):
+def _promote_that_may_act(context: Context, protocol: Protocol) -> Request | None:
+    candidate = context.status.candidate
+    if candidate is None or candidate.stage_started_at is None or not protocol.may_move_forward(context):
         return None
-    request = _asked(look, "promote", candidate.run_id)
-    return request if request is not None and not _why_promote_is_ignored(request, look) else None
+    request = _asked(context, "promote", candidate.run_id)
+    return request if request is not None and not _why_promote_is_ignored(request, context) else None

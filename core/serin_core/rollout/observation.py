@@ -57,7 +57,7 @@ class PodSeen:
     """The revision that its annotation names, as it stands there: people can write there too."""
     poke: str = ""
     crashes: tuple[Crash, ...] = ()
-    trouble: str = ""
+    problem: str = ""
     """Why it is not ready, in Kubernetes' own words; "" where nothing is wrong."""
 
 
@@ -127,7 +127,7 @@ class Observed:
     """By (kind, name): every child of this resource's name or uid that exists."""
     pods: tuple[PodSeen, ...] = ()
     reading: Reading = NOT_ASKED
-    trouble: str = ""
+    problem: str = ""
     """Why pods cannot be made at all (a quota, for example), in Kubernetes' own words; "" where they can."""
     refusals: tuple[str, ...] = ()
     """What the API server refused to write in the last pass, in its own words."""

@@ -2,64 +2,66 @@
 
 from serin_core import gates
 from serin_core.api.status import Candidate, RunInUse, Status, TrialState
-from serin_core.rollout.protocol import Look, Protocol
-from serin_core.rollout.transition import COUNT_ANEW, NO_EVIDENCE, Move, on_trial, source_of
+from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.transition import NO_EVIDENCE, STAGE_RESET, Transition, on_trial, source_of
 
 
-def stable_run_has_another_digest(look: Look, _protocol: Protocol) -> Move | None:
+def stable_run_has_another_digest(context: Context, _protocol: Protocol) -> Transition | None:
     """The spec names the stable run, but with a digest under which it was not proven."""
-    stable, digest = look.status.stable, look.spec.digest
-    if stable is None or stable.run_id != look.spec.run_id or digest in (None, stable.digest):
+    stable, digest = context.status.stable, context.spec.digest
+    if stable is None or stable.run_id != context.spec.run_id or digest in (None, stable.digest):
         return None
-    candidate = look.status.candidate
+    candidate = context.status.candidate
     if candidate is not None and (candidate.run_id, candidate.digest) == (stable.run_id, digest):
         return None
     reason = f"spec.digest is {digest}, but this run was promoted as {stable.digest}"
-    refused = new_candidate(look, attempt=1).model_copy(update={"state": TrialState.REFUSED, "reason": reason})
-    status = look.status.model_copy(update={"candidate": refused})
-    return Move(status, stable.run_id, f"Refused: {reason}.", is_warning=True)
+    refused = new_candidate(context, attempt=1).model_copy(update={"state": TrialState.REFUSED, "reason": reason})
+    status = context.status.model_copy(update={"candidate": refused})
+    return Transition(status, stable.run_id, f"Refused: {reason}.", is_warning=True)
 
 
-def spec_names_the_stable_run(look: Look, _protocol: Protocol) -> Move | None:
+def spec_names_the_stable_run(context: Context, _protocol: Protocol) -> Transition | None:
     """A trial, or the memory of one, ends when the spec names the run that users trust."""
-    stable, candidate = look.status.stable, look.status.candidate
-    if stable is None or candidate is None or stable.run_id != look.spec.run_id:
+    stable, candidate = context.status.stable, context.status.candidate
+    if stable is None or candidate is None or stable.run_id != context.spec.run_id:
         return None
-    if look.spec.digest not in (None, stable.digest):
+    if context.spec.digest not in (None, stable.digest):
         return None
-    status = look.status.model_copy(update={"candidate": None} | NO_EVIDENCE)
-    return Move(status, stable.run_id, f"The spec names the stable run: the trial of {candidate.run_id} is over.")
+    status = context.status.model_copy(update={"candidate": None} | NO_EVIDENCE)
+    return Transition(status, stable.run_id, f"The spec names the stable run: the trial of {candidate.run_id} is over.")
 
 
-def spec_names_the_previous_run(look: Look, _protocol: Protocol) -> Move | None:
+def spec_names_the_previous_run(context: Context, _protocol: Protocol) -> Transition | None:
     """A previous run that is still loaded and was never taken back is served at once."""
-    status, previous = look.status, look.status.previous
-    if previous is None or previous.run_id != look.spec.run_id or look.spec.digest not in (None, previous.digest):
+    status, previous = context.status, context.status.previous
+    if previous is None or previous.run_id != context.spec.run_id or context.spec.digest not in (None, previous.digest):
         return None
     if all(run.run_id != previous.run_id for run in status.pod_runs) or _is_rejected(status, previous.run_id):
         return None
     status = status.model_copy(
         update={
-            "stable": previous.model_copy(update={"since": look.now}),
+            "stable": previous.model_copy(update={"since": context.now}),
             "previous": status.stable,
             "candidate": None,
             **NO_EVIDENCE,
         }
     )
-    return Move(status, previous.run_id, "The spec names the previous run, which is still loaded: served at once.")
+    return Transition(
+        status, previous.run_id, "The spec names the previous run, which is still loaded: served at once."
+    )
 
 
-def spec_names_a_rejected_run(look: Look, _protocol: Protocol) -> Move | None:
+def spec_names_a_rejected_run(context: Context, _protocol: Protocol) -> Transition | None:
     """A run that was taken back is tried again only when a person asks."""
-    status, run_id = look.status, look.spec.run_id
+    status, run_id = context.status, context.spec.run_id
     if not _is_rejected(status, run_id) or (status.candidate is not None and status.candidate.run_id == run_id):
         return None
     entry = next(rejected for rejected in status.rejected if rejected.run_id == run_id)
-    candidate = new_candidate(look, attempt=entry.attempt).model_copy(
+    candidate = new_candidate(context, attempt=entry.attempt).model_copy(
         update={"state": TrialState.ROLLED_BACK, "reason": entry.reason}
     )
     message = f"Not tried again: this run was taken back before ({entry.reason}). Ask with a retry."
-    return Move(
+    return Transition(
         status.model_copy(update={"candidate": candidate} | NO_EVIDENCE),
         run_id,
         message,
@@ -67,9 +69,9 @@ def spec_names_a_rejected_run(look: Look, _protocol: Protocol) -> Move | None:
     )
 
 
-def spec_names_a_new_run(look: Look, _protocol: Protocol) -> Move | None:
+def spec_names_a_new_run(context: Context, _protocol: Protocol) -> Transition | None:
     """A new run, or the one on trial (or refused) with another digest or from another registry."""
-    status, candidate, spec = look.status, look.status.candidate, look.spec
+    status, candidate, spec = context.status, context.status.candidate, context.spec
     if status.stable is not None and status.stable.run_id == spec.run_id:
         return None
     if candidate is not None and candidate.run_id == spec.run_id:
@@ -80,22 +82,22 @@ def spec_names_a_new_run(look: Look, _protocol: Protocol) -> Move | None:
     previous = status.previous
     status = status.model_copy(
         update={
-            "candidate": new_candidate(look, attempt=attempt),
+            "candidate": new_candidate(context, attempt=attempt),
             "previous": None if previous is not None and previous.run_id == spec.run_id else previous,
             **NO_EVIDENCE,
             "crashes": (),
         }
     )
     against = "the rules" if status.stable is None else status.stable.run_id
-    return Move(status, spec.run_id, f"On trial against {against}.")
+    return Transition(status, spec.run_id, f"On trial against {against}.")
 
 
-def begin_attempt(look: Look, *, attempt: int) -> Status:
+def begin_attempt(context: Context, *, attempt: int) -> Status:
     """Answer the status of a run that is tried again."""
-    rejected = tuple(entry for entry in look.status.rejected if entry.run_id != look.spec.run_id)
-    return look.status.model_copy(
+    rejected = tuple(entry for entry in context.status.rejected if entry.run_id != context.spec.run_id)
+    return context.status.model_copy(
         update={
-            "candidate": new_candidate(look, attempt=attempt),
+            "candidate": new_candidate(context, attempt=attempt),
             "rejected": rejected,
             **NO_EVIDENCE,
             "crashes": (),
@@ -103,9 +105,9 @@ def begin_attempt(look: Look, *, attempt: int) -> Status:
     )
 
 
-def new_candidate(look: Look, *, attempt: int) -> Candidate:
+def new_candidate(context: Context, *, attempt: int) -> Candidate:
     """Answer the candidate that the spec names, at the beginning of an attempt."""
-    spec = look.spec
+    spec = context.spec
     return Candidate(
         run_id=spec.run_id,
         digest=spec.digest,
@@ -115,7 +117,7 @@ def new_candidate(look: Look, *, attempt: int) -> Candidate:
         calibration=spec.calibration,
         state=TrialState.DRAINING,
         attempt=attempt,
-        attempt_started_at=look.now,
+        attempt_started_at=context.now,
     )
 
 
@@ -123,38 +125,38 @@ def _is_rejected(status: Status, run_id: str) -> bool:
     return any(rejected.run_id == run_id for rejected in status.rejected)
 
 
-def cap_is_below_the_share(look: Look, _protocol: Protocol) -> Move | None:
+def cap_is_below_the_share(context: Context, _protocol: Protocol) -> Transition | None:
     """Lowering the cap below the present share takes effect at once, without gates."""
-    candidate, cap = look.status.candidate, look.spec.canary.percent
+    candidate, cap = context.status.candidate, context.spec.canary.percent
     if candidate is None or candidate.percent <= cap:
         return None
-    lowered = candidate.model_copy(update=COUNT_ANEW | {"percent": cap})
-    return Move(on_trial(look, lowered), candidate.run_id, f"Lowered from {candidate.percent:g} to {cap:g} %.")
+    lowered = candidate.model_copy(update=STAGE_RESET | {"percent": cap})
+    return Transition(on_trial(context, lowered), candidate.run_id, f"Lowered from {candidate.percent:g} to {cap:g} %.")
 
 
-def thresholds_changed(look: Look, _protocol: Protocol) -> Move | None:
+def thresholds_changed(context: Context, _protocol: Protocol) -> Transition | None:
     """Class thresholds or calibration were edited: the run on trial counts anew, a promoted one answers by them."""
-    status, wanted = look.status, {"thresholds": look.spec.thresholds, "calibration": look.spec.calibration}
+    status, wanted = context.status, {"thresholds": context.spec.thresholds, "calibration": context.spec.calibration}
     run: Candidate | RunInUse | None = status.candidate or status.stable
-    if run is None or run.run_id != look.spec.run_id:
+    if run is None or run.run_id != context.spec.run_id:
         return None
-    if run.thresholds == look.spec.thresholds and run.calibration == look.spec.calibration:
+    if run.thresholds == context.spec.thresholds and run.calibration == context.spec.calibration:
         return None
     message = "Thresholds or calibration changed"
     if isinstance(run, RunInUse):
-        return Move(
+        return Transition(
             status.model_copy(update={"stable": run.model_copy(update=wanted)}), run.run_id, f"{message}: in effect."
         )
-    changed = run.model_copy(update=COUNT_ANEW | wanted)
-    return Move(on_trial(look, changed), run.run_id, f"{message}: the stage counts anew.")
+    changed = run.model_copy(update=STAGE_RESET | wanted)
+    return Transition(on_trial(context, changed), run.run_id, f"{message}: the stage counts anew.")
 
 
-def gates_changed(look: Look, _protocol: Protocol) -> Move | None:
+def gates_changed(context: Context, _protocol: Protocol) -> Transition | None:
     """A gate's bound was edited in mid-stage: the same counts are judged by the new one, at half the error."""
-    status, candidate = look.status, look.status.candidate
+    status, candidate = context.status, context.status.candidate
     if candidate is None or candidate.stage_started_at is None:
         return None
-    changed = gates.edited(look.spec, percent=candidate.percent, memory=status.memory)
+    changed = gates.edited(context.spec, percent=candidate.percent, memory=status.memory)
     if not changed:
         return None
     memory = dict(status.memory)
@@ -165,4 +167,4 @@ def gates_changed(look: Look, _protocol: Protocol) -> Move | None:
         memory[gate.name] = before.model_copy(update=update)
     names = ", ".join(gate.name for gate in changed)
     message = f"{names} changed in mid-stage: the same counts are judged anew, at half the chance of an error."
-    return Move(status.model_copy(update={"memory": memory}), candidate.run_id, message)
+    return Transition(status.model_copy(update={"memory": memory}), candidate.run_id, message)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate, Status
-from serin_core.rollout.protocol import Look
+from serin_core.rollout.protocol import Context
 
 EVERYBODY = 100.0
 """The share, in percent, at which a run answers every user."""
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Transition:
     """A status to go to, and how to tell it: the run, one sentence, who asked, whether it is bad news."""
 
     status: Status
@@ -27,13 +27,13 @@ def source_of(spec: SuggestionModelSpec) -> str:
     return hashlib.sha256(spec.registry.model_dump_json(exclude_none=True).encode()).hexdigest()[:12]
 
 
-COUNT_ANEW = {"stage": None, "stage_started_at": None, "soaked": 0.0, "soaking_since": None, "proven_at": None}
+STAGE_RESET = {"stage": None, "stage_started_at": None, "soaked": 0.0, "soaking_since": None, "proven_at": None}
 NO_EVIDENCE: dict[str, object] = {"gates": (), "memory": {}, "checkpoint": None, "no_data_since": None}
 """What a status says of a stage that has counted nothing yet."""
-OVER = COUNT_ANEW | {"percent": 0.0, "promote_full": False}
+TRIAL_ENDED = STAGE_RESET | {"percent": 0.0, "promote_full": False}
 
 
-def on_trial(look: Look, candidate: Candidate) -> Status:
+def on_trial(context: Context, candidate: Candidate) -> Status:
     """Answer the status with a candidate whose counts, if it starts a stage, are gone."""
     fresh = NO_EVIDENCE if candidate.stage_started_at is None else {}
-    return look.status.model_copy(update={"candidate": candidate, **fresh})
+    return context.status.model_copy(update={"candidate": candidate, **fresh})

@@ -15,10 +15,9 @@ from serin_core.api.status import Status, TrialState
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport
-from serin_core.kubernetes import diff as drift
-from serin_core.kubernetes import manifests as children
+from serin_core.kubernetes import diff, manifests
 from serin_core.rollout.observation import Json, PodSeen, RulesText
-from serin_core.rollout.protocol import Look, serves_the_routing
+from serin_core.rollout.protocol import Context, serves_the_routing
 
 POKE_EVERY = timedelta(seconds=10)
 EVICT_AFTER = timedelta(seconds=60)
@@ -84,84 +83,84 @@ class RemovePod:
 Write = PutStatus | CreateChild | ApplyChild | DeleteChild | AnnotatePod | RemovePod
 
 
-def plan(look: Look, *, before: Status | None, document: RoutingDocument) -> tuple[Write, ...]:
-    """Answer all that must be written for `look.status` to become true; () where nothing changed."""
-    resource = look.resource
+def plan(context: Context, *, before: Status | None, document: RoutingDocument) -> tuple[Write, ...]:
+    """Answer all that must be written for `context.status` to become true; () where nothing changed."""
+    resource = context.resource
     writes: list[Write] = []
-    if look.status != before:
-        writes.append(PutStatus(look.status, resource.resource_version))
-    writes += _routing(look, document)
-    writes += (write for pod in look.observed.pods for write in _announce(look, pod))
-    writes += (write for pod in look.observed.pods for write in _remove(look, pod))
+    if context.status != before:
+        writes.append(PutStatus(context.status, resource.resource_version))
+    writes += _routing(context, document)
+    writes += (write for pod in context.observed.pods for write in _announce(context, pod))
+    writes += (write for pod in context.observed.pods for write in _remove(context, pod))
     for rendered in (
-        children.service_account(resource),
-        children.service(resource),
-        children.disruption_budget(resource),
+        manifests.service_account(resource),
+        manifests.service(resource),
+        manifests.disruption_budget(resource),
     ):
-        writes += _child(look, rendered)
-    writes += _pods_of(look)
+        writes += _child(context, rendered)
+    writes += _pods_of(context)
     return tuple(writes)
 
 
-def _routing(look: Look, document: RoutingDocument) -> Iterator[Write]:
-    found = look.observed.routing
-    rendered = children.routing(look.resource, document)
+def _routing(context: Context, document: RoutingDocument) -> Iterator[Write]:
+    found = context.observed.routing
+    rendered = manifests.routing(context.resource, document)
     if found is None:
         yield CreateChild(rendered)
     elif found.is_ours and (found.document is None or found.document.hash() != document.hash()):
         yield ApplyChild(rendered, found.resource_version, found.editors)
 
 
-def _child(look: Look, rendered: Json) -> Iterator[Write]:
-    found = look.observed.children.get((rendered["kind"], rendered["metadata"]["name"]))
+def _child(context: Context, rendered: Json) -> Iterator[Write]:
+    found = context.observed.children.get((rendered["kind"], rendered["metadata"]["name"]))
     if found is None:
         yield CreateChild(rendered)
-    elif found.is_ours and not drift.holds(found.live, rendered):
-        owners = drift.editors(found.live, rendered, manager=names.FIELD_MANAGER)
+    elif found.is_ours and not diff.holds(found.live, rendered):
+        owners = diff.editors(found.live, rendered, manager=names.FIELD_MANAGER)
         yield ApplyChild(rendered, found.resource_version, owners)
 
 
-def _pods_of(look: Look) -> Iterator[Write]:
+def _pods_of(context: Context) -> Iterator[Write]:
     """Render the template and its ConfigMap, unless what they are made of cannot be had: then they stay."""
-    resource, status, rules = look.resource, look.status, look.observed.rules
-    has_deployment = ("Deployment", resource.name) in look.observed.children
+    resource, status, rules = context.resource, context.status, context.observed.rules
+    has_deployment = ("Deployment", resource.name) in context.observed.children
     is_draining = status.candidate is not None and status.candidate.state is TrialState.DRAINING
-    if not isinstance(rules, RulesText) or look.observed.image.refusal or (is_draining and not has_deployment):
+    if not isinstance(rules, RulesText) or context.observed.image.refusal or (is_draining and not has_deployment):
         return
-    model = children.model(resource, status, rules)
+    model = manifests.model(resource, status, rules)
     name = model["metadata"]["name"]
-    template = children.pod_template(resource, status, model_name=name, image=look.observed.image)
-    yield from _child(look, model)
-    yield from _child(look, children.deployment(resource, template))
-    is_replaced = all(pod.template == look.template for pod in look.observed.pods)
-    for (kind, other), child in look.observed.children.items():
+    template = manifests.pod_template(resource, status, model_name=name, image=context.observed.image)
+    yield from _child(context, model)
+    yield from _child(context, manifests.deployment(resource, template))
+    is_replaced = all(pod.template == context.template for pod in context.observed.pods)
+    for (kind, other), child in context.observed.children.items():
         if kind == "ConfigMap" and other != name and child.is_ours and is_replaced:
             yield DeleteChild(kind, other, child.resource_version)
 
 
-def _announce(look: Look, pod: PodSeen) -> Iterator[Write]:
-    wanted = look.status.propagation
+def _announce(context: Context, pod: PodSeen) -> Iterator[Write]:
+    wanted = context.status.propagation
     annotations = {}
     if pod.announced != str(wanted.revision):
         annotations[names.ANNOTATION_REVISION] = str(wanted.revision)
-    elif wanted.since is not None and pod.started and not serves_the_routing(pod, look):
-        pokes = (look.now - wanted.since) // POKE_EVERY
+    elif wanted.since is not None and pod.started and not serves_the_routing(pod, context):
+        pokes = (context.now - wanted.since) // POKE_EVERY
         if pokes > 0 and pod.poke != f"{wanted.revision}-{pokes}":
             annotations[names.ANNOTATION_POKE] = f"{wanted.revision}-{pokes}"
     if annotations:
         yield AnnotatePod(pod.name, pod.uid, pod.announced, annotations)
 
 
-def _remove(look: Look, pod: PodSeen) -> Iterator[Write]:
+def _remove(context: Context, pod: PodSeen) -> Iterator[Write]:
     """7: where the routing takes a run away, a pod that answers with another revision for a minute goes.
 
     The minute counts from the decision or from the start of the pod's container, whichever is later: one that has
     just started may not have read its routing yet. A silent pod is left alone.
     """
-    wanted = look.status.propagation
-    is_stubborn = isinstance(pod.report, PodReport) and pod.started and not serves_the_routing(pod, look)
-    if not wanted.takes_away or wanted.since is None or pod.deleting or not is_stubborn:
+    wanted = context.status.propagation
+    is_stubborn = isinstance(pod.report, PodReport) and pod.started and not serves_the_routing(pod, context)
+    if not wanted.withdraws_run or wanted.since is None or pod.deleting or not is_stubborn:
         return
-    age = look.now - max(wanted.since, pod.running_since or wanted.since)
+    age = context.now - max(wanted.since, pod.running_since or wanted.since)
     if age > EVICT_AFTER:
         yield RemovePod(pod.name, pod.uid, is_forced=age > DELETE_AFTER)

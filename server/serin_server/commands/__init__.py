@@ -1,1 +1,1 @@
-"""TODO."""
+"""Commands of the program `serin` that belong to the server: `serin serve` and `serin data`."""

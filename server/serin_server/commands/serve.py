@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from serin_server.clock import SystemClock
-from serin_server.commands.serve import data as data_commands
+from serin_server.commands import data as data_commands
 from serin_server.http_server import listen
 from serin_server.logs import configure_logs
 from serin_server.service import build_service

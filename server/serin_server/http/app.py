@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from serin_server.http.error_handlers import add_problem_handlers
 from serin_server.http.fast_path.decoder import Direct
 from serin_server.http.middleware.body_limit import BodyLimit
-from serin_server.http.middleware.close_on_drain import LetGo
+from serin_server.http.middleware.close_on_drain import CloseOnDrain
 from serin_server.http.routes.operations import operation_routes
 from serin_server.http.routes.suggestions import suggestion_routes
 from serin_server.service import Service
@@ -32,7 +32,7 @@ def create_api(service: Service) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(LetGo, readiness=service.readiness)
+    app.add_middleware(CloseOnDrain, readiness=service.readiness)
     app.include_router(suggestion_routes(service))
     app.include_router(operation_routes(service))
     return app

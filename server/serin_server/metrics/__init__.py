@@ -1,1 +1,1 @@
-"""TODO."""
+"""Counters of one server process and their exposition to Prometheus."""

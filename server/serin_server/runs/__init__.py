@@ -1,1 +1,1 @@
-"""TODO."""
+"""Runs that this process loads: validation, prediction, circuit breaker, reload."""

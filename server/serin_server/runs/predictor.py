@@ -143,7 +143,7 @@ def attempt(
     return outcome
 
 
-def words_behind(loaded: Loaded | None, transaction: Transaction, *, label: str) -> tuple[str, ...]:
+def explain(loaded: Loaded | None, transaction: Transaction, *, label: str) -> tuple[str, ...]:
     """Answer the words because of which a run answered `label`; none where it cannot say. Never raises."""
     if loaded is None:
         return ()

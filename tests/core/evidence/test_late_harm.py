@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serin_core.evidence import BEGINNING, Claim, Counts, Side, Start, keep, log_evidence_below
-from serin_core.evidence import change_point as late_harm
+from serin_core.evidence import BEGINNING, Claim, Counts, Side, Start, change_point, keep, log_evidence_below
 from serin_core.evidence.change_point import MOST_STARTS, since
 
 LIMIT = log(1 / 0.05)
@@ -26,7 +25,7 @@ def first_fail(rng, rates, per_check, claim):
     """The number of the check at which harm is found, inf where it is not."""
     starts = (BEGINNING,)
     for check, counts in enumerate(checks(rng, rates, per_check), start=1):
-        if late_harm.reaches(starts, counts, claim):
+        if change_point.reaches(starts, counts, claim):
             return check
         starts = keep(starts, Start(check + 1, counts))
     return inf
@@ -80,8 +79,8 @@ def stage(outcomes):
 def test_skipping_tails_never_changes_an_answer(outcomes, p, limit):
     starts, counts = stage(outcomes)
     for side in Side:
-        exact = late_harm.log_evidence(starts, counts, p, side)
-        assert late_harm.reaches(starts, counts, Claim(p, side, limit)) == (exact >= limit)
+        exact = change_point.log_evidence(starts, counts, p, side)
+        assert change_point.reaches(starts, counts, Claim(p, side, limit)) == (exact >= limit)
 
 
 @settings(max_examples=100)
@@ -89,10 +88,10 @@ def test_skipping_tails_never_changes_an_answer(outcomes, p, limit):
 def test_skipping_tails_never_changes_an_answer_at_the_very_limit(outcomes, p, nudge):
     starts, counts = stage(outcomes)
     for side in Side:
-        exact = late_harm.log_evidence(starts, counts, p, side)
+        exact = change_point.log_evidence(starts, counts, p, side)
         if exact > 0:
             limit = exact + nudge
-            assert late_harm.reaches(starts, counts, Claim(p, side, limit)) == (exact >= limit)
+            assert change_point.reaches(starts, counts, Claim(p, side, limit)) == (exact >= limit)
 
 
 @given(outcomes=STAGES, p=st.floats(0.05, 0.95))
@@ -101,7 +100,7 @@ def test_the_evidence_is_the_weighted_sum_over_its_starts(outcomes, p):
     total = sum(
         exp(log_evidence_below(since(start, counts), p)) / (start.check * (start.check + 1)) for start in starts
     )
-    assert late_harm.log_evidence(starts, counts, p, Side.BELOW) == pytest.approx(log(total), abs=1e-9)
+    assert change_point.log_evidence(starts, counts, p, Side.BELOW) == pytest.approx(log(total), abs=1e-9)
 
 
 @given(outcomes=STAGES, p=st.floats(0.05, 0.95), dropped=st.sets(st.integers(0, 30)))
@@ -109,27 +108,27 @@ def test_dropping_starts_only_lowers_the_evidence(outcomes, p, dropped):
     starts, counts = stage(outcomes)
     fewer = tuple(start for place, start in enumerate(starts) if place not in dropped)
     for side in Side:
-        kept = late_harm.log_evidence(fewer, counts, p, side)
-        assert kept <= late_harm.log_evidence(starts, counts, p, side) + 1e-12
+        kept = change_point.log_evidence(fewer, counts, p, side)
+        assert kept <= change_point.log_evidence(starts, counts, p, side) + 1e-12
 
 
 def test_without_starts_there_is_no_evidence():
-    assert late_harm.log_evidence((), Counts(0, 1000), 0.5, Side.BELOW) == -inf
-    assert not late_harm.reaches((), Counts(0, 1000), Claim(0.5, Side.BELOW, LIMIT))
+    assert change_point.log_evidence((), Counts(0, 1000), 0.5, Side.BELOW) == -inf
+    assert not change_point.reaches((), Counts(0, 1000), Claim(0.5, Side.BELOW, LIMIT))
 
 
 def test_a_start_after_the_counts_is_refused():
     later = (BEGINNING, Start(2, Counts(50, 100)))
     for counts in (Counts(49, 100), Counts(50, 99), Counts(51, 100)):
         with pytest.raises(ValueError, match="are fewer than at check 2"):
-            late_harm.reaches(later, counts, Claim(0.5, Side.BELOW, LIMIT))
+            change_point.reaches(later, counts, Claim(0.5, Side.BELOW, LIMIT))
 
 
 def test_shares_of_counts_that_differ_by_rounding_alone_are_no_difference():
     thirds = Start(2, Counts(0.1 + 0.2, 10.1 + 0.2))
     counts = Counts(0.3, 10.3)
     assert since(thirds, counts).total == pytest.approx(0, abs=1e-12)
-    assert not late_harm.reaches((BEGINNING, thirds), counts, Claim(0.01, Side.BELOW, LIMIT))
+    assert not change_point.reaches((BEGINNING, thirds), counts, Claim(0.01, Side.BELOW, LIMIT))
 
 
 def test_checks_are_numbered_from_one():
@@ -178,9 +177,9 @@ def test_looking_again_at_the_same_counts_changes_nothing():
     rng, claim = np.random.default_rng(2), Claim(0.7, Side.BELOW, LIMIT)
     starts = (BEGINNING,)
     for check, counts in enumerate(checks(rng, [0.66] * 60, 10), start=1):
-        once = late_harm.reaches(starts, counts, claim)
-        assert all(late_harm.reaches(starts, counts, claim) == once for _ in range(2))
+        once = change_point.reaches(starts, counts, claim)
+        assert all(change_point.reaches(starts, counts, claim) == once for _ in range(2))
         kept = keep(starts, Start(check + 1, counts))
         # The newest start has counted nothing yet, so it speaks for nothing.
-        assert late_harm.reaches(kept, counts, claim) == once
+        assert change_point.reaches(kept, counts, claim) == once
         starts = kept

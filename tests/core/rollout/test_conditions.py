@@ -112,7 +112,7 @@ def cap_raised():
 
 def image_refused():
     at = promoted()
-    at.trouble = ServerImage("x", refusal="not allowed")
+    at.problem = ServerImage("x", refusal="not allowed")
     at.settle(rounds=5)
     return at
 
@@ -225,10 +225,10 @@ def test_forced_shadow_is_said():
 @pytest.mark.parametrize(
     "trouble", [RulesMissing("ConfigMap r does not exist"), ServerImage("x", refusal="not allowed")]
 )
-def test_what_cannot_be_rendered_leaves_the_pods_as_they_are(trouble):
+def test_what_cannot_be_rendered_leaves_the_pods_as_they_are(problem):
     at = promoted()
     template = at.children["Deployment", "categories"]["spec"]["template"]
-    at.trouble = trouble
+    at.problem = problem
     at.settle(rounds=5)
     assert at.children["Deployment", "categories"]["spec"]["template"] == template
     assert len(at.pods) == 2

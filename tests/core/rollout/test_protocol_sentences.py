@@ -14,10 +14,7 @@ from serin_core.api.status import Crash, TrialState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport, RunQuality
 from serin_core.contract.routing import Ignored, Route, admit, route
-from serin_core.rollout import manual_actions as requests
-from serin_core.rollout import pod_rollout as loading
-from serin_core.rollout import protocol
-from serin_core.rollout import rollback as taking_back
+from serin_core.rollout import manual_actions, pod_rollout, protocol, rollback
 from serin_core.rollout.table import TABLE
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
@@ -477,17 +474,17 @@ def _without_announcement(document, *, loaded, announced):
     return found
 
 
-def _loaded_nowhere_needed(look):
-    return bool(look.ready_pods) and protocol.is_confirmed(look)
+def _loaded_nowhere_needed(context):
+    return bool(context.ready_pods) and protocol.is_confirmed(context)
 
 
-def _vacuously(look):
-    candidate = look.status.candidate
-    return candidate is not None and protocol.is_confirmed(look)
+def _vacuously(context):
+    candidate = context.status.candidate
+    return candidate is not None and protocol.is_confirmed(context)
 
 
-def _only_ready_pods_confirm(look):
-    return all(protocol.serves_the_routing(pod, look) for pod in look.ready_pods)
+def _only_ready_pods_confirm(context):
+    return all(protocol.serves_the_routing(pod, context) for pod in context.ready_pods)
 
 
 def _instead(rule, other):
@@ -497,46 +494,46 @@ def _instead(rule, other):
     return Sentences(table=table)
 
 
-def _refuses_the_run_only(look, given):
-    found = loading.run_is_refused(look, given)
-    same = found and found.status.model_copy(update={"pod_runs": look.status.pod_runs})
+def _refuses_the_run_only(context, given):
+    found = pod_rollout.run_is_refused(context, given)
+    same = found and found.status.model_copy(update={"pod_runs": context.status.pod_runs})
     return found and replace(found, status=same)
 
 
-def _without_judging(look, given):
-    found = loading.run_is_refused(look, given)
+def _without_judging(context, given):
+    found = pod_rollout.run_is_refused(context, given)
     return None if found and "F1" in found.message else found
 
 
-def _once_one_pod_has_loaded(look, given):
-    reports = [pod for pod in look.observed.pods if isinstance(pod.report, PodReport) and pod.report.runs]
-    return loading.run_is_accepted(replace(look, observed=replace(look.observed, pods=tuple(reports))), given)
+def _once_one_pod_has_loaded(context, given):
+    reports = [pod for pod in context.observed.pods if isinstance(pod.report, PodReport) and pod.report.runs]
+    return pod_rollout.run_is_accepted(replace(context, observed=replace(context.observed, pods=tuple(reports))), given)
 
 
-def _in_the_same_attempt(look, given):
-    found = requests.retry(look, given)
-    attempt = look.status.candidate.attempt
+def _in_the_same_attempt(context, given):
+    found = manual_actions.retry(context, given)
+    attempt = context.status.candidate.attempt
     same = found and found.status.candidate.model_copy(update={"attempt": attempt})
     return found and replace(found, status=found.status.model_copy(update={"candidate": same}))
 
 
-def _once_confirmed(look, given):
-    return taking_back.candidate_crashes(look, given) if look.status.propagation.confirmed else None
+def _once_confirmed(context, given):
+    return rollback.candidate_crashes(context, given) if context.status.propagation.confirmed else None
 
 
-def _names_the_candidate_always(look, *, revision, stage):
-    candidate = look.status.candidate
+def _names_the_candidate_always(context, *, revision, stage):
+    candidate = context.status.candidate
     running = candidate and candidate.model_copy(update={"state": TrialState.RUNNING})
-    always = look.status.model_copy(update={"candidate": running})
-    return protocol.routing_document(replace(look, status=always), revision=revision, stage=stage)
+    always = context.status.model_copy(update={"candidate": running})
+    return protocol.routing_document(replace(context, status=always), revision=revision, stage=stage)
 
 
-def _counts_former_attempts(look, pod, _crash):
-    return look.status.trial.run_id in pod.runs and not pod.deleting
+def _counts_former_attempts(context, pod, _crash):
+    return context.status.trial.run_id in pod.runs and not pod.deleting
 
 
-def _counts_pods_that_go(look, pod, crash):
-    return protocol.is_counted(look, replace(pod, deleting=False), crash)
+def _counts_pods_that_go(context, pod, crash):
+    return protocol.is_counted(context, replace(pod, deleting=False), crash)
 
 
 class _RemovesSilentPods:
@@ -572,15 +569,17 @@ CASES = {
         pod_that_keeps_routing_of_a_run_taken_back, without(document=_names_the_candidate_always)
     ),
     "1 every pod has loaded the run": Case(
-        pod_that_is_slow_to_load, _instead(loading.run_is_accepted, _once_one_pod_has_loaded)
+        pod_that_is_slow_to_load, _instead(pod_rollout.run_is_accepted, _once_one_pod_has_loaded)
     ),
-    "1 the operator judges the report": Case(report_below_the_gate, _instead(loading.run_is_refused, _without_judging)),
+    "1 the operator judges the report": Case(
+        report_below_the_gate, _instead(pod_rollout.run_is_refused, _without_judging)
+    ),
     "2 existing pods, ready or not": Case(terminating_pod_that_goes_on, without(is_confirmed=_only_ready_pods_confirm)),
     "1 the routing without candidate is confirmed before the template changes": Case(
         straggler_of_a_former_attempt, without(is_drained=lambda _look: True)
     ),
     "2 every pod confirms revision and hash": Case(
-        pod_that_does_not_confirm, without(may_move_forward=lambda look: bool(look.ready_pods))
+        pod_that_does_not_confirm, without(may_move_forward=lambda context: bool(context.ready_pods))
     ),
     "2 every ready pod has loaded that very run and digest": Case(
         pod_that_lost_the_run, without(may_move_forward=_loaded_nowhere_needed)
@@ -592,7 +591,7 @@ CASES = {
     ),
     "3 a writer never lowers the revision": Case(
         routing_edited_upwards_by_hand,
-        without(next_revision=lambda look: look.status.propagation.revision + 1),
+        without(next_revision=lambda context: context.status.propagation.revision + 1),
     ),
     "3 a foreign edit is answered by a new stage": Case(
         routing_edited_in_place_by_hand, without(is_foreign_edit=lambda _look: False)
@@ -611,14 +610,14 @@ CASES = {
         old_routing_applied_after_a_rollback, Sentences(keeps_seen=False)
     ),
     "5 the former template is put back": Case(
-        stable_run_that_new_pods_cannot_load, _instead(loading.run_is_refused, _refuses_the_run_only)
+        stable_run_that_new_pods_cannot_load, _instead(pod_rollout.run_is_refused, _refuses_the_run_only)
     ),
     "5 a retry raises the attempt": Case(
-        run_tried_again_once_its_files_are_mended, _instead(requests.retry, _in_the_same_attempt)
+        run_tried_again_once_its_files_are_mended, _instead(manual_actions.retry, _in_the_same_attempt)
     ),
     "6 template first, every pod replaced, then the new stage": Case(
         rules_edited_in_mid_stage,
-        without(is_replaced=lambda look: bool(look.ready_pods)),
+        without(is_replaced=lambda context: bool(context.ready_pods)),
     ),
     "7 stragglers are announced to again": Case(
         kubelet_that_missed_the_announcement,
@@ -639,7 +638,7 @@ CASES = {
         pods_that_end_badly_when_told_to_go, without(is_counted=_counts_pods_that_go)
     ),
     "8 waiting for no confirmation": Case(
-        crashes_while_a_pod_does_not_confirm, _instead(taking_back.candidate_crashes, _once_confirmed)
+        crashes_while_a_pod_does_not_confirm, _instead(rollback.candidate_crashes, _once_confirmed)
     ),
     "8 three crashes take the run back": Case(
         candidate_that_crashes_its_pods, without(is_crashing=lambda _look: False)

@@ -4,20 +4,20 @@ import pytest
 from models.world import World, spec
 
 from serin_core.api.status import Status
-from serin_core.rollout.canary_steps import ladder, next_step, soak_of
+from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of
 from serin_core.rollout.observation import Observed, Resource, ServerImage
-from serin_core.rollout.protocol import PROTOCOL, Look
+from serin_core.rollout.protocol import PROTOCOL, Context
 from serin_core.rollout.table import TABLE, ImpossibleTransitionError, Row, State, diagram, take_first
-from serin_core.rollout.transition import Move
+from serin_core.rollout.transition import Transition
 
 A = "run_aaaaaaaa_1"
 DOCS = Path(__file__).parents[3] / "docs" / "protocol.md"
 
 
-def look():
+def context():
     world = World(spec(A))
     resource = Resource("default", "x", "uid", 1, "1", world.spec, None)
-    return Look(resource, Status(), Observed(image=ServerImage("i")), world.now, "")
+    return Context(resource, Status(), Observed(image=ServerImage("i")), world.now, "")
 
 
 def test_the_diagram_in_the_documentation_is_made_from_the_table():
@@ -25,9 +25,9 @@ def test_the_diagram_in_the_documentation_is_made_from_the_table():
 
 
 def test_a_rule_that_leads_elsewhere_than_its_row_is_a_mistake_of_the_program():
-    row = Row("Oops", (State.IDLE,), State.RUNNING, lambda seen, _protocol: Move(seen.status, "x", "x"))
+    row = Row("Oops", (State.IDLE,), State.RUNNING, lambda seen, _protocol: Transition(seen.status, "x", "x"))
     with pytest.raises(ImpossibleTransitionError, match="Oops led from Idle to Idle, not to Running"):
-        take_first(look(), PROTOCOL, [row])
+        take_first(context(), PROTOCOL, [row])
 
 
 def test_every_state_can_be_reached_and_left():
@@ -50,7 +50,7 @@ def test_every_state_can_be_reached_and_left():
 )
 def test_steps_above_the_cap_become_one_step_at_it(cap, steps, rungs):
     canary = spec(A, canary={"percent": cap, "steps": [{"percent": step} for step in steps]}).canary
-    assert ladder(canary) == rungs
+    assert effective_steps(canary) == rungs
 
 
 def test_steps_edited_in_mid_trial_leave_the_position_where_it_is():

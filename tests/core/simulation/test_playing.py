@@ -7,7 +7,7 @@ import pytest
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_simulation.rollout import Setting, first_stage, play
-from serin_simulation.traffic import Rates, Tap, Traffic
+from serin_simulation.traffic import Rates, Traffic, TrafficSource
 
 SHORT = {"shadowSoak": "10m", "steps": [{"percent": 10, "soak": "10m"}, {"percent": 100, "soak": "10m"}]}
 
@@ -19,7 +19,7 @@ def spec(**changes):
 
 def played(a_spec, traffic, *, seed=7, skips=True, promised=0.9):
     setting = Setting(a_spec, promised=promised, skips=skips)
-    return play(setting, Tap(traffic, Random(seed), first=setting.start), first=first_stage(setting))
+    return play(setting, TrafficSource(traffic, Random(seed), first=setting.start), first=first_stage(setting))
 
 
 def gates(*changes, **analysis):

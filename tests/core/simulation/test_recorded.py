@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from serin_core.counting import Unreadable
-from serin_simulation.replay import Entry, Record, RecordError, Thinned
+from serin_simulation.replay import Entry, Record, RecordError, ReplaySource
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GAP = timedelta(minutes=2)
@@ -21,13 +21,13 @@ def after(minutes):
 
 
 def test_a_stage_counts_what_was_made_since_it_began():
-    tap = Thinned(record((100, 100), (150, 160), (190, 210)), Random(1), first=NOW)
+    tap = ReplaySource(record((100, 100), (150, 160), (190, 210)), Random(1), first=NOW)
     tap.begin(0, after(1))
     assert tap.read(after(2)) == {"errors": (40, 50), "agreement": (40, 50)}
 
 
 def test_a_canary_sees_its_share_and_both_arms_are_seen_whole():
-    tap = Thinned(record((0, 0), (90_000, 100_000)), Random(1), first=NOW)
+    tap = ReplaySource(record((0, 0), (90_000, 100_000)), Random(1), first=NOW)
     tap.begin(10, NOW)
     found = tap.read(after(1))
     assert found["agreement"] == (90_000, 100_000)
@@ -36,7 +36,7 @@ def test_a_canary_sees_its_share_and_both_arms_are_seen_whole():
 
 
 def test_a_gap_and_the_end_are_no_data():
-    tap = Thinned(record((1, 1), (2, 2), every=600), Random(1), first=NOW)
+    tap = ReplaySource(record((1, 1), (2, 2), every=600), Random(1), first=NOW)
     tap.begin(0, NOW)
     assert not isinstance(tap.read(after(1)), Unreadable)
     assert isinstance(tap.read(after(5)), Unreadable)

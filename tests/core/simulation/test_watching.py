@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import ProcessCounts
-from serin_core.counting import Tallies
+from serin_core.counting import StageCounts
 from serin_core.evidence import Alphas, AtLeast, AtMost, Verdict, Within
-from serin_core.gates import Before, Stage, alpha_fail, judge_stage
+from serin_core.gates import PreviousCheck, Stage, alpha_fail, judge_stage
 from serin_simulation.starts import Schedule
 from serin_simulation.watching import RateWatch
 
@@ -48,12 +48,12 @@ def test_a_watched_gate_fails_passes_and_remembers_as_a_judged_one(name, batches
     memory, good, total = {}, 0, 0
     for more, many in batches:
         good, total = good + more, total + many
-        reading = Tallies({"agreement": {"p": ProcessCounts(good=good, total=total)}})
+        reading = StageCounts({"agreement": {"p": ProcessCounts(good=good, total=total)}})
         watch.see((good, total))
         if memory:
             remembered = memory["agreement"].model_copy(update={"judged_by": ""})
             assert watch.memory(remembered.bound) == remembered
-        (found,) = judge_stage(spec, STAGE, reading, Before(memory), now=NOW)
+        (found,) = judge_stage(spec, STAGE, reading, PreviousCheck(memory), now=NOW)
         memory = {"agreement": found.memory}
         assert watch.fails() == (found.gate.verdict is Verdict.FAIL)
         if found.gate.verdict is not Verdict.FAIL:

@@ -13,7 +13,7 @@ from server.fakes import transaction
 from server.stores.conftest import feedback
 
 from serin_server.stores import postgres as postgres_store
-from serin_server.stores import sqlite as sqlite_store
+from serin_server.stores import sqlite
 from serin_server.stores.postgres import Postgres
 from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import StoreUnavailableError
@@ -26,7 +26,7 @@ NOW = int(datetime.now(tz=UTC).timestamp() * 1000)
 
 async def test_a_file_of_the_first_version_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "data.db")
-    connection.executescript(f"{sqlite_store._MIGRATIONS[0]} PRAGMA user_version = 1;")
+    connection.executescript(f"{sqlite._MIGRATIONS[0]} PRAGMA user_version = 1;")
     connection.execute("INSERT INTO transactions VALUES ('1', 'u1', NULL, 'm', '', 1.0, '')")
     connection.commit()
     connection.close()

@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from serin_core.model import manifest as runs
-from serin_core.model import signing
+from serin_core.model import manifest, signing
 from serin_core.model.signing import SignatureError
 from serin_training.errors import SettingsError
 from serin_training.registry.directory import DirectoryRegistry
@@ -110,9 +109,9 @@ def test_a_signature_cannot_be_moved_to_another_run(keys, tmp_path):
     registry.publish(RUN, FILES, sign=sign)
     registry.publish("run_00000002_2", FILES)
     signature, public_key = registry.read(RUN, signing.SIGNATURE), keys[1].read_bytes()
-    signing.verify(registry.read(RUN, runs.MANIFEST), signature, public_key)
+    signing.verify(registry.read(RUN, manifest.MANIFEST), signature, public_key)
     with pytest.raises(SignatureError):
-        signing.verify(registry.read("run_00000002_2", runs.MANIFEST), signature, public_key)
+        signing.verify(registry.read("run_00000002_2", manifest.MANIFEST), signature, public_key)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
@@ -121,7 +120,7 @@ def test_openssl_finds_the_signature_good_too(keys, tmp_path):
     folder = registry.publish(RUN, FILES, sign=read_signing_key(keys[0]))
     done = subprocess.run(
         ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", str(keys[1]),
-         "-in", f"{folder}/{runs.MANIFEST}", "-sigfile", f"{folder}/{signing.SIGNATURE}"],
+         "-in", f"{folder}/{manifest.MANIFEST}", "-sigfile", f"{folder}/{signing.SIGNATURE}"],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from serin_training.commands.inputs import read_rows
-from serin_training.commands.options import Data, complaining, say, write_text
+from serin_training.commands.options import Data, exit_on_error, say, write_text
 from serin_training.rule_mining import suggest_rules
 from serin_training.synthetic.generator import Made, generate
 
@@ -29,7 +29,7 @@ def suggest_command(
     purity: Annotated[float, typer.Option(min=0.5, max=1, help="So many of these must be of one class.")] = 0.95,
 ) -> None:
     """Make a rules file from frequent merchants whose transactions are nearly all of one class."""
-    with complaining("rules suggest"):
+    with exit_on_error("rules suggest"):
         rows = read_rows(data)
         rules = suggest_rules(rows, least_rows=least_rows, purity=purity)
         text = yaml.safe_dump(rules.to_mapping(), sort_keys=False, allow_unicode=True, width=110)
@@ -54,7 +54,7 @@ def generate_command(
     out: Annotated[Path | None, typer.Option(help="Where the CSV goes; standard output without it.")] = None,
 ) -> None:
     """Make transactions up that look like real ones, for trying things out."""
-    with complaining("generate"):
+    with exit_on_error("generate"):
         made = generate(rows=rows, seed=seed, months=months)
         if out is None:
             _write_csv(sys.stdout, made)

@@ -14,7 +14,7 @@ from serin_training.commands.options import (
     OutputOption,
     Registry,
     Run,
-    complaining,
+    exit_on_error,
     in_utc,
 )
 from serin_training.data.rows import Window
@@ -37,7 +37,7 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Say whether newer transactions still look like those that a run was judged by."""
-    with complaining("drift"):
+    with exit_on_error("drift"):
         stored, pipeline = open_run(open_registry(registry), run)
         rows = read_rows(data, Window(since=in_utc(since), until=in_utc(until), limit=limit))
         found = drift_of(stored, pipeline, rows)

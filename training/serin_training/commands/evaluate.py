@@ -19,13 +19,13 @@ from serin_training.commands.options import (
     OutputOption,
     Registry,
     Run,
-    complaining,
+    exit_on_error,
     in_utc,
     say,
 )
 from serin_training.data.rows import Window
 from serin_training.errors import SettingsError
-from serin_training.evaluation import Answered, answer, at_thresholds, propose_thresholds
+from serin_training.evaluation import Predictions, answer, at_thresholds, propose_thresholds
 from serin_training.metrics import f1_interval
 from serin_training.registry.writer import open_registry
 from serin_training.stored_runs import StoredRun, open_run
@@ -52,14 +52,14 @@ def evaluate(  # noqa: PLR0913 - options of the command line, given by name
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Say how good a run is on labelled transactions."""
-    with complaining("evaluate"):
+    with exit_on_error("evaluate"):
         wanted = read_thresholds(thresholds)
         stored, answered = _ask(run, data, registry, Window(since=in_utc(since), until=in_utc(until), limit=limit))
         found = _evaluation(stored, answered, wanted)
         typer.echo(json.dumps(found, indent=2) if output is Output.JSON else _tell(found))
 
 
-def _ask(run: str, data: list[str], registry: str, window: Window) -> tuple[StoredRun, Answered]:
+def _ask(run: str, data: list[str], registry: str, window: Window) -> tuple[StoredRun, Predictions]:
     stored, pipeline = open_run(open_registry(registry), run)
     rows = read_rows(data, window)
     if rows[0].at.isoformat() <= stored.report.data_to:
@@ -91,7 +91,7 @@ def _by_class(thresholds: Thresholds, labels: list[str]) -> dict[str, float]:
     return {label: thresholds.per_class.get(label, thresholds.default) for label in sorted(set(labels))}
 
 
-def _evaluation(stored: StoredRun, answered: Answered, thresholds: Thresholds) -> dict[str, Any]:
+def _evaluation(stored: StoredRun, answered: Predictions, thresholds: Thresholds) -> dict[str, Any]:
     scores = answered.scores()
     at = at_thresholds(answered, _by_class(thresholds, [*answered.labels, *scores.f1]))
     covered = sum(one.covered for one in at.values())
@@ -157,7 +157,7 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
     until: Moment = None,
 ) -> None:
     """Propose thresholds by class for a wished precision, as YAML for spec; what they buy stands beside them."""
-    with complaining("thresholds"):
+    with exit_on_error("thresholds"):
         present = None if compare is None else read_thresholds(compare)
         _, answered = _ask(run, data, registry, Window(since=in_utc(since), until=in_utc(until), limit=limit))
         proposed = propose_thresholds(answered, precision=precision, least=_LEAST)
@@ -173,7 +173,7 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
             say(_comparison(answered, _by_class(present, labels), f"present, of {compare}"))
 
 
-def _comparison(answered: Answered, thresholds: dict[str, float], title: str) -> str:
+def _comparison(answered: Predictions, thresholds: dict[str, float], title: str) -> str:
     at = at_thresholds(answered, thresholds)
     covered = sum(one.covered for one in at.values())
     right = sum(one.covered * one.precision for one in at.values())

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from serin_training.commands.options import say
 from serin_training.data.reading import read_transactions
-from serin_training.data.rows import EVERYTHING, Labelled, Window
+from serin_training.data.rows import EVERYTHING, LabelledTransaction, Window
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, is_store
 from serin_training.features.words import Corpus
 
 
-def read_material(data: Sequence[str], window: Window = EVERYTHING) -> tuple[list[Labelled], Corpus | None]:
+def read_material(data: Sequence[str], window: Window = EVERYTHING) -> tuple[list[LabelledTransaction], Corpus | None]:
     """Answer the rows that `--data` names, oldest first, and their words where these are kept. Raises DataError."""
     stores = [one for one in data if is_store(Path(one))]
     if stores and len(data) > 1:
@@ -27,6 +27,6 @@ def read_material(data: Sequence[str], window: Window = EVERYTHING) -> tuple[lis
     return rows, corpus
 
 
-def read_rows(data: Sequence[str], window: Window = EVERYTHING) -> list[Labelled]:
+def read_rows(data: Sequence[str], window: Window = EVERYTHING) -> list[LabelledTransaction]:
     """Answer the rows alone. Raises DataError."""
     return read_material(data, window)[0]

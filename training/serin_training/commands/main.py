@@ -2,9 +2,8 @@
 
 import typer
 
-from serin_training.commands import data, drift, retrain, runs, train
-from serin_training.commands import evaluate as quality
+from serin_training.commands import data, drift, evaluate, retrain, runs, train
 
 app = typer.Typer()
-for part in (train, quality, drift, retrain, runs, data):
+for part in (train, evaluate, drift, retrain, runs, data):
     app.add_typer(part.app)

@@ -48,7 +48,7 @@ OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text or js
 
 
 @contextmanager
-def complaining(command: str) -> Iterator[None]:
+def exit_on_error(command: str) -> Iterator[None]:
     """Turn this room's errors into one line and an exit status."""
     try:
         yield

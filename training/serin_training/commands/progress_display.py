@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 import typer
 
-from serin_training.progress import Finished, Progress, Tell
+from serin_training.progress import Finished, Progress, ProgressCallback
 
 
 @contextmanager
-def showing() -> Iterator[Tell]:
+def showing() -> Iterator[ProgressCallback]:
     """Answer whom to tell, as long as the work goes on."""
     if sys.stderr.isatty():
         with _bars() as tell:
@@ -21,7 +21,7 @@ def showing() -> Iterator[Tell]:
         yield _lines()
 
 
-def _lines() -> Tell:
+def _lines() -> ProgressCallback:
     began = time.monotonic()
 
     def tell(told: Progress | Finished) -> None:
@@ -33,7 +33,7 @@ def _lines() -> Tell:
 
 
 @contextmanager
-def _bars() -> Iterator[Tell]:
+def _bars() -> Iterator[ProgressCallback]:
     # It takes a while to import; only a terminal needs it.
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415

@@ -13,7 +13,7 @@ from serin_training.commands.options import (
     Registry,
     Seed,
     SignOption,
-    complaining,
+    exit_on_error,
     in_utc,
     say,
 )
@@ -25,7 +25,7 @@ from serin_training.registry.writer import open_registry
 from serin_training.retraining.retrain import Material, Present, propose, train_again, why_again
 from serin_training.retraining.targets import Latest, destination_of
 from serin_training.stored_runs import open_run
-from serin_training.training import Wish
+from serin_training.training import TrainingConfig
 
 app = typer.Typer()
 
@@ -53,7 +53,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     Reasons: more than 1000 new labels, answers that have become worse, new categories, a month gone. With nothing to do
     it says so and ends with 0.
     """
-    with complaining("retrain"), showing() as tell:
+    with exit_on_error("retrain"), showing() as tell:
         where = destination_of(namespace=namespace, model=model, apply=apply, git=git, file=file, push=push)
         limits, key = limits_of_environment(), checked_signing_key(sign)
         opened = open_registry(registry)
@@ -64,7 +64,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
         if not why or dry_run:
             return
         deploy = isinstance(where, Latest)
-        wish = Wish(run_id=new_run_id(), now=now, seed=seed, deploy=deploy, limits=limits)
+        wish = TrainingConfig(run_id=new_run_id(), now=now, seed=seed, deploy=deploy, limits=limits)
         candidate = train_again(present, material, wish, tell)
         say(candidate.compared)
         page = page_of(candidate.trained, opened, present.stored.name, with_examples=False)

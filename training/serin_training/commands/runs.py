@@ -10,8 +10,8 @@ import typer
 import yaml
 
 from serin_core.model.manifest import RunError, parse_run_name
-from serin_training import kubernetes_client as cluster
-from serin_training.commands.options import Output, OutputOption, Registry, complaining, say
+from serin_training import kubernetes_client
+from serin_training.commands.options import Output, OutputOption, Registry, exit_on_error, say
 from serin_training.errors import ClusterError, RegistryError
 from serin_training.registry.keys import SIGNING_KEY, generate_keys, read_public_key
 from serin_training.registry.writer import Registry as AnyRegistry
@@ -31,7 +31,7 @@ Name = Annotated[str, typer.Argument(help="A run's name, run_<8 hex>, or latest.
 @runs_app.command(name="list")
 def list_command(registry: Registry, *, output: OutputOption = Output.TEXT) -> None:
     """List the runs, oldest first; * marks latest."""
-    with complaining("runs list"):
+    with exit_on_error("runs list"):
         opened = open_registry(registry)
         latest = opened.latest()
         found: list[StoredRun] = []
@@ -59,7 +59,7 @@ def list_command(registry: Registry, *, output: OutputOption = Output.TEXT) -> N
 @runs_app.command()
 def show(run: Name, registry: Registry, *, output: OutputOption = Output.TEXT) -> None:
     """Show one run's report."""
-    with complaining("runs show"):
+    with exit_on_error("runs show"):
         found = read_run(open_registry(registry), run)
         if output is Output.JSON:
             typer.echo(json.dumps({"digest": found.digest} | found.report.model_dump(), indent=2))
@@ -77,7 +77,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check every file against the run's manifest, and who signed that; nothing is opened."""
-    with complaining("runs verify"):
+    with exit_on_error("runs verify"):
         public_key = None if key is None else read_public_key(key)
         found = verify_run(open_registry(registry), run, public_key=public_key)
         signed = "" if key is None else f", signed by the key of {key}"
@@ -89,7 +89,7 @@ def keygen(
     out: Annotated[Path, typer.Option(help="The folder that signing.key and signing.pub go to.", show_default=False)],
 ) -> None:
     """Make a key to sign runs with: signing.key for who trains, signing.pub for servers and `runs verify --key`."""
-    with complaining("runs keygen"):
+    with exit_on_error("runs keygen"):
         private, public = generate_keys(out)
         typer.echo(private)
         typer.echo(public)
@@ -99,7 +99,7 @@ def keygen(
 @runs_app.command()
 def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption = Output.TEXT) -> None:
     """Say what changed from one run to another."""
-    with complaining("runs diff"):
+    with exit_on_error("runs diff"):
         opened = open_registry(registry)
         one, other = read_run(opened, before), read_run(opened, after)
         changes = differences(one, other)
@@ -120,7 +120,7 @@ def swap_to(
     force: Annotated[bool, typer.Option(help="Also to a run that its acceptance gate refused.")] = False,
 ) -> None:
     """Let `latest` name another run, after every file of it was checked."""
-    with complaining("runs swap-to"):
+    with exit_on_error("runs swap-to"):
         opened = open_registry(registry)
         found = verify_run(opened, run)
         if not found.report.passed_acceptance_gate and not force:
@@ -142,7 +142,7 @@ def prune(
     ] = True,
 ) -> None:
     """Remove old runs; never one that latest or a SuggestionModel in reach names."""
-    with complaining("runs prune"):
+    with exit_on_error("runs prune"):
         opened = open_registry(registry)
         candidates = [name for name in opened.runs()[:-keep] if _age_in_days(name) >= older_than]
         kept = _named_somewhere(opened, ask_cluster=ask_cluster)
@@ -166,9 +166,9 @@ def _named_somewhere(registry: AnyRegistry, *, ask_cluster: bool) -> dict[str, s
 
 def _named_in_cluster() -> set[str]:
     try:
-        api = cluster.connect()
+        api = kubernetes_client.connect()
         if api is not None:
-            return cluster.named_runs(api)
+            return kubernetes_client.named_runs(api)
     except ClusterError as error:
         raise ClusterError(f"{error}; {_NOTHING_REMOVED}") from None
     except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:

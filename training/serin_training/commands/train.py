@@ -15,10 +15,20 @@ import yaml
 from serin_core.model.acceptance import Limits
 from serin_core.model.keyword_rules import Rules, RulesError
 from serin_training.commands.inputs import read_material
-from serin_training.commands.options import Data, Limit, Moment, Seed, SignOption, complaining, in_utc, say, write_text
+from serin_training.commands.options import (
+    Data,
+    Limit,
+    Moment,
+    Seed,
+    SignOption,
+    exit_on_error,
+    in_utc,
+    say,
+    write_text,
+)
 from serin_training.commands.progress_display import showing
 from serin_training.data.reading import open_source
-from serin_training.data.rows import Labelled, Window
+from serin_training.data.rows import LabelledTransaction, Window
 from serin_training.engines.engine import Engine
 from serin_training.engines.local import LocalEngine
 from serin_training.errors import SettingsError
@@ -28,7 +38,7 @@ from serin_training.registry.keys import read_signing_key, signing_key_of_enviro
 from serin_training.registry.publish import publish
 from serin_training.registry.writer import Registry, open_registry
 from serin_training.stored_runs import read_run
-from serin_training.training import TrainedRun, Wish, train
+from serin_training.training import TrainedRun, TrainingConfig, train
 
 app = typer.Typer()
 
@@ -64,7 +74,7 @@ def train_command(  # noqa: PLR0913 - each one is an option of the command line,
     ] = None,
 ) -> None:
     """Train a run, judge it on the newest rows, and print its report as JSON."""
-    with complaining("train"), showing() as tell, engine_of(engine, scheduler) as used:
+    with exit_on_error("train"), showing() as tell, engine_of(engine, scheduler) as used:
         opened = None if registry is None or dry_run else open_registry(registry)
         limits = limits_of_environment()
         key = checked_signing_key(sign)
@@ -73,7 +83,7 @@ def train_command(  # noqa: PLR0913 - each one is an option of the command line,
         rows, corpus = read_material(data, Window(since=in_utc(since), until=in_utc(until), limit=limit))
         if rules is not None:
             _say_what_has_no_rule(rows, rules)
-        wish = Wish(
+        wish = TrainingConfig(
             run_id=new_run_id(),
             now=datetime.now(UTC),
             seed=seed,
@@ -100,7 +110,7 @@ def features_command(
     out: Annotated[Path, typer.Option(help="The folder of features; made where it is not there.")] = Path("features"),
 ) -> None:
     """Look up the words of all transactions once, and keep them; a second time only what is new or has changed."""
-    with complaining("features"), showing() as tell:
+    with exit_on_error("features"), showing() as tell:
         sources = [open_source(one) for one in data]
         found = FeatureStore(out).update(sources, lambda rows: tell(Progress("features", rows, 0, "rows")))
         told = (
@@ -149,7 +159,7 @@ def page_of(trained: TrainedRun, registry: Registry | None, before: str | None, 
     return render(Look(trained.report, trained.judged, trained.merchants, stable=stable, with_examples=with_examples))
 
 
-def _say_what_has_no_rule(rows: list[Labelled], path: Path) -> None:
+def _say_what_has_no_rule(rows: list[LabelledTransaction], path: Path) -> None:
     try:
         rules = Rules.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, RulesError) as error:

@@ -10,7 +10,7 @@ from typing import Final
 from serin_training.data.csv_file import CsvFile
 from serin_training.data.database import DATABASES, Database
 from serin_training.data.parquet_file import ParquetFile
-from serin_training.data.rows import EVERYTHING, Labelled, Row, Said, Source, Window, settle
+from serin_training.data.rows import EVERYTHING, LabelledTransaction, Row, Said, Source, Window, settle
 from serin_training.errors import DataError
 
 _PARQUET: Final = (".parquet", ".pq")
@@ -27,7 +27,7 @@ def open_source(data: Path | str) -> Source:
     return ParquetFile(path) if path.suffix in _PARQUET else CsvFile(path)
 
 
-def stream_transactions(sources: Sequence[Source], window: Window = EVERYTHING) -> Iterator[Labelled]:
+def stream_transactions(sources: Sequence[Source], window: Window = EVERYTHING) -> Iterator[LabelledTransaction]:
     """Answer the labelled transactions of all sources that lie in the window's time, in the sources' order.
 
     One source is read row by row; of several, the rows are joined in memory. Raises DataError.
@@ -60,7 +60,7 @@ def _best(*said: Said | None) -> Said | None:
     return settle([one for one in said if one is not None])
 
 
-def read_transactions(data: Sequence[str] | Path | str, window: Window = EVERYTHING) -> list[Labelled]:
+def read_transactions(data: Sequence[str] | Path | str, window: Window = EVERYTHING) -> list[LabelledTransaction]:
     """Read the labelled rows of one source or of several, oldest first. Raises DataError, also where there is none."""
     several = [str(data)] if isinstance(data, Path | str) else list(data)
     sources = [open_source(one) for one in several]

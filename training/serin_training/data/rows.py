@@ -10,7 +10,7 @@ from serin_core.model.features import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledTransaction:
     """A transaction, when it happened, and the category that a person gave it."""
 
     transaction: Transaction
@@ -49,9 +49,9 @@ class Row:
     at: datetime
     said: Said | None
 
-    def labelled(self, category: str) -> Labelled:
+    def labelled(self, category: str) -> LabelledTransaction:
         """Answer it with a category."""
-        return Labelled(transaction=self.transaction, at=self.at, category=category)
+        return LabelledTransaction(transaction=self.transaction, at=self.at, category=category)
 
 
 class Source(Protocol):
@@ -83,7 +83,7 @@ class Window:
         """Answer whether a moment lies in it."""
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
-    def choose(self, rows: Sequence[Labelled]) -> list[Labelled]:
+    def choose(self, rows: Sequence[LabelledTransaction]) -> list[LabelledTransaction]:
         """Answer the rows that count, oldest first."""
         chosen = sorted((row for row in rows if self.holds(row.at)), key=lambda row: (row.at, row.transaction.txn_id))
         return chosen if self.limit is None else chosen[max(0, len(chosen) - self.limit) :]

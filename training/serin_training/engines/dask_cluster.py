@@ -16,7 +16,7 @@ from serin_core.model.features import Transaction
 from serin_training.engines.engine import CHUNK
 from serin_training.errors import EngineError
 from serin_training.features.words import Floats, Ints, Words
-from serin_training.linear import Lesson, Linear, fit_linear
+from serin_training.linear import Linear, TrainingSet, fit_linear
 from serin_training.trees import MOST_ROWS, PARAMETERS, ROUNDS, Trees, best_round, grow, stop_at
 
 _SECONDS: Final = 20
@@ -38,7 +38,7 @@ class DaskEngine:
         tell(len(transactions), len(transactions))
         return found
 
-    def fit(self, lessons: Iterable[Lesson], *, seed: int) -> Iterator[Linear]:
+    def fit(self, lessons: Iterable[TrainingSet], *, seed: int) -> Iterator[Linear]:
         """Let each model be fitted by a worker, all at once."""
         with _complaining():
             # Scattered first: a lesson is too large to stand in the graph.

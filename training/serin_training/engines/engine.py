@@ -5,7 +5,7 @@ from typing import Protocol
 
 from serin_core.model.features import Transaction
 from serin_training.features.words import Floats, Ints, Words
-from serin_training.linear import Lesson, Linear
+from serin_training.linear import Linear, TrainingSet
 from serin_training.trees import Trees
 
 CHUNK = 20_000
@@ -18,7 +18,7 @@ class Engine(Protocol):
     def look_up(self, transactions: Sequence[Transaction], tell: Callable[[int, int], None]) -> list[Words]:
         """Look up the words of transactions, CHUNK rows a part; `tell` gets rows done, of all."""
 
-    def fit(self, lessons: Iterable[Lesson], *, seed: int) -> Iterable[Linear]:
+    def fit(self, lessons: Iterable[TrainingSet], *, seed: int) -> Iterable[Linear]:
         """Fit one linear model a lesson, and answer them in order."""
 
     def grow(

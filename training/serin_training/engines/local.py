@@ -6,7 +6,7 @@ from serin_core.model.features import Transaction
 from serin_training import trees
 from serin_training.engines.engine import CHUNK
 from serin_training.features.words import Floats, Ints, Words
-from serin_training.linear import Lesson, Linear, fit_linear
+from serin_training.linear import Linear, TrainingSet, fit_linear
 from serin_training.trees import Trees
 
 
@@ -21,7 +21,7 @@ class LocalEngine:
             tell(min(start + CHUNK, len(transactions)), len(transactions))
         return parts
 
-    def fit(self, lessons: Iterable[Lesson], *, seed: int) -> Iterator[Linear]:
+    def fit(self, lessons: Iterable[TrainingSet], *, seed: int) -> Iterator[Linear]:
         """Fit one lesson when its model is asked for, so that only one is in memory."""
         return (fit_linear(lesson, seed=seed) for lesson in lessons)
 

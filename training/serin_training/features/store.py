@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serin_core.contract.documents import one_line
 from serin_training.data.reading import stream_transactions
-from serin_training.data.rows import EVERYTHING, Labelled, Source, Window
+from serin_training.data.rows import EVERYTHING, LabelledTransaction, Source, Window
 from serin_training.errors import DataError
 from serin_training.features.table import rows_of, to_table, words_of
 from serin_training.features.words import Corpus, Words, merge
@@ -94,11 +94,11 @@ class FeatureStore:
         self._replace(prints, live, state.next_part)
         return Update(new=state.new, changed=state.changed, gone=len(old) - state.found, rows=len(live))
 
-    def load(self, window: Window = EVERYTHING) -> tuple[list[Labelled], Corpus]:
+    def load(self, window: Window = EVERYTHING) -> tuple[list[LabelledTransaction], Corpus]:
         """Answer the rows of a window, oldest first, and their words. Raises DataError."""
         index = self._index()
         live = self._live(index)
-        rows: list[Labelled] = []
+        rows: list[LabelledTransaction] = []
         parts: list[Words] = []
         for part in index.parts:
             table = self._part(part).take(np.sort(live["row"][live["part"] == part]))
@@ -162,7 +162,7 @@ class _State:
     kept: bytearray = field(default_factory=bytearray)
     """Of _LIVE. One piece that grows: of millions of rows there is never a second copy."""
 
-    def take(self, rows: Sequence[Labelled]) -> None:
+    def take(self, rows: Sequence[LabelledTransaction]) -> None:
         """Keep what is known, look up what is not."""
         self.read += len(rows)
         mine = np.zeros(len(rows), dtype=_LIVE)
@@ -181,7 +181,7 @@ class _State:
         if len(wanted):
             self._write([rows[place] for place in wanted.tolist()], mine[wanted])
 
-    def _write(self, rows: Sequence[Labelled], live: Live) -> None:
+    def _write(self, rows: Sequence[LabelledTransaction], live: Live) -> None:
         with (self.path / _name(self.next_part)).open("wb") as file:
             pq.write_table(to_table(rows), file, compression="zstd")
             os.fsync(file.fileno())
@@ -196,7 +196,7 @@ class _State:
         return found
 
 
-def _chunks(rows: Iterator[Labelled]) -> Iterator[list[Labelled]]:
+def _chunks(rows: Iterator[LabelledTransaction]) -> Iterator[list[LabelledTransaction]]:
     while chunk := list(islice(rows, CHUNK)):
         yield chunk
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from serin_core.model.features import Transaction
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.features.words import Words
 
 _BLOCKS: Final = ("merchant_words", "merchant_pieces", "description_words")
@@ -32,7 +32,7 @@ SCHEMA: Final = pa.schema(
 )
 
 
-def to_table(rows: Sequence[Labelled]) -> pa.Table:
+def to_table(rows: Sequence[LabelledTransaction]) -> pa.Table:
     """Look up the words of some rows, and answer both as a table."""
     words = Words.of([row.transaction for row in rows])
     columns: dict[str, Any] = {
@@ -70,7 +70,7 @@ def _lists(words: Words) -> list[Any]:
     return found
 
 
-def rows_of(table: pa.Table) -> list[Labelled]:
+def rows_of(table: pa.Table) -> list[LabelledTransaction]:
     """Answer the labelled transactions of a table."""
     texts = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
     found = []
@@ -86,7 +86,7 @@ def rows_of(table: pa.Table) -> list[Labelled]:
             user_id=user_id,
             timestamp=None if timestamp is None else datetime.fromisoformat(timestamp),
         )
-        found.append(Labelled(transaction=transaction, at=at.astimezone(UTC), category=category))
+        found.append(LabelledTransaction(transaction=transaction, at=at.astimezone(UTC), category=category))
     return found
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from serin_core.model.features import merchant_key
 from serin_core.model.manifest import Report
-from serin_training.evaluation import Answered
+from serin_training.evaluation import Predictions
 from serin_training.html_report import charts
 from serin_training.metrics import by_group, confusion_matrix, confusions, macro_f1, reliability
 
@@ -24,7 +24,7 @@ class Look:
     """What the page is made of."""
 
     report: Report
-    judged: Answered
+    judged: Predictions
     merchants: frozenset[str]
     """The keys of the merchants that the run learned from."""
     stable: Report | None
@@ -61,7 +61,7 @@ def render(look: Look) -> str:
     )
 
 
-def _reliability(judged: Answered) -> str:
+def _reliability(judged: Predictions) -> str:
     before, after = (
         reliability([confidence for _, confidence in answers], judged.right)
         for answers in (judged.raw, judged.calibrated)
@@ -69,7 +69,7 @@ def _reliability(judged: Answered) -> str:
     return charts.reliability(before, after)
 
 
-def _by_month(judged: Answered) -> Mapping[str, tuple[float, int]]:
+def _by_month(judged: Predictions) -> Mapping[str, tuple[float, int]]:
     return by_group([f"{row.at:%Y-%m}" for row in judged.rows], judged.labels, judged.categories)
 
 

@@ -6,7 +6,7 @@ import pickle
 
 import joblib
 
-from serin_core.model import manifest as runs
+from serin_core.model import manifest
 from serin_training.training import TrainedRun
 
 
@@ -14,17 +14,17 @@ def run_files(run: TrainedRun) -> dict[str, bytes]:
     """Answer every file of a run but the manifest, by name."""
     encoder, weights = run.pipeline.encoder.to_files()
     files = {
-        runs.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
-        runs.CLASSES: _json(run.pipeline.classes),
-        runs.MODEL: run.pipeline.trees.text.encode(),
-        runs.ENCODER: _json(encoder),
-        runs.WEIGHTS: weights,
-        runs.CALIBRATION: _json(run.pipeline.calibration.to_json()),
-        runs.PARITY: runs.parity_text(run.parity),
-        runs.PIPELINE: _joblib(run.pipeline),
+        manifest.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
+        manifest.CLASSES: _json(run.pipeline.classes),
+        manifest.MODEL: run.pipeline.trees.text.encode(),
+        manifest.ENCODER: _json(encoder),
+        manifest.WEIGHTS: weights,
+        manifest.CALIBRATION: _json(run.pipeline.calibration.to_json()),
+        manifest.PARITY: manifest.parity_text(run.parity),
+        manifest.PIPELINE: _joblib(run.pipeline),
     }
     if run.report.calibration_enabled:
-        files[runs.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))
+        files[manifest.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))
     return files
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serin_core.model import manifest as runs
+from serin_core.model import manifest
 from serin_training.registry.files import run_files
 from serin_training.registry.keys import read_signing_key
 from serin_training.registry.writer import Registry
@@ -16,7 +16,7 @@ def publish(run: TrainedRun, registry: Registry, *, page: str | None = None, sig
     private key that signs the manifest; without it the run is not signed.
     """
     sign = None if signing_key is None else read_signing_key(signing_key)
-    files = run_files(run) | ({} if page is None else {runs.PAGE: page.encode()})
+    files = run_files(run) | ({} if page is None else {manifest.PAGE: page.encode()})
     place = registry.publish(run.name, files, sign=sign)
     if run.report.deployed:
         registry.point_latest(run.name)

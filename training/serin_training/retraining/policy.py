@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serin_core.model.manifest import Report
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.data_drift import Drift, Verdict
-from serin_training.evaluation import Answered
+from serin_training.evaluation import Predictions
 from serin_training.metrics import macro_f1
 
 NEW_LABELS: Final = 1000
@@ -25,7 +25,7 @@ NOT_WORSE: Final = 0.005
 
 
 def reasons(
-    report: Report, classes: Sequence[str], newer: Sequence[Labelled], drift: Drift | None, *, now: datetime
+    report: Report, classes: Sequence[str], newer: Sequence[LabelledTransaction], drift: Drift | None, *, now: datetime
 ) -> list[str]:
     """Answer why to train again, one sentence each; `newer` are the rows that the run has not seen."""
     found = []
@@ -54,7 +54,7 @@ class Comparison:
     """Whether neither run has learned from any of these rows."""
 
     @property
-    def is_worth_it(self) -> bool:
+    def is_not_worse(self) -> bool:
         """Answer whether the new run may be proposed."""
         return self.candidate >= self.stable - NOT_WORSE
 
@@ -67,7 +67,7 @@ class Comparison:
         )
 
 
-def compare_runs(stable: Answered, candidate: Answered, *, learned_until: datetime) -> Comparison:
+def compare_runs(stable: Predictions, candidate: Predictions, *, learned_until: datetime) -> Comparison:
     """Compare the answers of two runs to the same rows."""
     return Comparison(
         rows=len(candidate.rows),

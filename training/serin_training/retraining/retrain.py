@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from serin_training.data.rows import Labelled
+from serin_training.data.rows import LabelledTransaction
 from serin_training.data_drift import Drift, drift_of
 from serin_training.evaluation import answer
 from serin_training.features.words import Corpus
 from serin_training.pipeline import Pipeline
-from serin_training.progress import Tell
+from serin_training.progress import ProgressCallback
 from serin_training.retraining.policy import compare_runs, reasons
 from serin_training.retraining.targets import Destination
 from serin_training.stored_runs import StoredRun
-from serin_training.training import TrainedRun, Wish, train
+from serin_training.training import TrainedRun, TrainingConfig, train
 
 Say = Callable[[str], None]
 """Tells a person one sentence."""
@@ -35,11 +35,11 @@ class Present:
         """Answer when the newest row happened that it has seen."""
         return datetime.fromisoformat(self.stored.report.data_to)
 
-    def newer(self, rows: Sequence[Labelled]) -> list[Labelled]:
+    def newer(self, rows: Sequence[LabelledTransaction]) -> list[LabelledTransaction]:
         """Answer the rows that it has not seen."""
         return [row for row in rows if row.at > self.learned_until]
 
-    def drift(self, newer: list[Labelled]) -> Drift | None:
+    def drift(self, newer: list[LabelledTransaction]) -> Drift | None:
         """Answer how these look beside those that it was judged by; None where there is nothing to compare."""
         if not newer or self.stored.report.profile is None:
             return None
@@ -50,7 +50,7 @@ class Present:
 class Material:
     """What there is to learn from."""
 
-    rows: list[Labelled]
+    rows: list[LabelledTransaction]
     corpus: Corpus | None
     """What is known of these very rows' words; None: they are looked up."""
 
@@ -80,7 +80,7 @@ def why_again(present: Present, material: Material, *, now: datetime, is_forced:
     return why
 
 
-def train_again(present: Present, material: Material, wish: Wish, tell: Tell) -> Candidate:
+def train_again(present: Present, material: Material, wish: TrainingConfig, tell: ProgressCallback) -> Candidate:
     """Train, and compare with the present run on the same newest rows. Raises DataError, EngineError."""
     trained = train(material.rows, wish, tell, corpus=material.corpus)
     compared = compare_runs(
@@ -88,7 +88,7 @@ def train_again(present: Present, material: Material, wish: Wish, tell: Tell) ->
     )
     if not trained.report.passed_acceptance_gate:
         trained = trained.held_back(trained.report.deploy_reason)
-    elif not compared.is_worth_it:
+    elif not compared.is_not_worse:
         trained = trained.held_back(f"it is not as good as {present.stored.name}: {compared}")
     else:
         return Candidate(trained, str(compared), is_good=True)

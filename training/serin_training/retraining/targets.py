@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from serin_training import kubernetes_client as cluster
+from serin_training import kubernetes_client
 from serin_training.errors import ClusterError, SettingsError
 from serin_training.retraining.git_commit import Proposal, propose
 
@@ -33,16 +33,16 @@ class Patch:
 
         Raises ClusterError.
         """
-        found = cluster.read_model(cluster.connected(), self.namespace, self.model)
-        owner = cluster.argocd_application(found)
+        found = kubernetes_client.read_model(kubernetes_client.connected(), self.namespace, self.model)
+        owner = kubernetes_client.argocd_application(found)
         if owner is not None:
-            raise ClusterError(cluster.of_argocd(self.namespace, self.model, owner))
+            raise ClusterError(kubernetes_client.of_argocd(self.namespace, self.model, owner))
         stable: str | None = (found.get("status", {}).get("stable") or {}).get("runID")
         return stable
 
     def propose(self, run: str, _why: str) -> str:
         """Name the run in the object, and answer that in a sentence. Raises ClusterError."""
-        cluster.name_run(cluster.connected(), self.namespace, self.model, run)
+        kubernetes_client.name_run(kubernetes_client.connected(), self.namespace, self.model, run)
         return f"{self.namespace}/{self.model}: spec.runID is {run}"
 
 

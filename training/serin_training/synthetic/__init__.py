@@ -1,1 +1,1 @@
-"""TODO."""
+"""Synthetic transactions for demo, tests and benchmarks."""

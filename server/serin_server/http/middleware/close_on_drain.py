@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serin_server.readiness import Readiness
 
 
-class LetGo:
+class CloseOnDrain:
     """Adds `Connection: close` to every answer while the process drains."""
 
     def __init__(self, app: ASGIApp, *, readiness: Readiness) -> None:

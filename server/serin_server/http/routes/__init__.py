@@ -1,1 +1,1 @@
-"""TODO."""
+"""Routes that FastAPI serves."""

@@ -22,7 +22,7 @@ from serin_server.http.schemas import (
 from serin_server.metrics.counters import Outcome
 from serin_server.service import Service
 from serin_server.stores.store import Feedback
-from serin_server.suggester import InShadow, Suggestion
+from serin_server.suggester import ShadowBudget, Suggestion
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problem} for status in (400, 401, 404, 409, 413, 422, 503)
@@ -80,13 +80,13 @@ async def _fetch(service: Service, txn_ids: Sequence[str]) -> list[Transaction]:
 
 def suggest_few(service: Service, transactions: Sequence[Transaction]) -> list[Suggestion]:
     """Answer at most AT_ONCE transactions, while everybody else waits."""
-    serving, suggest, in_shadow = service.switch.current, service.suggester.suggest, InShadow()
+    serving, suggest, in_shadow = service.switch.current, service.suggester.suggest, ShadowBudget()
     return [suggest(transaction, serving, in_shadow) for transaction in transactions]
 
 
 async def suggest_all(service: Service, transactions: Sequence[Transaction]) -> list[Suggestion]:
     """Answer a batch by one Serving, letting other requests in between."""
-    serving, suggest, in_shadow = service.switch.current, service.suggester.suggest, InShadow()
+    serving, suggest, in_shadow = service.switch.current, service.suggester.suggest, ShadowBudget()
     suggestions = []
     for number, transaction in enumerate(transactions, start=1):
         suggestions.append(suggest(transaction, serving, in_shadow))
