@@ -50,7 +50,7 @@ class Watched(World):
         self.edit(spec(RUN, canary=canary, gates={"metrics": list(metrics)}, analysis={"interval": "30s"}))
         # Judged on nothing but what comes from now on.
         self.now = datetime.now(UTC)
-        clock = {"stage_started_at": self.now - began, "soaking_since": self.now - began, "soaked": 0.0}
+        clock = {"stage_started_at": self.now - began, "soaking_since": self.now - began, "soak_elapsed": 0.0}
         candidate = self.running.model_copy(update=clock)
         self.status = self.known.model_copy(
             update={"candidate": candidate, "checkpoint": None, "memory": {}, "gates": ()}

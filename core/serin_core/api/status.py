@@ -81,7 +81,7 @@ class Candidate(StatusModel):
     percent: float = Field(0, description="The share of users whom it may answer.")
     stage: int | None = Field(None, description="The routing revision at which the stage began; absent until it does.")
     stage_started_at: Moment | None = Field(None, description="When every pod had confirmed the stage.")
-    soak_elapsed: float = Field(0, description="Seconds of soak up to soakingSince.")
+    soak_elapsed: float = Field(0, alias="soaked", description="Seconds of soak up to soakingSince.")
     soaking_since: Moment | None = Field(None, description="Since when the soak is running; absent while it is not.")
     attempt: int = Field(1, description="How often this run has been tried.")
     attempt_started_at: Moment = Field(description="When this attempt began.")
@@ -218,7 +218,9 @@ class Propagation(StatusModel):
     confirmed_at: Moment | None = Field(None, description="When every pod had first said so.")
     pods: str = Field("0/0", description="How many pods serve it, of how many.")
     withdraws_run: bool = Field(
-        default=False, description="Whether a pod that does not serve it may still serve a run that it takes away."
+        alias="takesAway",
+        default=False,
+        description="Whether a pod that does not serve it may still serve a run that it takes away.",
     )
 
 

@@ -20,7 +20,7 @@ def stage_is_confirmed(context: Context, protocol: Protocol) -> Transition | Non
         return None
     soaking_since = None if context.spec.suspend else context.now
     started = candidate.model_copy(
-        update={"stage_started_at": context.now, "soaked": 0.0, "soaking_since": soaking_since}
+        update={"stage_started_at": context.now, "soak_elapsed": 0.0, "soaking_since": soaking_since}
     )
     place = "Shadow" if candidate.percent == 0 else f"{candidate.percent:g} %"
     return Transition(on_trial(context, started), candidate.run_id, f"{place}: every pod confirms, the clock starts.")
@@ -155,7 +155,7 @@ def soaking(context: Context) -> Status:
         return context.status
     if context.spec.suspend and candidate.soaking_since is not None:
         update: dict[str, object] = {
-            "soaked": soak_elapsed(candidate, now=context.now) / timedelta(seconds=1),
+            "soak_elapsed": soak_elapsed(candidate, now=context.now) / timedelta(seconds=1),
             "soaking_since": None,
         }
     elif not context.spec.suspend and candidate.soaking_since is None:

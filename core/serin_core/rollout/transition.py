@@ -27,7 +27,7 @@ def source_of(spec: SuggestionModelSpec) -> str:
     return hashlib.sha256(spec.registry.model_dump_json(exclude_none=True).encode()).hexdigest()[:12]
 
 
-STAGE_RESET = {"stage": None, "stage_started_at": None, "soaked": 0.0, "soaking_since": None, "proven_at": None}
+STAGE_RESET = {"stage": None, "stage_started_at": None, "soak_elapsed": 0.0, "soaking_since": None, "proven_at": None}
 NO_EVIDENCE: dict[str, object] = {"gates": (), "memory": {}, "checkpoint": None, "no_data_since": None}
 """What a status says of a stage that has counted nothing yet."""
 TRIAL_ENDED = STAGE_RESET | {"percent": 0.0, "promote_full": False}

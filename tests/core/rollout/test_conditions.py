@@ -223,7 +223,7 @@ def test_forced_shadow_is_said():
 
 
 @pytest.mark.parametrize(
-    "trouble", [RulesMissing("ConfigMap r does not exist"), ServerImage("x", refusal="not allowed")]
+    "problem", [RulesMissing("ConfigMap r does not exist"), ServerImage("x", refusal="not allowed")]
 )
 def test_what_cannot_be_rendered_leaves_the_pods_as_they_are(problem):
     at = promoted()
