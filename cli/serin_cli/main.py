@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from serin_cli import lint_command, replay, rollout_commands, simulate
+from serin_cli import lint, replay, rollout_actions, simulate
 
 GROUP = "serin.commands"
 EXTRAS = {
@@ -41,8 +41,8 @@ def build() -> typer.Typer:
     ) -> None:
         """Serin rolls machine-learned suggestions out by evidence, and takes them back by itself."""
 
-    app.add_typer(rollout_commands.app)
-    app.add_typer(lint_command.app)
+    app.add_typer(rollout_actions.app)
+    app.add_typer(lint.app)
     app.add_typer(simulate.app)
     app.add_typer(replay.app)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):

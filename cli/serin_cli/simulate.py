@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from pydantic import ValidationError
 
-from serin_cli.lint_command import Output, read_manifests
+from serin_cli.lint import Output, read_manifests
 from serin_cli.simulate_page import render
 from serin_cli.simulate_pool import play_all
 from serin_cli.simulate_text import as_json, tell

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from serin_cli import rollout_commands
+from serin_cli import rollout_actions
 from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
 from serin_core.contract.names import REQUEST_PREFIX
 
@@ -63,12 +63,12 @@ class FakeCluster:
 @pytest.fixture
 def serin(monkeypatch):
     ticks = count()
-    monkeypatch.setattr(rollout_commands.time, "sleep", lambda _: None)
-    monkeypatch.setattr(rollout_commands.time, "monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr(rollout_actions.time, "sleep", lambda _: None)
+    monkeypatch.setattr(rollout_actions.time, "monotonic", lambda: float(next(ticks)))
 
     def call(cluster, *arguments):
         monkeypatch.setattr(Cluster, "connect", lambda **_: cluster)
-        return CliRunner().invoke(rollout_commands.app, list(arguments))
+        return CliRunner().invoke(rollout_actions.app, list(arguments))
 
     return call
 
