@@ -1,189 +1,193 @@
-"""The verbs on a cluster: see one rollout, follow it, ask something of it.
+"""Manual actions on a rollout: promote, promote-full, retry, abort, undo.
 
-Whatever is asked goes through an annotation (contracts, "Requests by people"), so that nobody needs to write status.
+Each one writes an annotation `request.serin.dev/<action>` and waits for the operator's answer in status
+(docs/contracts.md, "Manual requests").
 """
 
-import json
+import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
-import yaml
 
-from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
-from serin_cli.status_text import tell, tell_evidence, tell_transition
+from serin_cli.kubernetes_client import Cluster, ClusterError
+from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
 from serin_core.contract.names import REQUEST_PREFIX
 
 app = typer.Typer()
-ANSWER_WITHIN = 30.0
-RIDE_OUT = 60.0
-"""Seconds for which `watch` puts up with an API server that gives nothing but errors."""
-ENDED = {"Promoted": 0, "AtCap": 0, "RolledBack": 1, "RunRefused": 1}
+ANSWER_WITHIN: Final = 30.0
+"""Seconds to wait for the operator's answer."""
+ENDED: Final = ("RolledBack", "Refused")
+"""States of a candidate whose rollout has ended."""
 
 
-class Output(StrEnum):
-    """How results are printed."""
+@app.command(epilog=examples('kubectl serin promote categories --reason "checked by hand"'))
+def promote(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
+    """Advance the candidate to the next step now.
 
-    TEXT = "text"
-    JSON = "json"
-    YAML = "yaml"
-
-
-Name = Annotated[str, typer.Argument(help="The SuggestionModel.", show_default=False)]
-Namespace = Annotated[str | None, typer.Option("-n", "--namespace", help="Its namespace (the context's own).")]
-Context = Annotated[str | None, typer.Option("--context", help="The kubeconfig context to use.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the history.")]
+    Skips the soak and gates without a verdict, never a gate that failed.
+    """
+    cluster, live = _open(name, namespace, context)
+    candidate = _candidate(live, missing="no rollout is running")
+    _request(cluster, name, "promote", _value(candidate["runID"], f"{candidate.get('percent', 0):g}", reason=reason))
 
 
-def _open(namespace: str | None, context: str | None) -> Cluster:
-    try:
-        return Cluster.connect(namespace=namespace, context=context)
-    except ClusterError as error:
-        raise _failure(error) from None
+@app.command(
+    name="promote-full", epilog=examples('kubectl serin promote-full categories --reason "restore after a mistake"')
+)
+def promote_full(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
+    """Advance the candidate through all remaining steps to promotion.
+
+    Skips soaks and metric gates, never the acceptance gate.
+    """
+    cluster, live = _open(name, namespace, context)
+    candidate = _candidate(live, missing="no rollout is running")
+    _request(cluster, name, "promote-full", _value(candidate["runID"], reason=reason))
 
 
-def _failure(error: Exception) -> typer.Exit:
-    typer.echo(f"serin: {error}", err=True)
-    return typer.Exit(1)
+@app.command(epilog=examples('kubectl serin retry categories --reason "registry is mounted now"'))
+def retry(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
+    """Start the rollout of a rolled back or refused run again.
+
+    It begins in shadow, as a new attempt.
+    """
+    cluster, live = _open(name, namespace, context)
+    candidate = _candidate(live, missing="nothing to retry: no run was rolled back or refused")
+    _request(cluster, name, "retry", _value(candidate["runID"], reason=reason))
 
 
-@app.command()
-def status(
+@app.command(
+    epilog=examples(
+        "kubectl serin abort categories",
+        'kubectl serin abort categories --run run_1a2b3c4d_1767225600 --reason "wrong training data"',
+    )
+)
+def abort(
     name: Name,
     namespace: Namespace = None,
     context: Context = None,
-    output: Annotated[Output, typer.Option("-o", "--output", help="text, json or yaml.")] = Output.TEXT,
+    reason: Reason = "",
+    run: Annotated[
+        str | None, typer.Option("--run", help="Abort only if this run is the candidate; otherwise do nothing.")
+    ] = None,
 ) -> None:
-    """Say how a rollout stands, with its evidence."""
-    cluster = _open(namespace, context)
-    try:
-        live = cluster.get(name)
-    except ClusterError as error:
-        raise _failure(error) from None
-    match output:
-        case Output.JSON:
-            typer.echo(json.dumps(live.get("status", {}), indent=2))
-        case Output.YAML:
-            typer.echo(yaml.safe_dump(live.get("status", {}), sort_keys=False), nl=False)
-        case Output.TEXT:
-            typer.echo("\n".join(tell(live, now=datetime.now(UTC))))
+    """End the running rollout and roll back its candidate.
+
+    The stable run is never touched; to take it out of service, use `undo`.
+    """
+    cluster, live = _open(name, namespace, context)
+    candidate = live.get("status", {}).get("candidate") or {}
+    if not candidate or candidate.get("state") in ENDED:
+        raise fail(_nothing_to_abort(name, live))
+    if run not in (None, candidate["runID"]):
+        raise fail(f"{run} is not the candidate; the candidate is {candidate['runID']}")
+    typer.echo(f"rolling back {candidate['runID']}", err=True)
+    _request(cluster, name, "abort", _value(candidate["runID"], reason=reason))
 
 
-@app.command()
-def explain(name: Name, namespace: Namespace = None, context: Context = None) -> None:
-    """Say in sentences what each gate has seen, how sure that is, and what a verdict still needs."""
-    cluster = _open(namespace, context)
-    try:
-        live = cluster.get(name)
-    except ClusterError as error:
-        raise _failure(error) from None
-    typer.echo("\n".join(tell_evidence(live, now=datetime.now(UTC))))
+def _nothing_to_abort(name: str, live: dict[str, Any]) -> str:
+    stable = (live.get("status", {}).get("stable") or {}).get("runID")
+    if stable is None:
+        return "no rollout is running; the rules serve all users"
+    return f"no rollout is running; {stable} is stable. To take it out of service: kubectl serin undo {name}"
 
 
-@app.command()
-def watch(
+@app.command(
+    epilog=examples(
+        "kubectl serin undo categories",
+        'kubectl serin undo categories --yes --reason "complaints about groceries"',
+    )
+)
+def undo(
     name: Name,
     namespace: Namespace = None,
     context: Context = None,
-    timeout: Annotated[float, typer.Option(help="Give up after so many seconds; 0: never.")] = 0,
+    reason: Reason = "",
+    *,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Follow a rollout until it ends: exit status 0 when promoted, 1 when rolled back, refused or out of time."""
-    cluster = _open(namespace, context)
+    """Take the stable run out of service; the previous run, or the rules, serve instead.
+
+    Shows which run will serve and asks for confirmation.
+    """
+    cluster, live = _open(name, namespace, context)
+    stable = (live.get("status", {}).get("stable") or {}).get("runID")
+    if stable is None:
+        raise fail(f"{name} has no stable run; the rules serve all users")
+    typer.echo(_consequences(live, stable), err=True)
+    if not yes and not is_terminal():
+        raise fail("not confirmed: standard input is not a terminal; use --yes")
+    if not yes and not typer.confirm("Continue?", err=True):
+        raise fail("cancelled; nothing was changed")
+    _request(cluster, name, "undo", _value(stable, reason=reason))
+
+
+def is_terminal() -> bool:
+    """Return whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def _consequences(live: dict[str, Any], stable: str) -> str:
+    status = live.get("status", {})
+    to_rules = live.get("spec", {}).get("rollback", {}).get("to") == "Rules"
+    previous = None if to_rules else (status.get("previous") or {}).get("runID")
+    text = f"{stable} will be taken out of service; {previous or 'the rules'} will serve instead."
+    candidate = status.get("candidate") or {}
+    if candidate and candidate.get("state") not in ENDED:
+        text += f" The evidence of {candidate['runID']}, whose rollout is running, will be reset."
+    return text
+
+
+def _open(name: str, namespace: str | None, context: str | None) -> tuple[Cluster, dict[str, Any]]:
     try:
-        for line, ended in _follow(cluster, name, timeout):
-            typer.echo(line)
-            if ended is not None:
-                raise typer.Exit(ended)
+        cluster = Cluster.connect(namespace=namespace, context=context)
+        return cluster, _with_status(cluster, name)
     except ClusterError as error:
-        raise _failure(error) from None
+        raise fail(error) from None
 
 
-def _follow(cluster: Cluster, name: str, timeout: float) -> Iterator[tuple[str, int | None]]:
-    told: set[tuple[str, str]] = set()
-    last = ""
-    for live in _looks(cluster, name, timeout=timeout):
-        status = live.get("status", {})
-        for entry in status.get("history", []):
-            if (entry["at"], entry["event"]) not in told:
-                told.add((entry["at"], entry["event"]))
-                yield tell_transition(entry), None
-        if status.get("observedGeneration") != live["metadata"]["generation"]:
-            continue
-        ready: dict[str, Any] = next((one for one in status.get("conditions", []) if one["type"] == "Ready"), {})
-        line, ended = f"  {ready.get('reason', '')}: {ready.get('message', '')}", _outcome(live, ready)
-        if line != last or ended is not None:
-            last = line
-            yield line, ended
-        if ended is None and _wants_no_pods(live):
-            yield "  no pods are wanted (spec.server.replicas is 0): it cannot go on", 1
-    yield f"  not over after {timeout:g} s", 1
-
-
-def _looks(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str, Any]]:
-    """Look every second, and ride out an API server that is away. Raises ClusterError after a minute of errors."""
-    deadline = time.monotonic() + timeout if timeout else None
-    failing_since: float | None = None
-    while deadline is None or time.monotonic() < deadline:
-        try:
-            live = cluster.get(name)
-        except AbsentError:
-            raise
-        except ClusterError as error:
-            failing_since = _ride_out(error, failing_since)
-        else:
-            failing_since = None
-            yield live
-        time.sleep(1.0)
-
-
-def _ride_out(error: ClusterError, since: float | None) -> float:
-    """Answer since when there are nothing but errors; the first is told, the one after a minute raised."""
-    now = time.monotonic()
-    if since is None:
-        typer.echo(f"serin: {error}; looking again", err=True)
-        return now
-    if now - since >= RIDE_OUT:
-        raise error
-    return since
-
-
-def _outcome(live: dict[str, Any], ready: dict[str, Any]) -> int | None:
-    """Answer the exit status of a rollout that ended, None while it goes on or a pod has not confirmed."""
-    confirmed = live["status"].get("propagation", {}).get("confirmed", False)
-    # Where no pods are wanted, none can serve anything else.
-    return ENDED.get(ready.get("reason", "")) if confirmed or _wants_no_pods(live) else None
-
-
-def _wants_no_pods(live: dict[str, Any]) -> bool:
-    return bool(live.get("spec", {}).get("server", {}).get("replicas") == 0)
-
-
-def _ask(action: str, name: str, value: str, *, namespace: str | None, context: str | None) -> None:
-    """Write the annotation, and wait for the operator's answer."""
-    cluster = _open(namespace, context)
-    try:
-        _wait_for_status(cluster, name)
-        cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value})
-        answer = _answer_to(cluster, name, action, value)
-    except ClusterError as error:
-        raise _failure(error) from None
-    typer.echo(answer)
-    if answer.startswith(("Ignored", "no answer")):
-        raise typer.Exit(1)
-
-
-def _wait_for_status(cluster: Cluster, name: str) -> None:
+def _with_status(cluster: Cluster, name: str) -> dict[str, Any]:
+    """Return the resource once the operator has written a status. Raises ClusterError after ANSWER_WITHIN."""
     deadline = time.monotonic() + ANSWER_WITHIN
-    while not cluster.get(name).get("status"):
+    while not (live := cluster.get(name)).get("status"):
         if time.monotonic() > deadline:
             raise ClusterError(f"{name} has no status yet: is the operator running?")
         time.sleep(0.5)
+    return live
 
 
-def _answer_to(cluster: Cluster, name: str, action: str, value: str) -> str:
+def _candidate(live: dict[str, Any], *, missing: str) -> dict[str, Any]:
+    candidate = live.get("status", {}).get("candidate")
+    if not candidate:
+        raise fail(missing)
+    return dict(candidate)
+
+
+def _value(run: str, *details: str, reason: str) -> str:
+    """Return the value of a request: run, details, time, reason. The time makes each request a new one."""
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return " ".join([run, *details, moment, *reason.split()])
+
+
+def _request(cluster: Cluster, name: str, action: str, value: str) -> None:
+    """Write the annotation and print the operator's answer. Exits with status 1 if it was ignored or not answered."""
+    try:
+        cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value})
+        answer = _answer(cluster, name, action, value)
+    except ClusterError as error:
+        raise fail(error) from None
+    if answer is None:
+        raise fail(
+            f"the operator has not answered within {ANSWER_WITHIN:g} s; the request is pending and will still be "
+            f"carried out. To withdraw it: kubectl annotate sgm {name} -n {cluster.namespace} {REQUEST_PREFIX}{action}-"
+        )
+    typer.echo(answer)
+    if answer.startswith("Ignored"):
+        raise typer.Exit(1)
+
+
+def _answer(cluster: Cluster, name: str, action: str, value: str) -> str | None:
     deadline = time.monotonic() + ANSWER_WITHIN
     while time.monotonic() < deadline:
         handled = cluster.get(name).get("status", {}).get("handledRequests", [])
@@ -191,68 +195,4 @@ def _answer_to(cluster: Cluster, name: str, action: str, value: str) -> str:
             if (one["action"], one["value"]) == (action, value):
                 return str(one["answer"])
         time.sleep(0.5)
-    return f"no answer within {ANSWER_WITHIN:g} s; the request stands, see `kubectl serin status {name}`"
-
-
-def _value(run: str, reason: str, *extra: str) -> str:
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return " ".join([run, *extra, stamp, *reason.split()])
-
-
-def _candidate(name: str, namespace: str | None, context: str | None) -> dict[str, Any]:
-    cluster = _open(namespace, context)
-    try:
-        live = cluster.get(name)
-    except ClusterError as error:
-        raise _failure(error) from None
-    candidate = live.get("status", {}).get("candidate")
-    if not candidate:
-        raise _failure(ClusterError(f"{name} has no run on trial"))
-    return dict(candidate)
-
-
-@app.command()
-def promote(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
-    """Raise the run on trial one step now, skipping soak and missing evidence (never a failed gate)."""
-    candidate = _candidate(name, namespace, context)
-    value = _value(candidate["runID"], reason, f"{candidate.get('percent', 0):g}")
-    _ask("promote", name, value, namespace=namespace, context=context)
-
-
-@app.command(name="promote-full")
-def promote_full(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
-    """Take the run on trial to everybody, skipping soaks and metric gates (never the acceptance gate)."""
-    candidate = _candidate(name, namespace, context)
-    _ask("promote-full", name, _value(candidate["runID"], reason), namespace=namespace, context=context)
-
-
-@app.command()
-def retry(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
-    """Try a run again that was rolled back or refused."""
-    candidate = _candidate(name, namespace, context)
-    _ask("retry", name, _value(candidate["runID"], reason), namespace=namespace, context=context)
-
-
-@app.command()
-def abort(
-    name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
-    reason: Reason = "",
-    run: Annotated[
-        str | None, typer.Option(help="The run to take back (the one on trial, else the stable one).")
-    ] = None,
-) -> None:
-    """Take a run back at once: the one on trial, or the promoted one."""
-    cluster = _open(namespace, context)
-    try:
-        status = cluster.get(name).get("status", {})
-    except ClusterError as error:
-        raise _failure(error) from None
-    candidate, stable = status.get("candidate") or {}, status.get("stable") or {}
-    on_trial = candidate.get("runID") if candidate.get("state") not in ("RolledBack", "Refused") else None
-    wanted = run or on_trial or stable.get("runID")
-    if wanted is None:
-        raise _failure(ClusterError(f"{name} serves no run that could be taken back"))
-    typer.echo(f"taking {wanted} back", err=True)
-    _ask("abort", name, _value(wanted, reason), namespace=namespace, context=context)
+    return None
