@@ -120,9 +120,7 @@ DEFAULT_STEPS = tuple(Step(percent=percent, soak=timedelta(hours=24)) for percen
 
 
 class Canary(SpecModel):
-    """Stages of a rollout: shadow (no user sees the candidate), then increasing shares of users, each judged by the "
-    "gates.
-    """
+    """Stages of a rollout: shadow, which no user sees, then increasing shares of users, each judged by the gates."""
 
     percent: Percent = Field(
         100,
