@@ -53,11 +53,8 @@ def _ended(live: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[str]:
 
 def _running(live: Mapping[str, Any], candidate: Mapping[str, Any], now: datetime) -> list[str]:
     began = datetime.fromisoformat(candidate["stageStartedAt"])
-    lines = [
-        f"{full_name(live)}: {candidate['runID']} in {place(float(candidate.get('percent', 0)))}, "
-        f"stage {candidate.get('stage')}",
-        f"  {describe_stage(live, now=now)}",
-    ]
+    where = f"{place(float(candidate.get('percent', 0)))}, stage {candidate.get('stage')}"
+    lines = [f"{full_name(live)}: {candidate['runID']} in {where}", f"  {describe_stage(live, now=now)}"]
     if ready_condition(live).get("reason") != _USUAL:
         lines += _condition(live)
     found = live["status"].get("gates", [])

@@ -1,64 +1,79 @@
-"""The verbs before a cluster: they read a manifest, and ask nobody."""
+"""`serin lint`: check manifests without a cluster."""
 
 import json
-import sys
-from enum import StrEnum
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from serin_cli.lint_advice import Finding, Traffic, lint
+from serin_cli.finding import Finding, Severity
+from serin_cli.lint_advice import Traffic, advice
+from serin_cli.lint_schema import schema_findings
+from serin_cli.manifests import is_suggestion_model, read_manifests
+from serin_cli.options import Manifest, Output, OutputOption, examples
+from serin_core.contract import names
 
 app = typer.Typer()
 
 
-class Output(StrEnum):
-    """How findings are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-def read_manifests(file: str) -> list[Any]:
-    """Read all documents of a YAML file, `-` for standard input; exit 2, with one line, where that cannot be."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        found = [document for document in yaml.safe_load_all(text) if document is not None]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        typer.echo(f"serin: {file}: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(2) from None
-    if not found:
-        typer.echo(f"serin: {file}: it holds no document", err=True)
-        raise typer.Exit(2)
-    return found
-
-
-@app.command(name="lint")
-def lint_command(
-    file: Annotated[str, typer.Option("-f", "--file", help="The manifest; - reads standard input.")],
+@app.command(
+    epilog=examples(
+        "serin lint -f suggestionmodel.yaml",
+        "serin lint -f suggestionmodel.yaml --requests-per-second 2 --users-per-day 800",
+        "kustomize build . | serin lint -f - -o json",
+    )
+)
+def lint(
+    file: Manifest,
     requests_per_second: Annotated[
-        float | None, typer.Option(min=0, help="The traffic, to tell whether gates can reach a verdict in time.")
+        float | None, typer.Option(min=0, help="Expected request rate; used to estimate how long each gate needs.")
     ] = None,
     users_per_day: Annotated[
-        float | None, typer.Option(min=0, help="How many different users make it in a day (a tenth of the requests).")
+        float | None,
+        typer.Option(min=0, help="Expected number of different users per day; a tenth of the requests by default."),
     ] = None,
-    output: Annotated[Output, typer.Option("-o", "--output", help="text or json.")] = Output.TEXT,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Check a SuggestionModel before it meets a cluster: exit status 0 if it can be applied, 1 if it cannot."""
+    """Check SuggestionModel manifests before you apply them.
+
+    Exit status 0 if they can be applied, 1 if they have errors, 2 if the file cannot be read.
+    """
     traffic = None
     if requests_per_second is not None:
         a_tenth = requests_per_second * 86_400 / 10
         traffic = Traffic(requests_per_second, a_tenth if users_per_day is None else users_per_day)
-    found: list[Finding] = []
-    for document in read_manifests(file):
-        found += lint(document, traffic)
+    documents = read_manifests(file)
+    checked = [document for document in documents if _is_meant(document)] or documents
+    found = [
+        (resource, finding)
+        for number, document in enumerate(checked, 1)
+        for resource in [_resource(document, number)]
+        for finding in _findings(document, traffic)
+    ]
     if output is Output.JSON:
-        typer.echo(
-            json.dumps([{"where": f.where, "message": f.message, "isError": f.is_error} for f in found], indent=2)
-        )
+        rows = [{"file": file, "resource": resource} | asdict(finding) for resource, finding in found]
+        typer.echo(json.dumps(rows, indent=2))
     else:
-        typer.echo("\n".join(map(str, found)) or f"{file}: nothing to complain about")
-    if any(one.is_error for one in found):
+        for resource, finding in found:
+            typer.echo(f"{file}: {resource}: {finding}")
+        if all(finding.severity is Severity.NOTE for _, finding in found):
+            typer.echo("OK: no problems found")
+    if any(finding.severity is Severity.ERROR for _, finding in found):
         raise typer.Exit(1)
+
+
+def _findings(document: Any, traffic: Traffic | None) -> list[Finding]:
+    return schema_findings(document) or advice(document["spec"], traffic)
+
+
+def _is_meant(document: Any) -> bool:
+    """Return whether a document is a SuggestionModel, or is one with a wrong kind or apiVersion."""
+    if is_suggestion_model(document):
+        return True
+    return isinstance(document, dict) and str(document.get("apiVersion")).startswith(f"{names.GROUP}/")
+
+
+def _resource(document: Any, number: int) -> str:
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{names.KIND.lower()}/{name}" if name else f"document {number}"

@@ -1,118 +1,192 @@
-"""What is wrong with a manifest before it meets a cluster, and whether its gates can reach a verdict in time. Pure.
-
-The API server refuses what cannot be; here it is said beforehand, with the same words, and what no schema knows is
-said too: traffic that is too thin for a gate, and what would do.
-"""
+"""Advice on a valid spec: likely mistakes, and whether its gates can reach a verdict in time. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from pydantic import ValidationError
-
+from serin_cli.finding import Finding, Severity
 from serin_core.api.durations import format_duration
-from serin_core.api.gates import COUNTS_USERS
-from serin_core.api.spec import LONGEST_NAME, SuggestionModelSpec
+from serin_core.api.gates import COUNTS_USERS, GateName, MetricGate
+from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole
-from serin_core.contract import names
-from serin_core.contract.documents import one_line
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
 from serin_core.rollout.canary_steps import effective_steps, soak_of
 
+_ONE_RATE: Final = ("margin", "designEffect", "initialDelay")
+_UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
+    GateName.PER_CLASS: ("designEffect", "initialDelay"),
+    GateName.FEEDBACK: _ONE_RATE,
+}
+"""Fields that a gate does not use."""
+_MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}
+_DAY: Final = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What is told of the traffic: requests a second, and how many different users make them in a day."""
+    """Expected traffic: requests per second, and different users per day."""
 
     requests_per_second: float
     users_per_day: float
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One line about a manifest; an error makes it unusable, a warning does not."""
+class _Stages:
+    """The stages of a spec with the gates that judge each."""
 
-    where: str
-    message: str
-    is_error: bool = False
+    spec: SuggestionModelSpec
+    alphas: Alphas
+    gates: Mapping[float, tuple[ActiveGate, ...]]
 
-    def __str__(self) -> str:
-        return f"{'error' if self.is_error else 'warning'}: {self.where}: {self.message}"
-
-
-def lint(document: Any, traffic: Traffic | None) -> list[Finding]:
-    """Answer all that is to be said of one manifest, errors first."""
-    if not isinstance(document, Mapping) or document.get("kind") != names.KIND:
-        return [Finding("kind", f"it is not a {names.KIND}", is_error=True)]
-    found = list(_of_metadata(document))
-    try:
-        spec = SuggestionModelSpec.model_validate(document.get("spec") or {})
-    except ValidationError as error:
-        return [*found, Finding("spec", one_line(error), is_error=True)]
-    if any(one.is_error for one in found):
-        return found
-    found += _of_stages(spec)
-    return found if traffic is None else [*found, *_of_traffic(spec, traffic)]
+    @classmethod
+    def of(cls, spec: SuggestionModelSpec) -> "_Stages":
+        alphas = Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
+        shares = (0.0, *effective_steps(spec.canary))
+        return cls(spec, alphas, {share: active_gates(spec, percent=share) for share in shares})
 
 
-def _of_metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
-    if document.get("apiVersion") != names.API_VERSION:
-        yield Finding("apiVersion", f"expected {names.API_VERSION}", is_error=True)
-    name = (document.get("metadata") or {}).get("name") or ""
-    if not name:
-        yield Finding("metadata.name", "it has no name", is_error=True)
-    elif len(name) > LONGEST_NAME:
-        message = f"at most {LONGEST_NAME} characters: names of children are made from it"
-        yield Finding("metadata.name", message, is_error=True)
+def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
+    """Return warnings and notes on a spec that has no errors: warnings first."""
+    stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
+    found = [*_registry(stages.spec), *_stages(stages), *_metrics(stages), *_margins(stages), _plan(stages)]
+    if traffic is not None:
+        found += _times_to_pass(stages, traffic)
+    return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)
 
 
-def _of_stages(spec: SuggestionModelSpec) -> Iterator[Finding]:
-    for percent in (0.0, *effective_steps(spec.canary)):
-        gates = active_gates(spec, percent=percent)
-        place = _place(percent)
+def _warning(path: str, message: str) -> Finding:
+    return Finding(path, message, Severity.WARNING)
+
+
+def _registry(spec: SuggestionModelSpec) -> Iterator[Finding]:
+    if spec.registry.is_directory and spec.registry.volume is None:
+        yield _warning("spec.registry.volume", f"missing: no volume is mounted, so {spec.registry.uri} is empty")
+
+
+def _stages(stages: _Stages) -> Iterator[Finding]:
+    spec = stages.spec
+    for percent, gates in stages.gates.items():
         if not any(gate.role is GateRole.ACTING for gate in gates):
-            yield Finding(place, "no acting gate judges this stage: it would hold with NoGate")
-        if soak_of(spec.canary, percent=percent) > spec.analysis.max_duration:
-            yield Finding(place, "its soak is longer than analysis.maxDuration")
-    stages = {0.0, *(step.percent for step in spec.canary.steps), spec.canary.percent}
-    for gate in spec.gates.metrics:
-        for wanted in sorted(set(gate.stages or ()) - stages):
-            yield Finding(f"gates.metrics.{gate.name}.stages", f"there is no stage at {wanted:g} %")
+            yield _warning("spec.gates", f"no gate is active in the stage {_place(percent)}: it would hold with NoGate")
+        soak = soak_of(spec.canary, percent=percent)
+        if soak > spec.analysis.max_duration:
+            message = f"shorter than the soak of {format_duration(soak)} of the stage {_place(percent)}"
+            yield _warning("spec.analysis.maxDuration", message)
 
 
-def _of_traffic(spec: SuggestionModelSpec, traffic: Traffic) -> Iterator[Finding]:
-    alphas = Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
-    for percent in (0.0, *effective_steps(spec.canary)):
-        for gate in active_gates(spec, percent=percent):
-            seen = _counted(spec, gate, percent=percent, traffic=traffic) / gate.design_effect
-            match gate.asked:
-                case AtLeast() | AtMost() | Within() as bound if gate.role is GateRole.ACTING:
-                    if message := _too_thin(gate, bound, alphas, seen=seen):
-                        most = format_duration(spec.analysis.max_duration)
-                        yield Finding(f"{_place(percent)}, gate {gate.name}", f"in {most} it counts {message}")
-                case _:
-                    continue
+def _metrics(stages: _Stages) -> Iterator[Finding]:
+    for index, change in enumerate(stages.spec.gates.metrics):
+        if not change.disabled:
+            path = f"spec.gates.metrics[{index}]"
+            yield from _of_fields(path, change)
+            yield from _of_delay(path, change, stages)
+            yield from _of_stages(path, change, stages)
 
 
-def _too_thin(gate: ActiveGate, bound: Bound, alphas: Alphas, *, seen: float) -> str:
-    """Say why a gate cannot pass on so many counts, "" if it can."""
-    fewest = least(bound, alphas).to_pass
-    if fewest is None or seen >= fewest:
-        return ""
-    unit = "users" if gate.name in COUNTS_USERS else "requests"
-    help_ = "" if certain_by(bound, alphas) else "; a margin, a less strict bound or a longer maxDuration would help"
-    return f"{seen:,.0f} {unit}, and {fewest:,} without a single bad one are the fewest that prove it{help_}"
+def _of_fields(path: str, change: MetricGate) -> Iterator[Finding]:
+    is_set = {
+        "margin": change.margin > 0,
+        "designEffect": change.design_effect > 1,
+        "initialDelay": change.initial_delay > timedelta(),
+    }
+    for field in _UNUSED.get(change.name, ()):
+        if is_set[field]:
+            yield _warning(f"{path}.{field}", f"{change.name} does not use it")
+    if change.name in _MORE_IS_BETTER and change.at_most is not None:
+        message = f"rolls back a run whose {change.name} is above {100 * change.at_most:g} %; did you mean atLeast?"
+        yield _warning(f"{path}.atMost", message)
 
 
-def _counted(spec: SuggestionModelSpec, gate: ActiveGate, *, percent: float, traffic: Traffic) -> float:
-    time = spec.analysis.max_duration - gate.initial_delay
-    # Agreement is judged on both arms, everything else of a canary on the canary alone.
-    share = 1.0 if percent == 0 or gate.name in COUNTS_USERS else percent / 100
+def _of_delay(path: str, change: MetricGate, stages: _Stages) -> Iterator[Finding]:
+    delay, longest = change.initial_delay, stages.spec.analysis.max_duration
+    if delay >= longest:
+        yield _warning(f"{path}.initialDelay", f"not below analysis.maxDuration ({format_duration(longest)})")
+        return
+    for percent, gates in stages.gates.items():
+        soak = soak_of(stages.spec.canary, percent=percent)
+        if delay > soak and any(gate.name == change.name for gate in gates):
+            message = f"longer than the soak of {format_duration(soak)}: the stage {_place(percent)} waits for it"
+            yield _warning(f"{path}.initialDelay", message)
+            return
+
+
+def _of_stages(path: str, change: MetricGate, stages: _Stages) -> Iterator[Finding]:
+    # A step above the cap is no stage now, but is one when the cap is raised.
+    later = {step.percent for step in stages.spec.canary.steps} | {stages.spec.canary.percent}
+    for percent in sorted(set(change.stages or ())):
+        if percent not in stages.gates and percent not in later:
+            yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
+        elif percent in stages.gates and not any(gate.name == change.name for gate in stages.gates[percent]):
+            yield _warning(f"{path}.stages", f"{change.name} is never evaluated in the stage {_place(percent)}")
+
+
+def _margins(stages: _Stages) -> Iterator[Finding]:
+    """Yield after how many requests a verdict is certain, for each gate with a margin."""
+    by_name = {gate.name: gate for gates in stages.gates.values() for gate in gates}
+    for index, change in enumerate(stages.spec.gates.metrics):
+        gate = by_name.get(change.name)
+        if not change.margin or gate is None or not isinstance(gate.asked, AtLeast | AtMost):
+            continue
+        path = f"spec.gates.metrics[{index}].margin"
+        if _passes_anything(gate.asked):
+            yield _warning(path, f"so large that {change.name} passes whatever is counted")
+        elif (certain := certain_by(gate.asked, stages.alphas)) is not None:
+            message = f"{change.name} has a verdict after at most {_counted(certain * gate.design_effect, gate)}"
+            yield Finding(path, message, Severity.NOTE)
+
+
+def _passes_anything(bound: AtLeast | AtMost) -> bool:
+    return bound.margin >= bound.p if isinstance(bound, AtLeast) else bound.u + bound.margin >= 1
+
+
+def _plan(stages: _Stages) -> Finding:
+    soaks = {percent: soak_of(stages.spec.canary, percent=percent) for percent in stages.gates}
+    steps = ", ".join(f"{_place(percent)} {format_duration(soak)}" for percent, soak in soaks.items())
+    total = format_duration(sum(soaks.values(), timedelta()))
+    return Finding("spec.canary", f"a rollout takes at least {total}: {steps}", Severity.NOTE)
+
+
+def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
+    """Yield when each gate that the stage waits for can pass at the earliest; a warning if not in maxDuration."""
+    longest = stages.spec.analysis.max_duration
+    for percent, gates in stages.gates.items():
+        for gate in gates:
+            bound = gate.asked
+            if gate.role is not GateRole.ACTING or not isinstance(bound, AtLeast | AtMost | Within):
+                continue
+            fewest = least(bound, stages.alphas).to_pass
+            if fewest is None:
+                continue
+            path = f"spec.gates ({_place(percent)}, {gate.name})"
+            required, seen = fewest * gate.design_effect, _seen(gate, longest, percent=percent, traffic=traffic)
+            if seen < required:
+                message = (
+                    f"counts {_counted(seen, gate)} in {format_duration(longest)} (analysis.maxDuration), and needs at "
+                    f"least {_counted(required, gate)}, all good{_remedy(bound, stages.alphas)}"
+                )
+                yield _warning(path, message)
+            else:
+                yield Finding(path, f"needs at least {_counted(required, gate)}, all good", Severity.NOTE)
+
+
+def _remedy(bound: Bound, alphas: Alphas) -> str:
+    return "" if certain_by(bound, alphas) else "; a margin, a less strict bound or a longer maxDuration would help"
+
+
+def _counted(number: float, gate: ActiveGate) -> str:
+    return f"{number:,.0f} {'users' if gate.name in COUNTS_USERS else 'requests'}"
+
+
+def _seen(gate: ActiveGate, time: timedelta, *, percent: float, traffic: Traffic) -> float:
+    """Return how many requests or users a gate counts in this time of a stage."""
+    counting = time - gate.initial_delay
     if gate.name in COUNTS_USERS:
-        return share * traffic.users_per_day * max(time / timedelta(days=1), 1.0)
-    return share * traffic.requests_per_second * time.total_seconds()
+        # Agreement is judged on all users, everything else of a canary on the canary alone.
+        return traffic.users_per_day * max(counting / _DAY, 1.0)
+    share = 1.0 if percent == 0 else percent / 100
+    return share * traffic.requests_per_second * counting.total_seconds()
 
 
 def _place(percent: float) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from serin_cli.lint import Output
+from serin_cli.options import Manifest, Output, OutputOption, examples, refuse
 from serin_cli.replay_file import read_record
 from serin_cli.replay_prometheus import read_range
 from serin_cli.simulate import present, read_spec, refuse, summarized

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from pydantic import ValidationError
 
-from serin_cli.lint import Output, read_manifests
+from serin_cli.manifests import is_suggestion_model, read_manifests
+from serin_cli.options import Manifest, Output, OutputOption, examples, refuse
 from serin_cli.simulate_page import render
 from serin_cli.simulate_pool import play_all
 from serin_cli.simulate_text import as_json, tell

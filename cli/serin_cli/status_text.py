@@ -112,7 +112,7 @@ def _next(canary: Canary, percent: float) -> str:
     following = next_step(canary, percent=percent)
     if following is not None:
         return f"then {following:g} %"
-    return "then promotion" if percent >= _EVERYONE else f"then it stays at {percent:g} % (spec.canary.percent)"
+    return "then promotion" if percent >= _EVERYONE else f"then it stays at {percent:g} %"
 
 
 def describe_gate(gate: Mapping[str, Any], *, is_running: bool) -> str:
@@ -129,7 +129,7 @@ def describe_entry(entry: Mapping[str, Any]) -> str:
 
 
 def _requester(entry: Mapping[str, Any]) -> str:
-    """Return who requested it, "" for the operator: `promote run_… 10 2026-…Z checked` becomes its action and reason."""
+    """Return the action and reason of a manual request, `promote run_… 10 2026-…Z checked`; "" for the operator."""
     by = str(entry.get("by", "operator"))
     if by == "operator":
         return ""

@@ -1,0 +1,140 @@
+"""Errors of a manifest's fields: what is wrong, and what would be right. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from serin_cli.finding import Finding, path_of
+from serin_core.api.gates import GateName
+from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
+from serin_core.contract import names
+
+_EXAMPLE_RUN: Final = "as `serin runs list` prints it, for example run_1a2b3c4d_1767225600"
+_FORMATS: Final[Mapping[str, str]] = {
+    "runID": f"not a run: write its name {_EXAMPLE_RUN}",
+    "digest": "not a digest: write sha256: and 64 hexadecimal digits, as `serin runs show` prints it",
+    "uri": "not a registry: write a directory like /registry, or s3://, gs://, az:// or https:// without a password",
+    "retention": "not a retention: write a number of days, for example 400d",
+    "good": 'not a counter: write a metric with label matchers and no PromQL, for example shop_orders_total{code="200"}',
+    "total": "not a counter: write a metric with label matchers and no PromQL, for example shop_orders_total",
+    "metric": "not a histogram: write a metric with label matchers, without _bucket and no PromQL",
+    "cpu": "not a quantity: write for example 100m or 2",
+    "memory": "not a quantity: write for example 256Mi or 1Gi",
+    "name": "not a gate name: it begins with a lower-case letter and has letters, digits and - only",
+}
+"""What the text fields with a format must look like, by field."""
+_MISSING: Final[Mapping[str, str]] = {
+    "runID": f"required; the run to roll out, {_EXAMPLE_RUN}",
+    "server": "required; write at least server: {token: {secretName: NAME}}",
+    "token": "required; write token: {secretName: NAME}",
+}
+_TYPES: Final[Mapping[str, str]] = {
+    "float": "a number without quotes",
+    "int": "a whole number without quotes",
+    "bool": "true or false without quotes",
+    "string": "text; put it in quotes",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+}
+_BOUNDS: Final = {"less_than": "below", "less_than_equal": "at most", "greater_than": "above"} | {
+    "greater_than_equal": "at least"
+}
+_WHOLE: Final = 100
+
+
+def schema_findings(document: Any) -> list[Finding]:
+    """Return every error of a document's fields."""
+    if not isinstance(document, Mapping) or document.get("kind") != names.KIND:
+        kind = document.get("kind") if isinstance(document, Mapping) else None
+        return [Finding("kind", f"expected {names.KIND}, found {kind or 'none'}")]
+    found = list(_metadata(document))
+    try:
+        SuggestionModelSpec.model_validate(document.get("spec") or {})
+    except ValidationError as error:
+        found += spec_findings(error)
+    return found
+
+
+def spec_findings(error: ValidationError) -> list[Finding]:
+    """Return every error of a spec."""
+    return [Finding(path_of(("spec", *one["loc"])), _message(one)) for one in error.errors(include_url=False)]
+
+
+def _metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
+    if document.get("apiVersion") != names.API_VERSION:
+        yield Finding("apiVersion", f"expected {names.API_VERSION}, found {document.get('apiVersion') or 'none'}")
+    metadata = document.get("metadata")
+    name = str((metadata.get("name") if isinstance(metadata, Mapping) else "") or "")
+    if not name:
+        yield Finding("metadata.name", "required")
+    elif len(name) > MAX_NAME_LENGTH:
+        yield Finding("metadata.name", f"{len(name)} characters, at most {MAX_NAME_LENGTH}: other names are made from it")
+
+
+def _message(error: ErrorDetails) -> str:
+    """Return an error in plain words."""
+    kind, given, context = error["type"], error["input"], error.get("ctx", {})
+    field = str(next((part for part in reversed(error["loc"]) if isinstance(part, str) and part != "[key]"), ""))
+    if kind == "missing":
+        return _MISSING.get(field, "required")
+    if kind == "extra_forbidden":
+        return f"unknown field{_did_you_mean(field, _fields_beside(error['loc']))}"
+    if kind == "string_pattern_mismatch":
+        return f"{given!r} is {_FORMATS.get(field, 'not a name: use lower-case letters, digits, - and .')}"
+    if kind == "literal_error":
+        # Of a key, the field is the key itself: pydantic reports it with the location "[key]".
+        choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
+        return f"{given!r} is not one of {', '.join(choices)}{_did_you_mean(str(given), choices)}"
+    if kind in _BOUNDS:
+        return _out_of_bounds(kind, given, context)
+    if kind == "value_error":
+        return _rule_broken(str(context["error"]), given)
+    if kind in {"too_long", "string_too_long"}:
+        return f"too long: at most {context['max_length']} {'characters' if kind == 'string_too_long' else 'entries'}"
+    if kind in {"too_short", "string_too_short"}:
+        return "must not be empty"
+    expected = _TYPES.get(kind.partition("_")[0])
+    return f"{given!r} is not {expected}" if expected else error["msg"]
+
+
+def _out_of_bounds(kind: str, given: Any, context: Mapping[str, Any]) -> str:
+    bound = next(iter(context.values()))
+    limit = f"{bound:g}" if isinstance(bound, (int, float)) else bound
+    if limit == "1" and isinstance(given, (int, float)) and 1 < given <= _WHOLE:
+        return f"{given:g} is not {_BOUNDS[kind]} 1; write {given / _WHOLE:.2f} for {given:g} %"
+    return f"{given} is not {_BOUNDS[kind]} {limit}"
+
+
+def _rule_broken(message: str, given: Any) -> str:
+    name = given.get("name") if isinstance(given, Mapping) else None
+    is_known = name is None or name in set(GateName)
+    return message if is_known else f"{message}{_did_you_mean(str(name), GateName)}"
+
+
+def _did_you_mean(given: str, choices: Iterable[str]) -> str:
+    close = get_close_matches(given, [str(choice) for choice in choices], n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _fields_beside(location: Iterable[str | int]) -> list[str]:
+    """Return the fields that exist where an unknown field was given."""
+    model: type[BaseModel] = SuggestionModelSpec
+    for part in list(location)[:-1]:
+        if isinstance(part, str):
+            annotation = next(
+                (field.annotation for field in model.model_fields.values() if field.alias == part), None
+            )
+            model = next(_models_in(annotation), model)
+    return [str(field.alias) for field in model.model_fields.values()]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
