@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 from typing import Any, Final
 
 from serin_cli.finding import Finding, Severity
@@ -69,10 +70,10 @@ def _stages(stages: _Stages) -> Iterator[Finding]:
     spec = stages.spec
     for percent, gates in stages.gates.items():
         if not any(gate.role is GateRole.ACTING for gate in gates):
-            yield _warning("spec.gates", f"no gate is active in the stage {_place(percent)}: it would hold with NoGate")
+            yield _warning("spec.gates", f"no gate is active {_at(percent)}: the rollout would hold with NoGate")
         soak = soak_of(spec.canary, percent=percent)
         if soak > spec.analysis.max_duration:
-            message = f"shorter than the soak of {format_duration(soak)} of the stage {_place(percent)}"
+            message = f"shorter than the soak of {format_duration(soak)} {_at(percent)}"
             yield _warning("spec.analysis.maxDuration", message)
 
 
@@ -81,7 +82,8 @@ def _metrics(stages: _Stages) -> Iterator[Finding]:
         if not change.disabled:
             path = f"spec.gates.metrics[{index}]"
             yield from _of_fields(path, change)
-            yield from _of_delay(path, change, stages)
+            if "initialDelay" not in _UNUSED.get(change.name, ()):
+                yield from _of_delay(path, change, stages)
             yield from _of_stages(path, change, stages)
 
 
@@ -93,7 +95,7 @@ def _of_fields(path: str, change: MetricGate) -> Iterator[Finding]:
     }
     for field in _UNUSED.get(change.name, ()):
         if is_set[field]:
-            yield _warning(f"{path}.{field}", f"{change.name} does not use it")
+            yield _warning(f"{path}.{field}", f"has no effect on {change.name}")
     if change.name in _MORE_IS_BETTER and change.at_most is not None:
         message = f"rolls back a run whose {change.name} is above {100 * change.at_most:g} %; did you mean atLeast?"
         yield _warning(f"{path}.atMost", message)
@@ -107,7 +109,9 @@ def _of_delay(path: str, change: MetricGate, stages: _Stages) -> Iterator[Findin
     for percent, gates in stages.gates.items():
         soak = soak_of(stages.spec.canary, percent=percent)
         if delay > soak and any(gate.name == change.name for gate in gates):
-            message = f"longer than the soak of {format_duration(soak)}: the stage {_place(percent)} waits for it"
+            message = (
+                f"longer than the soak of {format_duration(soak)} {_at(percent)}, which lasts as long as the delay then"
+            )
             yield _warning(f"{path}.initialDelay", message)
             return
 
@@ -119,7 +123,7 @@ def _of_stages(path: str, change: MetricGate, stages: _Stages) -> Iterator[Findi
         if percent not in stages.gates and percent not in later:
             yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
         elif percent in stages.gates and not any(gate.name == change.name for gate in stages.gates[percent]):
-            yield _warning(f"{path}.stages", f"{change.name} is never evaluated in the stage {_place(percent)}")
+            yield _warning(f"{path}.stages", f"{change.name} is never evaluated {_at(percent)}")
 
 
 def _margins(stages: _Stages) -> Iterator[Finding]:
@@ -143,15 +147,16 @@ def _passes_anything(bound: AtLeast | AtMost) -> bool:
 
 def _plan(stages: _Stages) -> Finding:
     soaks = {percent: soak_of(stages.spec.canary, percent=percent) for percent in stages.gates}
-    steps = ", ".join(f"{_place(percent)} {format_duration(soak)}" for percent, soak in soaks.items())
+    steps = ", ".join(f"{format_duration(soak)} {_at(percent)}" for percent, soak in soaks.items())
     total = format_duration(sum(soaks.values(), timedelta()))
     return Finding("spec.canary", f"a rollout takes at least {total}: {steps}", Severity.NOTE)
 
 
 def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
-    """Yield when each gate that the stage waits for can pass at the earliest; a warning if not in maxDuration."""
+    """Yield a warning for each gate that cannot pass in maxDuration, and by stage when its gates can pass."""
     longest = stages.spec.analysis.max_duration
     for percent, gates in stages.gates.items():
+        slowest, text = timedelta(), ""
         for gate in gates:
             bound = gate.asked
             if gate.role is not GateRole.ACTING or not isinstance(bound, AtLeast | AtMost | Within):
@@ -159,16 +164,19 @@ def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
             fewest = least(bound, stages.alphas).to_pass
             if fewest is None:
                 continue
-            path = f"spec.gates ({_place(percent)}, {gate.name})"
             required, seen = fewest * gate.design_effect, _seen(gate, longest, percent=percent, traffic=traffic)
             if seen < required:
                 message = (
-                    f"counts {_counted(seen, gate)} in {format_duration(longest)} (analysis.maxDuration), and needs at "
-                    f"least {_counted(required, gate)}, all good{_remedy(bound, stages.alphas)}"
+                    f"counts {_counted(seen, gate)} {_at(percent)} in {format_duration(longest)} "
+                    f"(analysis.maxDuration), and needs at least {_counted(required, gate)}, all good"
                 )
-                yield _warning(path, message)
-            else:
-                yield Finding(path, f"needs at least {_counted(required, gate)}, all good", Severity.NOTE)
+                yield _warning(f"spec.gates.{gate.name}", message + _remedy(bound, stages.alphas))
+            elif (time := longest * (required / seen)) > slowest:
+                slowest, text = time, f"{gate.name} needs {_counted(required, gate)}, all good"
+        if text:
+            earliest = format_duration(timedelta(seconds=ceil(slowest.total_seconds())))
+            message = f"{_at(percent)}, the gates can pass after {earliest} at the earliest: {text}"
+            yield Finding("spec.gates", message, Severity.NOTE)
 
 
 def _remedy(bound: Bound, alphas: Alphas) -> str:
@@ -189,5 +197,5 @@ def _seen(gate: ActiveGate, time: timedelta, *, percent: float, traffic: Traffic
     return share * traffic.requests_per_second * counting.total_seconds()
 
 
-def _place(percent: float) -> str:
-    return "shadow" if percent == 0 else f"{percent:g} %"
+def _at(percent: float) -> str:
+    return "in shadow" if percent == 0 else f"at {percent:g} %"

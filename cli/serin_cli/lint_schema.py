@@ -1,6 +1,7 @@
 """Errors of a manifest's fields: what is wrong, and what would be right. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final, get_args
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from serin_cli.finding import Finding, path_of
+from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName
 from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.contract import names
@@ -32,9 +34,9 @@ _MISSING: Final[Mapping[str, str]] = {
     "token": "required; write token: {secretName: NAME}",
 }
 _TYPES: Final[Mapping[str, str]] = {
-    "float": "a number without quotes",
-    "int": "a whole number without quotes",
-    "bool": "true or false without quotes",
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
     "string": "text; put it in quotes",
     "tuple": "a list",
     "list": "a list",
@@ -62,7 +64,14 @@ def schema_findings(document: Any) -> list[Finding]:
 
 def spec_findings(error: ValidationError) -> list[Finding]:
     """Return every error of a spec."""
-    return [Finding(path_of(("spec", *one["loc"])), _message(one)) for one in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)
+    inner = {one["loc"][:length] for one in errors for length in range(len(one["loc"]))}
+    # A list is "too short" where its entries are wrong: the entries are the error.
+    return [
+        Finding(path_of(("spec", *one["loc"])), _message(one))
+        for one in errors
+        if one["type"] != "too_short" or one["loc"] not in inner
+    ]
 
 
 def _metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -73,7 +82,9 @@ def _metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
     if not name:
         yield Finding("metadata.name", "required")
     elif len(name) > MAX_NAME_LENGTH:
-        yield Finding("metadata.name", f"{len(name)} characters, at most {MAX_NAME_LENGTH}: other names are made from it")
+        yield Finding(
+            "metadata.name", f"{len(name)} characters, at most {MAX_NAME_LENGTH}: other names are made from it"
+        )
 
 
 def _message(error: ErrorDetails) -> str:
@@ -99,11 +110,15 @@ def _message(error: ErrorDetails) -> str:
     if kind in {"too_short", "string_too_short"}:
         return "must not be empty"
     expected = _TYPES.get(kind.partition("_")[0])
-    return f"{given!r} is not {expected}" if expected else error["msg"]
+    bare = str(given).strip(" %")
+    advice = f"; write {bare} without quotes" if isinstance(given, str) and bare.replace(".", "", 1).isdigit() else ""
+    return f"{given!r} is not {expected}{advice}" if expected else error["msg"]
 
 
 def _out_of_bounds(kind: str, given: Any, context: Mapping[str, Any]) -> str:
     bound = next(iter(context.values()))
+    if isinstance(given, timedelta):
+        return f"{format_duration(given)} is not {_BOUNDS[kind]} {str(bound).replace(' second', 's')}"
     limit = f"{bound:g}" if isinstance(bound, (int, float)) else bound
     if limit == "1" and isinstance(given, (int, float)) and 1 < given <= _WHOLE:
         return f"{given:g} is not {_BOUNDS[kind]} 1; write {given / _WHOLE:.2f} for {given:g} %"
@@ -126,9 +141,7 @@ def _fields_beside(location: Iterable[str | int]) -> list[str]:
     model: type[BaseModel] = SuggestionModelSpec
     for part in list(location)[:-1]:
         if isinstance(part, str):
-            annotation = next(
-                (field.annotation for field in model.model_fields.values() if field.alias == part), None
-            )
+            annotation = next((field.annotation for field in model.model_fields.values() if field.alias == part), None)
             model = next(_models_in(annotation), model)
     return [str(field.alias) for field in model.model_fields.values()]
 

@@ -46,8 +46,7 @@ def test_status_shows_run_gates_and_history(serin):
         (
             {"soaked": 3600.0},
             {"canary": {"steps": [{"percent": 10, "soak": "6h"}]}},
-            "10 % (step 1 of 1), soaked 4h12m of 6h, earliest advance 13:48 UTC, then it stays at 10 % "
-            "(spec.canary.percent)",
+            "10 % (step 1 of 1), soaked 4h12m of 6h, earliest advance 13:48 UTC, then it stays at 10 %",
         ),
         (
             {"percent": 0},
