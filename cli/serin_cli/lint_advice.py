@@ -15,12 +15,6 @@ from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
 from serin_core.rollout.canary_steps import effective_steps, soak_of
 
-_ONE_RATE: Final = ("margin", "designEffect", "initialDelay")
-_UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
-    GateName.PER_CLASS: ("designEffect", "initialDelay"),
-    GateName.FEEDBACK: _ONE_RATE,
-}
-"""Fields that a gate does not use."""
 _MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}
 _DAY: Final = timedelta(days=1)
 
@@ -82,22 +76,13 @@ def _metrics(stages: _Stages) -> Iterator[Finding]:
         if not change.disabled:
             path = f"spec.gates.metrics[{index}]"
             yield from _of_fields(path, change)
-            if "initialDelay" not in _UNUSED.get(change.name, ()):
-                yield from _of_delay(path, change, stages)
+            yield from _of_delay(path, change, stages)
             yield from _of_stages(path, change, stages)
 
 
 def _of_fields(path: str, change: MetricGate) -> Iterator[Finding]:
-    is_set = {
-        "margin": change.margin > 0,
-        "designEffect": change.design_effect > 1,
-        "initialDelay": change.initial_delay > timedelta(),
-    }
-    for field in _UNUSED.get(change.name, ()):
-        if is_set[field]:
-            yield _warning(f"{path}.{field}", f"has no effect on {change.name}")
     if change.name in _MORE_IS_BETTER and change.at_most is not None:
-        message = f"rolls back a run whose {change.name} is above {100 * change.at_most:g} %; did you mean atLeast?"
+        message = f"rolls back a run with {change.name} above {100 * change.at_most:g} %; did you mean atLeast?"
         yield _warning(f"{path}.atMost", message)
 
 
@@ -109,9 +94,7 @@ def _of_delay(path: str, change: MetricGate, stages: _Stages) -> Iterator[Findin
     for percent, gates in stages.gates.items():
         soak = soak_of(stages.spec.canary, percent=percent)
         if delay > soak and any(gate.name == change.name for gate in gates):
-            message = (
-                f"longer than the soak of {format_duration(soak)} {_at(percent)}, which lasts as long as the delay then"
-            )
+            message = f"longer than the soak of {format_duration(soak)} {_at(percent)}, which waits for it"
             yield _warning(f"{path}.initialDelay", message)
             return
 
@@ -122,8 +105,6 @@ def _of_stages(path: str, change: MetricGate, stages: _Stages) -> Iterator[Findi
     for percent in sorted(set(change.stages or ())):
         if percent not in stages.gates and percent not in later:
             yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
-        elif percent in stages.gates and not any(gate.name == change.name for gate in stages.gates[percent]):
-            yield _warning(f"{path}.stages", f"{change.name} is never evaluated {_at(percent)}")
 
 
 def _margins(stages: _Stages) -> Iterator[Finding]:

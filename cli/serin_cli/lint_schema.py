@@ -1,6 +1,6 @@
 """Errors of a manifest's fields: what is wrong, and what would be right. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final, get_args
@@ -14,14 +14,15 @@ from serin_core.api.gates import GateName
 from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.contract import names
 
+_COUNTER: Final = "not a counter: write a metric with label matchers and no PromQL, for example "
 _EXAMPLE_RUN: Final = "as `serin runs list` prints it, for example run_1a2b3c4d_1767225600"
 _FORMATS: Final[Mapping[str, str]] = {
     "runID": f"not a run: write its name {_EXAMPLE_RUN}",
     "digest": "not a digest: write sha256: and 64 hexadecimal digits, as `serin runs show` prints it",
     "uri": "not a registry: write a directory like /registry, or s3://, gs://, az:// or https:// without a password",
     "retention": "not a retention: write a number of days, for example 400d",
-    "good": 'not a counter: write a metric with label matchers and no PromQL, for example shop_orders_total{code="200"}',
-    "total": "not a counter: write a metric with label matchers and no PromQL, for example shop_orders_total",
+    "good": f'{_COUNTER}shop_orders_total{{code="200"}}',
+    "total": f"{_COUNTER}shop_orders_total",
     "metric": "not a histogram: write a metric with label matchers, without _bucket and no PromQL",
     "cpu": "not a quantity: write for example 100m or 2",
     "memory": "not a quantity: write for example 256Mi or 1Gi",
@@ -88,47 +89,78 @@ def _metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _message(error: ErrorDetails) -> str:
-    """Return an error in plain words."""
-    kind, given, context = error["type"], error["input"], error.get("ctx", {})
+    """Return an error in plain words, with what would be right."""
+    # pydantic reports an invalid key of a mapping at the key, then "[key]".
     field = str(next((part for part in reversed(error["loc"]) if isinstance(part, str) and part != "[key]"), ""))
-    if kind == "missing":
-        return _MISSING.get(field, "required")
-    if kind == "extra_forbidden":
-        return f"unknown field{_did_you_mean(field, _fields_beside(error['loc']))}"
-    if kind == "string_pattern_mismatch":
-        return f"{given!r} is {_FORMATS.get(field, 'not a name: use lower-case letters, digits, - and .')}"
-    if kind == "literal_error":
-        # Of a key, the field is the key itself: pydantic reports it with the location "[key]".
-        choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        return f"{given!r} is not one of {', '.join(choices)}{_did_you_mean(str(given), choices)}"
-    if kind in _BOUNDS:
-        return _out_of_bounds(kind, given, context)
-    if kind == "value_error":
-        return _rule_broken(str(context["error"]), given)
-    if kind in {"too_long", "string_too_long"}:
-        return f"too long: at most {context['max_length']} {'characters' if kind == 'string_too_long' else 'entries'}"
-    if kind in {"too_short", "string_too_short"}:
-        return "must not be empty"
-    expected = _TYPES.get(kind.partition("_")[0])
-    bare = str(given).strip(" %")
-    advice = f"; write {bare} without quotes" if isinstance(given, str) and bare.replace(".", "", 1).isdigit() else ""
-    return f"{given!r} is not {expected}{advice}" if expected else error["msg"]
+    return _DESCRIBED.get(error["type"], _wrong_type)(error, field)
 
 
-def _out_of_bounds(kind: str, given: Any, context: Mapping[str, Any]) -> str:
-    bound = next(iter(context.values()))
+def _missing(_error: ErrorDetails, field: str) -> str:
+    return _MISSING.get(field, "required")
+
+
+def _unknown_field(error: ErrorDetails, field: str) -> str:
+    return f"unknown field{_did_you_mean(field, _fields_beside(error['loc']))}"
+
+
+def _wrong_format(error: ErrorDetails, field: str) -> str:
+    expected = _FORMATS.get(field, "not a name: use lower-case letters, digits, - and .")
+    return f"{error['input']!r} is {expected}"
+
+
+def _not_a_choice(error: ErrorDetails, _field: str) -> str:
+    choices = [choice.strip("'") for choice in str(error["ctx"]["expected"]).replace(" or ", ", ").split(", ")]
+    given = error["input"]
+    return f"{given!r} is not one of {', '.join(choices)}{_did_you_mean(str(given), choices)}"
+
+
+def _out_of_bounds(error: ErrorDetails, _field: str) -> str:
+    given, relation, bound = error["input"], _BOUNDS[error["type"]], next(iter(error["ctx"].values()))
     if isinstance(given, timedelta):
-        return f"{format_duration(given)} is not {_BOUNDS[kind]} {str(bound).replace(' second', 's')}"
-    limit = f"{bound:g}" if isinstance(bound, (int, float)) else bound
-    if limit == "1" and isinstance(given, (int, float)) and 1 < given <= _WHOLE:
-        return f"{given:g} is not {_BOUNDS[kind]} 1; write {given / _WHOLE:.2f} for {given:g} %"
-    return f"{given} is not {_BOUNDS[kind]} {limit}"
+        return f"{format_duration(given)} is not {relation} {str(bound).replace(' second', 's')}"
+    if bound == 1 and isinstance(given, int | float) and 1 < given <= _WHOLE:
+        return f"{given:g} is not {relation} 1; write {given / _WHOLE:.2f} for {given:g} %"
+    return f"{given} is not {relation} {bound:g}"
 
 
-def _rule_broken(message: str, given: Any) -> str:
+def _broken_rule(error: ErrorDetails, _field: str) -> str:
+    message, given = str(error["ctx"]["error"]), error["input"]
     name = given.get("name") if isinstance(given, Mapping) else None
     is_known = name is None or name in set(GateName)
     return message if is_known else f"{message}{_did_you_mean(str(name), GateName)}"
+
+
+def _too_long(error: ErrorDetails, _field: str) -> str:
+    unit = "characters" if error["type"].startswith("string") else "entries"
+    return f"too long: at most {error['ctx']['max_length']} {unit}"
+
+
+def _too_short(_error: ErrorDetails, _field: str) -> str:
+    return "must not be empty"
+
+
+def _wrong_type(error: ErrorDetails, _field: str) -> str:
+    given, expected = error["input"], _TYPES.get(error["type"].partition("_")[0])
+    if expected is None:
+        return error["msg"]
+    bare = str(given).strip(" %")
+    is_number = isinstance(given, str) and bare.replace(".", "", 1).isdigit()
+    return f"{given!r} is not {expected}{f'; write {bare} without quotes' if is_number else ''}"
+
+
+_DESCRIBED: Final[Mapping[str, Callable[[ErrorDetails, str], str]]] = {
+    "missing": _missing,
+    "extra_forbidden": _unknown_field,
+    "string_pattern_mismatch": _wrong_format,
+    "literal_error": _not_a_choice,
+    "value_error": _broken_rule,
+    "too_long": _too_long,
+    "string_too_long": _too_long,
+    "too_short": _too_short,
+    "string_too_short": _too_short,
+    **dict.fromkeys(_BOUNDS, _out_of_bounds),
+}
+"""The description of each type of error that pydantic reports; other types are wrong types."""
 
 
 def _did_you_mean(given: str, choices: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from serin_cli.lint_advice import Traffic, advice
 from serin_cli.lint_schema import schema_findings
 
 RUN = "run_1a2b3c4d_1767225600"
+LIKE = 'matchers and no PromQL, for example shop_orders_total{code="200"}'
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -38,8 +39,8 @@ def gates(*metrics):
     [
         (
             manifest(runID="model-v2"),
-            "error: spec.runID: 'model-v2' is not a run: write its name as `serin runs list` prints it, "
-            "for example run_1a2b3c4d_1767225600",
+            "error: spec.runID: 'model-v2' is not a run: write its name as `serin runs list` prints it, for example "
+            + RUN,
         ),
         (manifest(shadowSoak="3h"), "error: spec.shadowSoak: unknown field; did you mean shadow?"),
         (manifest(cannary={}), "error: spec.cannary: unknown field; did you mean canary?"),
@@ -77,8 +78,7 @@ def gates(*metrics):
         ),
         (
             gates({"name": "orders", "good": "sum(rate(x[5m]))", "total": "t", "atLeast": 0.9}),
-            "error: spec.gates.metrics[0].good: 'sum(rate(x[5m]))' is not a counter: write a metric with label "
-            'matchers and no PromQL, for example shop_orders_total{code="200"}',
+            "error: spec.gates.metrics[0].good: 'sum(rate(x[5m]))' is not a counter: write a metric with label " + LIKE,
         ),
         (
             manifest(thresholds={"perClass": {"Dining": 2}}),
@@ -120,8 +120,7 @@ def test_a_wrong_gate_name_lists_the_gates_and_guesses():
         ),
         (
             gates({"name": "agreement", "atMost": 0.3}),
-            "warning: spec.gates.metrics[0].atMost: rolls back a run whose agreement is above 30 %; "
-            "did you mean atLeast?",
+            "warning: spec.gates.metrics[0].atMost: rolls back a run with agreement above 30 %; did you mean atLeast?",
         ),
         (
             gates({"name": "agreement", "margin": 0.9}),
@@ -129,26 +128,13 @@ def test_a_wrong_gate_name_lists_the_gates_and_guesses():
         ),
         (
             gates({"name": "errors", "initialDelay": "48h"}),
-            "warning: spec.gates.metrics[0].initialDelay: longer than the soak of 24h in shadow, which lasts as long as "
-            "the delay then",
+            "warning: spec.gates.metrics[0].initialDelay: longer than the soak of 24h in shadow, which waits for it",
         ),
         (
             gates({"name": "errors", "initialDelay": "336h"}),
             "warning: spec.gates.metrics[0].initialDelay: not below analysis.maxDuration (336h)",
         ),
-        (
-            gates({"name": "lowConfidence", "stages": [0, 10]}),
-            "warning: spec.gates.metrics[0].stages: lowConfidence is never evaluated in shadow",
-        ),
         (gates({"name": "errors", "stages": [33]}), "warning: spec.gates.metrics[0].stages: there is no stage at 33 %"),
-        (
-            gates({"name": "feedback", "margin": 0.1}),
-            "warning: spec.gates.metrics[0].margin: has no effect on feedback",
-        ),
-        (
-            gates({"name": "perClass", "designEffect": 2}),
-            "warning: spec.gates.metrics[0].designEffect: has no effect on perClass",
-        ),
         (
             manifest(analysis={"maxDuration": "12h"}, canary={"steps": [{"percent": 10, "soak": "1h"}]}),
             "warning: spec.analysis.maxDuration: shorter than the soak of 24h in shadow",
@@ -167,7 +153,7 @@ def test_a_sound_manifest_has_notes_only():
 
 
 def test_a_margin_is_shown_with_the_requests_after_which_a_verdict_is_certain():
-    spec = gates({"name": "availability", "margin": 0.02}, {"name": "feedback", "margin": 0.02})["spec"]
+    spec = gates({"name": "availability", "margin": 0.02})["spec"]
     notes = [finding for finding in advice(spec, None) if "margin" in finding.path and finding.severity == "note"]
     assert [str(note) for note in notes] == [
         "note: spec.gates.metrics[0].margin: availability has a verdict after at most 14,796 requests"
@@ -184,10 +170,8 @@ def test_thin_traffic_is_a_warning_and_enough_of_it_a_note():
     )
     assert any("a margin, a less strict bound or a longer maxDuration would help" in line for line in thin)
     enough = [str(one) for one in advice(manifest()["spec"], Traffic(2, 3000))]
-    assert (
-        "note: spec.gates: at 10 %, the gates can pass after 26m15s at the earliest: errors needs 315 requests, all good"
-        in enough
-    )
+    earliest = "the gates can pass after 26m15s at the earliest: errors needs 315 requests, all good"
+    assert f"note: spec.gates: at 10 %, {earliest}" in enough
 
 
 def run(*arguments, **settings):

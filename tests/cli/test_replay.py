@@ -184,7 +184,10 @@ def test_counters_of_ones_own_are_replayed_from_a_file(replayed):
     own = {"name": "orders", "good": "good_total", "total": "orders_total", "atLeast": 0.9}
     gates = {"metrics": [*SPEC["gates"]["metrics"], own]}
     found = replayed("", "--prometheus", "http://x", *PAST, gates=gates)
-    assert (found.exit_code, found.stderr) == (2, "serin: gate orders is your own: it is replayed from --counts only\n")
+    assert (found.exit_code, found.stderr) == (
+        2,
+        "serin: orders is a custom gate: it can be replayed from --counts only\n",
+    )
     rows = [row | {"gate": "orders"} for row in recorded() if row["gate"] == "errors"]
     played = json.loads(replayed(lines([*recorded(), *rows]), "-o", "json", gates=gates).stdout)
     assert played["rules"][0]["ends"]["Promoted"] == 3
