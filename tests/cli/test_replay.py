@@ -91,10 +91,10 @@ def test_a_record_of_every_five_minutes_has_no_gaps():
     ("text", "told"),
     [
         ("", "it holds no counts"),
-        ('{"time": 1, "gate": "errors", "good": 1}', "line 1: it needs time, gate, good and total"),
+        ('{"time": 1, "gate": "errors", "good": 1}', "line 1: time, gate, good and total are required"),
         ('{"time": 1, "gate": "errors", "good": 2, "total": 1}', "errors: 2 good of 1 is not a count"),
         ('{"time": 1, "gate"', "line 1:"),
-        ("time,gate,good,total\nsoon,errors,1,1", "line 2: it needs time"),
+        ("time,gate,good,total\nsoon,errors,1,1", "line 2: time, gate, good and total are required"),
         ('{"time":1,"gate":"e","good":5,"total":9}\n{"time":2,"gate":"e","good":4,"total":9}', "e falls from 5 of 9"),
     ],
 )
@@ -164,8 +164,8 @@ def test_a_past_stage_is_read_from_prometheus_with_the_operators_own_query(repla
     [
         ({"status": "error", "error": "too many"}, "too many"),
         ({"status": "success", "data": {"result": []}}, "no counts of this stage"),
-        ({"status": "success", "warnings": ["one store is away"], "data": {"result": []}}, "a partial answer"),
-        ([], "no object"),
+        ({"status": "success", "warnings": ["one store is away"], "data": {"result": []}}, "the result is incomplete"),
+        ([], "not a JSON object"),
     ],
 )
 def test_half_an_answer_is_no_record(replayed, prometheus, body, told):
