@@ -1,7 +1,7 @@
 """Manual actions on a rollout: promote, promote-full, retry, abort, undo.
 
 Each one writes an annotation `request.serin.dev/<action>` and waits for the operator's answer in status
-(docs/contracts.md, "Manual requests").
+(docs/contracts.md, "Requests").
 """
 
 import sys
@@ -124,7 +124,7 @@ def undo(
 
 
 def is_terminal() -> bool:
-    """Return whether somebody can be asked."""
+    """Return whether standard input is a terminal, so that a question can be answered."""
     return sys.stdin.isatty()
 
 

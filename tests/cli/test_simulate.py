@@ -48,10 +48,10 @@ def test_a_good_run_is_promoted_and_each_stage_is_shown(simulated):
 
 
 def test_the_same_seed_gives_the_same_answer_on_one_core_and_on_two(simulated):
-    asked = ("--agreement", "0.74", "--rate", "2/s", "-o", "json", "--feedback", "0.05")
-    one, two = simulated(*asked, "--jobs", "1"), simulated(*asked, "--jobs", "2")
+    options = ("--agreement", "0.74", "--rate", "2/s", "-o", "json", "--feedback", "0.05")
+    one, two = simulated(*options, "--jobs", "1"), simulated(*options, "--jobs", "2")
     assert one.stdout == two.stdout
-    assert one.stdout != simulated(*asked, "--jobs", "1", "--seed", "8").stdout
+    assert one.stdout != simulated(*options, "--jobs", "1", "--seed", "8").stdout
 
 
 def test_a_bad_run_is_rolled_back_for_the_gate_that_it_fails(simulated):
@@ -82,7 +82,7 @@ def test_the_page_needs_nothing_but_itself(simulated, tmp_path):
     assert "<script" not in text
 
 
-def test_looking_less_often_is_asked_for(simulated):
+def test_a_longer_check_interval_checks_less_often(simulated):
     often, rarely = (rules(simulated("-o", "json", *more))["this resource"] for more in ((), ("--every", "5m")))
     assert rarely["looks"] < often["looks"]
 
@@ -99,7 +99,7 @@ def test_looking_less_often_is_asked_for(simulated):
         (("--every", "1ms"), "--every: at least 1s"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(simulated, arguments, message):
+def test_a_wrong_option_is_refused_in_one_line(simulated, arguments, message):
     found = simulated(*arguments)
     assert found.exit_code == 2
     assert message in found.stderr
