@@ -123,17 +123,6 @@ def describe_gate(gate: Mapping[str, Any], *, is_running: bool) -> str:
 
 
 def describe_entry(entry: Mapping[str, Any]) -> str:
-    """Return one entry of the history in one line: time, run, event, message, who requested it."""
+    """Return one entry of the history in one line: time, run, event, message."""
     run = f"{entry['runID']}  " if entry.get("runID") else ""
-    return f"{entry['at'][:19]}Z  {run}{entry['event']:<10} {entry['message']}{_requester(entry)}"
-
-
-def _requester(entry: Mapping[str, Any]) -> str:
-    """Return the action and reason of a manual request, `promote run_… 10 2026-…Z checked`; "" for the operator."""
-    by = str(entry.get("by", "operator"))
-    if by == "operator":
-        return ""
-    action, *words = by.split()
-    moment = next((place for place, word in enumerate(words) if word.endswith("Z") and "T" in word), None)
-    reason = words if moment is None else words[moment + 1 :]
-    return f" (manual {action}{': ' if reason else ''}{' '.join(reason)})"
+    return f"{entry['at'][:19]}Z  {run}{entry['event']}: {entry['message']}"

@@ -109,4 +109,4 @@ def test_watch_begins_with_the_runs_and_leaves_out_earlier_rollouts(serin):
     ends = model(candidate=began, stable=STABLE, history=history, conditions=[condition("AtCap")])
     lines = serin(FakeCluster(ends), "c").stdout.splitlines()
     assert lines[0] == f"shop/categories: candidate {RUN}, stable {OLD}"
-    assert [without_times(line) for line in lines[1:]] == [f"{RUN}  Begun      Started.", "AtCap: m"]
+    assert [without_times(line) for line in lines[1:]] == [f"{RUN}  Begun: Started.", "AtCap: m"]
