@@ -56,9 +56,11 @@ def load(name: str) -> Any:
     except ModuleNotFoundError as error:
         typer.echo(f"serin: {name} needs {error.name}: pip install 'serin[{extra_of(name)}]'", err=True)
         raise typer.Exit(2) from None
-    loaded = typer.main.get_command(app)
-    commands = getattr(loaded, "commands", {})
-    return _plain(commands.get(name, loaded))
+    parent = typer.Typer(add_completion=False)
+    parent.add_typer(app, name=name)
+    loaded = typer.main.get_group(parent).commands[name]
+    # An application has the command among others, or is itself the group of this name.
+    return _plain(getattr(loaded, "commands", {}).get(name, loaded))
 
 
 def _plain(command: Any) -> Any:
