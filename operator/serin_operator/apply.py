@@ -63,7 +63,7 @@ class Applier:
 
     async def put(self, subject: Subject, intent: PutStatus) -> None:
         """Write the intent. Raises ClusterError: without it, nothing else may be written."""
-        text = _without_empty_maps(intent.status.model_dump(mode="json", exclude_none=True))
+        text = _without_empty_maps(intent.status.on_wire())
         await self._cluster.put_status(subject.namespace, subject.name, text, intent.resource_version)
 
     async def perform(self, subject: Subject, writes: Iterable[Write], now: datetime) -> tuple[str, ...]:

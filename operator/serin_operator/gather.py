@@ -173,7 +173,7 @@ class Gatherer:
         return await self._pods.ask(address, names.SERVER_PORT) if address else NoAnswer("it has no address yet")
 
     async def _read(self, resource: Resource, now: datetime) -> Reading:
-        trial = resource.status.trial if resource.status is not None else None
+        trial = resource.status.rollout if resource.status is not None else None
         if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
             return NOT_ASKED
         analysis = resource.spec.analysis

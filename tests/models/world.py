@@ -15,7 +15,7 @@ from typing import Any
 
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import BEING_REPLACED, Crash, ProcessCounts, Status, TrialState
+from serin_core.api.status import BEING_REPLACED, Crash, ProcessCounts, Status, CandidateState
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, ModelDocument, RoutingDocument
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
@@ -324,7 +324,7 @@ class World:
         operator.pending, operator.decision = [], None
 
     def _reading(self, resource: Resource) -> Reading:
-        trial = resource.status.trial if resource.status is not None else None
+        trial = resource.status.rollout if resource.status is not None else None
         if trial is None or trial.stage_started_at is None or self.verdict == "silent":
             return Unreadable("NoData", "nothing")
         good, total = {
@@ -556,8 +556,8 @@ class World:
             raise Broken(f"(a) {candidate.run} at {candidate.percent:g} % was never decided")
         if candidate.run in self.confirmed_rollbacks:
             raise Broken(f"(b) {pod.name} serves {candidate.run}, whose rollback was confirmed")
-        trial = None if status is None else status.trial
-        began = trial is not None and trial.state in (TrialState.LOADING, TrialState.RUNNING)
+        trial = None if status is None else status.rollout
+        began = trial is not None and trial.state in (CandidateState.LOADING, CandidateState.RUNNING)
         if began and document.revision < self.drained_at:
             raise Broken(f"(a) {pod.name} serves revision {document.revision} of a trial that is over")
 
@@ -576,22 +576,24 @@ class World:
         for entry in new:
             if entry.by != "operator":
                 self._check_request(entry.by, before)
-        trial, candidate = status.trial, status.candidate
+        trial, candidate = status.rollout, status.candidate
         if trial is not None:
             self.decided.add((self.uid, trial.run_id, trial.digest, trial.percent))
-        if trial is not None and trial.state is TrialState.DRAINING:
+        if trial is not None and trial.state is CandidateState.DRAINING:
             self.confirmed_rollbacks.discard(trial.run_id)
-        was_draining = before is not None and before.trial is not None and before.trial.state is TrialState.DRAINING
-        if was_draining and trial is not None and trial.state is TrialState.LOADING:
+        was_draining = (
+            before is not None and before.rollout is not None and before.rollout.state is CandidateState.DRAINING
+        )
+        if was_draining and trial is not None and trial.state is CandidateState.LOADING:
             self.drained_at = status.propagation.revision
         for run in (status.stable, status.previous):
             if run is not None and status.stable is run:
                 self.confirmed_rollbacks.discard(run.run_id)
-        if candidate is not None and candidate.state is TrialState.ROLLED_BACK and status.propagation.confirmed:
+        if candidate is not None and candidate.state is CandidateState.ROLLED_BACK and status.propagation.confirmed:
             self.confirmed_rollbacks.add(candidate.run_id)
 
     def _check_forward(self, operator: Operator, before: Status | None, after: Status) -> None:
-        was, now = (None if before is None else before.trial), after.trial
+        was, now = (None if before is None else before.rollout), after.rollout
         started = now is not None and now.stage_started_at is not None and (was is None or was.stage_started_at is None)
         raised = was is not None and now is not None and was.run_id == now.run_id and now.percent > was.percent
         is_promoted = was is not None and after.stable is not None and after.stable.run_id == was.run_id
@@ -619,7 +621,7 @@ class World:
             raise Broken("(d) moved forward without any ready pod")
 
     def _check_evidence(self, status: Status) -> None:
-        trial = status.trial
+        trial = status.rollout
         if trial is None or trial.stage is None or trial.stage_started_at is None:
             return
         configs = self.configs[self.uid, trial.stage]
@@ -638,7 +640,7 @@ class World:
         known = {one.run_id for one in (before and before.candidate, before and before.stable) if one}
         if run not in known:
             raise Broken(f"(g) {by!r} acted on another run")
-        trial = None if before is None else before.trial
+        trial = None if before is None else before.rollout
         if action == "promote" and trial is not None and float(rest[0]) != trial.percent:
             raise Broken(f"(g) {by!r} acted at {trial.percent:g} %")
 
@@ -716,7 +718,7 @@ def stages(world: World) -> Iterator[float]:
     """The shares that were passed through, in order."""
     last = -1.0
     for status in world.commits:
-        percent = 0.0 if status.trial is None else status.trial.percent
+        percent = 0.0 if status.rollout is None else status.rollout.percent
         if percent != last:
             last = percent
             yield percent

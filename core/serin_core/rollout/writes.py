@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from serin_core.api.status import Status, TrialState
+from serin_core.api.status import Status, CandidateState
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport
@@ -124,7 +124,7 @@ def _pods_of(context: Context) -> Iterator[Write]:
     """Render the template and its ConfigMap, unless what they are made of cannot be had: then they stay."""
     resource, status, rules = context.resource, context.status, context.observed.rules
     has_deployment = ("Deployment", resource.name) in context.observed.children
-    is_draining = status.candidate is not None and status.candidate.state is TrialState.DRAINING
+    is_draining = status.candidate is not None and status.candidate.state is CandidateState.DRAINING
     if not isinstance(rules, RulesText) or context.observed.image.refusal or (is_draining and not has_deployment):
         return
     model = manifests.model(resource, status, rules)

@@ -3,7 +3,7 @@
 import pytest
 from models.world import World, spec
 
-from serin_core.api.status import Phase, TrialState
+from serin_core.api.status import Phase, CandidateState
 
 A = "run_aaaaaaaa_1"
 CAPPED = {"percent": 10, "shadowSoak": "1s", "steps": [{"percent": 10, "soak": "1s"}, {"percent": 100, "soak": "1s"}]}
@@ -35,7 +35,7 @@ def test_a_stage_without_a_verdict_holds_and_says_so():
 def test_a_stage_without_a_verdict_is_taken_back_where_the_spec_says_so():
     at = world("unsure", maxDuration="30s", onInconclusive="Rollback")
     at.settle(rounds=80)
-    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert at.status.candidate.state is CandidateState.ROLLED_BACK
     assert "Undecided" in reasons(at)
     assert "no verdict of availability" in at.status.candidate.reason
 
@@ -68,20 +68,20 @@ def test_an_estimate_on_the_bad_side_never_goes_on_unproven():
 @pytest.mark.parametrize("choice", ["Hold", "Rollback"])
 def test_a_stage_without_data_does_what_the_spec_says(choice):
     at = world("pass", noDataTimeout="20s", onNoData=choice)
-    at.settle(until=lambda seen: seen.status and seen.status.trial and seen.status.trial.percent == 10)
+    at.settle(until=lambda seen: seen.status and seen.status.rollout and seen.status.rollout.percent == 10)
     at.verdict = "silent"
     at.settle(rounds=60)
     if choice == "Hold":
         assert at.status.candidate.percent == 10
         assert at.status.no_data_since is not None
     else:
-        assert at.status.candidate.state is TrialState.ROLLED_BACK
+        assert at.status.candidate.state is CandidateState.ROLLED_BACK
         assert "no data for 20s" in at.status.candidate.reason
 
 
 def test_data_that_comes_back_ends_the_count_of_silence():
     at = world("pass", noDataTimeout="20s", onNoData="Rollback")
-    at.settle(until=lambda seen: seen.status and seen.status.trial and seen.status.trial.percent == 10)
+    at.settle(until=lambda seen: seen.status and seen.status.rollout and seen.status.rollout.percent == 10)
     at.verdict = "silent"
     at.settle(rounds=5)
     at.verdict = "pass"

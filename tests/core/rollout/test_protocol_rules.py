@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 from models.world import Broken, Sentences, World, spec, without
 
-from serin_core.api.status import Crash, TrialState
+from serin_core.api.status import Crash, CandidateState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport, RunQuality
 from serin_core.contract.routing import Ignored, Route, admit, route
@@ -32,7 +32,7 @@ def world(run=A, sentences=None, **changes):
 
 def has_percent(percent) -> Callable[[World], bool]:
     def holds(at: World) -> bool:
-        trial = at.status and at.status.trial
+        trial = at.status and at.status.rollout
         return bool(trial and trial.percent == percent and trial.stage_started_at)
 
     return holds
@@ -227,7 +227,7 @@ def stable_run_that_new_pods_cannot_load(at):
     at.settle(rounds=2)
     at.registry[A] = "sha256:" + "d" * 64
     at.settle(rounds=30)
-    assert at.status.candidate.state is TrialState.REFUSED
+    assert at.status.candidate.state is CandidateState.REFUSED
     wanted = [run.run_id for run in at.status.pod_runs]
     if B in wanted:
         raise Broken("(f) the template still loads the run that was refused, and no new pod becomes ready")
@@ -346,7 +346,7 @@ def crashes_of_a_former_attempt(at):
     at.settle(until=has_percent(10))
     crash_often(at, one_pod(at))
     at.settle(rounds=1)
-    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert at.status.candidate.state is CandidateState.ROLLED_BACK
     at.request("retry", f"{A} mended")
     for _ in range(8):
         at.whole_pass(at.operators[0])
@@ -378,7 +378,7 @@ def crashes_while_a_pod_does_not_confirm(at):
     at.settle(rounds=4)
     crash_often(at, at.pods[max(at.pods)])
     at.settle(rounds=4)
-    if at.status.candidate.state is not TrialState.ROLLED_BACK or A in [run.run_id for run in at.status.pod_runs]:
+    if at.status.candidate.state is not CandidateState.ROLLED_BACK or A in [run.run_id for run in at.status.pod_runs]:
         raise Broken("(e) a run that crashes its pods is still loaded")
 
 
@@ -443,8 +443,8 @@ def person_who_asks_once(at):
     at.verdict = "unsure"
     at.request("promote", f"{A} 0 because")
     at.settle(rounds=20)
-    if at.status.trial.percent != 10:
-        raise Broken(f"(g) one promote led to {at.status.trial.percent:g} %")
+    if at.status.rollout.percent != 10:
+        raise Broken(f"(g) one promote led to {at.status.rollout.percent:g} %")
 
 
 def _children_first(writes):
@@ -523,13 +523,13 @@ def _once_confirmed(context, given):
 
 def _names_the_candidate_always(context, *, revision, stage):
     candidate = context.status.candidate
-    running = candidate and candidate.model_copy(update={"state": TrialState.RUNNING})
+    running = candidate and candidate.model_copy(update={"state": CandidateState.RUNNING})
     always = context.status.model_copy(update={"candidate": running})
     return protocol.routing_document(replace(context, status=always), revision=revision, stage=stage)
 
 
 def _counts_former_attempts(context, pod, _crash):
-    return context.status.trial.run_id in pod.runs and not pod.deleting
+    return context.status.rollout.run_id in pod.runs and not pod.deleting
 
 
 def _counts_pods_that_go(context, pod, crash):
@@ -543,7 +543,7 @@ class _RemovesSilentPods:
 
     def __call__(self, writes):
         status = self.at.status
-        is_taken_back = status is not None and status.candidate and status.candidate.state is TrialState.ROLLED_BACK
+        is_taken_back = status is not None and status.candidate and status.candidate.state is CandidateState.ROLLED_BACK
         silent = [pod for pod in self.at.pods.values() if pod.is_cut_off] if is_taken_back else []
         return (*writes, *(RemovePod(pod.name, pod.uid, is_forced=False) for pod in silent))
 

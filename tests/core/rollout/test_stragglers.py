@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from models.world import World, spec
 
-from serin_core.api.status import TrialState
+from serin_core.api.status import CandidateState
 from serin_core.rollout.writes import EVICT_AFTER, RemovePod
 
 A, B, C = (f"run_{letter * 8}_1" for letter in "abc")
@@ -23,7 +23,7 @@ def on_trial(percent=50):
     at.registry = dict(DIGESTS)
     at.settle(rounds=40)
     at.edit(spec(B))
-    at.settle(until=lambda at: at.status.trial is not None and at.status.trial.percent == percent)
+    at.settle(until=lambda at: at.status.rollout is not None and at.status.rollout.percent == percent)
     at.settle(until=lambda at: at.status.propagation.confirmed)
     at.verdict = "unsure"
     stuck = at.pods[min(at.pods)]
@@ -87,7 +87,7 @@ def test_a_pod_that_is_slow_in_a_raise_is_left_alone():
     at, stuck = on_trial(10)
     at.verdict = "pass"
     at.settle(rounds=200)
-    assert at.status.trial.percent == 50
+    assert at.status.rollout.percent == 50
     assert stuck.name in at.pods
 
 
@@ -96,7 +96,7 @@ def test_a_silent_pod_is_left_alone():
     stuck.is_cut_off = True
     at.verdict = "fail"
     at.settle(rounds=400)
-    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert at.status.candidate.state is CandidateState.ROLLED_BACK
     assert stuck.name in at.pods
     assert not at.status.propagation.confirmed
 

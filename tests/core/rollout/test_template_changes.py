@@ -2,7 +2,7 @@
 
 from models.world import World, spec
 
-from serin_core.api.status import BEING_REPLACED, TrialState
+from serin_core.api.status import BEING_REPLACED, CandidateState
 
 A = "run_aaaaaaaa_1"
 DIGESTS = {A: "sha256:" + "a" * 64}
@@ -10,7 +10,7 @@ SMALL = {"replicas": 2, "token": {"secretName": "token"}, "resources": {"request
 
 
 def is_at_half(at):
-    trial = at.status and at.status.trial
+    trial = at.status and at.status.rollout
     return bool(trial and trial.percent == 50 and trial.stage_started_at)
 
 
@@ -27,10 +27,10 @@ def edited_at_half():
 
 def test_while_pods_are_awaited_a_gate_that_fails_still_takes_the_run_back():
     at = edited_at_half()
-    assert at.status.trial.percent == 50
+    assert at.status.rollout.percent == 50
     at.verdict = "fail"
     at.settle(rounds=10)
-    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert at.status.candidate.state is CandidateState.ROLLED_BACK
 
 
 def test_while_pods_are_awaited_nothing_moves_forward():
@@ -38,8 +38,8 @@ def test_while_pods_are_awaited_nothing_moves_forward():
     at.verdict = "pass"
     at.request("promote", f"{A} 50 by a person")
     at.settle(rounds=30)
-    assert at.status.trial.percent == 50
-    assert at.status.trial.template == BEING_REPLACED
+    assert at.status.rollout.percent == 50
+    assert at.status.rollout.template == BEING_REPLACED
 
 
 def test_the_condition_says_what_is_awaited():
@@ -55,11 +55,11 @@ def test_the_condition_says_what_is_awaited():
 
 def test_an_edit_that_is_undone_counts_anew_as_well():
     at = edited_at_half()
-    stage = at.status.trial.stage
+    stage = at.status.rollout.stage
     at.is_full = False
     at.edit(spec(A))
     at.settle(rounds=10)
-    assert at.status.trial.stage > stage
+    assert at.status.rollout.stage > stage
     at.verdict = "pass"
     at.settle(rounds=40)
     assert at.status.phase == "Promoted"
@@ -78,7 +78,7 @@ def test_a_registry_that_is_edited_in_mid_trial_is_read_once_the_pods_are_draine
     stuck.is_stuck = True
     at.edit(spec(A, registry={"uri": "/elsewhere"}))
     at.settle(rounds=10)
-    assert at.status.trial.state is TrialState.DRAINING
+    assert at.status.rollout.state is CandidateState.DRAINING
     assert registry_of_the_template(at) == "/registry"
     stuck.is_stuck = False
     at.settle(rounds=60)
