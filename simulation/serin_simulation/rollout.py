@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import (
+    CandidateState,
     GateRole,
     GateStatus,
     HistoryEntry,
@@ -18,7 +19,6 @@ from serin_core.api.status import (
     OwnSeries,
     ProcessCounts,
     Status,
-    CandidateState,
 )
 from serin_core.counting import StageCounts, Unreadable
 from serin_core.evidence import Verdict

@@ -10,7 +10,7 @@ from models.world import spec
 
 from serin_core import gates
 from serin_core.api.gates import GateName
-from serin_core.api.status import Candidate, Checkpoint, Status, CandidateState
+from serin_core.api.status import Candidate, CandidateState, Checkpoint, Status
 from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Counts
 from serin_core.rollout.observation import Resource

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from models.world import World, spec
 
-from serin_core.api.status import Status, CandidateState
+from serin_core.api.status import CandidateState, Status
 from serin_core.counting import Reading
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import Resource

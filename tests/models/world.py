@@ -15,7 +15,7 @@ from typing import Any
 
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import BEING_REPLACED, Crash, ProcessCounts, Status, CandidateState
+from serin_core.api.status import BEING_REPLACED, CandidateState, Crash, ProcessCounts, Status
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, ModelDocument, RoutingDocument
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serin_core.api.spec import Registry, RegistryVolume
-from serin_core.api.status import Status, CandidateState
+from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
 from serin_core.rollout.observation import Json, Resource, RulesText, ServerImage

@@ -3,7 +3,7 @@
 import pytest
 from models.world import World, spec
 
-from serin_core.api.status import Phase, CandidateState
+from serin_core.api.status import CandidateState, Phase
 
 A = "run_aaaaaaaa_1"
 CAPPED = {"percent": 10, "shadowSoak": "1s", "steps": [{"percent": 10, "soak": "1s"}, {"percent": 100, "soak": "1s"}]}

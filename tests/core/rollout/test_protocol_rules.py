@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 from models.world import Broken, Sentences, World, spec, without
 
-from serin_core.api.status import Crash, CandidateState
+from serin_core.api.status import CandidateState, Crash
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport, RunQuality
 from serin_core.contract.routing import Ignored, Route, admit, route
