@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from models.world import spec
+from models.parts import spec
 
 from serin_core import gates
 from serin_core.api.gates import GateName

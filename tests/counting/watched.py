@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.api.status import CandidateState, Status
 from serin_core.counting import Reading

@@ -5,7 +5,7 @@ Every value acts at most once and only for the run (and stage) that it names; al
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,6 @@ from serin_core.rollout.observation import Resource
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import ALL_USERS, Transition, place, serving
 
-ACTIONS: Final = ("promote", "promote-full", "abort", "undo", "retry")
 NEW_OBJECT: Final = "Ignored: new object, ask again"
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _SUSPENDED: Final = "the rollout is suspended (spec.suspend); set it to false, then ask again"
@@ -84,40 +83,38 @@ def ignore_what_cannot_act(context: Context) -> Status:
 
 
 def _why_ignored(request: Request, context: Context) -> str:
-    stable, rollout = context.status.stable, context.status.rollout
-    if request.action not in ACTIONS:
+    reason_of = _REASONS.get(request.action)
+    if reason_of is None:
         return f"unknown action {request.action}; known are {', '.join(ACTIONS)}"
-    if request.action == "undo":
-        return "" if stable is not None and stable.run_id == request.run_id else _not_stable(request, context)
-    known = {run.run_id for run in (context.status.candidate, stable) if run is not None}
-    if request.run_id not in known and request.run_id == context.spec.run_id:
-        return ""  # its rollout is about to start; the request is checked again then
-    is_rolled_out = rollout is not None and rollout.run_id == request.run_id
-    match request.action:
-        case "abort" if rollout is None:
-            undo = f"kubectl serin undo {context.resource.name}"
-            return f"no rollout is running; to take the stable run out of service: {undo}"
-        case "retry":
-            return _why_retry_is_ignored(request, context)
-        case "abort" | "promote-full" if not is_rolled_out:
-            return _not_the_candidate(request, context)
-        case "promote":
-            return _why_promote_is_ignored(request, context)
-        case "promote-full":
-            return _SUSPENDED if context.spec.suspend else ""
-        case _:
-            return ""
+    return "" if _is_about_to_start(request, context) else reason_of(request, context)
 
 
-def _not_stable(request: Request, context: Context) -> str:
+def _is_about_to_start(request: Request, context: Context) -> bool:
+    """Return whether the rollout of the named run is about to start; the request is checked again then."""
+    known = {run.run_id for run in (context.status.candidate, context.status.stable) if run is not None}
+    return request.action != "undo" and request.run_id not in known and request.run_id == context.spec.run_id
+
+
+def _why_undo_is_ignored(request: Request, context: Context) -> str:
     stable = context.status.stable
+    if stable is not None and stable.run_id == request.run_id:
+        return ""
     return f"{request.run_id or 'no run'} is not the stable run ({'none' if stable is None else stable.run_id})"
 
 
-def _not_the_candidate(request: Request, context: Context) -> str:
+def _why_abort_is_ignored(request: Request, context: Context) -> str:
+    if context.status.rollout is None:
+        undo = f"kubectl serin undo {context.resource.name}"
+        return f"no rollout is running; to take the stable run out of service: {undo}"
+    return _why_not_the_candidate(request, context)
+
+
+def _why_not_the_candidate(request: Request, context: Context) -> str:
     rollout = context.status.rollout
-    now = "no rollout is running" if rollout is None else f"the candidate is {rollout.run_id}"
-    return f"{request.run_id or 'no run'} is not being rolled out; {now}"
+    if rollout is not None and rollout.run_id == request.run_id:
+        return ""
+    actual = "no rollout is running" if rollout is None else f"the candidate is {rollout.run_id}"
+    return f"{request.run_id or 'no run'} is not being rolled out; {actual}"
 
 
 def _why_retry_is_ignored(request: Request, context: Context) -> str:
@@ -127,21 +124,33 @@ def _why_retry_is_ignored(request: Request, context: Context) -> str:
     return "" if context.status.rollout is None else "nothing to retry: the rollout is still running"
 
 
+def _why_promote_full_is_ignored(request: Request, context: Context) -> str:
+    return _why_not_the_candidate(request, context) or (_SUSPENDED if context.spec.suspend else "")
+
+
 def _why_promote_is_ignored(request: Request, context: Context) -> str:
     rollout = context.status.rollout
     if rollout is None or rollout.run_id != request.run_id:
-        return _not_the_candidate(request, context)
-    if rollout.state is not CandidateState.RUNNING:
-        return "the candidate is still loading; try again when it is in shadow"
-    if request.percent is None:
-        return 'a promote names its stage: "<runID> <percent> ..."'
-    if request.percent != rollout.percent:
-        return f"the stage is {rollout.percent:g} %, not {request.percent:g} %"
-    if context.spec.suspend:
-        return _SUSPENDED
-    if rollout.percent < ALL_USERS and next_step(context.spec.canary, percent=rollout.percent) is None:
-        return "the run is at its cap (spec.canary.percent)"
-    return ""
+        return _why_not_the_candidate(request, context)
+    has_next = next_step(context.spec.canary, percent=rollout.percent) is not None
+    reasons = (
+        (rollout.state is not CandidateState.RUNNING, "the candidate is still loading; try again when it is in shadow"),
+        (request.percent is None, 'a promote names its stage: "<runID> <percent> ..."'),
+        (request.percent != rollout.percent, f"the stage is {rollout.percent:g} %, not {request.percent or 0:g} %"),
+        (context.spec.suspend, _SUSPENDED),
+        (rollout.percent < ALL_USERS and not has_next, "the run is at its cap (spec.canary.percent)"),
+    )
+    return next((reason for holds, reason in reasons if holds), "")
+
+
+_REASONS: Final[Mapping[str, Callable[[Request, Context], str]]] = {
+    "promote": _why_promote_is_ignored,
+    "promote-full": _why_promote_full_is_ignored,
+    "abort": _why_abort_is_ignored,
+    "undo": _why_undo_is_ignored,
+    "retry": _why_retry_is_ignored,
+}
+ACTIONS: Final = tuple(_REASONS)
 
 
 def _request(context: Context, action: str, run_id: str | None) -> Request | None:

@@ -1,9 +1,10 @@
-"""Stragglers: a pod that goes on with a run that was taken away goes itself, however the run was taken away."""
+"""Stragglers: a pod that goes on with a withdrawn run is removed, however the run was withdrawn."""
 
 from datetime import timedelta
 
 import pytest
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.api.status import CandidateState
 from serin_core.rollout.writes import EVICT_AFTER, RemovePod
@@ -17,8 +18,8 @@ def capped(run, percent):
     return spec(run, canary={"percent": percent, "shadowSoak": "1s", "steps": STEPS})
 
 
-def on_trial(percent=50):
-    """A is promoted, B on trial at `percent`, and one pod will never refresh its routing again."""
+def rolling_out(percent=50):
+    """A is promoted, B is at `percent`, and one pod will never refresh its routing again."""
     at = World(spec(A))
     at.registry = dict(DIGESTS)
     at.settle(rounds=40)
@@ -55,8 +56,8 @@ def change_the_files(at):
     at.restart(other)
 
 
-def abort_the_stable_run(at):
-    at.request("abort", f"{A} by a person")
+def undo_the_stable_run(at):
+    at.request("undo", f"{A} by a user")
 
 
 def fail(at):
@@ -70,21 +71,21 @@ WAYS = (
     name_a_new_run,
     lower_the_cap,
     change_the_files,
-    abort_the_stable_run,
+    undo_the_stable_run,
 )
 
 
-@pytest.mark.parametrize("take_away", WAYS, ids=lambda way: way.__name__)
-def test_a_pod_that_goes_on_with_a_run_that_was_taken_away_is_removed(take_away):
-    at, stuck = on_trial()
-    take_away(at)
+@pytest.mark.parametrize("withdraw", WAYS, ids=lambda way: way.__name__)
+def test_a_pod_that_goes_on_with_a_run_that_was_withdrawn_is_removed(withdraw):
+    at, stuck = rolling_out()
+    withdraw(at)
     at.settle(rounds=200)
     assert stuck.name not in at.pods
     assert at.status.propagation.confirmed
 
 
 def test_a_pod_that_is_slow_in_a_raise_is_left_alone():
-    at, stuck = on_trial(10)
+    at, stuck = rolling_out(10)
     at.verdict = "pass"
     at.settle(rounds=200)
     assert at.status.rollout.percent == 50
@@ -92,7 +93,7 @@ def test_a_pod_that_is_slow_in_a_raise_is_left_alone():
 
 
 def test_a_silent_pod_is_left_alone():
-    at, stuck = on_trial()
+    at, stuck = rolling_out()
     stuck.is_cut_off = True
     at.verdict = "fail"
     at.settle(rounds=400)
@@ -102,7 +103,7 @@ def test_a_silent_pod_is_left_alone():
 
 
 def test_a_pod_is_deleted_where_no_eviction_is_granted():
-    at, stuck = on_trial()
+    at, stuck = rolling_out()
     at.is_guarded = True
     at.verdict = "fail"
     at.settle(rounds=200)
@@ -112,7 +113,7 @@ def test_a_pod_is_deleted_where_no_eviction_is_granted():
 
 
 def test_long_after_a_rollback_a_new_pod_has_its_minute():
-    at, _stuck = on_trial()
+    at, _stuck = rolling_out()
     old = at.routing_text()
     at.verdict = "fail"
     at.settle(rounds=200)

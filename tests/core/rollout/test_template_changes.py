@@ -1,6 +1,7 @@
-"""A template that is edited in mid-stage delays what moves forward, never what takes back."""
+"""A template that is edited in mid-stage delays what moves forward, never what rolls back."""
 
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.api.status import BEING_REPLACED, CandidateState
 
@@ -25,7 +26,7 @@ def edited_at_half():
     return at
 
 
-def test_while_pods_are_awaited_a_gate_that_fails_still_takes_the_run_back():
+def test_while_pods_are_awaited_a_gate_that_fails_still_rolls_the_run_back():
     at = edited_at_half()
     assert at.status.rollout.percent == 50
     at.verdict = "fail"
@@ -36,7 +37,7 @@ def test_while_pods_are_awaited_a_gate_that_fails_still_takes_the_run_back():
 def test_while_pods_are_awaited_nothing_moves_forward():
     at = edited_at_half()
     at.verdict = "pass"
-    at.request("promote", f"{A} 50 by a person")
+    at.request("promote", f"{A} 50 by a user")
     at.settle(rounds=30)
     assert at.status.rollout.percent == 50
     assert at.status.rollout.template == BEING_REPLACED
@@ -50,10 +51,10 @@ def test_the_condition_says_what_is_awaited():
     at.whole_pass(at.operators[0])
     ready = at.status.conditions[0]
     assert (ready.status, ready.reason) == ("Unknown", "RolloutProgressing")
-    assert "the pod template changed and waits for its pods, 0 of 2 are replaced" in ready.message
+    assert "the pod template changed, 0 of 2 pods are replaced" in ready.message
 
 
-def test_an_edit_that_is_undone_counts_anew_as_well():
+def test_an_edit_that_is_undone_restarts_the_stage_as_well():
     at = edited_at_half()
     stage = at.status.rollout.stage
     at.is_full = False
@@ -70,7 +71,7 @@ def registry_of_the_template(at):
     return next(variable["value"] for variable in container["env"] if variable["name"] == "SERIN_REGISTRY")
 
 
-def test_a_registry_that_is_edited_in_mid_trial_is_read_once_the_pods_are_drained():
+def test_a_registry_that_is_edited_during_a_rollout_is_read_once_the_pods_are_drained():
     at = World(spec(A))
     at.registry = dict(DIGESTS)
     at.settle(until=is_at_half)

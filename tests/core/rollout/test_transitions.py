@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.api.status import Status
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of
@@ -11,7 +12,7 @@ from serin_core.rollout.table import TABLE, ImpossibleTransitionError, Row, Stat
 from serin_core.rollout.transition import Transition
 
 A = "run_aaaaaaaa_1"
-DOCS = Path(__file__).parents[3] / "docs" / "protocol.md"
+DOCS = Path(__file__).parents[3] / "docs" / "contracts.md"
 
 
 def context():

@@ -1,6 +1,7 @@
 """The order of a pass's writes: intent, then what users feel, then everything else."""
 
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
