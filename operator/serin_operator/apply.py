@@ -89,8 +89,8 @@ class Applier:
                 log.info("%s: applied %s over %s", subject, what, ", ".join(owners) or "its own last state")
                 # A change of the routing is a new revision, and was announced as one.
                 if owners and names.ROUTING_KEY not in rendered.get("data", {}):
-                    message = f"{what} was changed by {', '.join(owners)}; it is put back."
-                    await self.announce(subject, (Announcement("ChildPutBack", message, is_warning=True),), now)
+                    message = f"Reverted a change of {what} by {', '.join(owners)}"
+                    await self.announce(subject, (Announcement("ChildReverted", message, is_warning=True),), now)
             case DeleteChild(kind=kind, name=child, resource_version=version):
                 await self._gone_is_fine(kind, namespace, child, resource_version=version)
             case AnnotatePod(name=pod, uid=uid, announced=announced, annotations=annotations):

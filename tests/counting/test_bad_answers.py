@@ -134,7 +134,7 @@ def assert_unmoved(watched, *, gates, reason):
 
 def test_what_is_spoilt_below_would_else_move_the_rollout(watched, scripted):
     watched.look()
-    assert watched.known.history[-1].event == ("Raised" if scripted.is_good else "Failed")
+    assert watched.known.history[-1].event == ("StepAdvanced" if scripted.is_good else "GateFailed")
 
 
 ALL = ("availability", "errors", "latency", "agreement", "acceptedRatio", "feedback", "orders")
