@@ -21,6 +21,7 @@ from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.model.manifest import ClassCoverage, Coverage
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.observation import (
+    NOT_ASKED,
     ChildSeen,
     NoAnswer,
     Observed,
@@ -126,7 +127,9 @@ class World(Invariants):
 
     def _reading(self, resource: Resource) -> Reading:
         rollout = resource.status.rollout if resource.status is not None else None
-        if rollout is None or rollout.stage_started_at is None or self.verdict == "silent":
+        if rollout is None or rollout.stage_started_at is None:
+            return NOT_ASKED
+        if self.verdict == "silent":
             return Unreadable("NoData", "nothing")
         good, total = {
             "pass": (1000.0, 1000.0),
