@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from serin_core.api.status_view import expanded
+from serin_core.api.packing import expanded
 from serin_demo.commands import run
 
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, assert_never
 
+from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.rollout.decide import Announcement
 from serin_core.rollout.observation import Json
@@ -63,7 +64,7 @@ class Applier:
 
     async def put(self, subject: Subject, intent: PutStatus) -> None:
         """Write the intent. Raises ClusterError: without it, nothing else may be written."""
-        text = _without_empty_maps(intent.status.on_wire())
+        text = _without_empty_maps(condensed(intent.status))
         await self._cluster.put_status(subject.namespace, subject.name, text, intent.resource_version)
 
     async def perform(self, subject: Subject, writes: Iterable[Write], now: datetime) -> tuple[str, ...]:

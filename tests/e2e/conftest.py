@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serin_core.api.status_view import expanded
+from serin_core.api.packing import expanded
 from serin_demo import data
 from serin_demo.commands import run
 from serin_demo.installation import ROOT, Installation

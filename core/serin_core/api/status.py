@@ -1,7 +1,7 @@
 """The status of a SuggestionModel: everything that was observed or decided. Only the operator writes it.
 
 Timestamps are absolute and in UTC, so that a soak of a week survives restarts of the operator. `phase` is for display.
-What users see of it in the cluster is a short view of this model, see `status_view`.
+In the cluster it is written as a short view, see `status_view`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self, TypedDict, Unpack
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
 
-from serin_core.api import status_view
+from serin_core.api import packing
 from serin_core.api.gates import Range
 from serin_core.api.spec import Registry, Thresholds
 from serin_core.evidence import Verdict
@@ -371,16 +371,16 @@ class Status(StatusModel):
     propagation: Propagation = Field(Propagation(), description="The routing that was decided, and who serves it.")
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")
     handled_requests: tuple[HandledRequest, ...] = Field((), description="Manual requests and their results.")
-    conditions: tuple[Condition, ...] = Field((), description="Ready, Reconciling, Stalled, Available.")
+    conditions: tuple[Condition, ...] = Field(
+        (),
+        description="Ready, Reconciling, Stalled, Available.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, data: Any) -> Any:
-        return status_view.expanded(data) if isinstance(data, dict) else data
-
-    def on_wire(self) -> dict[str, Any]:
-        """Return the JSON of `status` in the API server: a short view, and the rest in one packed field."""
-        return status_view.condensed(self.model_dump(mode="json", exclude_none=True))
+        return packing.expanded(data) if isinstance(data, dict) else data
 
     def changed(self, **changes: Unpack[StatusChanges]) -> Self:
         """Return a copy with some fields changed."""

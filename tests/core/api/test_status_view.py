@@ -9,8 +9,9 @@ from models.starting import A, B, has_percent, has_phase, new_world
 from pydantic import ValidationError
 
 from serin_core.api import status as models
+from serin_core.api.packing import STATE, expanded
 from serin_core.api.status import Status
-from serin_core.api.status_view import STATE, StatusView, expanded
+from serin_core.api.status_view import StatusView, condensed
 
 
 def described(value, depth=0):
@@ -47,12 +48,12 @@ def typical():
 
 
 def test_describe_prints_a_typical_rollout_on_one_screen(typical):
-    lines = list(described({"Status": typical.on_wire()}))
+    lines = list(described({"Status": condensed(typical)}))
     assert len(lines) <= 80, "\n".join(lines)
 
 
 def test_the_view_keeps_what_users_read(typical):
-    view = typical.on_wire()
+    view = condensed(typical)
     assert view["phase"] == "Canary"
     assert (view["stable"]["runID"], view["candidate"]["runID"]) == (A, B)
     assert (view["candidate"]["percent"], view["candidate"]["attempt"]) == (10, 2)
@@ -64,7 +65,7 @@ def test_the_view_keeps_what_users_read(typical):
 
 
 def test_nothing_is_lost(typical):
-    wire = json.loads(json.dumps(typical.on_wire()))
+    wire = json.loads(json.dumps(condensed(typical)))
     assert Status.model_validate(wire) == typical
     assert Status.model_validate(expanded(wire)) == typical
     assert Status.model_validate(typical.model_dump(mode="json", exclude_none=True)) == typical
@@ -80,12 +81,12 @@ def test_every_field_of_the_view_is_in_the_schema(typical):
             case _:
                 return {path}
 
-    again = StatusView.model_validate(typical.on_wire()).model_dump(mode="json", exclude_none=True)
-    assert paths(typical.on_wire()) == paths(again)
+    again = StatusView.model_validate(condensed(typical)).model_dump(mode="json", exclude_none=True)
+    assert paths(condensed(typical)) == paths(again)
 
 
 def test_an_edit_of_the_view_by_hand_changes_nothing(typical):
-    wire = typical.on_wire()
+    wire = condensed(typical)
     wire["candidate"]["percent"] = 100
     wire["stable"] = None
     assert Status.model_validate(wire) == typical
@@ -93,7 +94,7 @@ def test_an_edit_of_the_view_by_hand_changes_nothing(typical):
 
 @pytest.mark.parametrize("state", ["", "nonsense", "bm9uc2Vuc2U=", 7, "eJyrrgUAAXUA+Q==", "eJyLVjKMBQAC1wFB"])
 def test_a_damaged_state_is_refused(typical, state):
-    wire = typical.on_wire() | {STATE: state}
+    wire = condensed(typical) | {STATE: state}
     if state == "eJyrrgUAAXUA+Q==":  # an empty object: valid, and everything else is gone
         assert Status.model_validate(wire).candidate is None
         return
