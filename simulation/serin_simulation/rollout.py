@@ -131,9 +131,9 @@ class _Stage:
     """One stage, from the start of its clock until it is left, or held for good."""
 
     def __init__(self, setting: Setting, cluster: Cluster, source: Source) -> None:
-        trial = None if cluster.status is None else cluster.status.rollout
+        rollout = None if cluster.status is None else cluster.status.rollout
         self.setting, self.cluster, self.source = setting, cluster, source
-        self.percent = 0.0 if trial is None else trial.percent
+        self.percent = 0.0 if rollout is None else rollout.percent
         self.began = is_counting(cluster.status) or setting.start
         self.watch = StageWatch(setting.spec, self.percent, self.began, round(1 - setting.promised, 12))
         self.looks = self.made = 0
@@ -208,8 +208,8 @@ def _own(good: float, total: float) -> OwnCounts:
 
 def _has_left(before: Status | None, after: Status) -> bool:
     """Tell whether the stage is over: left for another, or proven for good at the cap."""
-    trial = after.rollout
-    return trial is None or is_counting(after) != is_counting(before) or trial.proven_at is not None
+    rollout = after.rollout
+    return rollout is None or is_counting(after) != is_counting(before) or rollout.proven_at is not None
 
 
 def _end_of(status: Status | None, *, was_held: bool) -> tuple[str, str] | None:

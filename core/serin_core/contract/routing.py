@@ -1,6 +1,6 @@
 """What a server does with a routing document: whether to take it, who is in the canary, which answer is used.
 
-Pure rules (contracts, 2.4 and 3). The server applies them in every request; the protocol's tests apply the same ones.
+Pure rules (docs/contracts.md, rule 4). The server applies them in every request; the protocol's tests apply the same ones.
 """
 
 from collections.abc import Mapping

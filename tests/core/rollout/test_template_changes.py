@@ -11,8 +11,8 @@ SMALL = {"replicas": 2, "token": {"secretName": "token"}, "resources": {"request
 
 
 def is_at_half(at):
-    trial = at.status and at.status.rollout
-    return bool(trial and trial.percent == 50 and trial.stage_started_at)
+    rollout = at.status and at.status.rollout
+    return bool(rollout and rollout.percent == 50 and rollout.stage_started_at)
 
 
 def edited_at_half():

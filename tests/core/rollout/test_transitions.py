@@ -54,7 +54,7 @@ def test_steps_above_the_cap_become_one_step_at_it(cap, steps, rungs):
     assert effective_steps(canary) == rungs
 
 
-def test_steps_edited_in_mid_trial_leave_the_position_where_it_is():
+def test_steps_edited_in_a_rollout_leave_the_position_where_it_is():
     canary = spec(A, canary={"steps": [{"percent": 20, "soak": "1h"}, {"percent": 100, "soak": "2h"}]}).canary
     assert next_step(canary, percent=10) == 20
     assert next_step(canary, percent=50) == 100
