@@ -15,13 +15,13 @@ def known(kind, status):
 def test_ready_is_false_and_stalled_and_everything_else_stays():
     later = NOW + timedelta(minutes=1)
     before = (known("Ready", "False"), known("Stalled", "False"), known("Available", "True"))
-    found = conditions.invalid("StatusInvalid", "operatorState cannot be read", before, generation=2, now=later)
+    found = conditions.invalid("InvalidStatus", "operatorState cannot be read", before, generation=2, now=later)
     assert [(one.type, one.status, one.reason) for one in found] == [
-        ("Ready", "False", "StatusInvalid"),
+        ("Ready", "False", "InvalidStatus"),
         ("Reconciling", "False", "Settled"),
-        ("Stalled", "True", "StatusInvalid"),
+        ("Stalled", "True", "InvalidStatus"),
         ("Available", "True", "Before"),
     ]
     assert [one.last_transition_time for one in found] == [NOW, later, later, NOW]
     assert found[0].message == "operatorState cannot be read"
-    assert conditions.invalid("StatusInvalid", "operatorState cannot be read", found, generation=2, now=later) == found
+    assert conditions.invalid("InvalidStatus", "operatorState cannot be read", found, generation=2, now=later) == found
