@@ -17,4 +17,5 @@ def routing_was_changed(context: Context, _protocol: Protocol) -> Transition | N
         status = status.with_candidate(candidate.restart_stage())
         restarted = f"; the stage of {candidate.run_id} ({place(candidate)}) starts again"
     message = f"The routing ConfigMap {change}: reverted{restarted}"
-    return Transition(status, "" if candidate is None else candidate.run_id, message, is_warning=True)
+    run = candidate or status.stable
+    return Transition(status, "" if run is None else run.run_id, message, is_warning=True)

@@ -176,7 +176,7 @@ def test_a_change_that_the_operator_has_not_seen_is_progressing():
 
 
 @pytest.mark.parametrize("make", [rolled_back, refused, missing], ids=lambda make: make.__name__)
-def test_a_run_that_is_not_served_says_what_to_do_next(make):
+def test_the_message_of_a_run_that_is_not_served_has_the_next_step(make):
     message = make().status.conditions[0].message
     assert "kubectl serin retry categories" in message
     assert "set spec.runid to another run" in message.lower()
@@ -213,7 +213,7 @@ def test_a_transition_time_moves_only_when_the_status_flips():
     assert after["Ready"].last_transition_time == before["Ready"].last_transition_time
 
 
-def test_forced_shadow_is_said():
+def test_forced_shadow_is_a_condition():
     at = world(shadow=False)
     at.verdict = "unsure"
     at.settle(rounds=20)
