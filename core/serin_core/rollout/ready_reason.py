@@ -78,10 +78,9 @@ def _refused(context: Context) -> ReadyReason | None:
     candidate = context.status.candidate
     if candidate is None or candidate.state is not CandidateState.REFUSED:
         return None
-    message = (
-        f"{candidate.run_id} is refused: {candidate.reason}. "
-        f"Set spec.runID to another run, or fix it and try it again: {_retry(context)}"
-    )
+    is_named = candidate.reason.startswith(candidate.run_id)
+    refusal = candidate.reason if is_named else f"{candidate.run_id} is refused: {candidate.reason}"
+    message = f"{refusal}. Set spec.runID to another run, or fix it and try it again: {_retry(context)}"
     return stalled("RunRefused", message)
 
 
