@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
+from serin_core.api import packing
 from serin_core.contract import names
 
 _TIMEOUT: Final = 20
@@ -46,8 +47,9 @@ class Cluster:
         return cls(client.CustomObjectsApi(), namespace or of_context or os.environ.get("SERIN_NAMESPACE") or "default")
 
     def get(self, name: str) -> dict[str, Any]:
-        """Return one SuggestionModel. Raises ClusterError."""
-        return self._call("get_namespaced_custom_object", name)
+        """Return one SuggestionModel with its whole status. Raises ClusterError."""
+        live = self._call("get_namespaced_custom_object", name)
+        return live | {"status": _whole(live["status"])} if live.get("status") else live
 
     def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
         """Set annotations of one SuggestionModel. Raises ClusterError."""
@@ -78,6 +80,14 @@ class Cluster:
             return message
         existing = ", ".join(sorted(item["metadata"]["name"] for item in items))
         return f"{message}; existing there: {existing or 'none'}"
+
+
+def _whole(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the unpacked status; of one that cannot be read, only its conditions and phase."""
+    try:
+        return packing.expanded(status)
+    except ValueError:
+        return {key: status[key] for key in packing.SHOWN_IN_FULL if key in status}
 
 
 def _cause(error: Exception) -> str:

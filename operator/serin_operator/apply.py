@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, assert_never
 
+from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.rollout.decide import Announcement
 from serin_core.rollout.observation import Json
@@ -63,7 +64,7 @@ class Applier:
 
     async def put(self, subject: Subject, intent: PutStatus) -> None:
         """Write the intent. Raises ClusterError: without it, nothing else may be written."""
-        text = _without_empty_maps(intent.status.model_dump(mode="json", exclude_none=True))
+        text = _without_empty_maps(condensed(intent.status))
         await self._cluster.put_status(subject.namespace, subject.name, text, intent.resource_version)
 
     async def perform(self, subject: Subject, writes: Iterable[Write], now: datetime) -> tuple[str, ...]:
@@ -89,8 +90,8 @@ class Applier:
                 log.info("%s: applied %s over %s", subject, what, ", ".join(owners) or "its own last state")
                 # A change of the routing is a new revision, and was announced as one.
                 if owners and names.ROUTING_KEY not in rendered.get("data", {}):
-                    message = f"{what} was changed by {', '.join(owners)}; it is put back."
-                    await self.announce(subject, (Announcement("ChildPutBack", message, is_warning=True),), now)
+                    message = f"Reverted a change of {what} by {', '.join(owners)}"
+                    await self.announce(subject, (Announcement("ChildReverted", message, is_warning=True),), now)
             case DeleteChild(kind=kind, name=child, resource_version=version):
                 await self._gone_is_fine(kind, namespace, child, resource_version=version)
             case AnnotatePod(name=pod, uid=uid, announced=announced, annotations=annotations):

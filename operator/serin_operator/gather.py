@@ -173,17 +173,17 @@ class Gatherer:
         return await self._pods.ask(address, names.SERVER_PORT) if address else NoAnswer("it has no address yet")
 
     async def _read(self, resource: Resource, now: datetime) -> Reading:
-        trial = resource.status.trial if resource.status is not None else None
-        if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
+        rollout = resource.status.rollout if resource.status is not None else None
+        if resource.status is None or rollout is None or rollout.stage is None or rollout.stage_started_at is None:
             return NOT_ASKED
         analysis = resource.spec.analysis
         asked = StageQuery(
             uid=resource.uid,
-            run_id=trial.run_id,
-            stage=trial.stage,
-            percent=trial.percent,
-            gates=gates.read_by(resource.spec, percent=trial.percent),
-            started_at=trial.stage_started_at,
+            run_id=rollout.run_id,
+            stage=rollout.stage,
+            percent=rollout.percent,
+            gates=gates.read_by(resource.spec, percent=rollout.percent),
+            started_at=rollout.stage_started_at,
             checkpoint=resource.status.checkpoint,
             interval=analysis.interval,
             has_shared_store=resource.spec.server.store.postgres is not None,

@@ -1,37 +1,21 @@
-"""What to say of an object whose spec the models refuse: nothing is decided, and all that was decided stays."""
+"""The status of an object whose spec the models refuse: nothing is decided, and all that was decided stays."""
 
 from datetime import datetime
 
-from serin_core.api.status import Condition, Status
+from serin_core.api.status import Status
 from serin_core.contract import names
-from serin_core.rollout import manual_actions
+from serin_core.rollout import conditions, manual_actions
 from serin_core.rollout.observation import Json
 
 REASON = "InvalidSpec"
 
 
 def say_invalid(live: Json, message: str, now: datetime) -> Status:
-    """Answer the status as it was, with conditions that say what is wrong with the spec."""
+    """Return the status as it was, with conditions that report what is wrong with the spec."""
     status = Status.model_validate(live["status"]) if live.get("status") else _first(live, now)
-    before = {condition.type: condition for condition in status.conditions}
-    said = {
-        kind: Condition(
-            type=kind,
-            status=answer,
-            reason=REASON,
-            message=message,
-            observed_generation=live["metadata"]["generation"],
-            last_transition_time=before[kind].last_transition_time
-            if kind in before and before[kind].status == answer
-            else now,
-        )
-        for kind, answer in (("Ready", "False"), ("Reconciling", "False"), ("Stalled", "True"))
-    }
-    update = {
-        "conditions": tuple((before | said).values()),
-        "observed_generation": live["metadata"]["generation"],
-    }
-    return status.model_copy(update=update)
+    generation = live["metadata"]["generation"]
+    found = conditions.invalid(REASON, message, status.conditions, generation=generation, now=now)
+    return status.changed(conditions=found, observed_generation=generation)
 
 
 def _first(live: Json, now: datetime) -> Status:

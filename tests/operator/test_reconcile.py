@@ -252,7 +252,7 @@ def test_a_transition_is_told_although_a_later_write_of_the_pass_conflicts():
     cluster = MemoryCluster()
     cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")
     assert look(cluster).outcome == "conflict"
-    assert "Begun" in told(cluster)
+    assert "RolloutStarted" in told(cluster)
 
 
 def test_nothing_is_told_that_status_does_not_say():
@@ -271,7 +271,7 @@ def test_a_child_that_is_refused_holds_up_no_other_and_is_told_in_the_api_server
     assert ("Deployment", "default", "categories") in cluster.objects
     assert (result.outcome, result.is_settled) == ("refused", False)
     assert ready_reason(cluster) == "ChildRefused"
-    assert told(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here."
+    assert told(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here"
     del cluster.fail["create PodDisruptionBudget", "any"]
     assert asyncio.run(one.reconcile(KEY)).requeue_after.total_seconds() == 0
     asyncio.run(one.reconcile(KEY))
@@ -326,7 +326,7 @@ def test_transitions_are_counted_by_their_event():
     def count(event):
         return telemetry.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
 
-    assert (count("Begun"), count("Drained"), count("Promoted")) == (1, 1, 0)
+    assert (count("RolloutStarted"), count("PodsLoading"), count("Promoted")) == (1, 1, 0)
 
 
 def test_a_child_that_is_put_back_names_who_had_changed_it():
@@ -339,4 +339,4 @@ def test_a_child_that_is_put_back_names_who_had_changed_it():
     service["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": fields}]
     look(cluster)
     assert "nobody" not in cluster.objects["Service", "default", "categories"]["spec"]["selector"]
-    assert told(cluster)["ChildPutBack"] == "Service categories was changed by kubectl-edit; it is put back."
+    assert told(cluster)["ChildReverted"] == "Reverted a change of Service categories by kubectl-edit"

@@ -36,7 +36,7 @@ def test_readings_are_counted_by_what_came_of_them():
 
 def test_only_events_of_the_table_are_transitions():
     telemetry = Telemetry(lambda: 0)
-    telemetry.told("Raised")
+    telemetry.told("StepAdvanced")
     telemetry.told("MetricsUnavailable")
-    assert value(telemetry, "serin_operator_transitions_total", event="Raised") == 1
+    assert value(telemetry, "serin_operator_transitions_total", event="StepAdvanced") == 1
     assert value(telemetry, "serin_operator_transitions_total", event="MetricsUnavailable") is None

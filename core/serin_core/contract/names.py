@@ -43,7 +43,7 @@ CACHE_MOUNT: Final = "/var/cache/serin"
 STORE_MOUNT: Final = "/etc/serin/store"
 SERVER_PORT: Final = 8080
 
-# Labels of every series of a server (contracts, 4).
+# Labels of every series of a server (docs/contracts.md).
 SERIES_MODEL: Final = "serin_model"
 SERIES_UID: Final = "serin_uid"
 SERIES_POD: Final = "serin_pod"
@@ -54,7 +54,7 @@ SERIES_ARM: Final = "arm"
 ARM_CANARY: Final = "canary"
 ARM_CONTROL: Final = "control"
 
-# Metric families of a server (contracts, 4), named as they appear in a scrape.
+# Metric families of a server (docs/contracts.md), named as they appear in a scrape.
 PREDICTIONS: Final = "lm_ml_predictions_total"
 FALLBACK: Final = "lm_ml_fallback_total"
 LATENCY: Final = "lm_ml_predict_latency_seconds"

@@ -26,12 +26,12 @@ class _Report(BaseModel):
 
 
 class RunQuality(_Report):
-    """What the run's own training report promises, as far as the operator judges it by it (contracts, 5)."""
+    """What the run's own training report promises, as far as the operator judges it by it."""
 
     f1_macro: float
     f1_min: float
     coverage: dict[str, ClassCoverage] = Field(default_factory=dict)
-    """By class, the share of answers and how many of them each threshold leaves (contracts, `lowConfidence`)."""
+    """By class, the share of answers and how many of them each threshold leaves."""
 
 
 class RunOnPod(_Report):

@@ -1,6 +1,6 @@
 """What a server does with a routing document: whether to take it, who is in the canary, which answer is used.
 
-Pure rules (contracts, 2.4 and 3). The server applies them in every request; the protocol's tests apply the same ones.
+Pure (docs/contracts.md, rule 4): the server applies these functions in every request, and so do the protocol's tests.
 """
 
 from collections.abc import Mapping
