@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from serin_core.contract.addresses import WithoutSecrets, display_address, without_secrets
 
 HARD = (
-    "topsecret", "top#secret", "top/secret", "top[secret", "top]secret", "top@secret", "top%secret", "top%23secret", "top?secret",
-    "top:secret", "top&secret=x", "top secret", "topsécret", "トップsecret", "top\\secret", "12/34@56?78#90", "a://b", "@", "p@:1/x",
-)  # fmt: skip
+    *("topsecret", "top#secret", "top/secret", "top[secret", "top]secret", "top@secret", "top%secret", "top%23secret"),
+    *("top?secret", "top:secret", "top&secret=x", "top secret", "topsécret", "トップsecret", "top\\secret"),
+    *("12/34@56?78#90", "a://b", "@", "p@:1/x"),
+)
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,12 @@ WORD = "Zq9xW"
 """Is in no part of an address but the password."""
 
 
-@given(st.text(max_size=12), st.text(max_size=12), st.sampled_from(ADDRESSES), st.booleans())
-@example("", "", ADDRESSES[0], False)
-@example("a?password=", "@h", ADDRESSES[0], False)
-def test_a_word_in_a_password_is_never_shown(before, behind, address, is_encoded):
+@given(st.text(max_size=12), st.text(max_size=12), st.sampled_from(ADDRESSES), st.sampled_from(["raw", "encoded"]))
+@example("", "", ADDRESSES[0], "raw")
+@example("a?password=", "@h", ADDRESSES[0], "raw")
+def test_a_word_in_a_password_is_never_shown(before, behind, address, form):
     password = f"{before}{WORD}{behind}"
-    given_address = address.format(quote(password, safe="") if is_encoded else password)
+    given_address = address.format(password if form == "raw" else quote(password, safe=""))
     assert WORD not in display_address(given_address)
     message = f"cannot open '{given_address}', {given_address}: password {password} was refused"
     assert WORD not in without_secrets(message, given_address)
