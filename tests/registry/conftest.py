@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from registry.s3 import bucket, endpoint, s3
 from training.conftest import write_csv
-from training.registry.conftest import bucket, endpoint, s3
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY, Manifest, digest
 from serin_training.data.reading import read_transactions
 from serin_training.registry.files import run_files
 from serin_training.synthetic.generator import generate
-from serin_training.training import Wish, train
+from serin_training.training import TrainingConfig, train
 
 __all__ = ["bucket", "endpoint", "s3"]
 
@@ -24,7 +24,7 @@ RUN = "run_0123abcd_1767225600"
 
 def trained(folder: Path, run_id: str, seed: int) -> dict[str, bytes]:
     rows = read_transactions(write_csv(folder / f"{seed}.csv", generate(rows=2000, seed=seed)))
-    return run_files(train(rows, Wish(run_id=run_id, now=datetime(2026, 1, 1, tzinfo=UTC))))
+    return run_files(train(rows, TrainingConfig(run_id=run_id, now=datetime(2026, 1, 1, tzinfo=UTC))))
 
 
 @pytest.fixture(scope="session")

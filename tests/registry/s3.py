@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-MOTO = Path(__file__).parents[3] / ".moto" / "bin" / "moto_server"
+MOTO = Path(__file__).parents[2] / ".moto" / "bin" / "moto_server"
 MAKE_BUCKET = """
 import sys, boto3
 boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="key",

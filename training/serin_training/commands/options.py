@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from serin_training.errors import ClusterError, DataError, EngineError, GitError, RegistryError, SettingsError
+from serin_registry.errors import RegistryError
+from serin_training.errors import ClusterError, DataError, EngineError, GitError, SettingsError
 
 Data = Annotated[
     list[str],

@@ -14,6 +14,7 @@ import yaml
 
 from serin_core.model.acceptance import Limits
 from serin_core.model.keyword_rules import Rules, RulesError
+from serin_registry.verification import read_run
 from serin_training.commands.inputs import read_material
 from serin_training.commands.options import (
     Data,
@@ -37,7 +38,6 @@ from serin_training.progress import Finished, Progress
 from serin_training.registry.keys import read_signing_key, signing_key_of_environment
 from serin_training.registry.publish import publish
 from serin_training.registry.writer import Registry, open_registry
-from serin_training.stored_runs import read_run
 from serin_training.training import TrainedRun, TrainingConfig, train
 
 app = typer.Typer()
