@@ -18,8 +18,9 @@ class Swap:
 def swap_to(run: str, *, registry: Reader | str, force: bool = False) -> Swap:
     """Verify every file of a run, then let `latest` name it, in one atomic write.
 
-    `run` is a run's name, its first part `run_<8 hex>`, or `latest`. `registry` may be an address. Raises
-    RegistryError, and GateRefusedError without `force` for a run that its acceptance gate refused; `latest` is unchanged then.
+    `run` is a run's name, its first part `run_<8 hex>`, or `latest`. `registry` may be an address. A run that its
+    acceptance gate refused needs `force`. Raises RegistryError (GateRefusedError without `force`); `latest` is
+    unchanged then.
     """
     reader = open_reader(registry) if isinstance(registry, str) else registry
     found = verify_run(reader, run)
