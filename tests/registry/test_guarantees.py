@@ -59,7 +59,7 @@ def test_what_is_not_a_regular_file_of_bounded_size_is_refused_and_never_waited_
 
 @pytest.mark.parametrize("file", [REPORT, MODEL])
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    "change_and_reason",
     [
         (lambda content: content[:-1] + b"\xff", "its sha256 is not the one in the manifest"),
         (lambda content: content + b" ", r"it has \d+ bytes, the manifest says \d+"),
@@ -67,7 +67,8 @@ def test_what_is_not_a_regular_file_of_bounded_size_is_refused_and_never_waited_
     ],
     ids=["changed", "longer", "shorter"],
 )
-def test_a_file_is_hashed_before_it_is_opened(read, registry, folder, file, change, reason):
+def test_a_file_is_hashed_before_it_is_opened(read, registry, folder, file, change_and_reason):
+    change, reason = change_and_reason
     (folder / file).write_bytes(change((folder / file).read_bytes()))
     with pytest.raises(RunRefusedError, match=f"{file}: {reason}"):
         read(registry)

@@ -91,7 +91,7 @@ def test_a_bucket_that_is_not_there_is_a_registry_that_is_away(bucket: str, tmp_
 
 @pytest.mark.parametrize("named", [b"", b"run_x", b"../../etc", b"\xff" * 10, b"x" * 1000])
 def test_a_latest_that_names_no_run_is_refused(named: bytes) -> None:
-    with serving(always(200, named)) as address, pytest.raises(RunRefusedError, match="which is no run$"):
+    with serving(always(200, named)) as address, pytest.raises(RunRefusedError, match=r"which is no run$"):
         ObjectStoreReader(address).latest()
 
 

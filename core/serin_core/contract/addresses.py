@@ -19,11 +19,13 @@ _ONE_HOST: Final = r"([A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 _HOSTS: Final = re.compile(rf"{_ONE_HOST}(,{_ONE_HOST})*")
 _FILE_SCHEMES: Final = ("file:", "sqlite:")
 _SCHEMES_WITH_TABLE: Final = ("postgresql:", "postgres:", "sqlite:")
-_KEY_OF_SECRET: Final = re.compile(r"(pass|pwd|secret|token|credential|key|sig)[a-z0-9_-]*\s*=", re.IGNORECASE)
+_KEY_OF_SECRET: Final = re.compile(r"(?:pass|pwd|secret|token|credential|key|sig)[a-z0-9_-]*\s*=", re.IGNORECASE)
 _DSN: Final = re.compile(rf"(^|[\s;&?,])[\w-]*{_KEY_OF_SECRET.pattern}", re.IGNORECASE)
 _HARMLESS_KEYS: Final = ("host", "port", "dbname", "sslmode", "connect_timeout", "application_name")
 _HARMLESS_QUERY: Final = re.compile(rf"(({'|'.join(_HARMLESS_KEYS)})=[^&]*(&|$))*")
 _WELL_KNOWN_USERS: Final = ("git",)
+_USER_OF_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"<>]*@")
+_SECRET_OF_QUERY: Final = re.compile(rf"([?&;][\w-]*{_KEY_OF_SECRET.pattern})[^&\s'\"<>]*", re.IGNORECASE)
 _MIN_PIECE: Final = 4
 """Characters of a part of a password that is looked for on its own; shorter ones are in every text."""
 
@@ -59,13 +61,16 @@ def display_address(text: str) -> str:
 
 
 def without_secrets(text: str, *addresses: str) -> str:
-    """Return a text of another program in which no part of these addresses that may be secret is left."""
+    """Return a text, such as a library's error message, without the parts of these addresses that may be secret.
+
+    User, password and secret query values of any other URL in the text are removed too, as far as it can be recognised.
+    """
     for address in addresses:
         if address:
             text = text.replace(address, display_address(address))
     for secret in sorted({part for address in addresses for part in _secrets(address)}, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return text
+    return _SECRET_OF_QUERY.sub(r"\1***", _USER_OF_URL.sub(r"\1", text))
 
 
 class WithoutSecrets(logging.Filter):
@@ -118,7 +123,7 @@ def _secret_parts(address: str) -> Iterator[str]:
         user, _, password = user_part.partition(":")
         if password:
             yield from (password, user_part, *_pieces(password))
-        else:
+        elif "://" in address:
             yield user  # a token, as Git hosts take it
     for found in re.finditer(r"([\w-]+)\s*=\s*", rest):
         is_query = "?" in rest[: found.start()] and found[1] not in _HARMLESS_KEYS
