@@ -50,7 +50,7 @@ def display_address(text: str) -> str:
     path, query, table = _split(behind)
     hosts = authority.rpartition("@")[2]
     is_file = scheme.lower() in _FILE_SCHEMES and not authority
-    if not is_file and ("@" in unquote(behind) or not _HOSTS.fullmatch(hosts)):
+    if not is_file and ("@" in behind or not _HOSTS.fullmatch(hosts)):
         return f"{scheme}//{HIDDEN}"
     if _KEY_OF_SECRET.search(unquote(path)):
         path = f"/{HIDDEN}"

@@ -55,7 +55,7 @@ def list_command(registry: Registry, *, output: OutputOption = Output.TEXT) -> N
         elif found:
             typer.echo(table(found, latest=latest))
         else:
-            say(f"{registry}: no run yet")
+            say(f"{opened.uri}: no run yet")
 
 
 @runs_app.command()

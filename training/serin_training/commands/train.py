@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from serin_core.contract.addresses import display_address
 from serin_core.model.acceptance import Limits
 from serin_core.model.keyword_rules import Rules, RulesError
 from serin_registry.verification import read_run
@@ -126,7 +127,9 @@ def engine_of(name: EngineName, scheduler: str | None) -> Iterator[Engine]:
     """Answer where to train, as long as it is needed. Raises SettingsError, EngineError."""
     match name:
         case EngineName.LOCAL if scheduler is not None:
-            raise SettingsError(f"--scheduler {scheduler}: only the engine dask has a scheduler; add --engine dask")
+            raise SettingsError(
+                f"--scheduler {display_address(scheduler)}: only the engine dask has a scheduler; add --engine dask"
+            )
         case EngineName.LOCAL:
             yield LocalEngine()
         case EngineName.DASK:
