@@ -14,7 +14,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import from_url
 
-from serin_core.contract.addresses import display_address
+from serin_core.contract.addresses import ENCODE_PASSWORD, HIDDEN, display_address
 from serin_core.model.manifest import LATEST, MANIFEST, RUNS_DIRECTORY, age_order, is_run_name
 from serin_core.model.signing import SIGNATURE
 from serin_registry.directory import check_run_name, checked_latest
@@ -126,7 +126,8 @@ class ObjectStoreReader:
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
-            reason = describe_store_error(error, scheme=self._scheme)
+            is_ambiguous = HIDDEN in self.uri
+            reason = ENCODE_PASSWORD if is_ambiguous else describe_store_error(error, scheme=self._scheme)
             raise RegistryUnavailableError(f"the registry {self.uri}: {reason}") from None
 
 
