@@ -6,6 +6,7 @@ when the command is run: `status` does not wait for the imports of `train`.
 
 import os
 import sys
+import traceback
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from serin_cli.catalog import SECTIONS, extra_of
+from serin_core.contract.addresses import without_secrets
 
 GROUP: Final = "serin.commands"
 _METAVARS: Final = {
@@ -120,6 +122,10 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of the pipe has closed it: exit without a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - an unexpected error, whose message may hold an address of the command line
+        environment = (value for value in os.environ.values() if "://" in value)
+        sys.stderr.write(without_secrets(traceback.format_exc(), *sys.argv[1:], *environment))
         sys.exit(1)
 
 

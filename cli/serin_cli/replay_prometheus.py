@@ -14,6 +14,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from serin_core.contract.addresses import display_address, without_secrets
 from serin_core.counting import Series, StageCounts, StageQuery, count_stage, stage_query
 from serin_core.evidence import Counts
 from serin_simulation.replay import Entry, Record, RecordError
@@ -68,18 +69,19 @@ def _has_grown(before: tuple[float, float], now: Counts) -> bool:
 
 
 def _query_range(url: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+    where = display_address(url)
     if not url.startswith(("http://", "https://")):
-        raise RecordError(f"{url}: not an http:// or https:// address")
+        raise RecordError(f"{where}: not an http:// or https:// address")
     request = Request(f"{url.rstrip('/')}/api/v1/query_range", data=urlencode(parameters).encode())  # noqa: S310 - see above
     try:
         with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - see above
             found = json.load(answer)
     except (URLError, HTTPException, OSError, ValueError) as error:
-        raise RecordError(f"{url}: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict) or found.get("status") != "success":
-        raise RecordError(
-            f"{url}: {found.get('error', 'no result') if isinstance(found, dict) else 'not a JSON object'}"
-        )
+        raise RecordError(f"{where}: {without_secrets(' '.join(str(error).split()), url)}") from None
+    if not isinstance(found, dict):
+        raise RecordError(f"{where}: the answer is not a JSON object")
+    if found.get("status") != "success":
+        raise RecordError(f"{where}: {found.get('error', 'no result')}")
     if found.get("warnings"):
-        raise RecordError(f"{url}: the result is incomplete: {found['warnings'][0]}")
+        raise RecordError(f"{where}: the result is incomplete: {found['warnings'][0]}")
     return list(found["data"]["result"])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from serin_core.contract.addresses import display_address
 from serin_server.clock import SystemClock
 from serin_server.commands import data as data_commands
 from serin_server.http_server import listen
@@ -60,7 +61,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
         settings = Settings(
             host="127.0.0.1" if host == "localhost" else host,
             port=port,
-            model="local/" + (Path(registry).resolve().name or "registry"),
+            model="local/" + (Path(display_address(registry)).resolve().name or "registry"),
             uid=LOCAL_UID,
             pod=socket.gethostname(),
             source=routing_of_environment(os.environ, registry=registry),
