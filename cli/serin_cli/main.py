@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from serin_cli import lint_command, replay, rollout_commands, simulate
-from serin_core.contract.addresses import without_secrets
+from serin_core.contract.addresses import addresses_in, without_secrets
 
 GROUP = "serin.commands"
 EXTRAS = {
@@ -84,8 +84,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception:  # noqa: BLE001 - an unexpected error, whose message may hold an address of the command line
-        environment = (value for value in os.environ.values() if "://" in value)
-        sys.stderr.write(without_secrets(traceback.format_exc(), *sys.argv[1:], *environment))
+        sys.stderr.write(without_secrets(traceback.format_exc(), *sys.argv[1:], *addresses_in(os.environ.values())))
         sys.exit(1)
 
 
