@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from serin_cli.catalog import SECTIONS, extra_of
-from serin_core.contract.addresses import without_secrets
+from serin_core.contract.addresses import addresses_in, without_secrets
 
 GROUP: Final = "serin.commands"
 _METAVARS: Final = {
@@ -124,8 +124,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception:  # noqa: BLE001 - an unexpected error, whose message may hold an address of the command line
-        environment = (value for value in os.environ.values() if "://" in value)
-        sys.stderr.write(without_secrets(traceback.format_exc(), *sys.argv[1:], *environment))
+        sys.stderr.write(without_secrets(traceback.format_exc(), *sys.argv[1:], *addresses_in(os.environ.values())))
         sys.exit(1)
 
 

@@ -7,7 +7,7 @@ which part of an address is which, because a special character is not percent-en
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -60,6 +60,13 @@ def display_address(text: str) -> str:
     return f"{scheme}//{hosts}{path}" + (f"#{table}" if shows_table else "")
 
 
+def unambiguous(address: str) -> str:
+    """Return an address unchanged. Raises ValueError if it is not certain which part of it is the host."""
+    if HIDDEN in display_address(address):
+        raise ValueError(f"the address is ambiguous; {ENCODE_PASSWORD}")
+    return address
+
+
 def without_secrets(text: str, *addresses: str) -> str:
     """Return a text, such as a library's error message, without the parts of these addresses that may be secret.
 
@@ -71,6 +78,11 @@ def without_secrets(text: str, *addresses: str) -> str:
     for secret in sorted({part for address in addresses for part in _secrets(address)}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return _SECRET_OF_QUERY.sub(r"\1***", _USER_OF_URL.sub(r"\1", text))
+
+
+def addresses_in(values: Iterable[str]) -> list[str]:
+    """Return those of the values, such as environment variables, that are URLs."""
+    return [value for value in values if "://" in value]
 
 
 class WithoutSecrets(logging.Filter):
@@ -124,7 +136,7 @@ def _secret_parts(address: str) -> Iterator[str]:
         if password:
             yield from (password, user_part, *_pieces(password))
         elif "://" in address:
-            yield user  # a token, as Git hosts take it
+            yield from (user, *_pieces(user))  # a token, as Git hosts take it
     for found in re.finditer(r"([\w-]+)\s*=\s*", rest):
         is_query = "?" in rest[: found.start()] and found[1] not in _HARMLESS_KEYS
         if is_query or _KEY_OF_SECRET.search(f"{found[1]}="):

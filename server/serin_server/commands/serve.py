@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serin_core.contract.addresses import display_address
+from serin_core.contract.addresses import addresses_in, display_address
 from serin_server.clock import SystemClock
 from serin_server.commands import data as data_commands
 from serin_server.http_server import listen
@@ -74,7 +74,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
             cache=cache_of_environment(os.environ),
             retention=parse_retention(retention, where="--retention"),
         )
-        configure_logs(as_json=False)
+        configure_logs(as_json=False, addresses=[registry, store, *addresses_in(os.environ.values())])
         listen(build_service(settings, clock=SystemClock()))
     except SettingsError as error:
         typer.echo(f"serin serve: {error}", err=True)

@@ -204,20 +204,16 @@ class Postgres:
             await self._connecting.acquire()
         try:
             if self._pool is None:
-                try:
-                    pool = await asyncpg.create_pool(
-                        self._url,
-                        min_size=0,
-                        max_size=_MOST_CONNECTIONS,
-                        timeout=_SECONDS,
-                        command_timeout=self._seconds,
-                    )
-                except ValueError:
-                    where = display_address(self._url)
-                    raise StoreUnavailableError(f"{where}: the address is not valid; {ENCODE_PASSWORD}") from None
+                pool = await asyncpg.create_pool(
+                    self._url, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_SECONDS, command_timeout=self._seconds
+                )
                 try:
                     async with pool.acquire(timeout=_SECONDS) as connection:
                         await _migrate(connection)
+                except ValueError:
+                    pool.terminate()
+                    where = display_address(self._url)
+                    raise StoreUnavailableError(f"{where}: the address is not valid; {ENCODE_PASSWORD}") from None
                 except BaseException:
                     pool.terminate()
                     raise
