@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from serin_core.api.durations import format_duration
-from serin_core.api.gates import COUNTS_USERS
 from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.api.status import GateRole
 from serin_core.contract import names
@@ -87,7 +86,7 @@ def _of_traffic(spec: SuggestionModelSpec, traffic: Traffic) -> Iterator[Finding
     for percent in (0.0, *effective_steps(spec.canary)):
         for gate in active_gates(spec, percent=percent):
             seen = _counted(spec, gate, percent=percent, traffic=traffic) / gate.design_effect
-            match gate.asked:
+            match gate.criterion:
                 case AtLeast() | AtMost() | Within() as bound if gate.role is GateRole.ACTING:
                     if message := _too_thin(gate, bound, alphas, seen=seen):
                         most = format_duration(spec.analysis.max_duration)
@@ -101,7 +100,7 @@ def _too_thin(gate: ActiveGate, bound: Bound, alphas: Alphas, *, seen: float) ->
     fewest = least(bound, alphas).to_pass
     if fewest is None or seen >= fewest:
         return ""
-    unit = "users" if gate.name in COUNTS_USERS else "requests"
+    unit = "users" if gate.counts_users else "requests"
     help_ = "" if certain_by(bound, alphas) else "; a margin, a less strict bound or a longer maxDuration would help"
     return f"{seen:,.0f} {unit}, and {fewest:,} without a single bad one are the fewest that prove it{help_}"
 
@@ -109,8 +108,8 @@ def _too_thin(gate: ActiveGate, bound: Bound, alphas: Alphas, *, seen: float) ->
 def _counted(spec: SuggestionModelSpec, gate: ActiveGate, *, percent: float, traffic: Traffic) -> float:
     time = spec.analysis.max_duration - gate.initial_delay
     # Agreement is judged on both arms, everything else of a canary on the canary alone.
-    share = 1.0 if percent == 0 or gate.name in COUNTS_USERS else percent / 100
-    if gate.name in COUNTS_USERS:
+    share = 1.0 if percent == 0 or gate.counts_users else percent / 100
+    if gate.counts_users:
         return share * traffic.users_per_day * max(time / timedelta(days=1), 1.0)
     return share * traffic.requests_per_second * time.total_seconds()
 

@@ -23,10 +23,10 @@ from random import Random
 from typing import Final
 
 from serin_core.api.status import GateRole
+from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, NotWorseThanControl
 from serin_core.counting import Unreadable
 from serin_core.evidence import AtLeast, AtMost, Within
 from serin_core.gates import ActiveGate, active_gates
-from serin_core.gates.active import ABOVE_PROMISE, AsReported, NotWorseThanControl
 from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.rollout import Outcome, Setting, StageRun
 from serin_simulation.traffic import Traffic, TrafficSource
@@ -145,7 +145,7 @@ def _measured(setting: Setting, percent: float, found: Pairs | Unreadable, faile
 
 
 def _is_within(rate: float, gate: ActiveGate, *, expected_low_confidence: float) -> bool:
-    match gate.asked:
+    match gate.criterion:
         case AtLeast(p=p):
             return rate >= p
         case AtMost(u=u):
@@ -153,6 +153,6 @@ def _is_within(rate: float, gate: ActiveGate, *, expected_low_confidence: float)
         case Within(low=low, high=high):
             return low <= rate <= high
         case AsReported():
-            return rate <= expected_low_confidence + ABOVE_PROMISE
+            return rate <= expected_low_confidence + LOW_CONFIDENCE_TOLERANCE
         case NotWorseThanControl():
             return True

@@ -13,10 +13,10 @@ from typing import Final
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateMemory, GateRole
+from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, NotWorseThanControl
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Counts, Side, Verdict, Within, judge
 from serin_core.evidence.two_sample import TwoArms, observe
 from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.gates.active import ABOVE_PROMISE, AsReported, NotWorseThanControl
 from serin_core.rollout.canary_steps import soak_of
 from serin_simulation.watching import RateWatch
 
@@ -171,11 +171,11 @@ class StageWatch:
         for gate in self.gates:
             match self.watches[gate.name]:
                 case RateWatch() as watch:
-                    kept[gate.name] = watch.memory(str(gate.asked))
+                    kept[gate.name] = watch.memory(str(gate.criterion))
                 case ArmsWatch() as watch:
-                    kept[gate.name] = watch.memory(str(gate.asked))
+                    kept[gate.name] = watch.memory(str(gate.criterion))
                 case ClassesWatch():
-                    kept[gate.name] = GateMemory(bound=str(gate.asked))
+                    kept[gate.name] = GateMemory(bound=str(gate.criterion))
         return kept
 
     def must_be_looked_at(self, now: datetime) -> bool:
@@ -216,11 +216,11 @@ class StageWatch:
 
     def _watch(self, gate: ActiveGate, alphas: Alphas) -> Watch:
         delay = bool(gate.initial_delay)
-        match gate.asked:
+        match gate.criterion:
             case NotWorseThanControl(odds_ratio=limit):
                 return ArmsWatch(limit, alphas)
             case AsReported(margin=margin):
-                most = AtMost(min(self.expected_low_confidence + ABOVE_PROMISE, 1.0), margin)
+                most = AtMost(min(self.expected_low_confidence + LOW_CONFIDENCE_TOLERANCE, 1.0), margin)
                 return RateWatch(most, alphas, gate.design_effect, has_delay=delay)
             case AtLeast() | AtMost() | Within() as bound:
                 if gate.name == GateName.PER_CLASS:

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Final
 
-from serin_core.api.gates import COUNTS_USERS, GateName
+from serin_core.api.gates import GateName
 from serin_core.api.status import Checkpoint, OwnCounts, ProcessCounts
 from serin_core.contract import names
+from serin_core.contract.gate_catalog import CATALOG, Arms, built_in
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence import Counts
 
@@ -123,62 +124,15 @@ class StageCounts:
 
     def _is_shared_out(self, key: str) -> bool:
         """Answer whether each process counts users of its own: the same user may be counted in each of them."""
-        return key in COUNTS_USERS and not self.has_shared_store
+        gate = built_in(key)
+        return gate is not None and gate.counts_users and not self.has_shared_store
 
 
 Reading = StageCounts | Unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """How one series moves the two counts of a gate, or of the part of it that the series' own label names."""
-
-    metric: str
-    label: str
-    value: str
-    good: int
-    total: int
-    part: str = ""
-
-
-_TERMS: Final[Mapping[GateName, tuple[_Term, ...]]] = {
-    GateName.AVAILABILITY: (
-        _Term(names.REQUESTS, "available", "True", good=1, total=1),
-        _Term(names.REQUESTS, "available", "False", good=0, total=1),
-    ),
-    GateName.ERRORS: (
-        _Term(names.REQUESTS, "available", "True", good=1, total=1),
-        _Term(names.FAILURES, "", "", good=-1, total=0),
-    ),
-    GateName.LATENCY: (
-        _Term(f"{names.LATENCY}_bucket", "le", "0.1", good=1, total=0),
-        _Term(f"{names.LATENCY}_count", "", "", good=0, total=1),
-    ),
-    GateName.AGREEMENT: (
-        _Term(names.USERS_COMPARE, "agree", "True", good=1, total=1),
-        _Term(names.USERS_COMPARE, "agree", "False", good=0, total=1),
-    ),
-    GateName.ACCEPTED_RATIO: (
-        _Term(names.PREDICTIONS, "accepted", "True", good=1, total=1),
-        _Term(names.PREDICTIONS, "accepted", "False", good=0, total=1),
-    ),
-    GateName.LOW_CONFIDENCE: (
-        _Term(names.LOW_CONFIDENCE, "", "", good=1, total=0),
-        _Term(names.REQUESTS, "available", "True", good=0, total=1),
-        _Term(names.FAILURES, "", "", good=0, total=-1),
-    ),
-    GateName.FEEDBACK: (
-        _Term(names.FEEDBACK, "outcome", "accepted", good=1, total=1, part=names.SERIES_ARM),
-        _Term(names.FEEDBACK, "outcome", "rejected", good=0, total=1, part=names.SERIES_ARM),
-    ),
-    GateName.PER_CLASS: (
-        _Term(names.CLASS_COMPARE, "agree", "True", good=1, total=1, part="class"),
-        _Term(names.CLASS_COMPARE, "agree", "False", good=0, total=1, part="class"),
-    ),
-}
 _NO_MORE: Final = ',le=~"0[.]1|",agree!="None"'
 """Matchers that leave out what no gate reads: half of all series. A label that is not there is "", and matches."""
-_BOTH_ARMS: Final = frozenset({GateName.AGREEMENT, GateName.FEEDBACK, GateName.PER_CLASS})
 _LABELS: Final = (names.SERIES_PROCESS, names.SERIES_ARM, "available", "agree", "accepted", "le", "outcome", "class")
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
 _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")
@@ -241,7 +195,7 @@ def stage_query(asked: StageQuery, now: datetime) -> str:
     Beside them stand how many of them have a sample newer than `stale_after` (no such series means none has), the
     time of the query (no clock but that of Prometheus is asked, so that none can be askew), and what has gone.
     """
-    metrics = sorted({term.metric for gate in asked.gates for term in _TERMS[gate]} | {names.REQUESTS})
+    metrics = sorted({names.REQUESTS}.union(*(CATALOG[gate].metrics for gate in asked.gates)))
     matchers = (
         f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{asked.uid}",'
         f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"{_NO_MORE}'
@@ -303,7 +257,7 @@ def count_stage(
     by_key: dict[str, ByProcess | Unreadable] = {}
     beside: dict[str, ByProcess] = {}
     for gate in asked.gates:
-        arm = None if asked.percent == 0 or gate in _BOTH_ARMS else names.ARM_CANARY
+        arm = None if asked.percent == 0 or CATALOG[gate].arms is Arms.BOTH else names.ARM_CANARY
         counts, missing = _gate(gate, by_metric, arm=arm, kept=former.counts)
         if missing:
             by_key[gate.value] = _is_missing(gate, sorted(missing))
@@ -348,7 +302,7 @@ def _gate(
     seen: dict[str, dict[str, list[float]]] = {}
     every = {one.labels.get(names.SERIES_PROCESS, "") for of_metric in series.values() for one in of_metric}
     metrics: dict[str, set[str]] = {process: set() for process in every}
-    for term in _TERMS[gate]:
+    for term in CATALOG[gate].terms:
         for one in series.get(term.metric, ()):
             labels = one.labels
             if arm is not None and labels.get(names.SERIES_ARM) != arm:
@@ -361,7 +315,7 @@ def _gate(
             counts = seen.setdefault(key, {}).setdefault(process, [0.0, 0.0])
             counts[0] += term.good * one.value
             counts[1] += term.total * one.value
-    wanted = {term.metric for term in _TERMS[gate]}
+    wanted = CATALOG[gate].metrics
     halves = {process for process, found in metrics.items() if wanted - found}
     whole = {key: {one: counts for one, counts in of.items() if one not in halves} for key, of in seen.items()}
     mine = {key: of for key, of in kept.items() if key == gate.value or key.startswith(f"{gate.value}/")}

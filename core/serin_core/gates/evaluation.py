@@ -12,10 +12,11 @@ from typing import Final, assert_never
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateMemory
+from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, NotWorseThanControl
 from serin_core.contract.pod_report import RunQuality
 from serin_core.counting import Reading, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Within
-from serin_core.gates.active import ABOVE_PROMISE, ActiveGate, AsReported, NotWorseThanControl, active_gates, alpha_fail
+from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
 from serin_core.gates.feedback import judge_arms
 from serin_core.gates.per_class import judge_classes
 from serin_core.gates.rate import judge_rate
@@ -60,13 +61,13 @@ def judge_stage(
     judged, whole = [], Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
     for gate in active_gates(spec, percent=stage.percent):
         before = last.memory.get(gate.name, _FRESH)
-        before = before if before.bound else before.model_copy(update={"bound": str(gate.asked)})
+        before = before if before.bound else before.model_copy(update={"bound": str(gate.criterion)})
         if isinstance(reading, Unreadable):
             judged.append(GateResult(unread(blank(gate), reading), before))
         elif now < stage.started_at + gate.initial_delay:
             judged.append(GateResult(unread(blank(gate), _TOO_EARLY), before))
         else:
-            alphas = _after_edits(whole, before.edits + (before.bound != str(gate.asked)))
+            alphas = _after_edits(whole, before.edits + (before.bound != str(gate.criterion)))
             shown = last.gates.get(gate.name) if before.judged_by == str(alphas) else None
             done = _judge_one(Check(gate, blank(gate), reading, before, alphas, shown), stage)
             judged.append(GateResult(done.gate, done.memory.model_copy(update={"judged_by": str(alphas)})))
@@ -76,7 +77,7 @@ def judge_stage(
 def edited(spec: SuggestionModelSpec, *, percent: float, memory: Mapping[str, GateMemory]) -> tuple[ActiveGate, ...]:
     """Answer the gates whose bound is another than the one under which the present stage has judged them."""
     gates = active_gates(spec, percent=percent)
-    return tuple(gate for gate in gates if memory.get(gate.name, _FRESH).bound not in ("", str(gate.asked)))
+    return tuple(gate for gate in gates if memory.get(gate.name, _FRESH).bound not in ("", str(gate.criterion)))
 
 
 def _after_edits(whole: Alphas, edits: int) -> Alphas:
@@ -88,7 +89,7 @@ def _after_edits(whole: Alphas, edits: int) -> Alphas:
 
 
 def _judge_one(check: Check, stage: Stage) -> GateResult:
-    match check.gate.asked:
+    match check.gate.criterion:
         case NotWorseThanControl(odds_ratio=limit):
             return judge_arms(check, limit=limit)
         case AsReported():
@@ -96,11 +97,11 @@ def _judge_one(check: Check, stage: Stage) -> GateResult:
         case AtLeast() | AtMost() | Within() as bound:
             return judge_classes(check, bound) if check.gate.name == GateName.PER_CLASS else judge_rate(check, bound)
         case _:
-            assert_never(check.gate.asked)
+            assert_never(check.gate.criterion)
 
 
 def _judge_promise(check: Check, stage: Stage) -> GateResult:
-    margin = check.gate.asked.margin if isinstance(check.gate.asked, AsReported) else 0.0
-    most = min((stage.expected_low_confidence or 0.0) + ABOVE_PROMISE, 1.0)
+    margin = check.gate.criterion.margin if isinstance(check.gate.criterion, AsReported) else 0.0
+    most = min((stage.expected_low_confidence or 0.0) + LOW_CONFIDENCE_TOLERANCE, 1.0)
     known = check.blank.model_copy(update={"at_most": round(most, 6)})
     return judge_rate(replace(check, blank=known), AtMost(most, margin))

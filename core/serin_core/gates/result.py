@@ -6,9 +6,10 @@ from typing import Final, Self
 
 from serin_core.api.gates import Range
 from serin_core.api.status import GateMemory, GateStatus, Status
+from serin_core.contract.gate_catalog import AsReported, NotWorseThanControl
 from serin_core.counting import StageCounts, Unreadable
 from serin_core.evidence import Alphas, AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
-from serin_core.gates.active import ActiveGate, AsReported, NotWorseThanControl
+from serin_core.gates.active import ActiveGate
 
 DISPLAY_ALPHA: Final = 0.05
 OPEN: Final = "NotEnoughEvidence"
@@ -58,7 +59,7 @@ class Check:
 def blank(gate: ActiveGate) -> GateStatus:
     """Answer a gate's status before anything is known: what it asks for."""
     limits: dict[str, object] = {}
-    match gate.asked:
+    match gate.criterion:
         case AtLeast(p=p):
             limits = {"at_least": p}
         case AtMost(u=u):

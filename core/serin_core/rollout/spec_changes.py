@@ -163,7 +163,7 @@ def gates_changed(context: Context, _protocol: Protocol) -> Transition | None:
     for gate in changed:
         before = memory[gate.name]
         # The evidence for a limit of two arms holds for that limit alone; all else is judged on the counts.
-        update = {"bound": str(gate.asked), "edits": before.edits + 1, "log_ratios_below": ()}
+        update = {"bound": str(gate.criterion), "edits": before.edits + 1, "log_ratios_below": ()}
         memory[gate.name] = before.model_copy(update=update)
     names = ", ".join(gate.name for gate in changed)
     message = f"{names} changed in mid-stage: the same counts are judged anew, at half the chance of an error."

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serin_core.evidence import BEGINNING, Claim, Counts, Side, Start, change_point, keep, log_evidence_below
-from serin_core.evidence.change_point import MOST_STARTS, since
+from serin_core.evidence.change_point import MAX_STARTS, since
 
 LIMIT = log(1 / 0.05)
 
@@ -136,7 +136,7 @@ def test_checks_are_numbered_from_one():
         Start(0, Counts(0, 0))
 
 
-def kept_after(many, most=MOST_STARTS):
+def kept_after(many, most=MAX_STARTS):
     starts = (BEGINNING,)
     for check in range(2, many + 1):
         starts = keep(starts, Start(check, Counts(check, check)), most=most)
@@ -147,7 +147,7 @@ def kept_after(many, most=MOST_STARTS):
 def test_starts_are_bounded_ordered_and_keep_both_ends(many):
     checks = kept_after(many)
     assert checks == sorted(set(checks))
-    assert len(checks) == min(many, MOST_STARTS)
+    assert len(checks) == min(many, MAX_STARTS)
     assert (checks[0], checks[-1]) == (1, many)
 
 
