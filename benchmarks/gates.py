@@ -4,7 +4,7 @@
 
 Every rule sees the same kind of traffic: agreement must be at least 0.70, a check brings 5 or 50 requests, at most
 1,440 checks. Flagger's and Argo Rollouts' rules are those of serin_simulation.baselines, which cites sources.
-This method is judged by serin_simulation.watching, which the tests hold equal to `judge_stage`.
+This method is evaluated by the state of a rate gate that the operator uses.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from serin_core.api.status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.counting import StageCounts
 from serin_core.evidence import Alphas, AtLeast
 from serin_core.gates import PreviousCheck, Stage, active_gates, judge_stage
+from serin_core.gates.rate import RateState
 from serin_simulation.baselines import Argo, Flagger, Measured, run_through
 from serin_simulation.rollout import Setting, first_stage, play
 from serin_simulation.sampling import binomial, visited
 from serin_simulation.traffic import Rates, Traffic, TrafficSource
-from serin_simulation.watching import RateWatch
 
 THRESHOLD = 0.70
 TRUTHS = (0.60, 0.65, 0.70, 0.75, 0.85)
@@ -67,17 +67,15 @@ def by_z_test(draw, size):
 
 
 _PASSES = {}
-"""By total: the fewest good ones that Pass. More good ones never un-Pass (tests/core/simulation)."""
+"""By total: the fewest good ones that Pass. More good ones never un-Pass (tests/core/gates)."""
 
 
-def _fewest_to_pass(watch, total):
+def _fewest_to_pass(state, total):
     if total not in _PASSES:
         low, high = -1, total + 1
         while high - low > 1:
             middle = (low + high) // 2
-            probe = RateWatch(watch.bound, watch.alphas)
-            probe.see((middle, total))
-            low, high = (low, middle) if probe.passes() else (middle, high)
+            low, high = (low, middle) if state.passes(middle, total) else (middle, high)
         _PASSES[total] = high
     return _PASSES[total]
 
@@ -86,16 +84,17 @@ def by_evidence(stages, draw, size):
     """Play one rollout by this method: Fail is looked at first, Pass leads to the next stage, counts from zero."""
     alphas, checks = Alphas(promote=ALPHA, rollback=ALPHA / stages), 0
     for _ in range(stages):
-        watch = RateWatch(AtLeast(THRESHOLD), alphas)
+        state = RateState(AtLeast(THRESHOLD), alphas)
         good = 0
         for check in range(1, MOST_CHECKS + 1):
             good += draw()
-            watch.see((good, check * size))
-            if watch.fails():
+            total = check * size
+            if state.fails(good, total):
                 return "rolled back", checks + check
-            if good >= _fewest_to_pass(watch, check * size):
+            if good >= _fewest_to_pass(state, total):
                 checks += check
                 break
+            state.record(good, total)
         else:
             return "open", checks + MOST_CHECKS
     return "promoted", checks

@@ -31,8 +31,8 @@ from serin_core.evidence import (
     log_evidence_below,
     needed,
 )
+from serin_core.gates.rate import RateState
 from serin_simulation.sampling import binomial
-from serin_simulation.watching import RateWatch
 
 GREEN, RED, BLUE, GREY = "#0b6e4f", "#c1440e", "#3d5a98", "#5c6b66"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 330, 58, 18, 16, 46
@@ -214,13 +214,13 @@ MOST = 20_000
 
 def until(bound, truth, number):
     """Answer after how many requests one rollout has a verdict."""
-    watch, rng = RateWatch(bound, ALPHAS), Random(f"{bound}/{truth}/{number}")  # noqa: S311
+    state, rng = RateState(bound, ALPHAS), Random(f"{bound}/{truth}/{number}")  # noqa: S311
     good = 0
     for n in range(5, MOST, 5):
         good += binomial(5, truth, rng)
-        watch.see((good, n))
-        if watch.fails() or watch.passes():
+        if state.verdict(good, n) is not Verdict.INCONCLUSIVE:
             return n
+        state.record(good, n)
     return MOST
 
 

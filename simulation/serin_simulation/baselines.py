@@ -29,8 +29,8 @@ from serin_core.evidence import AtLeast, AtMost, Within
 from serin_core.gates import ActiveGate, active_gates
 from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.rollout import Outcome, Setting, StageRun
+from serin_simulation.stage_checks import Pairs
 from serin_simulation.traffic import Traffic, TrafficSource
-from serin_simulation.watching_stage import Pairs
 
 EVERYBODY: Final = 100.0
 

@@ -17,7 +17,7 @@ from typing import Final
 from serin_core.api.gates import GateName
 from serin_core.counting import Unreadable
 from serin_simulation.sampling import binomial
-from serin_simulation.watching_stage import Pairs
+from serin_simulation.stage_checks import Pairs
 
 GAP: Final = Unreadable("Stale", "nothing was recorded")
 _OF_BOTH_ARMS: Final = (GateName.AGREEMENT.value, GateName.FEEDBACK.value, GateName.PER_CLASS.value)

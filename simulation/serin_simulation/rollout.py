@@ -26,7 +26,7 @@ from serin_core.gates import acting_gates, active_gates
 from serin_core.rollout.canary_steps import soak_of
 from serin_core.rollout.decide import Decision, decide
 from serin_simulation.fake_cluster import Cluster, is_counting
-from serin_simulation.watching_stage import Pairs, StageWatch
+from serin_simulation.stage_checks import Pairs, StageChecks
 
 MIDNIGHT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FIRST_LOOKS: Final = 20
@@ -135,7 +135,7 @@ class _Stage:
         self.setting, self.cluster, self.source = setting, cluster, source
         self.percent = 0.0 if trial is None else trial.percent
         self.began = is_counting(cluster.status) or setting.start
-        self.watch = StageWatch(setting.spec, self.percent, self.began, round(1 - setting.promised, 12))
+        self.checks = StageChecks(setting.spec, self.percent, self.began, round(1 - setting.promised, 12))
         self.looks = self.made = 0
         self.was_held = False
         self.had_data = self.was_silent = False
@@ -152,35 +152,39 @@ class _Stage:
             found, had_data = self.source.read(now), self.had_data
             self.had_data = not isinstance(found, Unreadable) and any(total for _, total in found.values())
             if self._may_be_skipped(found, now):
-                now += self.watch.next_look(now)
+                self._record(found, now)
+                now += self.checks.next_check(now)
                 continue
             before = self.cluster.status
             decision = self._look(found, now, had_data=had_data)
+            self._record(found, now)
             if _has_left(before, decision.status):
                 return now
             if now >= self.setting.deadline or not is_judged or now - self.began >= patience:
                 self.was_held = True
                 return now
-            now += decision.requeue_after or self.watch.next_look(now)
+            now += decision.requeue_after or self.checks.next_check(now)
 
     def _may_be_skipped(self, found: Pairs | Unreadable, now: datetime) -> bool:
         if not self.setting.skips or now >= self.setting.deadline:
             return False
-        analysis, is_blind = self.setting.spec.analysis, isinstance(found, Unreadable)
-        if not isinstance(found, Unreadable):
-            self.watch.see(found, now)
+        analysis = self.setting.spec.analysis
         if analysis.on_no_data == "Rollback" and (not self.had_data or self.was_silent):
             # When data went, and when they are back, is asked for: the looks that note it are made.
             self.was_silent = not self.had_data
             return False
-        if is_blind:
+        if isinstance(found, Unreadable):
             return now - self.began < analysis.max_duration
-        return not self.watch.must_be_looked_at(now)
+        return not self.checks.can_move(found, now)
+
+    def _record(self, found: Pairs | Unreadable, now: datetime) -> None:
+        if self.setting.skips and not isinstance(found, Unreadable):
+            self.checks.record(found, now)
 
     def _look(self, found: Pairs | Unreadable, now: datetime, *, had_data: bool) -> Decision:
         self.made += 1
-        if self.setting.skips and self.cluster.status is not None and self.watch.has_seen:
-            update: dict[str, object] = {"memory": self.watch.memory(), "checkpoint": None}
+        if self.setting.skips and self.cluster.status is not None and self.checks.has_counts:
+            update: dict[str, object] = {"memory": self.checks.memory(), "checkpoint": None}
             if had_data:
                 update["no_data_since"] = None
             self.cluster = replace(self.cluster, status=self.cluster.status.model_copy(update=update))

@@ -17,7 +17,7 @@ from typing import Final
 from serin_core.api.gates import GateName
 from serin_core.counting import Unreadable
 from serin_simulation.sampling import binomial, visited
-from serin_simulation.watching_stage import Pairs
+from serin_simulation.stage_checks import Pairs
 
 SILENT: Final = Unreadable("Unreachable", "Prometheus does not answer")
 _AVAILABILITY: Final = GateName.AVAILABILITY.value

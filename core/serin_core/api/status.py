@@ -5,7 +5,7 @@ Timestamps are absolute and in UTC; a soak of a week is a timestamp, never a run
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -125,6 +125,14 @@ class GateRole(StrEnum):
     DRY_RUN = "DryRun"
 
 
+class LateHarm(StatusModel):
+    """Counts since the check after which harm seems to have begun: they decided a Fail."""
+
+    check: int = Field(description="First check of these counts, numbered from 1 in the stage.")
+    good: float = Field(description="Good since then.")
+    total: float = Field(description="Total since then.")
+
+
 class GateStatus(StatusModel):
     """One gate in the present stage: the counts, and what they say."""
 
@@ -132,6 +140,7 @@ class GateStatus(StatusModel):
     at_least: float | None = Field(None, description="The least share of good that it asks for.")
     at_most: float | None = Field(None, description="The greatest share of good that it allows.")
     within: Range | None = Field(None, description="The bounds between which it wants the share of good.")
+    margin: float | None = Field(None, description="Tolerance of a Pass; absent if there is none.")
     odds_ratio: float | None = Field(
         None, description="By how many times the odds of a rejection in the canary may exceed those of the control."
     )
@@ -144,6 +153,12 @@ class GateStatus(StatusModel):
     lower: float | None = Field(None, description="Lower end of the 95 percent confidence sequence.")
     upper: float | None = Field(None, description="Upper end of the 95 percent confidence sequence.")
     verdict: Verdict = Field(Verdict.INCONCLUSIVE, description="Pass, Fail or Inconclusive.")
+    alpha: float | None = Field(
+        None, description="Error probability of the test: of a Fail if it failed, else of a Pass."
+    )
+    late_harm: LateHarm | None = Field(
+        None, description="Counts that decided a Fail; absent if these are all counts of the stage."
+    )
     reason: str = Field(description="Why the verdict is what it is.")
     needed: int | None = Field(None, description="How many more requests a verdict needs at the present estimate.")
     detail: str = Field("", description="What else a person would want to know: the worst class, the other arm.")
@@ -172,6 +187,14 @@ class GateMemory(StatusModel):
     control_total: float = Field(0, description="feedback: all of the control group when last counted.")
     log_ratios: tuple[float, ...] = Field((), description="feedback: the log evidence for each harmful odds ratio.")
     log_ratios_below: tuple[float, ...] = Field((), description="feedback: the same for each harmless odds ratio.")
+
+    def with_bound(self, bound: str) -> Self:
+        """Return the same evidence, evaluated by this bound."""
+        return self.model_copy(update={"bound": bound})
+
+    def with_alphas(self, alphas: str) -> Self:
+        """Return the same evidence, evaluated with these error probabilities."""
+        return self if self.judged_by == alphas else self.model_copy(update={"judged_by": alphas})
 
 
 class ProcessCounts(StatusModel):

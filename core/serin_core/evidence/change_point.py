@@ -94,8 +94,9 @@ def likeliest(starts: Sequence[Start], counts: Counts, claim: Claim) -> Start:
     """Return the start whose counts since then are the strongest evidence in the mixture."""
     return max(
         starts,
-        key=lambda start: log_evidence_of_rate(since(start, counts), claim.p, claim.side)
-        - log(start.check * (start.check + 1)),
+        key=lambda start: (
+            log_evidence_of_rate(since(start, counts), claim.p, claim.side) - log(start.check * (start.check + 1))
+        ),
     )
 
 
@@ -147,7 +148,7 @@ def _thinned(checks: tuple[int, ...], most: int) -> tuple[int, ...]:
 
 
 def since(start: Start, counts: Counts) -> Counts:
-    """Answer what was counted after `start`. Raises ValueError where that would be less than nothing."""
+    """Return what was counted after `start`. Raises ValueError if that is less than nothing."""
     good = counts.good - start.counts.good
     bad = (counts.total - counts.good) - (start.counts.total - start.counts.good)
     if min(good, bad) < -_LOST * counts.total:

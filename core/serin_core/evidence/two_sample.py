@@ -25,7 +25,9 @@ Error of one check: 1e-15 n ln n for n answers, absolute. Never compares the rat
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import exp, inf, lgamma, log, sqrt
+from operator import add
 from typing import Final
 
 from serin_core.evidence.counts import Counts
@@ -61,22 +63,25 @@ class TwoArms:
 
 
 def observe(state: TwoArms, canary: Counts, control: Counts) -> TwoArms:
-    """Answer the state after one more check: what was answered in each arm since the last one, good of total.
+    """Return the state after one more check: what was answered in each arm since the last one, good of total.
 
-    Raises ValueError unless these are whole numbers: fractions of an answer have no such law.
+    Raises ValueError unless these are whole numbers: fractions of an answer have no such distribution.
     """
     canary_bad, canary_total = _whole(canary.total - canary.good), _whole(canary.total)
     control_bad, control_total = _whole(control.total - control.good), _whole(control.total)
     table = _Margins(canary_total, control_total, canary_bad + control_bad)
     if table.fewest == table.most:
         return state
-    sign = 1 if state.side is Side.ABOVE else -1
-    at_limit = table.log_norm(log(state.limit))
-    log_ratios = tuple(
-        total + canary_bad * sign * psi - (table.log_norm(log(state.limit) + sign * psi) - at_limit)
-        for total, psi in zip(state.log_ratios, LOG_RATIOS, strict=True)
-    )
-    return replace(state, log_ratios=log_ratios)
+    terms = _log_ratios(table, canary_bad, state.limit, state.side)
+    return replace(state, log_ratios=tuple(map(add, state.log_ratios, terms)))
+
+
+@lru_cache(maxsize=4096)
+def _log_ratios(table: "_Margins", canary_bad: int, limit: float, side: Side) -> tuple[float, ...]:
+    """Return ln P - ln P_limit of one check for each odds ratio of the mixture."""
+    sign = 1 if side is Side.ABOVE else -1
+    at_limit = table.log_norm(log(limit))
+    return tuple(canary_bad * sign * psi - (table.log_norm(log(limit) + sign * psi) - at_limit) for psi in LOG_RATIOS)
 
 
 def log_evidence(state: TwoArms) -> float:
