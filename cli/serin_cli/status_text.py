@@ -56,7 +56,7 @@ def tell_evidence(live: Mapping[str, Any], *, now: datetime) -> list[str]:
     if not ended:
         return [f"{name}: no stage has been judged yet"]
     lines = [f"{name}: no stage is being judged; the last evidence is that of", f"  {tell_transition(ended)}"]
-    return lines + [f"  {gates.explain(GateStatus.model_validate(gate), age=timedelta())}" for gate in ended["gates"]]
+    return lines + [f"  {gates.explain(GateStatus.model_validate(gate), age=None)}" for gate in ended["gates"]]
 
 
 def _clock(age: timedelta) -> str:

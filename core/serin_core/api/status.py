@@ -163,6 +163,11 @@ class GateStatus(StatusModel):
     needed: int | None = Field(None, description="How many more requests a verdict needs at the present estimate.")
     detail: str = Field("", description="What else a person would want to know: the worst class, the other arm.")
 
+    def without_verdict(self, reason: str, message: str) -> Self:
+        """Return the counts without a verdict, where a later check could not read them."""
+        update = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "detail": message, "needed": None}
+        return self.model_copy(update=update | {"late_harm": None})
+
 
 class CountsAt(StatusModel):
     """Counts since the stage began, as they stood at one check."""

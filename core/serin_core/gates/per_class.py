@@ -1,8 +1,8 @@
 """The perClass gate: each class evaluated by itself.
 
 One class that fails makes the gate fail; the error probability of Fail is divided by the number of classes
-(Bonferroni). Pass needs every class that has traffic, each at the full error probability. A class without traffic is named and does
-not delay the gate.
+(Bonferroni). Pass needs every class that has traffic, each at the full error probability. A class without traffic is
+named and does not delay the gate.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,6 @@ from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting import StageCounts
-from serin_core.evidence import Verdict
 from serin_core.kubernetes import manifests
 from serin_core.rollout import conditions, manual_actions
 from serin_core.rollout.canary_steps import soak_elapsed, soak_of
@@ -162,8 +161,7 @@ def _judge(context: Context) -> Status:
         return status
     if not isinstance(reading, StageCounts):
         # Numbers stay to be seen; without a reading of this very pass they carry no verdict.
-        update = {"verdict": Verdict.INCONCLUSIVE, "reason": reading.reason, "needed": None}
-        blind = tuple(gate.model_copy(update=update) for gate in status.gates)
+        blind = tuple(gate.without_verdict(reading.reason, reading.message) for gate in status.gates)
         return status.model_copy(update={"gates": blind, "no_data_since": status.no_data_since or context.now})
     checkpoint = status.checkpoint
     if checkpoint is None or context.now - checkpoint.at >= CHECKPOINT_EVERY:

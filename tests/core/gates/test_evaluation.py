@@ -18,7 +18,6 @@ from serin_core.gates import (
     describe,
     edited,
     expected_low_confidence,
-    explain,
     judge_stage,
 )
 from serin_core.model.manifest import ClassCoverage, Coverage
@@ -345,23 +344,6 @@ def test_selectors_that_match_nothing_are_told():
     key = own_key(MetricGate.model_validate(OWN))
     gate = judge(spec(OWN), StageCounts({}, own={key: OwnCounts()}))["orders"].gate
     assert (gate.verdict, gate.reason) == (Verdict.INCONCLUSIVE, "NothingMatches")
-
-
-# -------------------------------------------------------------------------------------------------------- words
-
-
-def test_a_gate_in_a_sentence():
-    passing = judge(spec(), reading(agreement=(1204, 1460)))["agreement"].gate
-    assert explain(passing, age=timedelta(hours=1)) == (
-        "agreement: 1,204 of 1,460 users agree (82.5 %, surely between 78.63 % and 85.9 %); "
-        "needs at least 70 %: passes."
-    )
-
-
-def test_a_gate_without_a_verdict_says_how_long_it_will_take():
-    waiting = judge(spec(), reading(errors=(100, 100)))["errors"].gate
-    told = explain(waiting, age=timedelta(minutes=1))
-    assert told.endswith("needs at least 99 %: no verdict yet, about 215 more, 2m10s at the present rate.")
 
 
 def test_every_name_of_a_built_in_gate_can_be_judged():
