@@ -76,7 +76,7 @@ def serin(monkeypatch):
 def test_status_says_run_stage_evidence_and_history(serin):
     gate = {
         "name": "agreement", "atLeast": 0.7, "good": 80.0, "total": 90.0, "estimate": 0.889,
-        "verdict": "Inconclusive", "reason": "NotYetProven", "needed": 40,
+        "verdict": "Inconclusive", "reason": "NotEnoughEvidence", "needed": 40,
     }  # fmt: skip
     entry = {"at": "2026-01-02T03:04:05.000000Z", "event": "Raised", "message": "Raised from 0 to 10 %.", "by": "p"}
     said = serin(FakeCluster(model(candidate=TRIED, stable=STABLE, gates=[gate], history=[entry])), "status", "c")
