@@ -77,10 +77,10 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
             record = read_range(prometheus or "", asked, end=until)
     except RecordError as error:
         refuse(f"{counts or prometheus}: {error}" if counts else str(error))
-    lasting = Setting(spec, promised=_promised(record) if promised is None else promised, longest=record.lasts)
+    lasting = Setting(spec, promised=_promised(record) if promised is None else promised, longest=record.duration)
     plan = Replayed(lasting, record, seed, first_stage(lasting))
-    head = f"{name}: {rollouts:,} rollouts on {format_duration(record.lasts)} of recorded counts, seed {seed}"
-    asked_for = {"name": name, "rollouts": rollouts, "seed": seed, "seconds": record.lasts.total_seconds()}
+    head = f"{name}: {rollouts:,} rollouts on {format_duration(record.duration)} of recorded counts, seed {seed}"
+    asked_for = {"name": name, "rollouts": rollouts, "seed": seed, "seconds": record.duration.total_seconds()}
     present(
         summarized({"this resource": plan}, rollouts=rollouts, jobs=jobs),
         asked=asked_for,

@@ -16,7 +16,7 @@ from serin_core.counting import (
     StageQuery,
     Unreadable,
     both_of,
-    count_anew,
+    follow,
     identity,
     newest_of,
     own_key,
@@ -110,7 +110,7 @@ class OwnReader:
             earlier = await self._at_the_beginning(selector, began)
         if isinstance(earlier, Unreadable):
             return earlier
-        return count_anew(samples, kept=kept, began=began, earlier=earlier)
+        return follow(samples, kept=kept, began=began, earlier=earlier)
 
     async def _at_the_beginning(self, selector: str, began: float) -> Mapping[str, float] | Unreadable:
         """Answer the values that series had when the stage began: one that appears now need not have been born now."""

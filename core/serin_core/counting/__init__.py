@@ -1,19 +1,21 @@
-"""From what Prometheus gave to the two counts of each gate, exactly.
+"""From Prometheus series to the two counts of each gate, exactly.
 
-stage    series of our own servers: one process, one stage, never reset; a count is a sum of last values
-own      counters of the user's: raw samples since the stage began, resets allowed for
+server_counters  series of Serin's servers: one process, one stage, never reset; a count is a sum of last values
+custom_counters  counters of custom gates: raw samples since the stage began, with resets
+reading          the case that counts cannot be read
 
-Never clips or guesses: whatever does not add up, or is no longer watched, is Unreadable, with the reason.
+Counts are never clipped or estimated: whatever does not add up, or is no longer scraped, is Unreadable, with the
+reason.
 """
 
 from serin_core.counting.custom_counters import (
     BEFORE,
     LONGEST,
-    MOST_SERIES,
+    MAX_SERIES,
     Kept,
     Samples,
     both_of,
-    count_anew,
+    follow,
     identity,
     newest_of,
     of_one_replica,
@@ -47,7 +49,7 @@ __all__ = [
     "FRESH",
     "GONE",
     "LONGEST",
-    "MOST_SERIES",
+    "MAX_SERIES",
     "NOW",
     "Kept",
     "Reading",
@@ -57,9 +59,9 @@ __all__ = [
     "StageQuery",
     "Unreadable",
     "both_of",
-    "count_anew",
     "count_stage",
     "evaluated_at",
+    "follow",
     "identity",
     "newest_of",
     "of_one_replica",
