@@ -115,10 +115,11 @@ class KeptChecks:
 
     def with_newest(self, check: int) -> "KeptChecks":
         """Return the numbers that are kept once `check`, later than all of them, is added."""
-        found = self._next.get(check)
-        if found is None:
+        try:
+            return self._next[check]
+        except KeyError:
             found = self._next[check] = KeptChecks(_thinned((*self.checks, check), MAX_STARTS))
-        return found
+            return found
 
 
 FIRST_CHECK: Final = KeptChecks((1,))

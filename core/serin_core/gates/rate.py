@@ -118,14 +118,15 @@ class RateState:
 
     def fails(self, good: float, total: float) -> bool:
         """Return whether cumulative counts prove that the rate is, or has become, too bad."""
-        if not self.is_new(total):
+        if total <= self._total and self._checks:
             good, total = self._good, self._total
         if not self._is_plain:
             good, total = self._adjusted(good, total)
-        return any(
-            not one.excludes_fail(d := one.place(good, total)) and self._fails(one, Counts(good, total), d)
-            for one in self._fail_bounds
-        )
+        for one in self._fail_bounds:
+            d = one.place(good, total)
+            if not one.excludes_fail(d) and self._fails(one, Counts(good, total), d):
+                return True
+        return False
 
     def passes(self, good: float, total: float) -> bool:
         """Return whether cumulative counts prove everything that a Pass needs."""
@@ -141,16 +142,18 @@ class RateState:
 
     def record(self, good: float, total: float) -> None:
         """Keep the counts of a check; nothing changes unless something new was counted."""
-        if not self.is_new(total):
+        if total <= self._total and self._checks:
             return
         self._good, self._total = good, total
         if self._has_delay and self._zero is None:
             self._zero, self._at, self._kept = (good, total), {1: (good, total)}, FIRST_CHECK
             return
         self._checks += 1
-        if (good, total) != self._at[self._kept.checks[-1]]:
-            self._kept = self._kept.with_newest(self._checks + 1)
-            self._at[self._checks + 1] = (good, total)
+        newest = self._checks + 1
+        # Only the first check can have counted nothing.
+        if self._checks > 1 or (good, total) != self._at[1]:
+            self._kept = self._kept.with_newest(newest)
+            self._at[newest] = (good, total)
         if not self._is_plain:
             good, total = self._adjusted(good, total)
         for one in self._fail_bounds:
