@@ -214,7 +214,7 @@ def one_played(seed):
     began = time.process_time()
     source = TrafficSource(traffic, Random(f"7/{seed}"), first=setting.start)  # noqa: S311
     found = play(setting, source, first=first_stage(setting))
-    return found.looks, found.made, time.process_time() - began
+    return found.checks, found.made, time.process_time() - began
 
 
 def thousand(pool):

@@ -48,7 +48,7 @@ class StageRun:
 
     percent: float
     seconds: float
-    looks: int
+    checks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class Outcome:
         return sum(stay.seconds for stay in self.stays)
 
     @property
-    def looks(self) -> int:
+    def checks(self) -> int:
         """Return the number of checks."""
-        return sum(stay.looks for stay in self.stays)
+        return sum(stay.checks for stay in self.stays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def play(setting: Setting, source: Source, *, first: Cluster) -> Outcome:
         stage = _Stage(setting, cluster, source)
         ended = stage.play()
         made += stage.made
-        stays.append(StageRun(stage.percent, (ended - stage.began).total_seconds(), stage.looks))
+        stays.append(StageRun(stage.percent, (ended - stage.began).total_seconds(), stage.count))
         end = _end_of(stage.cluster.status, was_held=stage.was_held)
         if end is not None:
             history = stage.cluster.status.history if stage.cluster.status else ()
@@ -136,7 +136,7 @@ class _Stage:
         self.percent = 0.0 if trial is None else trial.percent
         self.began = is_counting(cluster.status) or setting.start
         self.checks = StageChecks(setting.spec, self.percent, self.began, round(1 - setting.promised, 12))
-        self.looks = self.made = 0
+        self.count = self.made = 0
         self.was_held = False
         self.had_data = self.was_silent = False
         """Whether the last check had counts; whether `decide` was called for a last one that had none."""
@@ -148,7 +148,7 @@ class _Stage:
         patience = max(analysis.max_duration, soak_of(spec.canary, percent=self.percent))
         is_judged = bool(acting_gates(spec, percent=self.percent))
         while True:
-            self.looks += 1
+            self.count += 1
             found, had_data = self.source.read(now), self.had_data
             self.had_data = not isinstance(found, Unreadable) and any(total for _, total in found.values())
             if self._may_be_skipped(found, now):

@@ -36,7 +36,9 @@ class Summary:
     """Seconds until each promotion, in order."""
     rolled_back_after: tuple[float, ...]
     looks: int
+    """Checks of all rollouts."""
     made: int
+    """Checks that called `decide`."""
 
 
 def summarize(rule: str, outcomes: Sequence[Outcome]) -> Summary:
@@ -53,7 +55,7 @@ def summarize(rule: str, outcomes: Sequence[Outcome]) -> Summary:
         stages=tuple(_stage(percent, outcomes) for percent in percents),
         promoted_after=tuple(sorted(one.seconds for one in outcomes if one.end in good)),
         rolled_back_after=tuple(sorted(one.seconds for one in outcomes if one.end == "RolledBack")),
-        looks=sum(one.looks for one in outcomes),
+        looks=sum(one.checks for one in outcomes),
         made=sum(one.made for one in outcomes),
     )
 
