@@ -183,8 +183,8 @@ def eight_gates():
             side: {"p": OwnSeries(at=0, last=0, gained=counts["orders"][side == "total"])} for side in ("good", "total")
         }
         by_key = {key: {"p": ProcessCounts(good=counts[key][0], total=counts[key][1])} for key in keys}
-        own_key = next(gate.own for gate in gates if gate.own)
-        reading = StageCounts(by_key, has_shared_store=True, own={own_key: OwnCounts(**pair)})
+        custom_key = next(gate.custom_key for gate in gates if gate.custom_key)
+        reading = StageCounts(by_key, has_shared_store=True, custom={custom_key: OwnCounts(**pair)})
         began = time.process_time()
         found = judge_stage(spec, Stage(50.0, now - timedelta(days=1), 0.1), reading, last, now=now)
         times.append(1000 * (time.process_time() - began))

@@ -104,7 +104,7 @@ def _of_file(counts: Path, spec: SuggestionModelSpec) -> Record:
 def _names(spec: SuggestionModelSpec) -> Mapping[str, bool]:
     """Answer every gate that judges some stage, and whether it is the user's own."""
     stages = (0.0, *effective_steps(spec.canary))
-    return {gate.name: bool(gate.own) for percent in stages for gate in active_gates(spec, percent=percent)}
+    return {gate.name: bool(gate.custom_key) for percent in stages for gate in active_gates(spec, percent=percent)}
 
 
 def _promised(record: Record) -> float:

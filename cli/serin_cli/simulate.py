@@ -224,7 +224,7 @@ def _own(spec: SuggestionModelSpec, own: Sequence[str]) -> dict[str, float]:
         gate.name
         for percent in (0.0, *effective_steps(spec.canary))
         for gate in active_gates(spec, percent=percent)
-        if gate.own
+        if gate.custom_key
     }
     if missing := sorted(wanted - set(told)):
         refuse(f"gate {missing[0]} is your own: say how good it is, --own {missing[0]}=0.99")

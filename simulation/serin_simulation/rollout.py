@@ -196,15 +196,15 @@ class _Stage:
 
 def stage_counts(spec: SuggestionModelSpec, percent: float, found: Pairs) -> StageCounts:
     """Return counts as the operator would read them: from one process that counts every user once."""
-    own = {gate.name: gate.own for gate in active_gates(spec, percent=percent) if gate.own}
+    custom = {gate.name: gate.custom_key for gate in active_gates(spec, percent=percent) if gate.custom_key}
     return StageCounts(
-        {key: {"simulated": ProcessCounts(good=s, total=n)} for key, (s, n) in found.items() if key not in own},
+        {key: {"simulated": ProcessCounts(good=s, total=n)} for key, (s, n) in found.items() if key not in custom},
         has_shared_store=True,
-        own={own[key]: _own(*pair) for key, pair in found.items() if key in own},
+        custom={custom[key]: _custom(*pair) for key, pair in found.items() if key in custom},
     )
 
 
-def _own(good: float, total: float) -> OwnCounts:
+def _custom(good: float, total: float) -> OwnCounts:
     def one(gained: float) -> dict[str, OwnSeries]:
         return {"simulated": OwnSeries(at=0, last=gained, gained=gained)}
 

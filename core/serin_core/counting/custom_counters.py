@@ -21,7 +21,7 @@ from serin_core.counting.reading import Unreadable
 
 BEFORE: Final = timedelta(hours=1)
 """How far before a stage samples are read, to distinguish a series that existed from a new one."""
-LONGEST: Final = timedelta(hours=6)
+MAX_WINDOW: Final = timedelta(hours=6)
 """Maximum that the first check reads of a stage: a gate that is added to a long stage counts its last hours."""
 SLACK: Final = timedelta(minutes=2)
 """How far a later check reads back before the newest sample that was followed."""
@@ -68,7 +68,7 @@ def _written(bound: float) -> str:
     return "|".join(ways).replace("+", "[+]").replace(".", "[.]")
 
 
-def own_key(gate: MetricGate) -> str:
+def custom_key(gate: MetricGate) -> str:
     """Return the key of a gate's series in a checkpoint; it changes with the selectors."""
     return f"{gate.name}@{hashlib.sha256(repr(selectors(gate)).encode()).hexdigest()[:8]}"
 

@@ -60,11 +60,11 @@ class StageCounts:
     by_key: Mapping[str, ByProcess | Unreadable]
     has_shared_store: bool = False
     """Whether all processes count users in one store, so that each user is counted once over all of them."""
-    own: Mapping[str, OwnCounts | Unreadable] = field(default_factory=dict)
-    """By `own_key` of each custom gate."""
+    custom: Mapping[str, OwnCounts | Unreadable] = field(default_factory=dict)
+    """By `custom_key` of each custom gate."""
     beside: Mapping[str, ByProcess] = field(default_factory=dict)
     """Counts to keep of gates that cannot be read at this check: of the processes whose series are complete."""
-    kept_own: Mapping[str, OwnCounts] = field(default_factory=dict)
+    kept_custom: Mapping[str, OwnCounts] = field(default_factory=dict)
     """What was kept of custom gates before; it stays where one cannot be read at this check."""
     seen: frozenset[str] | None = None
     """Processes that have samples in what was read; None if that is not known."""
@@ -73,12 +73,12 @@ class StageCounts:
 
     def of(self, key: str) -> Counts | Unreadable:
         """Return good and total of one key, summed over processes."""
-        count_stage = self.by_key.get(key, _NO_DATA)
-        if isinstance(count_stage, Unreadable):
-            return count_stage
-        good = sum(process.good for process in count_stage.values())
-        total = sum(process.total for process in count_stage.values())
-        share = max(1, sum(process.total > 0 for process in count_stage.values())) if self._is_divided(key) else 1
+        found = self.by_key.get(key, _NO_DATA)
+        if isinstance(found, Unreadable):
+            return found
+        good = sum(process.good for process in found.values())
+        total = sum(process.total for process in found.values())
+        share = max(1, sum(process.total > 0 for process in found.values())) if self._is_divided(key) else 1
         return _counts(key, good / share, total / share)
 
     def parts_of(self, gate: GateName) -> Mapping[str, Counts | Unreadable]:
@@ -86,9 +86,9 @@ class StageCounts:
         mine = (key for key in self.by_key if key.startswith(f"{gate.value}/"))
         return {key.removeprefix(f"{gate.value}/"): self.of(key) for key in mine}
 
-    def of_own(self, key: str) -> Counts | Unreadable:
-        """Return good and total of a custom gate, by its `own_key`."""
-        found = self.own.get(key, _NO_DATA)
+    def of_custom(self, key: str) -> Counts | Unreadable:
+        """Return good and total of a custom gate, by its `custom_key`."""
+        found = self.custom.get(key, _NO_DATA)
         if isinstance(found, Unreadable):
             return found
         if not found.total:
@@ -102,22 +102,22 @@ class StageCounts:
         `alive`: all running processes, None if not all are known. A process that is neither running nor in what was
         read counts no more; these are added up, so that the checkpoint does not grow with each restart.
         """
-        counts = {key: self._ended_as_one(key, count_stage, alive) for key, count_stage in self.beside.items()}
+        counts = {key: self._ended_as_one(key, found, alive) for key, found in self.beside.items()}
         counts |= {
-            key: self._ended_as_one(key, count_stage, alive)
-            for key, count_stage in self.by_key.items()
-            if not isinstance(count_stage, Unreadable)
+            key: self._ended_as_one(key, found, alive)
+            for key, found in self.by_key.items()
+            if not isinstance(found, Unreadable)
         }
-        own = {key: found for key, found in self.kept_own.items() if key in self.own}
-        own |= {key: found for key, found in self.own.items() if not isinstance(found, Unreadable)}
+        own = {key: found for key, found in self.kept_custom.items() if key in self.custom}
+        own |= {key: found for key, found in self.custom.items() if not isinstance(found, Unreadable)}
         return Checkpoint(at=at, since=self.since, counts=counts, own=own)
 
-    def _ended_as_one(self, key: str, count_stage: ByProcess, alive: frozenset[str] | None) -> dict[str, ProcessCounts]:
+    def _ended_as_one(self, key: str, found: ByProcess, alive: frozenset[str] | None) -> dict[str, ProcessCounts]:
         if alive is None or self.seen is None or self._is_divided(key):
-            return dict(count_stage)
+            return dict(found)
         known = alive | self.seen
-        ended = [counts for process, counts in count_stage.items() if process not in known]
-        kept = {process: counts for process, counts in count_stage.items() if process in known}
+        ended = [counts for process, counts in found.items() if process not in known]
+        kept = {process: counts for process, counts in found.items() if process in known}
         if ended:
             kept[ENDED] = ProcessCounts(good=sum(one.good for one in ended), total=sum(one.total for one in ended))
         return kept
@@ -233,7 +233,7 @@ def evaluated_at(series: Iterable[Series]) -> float | Unreadable:
     """Return the Unix time at which Prometheus evaluated a stage's query."""
     found = next((one.value for one in series if NOW in one.labels), 0.0)
     is_a_time = isfinite(found) and 0 < found < _LAST_SECOND
-    return found if is_a_time else Unreadable("QueryError", "Prometheus did not say when it evaluated the query")
+    return found if is_a_time else Unreadable("QueryError", "Prometheus returned no evaluation time of the query")
 
 
 def count_stage(
@@ -241,7 +241,7 @@ def count_stage(
     asked: StageQuery,
     now: datetime,
     *,
-    own: Mapping[str, OwnCounts | Unreadable] | None = None,
+    custom: Mapping[str, OwnCounts | Unreadable] | None = None,
 ) -> Reading:
     """Add the series of one stage to what the checkpoint kept of it.
 
@@ -270,9 +270,9 @@ def count_stage(
     return StageCounts(
         by_key,
         has_shared_store=asked.has_shared_store,
-        own=own or {},
+        custom=custom or {},
         beside=beside,
-        kept_own=former.own,
+        kept_custom=former.own,
         since=asked.reaches_back_to,
         seen=frozenset(process for one in found if (process := one.labels.get(names.SERIES_PROCESS)) is not None),
     )

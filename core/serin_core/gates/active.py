@@ -8,7 +8,7 @@ from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole
 from serin_core.contract.gate_catalog import CATALOG, AsReported, Criterion, NotWorseThanControl, built_in
-from serin_core.counting import own_key
+from serin_core.counting import custom_key
 from serin_core.evidence import AtLeast, AtMost, Within
 
 _UNCHANGED = {
@@ -25,7 +25,7 @@ class ActiveGate:
     role: GateRole = GateRole.ACTING
     design_effect: float = 1.0
     initial_delay: timedelta = timedelta()
-    own: str = ""
+    custom_key: str = ""
     """Key of its counters in a checkpoint, for a custom gate; "" for a built-in gate."""
 
     @property
@@ -42,7 +42,7 @@ def active_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGa
 
 def read_by(spec: SuggestionModelSpec, *, percent: float) -> tuple[GateName, ...]:
     """Return the built-in gates whose series are needed in a stage."""
-    return tuple(GateName(gate.name) for gate in active_gates(spec, percent=percent) if not gate.own)
+    return tuple(GateName(gate.name) for gate in active_gates(spec, percent=percent) if not gate.custom_key)
 
 
 def acting_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGate, ...]:
@@ -83,7 +83,7 @@ def _active(change: MetricGate) -> ActiveGate:
         role=GateRole.DRY_RUN if change.dry_run else acting,
         design_effect=change.design_effect,
         initial_delay=change.initial_delay,
-        own=own_key(change) if change.is_custom else "",
+        custom_key=custom_key(change) if change.is_custom else "",
     )
 
 

@@ -130,8 +130,8 @@ class _Check:
             return self._result(_NO_REPORT)
         match gate_state(self.gate, self.criterion, self.alphas, self.memory):
             case RateState() as state:
-                own = self.gate.own
-                return self._rate(state, self.reading.of_own(own) if own else self.reading.of(self.gate.name))
+                key = self.gate.custom_key
+                return self._rate(state, self.reading.of_custom(key) if key else self.reading.of(self.gate.name))
             case FeedbackState() as state:
                 return self._feedback(state)
             case PerClassState() as state:

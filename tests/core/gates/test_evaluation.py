@@ -8,7 +8,7 @@ from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.contract.pod_report import RunQuality
-from serin_core.counting import StageCounts, Unreadable, own_key
+from serin_core.counting import StageCounts, Unreadable, custom_key
 from serin_core.evidence import Counts, Verdict, log_evidence_below
 from serin_core.gates import (
     PreviousCheck,
@@ -327,7 +327,7 @@ def test_a_check_takes_only_what_was_said_since_the_last_one():
 def own(good, total):
     series = {"a": OwnSeries(at=1, last=0, gained=total)}
     goods = {"a": OwnSeries(at=1, last=0, gained=good)}
-    return StageCounts({}, own={own_key(MetricGate.model_validate(OWN)): OwnCounts(good=goods, total=series)})
+    return StageCounts({}, custom={custom_key(MetricGate.model_validate(OWN)): OwnCounts(good=goods, total=series)})
 
 
 def test_an_own_gate_is_judged_on_its_own_counters():
@@ -341,8 +341,8 @@ def test_an_own_gate_that_counts_more_good_than_all_is_an_error():
 
 
 def test_selectors_that_match_nothing_are_told():
-    key = own_key(MetricGate.model_validate(OWN))
-    gate = judge(spec(OWN), StageCounts({}, own={key: OwnCounts()}))["orders"].gate
+    key = custom_key(MetricGate.model_validate(OWN))
+    gate = judge(spec(OWN), StageCounts({}, custom={key: OwnCounts()}))["orders"].gate
     assert (gate.verdict, gate.reason) == (Verdict.INCONCLUSIVE, "NothingMatches")
 
 
