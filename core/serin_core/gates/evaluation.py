@@ -19,6 +19,7 @@ from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Alphas, AtMost, Bound, Counts, Verdict, change_point, needed
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
 from serin_core.gates.feedback import FeedbackState
+from serin_core.gates.formatting import count
 from serin_core.gates.per_class import PerClassState
 from serin_core.gates.rate import RateState
 from serin_core.gates.result import REASONS, Evaluation, GateResult, PreviousCheck, gate_status
@@ -192,7 +193,7 @@ class _Check:
 
 
 def _of_control(canary: Counts, control: Counts) -> str:
-    text = f"control group: {control.good:,.0f} of {control.total:,.0f} were accepted"
+    text = f"control group: {count(control.good)} of {count(control.total)} were accepted"
     odds, base = _odds_of_rejection(canary), _odds_of_rejection(control)
     return text if not odds or not base else f"{text}; the odds of a rejection are {odds / base:.2f} times theirs"
 

@@ -12,6 +12,7 @@ from serin_core.api.durations import format_duration
 from serin_core.api.status import GateRole, GateStatus
 from serin_core.contract.gate_catalog import built_in
 from serin_core.evidence import Counts, Side, Verdict, one_sided_bound
+from serin_core.gates.formatting import count, percent
 from serin_core.gates.result import OPEN, REASONS
 
 _ROLES: Final = {GateRole.ACTING: "", GateRole.FAIL_ONLY: " (can only fail)", GateRole.DRY_RUN: " (dry run)"}
@@ -22,13 +23,13 @@ _MINUTE: Final = 60
 
 def limit(gate: GateStatus) -> str:
     """Return what a gate requires: `at least 70 %`."""
-    margin = f" (margin {_percent(gate.margin)})" if gate.margin else ""
+    margin = f" (margin {percent(gate.margin)})" if gate.margin else ""
     if gate.at_least is not None:
-        return f"at least {_percent(gate.at_least)}{margin}"
+        return f"at least {percent(gate.at_least)}{margin}"
     if gate.at_most is not None:
-        return f"at most {_percent(gate.at_most)}{margin}"
+        return f"at most {percent(gate.at_most)}{margin}"
     if gate.within is not None:
-        return f"between {_percent(gate.within.low)} and {_percent(gate.within.high)}"
+        return f"between {percent(gate.within.low)} and {percent(gate.within.high)}"
     if gate.odds_ratio is not None:
         return f"rejections at most {gate.odds_ratio:g} times as likely (odds) as in the control group"
     return "a limit that is not known yet"
@@ -53,10 +54,10 @@ def describe(gate: GateStatus) -> str:
     if gate.total is None or gate.estimate is None:
         why = "no data yet" if gate.reason in _NO_COUNTS else gate.reason
         return f"{gate.name}: {why} ({limit(gate)}){role}"
-    whole = f"{_percent(gate.estimate)} of {_count(gate.total)}"
+    whole = f"{percent(gate.estimate)} of {count(gate.total)}"
     if gate.late_harm is not None:
         late = gate.late_harm
-        since = f"{_percent(late.good / late.total)} of the last {_count(late.total)}"
+        since = f"{percent(late.good / late.total)} of the last {count(late.total)}"
         return f"{gate.name} {since} ({limit(gate)}; {whole} in the whole stage){role}"
     missing = "" if gate.reason in REASONS else f", not evaluated ({gate.reason})"
     return f"{gate.name} {whole} ({limit(gate)}){role}{missing}"
@@ -85,7 +86,7 @@ def explain(gate: GateStatus, *, age: timedelta | None) -> str:
 def _counted(gate: GateStatus, good: float, total: float) -> str:
     known = built_in(gate.name)
     unit, phrase = ("requests", "are good") if known is None else (known.unit.value, known.phrase)
-    return f"{_count(good)} of {_count(total)} {unit} {phrase} ({_percent(good / total)}"
+    return f"{count(good)} of {count(total)} {unit} {phrase} ({percent(good / total)}"
 
 
 def _bound(gate: GateStatus) -> str:
@@ -96,21 +97,21 @@ def _bound(gate: GateStatus) -> str:
     if gate.alpha is None or not 0 < gate.alpha < 1 or gate.good is None or gate.total is None or gate.late_harm:
         return ""
     counts = Counts(min(gate.good, gate.total), gate.total)
-    confidence = _percent(1 - gate.alpha)
+    confidence = percent(1 - gate.alpha)
     low, high = _required(gate)
     if gate.verdict is Verdict.FAIL:
         below, above = _upper(counts, gate.alpha), _lower(counts, gate.alpha)
         if low is not None and below < low:
-            return f", {confidence} upper bound {_percent(below)}"
-        return f", {confidence} lower bound {_percent(above)}" if high is not None and above > high else ""
+            return f", {confidence} upper bound {percent(below)}"
+        return f", {confidence} lower bound {percent(above)}" if high is not None and above > high else ""
     margin, passes = gate.margin or 0.0, gate.verdict is Verdict.PASS
     bounds = []
     if low is not None:
         bound = _lower(counts, gate.alpha)
-        bounds.append(f"lower bound {_percent(max(bound, low - margin) if passes else bound)}")
+        bounds.append(f"lower bound {percent(max(bound, low - margin) if passes else bound)}")
     if high is not None:
         bound = _upper(counts, gate.alpha)
-        bounds.append(f"upper bound {_percent(min(bound, high + margin) if passes else bound)}")
+        bounds.append(f"upper bound {percent(min(bound, high + margin) if passes else bound)}")
     return f", {confidence} {' and '.join(bounds)}" if bounds else ""
 
 
@@ -153,12 +154,3 @@ def _needed(gate: GateStatus, age: timedelta) -> str:
 
 def _reason(gate: GateStatus) -> str:
     return f"{gate.reason}: {gate.detail}" if gate.detail else gate.reason
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
-
-
-def _count(number: float) -> str:
-    """Return a count; shares of users, divided over processes, keep one decimal."""
-    return f"{number:,.1f}".removesuffix(".0")

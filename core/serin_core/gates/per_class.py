@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from serin_core.evidence import Alphas, Bound, Counts, Verdict, judge, needed
+from serin_core.gates.formatting import count, percent
 from serin_core.gates.result import Evaluation
 
 _NAMED: Final = 5
@@ -62,10 +63,10 @@ def _combined(verdicts: Mapping[str, Verdict]) -> Verdict:
 
 def _detail(classes: Mapping[str, Counts], verdicts: Mapping[str, Verdict]) -> str:
     parts = []
-    for verdict, title in ((Verdict.FAIL, "failing"), (Verdict.INCONCLUSIVE, "no verdict yet")):
+    for verdict, title in ((Verdict.FAIL, "failing"), (Verdict.INCONCLUSIVE, "undecided")):
         labels = (label for label, one in verdicts.items() if one is verdict)
         found = [
-            f"{label} {100 * _rate(classes[label]):.1f} % of {classes[label].total:,.0f}"
+            f"{label} {percent(_rate(classes[label]))} of {count(classes[label].total)}"
             for label in sorted(labels, key=lambda one: _rate(classes[one]))
         ]
         if found:

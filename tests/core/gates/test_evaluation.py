@@ -264,14 +264,14 @@ def test_one_class_that_fails_fails_the_gate_and_is_named():
     read = reading(perClass__Dining=(950, 1000), perClass__Fuel=(5, 60), perClass__Travel=(0, 0))
     gate = judge(spec({"name": "perClass"}), read)["perClass"].gate
     assert gate.verdict is Verdict.FAIL
-    assert gate.detail == "failing: Fuel 8.3 % of 60; no traffic: Travel"
+    assert gate.detail == "failing: Fuel 8.33 % of 60; no traffic: Travel"
 
 
 def test_every_class_with_traffic_must_pass():
     read = reading(perClass__Dining=(950, 1000), perClass__Fuel=(3, 4))
     gate = judge(spec({"name": "perClass"}), read)["perClass"].gate
     assert gate.verdict is Verdict.INCONCLUSIVE
-    assert gate.detail == "no verdict yet: Fuel 75.0 % of 4"
+    assert gate.detail == "undecided: Fuel 75 % of 4"
     enough = reading(perClass__Dining=(950, 1000), perClass__Fuel=(60, 62), perClass__Travel=(0, 0))
     assert judge(spec({"name": "perClass"}), enough)["perClass"].gate.verdict is Verdict.PASS
 
