@@ -20,6 +20,7 @@ from typing import Final
 
 from serin_core.api.status import CountsAt, GateMemory
 from serin_core.evidence import FIRST_CHECK, Alphas, Bound, Counts, KeptChecks, Start, Verdict, change_point, rate
+from serin_core.evidence.change_point import RawStart
 from serin_core.evidence.rate import Claim, Side
 from serin_core.evidence.verdict import failing, passing
 
@@ -136,7 +137,7 @@ class RateState:
     def harm(self, good: float, total: float) -> tuple[Start, Claim]:
         """Return the claim that fails at these counts, and the start since which they are the strongest evidence."""
         counts = self.evidence(good, total)
-        starts = self._starts(counts)
+        starts = _as_starts(self._starts(counts))
         claim = next(one.claim for one in self._fail_bounds if change_point.reaches(starts, counts, one.claim))
         return change_point.likeliest(starts, counts, claim), claim
 
@@ -177,20 +178,18 @@ class RateState:
         )
 
     def _fails(self, bound: _FailBound, counts: Counts, d: float) -> bool:
-        raw = [(check, *self._adjusted(*self._at[check])) for check in self._kept.checks]
-        # Shares of users may fall where one more process counts them: such a start is no part of the present counts.
-        good, bad = counts.good, counts.total - counts.good
-        before = [one for one in raw if one[1] <= good and one[2] - one[1] <= bad]
-        log_sum = change_point.log_bound(before, counts, bound.claim)
-        if log_sum < bound.claim.limit - _SLACK and len(before) == len(raw):
+        starts = self._starts(counts)
+        log_sum = change_point.log_bound(starts, counts, bound.claim)
+        if log_sum < bound.claim.limit - _SLACK and len(starts) == len(self._kept.checks):
             bound.renew(log_sum=log_sum, d=d, check=self._checks + 1)
             return False
-        return change_point.reaches(self._starts(counts), counts, bound.claim)
+        return change_point.reaches(_as_starts(starts), counts, bound.claim)
 
-    def _starts(self, counts: Counts) -> list[Start]:
-        starts = [Start(check, Counts(*self._adjusted(*self._at[check]))) for check in self._kept.checks]
+    def _starts(self, counts: Counts) -> list[RawStart]:
+        """Return the starts that are part of the counts: shares of users fall where one more process counts them."""
+        starts = [(check, *self._adjusted(*self._at[check])) for check in self._kept.checks]
         good, bad = counts.good, counts.total - counts.good
-        return [one for one in starts if one.counts.good <= good and one.counts.total - one.counts.good <= bad]
+        return [one for one in starts if one[1] <= good and one[2] - one[1] <= bad]
 
     def _adjusted(self, good: float, total: float) -> tuple[float, float]:
         if self._is_plain:
@@ -204,3 +203,7 @@ class RateState:
     def _counts_at(self, check: int) -> CountsAt:
         good, total = self._at[check]
         return CountsAt(check=check, good=good, total=total)
+
+
+def _as_starts(starts: list[RawStart]) -> list[Start]:
+    return [Start(check, Counts(good, total)) for check, good, total in starts]

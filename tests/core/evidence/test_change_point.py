@@ -94,6 +94,15 @@ def test_skipping_tails_never_changes_an_answer_at_the_very_limit(outcomes, p, n
             assert change_point.reaches(starts, counts, Claim(p, side, limit)) == (exact >= limit)
 
 
+@given(outcomes=STAGES, p=st.floats(0.01, 0.99))
+def test_the_bound_is_never_below_the_evidence(outcomes, p):
+    starts, counts = stage(outcomes)
+    raw = [(start.check, start.counts.good, start.counts.total) for start in starts]
+    for side in Side:
+        exact = change_point.log_evidence(starts, counts, p, side)
+        assert change_point.log_bound(raw, counts, Claim(p, side, 3.0)) >= exact - 1e-9
+
+
 @given(outcomes=STAGES, p=st.floats(0.05, 0.95))
 def test_the_evidence_is_the_weighted_sum_over_its_starts(outcomes, p):
     starts, counts = stage(outcomes)
