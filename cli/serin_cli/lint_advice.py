@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from serin_cli.finding import Finding, Severity
 from serin_core.api.durations import format_duration
-from serin_core.api.gates import COUNTS_USERS, GateName, MetricGate
+from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole
 from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
@@ -112,12 +112,12 @@ def _margins(stages: _Stages) -> Iterator[Finding]:
     by_name = {gate.name: gate for gates in stages.gates.values() for gate in gates}
     for index, change in enumerate(stages.spec.gates.metrics):
         gate = by_name.get(change.name)
-        if not change.margin or gate is None or not isinstance(gate.asked, AtLeast | AtMost):
+        if not change.margin or gate is None or not isinstance(gate.criterion, AtLeast | AtMost):
             continue
         path = f"spec.gates.metrics[{index}].margin"
-        if _passes_anything(gate.asked):
+        if _passes_anything(gate.criterion):
             yield _warning(path, f"so large that {change.name} passes whatever is counted")
-        elif (certain := certain_by(gate.asked, stages.alphas)) is not None:
+        elif (certain := certain_by(gate.criterion, stages.alphas)) is not None:
             message = f"{change.name} has a verdict after at most {_counted(certain * gate.design_effect, gate)}"
             yield Finding(path, message, Severity.NOTE)
 
@@ -139,7 +139,7 @@ def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
     for percent, gates in stages.gates.items():
         slowest, text = timedelta(), ""
         for gate in gates:
-            bound = gate.asked
+            bound = gate.criterion
             if gate.role is not GateRole.ACTING or not isinstance(bound, AtLeast | AtMost | Within):
                 continue
             fewest = least(bound, stages.alphas).to_pass
@@ -165,13 +165,13 @@ def _remedy(bound: Bound, alphas: Alphas) -> str:
 
 
 def _counted(number: float, gate: ActiveGate) -> str:
-    return f"{number:,.0f} {'users' if gate.name in COUNTS_USERS else 'requests'}"
+    return f"{number:,.0f} {'users' if gate.counts_users else 'requests'}"
 
 
 def _seen(gate: ActiveGate, time: timedelta, *, percent: float, traffic: Traffic) -> float:
     """Return how many requests or users a gate counts in this time of a stage."""
     counting = time - gate.initial_delay
-    if gate.name in COUNTS_USERS:
+    if gate.counts_users:
         # Agreement is judged on all users, everything else of a canary on the canary alone.
         return traffic.users_per_day * max(counting / _DAY, 1.0)
     share = 1.0 if percent == 0 else percent / 100

@@ -82,14 +82,14 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
             record = read_range(prometheus or "", query, end=period[1])
     except RecordError as error:
         refuse(f"{counts}: {error}" if counts else error)
-    setting = Setting(spec, promised=_promised(record) if promised is None else promised, longest=record.lasts)
+    setting = Setting(spec, promised=_promised(record) if promised is None else promised, longest=record.duration)
     plan = Replayed(setting, record, seed, first_stage(setting))
     found = play_and_summarize({"this resource": plan}, rollouts=rollouts, jobs=jobs)
     present(
         found,
-        parameters={"name": name, "rollouts": rollouts, "seed": seed, "seconds": record.lasts.total_seconds()},
+        parameters={"name": name, "rollouts": rollouts, "seed": seed, "seconds": record.duration.total_seconds()},
         title=f"Replayed rollouts of {name}",
-        head=f"{name}: {rollouts:,} rollouts on {format_duration(record.lasts)} of recorded counts, seed {seed}",
+        head=f"{name}: {rollouts:,} rollouts on {format_duration(record.duration)} of recorded counts, seed {seed}",
         notes=(_NOTE,),
         output=output,
         page=page,

@@ -59,7 +59,7 @@ def read_spec(file: str, *, every: str | None) -> tuple[str, SuggestionModelSpec
 def gate_names(spec: SuggestionModelSpec) -> Mapping[str, bool]:
     """Return every gate that is active in some stage, and whether it is a custom gate."""
     stages = (0.0, *effective_steps(spec.canary))
-    return {gate.name: bool(gate.own) for percent in stages for gate in active_gates(spec, percent=percent)}
+    return {gate.name: bool(gate.custom_key) for percent in stages for gate in active_gates(spec, percent=percent)}
 
 
 def duration(text: str, option: str) -> timedelta:

@@ -10,16 +10,16 @@ from serin_core.api.gates import MetricGate
 from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting import (
     BEFORE,
-    LONGEST,
+    MAX_WINDOW,
     Kept,
     Samples,
     StageQuery,
     Unreadable,
     both_of,
-    count_anew,
+    custom_key,
+    follow,
     identity,
     newest_of,
-    own_key,
     selectors,
     stale_after,
     up_to_the_same_time,
@@ -49,15 +49,15 @@ class OwnReader:
     """Gates often share their total: what was asked for in this pass is not asked for again."""
 
     async def read(self, gates: Iterable[MetricGate]) -> dict[str, OwnCounts | Unreadable]:
-        """Answer what each own gate has counted since the stage began, by `own_key`."""
+        """Answer what each own gate has counted since the stage began, by `custom_key`."""
         own = [gate for gate in gates if gate.is_custom and not gate.disabled]
         found = await asyncio.gather(*map(self._read_one, own))
-        return {own_key(gate): one for gate, one in zip(own, found, strict=True)}
+        return {custom_key(gate): one for gate, one in zip(own, found, strict=True)}
 
     async def _read_one(self, gate: MetricGate) -> OwnCounts | Unreadable:
         checkpoint = self.asked.checkpoint
-        kept = _NOTHING if checkpoint is None else checkpoint.own.get(own_key(gate), _NOTHING)
-        began = self._began if kept.total else max(self._began, self.at - LONGEST.total_seconds())
+        kept = _NOTHING if checkpoint is None else checkpoint.own.get(custom_key(gate), _NOTHING)
+        began = self._began if kept.total else max(self._began, self.at - MAX_WINDOW.total_seconds())
         back = int(window(began=began, kept=kept if kept.total else None, at=self.at).total_seconds())
         of_good, of_total = selectors(gate)
         good, total = await self._both(gate, back)
@@ -110,7 +110,7 @@ class OwnReader:
             earlier = await self._at_the_beginning(selector, began)
         if isinstance(earlier, Unreadable):
             return earlier
-        return count_anew(samples, kept=kept, began=began, earlier=earlier)
+        return follow(samples, kept=kept, began=began, earlier=earlier)
 
     async def _at_the_beginning(self, selector: str, began: float) -> Mapping[str, float] | Unreadable:
         """Answer the values that series had when the stage began: one that appears now need not have been born now."""

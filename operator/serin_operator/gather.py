@@ -197,7 +197,7 @@ class Gatherer:
         if isinstance(at, Unreadable):
             return at
         reader = OwnReader(self._metrics, analysis.prometheus, asked, at=at, now=now)
-        return count_stage(found, asked, now, own=await reader.read(resource.spec.gates.metrics))
+        return count_stage(found, asked, now, custom=await reader.read(resource.spec.gates.metrics))
 
 
 def seen_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> PodSeen:

@@ -26,7 +26,7 @@ from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
 from serin_core.contract.addresses import display_address
-from serin_core.counting import MOST_SERIES, Samples, Series, Unreadable, of_one_replica, without
+from serin_core.counting import MAX_SERIES, Samples, Series, Unreadable, of_one_replica, without
 from serin_operator.settings import PrometheusEndpoint
 
 VECTOR: Final = "vector"
@@ -98,7 +98,7 @@ class _Client:
 
     def __init__(self, settings: PrometheusEndpoint, kind: str, *, threads: int) -> None:
         self._url, self.timeout = settings.url, settings.timeout_seconds
-        self._parameters = {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MOST_SERIES)} if kind == MATRIX else {})
+        self._parameters = {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MAX_SERIES)} if kind == MATRIX else {})
         self._session = _FormSession()
         self._session.hooks["response"] = [partial(_refuse_unusable, kind)]
         # What the environment says of proxies and certificates is asked once, and not again at every query.
@@ -128,7 +128,7 @@ class _Client:
                     raise
                 return self._query(query, parameters)
         except _TooManySeriesError:
-            return Unreadable("TooManySeries", f"a selector matches more than {MOST_SERIES} series")
+            return Unreadable("TooManySeries", f"a selector matches more than {MAX_SERIES} series")
         except _UnusableAnswerError as error:
             return Unreadable("QueryError", str(error))
         except (requests.RequestException, PrometheusApiClientException, OSError, UnicodeError) as error:

@@ -114,8 +114,8 @@ def own_counts(reading: Reading, name: str) -> Counts | Unreadable:
     """Answer what a reading says of an own gate."""
     if isinstance(reading, Unreadable):
         return reading
-    key = next(key for key in reading.own if key.partition("@")[0] == name)
-    return reading.of_own(key)
+    key = next(key for key in reading.custom if key.partition("@")[0] == name)
+    return reading.of_custom(key)
 
 
 def labels(name: str, **named: str) -> tuple[tuple[str, str], ...]:

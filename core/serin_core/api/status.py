@@ -174,6 +174,14 @@ class GateRole(StrEnum):
     DRY_RUN = "DryRun"
 
 
+class LateHarm(StatusModel):
+    """Counts since the check after which harm seems to have begun: they decided a Fail."""
+
+    check: int = Field(description="First check of these counts, numbered from 1 in the stage.")
+    good: float = Field(description="Good since then.")
+    total: float = Field(description="Total since then.")
+
+
 class GateStatus(StatusModel):
     """One gate in the current stage: its counts, its limit and its verdict."""
 
@@ -181,6 +189,7 @@ class GateStatus(StatusModel):
     at_least: float | None = Field(None, description="Minimum rate.")
     at_most: float | None = Field(None, description="Maximum rate.")
     within: Range | None = Field(None, description="Bounds of the rate.")
+    margin: float | None = Field(None, description="Tolerance of a Pass; absent if there is none.")
     odds_ratio: float | None = Field(
         None, description="Maximum ratio of the odds of a rejection in the canary to those in the control group."
     )
@@ -193,13 +202,20 @@ class GateStatus(StatusModel):
     lower: float | None = Field(None, description="Lower end of the 95 percent confidence sequence.")
     upper: float | None = Field(None, description="Upper end of the 95 percent confidence sequence.")
     verdict: Verdict = Field(Verdict.INCONCLUSIVE, description="Pass, Fail or Inconclusive.")
+    alpha: float | None = Field(
+        None, description="Error probability of the test: of a Fail if it failed, else of a Pass."
+    )
+    late_harm: LateHarm | None = Field(
+        None, description="Counts that decided a Fail; absent if these are all counts of the stage."
+    )
     reason: str = Field(description="Reason of the verdict.")
     needed: int | None = Field(None, description="Estimated number of further requests until a verdict.")
     detail: str = Field("", description="More numbers: the worst class, or the other arm.")
 
-    def unread(self, reason: str) -> Self:
-        """Return the gate without a verdict because its counts could not be read; the last numbers stay visible."""
-        return self._copy({"verdict": Verdict.INCONCLUSIVE, "reason": reason, "needed": None})
+    def without_verdict(self, reason: str, message: str) -> Self:
+        """Return the counts without a verdict, where a later check could not read them."""
+        update = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "detail": message, "needed": None}
+        return self.model_copy(update=update | {"late_harm": None})
 
 
 class CountsAt(StatusModel):
@@ -232,6 +248,14 @@ class GateMemory(StatusModel):
         The counts stay. Evidence for the limit of two arms is dropped, since it holds for that limit alone.
         """
         return self._copy({"bound": bound, "edits": self.edits + 1, "log_ratios_below": ()})
+
+    def with_bound(self, bound: str) -> Self:
+        """Return the same evidence, evaluated by this bound."""
+        return self.model_copy(update={"bound": bound})
+
+    def with_alphas(self, alphas: str) -> Self:
+        """Return the same evidence, evaluated with these error probabilities."""
+        return self if self.judged_by == alphas else self.model_copy(update={"judged_by": alphas})
 
 
 class ProcessCounts(StatusModel):

@@ -153,7 +153,7 @@ def gates_changed(context: Context, _protocol: Protocol) -> Transition | None:
     changed = gates.edited(context.spec, percent=candidate.percent, memory=status.memory)
     if not changed:
         return None
-    rebound = {gate.name: status.memory[gate.name].rebound(str(gate.asked)) for gate in changed}
+    rebound = {gate.name: status.memory[gate.name].rebound(str(gate.criterion)) for gate in changed}
     names = ", ".join(rebound)
     message = f"Bounds changed for {names}: the counts of this stage are judged by them, at half the error rate"
     return Transition(status.changed(memory=status.memory | rebound), candidate.run_id, message)

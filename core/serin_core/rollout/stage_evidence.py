@@ -28,7 +28,7 @@ def judge(context: Context) -> Status:
     if rollout is None or rollout.stage_started_at is None:
         return status
     if not isinstance(reading, StageCounts):
-        unread = tuple(gate.unread(reading.reason) for gate in status.gates)
+        unread = tuple(gate.without_verdict(reading.reason, reading.message) for gate in status.gates)
         return status.changed(gates=unread, no_data_since=status.no_data_since or context.now)
     checkpoint = status.checkpoint
     if checkpoint is None or context.now - checkpoint.at >= CHECKPOINT_EVERY:

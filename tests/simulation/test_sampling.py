@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from serin_simulation.sampling import binomial, binomial_law, visited, visits_law
+from serin_simulation.sampling import binomial, binomial_distribution, visited, visits_distribution
 
 
 @given(n=st.integers(1, 2000), p=st.floats(1e-6, 1 - 1e-6))
-def test_a_table_holds_the_binomial_law(n, p):
-    law = binomial_law(n, p)
+def test_a_table_holds_the_binomial_distribution(n, p):
+    law = binomial_distribution(n, p)
     places = range(law.least, law.least + len(law.cumulative) - 1, max(1, len(law.cumulative) // 7))
     for k in places:
         assert law.cumulative[k - law.least] == pytest.approx(stats.binom.cdf(k, n, p), abs=1e-11)
@@ -33,7 +33,7 @@ def test_what_is_halved_first_has_the_same_law():
 
 
 def test_visitors_with_habits_have_the_mean_and_the_design_effect_of_their_correlation():
-    law = visits_law(5, 10, 0.7, 0.3)
+    law = visits_distribution(5, 10, 0.7, 0.3)
     chances = [b - a for a, b in zip([0.0, *law.cumulative], [*law.cumulative[:-1], 1.0], strict=False)]
     mean = sum(k * chance for k, chance in enumerate(chances))
     variance = sum((k - mean) ** 2 * chance for k, chance in enumerate(chances))

@@ -279,7 +279,7 @@ def test_a_gate_none_of_whose_series_is_there_any_more_is_missing_while_its_proc
 def test_an_own_gate_that_cannot_be_read_keeps_what_was_kept_of_it_until_the_spec_names_it_no_more():
     before = OwnCounts(total={"a": OwnSeries(at=1, last=2, gained=2)})
     kept = Checkpoint(at=NOW, own={"mine@1": before, "former@1": before})
-    reading = count_stage([SCRAPED], asked(checkpoint=kept), NOW, own={"mine@1": Unreadable("Stale", "old")})
+    reading = count_stage([SCRAPED], asked(checkpoint=kept), NOW, custom={"mine@1": Unreadable("Stale", "old")})
     assert reading.checkpoint(NOW).own == {"mine@1": before}
 
 

@@ -57,4 +57,4 @@ def test_an_outage_of_prometheus_rolls_back_under_flagger():
     setting = Setting(SuggestionModelSpec.model_validate(body), promised=0.9)
     traffic = Traffic(rates=Rates(), outages=((timedelta(), timedelta(hours=1)),), classes=0)
     found = play_by(Flagger(), setting, traffic, Random(1))
-    assert (found.end, found.why, found.looks) == ("RolledBack", "no data", 5)
+    assert (found.end, found.why, found.checks) == ("RolledBack", "no data", 5)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serin_core.evidence import BEGINNING, Claim, Counts, Side, Start, change_point, keep, log_evidence_below
-from serin_core.evidence.change_point import MOST_STARTS, since
+from serin_core.evidence.change_point import MAX_STARTS, since
 
 LIMIT = log(1 / 0.05)
 
@@ -94,6 +94,15 @@ def test_skipping_tails_never_changes_an_answer_at_the_very_limit(outcomes, p, n
             assert change_point.reaches(starts, counts, Claim(p, side, limit)) == (exact >= limit)
 
 
+@given(outcomes=STAGES, p=st.floats(0.01, 0.99))
+def test_the_bound_is_never_below_the_evidence(outcomes, p):
+    starts, counts = stage(outcomes)
+    raw = [(start.check, start.counts.good, start.counts.total) for start in starts]
+    for side in Side:
+        exact = change_point.log_evidence(starts, counts, p, side)
+        assert change_point.log_bound(raw, counts, Claim(p, side, 3.0)) >= exact - 1e-9
+
+
 @given(outcomes=STAGES, p=st.floats(0.05, 0.95))
 def test_the_evidence_is_the_weighted_sum_over_its_starts(outcomes, p):
     starts, counts = stage(outcomes)
@@ -136,7 +145,7 @@ def test_checks_are_numbered_from_one():
         Start(0, Counts(0, 0))
 
 
-def kept_after(many, most=MOST_STARTS):
+def kept_after(many, most=MAX_STARTS):
     starts = (BEGINNING,)
     for check in range(2, many + 1):
         starts = keep(starts, Start(check, Counts(check, check)), most=most)
@@ -147,7 +156,7 @@ def kept_after(many, most=MOST_STARTS):
 def test_starts_are_bounded_ordered_and_keep_both_ends(many):
     checks = kept_after(many)
     assert checks == sorted(set(checks))
-    assert len(checks) == min(many, MOST_STARTS)
+    assert len(checks) == min(many, MAX_STARTS)
     assert (checks[0], checks[-1]) == (1, many)
 
 
