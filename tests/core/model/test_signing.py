@@ -78,7 +78,7 @@ def test_importing_it_needs_no_cryptography():
 def test_without_the_package_nothing_counts_as_verified():
     without = (
         "import sys; sys.modules['cryptography'] = None\n"
-        "from serin_core import signing\n"
+        "from serin_core.model import signing\n"
         "try: signing.check_public_key(b'')\n"
         "except signing.SignatureError as error: print(error)"
     )
