@@ -1,4 +1,4 @@
-"""Which events wake whom."""
+"""Which events need a reconcile."""
 
 import pytest
 
@@ -17,14 +17,14 @@ def body(rules="", status=None, **metadata):
     }
 
 
-def note(news, found, *, is_deleted=False):
-    return news.note(KEY, found, is_deleted=is_deleted)
+def record(events, found, *, is_deleted=False):
+    return events.record(KEY, found, is_deleted=is_deleted)
 
 
-def test_the_echo_of_a_status_write_is_no_news():
-    news = EventFilter()
-    assert note(news, body())
-    assert not note(news, body(status={"phase": "Shadow"}, resourceVersion="2"))
+def test_the_operators_own_status_write_needs_no_reconcile():
+    events = EventFilter()
+    assert record(events, body())
+    assert not record(events, body(status={"phase": "Shadow"}, resourceVersion="2"))
 
 
 @pytest.mark.parametrize(
@@ -37,26 +37,33 @@ def test_the_echo_of_a_status_write_is_no_news():
     ],
     ids=["spec", "another object", "deletion", "a request"],
 )
-def test_what_people_change_is_news(change):
-    news = EventFilter()
-    note(news, body())
-    assert note(news, body(**change))
-    assert not note(news, body(**change))
+def test_a_change_by_a_user_needs_a_reconcile(change):
+    events = EventFilter()
+    record(events, body())
+    assert record(events, body(**change))
+    assert not record(events, body(**change))
 
 
-def test_a_deleted_object_is_news_and_forgotten():
-    news = EventFilter()
-    note(news, body())
-    assert note(news, body(), is_deleted=True)
-    assert note(news, body())
+def test_a_deleted_object_needs_a_reconcile_and_is_forgotten():
+    events = EventFilter()
+    record(events, body())
+    assert record(events, body(), is_deleted=True)
+    assert record(events, body())
 
 
 def test_a_config_map_wakes_the_resources_that_name_it_and_no_others():
-    news = EventFilter()
-    note(news, body(rules="mine"))
-    assert news.readers("default", "mine") == {KEY}
-    assert news.readers("default", "other") == news.readers("elsewhere", "mine") == frozenset()
-    note(news, body(rules="other", generation=2))
-    assert (news.readers("default", "mine"), news.readers("default", "other")) == (frozenset(), {KEY})
-    note(news, body(), is_deleted=True)
-    assert news.readers("default", "other") == frozenset()
+    events = EventFilter()
+    record(events, body(rules="mine"))
+    assert events.resources_with_rules_in("default", "mine") == {KEY}
+    assert (
+        events.resources_with_rules_in("default", "other")
+        == events.resources_with_rules_in("elsewhere", "mine")
+        == frozenset()
+    )
+    record(events, body(rules="other", generation=2))
+    assert (events.resources_with_rules_in("default", "mine"), events.resources_with_rules_in("default", "other")) == (
+        frozenset(),
+        {KEY},
+    )
+    record(events, body(), is_deleted=True)
+    assert events.resources_with_rules_in("default", "other") == frozenset()
