@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -31,7 +32,7 @@ NAMES_OF_USERS = ("LOGNAME", "USER", "LNAME", "USERNAME", "POD_ID")
 class ApiServer(BaseHTTPRequestHandler):
     """Serves these answers by path and forbids everything else."""
 
-    answers = {}
+    answers: ClassVar = {}
 
     def do_GET(self):
         found = self.answers.get(self.path.partition("?")[0])
@@ -116,7 +117,7 @@ def test_with_namespaces_given_kopf_lists_neither_namespaces_nor_crds(is_namespa
 def test_the_api_servers_certificate_is_verified_but_not_by_the_extensions_of_its_authority(tmp_path, monkeypatch):
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig("https://127.0.0.1:1")))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    context = login(logger=logging.getLogger()).as_ssl_context()
+    context = login(logger=logging.getLogger(), settings=build_settings()).as_ssl_context()
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
