@@ -16,6 +16,7 @@ from typing import ClassVar
 import httpx
 import pytest
 import yaml
+from kubernetes.aio.config import kube_config
 
 from serin_localcluster.controlplane import free_port
 from serin_operator.kubernetes_client import connect
@@ -117,6 +118,7 @@ def test_with_namespaces_given_kopf_lists_neither_namespaces_nor_crds(is_namespa
 def test_the_api_servers_certificate_is_verified_but_not_by_the_extensions_of_its_authority(tmp_path, monkeypatch):
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig("https://127.0.0.1:1")))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
     context = login(logger=logging.getLogger(), settings=build_settings()).as_ssl_context()
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.check_hostname
