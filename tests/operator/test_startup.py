@@ -110,6 +110,23 @@ def test_the_operator_starts_under_a_uid_without_a_name(tmp_path):
         assert process.poll() is None
 
 
+def test_an_operator_that_may_not_list_its_resources_is_alive_but_not_ready(tmp_path):
+    answers = {"/api": {"versions": []}, "/apis": {"groups": []}}
+    with api_server(answers) as api, operator(tmp_path, api) as (process, url):
+        for _ in range(300):
+            try:
+                alive = httpx.get(f"{url}/healthz").status_code == 200
+            except httpx.TransportError:
+                time.sleep(0.1)
+                continue
+            break
+        assert alive
+        time.sleep(1)
+        assert process.poll() is None
+        assert httpx.get(f"{url}/readyz").status_code == 503
+        assert httpx.get(f"{url}/healthz").status_code == 200
+
+
 @pytest.mark.parametrize("is_namespaced", [False, True])
 def test_with_namespaces_given_kopf_lists_neither_namespaces_nor_crds(is_namespaced):
     assert build_settings(is_namespaced=is_namespaced).scanning.disabled == is_namespaced
