@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from serin_core.model.manifest import ClassCoverage
+from serin_core.model.report import ClassCoverage
 
 
 class LoadState(StrEnum):
