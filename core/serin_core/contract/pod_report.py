@@ -28,7 +28,7 @@ class RunQuality(_Report):
     f1_macro: float
     f1_min: float
     coverage: dict[str, ClassCoverage] = Field(default_factory=dict)
-    """By predicted class, its share of predictions and the coverage at each threshold; used by the gate lowConfidence."""
+    """By predicted class, its share of predictions and coverage at each threshold; for the gate lowConfidence."""
 
 
 class RunOnPod(_Report):
