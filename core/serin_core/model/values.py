@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Final
 
-_NOT_A_TIME: Final = "not a day or time in ISO 8601, like 2026-01-31 or 2026-01-31T12:00:00+00:00"
+_NOT_A_NUMBER: Final = "Input should be a finite number"
+_NOT_A_TIME: Final = "Input should be a day or time in ISO 8601, like 2026-01-31 or 2026-01-31T12:00:00+00:00"
 
 
 def parse_timestamp(value: object) -> datetime:
@@ -34,7 +35,7 @@ def parse_amount(value: object) -> float:
     try:
         amount = float(value)  # type: ignore[arg-type]  # other types raise TypeError
     except (TypeError, ValueError, OverflowError):
-        raise ValueError("not a number") from None
+        raise ValueError(_NOT_A_NUMBER) from None
     if not isfinite(amount):
-        raise ValueError("not a finite number")
+        raise ValueError(_NOT_A_NUMBER)
     return amount
