@@ -27,7 +27,7 @@ class CustomCounterReader:
 
         `at` is the current Unix time of Prometheus, `now` the operator's own time.
         """
-        custom = [gate for gate in gates if gate.is_own and not gate.disabled]
+        custom = [gate for gate in gates if gate.is_custom and not gate.disabled]
         counts = await asyncio.gather(*(self._run(count_custom_gate(gate, stage, at=at, now=now)) for gate in custom))
         return {own_key(gate): one for gate, one in zip(custom, counts, strict=True)}
 
