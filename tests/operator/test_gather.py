@@ -7,8 +7,9 @@ import pytest
 from serin_core.contract import names
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
 from serin_core.rollout.observation import NoAnswer
-from serin_operator.gather import InvalidObjectError, parse
-from serin_operator.gather import observed_pod as observed_pod_at
+from serin_operator.gather import parse
+from serin_operator.invalid import InvalidObjectError
+from serin_operator.pod_state import observed_pod as observed_pod_at
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ASKED = NoAnswer("not asked")
