@@ -24,6 +24,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util.retry import Retry
+from urllib3.util.ssl_ import create_urllib3_context
 
 from serin_core.counting import MOST_SERIES, Samples, Series, Unreadable, of_one_replica, without
 from serin_operator.settings import PrometheusEndpoint
@@ -115,7 +116,7 @@ class _Client:
             method="POST",
         )
         # Replaces the client's own adapter, which keeps ten connections and retries where it must not.
-        self._session.mount(settings.url.rstrip("/"), HTTPAdapter(pool_maxsize=threads, max_retries=Retry(total=0)))
+        self._session.mount(settings.url.rstrip("/"), _Adapter(pool_maxsize=threads, max_retries=Retry(total=0)))
 
     def query(self, query: str, *, at: float | None) -> list[Any] | Unreadable:
         """Return the result of a query, at a Unix time or now."""
@@ -142,6 +143,16 @@ class _Client:
     def close(self) -> None:
         """Close its connections."""
         self._session.close()
+
+
+class _Adapter(HTTPAdapter):
+    """Verifies certificates as Python did before 3.13, like the connection to the API server (see watch.py)."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """See HTTPAdapter."""
+        context = create_urllib3_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        super().init_poolmanager(*args, **kwargs, ssl_context=context)
 
 
 class _FormSession(requests.Session):

@@ -51,7 +51,7 @@ def test_a_deleted_object_needs_a_reconcile_and_is_forgotten():
     assert record(events, body())
 
 
-def test_a_config_map_wakes_the_resources_that_name_it_and_no_others():
+def test_a_config_map_concerns_the_resources_that_use_it_and_no_others():
     events = EventFilter()
     record(events, body(rules="mine"))
     assert events.resources_with_rules_in("default", "mine") == {KEY}

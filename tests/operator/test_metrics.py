@@ -1,4 +1,4 @@
-"""What the operator counts of itself."""
+"""The metrics of the operator."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def value(metrics, name, **labels):
 
 
 @pytest.mark.parametrize("result", ["changed", "refused", "invalid", "deleting", "error"])
-def test_every_result_is_there_before_it_happens(result):
+def test_every_result_is_exposed_from_the_start(result):
     assert value(OperatorMetrics(lambda: 0), "serin_operator_reconcile_total", result=result) == 0
 
 
@@ -22,7 +22,7 @@ def test_a_failure_is_an_error_in_the_count_of_reconciles():
     assert value(metrics, "serin_operator_reconcile_total", result="error") == 1
 
 
-def test_readings_are_counted_by_what_came_of_them():
+def test_readings_are_counted_by_outcome():
     metrics = OperatorMetrics(lambda: 0)
     for reading in (StageCounts({}), Unreadable("Stale", "old"), Unreadable("Stale", "old"), NOT_ASKED):
         metrics.record_reading(reading)

@@ -1,4 +1,4 @@
-"""Asking a pod over a real socket: the whole answer, or none."""
+"""The report of a pod over a real socket."""
 
 import asyncio
 
@@ -35,11 +35,11 @@ async def ask(pieces):
 
 
 @pytest.mark.parametrize("at", [1, 20])
-def test_an_answer_that_arrives_in_pieces_is_read_to_its_end(at):
+def test_a_response_in_several_chunks_is_read_to_its_end(at):
     text = REPORT.model_dump_json().encode()
     assert asyncio.run(ask([text[:at], text[at:]])) == REPORT
 
 
-def test_an_answer_without_end_is_no_answer():
+def test_a_response_that_is_too_long_is_no_report():
     found = asyncio.run(ask([b" " * MAX_BYTES, b" "]))
     assert found == NoAnswer(f"its response has more than {MAX_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""What a signature of a manifest vouches for."""
+"""Verification of signed manifests."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def test_another_key_did_not_sign_it():
     ],
     ids=["empty", "ssh", "nonsense", "another kind", "one of another kind", "cut off"],
 )
-def test_a_key_that_is_none_is_refused_before_there_is_a_run(key):
+def test_an_invalid_key_is_an_error_before_there_is_a_run(key):
     with pytest.raises(SignatureError, match=r"is not an Ed25519 key in PEM; `serin runs keygen`") as caught:
         signing.check_public_key(key)
     assert "\n" not in str(caught.value)
