@@ -93,8 +93,8 @@ class Applier:
                 log.info("%s: applied %s over %s", ref, what, ", ".join(owners) or "its own last state")
                 # A change of the routing has an Event of its own: it makes a new revision.
                 if owners and names.ROUTING_KEY not in rendered.get("data", {}):
-                    message = f"{what} was changed by {', '.join(owners)}; the change was reverted."
-                    await self.post_events(ref, (Announcement("ChildPutBack", message, is_warning=True),), now)
+                    message = f"Reverted a change of {what} by {', '.join(owners)}"
+                    await self.post_events(ref, (Announcement("ChildReverted", message, is_warning=True),), now)
             case DeleteChild(kind=kind, name=child, resource_version=version):
                 with suppress(NotFoundError):
                     await self._cluster.delete(kind, namespace, child, resource_version=version, uid=None)
