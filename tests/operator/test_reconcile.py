@@ -389,7 +389,4 @@ def test_the_event_of_a_reverted_change_names_who_made_it():
     service["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": fields}]
     reconcile_once(cluster)
     assert "nobody" not in cluster.objects["Service", "default", "categories"]["spec"]["selector"]
-    assert (
-        posted_events(cluster)["ChildPutBack"]
-        == "Service categories was changed by kubectl-edit; the change was reverted."
-    )
+    assert posted_events(cluster)["ChildReverted"] == "Reverted a change of Service categories by kubectl-edit"
