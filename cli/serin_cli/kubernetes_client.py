@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
+from serin_core.api import packing
 from serin_core.contract import names
 
 
@@ -41,8 +42,9 @@ class Cluster:
         return cls(client.CustomObjectsApi(), namespace or own or os.environ.get("SERIN_NAMESPACE") or "default")
 
     def get(self, name: str) -> dict[str, Any]:
-        """Read one SuggestionModel. Raises ClusterError."""
-        return self._call("get_namespaced_custom_object", name)
+        """Return one SuggestionModel with its whole status. Raises ClusterError."""
+        live = self._call("get_namespaced_custom_object", name)
+        return live | {"status": _whole(live["status"])} if live.get("status") else live
 
     def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
         """Set annotations on one. Raises ClusterError."""
@@ -63,3 +65,11 @@ class Cluster:
             raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
         except HTTPError as error:
             raise ClusterError(f"the API server cannot be reached: {' '.join(str(error).split())[:160]}") from None
+
+
+def _whole(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the unpacked status; of one that cannot be read, only its conditions and phase."""
+    try:
+        return packing.expanded(status)
+    except ValueError:
+        return {key: status[key] for key in packing.SHOWN_IN_FULL if key in status}

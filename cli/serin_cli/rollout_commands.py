@@ -1,6 +1,6 @@
 """The verbs on a cluster: see one rollout, follow it, ask something of it.
 
-Whatever is asked goes through an annotation (contracts, "Requests by people"), so that nobody needs to write status.
+Whatever is asked goes through an annotation (docs/contracts.md), so that nobody needs to write status.
 """
 
 import json

@@ -10,8 +10,8 @@ from serin_demo.console import Telling
 from serin_demo.installation import Installation
 from serin_demo.traffic import Traffic
 
-ENDS = {"Promoted": "Promoted", "Failed": "RolledBack", "Crashed": "RolledBack", "Refused": "Refused"}
-TOLD = frozenset({"Accepted", "Started", "Raised", "Promoted", "Failed", "Crashed", "Refused", "Aborted"})
+ENDS = {"Promoted": "Promoted", "GateFailed": "RolledBack", "CandidateCrashed": "RolledBack", "RunRefused": "Refused"}
+TOLD = frozenset({*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "RolloutAborted"})
 
 
 @dataclass
@@ -74,8 +74,10 @@ def play(act: Act, theatre: Theatre, *, turns_bad_at: float | None, limit: float
                 continue
             told.add((entry["at"], entry["event"]))
             if entry["event"] in TOLD:
-                telling.say(f"    {entry['event']:<9} {entry['message']}")
-            act.most_users = max(act.most_users, entry["percent"] if entry["event"] in ("Raised", "Started") else 0.0)
+                telling.say(f"    {entry['event']:<16} {entry['message']}")
+            act.most_users = max(
+                act.most_users, entry["percent"] if entry["event"] in ("StepAdvanced", "StageStarted") else 0.0
+            )
         _turn_bad(status, act, traffic, turns_bad_at)
         if act.history and act.history[-1]["event"] in ENDS and status["propagation"].get("confirmed"):
             act.outcome = ENDS[act.history[-1]["event"]]

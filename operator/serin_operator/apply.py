@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, assert_never
 
+from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.rollout.decide import Announcement
 from serin_core.rollout.observation import Json
@@ -64,7 +65,7 @@ class Applier:
 
     async def put_status(self, ref: ObjectRef, write: PutStatus) -> None:
         """Write the status. Raises ClusterError; nothing else may then be written."""
-        await self.put_status_json(ref, write.status.model_dump(mode="json", exclude_none=True))
+        await self.put_status_json(ref, condensed(write.status))
 
     async def put_status_json(self, ref: ObjectRef, status: Json) -> None:
         """Write a status that is plain JSON. Raises ClusterError."""

@@ -48,9 +48,10 @@ def parse(live: Json) -> Resource:
     try:
         status = Status.model_validate(live["status"]) if live.get("status") else None
     except ValidationError as error:
+        problem = one_line(error).removeprefix("document: ")
         message = (
-            f"status.{one_line(error)}. Another version of the operator or a manual edit wrote it; the pods go on "
-            "serving what they serve. Run the version that wrote it, or correct the field with "
+            f"status.{problem}. Another version of the operator or a manual edit wrote it; the pods go on serving what "
+            "they serve. Run the version that wrote it, or restore status.operatorState with "
             "`kubectl edit --subresource=status`."
         )
         raise InvalidObjectError("InvalidStatus", message) from None
@@ -170,17 +171,17 @@ class Gatherer:
 
     async def read_counts(self, resource: Resource, now: datetime) -> Reading:
         """Return the counts of the present stage; NOT_ASKED if there is none."""
-        trial = resource.status.trial if resource.status is not None else None
-        if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
+        rollout = resource.status.rollout if resource.status is not None else None
+        if resource.status is None or rollout is None or rollout.stage is None or rollout.stage_started_at is None:
             return NOT_ASKED
         analysis = resource.spec.analysis
         stage = StageQuery(
             uid=resource.uid,
-            run_id=trial.run_id,
-            stage=trial.stage,
-            percent=trial.percent,
-            gates=gates.read_by(resource.spec, percent=trial.percent),
-            started_at=trial.stage_started_at,
+            run_id=rollout.run_id,
+            stage=rollout.stage,
+            percent=rollout.percent,
+            gates=gates.read_by(resource.spec, percent=rollout.percent),
+            started_at=rollout.stage_started_at,
             checkpoint=resource.status.checkpoint,
             interval=analysis.interval,
             has_shared_store=resource.spec.server.store.postgres is not None,

@@ -3,15 +3,17 @@
 It is handled as plain JSON, because the status itself may be what cannot be read.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import Final
+
+from pydantic import ValidationError
 
 from serin_core.api.status import Condition, Status
+from serin_core.api.status_view import condensed
 from serin_core.contract import names
-from serin_core.rollout import manual_actions
+from serin_core.rollout import conditions, manual_actions
 from serin_core.rollout.observation import Json
-
-_CONDITIONS: Final = {"Ready": "False", "Reconciling": "False", "Stalled": "True"}
 
 
 class InvalidObjectError(ValueError):
@@ -24,24 +26,20 @@ class InvalidObjectError(ValueError):
 
 def status_with_problem(live: Json, error: InvalidObjectError, now: datetime) -> Json:
     """Return the object's status as it is, with conditions that name the problem."""
-    status = live.get("status") or _first_status(live, now).model_dump(mode="json", exclude_none=True)
-    generation = live["metadata"]["generation"]
-    found = status.get("conditions")
-    by_type = {one["type"]: one for one in found or () if "type" in one} if isinstance(found, list) else {}
-    for kind, value in _CONDITIONS.items():
-        condition = Condition(
-            type=kind,
-            status=value,
-            reason=error.reason,
-            message=str(error),
-            observed_generation=generation,
-            last_transition_time=now,
-        ).model_dump(mode="json")
-        before = by_type.get(kind, {})
-        if before.get("status") == value and "lastTransitionTime" in before:
-            condition["lastTransitionTime"] = before["lastTransitionTime"]
-        by_type[kind] = condition
-    return {**status, "conditions": list(by_type.values()), "observedGeneration": generation}
+    status = live.get("status") or condensed(_first_status(live, now))
+    generation, known = live["metadata"]["generation"], _readable(status.get("conditions"))
+    found = conditions.invalid(error.reason, str(error), known, generation=generation, now=now)
+    return {
+        **status,
+        "conditions": [one.model_dump(mode="json") for one in found],
+        "observedGeneration": generation,
+    }
+
+
+def _readable(found: object) -> Iterator[Condition]:
+    for one in found if isinstance(found, list) else ():
+        with suppress(ValidationError):
+            yield Condition.model_validate(one)
 
 
 def _first_status(live: Json, now: datetime) -> Status:

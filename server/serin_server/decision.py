@@ -1,4 +1,4 @@
-"""Who answers one transaction, and what is to be counted of it. Pure: asks no run, counts nothing (contracts, 3).
+"""Who answers one transaction, and what is to be counted of it. Pure: asks no run, counts nothing (docs/contracts.md).
 
 The run of the series is the run on trial; while there is none it is the stable run, compared with the rules.
 """

@@ -7,7 +7,7 @@ from serin_core.contract.pod_report import LoadState, RunOnPod
 from serin_server.routing.serving_state import NamedRun
 
 STABLE_PATIENCE: Final = 300.0
-"""Seconds for which a pod without its stable run is not ready; then it answers by rules (contracts, 2.5).
+"""Seconds for which a pod without its stable run is not ready; then it answers by rules (docs/contracts.md, rule 5).
 
 So long it also waits for a registry that is away: with every pod waiting, nobody would answer at all.
 """

@@ -185,7 +185,7 @@ def parse_retention(text: str, *, where: str) -> timedelta | None:
 
 
 def routing_of_environment(environ: Mapping[str, str], *, registry: str) -> FromRegistry:
-    """Read the routing of a server without operator (contracts, 6). Raises SettingsError."""
+    """Read the routing of a server without operator (docs/contracts.md). Raises SettingsError."""
     variables = _Variables(environ)
     return FromRegistry(
         registry=registry,

@@ -106,5 +106,5 @@ class Cluster:
 
 def is_counting(status: Status | None) -> datetime | None:
     """Answer since when a stage counts, None while none does."""
-    trial = None if status is None else status.trial
-    return None if trial is None else trial.stage_started_at
+    rollout = None if status is None else status.rollout
+    return None if rollout is None else rollout.stage_started_at

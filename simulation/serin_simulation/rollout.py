@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import (
+    CandidateState,
     GateRole,
     GateStatus,
     HistoryEntry,
@@ -18,7 +19,6 @@ from serin_core.api.status import (
     OwnSeries,
     ProcessCounts,
     Status,
-    TrialState,
 )
 from serin_core.counting import StageCounts, Unreadable
 from serin_core.evidence import Verdict
@@ -131,9 +131,9 @@ class _Stage:
     """One stage, from the start of its clock until it is left, or held for good."""
 
     def __init__(self, setting: Setting, cluster: Cluster, source: Source) -> None:
-        trial = None if cluster.status is None else cluster.status.trial
+        rollout = None if cluster.status is None else cluster.status.rollout
         self.setting, self.cluster, self.source = setting, cluster, source
-        self.percent = 0.0 if trial is None else trial.percent
+        self.percent = 0.0 if rollout is None else rollout.percent
         self.began = is_counting(cluster.status) or setting.start
         self.watch = StageWatch(setting.spec, self.percent, self.began, round(1 - setting.promised, 12))
         self.looks = self.made = 0
@@ -180,10 +180,9 @@ class _Stage:
     def _look(self, found: Pairs | Unreadable, now: datetime, *, had_data: bool) -> Decision:
         self.made += 1
         if self.setting.skips and self.cluster.status is not None and self.watch.has_seen:
-            update: dict[str, object] = {"memory": self.watch.memory(), "checkpoint": None}
-            if had_data:
-                update["no_data_since"] = None
-            self.cluster = replace(self.cluster, status=self.cluster.status.model_copy(update=update))
+            status = self.cluster.status.changed(memory=self.watch.memory(), checkpoint=None)
+            status = status.changed(no_data_since=None) if had_data else status
+            self.cluster = replace(self.cluster, status=status)
         reading = found if isinstance(found, Unreadable) else tallies(self.setting.spec, self.percent, found)
         decision = decide(self.cluster.resource, self.cluster.observe(reading), now)
         self.cluster = self.cluster.after(decision)
@@ -209,8 +208,8 @@ def _own(good: float, total: float) -> OwnCounts:
 
 def _has_left(before: Status | None, after: Status) -> bool:
     """Tell whether the stage is over: left for another, or proven for good at the cap."""
-    trial = after.trial
-    return trial is None or is_counting(after) != is_counting(before) or trial.proven_at is not None
+    rollout = after.rollout
+    return rollout is None or is_counting(after) != is_counting(before) or rollout.proven_at is not None
 
 
 def _end_of(status: Status | None, *, was_held: bool) -> tuple[str, str] | None:
@@ -219,16 +218,17 @@ def _end_of(status: Status | None, *, was_held: bool) -> tuple[str, str] | None:
         return None
     if status.candidate is None:
         return "Promoted", ""
-    if status.candidate.state is TrialState.ROLLED_BACK:
-        return "RolledBack", _why_taken_back(status.history[-1])
+    if status.candidate.state is CandidateState.ROLLED_BACK:
+        return "RolledBack", _why_rolled_back(status)
     if status.candidate.proven_at is not None:
         return "AtCap", ""
     return ("Held", _waited_for(status.gates)) if was_held else None
 
 
-def _why_taken_back(last: HistoryEntry) -> str:
-    failed = [gate.name for gate in last.gates if gate.verdict is Verdict.FAIL and gate.role is not GateRole.DRY_RUN]
-    return ", ".join(failed) or {"Undecided": "no verdict", "Unwatched": "no data"}.get(last.event, last.event)
+def _why_rolled_back(status: Status) -> str:
+    failed = [gate.name for gate in status.gates if gate.verdict is Verdict.FAIL and gate.role is not GateRole.DRY_RUN]
+    event = status.history[-1].event
+    return ", ".join(failed) or {"StageTimedOut": "no verdict", "NoDataTimedOut": "no data"}.get(event, event)
 
 
 def _waited_for(gates: tuple[GateStatus, ...]) -> str:

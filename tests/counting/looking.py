@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from models.world import spec
+from models.parts import spec
 
 from serin_core import gates
 from serin_core.api.gates import GateName
-from serin_core.api.status import Candidate, Checkpoint, Status, TrialState
+from serin_core.api.status import Candidate, CandidateState, Checkpoint, Status
 from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Counts
 from serin_core.rollout.observation import Resource
@@ -52,7 +52,7 @@ class Rollout:
         )
         candidate = Candidate(
             run_id=self.run_id,
-            state=TrialState.RUNNING,
+            state=CandidateState.RUNNING,
             percent=self.percent,
             stage=self.stage,
             stage_started_at=self.began + self.skew,

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
-from serin_core.api.status import Status, TrialState
+from serin_core.api.status import CandidateState, Status
 from serin_core.counting import Reading
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import Resource
@@ -71,7 +72,7 @@ class Watched(World):
         found = self.status and self.status.candidate
         return bool(
             found
-            and found.state is TrialState.RUNNING
+            and found.state is CandidateState.RUNNING
             and found.percent == 10
             and found.stage_started_at
             and self.known.propagation.confirmed

@@ -36,7 +36,7 @@ def test_readings_are_counted_by_outcome():
 
 def test_only_events_of_the_table_are_transitions():
     metrics = OperatorMetrics(lambda: 0)
-    metrics.record_event("Raised")
+    metrics.record_event("StepAdvanced")
     metrics.record_event("MetricsUnavailable")
-    assert value(metrics, "serin_operator_transitions_total", event="Raised") == 1
+    assert value(metrics, "serin_operator_transitions_total", event="StepAdvanced") == 1
     assert value(metrics, "serin_operator_transitions_total", event="MetricsUnavailable") is None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from serin_core.api.packing import packed
 from serin_core.contract import names
 from serin_core.counting import Unreadable
 from serin_core.rollout.observation import NoAnswer
@@ -254,7 +255,7 @@ def test_a_transition_has_its_event_although_a_later_write_of_the_pass_conflicts
     cluster = MemoryCluster()
     cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")
     assert reconcile_once(cluster).outcome == "conflict"
-    assert "Begun" in posted_events(cluster)
+    assert "RolloutStarted" in posted_events(cluster)
 
 
 def test_there_is_no_event_of_what_is_not_in_status():
@@ -273,7 +274,7 @@ def test_a_child_that_is_refused_holds_up_no_other_and_its_event_has_the_api_ser
     assert ("Deployment", "default", "categories") in cluster.objects
     assert (result.outcome, result.is_settled) == ("refused", False)
     assert ready_reason(cluster) == "ChildRefused"
-    assert posted_events(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here."
+    assert posted_events(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here"
     del cluster.fail["create PodDisruptionBudget", "any"]
     assert asyncio.run(one.reconcile(KEY)).requeue_after.total_seconds() == 0
     asyncio.run(one.reconcile(KEY))
@@ -313,9 +314,10 @@ def test_an_invalid_spec_becomes_a_condition_and_changes_nothing_else():
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        ({"candidate": {"state": "Pondering"}}, "status.candidate"),
-        ({"stable": "run_aaaaaaaa_1"}, "status.stable"),
-        ({"propagation": ["a list"]}, "status.propagation"),
+        ({"operatorState": packed({"candidate": {"state": "Pondering"}})}, "status.candidate"),
+        ({"operatorState": packed({"stable": "run_aaaaaaaa_1"})}, "status.stable"),
+        ({"operatorState": "eJw="}, "status.operatorState cannot be read"),
+        ({"operatorState": None}, "status.operatorState cannot be read"),
         ({"conditions": "fine"}, "status.conditions"),
     ],
 )
@@ -351,11 +353,11 @@ def test_a_status_that_cannot_be_read_becomes_a_condition_and_an_event_and_nothi
 def test_conditions_of_an_unreadable_status_that_the_api_server_refuses_still_become_an_event():
     cluster = MemoryCluster()
     reconcile_once(cluster)
-    cluster.objects[names.KIND, "default", "categories"]["status"]["stable"] = 7
+    cluster.objects[names.KIND, "default", "categories"]["status"]["operatorState"] = "7"
     cluster.fail["status", "any"] = RefusedError("stable must be an object")
     result = reconcile_once(cluster)
     assert (result.outcome, result.is_settled) == ("invalid", True)
-    assert posted_events(cluster)["InvalidStatus"].startswith("status.stable")
+    assert posted_events(cluster)["InvalidStatus"].startswith("status.operatorState")
 
 
 def test_a_new_object_with_an_invalid_spec_ignores_the_requests_it_came_with():
@@ -376,7 +378,7 @@ def test_transitions_are_counted_by_their_event():
     def count(event):
         return metrics.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
 
-    assert (count("Begun"), count("Drained"), count("Promoted")) == (1, 1, 0)
+    assert (count("RolloutStarted"), count("PodsLoading"), count("Promoted")) == (1, 1, 0)
 
 
 def test_the_event_of_a_reverted_change_names_who_made_it():

@@ -1,6 +1,6 @@
 """How a server applies a routing document: whether to accept it, which users are in the canary, which run serves them.
 
-The server uses these functions at every request, the operator for the salt, the tests of the protocol for both.
+The server applies these functions at every request (docs/contracts.md, rule 4), and so do the protocol's tests.
 """
 
 import hashlib

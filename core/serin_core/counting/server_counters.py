@@ -1,7 +1,7 @@
 """Series of our own servers: from last values to the counts of one stage.
 
 Every server process has series of its own that start at 0 and never reset, and every stage has series of its own
-(contracts, 4). So a count is the sum over processes of each one's last value: no rates, no resets, no windows.
+(docs/contracts.md). So a count is the sum over processes of each one's last value: no rates, no resets, no windows.
 The same process seen through several Prometheus replicas is one: the largest value is the newest.
 Counts outlive the processes that made them, so what is read also says whether anybody is still being scraped.
 """

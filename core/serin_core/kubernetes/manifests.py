@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serin_core.api.spec import Registry, RegistryVolume
-from serin_core.api.status import Status, TrialState
+from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
 from serin_core.rollout.observation import Json, Resource, RulesText, ServerImage
@@ -49,7 +49,7 @@ def routing(resource: Resource, document: RoutingDocument) -> Json:
 def registry(resource: Resource, status: Status) -> Registry:
     """Return the registry that the pods read; while pods are drained, that of the previous template."""
     candidate = status.candidate
-    is_draining = candidate is not None and candidate.state is TrialState.DRAINING
+    is_draining = candidate is not None and candidate.state is CandidateState.DRAINING
     return status.pod_registry if is_draining and status.pod_registry is not None else resource.spec.registry
 
 

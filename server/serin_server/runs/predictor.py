@@ -20,7 +20,7 @@ from serin_server.logs import place_of
 from serin_server.runs.circuit_breaker import Breaker
 
 LONGEST: Final = 0.1
-"""Seconds; an answer that took longer is discarded (contracts, 5: latency)."""
+"""Seconds; an answer that took longer is discarded."""
 
 _log = logging.getLogger(__name__)
 
