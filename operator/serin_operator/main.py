@@ -39,7 +39,8 @@ def main() -> None:
     except SettingsError as error:
         print(f"serin-operator: {error}", file=sys.stderr)  # noqa: T201 - the log is not set up yet
         sys.exit(2)
-    configure_logs(as_json=settings.json_logs)
+    addresses = (endpoint.url for endpoint in settings.prometheus.values())
+    configure_logs(as_json=settings.json_logs, addresses=addresses)
     with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
         asyncio.run(run(settings))
 

@@ -6,8 +6,10 @@ place in the code, because the message of an exception may repeat what it was ab
 
 import logging
 import traceback
+from collections.abc import Iterable
 from typing import Final
 
+from serin_core.contract.addresses import WithoutSecrets
 from serin_core.logs import JsonFormatter, TextFormatter
 
 _QUIETER: Final = ("uvicorn", "watchfiles", "asyncio")
@@ -20,10 +22,11 @@ def place_of(error: BaseException) -> str:
     return f"{type(error).__name__}{where}"
 
 
-def configure_logs(*, as_json: bool) -> None:
-    """Set up the logging of the process, once, in `main`."""
+def configure_logs(*, as_json: bool, addresses: Iterable[str] = ()) -> None:
+    """Set up the logging of the process, once, in `main`; secrets of these addresses are removed from every line."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    handler.addFilter(WithoutSecrets(*addresses))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _QUIETER:
         logging.getLogger(name).setLevel(logging.WARNING)
