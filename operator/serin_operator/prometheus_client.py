@@ -134,7 +134,7 @@ class _Client:
             return Unreadable("TooManySeries", f"a selector matches more than {MOST_SERIES} series")
         except _UnusableResponseError as error:
             return Unreadable("QueryError", str(error))
-        except (requests.RequestException, PrometheusApiClientException, OSError) as error:
+        except (requests.RequestException, PrometheusApiClientException, OSError, UnicodeError) as error:
             return Unreadable("Unreachable", f"Prometheus cannot be queried: {_root_cause(error, self._url)}")
 
     def _send(self, query: str, parameters: Mapping[str, str]) -> list[Any]:
