@@ -10,13 +10,13 @@ from serin_core.model.manifest import (
     REPORT,
     FileEntry,
     Manifest,
-    Report,
     RunError,
     differences,
     digest,
     is_run_name,
     verify,
 )
+from serin_core.model.report import Report
 from serin_core.model.signing import SIGNATURE, SignatureError
 from serin_core.model.signing import verify as verify_signature
 from serin_registry.cache import NO_CACHE, Cache

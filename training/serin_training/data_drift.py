@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import chi2
 
-from serin_core.model.manifest import Profile, Report
+from serin_core.model.report import Profile, Report
 from serin_registry.errors import RegistryError
 from serin_registry.verification import StoredRun
 from serin_training.data.rows import LabelledTransaction

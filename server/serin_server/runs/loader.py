@@ -23,13 +23,12 @@ from serin_core.model.manifest import (
     REPORT,
     SERVING,
     WEIGHTS,
-    ParityRow,
-    Report,
     RunError,
     is_run_name,
     parse_classes,
-    parse_parity,
 )
+from serin_core.model.parity import ParityRow, parse_parity
+from serin_core.model.report import Report
 from serin_registry.cache import NO_CACHE, Cache
 from serin_registry.errors import AddressError, NotInRegistryError, RunRefusedError
 from serin_registry.reader import Reader, open_reader

@@ -12,7 +12,7 @@ import pytest
 from server.fakes import CANDIDATE, FakeClock, routing, transaction
 from server.stores.conftest import feedback
 
-from serin_core.rollout.protocol import salt as protocol_salt
+from serin_core.contract.routing import salt as protocol_salt
 from serin_server import retention
 from serin_server.event_ids import Event
 from serin_server.metrics.counters import Agree, Arm, Counters, Outcome, StageKey, user_entry

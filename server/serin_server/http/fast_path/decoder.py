@@ -10,15 +10,14 @@ It is an ASGI application; a connection that has read a whole request may ask it
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
-from pydantic import TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serin_core.model.features import Transaction
+from serin_core.model.values import parse_timestamp
 from serin_server.http.error_handlers import answer_fault
 from serin_server.http.middleware.body_limit import MOST_BYTES, announced
 from serin_server.http.responses import write
@@ -32,8 +31,6 @@ PATH: Final = "/agent/suggestions"
 _JSON: Final = b"application/json"
 _BEARER: Final = b"bearer "
 _ESCAPED_NUL: Final = b"\\u0000"
-_MOMENT: Final = TypeAdapter(datetime).validator.validate_python
-"""The declared schema's own reader of moments: days without an hour, which banks often send, are some as well."""
 
 
 class _Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,5 +156,5 @@ def read_transactions(body: bytes) -> list[Transaction] | None:
 
 
 def _transaction(one: _Transaction) -> Transaction:
-    timestamp = None if one.timestamp is None else _MOMENT(one.timestamp)
+    timestamp = None if one.timestamp is None else parse_timestamp(one.timestamp)
     return Transaction(one.txn_id, one.merchant, one.description, one.amount, one.channel, one.user_id, timestamp)

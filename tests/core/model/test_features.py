@@ -45,7 +45,7 @@ def test_words_of_a_merchant_are_its_words_numbers_and_pairs():
     assert merchant_words("SQ *Pizza Roma #7112") == ["m:pizza", "m:roma", "m:7112", "m:pizza roma", "m:roma 7112"]
 
 
-def test_pieces_of_a_merchant_go_across_its_words():
+def test_character_n_grams_of_a_merchant_go_across_its_words():
     assert merchant_pieces("Ab c") == ["m^_ab", "m^ab_", "m^b_c", "m^_c_", "m^_ab_", "m^ab_c", "m^b_c_"]
 
 
@@ -54,7 +54,7 @@ def test_words_of_a_description_are_its_words_and_numbers_of_two_signs_and_more(
 
 
 @given(st.text(), st.text())
-def test_words_of_the_blocks_are_told_apart_and_stand_once(merchant, description):
+def test_words_of_the_blocks_are_distinct_and_unique(merchant, description):
     blocks = merchant_words(merchant), merchant_pieces(merchant), description_words(description)
     assert [{word[:2] for word in block} <= {start} for block, start in zip(blocks, ("m:", "m^", "d:"), strict=True)]
     assert all(len(set(block)) == len(block) for block in blocks)

@@ -1,4 +1,4 @@
-"""Asking a pod over a real socket: the whole answer, or none."""
+"""The report of a pod over a real socket."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from aiohttp import web
 
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
-from serin_operator.pod_client import MOST_BYTES, PodHttp
+from serin_operator.pod_client import MAX_BYTES, PodClient
 
 REPORT = PodReport(uid="u", process="p", revision=3)
 
@@ -26,20 +26,20 @@ async def ask(pieces):
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    pods = PodHttp()
+    pods = PodClient()
     try:
-        return await pods.ask("127.0.0.1", runner.addresses[0][1])
+        return await pods.fetch_report("127.0.0.1", runner.addresses[0][1])
     finally:
         await pods.close()
         await runner.cleanup()
 
 
 @pytest.mark.parametrize("at", [1, 20])
-def test_an_answer_that_arrives_in_pieces_is_read_to_its_end(at):
+def test_a_response_in_several_chunks_is_read_to_its_end(at):
     text = REPORT.model_dump_json().encode()
     assert asyncio.run(ask([text[:at], text[at:]])) == REPORT
 
 
-def test_an_answer_without_end_is_no_answer():
-    found = asyncio.run(ask([b" " * MOST_BYTES, b" "]))
-    assert found == NoAnswer(f"it answered with more than {MOST_BYTES} bytes")
+def test_a_response_that_is_too_long_is_no_report():
+    found = asyncio.run(ask([b" " * MAX_BYTES, b" "]))
+    assert found == NoAnswer(f"its response has more than {MAX_BYTES} bytes")

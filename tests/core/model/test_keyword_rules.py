@@ -30,22 +30,22 @@ def test_a_part_of_a_word_is_no_match():
     assert answer("COSTCOMPANY") is None
 
 
-def test_what_is_written_is_read_again():
+def test_rules_written_and_read_are_the_same():
     assert Rules.parse(RULES.to_mapping()) == RULES
 
 
 @pytest.mark.parametrize(
-    ("found", "complaint"),
+    ("found", "message"),
     [
         (None, "expected one key, classes"),
         ({"classes": {}, "x": 1}, "expected one key, classes"),
         ({"classes": {"A": "word"}}, "A must hold a list of keywords, not str"),
         ({"classes": {"A": []}}, "A has no keyword"),
-        ({"classes": {"A": ["123"]}}, "'123' is no keyword"),
+        ({"classes": {"A": ["123"]}}, "'123' is not a keyword"),
         ({"classes": {1: ["word"]}}, "a class must be a name"),
-        ({"classes": {"A": ["Word"], "B": ["word!"]}}, "'word' stands under A and under B"),
+        ({"classes": {"A": ["Word"], "B": ["word!"]}}, "'word' is listed under A and under B"),
     ],
 )
-def test_rules_that_cannot_be_used_are_refused_with_what_would_be_right(found, complaint):
-    with pytest.raises(RulesError, match=complaint):
+def test_invalid_rules_are_an_error_with_a_correct_example(found, message):
+    with pytest.raises(RulesError, match=message):
         Rules.parse(found)

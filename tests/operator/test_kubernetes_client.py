@@ -1,4 +1,4 @@
-"""Applying over a socket: what an apply leaves in place is taken out, and only then."""
+"""Requests over a socket: what an apply leaves in place is removed by a second write, which is made only then."""
 
 import asyncio
 import copy
@@ -8,7 +8,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from serin_core.kubernetes import diff
-from serin_operator.kubernetes_client import KubernetesApi
+from serin_operator.kubernetes_client import KubernetesClient
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
 RENDERED = {
@@ -23,7 +23,7 @@ async def apply_over(live):
 
 
 async def ask(live, question):
-    """Ask a server that gives the same answer to everything; answer what it was asked."""
+    """Call a server that responds to everything with `live`, and return the requests that it received."""
     asked = []
 
     async def answer(request):
@@ -35,7 +35,7 @@ async def ask(live, question):
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    cluster = KubernetesApi(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
+    cluster = KubernetesClient(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
     try:
         answered = await question(cluster)
     finally:
@@ -51,7 +51,7 @@ def live(**container):
     return found
 
 
-def test_what_an_apply_puts_right_needs_no_second_write():
+def test_what_an_apply_corrects_needs_no_second_write():
     assert [method for method, _ in asyncio.run(apply_over(live()))] == ["PATCH"]
 
 
@@ -60,7 +60,7 @@ def test_what_an_apply_puts_right_needs_no_second_write():
     [{"env": [*CONTAINER["env"], {"name": "SERIN_ALLOW_ANONYMOUS", "value": "true"}]}, {"command": ["sh"]}],
     ids=["a variable", "a command"],
 )
-def test_what_somebody_added_is_taken_out_at_the_version_that_the_apply_made(addition):
+def test_additions_of_others_are_removed_at_the_version_that_the_apply_made(addition):
     asked = asyncio.run(apply_over(live(**addition)))
     assert asked[1] == ("PUT", live())
 

@@ -34,7 +34,7 @@ def test_a_score_adds_the_weights_of_known_words_divided_by_the_root_of_all_word
     assert fuel == pytest.approx(-2.0 - 1.0 / sqrt(3) + 3.0 * 0.5 / sqrt(2))
 
 
-def test_a_merchant_that_nobody_knows_gets_the_bias_alone():
+def test_an_unknown_merchant_gets_the_bias_alone():
     assert ENCODER.scores(transaction("ZZZ")).tolist() == [-1.0, -2.0]
 
 
@@ -72,9 +72,9 @@ def test_an_encoder_written_and_read_is_the_same():
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
-        ({"classes": ["A", "A"]}, "classes must be a list of different texts"),
+        ({"classes": ["A", "A"]}, "classes must be a list of unique strings"),
         ({"words": ["m:x"]}, "weights have the shape"),
         ({"bias": [1.0]}, "bias have the shape"),
         ({"bias": [1.0, float("nan")]}, "bias must be finite"),
@@ -82,9 +82,9 @@ def test_an_encoder_written_and_read_is_the_same():
         ({"more": 1}, "expected exactly the keys"),
     ],
 )
-def test_an_encoder_file_that_does_not_fit_is_refused(change, complaint):
+def test_an_invalid_encoder_file_is_an_error(change, message):
     found, weights = ENCODER.to_files()
-    with pytest.raises(EncoderError, match=complaint):
+    with pytest.raises(EncoderError, match=message):
         Encoder.from_files(found | change, weights)
 
 
@@ -95,16 +95,16 @@ def saved(values, **options):
 
 
 @pytest.mark.parametrize(
-    ("weights", "complaint"),
+    ("weights", "message"),
     [
-        (b"", "no .npy file"),
-        (b"{}", "no .npy file"),
-        (saved(np.zeros((3, 2), dtype=np.float32))[:-1], "no .npy file"),
-        (saved(np.array([{}], dtype=object), allow_pickle=True), "no .npy file"),
+        (b"", "not a .npy file"),
+        (b"{}", "not a .npy file"),
+        (saved(np.zeros((3, 2), dtype=np.float32))[:-1], "not a .npy file"),
+        (saved(np.array([{}], dtype=object), allow_pickle=True), "not a .npy file"),
         (saved(np.zeros((3, 2))), "must be float32"),
         (saved(np.full((3, 2), np.inf, dtype=np.float32)), "weights must be finite"),
     ],
 )
-def test_a_weights_file_that_does_not_fit_is_refused_and_no_pickle_is_opened(weights, complaint):
-    with pytest.raises(EncoderError, match=complaint):
+def test_an_invalid_weights_file_is_an_error_and_no_pickle_is_opened(weights, message):
+    with pytest.raises(EncoderError, match=message):
         Encoder.from_files(ENCODER.to_files()[0], weights)

@@ -1,4 +1,4 @@
-"""What is drift and what is not, and who is to be named for it."""
+"""Differences between live and rendered objects, and who made them."""
 
 import pytest
 
@@ -42,11 +42,11 @@ ANONYMOUS = {"name": "SERIN_ALLOW_ANONYMOUS", "value": "true"}
         pytest.param(live(container={"command": ["sh"]}), False, id="another command"),
     ],
 )
-def test_nothing_may_be_added_to_a_selector_or_to_what_our_container_is_told(found, is_same):
+def test_nothing_may_be_added_to_a_selector_or_to_the_settings_of_a_container(found, is_same):
     assert holds(found, RENDERED) is is_same
 
 
-def test_taking_out_additions_leaves_all_that_others_may_own():
+def test_removing_additions_keeps_what_others_may_own():
     found = live(container={"env": [*RENDERED_ENV, ANONYMOUS], "envFrom": [{"configMapRef": {"name": "x"}}]})
     assert without_additions(found, RENDERED) == live()
 
@@ -55,7 +55,7 @@ def managed(manager, fields):
     return {"manager": manager, "fieldsV1": fields}
 
 
-def test_only_who_owns_what_differs_is_named():
+def test_only_owners_of_differences_are_named():
     found = live(replicas=5)
     found["metadata"]["managedFields"] = [
         managed("serin-operator", {"f:spec": {"f:selector": {}}}),
@@ -66,7 +66,7 @@ def test_only_who_owns_what_differs_is_named():
     assert editors(found, RENDERED, manager="serin-operator") == ("kubectl-scale",)
 
 
-def test_whoever_adds_a_variable_is_named():
+def test_the_owner_of_an_added_variable_is_named():
     found = live(container={"env": [*RENDERED_ENV, ANONYMOUS]})
     path = {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"server"}': {}}}}}}
     found["metadata"]["managedFields"] = [managed("kubectl-edit", path), managed("kubectl-scale", {"f:spec": {}})]

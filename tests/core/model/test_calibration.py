@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from serin_core.model.calibration import IDENTITY, Calibration, CalibrationError, Table
 
 
-def test_a_table_answers_what_scikit_learn_answers():
+def test_a_table_equals_scikit_learn():
     rng = np.random.default_rng(5)
     raw = rng.random(300)
     right = rng.random(300) < raw**2
@@ -22,13 +22,13 @@ def test_a_table_answers_what_scikit_learn_answers():
 
 
 @given(st.floats(min_value=0, max_value=1), st.floats(min_value=0, max_value=1))
-def test_a_table_never_turns_two_probabilities_round(one, other):
+def test_a_table_keeps_the_order_of_probabilities(one, other):
     table = Table(raw=[0.2, 0.5, 0.9], right=[0.1, 0.1, 0.8])
     low, high = sorted((one, other))
     assert table.apply(low) <= table.apply(high)
 
 
-def test_the_answer_is_the_largest_raw_probability_and_its_own_table_says_how_sure():
+def test_the_prediction_is_the_largest_raw_probability_with_the_confidence_of_its_own_table():
     calibration = Calibration({"A": Table(raw=[0.0, 1.0], right=[0.0, 0.5])})
     ranked = calibration.rank(("B", "A"), [0.4, 0.6])
     assert ranked == [("A", 0.3), ("B", 0.3)]
@@ -38,14 +38,14 @@ def test_without_tables_confidence_is_the_raw_probability():
     assert IDENTITY.rank(("A", "B", "C"), [0.2, 0.5, 0.3]) == [("B", 0.5), ("C", 0.3), ("A", 0.2)]
 
 
-def test_a_probability_that_is_no_number_leads_so_that_nobody_takes_it_for_an_answer():
+def test_a_probability_that_is_not_a_number_comes_first_and_reaches_no_threshold():
     label, confidence = IDENTITY.rank(("A", "B"), [0.9, nan])[0]
     assert label == "B"
     assert confidence != confidence  # noqa: PLR0124 - NaN
 
 
 @pytest.mark.parametrize(
-    ("raw", "right", "complaint"),
+    ("raw", "right", "message"),
     [
         ([], [], "at least one"),
         ([0.1, 0.2], [0.5], "as many values as points"),
@@ -55,8 +55,8 @@ def test_a_probability_that_is_no_number_leads_so_that_nobody_takes_it_for_an_an
         ("x", [0.1], "malformed"),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused(raw, right, complaint):
-    with pytest.raises(CalibrationError, match=complaint):
+def test_an_invalid_table_is_an_error(raw, right, message):
+    with pytest.raises(CalibrationError, match=message):
         Calibration.from_json({"A": {"raw": raw, "right": right}})
 
 

@@ -1,9 +1,10 @@
-"""Prometheus over real sockets: what cannot be counted on, and in which words."""
+"""Prometheus over real sockets: which responses are unreadable, and with what message."""
 
 import asyncio
 import http.server
 import json
 import socket
+import ssl
 import threading
 import urllib.parse
 from contextlib import contextmanager, suppress
@@ -13,12 +14,13 @@ from pydantic import ValidationError
 
 from serin_core.contract.documents import one_line
 from serin_core.counting import Samples, Series, Unreadable
-from serin_operator.prometheus_client import PrometheusApi
+from serin_localcluster.pki import Authority
+from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint
 
 
 def ask(url, question, **settings):
-    api = PrometheusApi({"default": PrometheusEndpoint(url=url, **settings)}, threads=1)
+    api = PrometheusClient({"default": PrometheusEndpoint(url=url, **settings)}, threads=1)
     try:
         return asyncio.run(question(api))
     finally:
@@ -34,7 +36,7 @@ def read_samples(url, at=1000.0):
 
 
 @contextmanager
-def prometheus(status, body):
+def prometheus(status, body, pair=None):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
@@ -46,16 +48,20 @@ def prometheus(status, body):
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    if pair is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pair.certificate, pair.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if pair is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
 
 
 def unreachable(words):
-    return Unreadable("Unreachable", f"Prometheus cannot be asked: {words}")
+    return Unreadable("Unreachable", f"Prometheus cannot be queried: {words}")
 
 
 def test_a_vector_is_series():
@@ -84,10 +90,21 @@ def test_a_matrix_is_samples():
         "{}",
     ],
 )
-def test_half_an_answer_is_no_answer(result):
+def test_an_incomplete_result_is_unreadable(result):
     answer = {"resultType": "vector", "result": json.loads(result)}
     with prometheus(200, json.dumps({"status": "success", "data": answer})) as url:
-        assert read(url) == Unreadable("QueryError", "Prometheus did not answer with a vector")
+        assert read(url) == Unreadable("QueryError", "Prometheus did not return a vector")
+
+
+def test_a_certificate_is_verified_by_the_file_of_authorities_or_those_of_the_system(tmp_path):
+    authority = Authority(tmp_path)
+    pair = authority.sign("prometheus", addresses=("127.0.0.1",))
+    body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}})
+    with prometheus(200, body, pair) as url:
+        assert read(url, ca_file=authority.file) == []
+        found = read(url)
+    assert isinstance(found, Unreadable)
+    assert found.message.startswith("Prometheus cannot be queried: the certificate of 127.0.0.1 is not trusted: ")
 
 
 def test_a_host_without_an_address_is_named():
@@ -101,7 +118,7 @@ def closed_port():
         yield taken.getsockname()[1]
 
 
-def test_the_same_cause_has_the_same_words_at_every_look(closed_port):
+def test_the_same_cause_has_the_same_message_every_time(closed_port):
     url = f"http://127.0.0.1:{closed_port}"
     assert read(url) == read_samples(url, at=1.0) == read_samples(url) == unreachable("connection refused by 127.0.0.1")
 
@@ -112,7 +129,7 @@ def test_silence_is_a_timeout():
     assert found == unreachable("127.0.0.1 timed out")
 
 
-def test_a_token_that_is_not_there_is_named(tmp_path):
+def test_a_missing_token_file_is_named(tmp_path):
     found = read("http://127.0.0.1:1", bearer_token_file=tmp_path / "token")
     assert found == unreachable(f"No such file or directory: {tmp_path / 'token'}")
 
@@ -128,7 +145,7 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
             id="a refusal",
         ),
         pytest.param(
-            200, "<html>", Unreadable("QueryError", "Prometheus answered with something that is not JSON"), id="no JSON"
+            200, "<html>", Unreadable("QueryError", "Prometheus returned something that is not JSON"), id="no JSON"
         ),
         pytest.param(
             200,
@@ -139,7 +156,7 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
         pytest.param(
             200,
             "[" * 100_000,
-            Unreadable("QueryError", "Prometheus answered with something that is not JSON"),
+            Unreadable("QueryError", "Prometheus returned something that is not JSON"),
             id="deeper than anybody reads",
         ),
         pytest.param(
@@ -151,23 +168,23 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
         pytest.param(
             200,
             '{"status": "success", "data": {"resultType": "vec',
-            Unreadable("QueryError", "Prometheus answered with something that is not JSON"),
+            Unreadable("QueryError", "Prometheus returned something that is not JSON"),
             id="half a JSON",
         ),
         pytest.param(
             200,
             '{"status": "success", "data": {"resultType": "scalar", "result": [0, "1"]}}',
-            Unreadable("QueryError", "Prometheus did not answer with a vector"),
+            Unreadable("QueryError", "Prometheus did not return a vector"),
             id="a scalar",
         ),
     ],
 )
-def test_an_answer_that_is_no_plain_data_is_told_in_its_own_words(status, body, found):
+def test_a_response_without_plain_data_is_unreadable_with_its_own_message(status, body, found):
     with prometheus(status, body) as url:
         assert read(url) == found
 
 
-def test_series_that_were_left_out_are_too_many_and_were_never_sent():
+def test_truncated_results_are_too_many_series():
     answer = {
         "status": "success",
         "warnings": ["results truncated due to limit"],
@@ -189,7 +206,7 @@ def whole_request(connection):
 
 @contextmanager
 def connections(answers):
-    """Connections one after the other, each of which answers so many queries and ends at the next one."""
+    """Connections one after the other, each of which responds to a number of queries and closes at the next one."""
     body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}})
     whole = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
     taken, tokens = [], []
@@ -217,13 +234,13 @@ def times(number, url, **settings):
     return ask(url, again, **settings)
 
 
-def test_a_connection_is_kept_from_look_to_look():
+def test_a_connection_is_kept_alive():
     with connections([3]) as (url, taken, _):
         assert times(3, url) == [[], [], []]
     assert taken == [3]
 
 
-def test_a_query_goes_as_a_form_and_not_into_an_address_that_a_proxy_may_find_too_long():
+def test_a_query_is_sent_as_a_form_and_not_in_the_url():
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -242,13 +259,13 @@ def test_a_query_goes_as_a_form_and_not_into_an_address_that_a_proxy_may_find_to
     assert urllib.parse.parse_qs(form)["query"] == ["up" * 10_000]
 
 
-def test_a_connection_that_ends_when_it_is_used_again_is_no_trouble():
+def test_a_query_on_a_closed_connection_is_retried():
     with connections([1, 1]) as (url, taken, _):
         assert times(2, url) == [[], []]
     assert taken == [1, 1]
 
 
-def test_connections_that_end_without_an_answer_are_told_of():
+def test_connections_that_close_without_a_response_are_unreadable():
     with connections([0, 0]) as (url, taken, _):
         assert read(url).reason == "Unreachable"
     assert taken == [0, 0]
