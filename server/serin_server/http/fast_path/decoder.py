@@ -4,7 +4,7 @@ It takes what it knows to be right and nothing else. A request without its token
 too large or that its decoder does not take, `txn_ids`: all that goes on to FastAPI, whose declaration of the endpoint
 refuses it in its own words, or answers it. So there is one schema and one set of refusals, and this module can be left
 out without anybody noticing more than the time. Never refuses anything by itself, and never answers what the declared
-schema would refuse (tests/server/test_direct.py).
+schema would refuse (tests/server/http/fast_path/test_decoder.py).
 
 It is an ASGI application; a connection that has read a whole request may ask it to answer `at_once`, without a task.
 """

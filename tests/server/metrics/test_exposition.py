@@ -100,7 +100,7 @@ def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
     assert of(found, "serin_documents_refused_total", reason="other_uid") == 1
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
 def test_the_page_lists_every_series_and_no_other() -> None:
