@@ -19,7 +19,7 @@ from serin_core.model.features import Transaction
 from serin_server.clock import SystemClock
 from serin_server.http.app import create_app
 from serin_server.service import build_service
-from serin_server.settings import NoStoreAt, Settings, routing_of_environment
+from serin_server.settings import NoStoreSettings, Settings, standalone_mode
 from serin_server.suggester import ShadowBudget
 
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
@@ -57,8 +57,8 @@ def build(registry: str, rules: Path, tokens: Path):
         model="local/benchmark",
         uid="local",
         pod="benchmark",
-        source=routing_of_environment(environment, registry=registry),
-        store=NoStoreAt(),
+        source=standalone_mode(environment, registry=registry),
+        store=NoStoreSettings(),
         rules_file=rules,
         tokens_dir=tokens,
         allow_anonymous=False,
@@ -128,9 +128,9 @@ async def measure(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as tokens:
         service = build(arguments.registry, arguments.rules, Path(tokens))
         async with service.running():
-            await service.follower.look()
+            await service.watcher.check()
             await service.runs.load()
-            await service.follower.look()
+            await service.watcher.check()
             gc.collect()
             gc.freeze()
             print(f"decision, {len(rows)} rows in the order of time: {decisions(service, transactions):.1f} us")

@@ -38,7 +38,7 @@ PARTS = {
         "serin_server/clock.py",
     ),
     "reading and writing JSON, token, route": (
-        "serin_server/http/fast_path/decoder.py",
+        "serin_server/http/fast_path/application.py",
         "serin_server/http/responses.py",
         "auth.py",
     ),

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
-from serin_core.contract import names
+from serin_core.contract import environment, names
 
 
 class ClusterError(Exception):
@@ -38,7 +38,9 @@ class Cluster:
             raise ClusterError(f"no usable kubeconfig: {error}") from None
         chosen = next((one for one in contexts if one["name"] == context), active)
         own = chosen.get("context", {}).get("namespace")
-        return cls(client.CustomObjectsApi(), namespace or own or os.environ.get("SERIN_NAMESPACE") or "default")
+        return cls(
+            client.CustomObjectsApi(), namespace or own or os.environ.get(environment.NAMESPACE.name) or "default"
+        )
 
     def get(self, name: str) -> dict[str, Any]:
         """Read one SuggestionModel. Raises ClusterError."""

@@ -14,7 +14,7 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
 
 
 @pytest.mark.parametrize(
-    ("runs", "stable", "has_looked", "now", "obstacle"),
+    ("runs", "stable", "has_checked", "now", "obstacle"),
     [
         pytest.param((), None, True, 0.0, None, id="rules alone are ready at once"),
         pytest.param((), None, False, 0.0, "routing has not been read yet", id="not before routing was read"),
@@ -62,14 +62,14 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
 def test_a_process_is_ready_when_nothing_stands_in_the_way(
     runs: tuple[RunOnPod, ...],
     stable: NamedRun | None,
-    has_looked: bool,  # noqa: FBT001
+    has_checked: bool,  # noqa: FBT001
     now: float,
     obstacle: str | None,
 ) -> None:
-    assert Readiness(started=0.0).obstacle(runs, stable=stable, has_looked=has_looked, now=now) == obstacle
+    assert Readiness(started=0.0).not_ready_reason(runs, stable=stable, has_checked=has_checked, now=now) == obstacle
 
 
 def test_an_ending_process_is_not_ready() -> None:
     readiness = Readiness(started=0.0)
     readiness.is_draining = True
-    assert readiness.obstacle((), stable=None, has_looked=True, now=0.0) == "this server is ending"
+    assert readiness.not_ready_reason((), stable=None, has_checked=True, now=0.0) == "this server is ending"

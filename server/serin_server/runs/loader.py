@@ -1,7 +1,7 @@
-"""Reading a run from the registry: hash first, then open.
+"""Loading a run from the registry: hashes are verified before any file is parsed.
 
-Only what serving needs is opened, no pickle among it. A run is handed out only when its own answers to the parity rows
-equal, bit for bit, what training's pipeline answered.
+Only the files that serving needs are parsed, and no pickle is. A run is returned only if it computes, bit for bit, what
+training computed for the parity rows.
 """
 
 import json
@@ -40,25 +40,24 @@ from serin_core.model.signing import verify as verify_signature
 from serin_server.registry.absent import AbsentError
 from serin_server.registry.cache import Cache, NoCache
 from serin_server.registry.source import open_source
-from serin_server.runs.gil_yield import giving_way
+from serin_server.runs.gil_yield import yielding_gil
 from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
 from serin_server.runs.lightgbm_validation import checked_trees
 from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
 from serin_server.runs.model import Texts, TreesPredictor
 
 MOST_BYTES: Final = 256 << 20
-"""The largest file of a run that is read."""
+"""Maximum size of a file of a run."""
 MOST_MANIFEST_BYTES: Final = 1 << 20
 
 
 class RegistryReader:
-    """Reads runs of one registry. Implements runs.Read. Used by one thread at a time."""
+    """Loads runs of one registry. Implements loaded_runs.RunReader. Used by one thread at a time."""
 
     def __init__(self, registry: str, *, cache: Cache | None = None, public_key: str = "") -> None:
-        """Take where it is, what keeps files of a registry that is far, and who must have signed a run.
+        """`cache` keeps files of a remote registry; `public_key` holds PEM keys, "" for unsigned runs.
 
-        `public_key` holds PEM keys of which one must have signed; "": signatures are not looked at. Raises
-        SettingsError.
+        Raises SettingsError.
         """
         self._source = open_source(registry)
         self._cache = cache if cache is not None and self._source.is_remote else NoCache()
@@ -66,13 +65,13 @@ class RegistryReader:
         self._open_runs: WeakValueDictionary[tuple[str, str], TreesPredictor] = WeakValueDictionary()
 
     def __call__(self, wanted: LoadedRun) -> TreesPredictor:
-        """Answer the run, checked and ready. Raises RunRefusedError, RegistryAwayError."""
+        """Return the run, checked and ready for predictions. Raises RunRefusedError, RegistryAwayError."""
         if not is_run_name(wanted.run):
             raise RunRefusedError(f"{wanted.run} is not in the registry {self._source.uri}")
         manifest_text = self._manifest(wanted)
         found = digest(manifest_text)
         if wanted.digest not in (None, found):
-            raise RunRefusedError(f"its digest is {found}, wanted is {wanted.digest}", digest=found)
+            raise RunRefusedError(f"its digest is {found}, expected {wanted.digest}", digest=found)
         try:
             if self._public_key:
                 self._check_signature(wanted.run, manifest_text)
@@ -87,19 +86,19 @@ class RegistryReader:
         return self._opened(wanted.run, found, files)
 
     def _opened(self, run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
-        # The same bytes, read and hashed anew, make the same run: the one in use needs no rebuilding. Its scratch
-        # buffers belong to the event loop, so it must not be asked from here.
+        # The same bytes make the same run, so the one in use is not built again. Its buffers belong to the event loop:
+        # it must not be used for predictions here.
         in_use = self._open_runs.get((run, found))
         if in_use is not None:
             return in_use
         try:
-            with giving_way() as pause:
+            with yielding_gil() as pause:
                 opened = _open(run, found, files, pause)
         except (RunError, EncoderError, CalibrationError, TreesError) as error:
             raise RunRefusedError(str(error), digest=found) from None
         except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            told = " ".join(str(error).split())[:200] or type(error).__name__
-            raise RunRefusedError(f"its files do not fit: {told}", digest=found) from None
+            message = " ".join(str(error).split())[:200] or type(error).__name__
+            raise RunRefusedError(f"its files are not consistent: {message}", digest=found) from None
         self._open_runs[run, found] = opened
         return opened
 
@@ -114,13 +113,13 @@ class RegistryReader:
             kept = wanted.digest and self._cache.find(_hex(wanted.digest), most=MOST_MANIFEST_BYTES)
             if not kept:
                 raise
-            # It is these very bytes that are wanted, wherever they come from.
+            # The digest identifies the bytes, wherever they come from.
             return kept
 
     def _file(self, manifest: Manifest, name: str) -> bytes:
         entry = manifest.files.get(name)
         if entry is None:
-            raise RunError(f"{name}: the manifest does not name it")
+            raise RunError(f"{name}: it is not in the manifest")
         if entry.size > MOST_BYTES:
             raise RunError(f"{name}: it is larger than {MOST_BYTES} bytes")
         kept = self._cache.find(entry.sha256, most=entry.size)
@@ -130,7 +129,7 @@ class RegistryReader:
         try:
             signature = self._source.read(run, SIGNATURE, most=MOST_MANIFEST_BYTES)
         except AbsentError:
-            raise RunError(f"{SIGNATURE}: it is not signed, and this server takes signed runs only") from None
+            raise RunError(f"{SIGNATURE}: it is missing, and this server requires signed runs") from None
         try:
             verify_signature(manifest, signature, self._public_key.encode())
         except SignatureError as error:
@@ -152,7 +151,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
     encoder = Encoder.from_files(words, files[WEIGHTS])
     pause()
     if encoder.classes != classes:
-        raise RunError(f"{ENCODER}: its classes are not those of {CLASSES}")
+        raise RunError(f"{ENCODER}: its classes differ from those in {CLASSES}")
     trees = checked_trees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS), pause=pause)
     predictor = TreesPredictor(
         run=run,
@@ -168,7 +167,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
     pause()
     rows = parse_parity(files[PARITY])
     if not rows:
-        raise RunError(f"{PARITY}: it holds no row, so nothing shows that this server computes what training did")
+        raise RunError(f"{PARITY}: it has no rows to verify the predictions of this server with")
     for number, row in enumerate(rows):
         pause()
         _check_parity(predictor, encoder, row, number)
@@ -180,7 +179,7 @@ def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, n
     corrections = predictor.corrections(row.numbers)
     found = tuple(scores.tolist()), tuple(numbers), tuple(corrections)
     if found != (row.scores, row.numbers, row.corrections):
-        raise RunError(f"{PARITY}: row {number}: this server computes other numbers than training did")
+        raise RunError(f"{PARITY}: row {number}: this server computes different numbers than training")
     first = predictor.predict(row.transaction(), calibrated=True).first
     if first.label != row.label or not math.isclose(first.confidence, row.confidence, abs_tol=1e-9):
-        raise RunError(f"{PARITY}: row {number}: this server answers {first.label}, training answered {row.label}")
+        raise RunError(f"{PARITY}: row {number}: this server predicts {first.label}, training predicted {row.label}")

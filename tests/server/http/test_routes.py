@@ -12,8 +12,8 @@ from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistr
 
 from serin_core.contract.documents import Thresholds
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import Direct
-from serin_server.http.middleware.body_limit import MOST_BYTES
+from serin_server.http.fast_path.decoder import FastPath
+from serin_server.http.middleware.body_limit import MAX_BODY_BYTES
 from serin_server.service import Service, build_service
 from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import Store
@@ -49,8 +49,8 @@ class Running:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
-    async def look(self) -> None:
-        await self.service.follower.look()
+    async def check(self) -> None:
+        await self.service.watcher.check()
 
 
 @asynccontextmanager
@@ -64,7 +64,7 @@ async def running(
     api = create_api(service)
     async with api.router.lifespan_context(api):
         await service.runs.load()
-        transport = httpx.ASGITransport(app=Direct(api, service=service), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=FastPath(api, service=service), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
             yield Running(service, client)
 
@@ -208,7 +208,7 @@ async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: 
         assert await pod.count("lm_ml_fallback_total", **trial) == 0
         assert await pod.count("lm_ml_predictions_total") == 0
         mounted.route(routing(10, percent=None, stable=STABLE, shadow=False))
-        await pod.look()
+        await pod.check()
         await pod.suggest(bought())
         assert await pod.count("lm_suggest_compare_total", stage="10") == 0
         assert await pod.count("lm_suggest_source_total", stage="10", source="model") == 1
@@ -219,7 +219,7 @@ async def test_new_thresholds_take_effect_with_the_next_document(mounted: Mounte
     async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.8))) as pod:
         assert (await pod.suggest(bought()))[0]["source"] == "model"
         mounted.route(routing(6, percent=100, thresholds=Thresholds(default=0.7, per_class={"Dining": 0.9})))
-        await pod.look()
+        await pod.check()
         assert (await pod.suggest(bought()))[0]["source"] == "rule"
         answer = (await pod.client.get("/ml/thresholds")).json()
         assert answer["candidate"]["classes"] == {"Groceries": 0.7, "Dining": 0.9}
@@ -231,7 +231,7 @@ async def test_feedback_is_counted_once_in_the_arm_and_stage_of_its_answer(mount
     async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
         one, two, three = await pod.suggest(bought("1"), bought("2"), bought("3"))
         mounted.route(routing(6, percent=0))
-        await pod.look()
+        await pod.check()
         first = await pod.feedback(one["event_id"], accepted=True)
         assert first.json() == {"event_id": one["event_id"], "outcome": "accepted", "repeated": False}
         assert (await pod.feedback(one["event_id"], accepted=False)).json()["repeated"]
@@ -249,7 +249,7 @@ async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: M
         (item,) = await pod.suggest(bought())
         for revision in (6, 7):
             mounted.route(routing(revision))
-            await pod.look()
+            await pod.check()
         assert (await pod.feedback(item["event_id"], accepted=True)).status_code == 200
         assert await pod.count("serin_feedback_total") == 0
 
@@ -373,10 +373,10 @@ async def test_garbage_is_refused_in_one_line_and_never_a_fault(mounted: Mounted
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(mounted: Mounted) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
-            yield b" " * (MOST_BYTES // 10)
+            yield b" " * (MAX_BODY_BYTES // 10)
 
     async with running(mounted, FakeRegistry()) as pod:
-        for content in (b" " * (MOST_BYTES + 1), pieces()):
+        for content in (b" " * (MAX_BODY_BYTES + 1), pieces()):
             response = await pod.client.post("/agent/suggestions", content=content, headers=USER)
             assert response.status_code == 413
             assert response.json()["detail"].startswith("the body is larger than 1048576 bytes")

@@ -263,7 +263,7 @@ async def test_while_a_damaged_run_is_refused_what_is_served_goes_on(
 ) -> None:
     runs = Runs(RegistryReader(str(registry)), changed=lambda _: None)
     wanted = write(files)
-    runs.name([wanted])
+    runs.set_wanted([wanted])
     await runs.load()
     before = runs.loaded()[RUN].predictor
     (registry / RUNS_DIRECTORY / RUN / MODEL).write_bytes(b"cut")

@@ -15,7 +15,7 @@ from server.stores.conftest import feedback
 from serin_core.rollout.protocol import salt as protocol_salt
 from serin_server import retention
 from serin_server.event_ids import Event
-from serin_server.metrics.counters import Agree, Arm, Counters, Outcome, StageKey, user_entry
+from serin_server.metrics.counters import Agree, Arm, Counters, Outcome, StageKey, user_mark
 from serin_server.retention import Retention
 from serin_server.routing.serving_state import serve
 from serin_server.stores.memory import Memory
@@ -54,26 +54,26 @@ async def test_a_user_is_erased_with_all_feedback_and_nobody_else(keeping: Store
     # The last two are of transactions that came with a request, while the run was on trial and after it.
     for one in (feedback("1"), said_of("4", uid=uid), said_of("5", uid=uid, on_trial=False), kept):
         assert await keeping.record(one)
-    for is_rehearsal in (True, False):
-        erased = await keeping.erase(USER, is_rehearsal=is_rehearsal)
+    for dry_run in (True, False):
+        erased = await keeping.erase(USER, dry_run=dry_run)
         assert (erased.transactions, erased.feedback) == (2, 3)
     assert list(await keeping.fetch(["1", "2", "3"])) == ["3"]
     assert not await keeping.record(kept)
-    assert await keeping.erase(USER, is_rehearsal=False) == Erased(0, 0, 0)
+    assert await keeping.erase(USER, dry_run=False) == Erased(0, 0, 0)
 
 
 async def test_without_a_store_there_is_nobody_to_erase() -> None:
     with pytest.raises(StoreAbsentError):
-        await Memory().erase(USER, is_rehearsal=True)
+        await Memory().erase(USER, dry_run=True)
     assert await Memory().expire(OLD, now=NOW, most=1) == 0
 
 
 @pytest.mark.postgres
 async def test_that_a_user_was_counted_is_erased_as_well(postgres: Postgres) -> None:
     hashed = said_of("1", uid="u").event.user
-    marks = [user_entry(hashed, agree) for agree in (Agree.TRUE, Agree.NONE)]
+    marks = [user_mark(hashed, agree) for agree in (Agree.TRUE, Agree.NONE)]
     await postgres.first_compared(KEY, [*marks, 7])
-    assert (await postgres.erase(USER, is_rehearsal=False)).counted == 2
+    assert (await postgres.erase(USER, dry_run=False)).counted == 2
     assert set(await postgres.first_compared(KEY, [*marks, 7])) == set(marks)
 
 

@@ -1,163 +1,210 @@
-"""Real connections that send too slowly, too much, or nonsense."""
+"""A suggestion that is answered as it is read is answered as any other request is, and counted once."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import re
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from server.fakes import TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serin_server.http.fast_path.protocol import MOST_HEAD_BYTES, MOST_WAITING, BoundedProtocol
+from serin_server.http.app import create_app
+from serin_server.http.fast_path.protocol import BoundedProtocol
+from serin_server.http.routes.suggestions import AT_ONCE
+from serin_server.service import Service, build_service
 
 pytestmark = pytest.mark.anyio
-REQUEST = b"POST / HTTP/1.1\r\nHost: pod\r\nContent-Length: 4\r\n\r\nbody"
+BODY = json.dumps({"transactions": [{"txn_id": "1", "user_id": "u1", "merchant": "LOBLAWS #12", "amount": 3.2}]})
 
 
-class Hasty(BoundedProtocol):
-    read_seconds = 0.4
+def post(body: str = BODY, *, path: str = "/agent/suggestions", more: str = "", version: str = "1.1") -> bytes:
+    head = f"POST {path} HTTP/{version}\r\nHost: pod\r\nAuthorization: Bearer {TOKEN}\r\n"
+    return f"{head}Content-Type: application/json\r\n{more}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] != "http":
-        return
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        body, more = body + message.get("body", b""), message.get("more_body", False)
-    if body == b"slow":
-        await asyncio.sleep(3 * Hasty.read_seconds)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
-    await send({"type": "http.response.body", "body": body})
+def chunked(body: str = BODY) -> bytes:
+    head = post().partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\n"
+    return head + f"{len(body):x}\r\n{body}\r\n0\r\n\r\n".encode()
 
 
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        echo, port=0, http=Hasty, loop="asyncio", lifespan="off", log_config=None, timeout_keep_alive=1
-    )
+def many(number: int) -> str:
+    return json.dumps({"transactions": [{"txn_id": str(one), "merchant": "CAFE"} for one in range(number)]})
+
+
+REQUESTS = {
+    "ordinary": post(),
+    "as many as are answered at once": post(many(AT_ONCE)),
+    "one more": post(many(AT_ONCE + 1)),
+    "chunked": chunked(),
+    "no JSON": post("{"),
+    "another token": post().replace(TOKEN.encode(), b"wrong"),
+    "another method": post().replace(b"POST", b"PUT"),
+    "another path": post(path="/agent/suggestion"),
+    "with a query": post(path="/agent/suggestions?a=b"),
+    "HTTP/1.0": post(version="1.0"),
+    "the last one": post(more="Connection: close\r\n"),
+    "asks first": post(more="Expect: 100-continue\r\n"),
+    "health": b"GET /healthz HTTP/1.1\r\nHost: pod\r\n\r\n",
+}
+END = b"GET /readyz HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n"
+
+
+@dataclass
+class Pod:
+    service: Service
+    port: int
+
+    def counted(self) -> Any:
+        return [stage.arms for stage in self.service.counters.stages()]
+
+
+def beside(app: ASGIApp) -> ASGIApp:
+    """The same application, but nothing that a connection could ask otherwise than as one."""
+
+    async def passed_on(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return passed_on
+
+
+@asynccontextmanager
+async def listening(root: Path, wrap: Callable[[ASGIApp], ASGIApp]) -> AsyncIterator[Pod]:
+    mounted = Mounted(root)
+    mounted.model(FakeRun().run)
+    mounted.rules("classes:\n  Groceries: [loblaws]\n")
+    mounted.route(routing(5, percent=100))
+    clock = FakeClock()
+    service = build_service(mounted.settings(), clock=clock, read=FakeRegistry(FakeRun(label="Dining")))
+    app = wrap(create_app(service))
+    config = uvicorn.Config(app, port=0, http=BoundedProtocol, loop="asyncio", log_config=None, proxy_headers=False)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started or service.not_ready_reason():
+        assert not serving.done()
         await asyncio.sleep(0.005)
-    yield server.servers[0].sockets[0].getsockname()[1]
+    yield Pod(service, server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
     await serving
 
 
-CUT_OFF = b"cut off"
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
 
 
-async def send(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """Answer all that came back until the server closed; at most 3 s."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    async with asyncio.timeout(3):
-        received = asyncio.create_task(reader.read())
-        for piece in pieces:
-            if received.done():
-                break
-            writer.write(piece)
-            await asyncio.sleep(pause)
+@pytest.fixture(scope="module")
+async def pods(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Pod, Pod]]:
+    root = tmp_path_factory.mktemp("pods")
+    async with listening(root / "short", lambda app: app) as short, listening(root / "long", beside) as long:
+        yield short, long
+
+
+async def answers(pod: Pod, pieces: list[bytes]) -> bytes:
+    """Answer all that came back until the server closed, without what differs between any two answers.
+
+    A server that closes before it has read all ends in a reset. What it had answered is there to be read
+    even so, which streams of asyncio would drop; hence the bare socket.
+    """
+    loop = asyncio.get_running_loop()
+    received: list[bytes] = []
+    with socket.socket() as connection:
+        connection.settimeout(0)
+        await loop.sock_connect(connection, ("127.0.0.1", pod.port))
+
+        async def read() -> None:
+            with suppress(ConnectionResetError):
+                while piece := await loop.sock_recv(connection, 1 << 16):
+                    received.append(piece)
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as both:
+            both.create_task(read())
+            with suppress(ConnectionResetError, BrokenPipeError):
+                for piece in pieces:
+                    await loop.sock_sendall(connection, piece)
+                    await asyncio.sleep(0.002 if len(pieces) > 1 else 0)
+    text = b"".join(received)
+    text = re.sub(rb"date: [^\r]*", b"date: ...", text)
+    return re.sub(rb'"event_id":"[^"]*"', b'"event_id":"..."', text)
+
+
+def apart(text: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({cut % len(text) for cut in cuts} - {0})
+    return [text[begin:end] for begin, end in zip([0, *places], [*places, len(text)], strict=True)]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(sorted(REQUESTS)), max_size=4), st.lists(st.integers(min_value=0), max_size=3))
+@example(["ordinary", "ordinary", "ordinary", "ordinary"], [])
+@example(["one more", "ordinary", "health", "ordinary"], [])
+@example(["ordinary", "the last one", "ordinary"], [])
+@example(["chunked", "ordinary"], [250])
+async def test_whatever_comes_in_whatever_pieces_the_answers_are_the_same_and_counted_once(
+    pods: tuple[Pod, Pod], names: list[str], cuts: list[int]
+) -> None:
+    short, long = pods
+    pieces = apart(b"".join(REQUESTS[name] for name in names) + END, cuts)
+    assert await answers(short, pieces) == await answers(long, pieces)
+    assert short.counted() == long.counted()
+
+
+async def test_it_is_answered_without_a_task_of_its_own(pods: tuple[Pod, Pod]) -> None:
+    asked: list[str] = []
+    for pod in pods:
+        direct = pod.service.suggester.suggest
+
+        def noting(*arguments: Any, direct: Callable[..., Any] = direct) -> Any:
+            task = asyncio.current_task()
+            asked.append("no task" if task is None else "a task")
+            return direct(*arguments)
+
+        pod.service.suggester.suggest = noting  # type: ignore[method-assign]
         try:
-            return await received
-        except ConnectionResetError:
-            # A byte that arrives after the answer resets the connection, and the kernel drops the answer with it.
-            return CUT_OFF
+            assert b"200 OK" in await answers(pod, [post() + END])
         finally:
-            writer.close()
+            del pod.service.suggester.suggest
+    assert asked == ["no task", "a task"]
 
 
-def detail(answer: bytes) -> tuple[int, str]:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert b"connection: close" in head
-    return int(head.split()[1]), json.loads(body)["detail"]
+async def test_nonsense_behind_a_request_does_not_take_its_answer_away(pods: tuple[Pod, Pod]) -> None:
+    answered = await answers(pods[0], [post() + b"\x16\x03\x01\r\n\r\n"])
+    assert re.findall(rb"HTTP/1.1 (\d+)", answered) == [b"200", b"400"]
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        pytest.param(b"PO", id="in the request line"),
-        pytest.param(b"POST / HTTP/1.1\r\nHost: p", id="in the headers"),
-        pytest.param(REQUEST[:-2], id="in the body"),
-        pytest.param(b"POST / HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbo", id="in a chunk"),
-        pytest.param(REQUEST.replace(b": 4", b": 400"), id="with a length that lies"),
-    ],
-)
-async def test_a_request_that_stops_halfway_is_answered_408_and_closed(port: int, sent: bytes) -> None:
-    assert detail(await send(port, sent)) == (408, "the request took longer than 0.4 s to arrive")
+async def test_a_fault_is_answered_once_and_says_nothing(
+    pods: tuple[Pod, Pod], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = 0
+
+    def broken(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
+        raise RuntimeError("LOBLAWS")
+
+    found = []
+    for pod in pods:
+        monkeypatch.setattr(pod.service.suggester, "suggest", broken)
+        found.append(await answers(pod, [post() + END]))
+    assert sorted(found[0].split(b"\r\n")) == sorted(found[1].split(b"\r\n"))
+    assert b"500 Internal Server Error" in found[0]
+    assert b"this server has a fault; its log says more" in found[0]
+    assert b"200 OK" in found[0]
+    assert "LOBLAWS" not in caplog.text
+    assert asked == 2
 
 
-async def test_a_byte_now_and_then_does_not_win_time(port: int) -> None:
-    pieces = [bytes([byte]) for byte in REQUEST[:20]]
-    answer = await send(port, *pieces, pause=0.05)
-    assert answer == CUT_OFF or detail(answer)[0] == 408
-
-
-async def test_a_connection_that_never_says_anything_is_closed(port: int) -> None:
-    assert await send(port) == b""
-
-
-async def test_a_whole_request_is_answered_however_it_is_cut(port: int) -> None:
-    closing = REQUEST.replace(b"Host", b"Connection: close\r\nHost")
-    for at in (1, 20, len(closing) - 2):
-        assert (await send(port, closing[:at], closing[at:], pause=0.01)).endswith(b"\r\n\r\nbody")
-
-
-async def test_a_server_that_takes_its_time_is_not_the_clients_fault(port: int) -> None:
-    slow = REQUEST.replace(b"body", b"slow")
-    closing = REQUEST.replace(b"Host", b"Connection: close\r\nHost")
-    answers = await send(port, slow + closing[:20], closing[20:], pause=0.5)
-    assert answers.count(b"200 OK") == 2
-
-
-async def test_kept_connections_take_one_request_after_the_other(port: int) -> None:
-    closing = REQUEST.replace(b"Host", b"Connection: close\r\nHost")
-    answers = await send(port, REQUEST, REQUEST, closing, pause=0.15)
-    assert answers.count(b"200 OK") == 3
-
-
-@pytest.mark.parametrize("ends", [b"", b"\r\n\r\n"], ids=["unfinished", "whole"])
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET / HTTP/1.1\r\nA: " + b"x" * MOST_HEAD_BYTES,
-        b"GET /" + b"x" * MOST_HEAD_BYTES + b" HTTP/1.1\r\nHost: p",
-        b"GET / HTTP/1.1\r\n" + b"\r\n".join(b"A%d: %s" % (number, b"x" * 90) for number in range(400)),
-    ],
-    ids=["one header", "the path", "many headers"],
-)
-async def test_a_head_that_is_too_large_is_refused(port: int, head: bytes, ends: bytes) -> None:
-    assert detail(await send(port, head + ends)) == (431, "the headers are larger than 32768 bytes")
-
-
-async def test_a_large_body_behind_a_small_head_is_no_large_head(port: int) -> None:
-    body = b"x" * (4 * MOST_HEAD_BYTES)
-    head = b"POST / HTTP/1.1\r\nHost: p\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
-    assert (await send(port, head + body)).endswith(body)
-
-
-async def test_what_is_no_request_is_refused_in_one_line(port: int) -> None:
-    assert detail(await send(port, b"\x16\x03\x01 hello\r\n\r\n")) == (400, "this is no HTTP request")
-
-
-async def test_what_stands_between_two_requests_does_not_keep_a_connection_for_ever(port: int) -> None:
-    assert (await send(port, REQUEST, b"\r\n", pause=0.1)).endswith(b"\r\n\r\nbody")
-
-
-async def test_trailers_are_bounded_like_headers(port: int) -> None:
-    head = b"POST / HTTP/1.1\r\nHost: pod\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n"
-    assert (await send(port, head + b"a: b\r\n\r\n")).endswith(b"\r\n\r\nbody")
-    # Not a byte more than is read before the refusal: it would take the answer away.
-    answer = await send(port, head + b"a:b\r\n" * (MOST_HEAD_BYTES // 2))
-    assert answer == CUT_OFF or detail(answer)[0] == 431
-
-
-async def test_requests_that_wait_on_one_connection_are_bounded(port: int) -> None:
-    slow = REQUEST.replace(b"body", b"slow")
-    closing = REQUEST.replace(b"Host", b"Connection: close\r\nHost")
-    answers = await send(port, REQUEST * MOST_WAITING + closing)
-    assert answers.count(b"200 OK") == MOST_WAITING + 1
-    answer = await send(port, slow + REQUEST * MOST_WAITING + REQUEST)
-    assert answer == CUT_OFF or detail(answer) == (429, f"more than {MOST_WAITING} requests wait on this connection")
+async def test_while_the_process_ends_clients_are_told_to_let_go(pods: tuple[Pod, Pod]) -> None:
+    for pod in pods:
+        pod.service.readiness.is_draining = True
+        try:
+            assert b"connection: close" in await answers(pod, [post()])
+        finally:
+            pod.service.readiness.is_draining = False
