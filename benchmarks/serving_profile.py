@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 
 from serin_core.model.features import Transaction
 from serin_server.clock import SystemClock
+from serin_server.environment import standalone_mode
 from serin_server.http.app import create_app
 from serin_server.service import build_service
-from serin_server.settings import NoStoreSettings, Settings, standalone_mode
+from serin_server.settings import NoStoreSettings, Settings
 from serin_server.suggester import ShadowBudget
 
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
@@ -57,7 +58,7 @@ def build(registry: str, rules: Path, tokens: Path):
         model="local/benchmark",
         uid="local",
         pod="benchmark",
-        source=standalone_mode(environment, registry=registry),
+        mode=standalone_mode(environment, registry=registry),
         store=NoStoreSettings(),
         rules_file=rules,
         tokens_dir=tokens,

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from serin_core.contract.routing import is_in_share
 from serin_core.model.features import Transaction
 from serin_server.clock import Clock
 from serin_server.decision import (
@@ -92,7 +93,7 @@ class Suggester:
         `serving` and `in_shadow` are the same for all transactions of a request.
         """
         user = serving.user_hash(transaction.user_id)
-        in_canary = bool(transaction.user_id) and serving.has_in_canary(user)
+        in_canary = bool(transaction.user_id) and is_in_share(user, serving.percent)
         arm = Arm.CANARY if in_canary else Arm.CONTROL
         counts = serving.counts.arms[arm]
         decision = self._decide(transaction, serving, in_shadow, in_canary=in_canary, counts=counts)

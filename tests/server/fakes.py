@@ -178,7 +178,7 @@ class Mounted:
             model="shop/categories",
             uid=UID,
             pod="categories-1",
-            source=OperatorMode(
+            mode=OperatorMode(
                 model_dir=self.root / "model",
                 routing_dir=self.root / "routing",
                 pod_dir=self.root / "pod",

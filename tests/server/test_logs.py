@@ -12,7 +12,7 @@ from server.fakes import CANDIDATE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mou
 
 from serin_core.model.features import Transaction
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import FastPath
+from serin_server.http.fast_path.application import FastPath
 from serin_server.logs import formatter, location_of
 from serin_server.runs.predictor import Prediction
 from serin_server.service import Service, build_service
@@ -114,7 +114,7 @@ def test_an_exception_is_told_by_its_type_and_its_frames(*, as_json: bool) -> No
     exc_info = (KeyError, error, error.__traceback__)
     record = logging.LogRecord("serin", logging.ERROR, __file__, 1, "it failed", (), exc_info)
     line = formatter(as_json=as_json).format(record)
-    assert "KeyError (its message is left out)" in line
+    assert "KeyError (message omitted)" in line
     assert "an_exception_is_told_by_its_type" in line
     if as_json:
         assert json.loads(line)["message"] == "it failed"

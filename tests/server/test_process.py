@@ -164,7 +164,7 @@ def test_told_to_end_it_finishes_what_is_under_way_and_exits_with_0(pod: Process
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"SERIN_UID": ""}, "SERIN_UID: is not set; it is the uid of the SuggestionModel", id="no uid"),
+        pytest.param({"SERIN_UID": ""}, "SERIN_UID: is not set; set it to the uid of the SuggestionModel", id="no uid"),
         pytest.param(
             {"SERIN_MODEL_DIR": "/nowhere"},
             "SERIN_MODEL_DIR: /nowhere/model.json: No such file or directory",
@@ -226,5 +226,5 @@ def test_serve_with_a_bad_option_is_one_line_and_2(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    message = "serin serve: --store: a store with mysql; use none, sqlite:///path or postgresql://user@host/database\n"
+    message = "serin serve: --store: the scheme mysql is not supported; use none, sqlite:///path or postgresql://user@host/database\n"
     assert (ended.returncode, ended.stderr) == (2, message)

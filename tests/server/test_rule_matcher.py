@@ -31,4 +31,4 @@ def test_long_descriptions_are_searched_and_not_remembered() -> None:
     matcher = KeywordMatcher(RULES)
     bought = transaction(merchant="", description="x " * MAX_CACHED_CHARACTERS + "shell")
     assert matcher.match(bought) == RULES.match(bought)
-    assert matcher._remembered.cache_info().currsize == 0
+    assert matcher._cached.cache_info().currsize == 0

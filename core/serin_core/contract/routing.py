@@ -3,6 +3,7 @@
 Pure rules (contracts, 2.4 and 3). The server applies them in every request; the protocol's tests apply the same ones.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,18 +65,29 @@ def route(document: RoutingDocument, *, loaded: Mapping[str, str], announced: in
     return Route(document=document, candidate=candidate, stable=stable, percent=percent)
 
 
-def bucket(user_id: str, salt: str) -> int:
-    """Answer the part, 0 to 9,999, that a user falls into: the same on every replica and after every restart.
+def salt(uid: str, candidate: str) -> str:
+    """Return the salt of a resource's routing with this candidate, "" without one: SHA-256 in hex."""
+    return hashlib.sha256(f"{uid}/{candidate}".encode()).hexdigest()
 
-    xxh3 of the user's bytes, seeded by the salt. Whoever is in at 10 % is in at 50 %.
-    """
-    seed = xxhash.xxh3_64_intdigest(salt.encode())
-    return xxhash.xxh3_64_intdigest(user_id.encode(), seed=seed) % PARTS
+
+def seed(salt: str) -> int:
+    """Return the seed of `user_hash` for a salt."""
+    return xxhash.xxh3_64_intdigest(salt.encode())
+
+
+def user_hash(user_id: str, seed: int) -> int:
+    """Return the 64-bit hash of a user, the same on every replica and after every restart: xxh3, seeded by the salt."""
+    return xxhash.xxh3_64_intdigest(user_id.encode(), seed=seed)
+
+
+def is_in_share(user_hash: int, percent: float) -> bool:
+    """Return whether the user with this hash is in a share of users. A user in 10 % is also in 50 %."""
+    return user_hash % PARTS < percent * PARTS / 100
 
 
 def in_canary(user_id: str | None, *, salt: str, percent: float) -> bool:
-    """Answer whether the candidate may answer this user. Nobody without a user_id is ever in."""
-    return user_id is not None and user_id != "" and bucket(user_id, salt) < percent * PARTS / 100
+    """Return whether a user is in the canary. Without a user_id the result is always False."""
+    return bool(user_id) and is_in_share(user_hash(user_id or "", seed(salt)), percent)
 
 
 def is_confident(label: str, confidence: float, thresholds: Thresholds) -> bool:

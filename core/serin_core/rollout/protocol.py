@@ -4,7 +4,6 @@
 one at a time and must see an invariant break.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate, Crash, RunInUse, Status, TrialState
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun
 from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.contract.routing import salt
 from serin_core.rollout.observation import Observed, PodSeen, Resource
 
 CRASHES = 3
@@ -167,11 +167,6 @@ def routing_document(context: Context, *, revision: int, stage: int) -> RoutingD
 
 def _served(run: RunInUse) -> ServedRun:
     return ServedRun(run=run.run_id, digest=run.digest, thresholds=run.thresholds.served(), calibration=run.calibration)
-
-
-def salt(uid: str, run: str) -> str:
-    """Answer the salt of the sticky bucket: sha256 of uid and run, in hex."""
-    return hashlib.sha256(f"{uid}/{run}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

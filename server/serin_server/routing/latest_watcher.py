@@ -9,11 +9,11 @@ from typing import Final
 
 from serin_core.contract import environment
 from serin_core.contract.documents import CandidateRun, LoadedRun, RoutingDocument
+from serin_core.contract.routing import salt
 from serin_server.registry.source import Source
 from serin_server.routing.serving_state import Switch
 from serin_server.runs.loaded_runs import InUse, Refused, RegistryAwayError, Runs
 from serin_server.settings import StandaloneMode
-from serin_server.stores.users import salt
 
 _EVERY_SECONDS: Final = 1.0
 _EVERY_SECONDS_REMOTE: Final = 10.0

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import xxhash
-
 from serin_core.contract.documents import RoutingDocument, ServedRun
-from serin_core.contract.routing import PARTS, route
+from serin_core.contract.routing import route, seed, user_hash
 from serin_server.metrics.counters import Counters, StageCounts, StageKey
 from serin_server.runs.predictor import Loaded
 
@@ -43,19 +41,11 @@ class Serving:
     seed: int
     """Seed of the hash of users, from the salt."""
 
-    def in_canary(self, user_id: str | None) -> bool:
-        """Return whether a user is in the canary."""
-        return bool(user_id) and self.has_in_canary(self.user_hash(user_id))
-
     def user_hash(self, user_id: str | None) -> int:
         """Return the 64-bit hash of a user, the same on every pod of a rollout; 0 without a user."""
         if not user_id:
             return 0
-        return xxhash.xxh3_64_intdigest(user_id.encode(), seed=self.seed)
-
-    def has_in_canary(self, user: int) -> bool:
-        """Return whether the user with this hash is in the canary, like serin_core.contract.routing.in_canary."""
-        return user % PARTS < self.percent * PARTS / 100
+        return user_hash(user_id, self.seed)
 
 
 def serve(
@@ -89,7 +79,7 @@ def serve(
         stable=stable,
         percent=percent,
         counts=counts,
-        seed=xxhash.xxh3_64_intdigest(document.salt.encode()),
+        seed=seed(document.salt),
     )
 
 

@@ -119,7 +119,7 @@ class RegistryReader:
     def _file(self, manifest: Manifest, name: str) -> bytes:
         entry = manifest.files.get(name)
         if entry is None:
-            raise RunError(f"{name}: it is not in the manifest")
+            raise RunError(f"{name}: the manifest does not name it")
         if entry.size > MOST_BYTES:
             raise RunError(f"{name}: it is larger than {MOST_BYTES} bytes")
         kept = self._cache.find(entry.sha256, most=entry.size)

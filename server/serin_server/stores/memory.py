@@ -12,7 +12,7 @@ from serin_core.model.features import Transaction
 from serin_server.stores.store import Erased, Feedback, StoreAbsentError
 
 MAX_EVENTS: Final = 100_000
-_NO_STORE: Final = "this server stores no transactions (--store none); send them in `transactions`"
+_NO_STORE: Final = "this server has no store; send the transactions in `transactions`"
 
 
 class Memory:

@@ -3,26 +3,19 @@
 The rows of a user can be found with the user's id; an id can only be found from a hash by trying ids.
 """
 
-import hashlib
 from collections.abc import Collection
 from typing import Final
 
-import xxhash
+from serin_core.contract.routing import salt, seed, user_hash
 
 LOCAL_UID: Final = "local"
 """The uid of a server without an operator."""
 _HALF: Final = 1 << 63
 
 
-def salt(uid: str, run: str) -> str:
-    """Return the salt of a model's routing with this candidate, "" without one, as the operator computes it."""
-    return hashlib.sha256(f"{uid}/{run}".encode()).hexdigest()
-
-
 def user_hashes(user_id: str, *, uid: str, run: str) -> Collection[int]:
     """Return the hashes of a user in the series of a run: while it was the candidate, and while it was stable."""
-    seeds = (xxhash.xxh3_64_intdigest(salt(uid, candidate).encode()) for candidate in (run, ""))
-    return {xxhash.xxh3_64_intdigest(user_id.encode(), seed=seed) for seed in seeds}
+    return {user_hash(user_id, seed(salt(uid, candidate))) for candidate in (run, "")}
 
 
 def as_signed(user: int) -> int:

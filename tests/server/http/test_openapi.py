@@ -16,7 +16,7 @@ from schemathesis.generation import GenerationMode
 from server.fakes import ADMIN, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import FastPath
+from serin_server.http.fast_path.application import FastPath
 from serin_server.http.schemas import ErrorResponse
 from serin_server.service import build_service
 from serin_server.stores.sqlite import Sqlite
@@ -104,6 +104,8 @@ def test_every_operation_of_the_document_is_asked(pod: Pod) -> None:
 def test_the_endpoint_that_fastapi_does_not_answer_stands_in_it_as_well(pod: Pod) -> None:
     operation = pod.document["paths"]["/agent/suggestions"]["post"]
     assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SuggestionsRequest")
-    assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/SuggestionsAnswer")
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "/SuggestionsResponse"
+    )
     assert pod.ask(method="GET", url="/openapi.json").json() == pod.document
     assert "swagger" in pod.ask(method="GET", url="/docs").text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serin_server.http.fast_path.protocol import MAX_HEAD_BYTES, MAX_WAITING, BoundedProtocol
+from serin_server.http.protocol import MAX_HEAD_BYTES, MAX_WAITING, BoundedProtocol
 
 pytestmark = pytest.mark.anyio
 REQUEST = b"POST / HTTP/1.1\r\nHost: pod\r\nContent-Length: 4\r\n\r\nbody"
@@ -139,7 +139,7 @@ async def test_a_large_body_behind_a_small_head_is_no_large_head(port: int) -> N
 
 
 async def test_what_is_no_request_is_refused_in_one_line(port: int) -> None:
-    assert detail(await send(port, b"\x16\x03\x01 hello\r\n\r\n")) == (400, "this is no HTTP request")
+    assert detail(await send(port, b"\x16\x03\x01 hello\r\n\r\n")) == (400, "this is not a valid HTTP request")
 
 
 async def test_what_stands_between_two_requests_does_not_keep_a_connection_for_ever(port: int) -> None:

@@ -12,7 +12,7 @@ from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistr
 
 from serin_core.contract.documents import Thresholds
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import FastPath
+from serin_server.http.fast_path.application import FastPath
 from serin_server.http.middleware.body_limit import MAX_BODY_BYTES
 from serin_server.service import Service, build_service
 from serin_server.stores.sqlite import Sqlite
@@ -286,7 +286,7 @@ async def test_transactions_that_are_kept_are_answered_by_their_ids(mounted: Mou
         missing = await pod.client.post("/agent/suggestions", json={"txn_ids": ["7", "8"]}, headers=USER)
         assert (missing.status_code, missing.json()["detail"]) == (
             404,
-            "1 of 2 txn_ids are not kept here, the first is '8'",
+            "unknown txn_id '8' (1 of 2 are not in the store)",
         )
 
 
@@ -301,18 +301,16 @@ async def test_without_a_store_transactions_come_with_the_request(
     async with running(mounted, FakeRegistry()) as pod:
         response = await pod.client.post(path, json=body, headers=USER)
         assert response.status_code == 409
-        assert response.json()["detail"] == (
-            "this server keeps no transactions (its store is none); send them in `transactions`"
-        )
+        assert response.json()["detail"] == ("this server has no store; send the transactions in `transactions`")
 
 
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        pytest.param({}, "body: send either txn_ids or transactions, with at least one entry", id="neither"),
+        pytest.param({}, "body: send exactly one of txn_ids and transactions, with at least one entry", id="neither"),
         pytest.param(
             {"txn_ids": ["1"], "transactions": [bought()]},
-            "body: send either txn_ids or transactions, with at least one entry",
+            "body: send exactly one of txn_ids and transactions, with at least one entry",
             id="both",
         ),
         pytest.param(
@@ -322,7 +320,7 @@ async def test_without_a_store_transactions_come_with_the_request(
         ),
         pytest.param(
             {"transactions": [bought(colour="red")]},
-            "body.transactions.0.colour: Extra inputs are not permitted",
+            "body.transactions.0.colour: unknown field",
             id="a field that is not known",
         ),
         pytest.param(
@@ -330,7 +328,7 @@ async def test_without_a_store_transactions_come_with_the_request(
         ),
         pytest.param(
             {"transactions": [bought(str(number)) for number in range(257)]},
-            "body.transactions: Tuple should have at most 256 items after validation, not 257",
+            "body.transactions: at most 256 entries are allowed",
             id="too many",
         ),
         pytest.param(
@@ -425,7 +423,7 @@ async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None
         response = await pod.client.post("/ml/v2/reload", headers=admin)
         assert (response.status_code, response.json()["detail"]) == (
             409,
-            f"{CANDIDATE}: parity row 1 differs; the one in use stays",
+            f"{CANDIDATE}: parity row 1 differs; the loaded run stays in use",
         )
         assert (await pod.suggest(bought()))[0]["source"] == "model"
 
@@ -438,7 +436,7 @@ async def test_a_pod_without_its_stable_run_is_not_ready_for_five_minutes_then_a
         response = await pod.client.get("/readyz")
         assert (response.status_code, response.json()["detail"]) == (
             503,
-            f"the stable run {STABLE} cannot answer: model.txt is missing",
+            f"the stable run {STABLE} is not available: model.txt is missing",
         )
         clock.advance(300.0)
         assert (await pod.client.get("/readyz")).status_code == 200
@@ -458,7 +456,7 @@ async def test_a_refused_candidate_does_not_keep_a_pod_from_being_ready(mounted:
 async def test_an_ending_pod_is_alive_and_not_ready(mounted: Mounted) -> None:
     async with running(mounted, FakeRegistry()) as pod:
         pod.service.readiness.is_draining = True
-        assert (await pod.client.get("/readyz")).json() == {"detail": "this server is ending"}
+        assert (await pod.client.get("/readyz")).json() == {"detail": "the server is stopping"}
         alive = await pod.client.get("/healthz")
         assert (alive.status_code, alive.headers["connection"]) == (200, "close")
         assert len(await pod.suggest(bought())) == 1
@@ -506,7 +504,7 @@ async def test_an_answer_says_why(mounted: Mounted) -> None:
         (item,) = await pod.suggest(bought())
         first, second = item["candidates"]
         assert first["reasons"] == [
-            f"{CANDIDATE} is 0.91 sure, 0.70 are needed",
-            "words that weighed most: loblaws",
+            f"{CANDIDATE}: confidence 0.91, threshold 0.70",
+            "most important words: loblaws",
         ]
         assert second["reasons"] == []

@@ -78,5 +78,5 @@ def test_a_run_that_is_not_signed_or_by_somebody_else_is_refused_where_signature
     (folder / MANIFEST).write_bytes(b'{"run": "s"}')
     assert refusal(folder, public_key) == f"{SIGNATURE}: it is not the signature of this manifest by the public key"
     (folder / SIGNATURE).unlink()
-    assert refusal(folder, public_key) == f"{SIGNATURE}: it is not signed, and this server takes signed runs only"
+    assert refusal(folder, public_key) == f"{SIGNATURE}: it is missing, and this server requires signed runs"
     assert not refusal(folder, "").startswith(SIGNATURE)

@@ -12,7 +12,7 @@ import pytest
 from server.fakes import CANDIDATE, FakeClock, routing, transaction
 from server.stores.conftest import feedback
 
-from serin_core.rollout.protocol import salt as protocol_salt
+from serin_core.contract.routing import salt as protocol_salt
 from serin_server import retention
 from serin_server.event_ids import Event
 from serin_server.metrics.counters import Agree, Arm, Counters, Outcome, StageKey, user_mark
@@ -212,11 +212,11 @@ async def test_the_command_erases_says_how_much_and_can_rehearse(tmp_path: Path)
     [
         (("--user", " "), 2, "--user: it is empty; transactions without a user are of nobody"),
         (("--user", "u", "--store", "none"), 2, "--store: none keeps nothing; name the store with the data"),
-        (("--user", "u", "--store", "sqlite:////nowhere/x"), 2, "--store: /nowhere/x: there is no such file"),
+        (("--user", "u", "--store", "sqlite:////nowhere/x"), 2, "--store: /nowhere/x: no such file"),
         (
             ("--user", "u", "--store", "postgresql://me:secret@127.0.0.1:1/db"),
             1,
-            "the store does not answer: ConnectionRefusedError; nothing was erased",
+            "the store is not available: ConnectionRefusedError; nothing was erased",
         ),
     ],
     ids=["nobody", "no store", "no file", "no database"],

@@ -157,7 +157,7 @@ async def test_a_database_that_is_nowhere_is_unavailable_without_its_password() 
     store = Postgres("postgresql://me:secret@127.0.0.1:1/db", uid="u")
     with pytest.raises(StoreUnavailableError) as caught:
         await store.record(feedback())
-    assert str(caught.value) == "the store does not answer: ConnectionRefusedError"
+    assert str(caught.value) == "the store is not available: ConnectionRefusedError"
     await store.close()
 
 
