@@ -107,7 +107,8 @@ def test_a_fallback_has_exactly_one_reason(in_canary: bool, asked: PredictionRes
     ],
 )
 def test_only_an_eligible_answer_that_was_not_used_is_not_accepted(
-    asked: PredictionResult, is_accepted: bool | None
+    asked: PredictionResult,
+    is_accepted: bool | None,  # noqa: FBT001
 ) -> None:
     assert decide(trial(in_canary=True), asked, control=RULE).is_accepted is is_accepted
 

@@ -102,4 +102,4 @@ def _open(settings: "StoreSettings") -> "Store":
 
 def _summary(erased: "Erased", *, dry_run: bool) -> str:
     would = "would be erased" if dry_run else "erased"
-    return f"{would}: {erased.transactions} transactions, {erased.feedback} feedback, {erased.counted} counts of stages"
+    return f"{would}: {erased.transactions} transactions, {erased.feedback} feedback, {erased.counted} counting marks"

@@ -97,7 +97,7 @@ def _rules_file(path: Path) -> Path:
     from serin_server.settings import SettingsError  # noqa: PLC0415
 
     if path != _DEFAULT_RULES and not path.exists():
-        raise SettingsError(f"--rules {path}: no such file; write one with `serin rules`")
+        raise SettingsError(f"--rules {path}: no such file; `serin rules suggest` writes one")
     return path
 
 

@@ -64,7 +64,8 @@ def test_repeated_failures_open_the_breaker_and_are_said_once(
     assert run.asked == OPENS_AFTER
     (line,) = [record.getMessage() for record in caplog.records]
     assert re.fullmatch(
-        rf"run {run.run} is not used for a while: its prediction raised an exception \(ValueError at test_predictor.py:\d+\)",
+        rf"run {run.run} is not used for a while: its prediction raised an exception "
+        r"\(ValueError at test_predictor.py:\d+\)",
         line,
     )
 

@@ -149,7 +149,7 @@ def keeper(store: Store, clock: FakeClock) -> Retention:
 
 async def test_old_rows_go_in_small_steps() -> None:
     store, clock = FakeStore(3 * retention.BATCH + 1), FakeClock()
-    await keeper(store, clock).look(OLD)
+    await keeper(store, clock).check(OLD)
     assert store.rows == 0
     assert len(store.asked) == 1 + 5
 
@@ -162,10 +162,10 @@ async def test_a_clock_that_has_just_jumped_erases_nothing_until_it_goes_evenly(
     keeping = keeper(store, clock)
     clock.advance(3600)
     clock.time += jump
-    await keeping.look(OLD)
+    await keeping.check(OLD)
     assert store.rows == 1
     clock.advance(3600)
-    await keeping.look(OLD)
+    await keeping.check(OLD)
     assert store.rows == 0
 
 
@@ -173,9 +173,9 @@ async def test_a_store_that_is_away_is_asked_again_later() -> None:
     store, clock = FakeStore(1), FakeClock()
     keeping = keeper(store, clock)
     store.is_away = True
-    await keeping.look(OLD)
+    await keeping.check(OLD)
     store.is_away = False
-    await keeping.look(OLD)
+    await keeping.check(OLD)
     assert store.rows == 0
 
 
@@ -199,7 +199,7 @@ async def test_the_command_erases_says_how_much_and_can_rehearse(tmp_path: Path)
     await store.record(feedback("1"))
     await store.close()
     at = f"sqlite:///{tmp_path}/data.db"
-    said = "1 transactions, 1 feedback, 0 counts of stages\n"
+    said = "1 transactions, 1 feedback, 0 counting marks\n"
     assert serin_data_erase("--user", USER, "--store", at, "--dry-run") == (0, f"would be erased: {said}", "")
     assert serin_data_erase("--user", USER, SERIN_STORE=at) == (0, f"erased: {said}", "")
     code, out, _ = serin_data_erase("--user", USER, "--store", at, "-o", "json")
@@ -210,8 +210,8 @@ async def test_the_command_erases_says_how_much_and_can_rehearse(tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--user", " "), 2, "--user: it is empty; transactions without a user are of nobody"),
-        (("--user", "u", "--store", "none"), 2, "--store: none keeps nothing; name the store with the data"),
+        (("--user", " "), 2, "--user: it is empty; give the user_id of a user"),
+        (("--user", "u", "--store", "none"), 2, "--store: none has no data; give the store with the data"),
         (("--user", "u", "--store", "sqlite:////nowhere/x"), 2, "--store: /nowhere/x: no such file"),
         (
             ("--user", "u", "--store", "postgresql://me:secret@127.0.0.1:1/db"),
