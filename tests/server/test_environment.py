@@ -21,7 +21,7 @@ def rendered() -> dict[str, str]:
     store = {"postgres": {"secretName": "db"}, "retention": "400d"}
     server = {"token": {"secretName": "tokens"}, "store": store}
     resource = Resource(
-        "shop", "categories", "u", 1, "1", spec("run_a", registry={"uri": "s3://runs"}, server=server), None
+        "shop", "categories", "u", 1, "1", spec("run_aaaaaaaa_1", registry={"uri": "s3://runs"}, server=server), None
     )
     template = pod_template(resource, Status(), model_name="m", image=ServerImage("i", public_key="key"))
     return {one["name"]: one.get("value", "") for one in template["spec"]["containers"][0]["env"]}

@@ -71,6 +71,8 @@ def _explained(error: Any) -> Any:
             text = "a JSON object is required, with the header Content-Type: application/json"
         case "extra_forbidden":
             text = "unknown field"
+        case "tuple_type":
+            text = "a list is required"
         case "too_long":
             text = f"at most {given['max_length']} entries are allowed"
         case "string_pattern_mismatch":
