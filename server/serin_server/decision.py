@@ -47,7 +47,7 @@ class NoSuggestion(msgspec.Struct, frozen=True):
 Answer = FromRun | FromRules | NoSuggestion
 
 
-class Decision(msgspec.Struct, frozen=True):
+class RequestDecision(msgspec.Struct, frozen=True):
     """The answer to one transaction, and what it adds to the counts of its stage and arm."""
 
     answer: Answer
@@ -89,35 +89,37 @@ class CandidateContext(msgspec.Struct, frozen=True):
     is_compared: bool
 
 
-def decide(context: CandidateContext, result: PredictionResult, *, control: Answer) -> Decision:
+def decide(context: CandidateContext, result: PredictionResult, *, control: Answer) -> RequestDecision:
     """Return the decision, from the result of the run of the series and the answer that would be given without it."""
     reason = None if context.may_answer else Fallback.NOT_IN_CANARY
     match result:
         case NotRequested():
-            return Decision(control, fallback=reason or Fallback.UNKNOWN)
+            return RequestDecision(control, fallback=reason or Fallback.UNKNOWN)
         case Unavailable():
-            return Decision(control, fallback=reason or Fallback.UNAVAILABLE)
+            return RequestDecision(control, fallback=reason or Fallback.UNAVAILABLE)
         case Failed(late=late):
             # A confident prediction that was too late counts as one that was not used.
             is_wasted = context.in_canary and late is not None and _is_confident(late, context.run)
-            return Decision(control, fallback=reason or Fallback.UNKNOWN, is_accepted=False if is_wasted else None)
+            return RequestDecision(
+                control, fallback=reason or Fallback.UNKNOWN, is_accepted=False if is_wasted else None
+            )
         case Predicted(prediction=prediction):
             return _decide_predicted(context, prediction, control=control, reason=reason)
 
 
 def _decide_predicted(
     context: CandidateContext, prediction: Prediction, *, control: Answer, reason: Fallback | None
-) -> Decision:
+) -> RequestDecision:
     is_confident_enough = _is_confident(prediction, context.run)
     agree = _agreement(prediction, control) if context.is_compared else None
     if reason is None and is_confident_enough:
-        return Decision(
+        return RequestDecision(
             _from_run(context.run, prediction),
             first_label=prediction.first.label,
             agree=agree,
             is_accepted=True if context.in_canary else None,
         )
-    return Decision(
+    return RequestDecision(
         control,
         first_label=prediction.first.label,
         agree=agree,

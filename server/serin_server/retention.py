@@ -56,7 +56,7 @@ class Retention:
             return
         erased = 0
         try:
-            while step := await self._store.expire(age, now=int(self._clock.now() * _MILLISECONDS), most=BATCH):
+            while step := await self._store.expire(age, now=int(self._clock.now() * _MILLISECONDS), limit=BATCH):
                 erased += step
                 await self._sleep(_BETWEEN)
         except StoreError as error:

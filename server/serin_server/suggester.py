@@ -15,10 +15,10 @@ from serin_server.clock import Clock
 from serin_server.decision import (
     Answer,
     CandidateContext,
-    Decision,
     FromRules,
     FromRun,
     NoSuggestion,
+    RequestDecision,
     control_answer,
     decide,
 )
@@ -119,11 +119,11 @@ class Suggester:
 
     def _decide(
         self, transaction: Transaction, serving: Serving, in_shadow: ShadowBudget, *, in_canary: bool, counts: ArmCounts
-    ) -> Decision:
+    ) -> RequestDecision:
         rule = self._rule(transaction)
         match serving.candidate, serving.stable:
             case None, None:
-                return Decision(rule)
+                return RequestDecision(rule)
             case None, NamedRun() as stable:
                 # No candidate: the stable run serves all users, and may be compared with the rules.
                 context = CandidateContext(stable.served, may_answer=True, in_canary=False, is_compared=serving.shadow)
@@ -177,7 +177,7 @@ def _words(answer: Answer, transaction: Transaction, serving: Serving) -> tuple[
     return () if named is None else explain(named.loaded, transaction, label=answer.label)
 
 
-def _count(decision: Decision, counts: ArmCounts) -> None:
+def _count(decision: RequestDecision, counts: ArmCounts) -> None:
     counts.source[decision.source] += 1
     if decision.is_shadow:
         counts.source[AnswerSource.SHADOW] += 1

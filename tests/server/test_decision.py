@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, digest
 
 from serin_core.contract.documents import ServedRun, Thresholds
-from serin_server.decision import CandidateContext, Decision, FromRules, FromRun, NoSuggestion, control_answer, decide
+from serin_server.decision import (
+    CandidateContext,
+    FromRules,
+    FromRun,
+    NoSuggestion,
+    RequestDecision,
+    control_answer,
+    decide,
+)
 from serin_server.metrics.counters import Agree, AnswerSource, Fallback
 from serin_server.runs.predictor import (
     Failed,
@@ -169,4 +177,4 @@ def test_either_the_run_answered_or_there_is_a_reason_why_not(
 
 
 def test_rules_alone_are_counted_as_rules() -> None:
-    assert Decision(NoSuggestion()).source is AnswerSource.RULE
+    assert RequestDecision(NoSuggestion()).source is AnswerSource.RULE

@@ -47,9 +47,9 @@ class Memory:
         del user_id, dry_run
         raise StoreAbsentError(_NO_STORE)
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
         """Return 0: what is remembered is bounded, and identifies no user."""
-        del age, now, most
+        del age, now, limit
         return 0
 
     async def close(self) -> None:

@@ -156,7 +156,7 @@ class Postgres:
             await (transaction.rollback() if dry_run else transaction.commit())
         return erased
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
         """Delete rows older than `age` by this clock and by the database's, whichever is behind."""
         erased = 0
         async with self._connection() as connection:
@@ -168,7 +168,7 @@ class Postgres:
                         WHERE {column} < least($1, (extract(epoch FROM now()) * 1000)::bigint) - $2
                         LIMIT $3 FOR UPDATE SKIP LOCKED))
                 """  # noqa: S608 - constant names
-                erased += _rows(await connection.execute(query, now, age // _MILLISECOND, most))
+                erased += _rows(await connection.execute(query, now, age // _MILLISECOND, limit))
         return erased
 
     async def close(self) -> None:

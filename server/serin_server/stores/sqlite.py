@@ -130,8 +130,8 @@ class Sqlite:
             await self._do(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         return erased
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
-        """Delete rows older than `age`, at most `most` of each kind, and return their number."""
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
+        """Delete rows older than `age`, at most `limit` of each kind, and return their number."""
         before = now - age // _MILLISECOND
 
         def work(connection: sqlite3.Connection) -> int:
@@ -139,7 +139,7 @@ class Sqlite:
                 connection.execute(
                     f"DELETE FROM {table} WHERE rowid IN "  # noqa: S608 - constant names
                     f"(SELECT rowid FROM {table} WHERE {column} < ? LIMIT ?)",
-                    (before, most),
+                    (before, limit),
                 ).rowcount
                 for table, column in (("transactions", "saved_at"), ("feedback", "at"))
             )

@@ -69,8 +69,8 @@ class Store(Protocol):
     async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
         """Delete all rows of a user in one transaction; with `dry_run` only count them. Raises StoreAbsentError."""
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
-        """Delete rows older than `age`, at most `most` of each kind, and return their number.
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
+        """Delete rows older than `age`, at most `limit` of each kind, and return their number.
 
         `now` is Unix time in milliseconds.
         """

@@ -65,7 +65,7 @@ async def test_a_user_is_erased_with_all_feedback_and_nobody_else(keeping: Store
 async def test_without_a_store_there_is_nobody_to_erase() -> None:
     with pytest.raises(StoreAbsentError):
         await Memory().erase(USER, dry_run=True)
-    assert await Memory().expire(OLD, now=NOW, most=1) == 0
+    assert await Memory().expire(OLD, now=NOW, limit=1) == 0
 
 
 @pytest.mark.postgres
@@ -79,28 +79,28 @@ async def test_that_a_user_was_counted_is_erased_as_well(postgres: Postgres) -> 
 
 async def test_what_is_old_is_erased_in_steps_and_what_is_young_stays(keeping: Store) -> None:
     await keeping.save([transaction(str(number)) for number in range(5)])
-    assert await keeping.expire(OLD, now=NOW, most=2) == 0
+    assert await keeping.expire(OLD, now=NOW, limit=2) == 0
     for number in range(3):
         await keeping.record(feedback(str(number)))  # said in 1970
-    assert [await keeping.expire(OLD, now=NOW, most=2) for _ in range(3)] == [2, 1, 0]
+    assert [await keeping.expire(OLD, now=NOW, limit=2) for _ in range(3)] == [2, 1, 0]
     assert len(await keeping.fetch([str(number) for number in range(5)])) == 5
 
 
 async def test_a_file_goes_by_the_clock_that_it_is_given(sqlite: Store) -> None:
     await sqlite.save([transaction("1")])
-    assert await sqlite.expire(OLD, now=NOW + YEAR, most=10) == 0
-    assert await sqlite.expire(OLD, now=NOW + 2 * YEAR, most=10) == 1
+    assert await sqlite.expire(OLD, now=NOW + YEAR, limit=10) == 0
+    assert await sqlite.expire(OLD, now=NOW + 2 * YEAR, limit=10) == 1
     assert await sqlite.fetch(["1"]) == {}
 
 
 @pytest.mark.postgres
 async def test_a_pod_whose_clock_is_years_ahead_erases_nothing_of_today(postgres: Postgres) -> None:
     await postgres.save([transaction("1")])
-    assert await postgres.expire(OLD, now=NOW + 10 * YEAR, most=10) == 0
+    assert await postgres.expire(OLD, now=NOW + 10 * YEAR, limit=10) == 0
     await age(postgres, timedelta(days=401))
     # Nor does one whose clock is behind.
-    assert await postgres.expire(OLD, now=NOW - YEAR, most=10) == 0
-    assert await postgres.expire(OLD, now=NOW, most=10) == 1
+    assert await postgres.expire(OLD, now=NOW - YEAR, limit=10) == 0
+    assert await postgres.expire(OLD, now=NOW, limit=10) == 1
 
 
 async def age(postgres: Postgres, by: timedelta) -> None:
@@ -116,7 +116,7 @@ async def test_pods_that_erase_at_once_share_the_work(empty: str) -> None:
     await pods[0].save([transaction(str(number)) for number in range(1000)])
     await age(pods[0], timedelta(days=401))
     erased = 0
-    while steps := sum(await asyncio.gather(*(pod.expire(OLD, now=NOW, most=100) for pod in pods))):
+    while steps := sum(await asyncio.gather(*(pod.expire(OLD, now=NOW, limit=100) for pod in pods))):
         erased += steps
     assert erased == 1000
     for pod in pods:
@@ -124,16 +124,16 @@ async def test_pods_that_erase_at_once_share_the_work(empty: str) -> None:
 
 
 class FakeStore(Memory):
-    """Holds so many old rows, of which each step erases at most `most`; may be away."""
+    """A number of old rows, of which each step deletes at most `limit`; may be unavailable."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()
         self.rows, self.is_away, self.asked = rows, False, [0]
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
         if self.is_away:
             raise StoreUnavailableError("the store does not answer")
-        erased = min(self.rows, most)
+        erased = min(self.rows, limit)
         self.rows -= erased
         self.asked.append(now)
         return erased
