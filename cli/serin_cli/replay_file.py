@@ -13,10 +13,11 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+from serin_core.model.values import as_utc, parse_timestamp
 from serin_simulation.replay import Entry, Record, RecordError
 
 
@@ -66,4 +67,4 @@ def _moment(told: object) -> float:
     try:
         return float(text)
     except ValueError:
-        return datetime.fromisoformat(text).timestamp()
+        return as_utc(parse_timestamp(text)).timestamp()

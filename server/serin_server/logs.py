@@ -4,14 +4,13 @@ No line contains the text of a transaction: an exception is logged by its type a
 message may repeat the data.
 """
 
-import json
 import logging
 import traceback
-from types import TracebackType
 from typing import Final
 
+from serin_core.logs import JsonFormatter, TextFormatter
+
 _QUIETER: Final = ("uvicorn", "watchfiles", "asyncio")
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 def location_of(error: BaseException) -> str:
@@ -21,35 +20,10 @@ def location_of(error: BaseException) -> str:
     return f"{type(error).__name__}{where}"
 
 
-class _WithoutMessages(logging.Formatter):
-    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - the name that logging calls
-        kind, _, trace = ei
-        frames = "".join(traceback.format_tb(trace)).rstrip()
-        return f"{frames}\n{'' if kind is None else kind.__name__} (message omitted)".lstrip()
-
-
-class _JsonLines(_WithoutMessages):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-def formatter(*, as_json: bool) -> logging.Formatter:
-    """Return the formatter of log lines."""
-    return _JsonLines() if as_json else _WithoutMessages("%(asctime)s %(levelname)s %(name)s: %(message)s")
-
-
 def configure_logs(*, as_json: bool) -> None:
-    """Configure the logging of the process, once, in `main`."""
+    """Set up the logging of the process, once, in `main`."""
     handler = logging.StreamHandler()
-    handler.setFormatter(formatter(as_json=as_json))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _QUIETER:
         logging.getLogger(name).setLevel(logging.WARNING)

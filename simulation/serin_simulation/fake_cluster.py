@@ -14,7 +14,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.counting import Reading
-from serin_core.model.manifest import ClassCoverage, Coverage
+from serin_core.model.report import ClassCoverage, Coverage
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import NOT_ASKED, Observed, PodSeen, Resource, RoutingSeen, ServerImage
 from serin_core.rollout.writes import ApplyChild, CreateChild, PutStatus

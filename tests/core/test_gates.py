@@ -21,7 +21,7 @@ from serin_core.gates import (
     explain,
     judge_stage,
 )
-from serin_core.model.manifest import ClassCoverage, Coverage
+from serin_core.model.report import ClassCoverage, Coverage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWN = {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.9}

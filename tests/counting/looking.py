@@ -15,7 +15,7 @@ from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Counts
 from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
-from serin_operator.prometheus_client import PrometheusApi
+from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"
@@ -67,7 +67,7 @@ class Rollout:
         `alive`: the processes of the pods, None where one has not answered.
         """
         now = (now or datetime.now(UTC)) + self.skew
-        reading = asyncio.run(self.look_within(PrometheusApi(self.endpoints, threads=4), now))
+        reading = asyncio.run(self.look_within(PrometheusClient(self.endpoints, threads=4), now))
         if keep and isinstance(reading, StageCounts):
             # Through JSON, as status goes.
             kept = reading.checkpoint(now, alive=None if alive is None else frozenset(alive)).model_dump_json(
@@ -81,11 +81,11 @@ class Rollout:
         """Answer the operator's settings."""
         return {"default": PrometheusEndpoint(url=self.url, replica_labels=self.replica_labels)}
 
-    async def look_within(self, metrics: PrometheusApi, now: datetime) -> Reading:
+    async def look_within(self, metrics: PrometheusClient, now: datetime) -> Reading:
         """Look once, with a client that is closed afterwards."""
         nothing = cast("Any", None)
         try:
-            return await Gatherer(cluster=nothing, metrics=metrics, pods=nothing, server=nothing)._read(
+            return await Gatherer(cluster=nothing, prometheus=metrics, pods=nothing, server=nothing).read_counts(
                 self.resource, now
             )
         finally:

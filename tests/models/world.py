@@ -21,7 +21,7 @@ from serin_core.contract.documents import DocumentError, ModelDocument, RoutingD
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.contract.routing import Ignored, Route, admit, route
 from serin_core.counting import Reading, StageCounts, Unreadable
-from serin_core.model.manifest import ClassCoverage, Coverage
+from serin_core.model.report import ClassCoverage, Coverage
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.observation import (
     ChildSeen,

@@ -7,15 +7,16 @@ import pytest
 from serin_core.contract import names
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
 from serin_core.rollout.observation import NoAnswer
-from serin_operator.gather import InvalidSpecError, parse
-from serin_operator.gather import seen_pod as seen_pod_at
+from serin_operator.gather import parse
+from serin_operator.invalid import InvalidObjectError
+from serin_operator.pod_state import observed_pod as observed_pod_at
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ASKED = NoAnswer("not asked")
 
 
-def seen_pod(live, report):
-    return seen_pod_at(live, report, NOW)
+def observed_pod(live, report):
+    return observed_pod_at(live, report, NOW)
 
 
 def pod(*containers, conditions=(), **metadata):
@@ -31,7 +32,7 @@ def ended(code, reason="Error"):
 
 
 def test_a_pod_without_anything_yet_serves_nothing():
-    seen = seen_pod({"metadata": {"name": "p", "uid": "u"}, "status": {}}, ASKED)
+    seen = observed_pod({"metadata": {"name": "p", "uid": "u"}, "status": {}}, ASKED)
     assert (seen.started, seen.ready, seen.announced, seen.runs, seen.problem) == (False, False, None, (), "")
 
 
@@ -39,20 +40,20 @@ def test_a_running_pod_is_known_by_its_annotations():
     ready = {"type": "Ready", "status": "True"}
     running = {"containerID": "x", "restartCount": 0, "state": {"running": {}}}
     annotations = {names.ANNOTATION_TEMPLATE: "t", names.ANNOTATION_RUNS: "a", names.ANNOTATION_REVISION: "7"}
-    seen = seen_pod(pod(running, conditions=[ready], annotations=annotations), ASKED)
+    seen = observed_pod(pod(running, conditions=[ready], annotations=annotations), ASKED)
     assert (seen.started, seen.ready, seen.announced, seen.runs, seen.template) == (True, True, "7", ("a",), "t")
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-1", "7"])
 def test_an_announcement_is_carried_as_it_stands_so_that_it_can_be_replaced(text):
     annotations = {names.ANNOTATION_REVISION: text}
-    assert seen_pod(pod(annotations=annotations), ASKED).announced == text
+    assert observed_pod(pod(annotations=annotations), ASKED).announced == text
 
 
 def test_a_running_container_says_since_when():
     running = {"containerID": "x", "state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}}
-    assert seen_pod(pod(running), ASKED).running_since == NOW + timedelta(seconds=5)
-    assert seen_pod(pod({"containerID": "x", "state": ended(1)}), ASKED).running_since is None
+    assert observed_pod(pod(running), ASKED).running_since == NOW + timedelta(seconds=5)
+    assert observed_pod(pod({"containerID": "x", "state": ended(1)}), ASKED).running_since is None
 
 
 @pytest.mark.parametrize(
@@ -65,16 +66,16 @@ def test_a_running_container_says_since_when():
     ids=["unknown, without a time", "unknown, with a time", "without a time"],
 )
 def test_an_end_that_nobody_saw_is_no_crash(lost):
-    assert seen_pod(pod({"restartCount": 1, "lastState": {"terminated": lost}}), ASKED).crashes == ()
+    assert observed_pod(pod({"restartCount": 1, "lastState": {"terminated": lost}}), ASKED).crashes == ()
 
 
 def test_bad_ends_are_crashes_each_once_and_good_ends_are_none():
     waiting = {"restartCount": 2, "lastState": ended(1), "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
-    assert [(crash.restart, crash.pod) for crash in seen_pod(pod(waiting), ASKED).crashes] == [(1, "u")]
+    assert [(crash.restart, crash.pod) for crash in observed_pod(pod(waiting), ASKED).crashes] == [(1, "u")]
     just_ended = {"restartCount": 1, "lastState": ended(1), "state": ended(137, "OOMKilled")}
-    assert [crash.restart for crash in seen_pod(pod(just_ended), ASKED).crashes] == [0, 1]
+    assert [crash.restart for crash in observed_pod(pod(just_ended), ASKED).crashes] == [0, 1]
     fine = {"restartCount": 1, "lastState": ended(0, "Completed"), "state": {"running": {}}}
-    assert seen_pod(pod(fine), ASKED).crashes == ()
+    assert observed_pod(pod(fine), ASKED).crashes == ()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_bad_ends_are_crashes_each_once_and_good_ends_are_none():
     ],
 )
 def test_only_what_a_person_must_mend_is_trouble(found, told):
-    assert seen_pod(found, ASKED).problem == told
+    assert observed_pod(found, ASKED).problem == told
 
 
 CREATING = {"state": {"waiting": {"reason": "ContainerCreating"}}}
@@ -131,7 +132,7 @@ def unready_for(seconds, *containers):
         pytest.param(
             unready_for(61, RUNNING),
             NoAnswer("timed out"),
-            "a pod has not been ready for over a minute: its server does not answer: timed out",
+            "a pod has not been ready for over a minute: its server does not respond: timed out",
             id="silent",
         ),
         pytest.param(
@@ -149,7 +150,7 @@ def unready_for(seconds, *containers):
     ],
 )
 def test_a_pod_that_does_not_get_ready_in_a_minute_is_trouble(found, report, told):
-    assert seen_pod(found, report).problem == told
+    assert observed_pod(found, report).problem == told
 
 
 def test_a_spec_that_does_not_fit_says_where():
@@ -157,5 +158,5 @@ def test_a_spec_that_does_not_fit_says_where():
         "metadata": {"namespace": "n", "name": "x", "uid": "u", "generation": 1, "resourceVersion": "1"},
         "spec": {"runID": "nonsense", "server": {"token": {"secretName": "t"}}},
     }
-    with pytest.raises(InvalidSpecError, match=r"^spec\.runID"):
+    with pytest.raises(InvalidObjectError, match=r"^spec\.runID"):
         parse(live)

@@ -4,13 +4,15 @@ import asyncio
 import copy
 from datetime import UTC, datetime
 
+import pytest
+
 from serin_core.contract import names
 from serin_core.counting import Unreadable
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
-from serin_operator.metrics import Telemetry
+from serin_operator.metrics import OperatorMetrics
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import ServerDefaults
 
@@ -20,7 +22,7 @@ SPEC = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}}
 
 
 class MemoryCluster:
-    """Implements ports.Kubernetes over a dictionary, and remembers every write."""
+    """Implements interfaces.Kubernetes over a dictionary, and remembers every write."""
 
     def __init__(self):
         self.objects, self.version, self.writes, self.fail = {}, 0, [], {}
@@ -98,7 +100,7 @@ class MemoryCluster:
         raise BusyError("budget")
 
 
-class SilentMetrics:
+class SilentPrometheus:
     async def read(self, endpoint, query):
         return Unreadable("Unreachable", "down")
 
@@ -107,19 +109,19 @@ class SilentMetrics:
 
 
 class SilentPods:
-    async def ask(self, address, port):
+    async def fetch_report(self, address, port):
         return NoAnswer("silent")
 
 
-def reconciler(cluster, telemetry=None):
+def reconciler(cluster, metrics=None):
     gatherer = Gatherer(
-        cluster=cluster, metrics=SilentMetrics(), pods=SilentPods(), server=ServerDefaults(image="server:1")
+        cluster=cluster, prometheus=SilentPrometheus(), pods=SilentPods(), server=ServerDefaults(image="server:1")
     )
     return Reconciler(
         cluster=cluster,
         gatherer=gatherer,
         applier=Applier(cluster),
-        telemetry=telemetry or Telemetry(lambda: 0),
+        metrics=metrics or OperatorMetrics(lambda: 0),
         clock=lambda: NOW,
     )
 
@@ -308,6 +310,54 @@ def test_a_spec_that_does_not_fit_is_said_and_changes_nothing_else():
     assert condition(cluster, "Stalled")[0] == "False"
 
 
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"candidate": {"state": "Pondering"}}, "status.candidate"),
+        ({"stable": "run_aaaaaaaa_1"}, "status.stable"),
+        ({"propagation": ["a list"]}, "status.propagation"),
+        ({"conditions": "fine"}, "status.conditions"),
+    ],
+)
+def test_a_status_that_cannot_be_read_becomes_a_condition_and_an_event_and_nothing_is_decided(change, where):
+    cluster = MemoryCluster()
+    for _ in range(5):
+        look(cluster)
+    live = cluster.objects[names.KIND, "default", "categories"]
+    readable = copy.deepcopy(live["status"])
+    live["status"] |= change
+    before = copy.deepcopy(live["status"])
+    result = look(cluster)
+    assert cluster.writes == [("status", "categories"), ("create Event", cluster.writes[1][1])]
+    assert (result.outcome, result.is_settled, result.requeue_after.total_seconds()) == ("invalid", True, 60)
+    status, reason, message = condition(cluster, "Ready")
+    assert (status, reason) == ("False", "InvalidStatus")
+    assert message.startswith(where)
+    assert condition(cluster, "Stalled")[:2] == ("True", "InvalidStatus")
+    assert told(cluster)["InvalidStatus"] == message
+    after = cluster.objects[names.KIND, "default", "categories"]["status"]
+    assert {key for key in before | after if before.get(key) != after.get(key)} == {"conditions"}
+    if where != "status.conditions":
+        assert condition(cluster, "Available") == next(
+            (one["status"], one["reason"], one["message"]) for one in before["conditions"] if one["type"] == "Available"
+        )
+        look(cluster)
+        assert cluster.writes == []
+    cluster.objects[names.KIND, "default", "categories"]["status"] = readable
+    look(cluster)
+    assert condition(cluster, "Ready")[1] != "InvalidStatus"
+
+
+def test_conditions_of_an_unreadable_status_that_the_api_server_refuses_still_become_an_event():
+    cluster = MemoryCluster()
+    look(cluster)
+    cluster.objects[names.KIND, "default", "categories"]["status"]["stable"] = 7
+    cluster.fail["status", "any"] = RefusedError("stable must be an object")
+    result = look(cluster)
+    assert (result.outcome, result.is_settled) == ("invalid", True)
+    assert told(cluster)["InvalidStatus"].startswith("status.stable")
+
+
 def test_a_new_object_with_a_spec_that_does_not_fit_ignores_the_requests_it_came_with():
     cluster = MemoryCluster()
     live = cluster.objects[names.KIND, "default", "categories"]
@@ -319,12 +369,12 @@ def test_a_new_object_with_a_spec_that_does_not_fit_ignores_the_requests_it_came
 
 
 def test_transitions_are_counted_by_their_event():
-    cluster, telemetry = MemoryCluster(), Telemetry(lambda: 0)
+    cluster, metrics = MemoryCluster(), OperatorMetrics(lambda: 0)
     for _ in range(3):
-        asyncio.run(reconciler(cluster, telemetry).reconcile(KEY))
+        asyncio.run(reconciler(cluster, metrics).reconcile(KEY))
 
     def count(event):
-        return telemetry.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
+        return metrics.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
 
     assert (count("Begun"), count("Drained"), count("Promoted")) == (1, 1, 0)
 
@@ -339,4 +389,4 @@ def test_a_child_that_is_put_back_names_who_had_changed_it():
     service["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": fields}]
     look(cluster)
     assert "nobody" not in cluster.objects["Service", "default", "categories"]["spec"]["selector"]
-    assert told(cluster)["ChildPutBack"] == "Service categories was changed by kubectl-edit; it is put back."
+    assert told(cluster)["ChildPutBack"] == "Service categories was changed by kubectl-edit; the change was reverted."

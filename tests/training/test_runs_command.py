@@ -12,7 +12,7 @@ from kubernetes.config import kube_config
 from typer.testing import CliRunner
 
 from serin_core.model import manifest, signing
-from serin_core.model.manifest import Report
+from serin_core.model.report import Report
 from serin_training.commands.main import app
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.keys import generate_keys, read_signing_key

@@ -17,7 +17,9 @@ from serin_core.model import manifest as runs
 from serin_core.model.acceptance import Limits
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, probabilities
-from serin_core.model.manifest import Manifest, Report
+from serin_core.model.manifest import Manifest
+from serin_core.model.parity import parse_parity
+from serin_core.model.report import Report
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import Window
 from serin_training.errors import DataError, RegistryError
@@ -139,7 +141,7 @@ def test_a_run_holds_what_serving_needs_and_its_manifest_names_every_file(direct
 
 
 def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(directory):
-    parity = runs.parse_parity((directory / runs.PARITY).read_bytes())
+    parity = parse_parity((directory / runs.PARITY).read_bytes())
     encoder = Encoder.from_files(
         json.loads((directory / runs.ENCODER).read_text()), (directory / runs.WEIGHTS).read_bytes()
     )
@@ -158,7 +160,7 @@ def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(dire
 
 def test_parity_rows_are_nobodys_transactions(directory, rows):
     known = {(row.transaction.merchant, row.transaction.amount) for row in rows}
-    for row in runs.parse_parity((directory / runs.PARITY).read_bytes()):
+    for row in parse_parity((directory / runs.PARITY).read_bytes()):
         assert (row.merchant, row.amount) not in known
 
 

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import chi2
 
-from serin_core.model.manifest import Profile, Report
+from serin_core.model.report import Profile, Report
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_profile import profile
 from serin_training.errors import RegistryError

@@ -8,7 +8,7 @@ import numpy as np
 
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key, merchant_words
-from serin_core.model.manifest import Profile
+from serin_core.model.report import Profile
 from serin_training.evaluation import Predictions
 
 CONFIDENCE_BINS: Final = 10

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from serin_core.model.encoder import Encoder, probabilities
-from serin_core.model.manifest import ParityRow
+from serin_core.model.parity import ParityRow
 from serin_training.pipeline import Pipeline
 
 ROWS: Final = 48

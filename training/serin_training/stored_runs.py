@@ -7,7 +7,8 @@ from serin_core.model import manifest as runs
 from serin_core.model import signing
 from serin_core.model.calibration import Calibration, CalibrationError
 from serin_core.model.encoder import Encoder, EncoderError
-from serin_core.model.manifest import Manifest, Report, RunError
+from serin_core.model.manifest import Manifest, RunError
+from serin_core.model.report import Report
 from serin_core.model.signing import SignatureError
 from serin_training.errors import RegistryError
 from serin_training.pipeline import Pipeline

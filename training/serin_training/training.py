@@ -16,7 +16,9 @@ from serin_core.model.acceptance import Accepted, Limits, Rejected, judge_accept
 from serin_core.model.calibration import IDENTITY
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key
-from serin_core.model.manifest import ParityRow, Report, run_name
+from serin_core.model.manifest import run_name
+from serin_core.model.parity import ParityRow
+from serin_core.model.report import Report
 from serin_training import calibration, linear
 from serin_training.calibration import FittedCalibration
 from serin_training.data.rows import LabelledTransaction

@@ -1,7 +1,7 @@
-"""Rendering: what the operator makes for one resource, as plain objects for server-side apply.
+"""The child objects of a SuggestionModel, rendered as plain JSON for server-side apply.
 
-Each is a pure function of spec, status and what was observed; the full intent is rendered every time, since a field
-that is left out of an apply is removed. No service account token, no privilege, nothing of the host.
+Each is a pure function of spec, status and what was observed, and always complete: a field that an apply leaves out is
+removed. Pods get no service account token, no privileges and nothing of the host.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ DRAIN_SECONDS = 5
 
 
 def labels(resource: Resource) -> dict[str, str]:
-    """Answer the labels of everything that is made for a resource; pods are selected by the uid among them."""
+    """Return the labels of all children of a resource; pods are selected by the uid among them."""
     return {
         "app.kubernetes.io/name": "serin-server",
         "app.kubernetes.io/part-of": "serin",
@@ -32,12 +32,12 @@ def labels(resource: Resource) -> dict[str, str]:
 
 
 def selector(resource: Resource) -> dict[str, str]:
-    """Answer the labels by which pods of this resource's uid, and no other, are found."""
+    """Return the labels that select the pods of this resource's uid only."""
     return {names.LABEL_UID: resource.uid}
 
 
 def routing_name(resource: Resource) -> str:
-    """Answer the name of the routing ConfigMap."""
+    """Return the name of the routing ConfigMap."""
     return f"{resource.name}-routing"
 
 
@@ -47,14 +47,14 @@ def routing(resource: Resource, document: RoutingDocument) -> Json:
 
 
 def registry(resource: Resource, status: Status) -> Registry:
-    """Answer the registry that the pods read from: while pods are drained, the one that the template had before."""
+    """Return the registry that the pods read; while pods are drained, that of the previous template."""
     candidate = status.candidate
     is_draining = candidate is not None and candidate.state is TrialState.DRAINING
     return status.pod_registry if is_draining and status.pod_registry is not None else resource.spec.registry
 
 
 def model_document(resource: Resource, status: Status) -> ModelDocument:
-    """Answer what the pods load. It changes with runs, attempt and registry; never with promotion or routing."""
+    """Return the model document. It changes with runs, attempt and registry, never with promotion or routing."""
     return ModelDocument(
         uid=resource.uid,
         attempt=status.pod_attempt,
@@ -64,7 +64,7 @@ def model_document(resource: Resource, status: Status) -> ModelDocument:
 
 
 def model(resource: Resource, status: Status, rules: RulesText) -> Json:
-    """Render the model ConfigMap: immutable, named by its contents."""
+    """Render the model ConfigMap: immutable, with a hash of its contents in its name."""
     data = {names.MODEL_KEY: model_document(resource, status).text()}
     if rules.text:
         data[names.RULES_KEY] = rules.text
@@ -73,12 +73,12 @@ def model(resource: Resource, status: Status, rules: RulesText) -> Json:
 
 
 def service_account(resource: Resource) -> Json:
-    """Render the pods' identity, which may do nothing and gets no token."""
+    """Render the service account of the pods, which has no rights and no token."""
     return _object(resource, "v1", "ServiceAccount", resource.name, {"automountServiceAccountToken": False})
 
 
 def service(resource: Resource) -> Json:
-    """Render the Service in front of the ready pods."""
+    """Render the Service of the pods."""
     port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
     return _object(
         resource, "v1", "Service", resource.name, {"spec": {"selector": selector(resource), "ports": [port]}}
@@ -92,7 +92,7 @@ def disruption_budget(resource: Resource) -> Json:
 
 
 def deployment(resource: Resource, template: Json) -> Json:
-    """Render the Deployment around a pod template; no pod goes before its successor is ready."""
+    """Render the Deployment; a pod is replaced only after its successor is ready."""
     spec = {
         "replicas": resource.spec.server.replicas,
         "revisionHistoryLimit": 2,
@@ -104,7 +104,7 @@ def deployment(resource: Resource, template: Json) -> Json:
 
 
 def pod_template(resource: Resource, status: Status, *, model_name: str, image: ServerImage) -> Json:
-    """Render the pod template. Its hash, which stands in its own annotations, is what pods are compared by."""
+    """Render the pod template. Pods are compared with it by its hash, which is in an annotation."""
     pod: Json = {
         "serviceAccountName": resource.name,
         "automountServiceAccountToken": False,
@@ -131,7 +131,7 @@ def pod_template(resource: Resource, status: Status, *, model_name: str, image: 
 
 
 def template_hash(template: Json) -> str:
-    """Answer the hash that a rendered template carries."""
+    """Return the hash in the annotations of a rendered template."""
     return str(template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
 
 
@@ -156,7 +156,7 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
         {"name": "tokens", "mountPath": names.TOKENS_MOUNT, "readOnly": True},
         {"name": "pod", "mountPath": names.POD_MOUNT, "readOnly": True},
         {"name": "state", "mountPath": names.STATE_MOUNT},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir
     ]
     if source.volume is not None:
         mounts.append({"name": "registry", "mountPath": names.REGISTRY_MOUNT, "readOnly": True})
@@ -170,7 +170,7 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
     if not source.is_directory:
         mounts.append({"name": "cache", "mountPath": names.CACHE_MOUNT})
         variables[environment.CACHE_DIR.name] = names.CACHE_MOUNT
-    # What stands in env goes before what a Secret would set of the same name.
+    # env takes precedence over variables of the same name from the Secret.
     secret = {} if source.secret_name is None else {"envFrom": [{"secretRef": {"name": source.secret_name}}]}
     return {
         "name": CONTAINER,
@@ -227,7 +227,7 @@ def _volumes(resource: Resource, model_name: str, source: Registry) -> list[Json
         case None:
             pass
     if not source.is_directory:
-        # Twice what the server keeps there: above its limit the kubelet would evict the pod.
+        # Twice what the server keeps there, because the kubelet evicts a pod above this limit.
         volumes.append({"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}})
     if server.store.postgres is not None:
         volumes.append({"name": "store", "secret": {"secretName": server.store.postgres.secret_name}})

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from serin_core.model.features import Transaction
+from serin_core.model.values import parse_amount, parse_timestamp
 
 MAX_ITEMS = 256
 _NO_NUL = r"^[^\x00]*$"
@@ -24,12 +25,12 @@ class TransactionBody(_Body):
     user_id: Annotated[str, StringConstraints(max_length=128, pattern=_NO_NUL)] = Field(
         "", description="The user. Transactions without a user are never served by a candidate in the canary."
     )
-    timestamp: datetime | None = Field(
+    timestamp: Annotated[datetime, BeforeValidator(parse_timestamp)] | None = Field(
         None, description="Time of the transaction; its own offset sets the hour of day."
     )
     merchant: Annotated[str, StringConstraints(max_length=256, pattern=_NO_NUL)] = ""
     description: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL)] = ""
-    amount: FiniteFloat = 0.0
+    amount: Annotated[float, BeforeValidator(parse_amount)] = 0.0
     channel: Annotated[str, StringConstraints(max_length=64, pattern=_NO_NUL)] = ""
 
     def transaction(self) -> Transaction:

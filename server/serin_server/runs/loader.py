@@ -26,15 +26,14 @@ from serin_core.model.manifest import (
     SERVING,
     WEIGHTS,
     Manifest,
-    ParityRow,
-    Report,
     RunError,
     digest,
     is_run_name,
     parse_classes,
-    parse_parity,
     verify,
 )
+from serin_core.model.parity import ParityRow, parse_parity
+from serin_core.model.report import Report
 from serin_core.model.signing import SIGNATURE, SignatureError
 from serin_core.model.signing import verify as verify_signature
 from serin_server.registry.absent import AbsentError

@@ -44,7 +44,7 @@ class _Computed:
         self._merchant_scores = lru_cache(CACHE_SIZE)(encoder.merchant_scores)
 
     def scores(self, merchant: str, description: str) -> Floats:
-        return self._encoder.described(self._merchant_scores(merchant), description)
+        return self._encoder.add_description(self._merchant_scores(merchant), description)
 
     def merchant(self, merchant: str) -> Shares:
         return shares_of(self._merchant_scores(merchant))
@@ -124,7 +124,7 @@ class TreesPredictor:
         shares = self._texts.shares(*texts)
         corrections = self._trees.corrections(self._encoder.numbers(transaction))
         raw = raw_probabilities(shares, corrections, partial(self._texts.scores, *texts))
-        ranked = calibration.rank(self.classes, raw, most=CANDIDATES)
+        ranked = calibration.rank(self.classes, raw, limit=CANDIDATES)
         return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:

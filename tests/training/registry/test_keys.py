@@ -97,7 +97,7 @@ def test_the_environment_names_a_key_or_none(keys, monkeypatch):
 
 
 def test_a_public_key_that_is_none_is_told(keys):
-    with pytest.raises(SettingsError, match=r"signing\.key: the public key is no Ed25519 key in PEM"):
+    with pytest.raises(SettingsError, match=r"signing\.key: the public key is not an Ed25519 key in PEM"):
         read_public_key(keys[0])
     with pytest.raises(SettingsError, match="No such file"):
         read_public_key(keys[0].with_name("none"))

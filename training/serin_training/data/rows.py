@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from typing import Final, Protocol
 
@@ -90,8 +90,3 @@ class Window:
 
 
 EVERYTHING: Final = Window()
-
-
-def as_utc(time: datetime) -> datetime:
-    """Answer a time in UTC; one without an offset is taken as UTC."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -1,16 +1,16 @@
 """One record of a source against the schema. Never guesses, and never repairs a record."""
 
-import math
 from array import array
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 import xxhash
 
 from serin_core.model.features import Transaction
-from serin_training.data.rows import Row, Said, as_utc
+from serin_core.model.values import as_utc, parse_amount, parse_timestamp
+from serin_training.data.rows import Row, Said
 from serin_training.errors import DataError
 
 COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
@@ -59,27 +59,18 @@ def _text(record: Mapping[str, Any], column: str, place: str) -> str:
 
 def _amount(value: Any, place: str) -> float:
     try:
-        amount = float(value)
-    except (TypeError, ValueError, OverflowError):
-        amount = math.nan
-    if not math.isfinite(amount):
-        raise DataError(f"{place}: amount {_short(value)} is no number; write it as 12.50 or -12.50")
-    return amount
+        return parse_amount(value)
+    except ValueError:
+        raise DataError(f"{place}: amount {_short(value)} is no number; write it as 12.50 or -12.50") from None
 
 
 def _time(value: Any, place: str) -> datetime:
-    time = value
-    if isinstance(value, str):
-        try:
-            time = datetime.fromisoformat(value.strip())
-        except ValueError:
-            time = None
-    elif isinstance(value, date) and not isinstance(value, datetime):
-        time = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a day has no offset
-    if not isinstance(time, datetime):
+    try:
+        time = parse_timestamp(value)
+    except ValueError:
         raise DataError(
             f"{place}: timestamp {_short(value)} is no time; write it as 2026-01-31 or 2026-01-31T12:00:00+00:00"
-        )
+        ) from None
     try:
         is_possible = FIRST <= as_utc(time) < LAST
     except OverflowError:

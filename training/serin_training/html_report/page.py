@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from serin_core.model.features import merchant_key
-from serin_core.model.manifest import Report
+from serin_core.model.report import Report
 from serin_training.evaluation import Predictions
 from serin_training.html_report import charts
 from serin_training.metrics import by_group, confusion_matrix, confusions, macro_f1, reliability

@@ -7,6 +7,7 @@ import pickle
 import joblib
 
 from serin_core.model import manifest
+from serin_core.model.parity import parity_text
 from serin_training.training import TrainedRun
 
 
@@ -20,7 +21,7 @@ def run_files(run: TrainedRun) -> dict[str, bytes]:
         manifest.ENCODER: _json(encoder),
         manifest.WEIGHTS: weights,
         manifest.CALIBRATION: _json(run.pipeline.calibration.to_json()),
-        manifest.PARITY: manifest.parity_text(run.parity),
+        manifest.PARITY: parity_text(run.parity),
         manifest.PIPELINE: _joblib(run.pipeline),
     }
     if run.report.calibration_enabled:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from serin_core.model.manifest import Report
+from serin_core.model.report import Report
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_drift import Drift, Verdict
 from serin_training.evaluation import Predictions

@@ -7,15 +7,14 @@ it never rejects a request itself, and never handles one that FastAPI would reje
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
-from pydantic import TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serin_core.model.features import Transaction
+from serin_core.model.values import parse_timestamp
 from serin_server.http.auth import bearer_token
 from serin_server.http.error_handlers import send_internal_error
 from serin_server.http.middleware.body_limit import MAX_BODY_BYTES, announces_too_much
@@ -29,8 +28,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 PATH: Final = "/agent/suggestions"
 _JSON: Final = b"application/json"
 _ESCAPED_NUL: Final = b"\\u0000"
-_TIMESTAMP: Final = TypeAdapter(datetime).validator.validate_python
-"""FastAPI's parser of timestamps, which also takes dates without a time."""
 
 
 class _Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,5 +149,5 @@ def read_transactions(body: bytes) -> list[Transaction] | None:
 
 
 def _transaction(one: _Transaction) -> Transaction:
-    timestamp = None if one.timestamp is None else _TIMESTAMP(one.timestamp)
+    timestamp = None if one.timestamp is None else parse_timestamp(one.timestamp)
     return Transaction(one.txn_id, one.merchant, one.description, one.amount, one.channel, one.user_id, timestamp)

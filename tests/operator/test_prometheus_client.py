@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from serin_core.counting import Samples, Series, Unreadable
-from serin_operator.prometheus_client import PrometheusApi
+from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint
 
 
 def ask(url, question, **settings):
-    api = PrometheusApi({"default": PrometheusEndpoint(url=url, **settings)}, threads=1)
+    api = PrometheusClient({"default": PrometheusEndpoint(url=url, **settings)}, threads=1)
     try:
         return asyncio.run(question(api))
     finally:
@@ -53,7 +53,7 @@ def prometheus(status, body):
 
 
 def unreachable(words):
-    return Unreadable("Unreachable", f"Prometheus cannot be asked: {words}")
+    return Unreadable("Unreachable", f"Prometheus cannot be queried: {words}")
 
 
 def test_a_vector_is_series():
@@ -85,7 +85,7 @@ def test_a_matrix_is_samples():
 def test_half_an_answer_is_no_answer(result):
     answer = {"resultType": "vector", "result": json.loads(result)}
     with prometheus(200, json.dumps({"status": "success", "data": answer})) as url:
-        assert read(url) == Unreadable("QueryError", "Prometheus did not answer with a vector")
+        assert read(url) == Unreadable("QueryError", "Prometheus did not return a vector")
 
 
 def test_a_host_without_an_address_is_named():
@@ -126,7 +126,7 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
             id="a refusal",
         ),
         pytest.param(
-            200, "<html>", Unreadable("QueryError", "Prometheus answered with something that is not JSON"), id="no JSON"
+            200, "<html>", Unreadable("QueryError", "Prometheus returned something that is not JSON"), id="no JSON"
         ),
         pytest.param(
             200,
@@ -137,7 +137,7 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
         pytest.param(
             200,
             "[" * 100_000,
-            Unreadable("QueryError", "Prometheus answered with something that is not JSON"),
+            Unreadable("QueryError", "Prometheus returned something that is not JSON"),
             id="deeper than anybody reads",
         ),
         pytest.param(
@@ -149,13 +149,13 @@ def test_a_token_that_is_not_there_is_named(tmp_path):
         pytest.param(
             200,
             '{"status": "success", "data": {"resultType": "vec',
-            Unreadable("QueryError", "Prometheus answered with something that is not JSON"),
+            Unreadable("QueryError", "Prometheus returned something that is not JSON"),
             id="half a JSON",
         ),
         pytest.param(
             200,
             '{"status": "success", "data": {"resultType": "scalar", "result": [0, "1"]}}',
-            Unreadable("QueryError", "Prometheus did not answer with a vector"),
+            Unreadable("QueryError", "Prometheus did not return a vector"),
             id="a scalar",
         ),
     ],

@@ -74,7 +74,7 @@ def test_an_encoder_written_and_read_is_the_same():
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"classes": ["A", "A"]}, "classes must be a list of different texts"),
+        ({"classes": ["A", "A"]}, "classes must be a list of unique strings"),
         ({"words": ["m:x"]}, "weights have the shape"),
         ({"bias": [1.0]}, "bias have the shape"),
         ({"bias": [1.0, float("nan")]}, "bias must be finite"),
@@ -97,10 +97,10 @@ def saved(values, **options):
 @pytest.mark.parametrize(
     ("weights", "complaint"),
     [
-        (b"", "no .npy file"),
-        (b"{}", "no .npy file"),
-        (saved(np.zeros((3, 2), dtype=np.float32))[:-1], "no .npy file"),
-        (saved(np.array([{}], dtype=object), allow_pickle=True), "no .npy file"),
+        (b"", "not a .npy file"),
+        (b"{}", "not a .npy file"),
+        (saved(np.zeros((3, 2), dtype=np.float32))[:-1], "not a .npy file"),
+        (saved(np.array([{}], dtype=object), allow_pickle=True), "not a .npy file"),
         (saved(np.zeros((3, 2))), "must be float32"),
         (saved(np.full((3, 2), np.inf, dtype=np.float32)), "weights must be finite"),
     ],

@@ -41,9 +41,9 @@ def test_what_is_written_is_read_again():
         ({"classes": {}, "x": 1}, "expected one key, classes"),
         ({"classes": {"A": "word"}}, "A must hold a list of keywords, not str"),
         ({"classes": {"A": []}}, "A has no keyword"),
-        ({"classes": {"A": ["123"]}}, "'123' is no keyword"),
+        ({"classes": {"A": ["123"]}}, "'123' is not a keyword"),
         ({"classes": {1: ["word"]}}, "a class must be a name"),
-        ({"classes": {"A": ["Word"], "B": ["word!"]}}, "'word' stands under A and under B"),
+        ({"classes": {"A": ["Word"], "B": ["word!"]}}, "'word' is listed under A and under B"),
     ],
 )
 def test_rules_that_cannot_be_used_are_refused_with_what_would_be_right(found, complaint):

@@ -17,7 +17,7 @@ def test_a_run_is_named_after_its_id_and_time():
 @pytest.mark.parametrize("name", ["latest", "run_0123ABCD_1", "run_0123abcd", "../run_0123abcd_1", f"{RUN}\n"])
 def test_anything_else_is_no_name(name):
     assert not runs.is_run_name(name)
-    with pytest.raises(RunError, match="no name of a run"):
+    with pytest.raises(RunError, match="not the name of a run"):
         runs.parse_run_name(name)
 
 

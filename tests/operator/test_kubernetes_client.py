@@ -8,7 +8,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from serin_core.kubernetes import diff
-from serin_operator.kubernetes_client import KubernetesApi
+from serin_operator.kubernetes_client import KubernetesClient
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
 RENDERED = {
@@ -35,7 +35,7 @@ async def ask(live, question):
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    cluster = KubernetesApi(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
+    cluster = KubernetesClient(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
     try:
         answered = await question(cluster)
     finally:

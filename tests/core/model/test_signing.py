@@ -63,7 +63,7 @@ def test_another_key_did_not_sign_it():
     ids=["empty", "ssh", "nonsense", "another kind", "one of another kind", "cut off"],
 )
 def test_a_key_that_is_none_is_refused_before_there_is_a_run(key):
-    with pytest.raises(SignatureError, match=r"is no Ed25519 key in PEM; `serin runs keygen`") as caught:
+    with pytest.raises(SignatureError, match=r"is not an Ed25519 key in PEM; `serin runs keygen`") as caught:
         signing.check_public_key(key)
     assert "\n" not in str(caught.value)
     with pytest.raises(SignatureError):
@@ -78,7 +78,7 @@ def test_importing_it_needs_no_cryptography():
 def test_without_the_package_nothing_counts_as_verified():
     without = (
         "import sys; sys.modules['cryptography'] = None\n"
-        "from serin_core import signing\n"
+        "from serin_core.model import signing\n"
         "try: signing.check_public_key(b'')\n"
         "except signing.SignatureError as error: print(error)"
     )

@@ -1,5 +1,8 @@
 import asyncio
+import logging
+from datetime import timedelta
 
+from serin_operator.logs import add_reconcile_id
 from serin_operator.work_queue import Result, WorkQueue, work
 
 
@@ -16,7 +19,7 @@ def queue():
     return WorkQueue(clock=clock), clock
 
 
-def test_a_key_told_of_twice_is_worked_on_once():
+def test_a_key_added_twice_is_worked_on_once():
     todo, _ = queue()
     todo.add("a")
     todo.add("a")
@@ -56,7 +59,7 @@ def test_the_earlier_of_two_delays_counts_and_the_later_is_forgotten():
     assert todo.take() is None
 
 
-def test_being_told_of_a_key_overtakes_its_delay():
+def test_adding_a_key_overtakes_its_delay():
     todo, clock = queue()
     todo.add_after("a", 10)
     todo.add("a")
@@ -66,7 +69,7 @@ def test_being_told_of_a_key_overtakes_its_delay():
     assert todo.take() is None
 
 
-def test_a_delay_asked_for_while_told_of_again_is_not_waited_for():
+def test_a_delay_of_a_key_that_was_added_meanwhile_is_not_waited_for():
     todo, clock = queue()
     todo.add("a")
     todo.take()
@@ -84,23 +87,23 @@ def test_failures_wait_longer_each_time_up_to_a_bound_and_are_forgotten():
     delays = [todo.retry_delay("a") for _ in range(100)]
     assert 0.05 < delays[0] < 0.2
     assert 45 < delays[-1] <= 75
-    todo.succeeded("a")
+    todo.forget_failures("a")
     assert todo.retry_delay("a") < 0.2
 
 
-def test_what_does_not_settle_comes_back_later_each_time_but_no_later_than_it_is_due():
+def test_what_does_not_settle_waits_longer_each_time_but_never_beyond_its_requeue_time():
     todo, _ = queue()
-    waits = [todo.when("a", Result(None, is_settled=False)) for _ in range(20)]
+    waits = [todo.requeue_delay("a", Result("refused", None, is_settled=False)) for _ in range(20)]
     assert waits[0] < 0.2
     assert waits[-1] > 45
-    assert todo.when("a", Result(1.0, is_settled=False)) == 1.0
-    assert todo.when("a", Result(30.0)) == 30.0
-    assert todo.when("a", Result(None, is_settled=False)) < 0.2
+    assert todo.requeue_delay("a", Result("refused", timedelta(seconds=1), is_settled=False)) == 1.0
+    assert todo.requeue_delay("a", Result("changed", timedelta(seconds=30))) == 30.0
+    assert todo.requeue_delay("a", Result("refused", None, is_settled=False)) < 0.2
 
 
-def run_until_idle(todo, handle, *, workers, failed=lambda: None):
+def run_until_idle(todo, handle, *, workers, on_failure=lambda: None):
     async def main():
-        tasks = [asyncio.create_task(work(todo, handle, deadline=1, failed=failed)) for _ in range(workers)]
+        tasks = [asyncio.create_task(work(todo, handle, deadline=1, on_failure=on_failure)) for _ in range(workers)]
         for _ in range(50):
             await asyncio.sleep(0)
         for task in tasks:
@@ -118,12 +121,12 @@ def test_a_key_that_fails_does_not_stop_the_others_and_comes_back():
         worked.append(key)
         if key == "bad":
             raise RuntimeError("no")
-        return Result(None)
+        return Result("unchanged", None)
 
     todo.add("bad")
     todo.add("good")
     failures = []
-    run_until_idle(todo, handle, workers=1, failed=lambda: failures.append(1))
+    run_until_idle(todo, handle, workers=1, on_failure=lambda: failures.append(1))
     assert worked == ["bad", "good"]
     assert len(failures) == 1
     clock.now = 1.0
@@ -143,7 +146,7 @@ def test_workers_are_bounded_and_no_key_overlaps_itself():
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         running.discard(key)
-        return Result(None)
+        return Result("unchanged", None)
 
     for key in "abcdef":
         todo.add(key)
@@ -161,10 +164,32 @@ def test_a_handler_that_hangs_is_ended_by_the_deadline():
     async def main():
         todo.add("a")
         task = asyncio.create_task(work(todo, handle, deadline=0.01))
-        while todo.depth() or not todo._later:
+        while todo.depth() or not todo._delayed:
             await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(main())
     assert todo._due.keys() == {"a"}
+
+
+def test_each_line_of_a_reconcile_has_its_id_and_the_next_one_has_another():
+    todo, _ = queue()
+    found = []
+
+    async def handle(key):
+        async def line():
+            record = logging.makeLogRecord({"msg": "hello"})
+            assert add_reconcile_id(record)
+            found.append((key, record.reconcile))
+
+        await asyncio.gather(line(), line())
+        return Result("unchanged", None)
+
+    todo.add("a")
+    todo.add("b")
+    run_until_idle(todo, handle, workers=1)
+    ids = {key: {one for other, one in found if other == key} for key in "ab"}
+    assert [len(ids[key]) for key in "ab"] == [1, 1]
+    assert not ids["a"] & ids["b"]
+    assert not {"-"} & (ids["a"] | ids["b"])

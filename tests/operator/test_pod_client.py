@@ -7,7 +7,7 @@ from aiohttp import web
 
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
-from serin_operator.pod_client import MOST_BYTES, PodHttp
+from serin_operator.pod_client import MAX_BYTES, PodClient
 
 REPORT = PodReport(uid="u", process="p", revision=3)
 
@@ -26,9 +26,9 @@ async def ask(pieces):
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    pods = PodHttp()
+    pods = PodClient()
     try:
-        return await pods.ask("127.0.0.1", runner.addresses[0][1])
+        return await pods.fetch_report("127.0.0.1", runner.addresses[0][1])
     finally:
         await pods.close()
         await runner.cleanup()
@@ -41,5 +41,5 @@ def test_an_answer_that_arrives_in_pieces_is_read_to_its_end(at):
 
 
 def test_an_answer_without_end_is_no_answer():
-    found = asyncio.run(ask([b" " * MOST_BYTES, b" "]))
-    assert found == NoAnswer(f"it answered with more than {MOST_BYTES} bytes")
+    found = asyncio.run(ask([b" " * MAX_BYTES, b" "]))
+    assert found == NoAnswer(f"its response has more than {MAX_BYTES} bytes")
