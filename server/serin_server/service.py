@@ -10,13 +10,12 @@ from typing import Final
 
 from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
+from serin_registry.cache import NO_CACHE, DirectoryCache
 from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
 from serin_server.metrics.exposition import Identity, RunOnScrape, Scrape
 from serin_server.metrics.user_agreement import UserCounts
 from serin_server.readiness import Readiness
-from serin_server.registry.cache import DirectoryCache
-from serin_server.registry.source import open_source
 from serin_server.retention import Retention
 from serin_server.routing.latest_watcher import LatestWatcher
 from serin_server.routing.mounted_files import PodFiles, SeenRevision, read_model
@@ -24,7 +23,7 @@ from serin_server.routing.routing_watcher import RoutingWatcher
 from serin_server.routing.serving_state import Switch
 from serin_server.rule_matcher import KeywordMatcher, read_rules
 from serin_server.runs.loaded_runs import RunReader, Runs
-from serin_server.runs.loader import RegistryReader
+from serin_server.runs.loader import RegistryReader, open_registry
 from serin_server.settings import OperatorMode, Settings, SettingsError, StandaloneMode
 from serin_server.stores.factory import open_store
 from serin_server.stores.store import SharedUsers, Store, StoreError
@@ -176,7 +175,7 @@ def _model(settings: Settings) -> ModelDocument:
 
 def _reader(settings: Settings, registry: str) -> RegistryReader:
     kept = settings.cache
-    cache = None if kept is None else DirectoryCache(kept.directory, most_bytes=kept.max_bytes)
+    cache = NO_CACHE if kept is None else DirectoryCache(kept.directory, max_bytes=kept.max_bytes)
     return RegistryReader(registry, cache=cache, public_key=settings.public_key)
 
 
@@ -190,7 +189,7 @@ def _store(settings: Settings) -> Store:
 def _watcher(settings: Settings, *, runs: Runs, switch: Switch, counters: Counters) -> RoutingWatcher | LatestWatcher:
     match settings.mode:
         case StandaloneMode() as mode:
-            registry = open_source(mode.registry)
+            registry = open_registry(mode.registry)
             return LatestWatcher(mode, registry=registry, uid=settings.uid, runs=runs, switch=switch)
         case OperatorMode(routing_dir=routing_dir, pod_dir=pod_dir, state_dir=state_dir):
             return RoutingWatcher(

@@ -5,10 +5,9 @@
     |-- SettingsError    an option or an environment variable cannot be used (exit status 2)
     |-- EngineError      the machines to train on could not be had, or did not do their work (exit status 1)
     |-- GitError         the run could not be proposed in Git; the repository is as it was (exit status 1)
-    |-- ClusterError     the cluster could not be asked, or did not do it (exit status 1)
-    '-- RegistryError    a registry or a run in it cannot be used; it is as it was (exit status 1)
+    '-- ClusterError     the cluster could not be asked, or did not do it (exit status 1)
 
-Never raised itself: only the leaves are.
+Never raised itself: only the leaves are. Errors of registries are those of serin_registry.errors (exit status 1).
 """
 
 
@@ -22,10 +21,6 @@ class DataError(TrainingError):
 
 class SettingsError(TrainingError):
     """An option or an environment variable cannot be used."""
-
-
-class RegistryError(TrainingError):
-    """A registry or a run in it cannot be used; the registry is as it was."""
 
 
 class ClusterError(TrainingError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from serin_training.stored_runs import StoredRun
+from serin_registry.verification import StoredRun
 
 
 def table(runs: Sequence[StoredRun], *, latest: str | None) -> str:

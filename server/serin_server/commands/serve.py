@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serin_core.contract.addresses import display_address
 from serin_server.commands import data
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
         settings = Settings(
             host="127.0.0.1" if host == "localhost" else host,
             port=port,
-            model="local/" + (Path(registry).resolve().name or "registry"),
+            model="local/" + (Path(display_address(registry)).resolve().name or "registry"),
             uid=LOCAL_UID,
             pod=socket.gethostname(),
             mode=standalone_mode(os.environ, registry=registry),

@@ -10,9 +10,10 @@ from typing import Final
 from serin_core.contract import environment
 from serin_core.contract.documents import CandidateRun, LoadedRun, RoutingDocument
 from serin_core.contract.routing import salt
-from serin_server.registry.source import Source
+from serin_registry.errors import RegistryError
+from serin_registry.reader import Reader
 from serin_server.routing.serving_state import Switch
-from serin_server.runs.loaded_runs import InUse, Refused, RegistryAwayError, Runs
+from serin_server.runs.loaded_runs import InUse, Refused, Runs
 from serin_server.settings import StandaloneMode
 
 _EVERY_SECONDS: Final = 1.0
@@ -24,7 +25,7 @@ _log = logging.getLogger(__name__)
 class LatestWatcher:
     """Serves the latest run as soon as it is loaded and checked."""
 
-    def __init__(self, mode: StandaloneMode, *, registry: Source, uid: str, runs: Runs, switch: Switch) -> None:
+    def __init__(self, mode: StandaloneMode, *, registry: Reader, uid: str, runs: Runs, switch: Switch) -> None:
         """`mode` is the routing from the environment, `registry` the registry to watch."""
         self._mode, self._registry, self._uid, self._runs, self._switch = mode, registry, uid, runs, switch
         self._last_error = ""
@@ -53,7 +54,7 @@ class LatestWatcher:
         try:
             # In a thread: a remote registry or a volume that hangs must not delay requests.
             run = await asyncio.to_thread(self._registry.latest)
-        except RegistryAwayError as error:
+        except RegistryError as error:
             if str(error) != self._last_error:
                 _log.warning("cannot read latest, still serving %s: %s", self._served or "rules", error)
             self._last_error = str(error)

@@ -3,8 +3,8 @@
 A run is loaded in a thread; the one in use stays until its replacement is checked. While the registry is unavailable,
 loading is retried. Only wanted runs are loaded.
 
-RunRefusedError      the run must not be used; it is read again only on request
-RegistryAwayError    the registry could not be read; reading is retried
+RunRefusedError             the run must not be used; it is read again only on request
+RegistryUnavailableError    the registry could not be read; reading is retried
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
+from serin_registry.errors import RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Loaded, Predictor
 
 FIRST_PAUSE: Final = 3.0
@@ -24,23 +25,11 @@ MAX_PAUSE: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-class RunRefusedError(Exception):
-    """A run that must not be used. The message is one line; `digest` is the one found, None if it was not read."""
-
-    def __init__(self, reason: str, *, digest: str | None = None) -> None:
-        super().__init__(reason)
-        self.digest = digest
-
-
-class RegistryAwayError(Exception):
-    """The registry could not be read, perhaps only for now. The message is one line."""
-
-
 class RunReader(Protocol):
     """Reads and checks one run. Called in a thread."""
 
     def __call__(self, wanted: LoadedRun) -> Predictor:
-        """Return the run, ready for predictions. Raises RunRefusedError, RegistryAwayError."""
+        """Return the run, ready for predictions. Raises RunRefusedError, RegistryUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +146,7 @@ class Runs:
                 pinned = wanted
         try:
             predictor = await asyncio.to_thread(self._read, pinned)
-        except RegistryAwayError as error:
+        except RegistryUnavailableError as error:
             return _after_registry_error(wanted.run, before, str(error))
         except RunRefusedError as error:
             refused = Refused(str(error), error.digest)

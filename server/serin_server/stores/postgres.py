@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from serin_core.contract.addresses import ENCODE_PASSWORD, display_address
 from serin_core.model.features import Transaction
 from serin_server.metrics.counters import Agree, StageKey, user_mark
 from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
@@ -199,9 +200,17 @@ class Postgres:
             await self._connecting.acquire()
         try:
             if self._pool is None:
-                pool = await asyncpg.create_pool(
-                    self._url, min_size=0, max_size=_MAX_CONNECTIONS, timeout=_SECONDS, command_timeout=self._seconds
-                )
+                try:
+                    pool = await asyncpg.create_pool(
+                        self._url,
+                        min_size=0,
+                        max_size=_MAX_CONNECTIONS,
+                        timeout=_SECONDS,
+                        command_timeout=self._seconds,
+                    )
+                except ValueError:
+                    where = display_address(self._url)
+                    raise StoreUnavailableError(f"{where}: the address is not valid; {ENCODE_PASSWORD}") from None
                 try:
                     async with pool.acquire(timeout=_SECONDS) as connection:
                         await _migrate(connection)

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from serin_registry.verification import StoredRun
 from serin_training.commands.inputs import read_rows
 from serin_training.commands.options import (
     Data,
@@ -20,7 +21,7 @@ from serin_training.commands.options import (
 from serin_training.data.rows import Window
 from serin_training.data_drift import Drift, drift_of
 from serin_training.registry.writer import open_registry
-from serin_training.stored_runs import StoredRun, open_run
+from serin_training.stored_runs import open_run
 
 app = typer.Typer()
 

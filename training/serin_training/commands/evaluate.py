@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serin_core.api.spec import Thresholds
 from serin_core.contract.documents import one_line
+from serin_registry.verification import StoredRun
 from serin_training.commands.inputs import read_rows
 from serin_training.commands.options import (
     Data,
@@ -28,7 +29,7 @@ from serin_training.errors import SettingsError
 from serin_training.evaluation import Predictions, answer, at_thresholds, propose_thresholds
 from serin_training.metrics import f1_interval
 from serin_training.registry.writer import open_registry
-from serin_training.stored_runs import StoredRun, open_run
+from serin_training.stored_runs import open_run
 
 app = typer.Typer()
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from serin_core.contract.addresses import display_address
 from serin_training.commands.options import say
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import EVERYTHING, LabelledTransaction, Window
@@ -23,7 +24,8 @@ def read_material(data: Sequence[str], window: Window = EVERYTHING) -> tuple[lis
         raise DataError(f"{data[0]}: it is a folder without features; `serin features` makes one")
     else:
         rows = read_transactions(data, window)
-    say(f"{', '.join(data)}: {len(rows)} labelled transactions, {rows[0].at:%Y-%m-%d} to {rows[-1].at:%Y-%m-%d}")
+    sources = ", ".join(map(display_address, data))
+    say(f"{sources}: {len(rows)} labelled transactions, {rows[0].at:%Y-%m-%d} to {rows[-1].at:%Y-%m-%d}")
     return rows, corpus
 
 

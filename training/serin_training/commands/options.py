@@ -1,5 +1,6 @@
 """What the commands share: options, complaints, and where results go."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from typing import Annotated
 
 import typer
 
-from serin_training.errors import ClusterError, DataError, EngineError, GitError, RegistryError, SettingsError
+from serin_core.contract.addresses import without_secrets
+from serin_registry.errors import RegistryError
+from serin_training.errors import ClusterError, DataError, EngineError, GitError, SettingsError
 
 Data = Annotated[
     list[str],
@@ -53,16 +56,16 @@ def exit_on_error(command: str) -> Iterator[None]:
     try:
         yield
     except (DataError, SettingsError) as error:
-        typer.echo(f"serin {command}: {error}", err=True)
+        say(f"serin {command}: {error}")
         raise typer.Exit(2) from None
     except (RegistryError, ClusterError, EngineError, GitError, OSError) as error:
-        typer.echo(f"serin {command}: {error}", err=True)
+        say(f"serin {command}: {error}")
         raise typer.Exit(1) from None
 
 
 def say(text: str) -> None:
-    """Tell a person, on stderr."""
-    typer.echo(text, err=True)
+    """Print a line on stderr, without secrets of addresses on the command line."""
+    typer.echo(without_secrets(text, *sys.argv[1:]), err=True)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -10,14 +10,16 @@ import typer
 import yaml
 
 from serin_core.model.manifest import RunError, parse_run_name
+from serin_registry.errors import GateRefusedError, RegistryError
+from serin_registry.latest import swap_to
+from serin_registry.verification import StoredRun, read_run, verify_run
 from serin_training import kubernetes_client
 from serin_training.commands.options import Output, OutputOption, Registry, exit_on_error, say
-from serin_training.errors import ClusterError, RegistryError
+from serin_training.errors import ClusterError
 from serin_training.registry.keys import SIGNING_KEY, generate_keys, read_public_key
 from serin_training.registry.writer import Registry as AnyRegistry
 from serin_training.registry.writer import open_registry
 from serin_training.run_text import differences, table, tell_run
-from serin_training.stored_runs import StoredRun, read_run, verify_run
 
 app = typer.Typer()
 runs_app = typer.Typer(help="Look at the runs of a registry, compare them, tidy up.", no_args_is_help=True)
@@ -53,7 +55,7 @@ def list_command(registry: Registry, *, output: OutputOption = Output.TEXT) -> N
         elif found:
             typer.echo(table(found, latest=latest))
         else:
-            say(f"{registry}: no run yet")
+            say(f"{opened.uri}: no run yet")
 
 
 @runs_app.command()
@@ -79,7 +81,7 @@ def verify(
     """Check every file against the run's manifest, and who signed that; nothing is opened."""
     with exit_on_error("runs verify"):
         public_key = None if key is None else read_public_key(key)
-        found = verify_run(open_registry(registry), run, public_key=public_key)
+        found = verify_run(open_registry(registry), run, public_key=public_key or b"")
         signed = "" if key is None else f", signed by the key of {key}"
         typer.echo(f"{found.name}: {len(found.manifest.files)} files as its manifest says, {found.digest}{signed}")
 
@@ -113,7 +115,7 @@ def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption 
 
 
 @runs_app.command(name="swap-to")
-def swap_to(
+def swap_to_command(
     run: Name,
     registry: Registry,
     *,
@@ -121,13 +123,11 @@ def swap_to(
 ) -> None:
     """Let `latest` name another run, after every file of it was checked."""
     with exit_on_error("runs swap-to"):
-        opened = open_registry(registry)
-        found = verify_run(opened, run)
-        if not found.report.passed_acceptance_gate and not force:
-            raise RegistryError(f"{found.name}: {found.report.deploy_reason}; --force lets latest name it all the same")
-        before = opened.latest()
-        opened.point_latest(found.name)
-        typer.echo(f"latest: {before or 'none'} -> {found.name}")
+        try:
+            swap = swap_to(run, registry=open_registry(registry), force=force)
+        except GateRefusedError as error:
+            raise RegistryError(f"{error}; --force lets latest name it all the same") from None
+        typer.echo(f"latest: {swap.before or 'none'} -> {swap.after}")
 
 
 @runs_app.command()

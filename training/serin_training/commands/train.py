@@ -13,8 +13,10 @@ import typer
 import yaml
 
 from serin_core.contract import environment
+from serin_core.contract.addresses import display_address
 from serin_core.model.acceptance import Limits
 from serin_core.model.keyword_rules import Rules, RulesError
+from serin_registry.verification import read_run
 from serin_training.commands.inputs import read_material
 from serin_training.commands.options import (
     Data,
@@ -38,7 +40,6 @@ from serin_training.progress import Finished, Progress
 from serin_training.registry.keys import read_signing_key, signing_key_of_environment
 from serin_training.registry.publish import publish
 from serin_training.registry.writer import Registry, open_registry
-from serin_training.stored_runs import read_run
 from serin_training.training import TrainedRun, TrainingConfig, train
 
 app = typer.Typer()
@@ -127,7 +128,9 @@ def engine_of(name: EngineName, scheduler: str | None) -> Iterator[Engine]:
     """Answer where to train, as long as it is needed. Raises SettingsError, EngineError."""
     match name:
         case EngineName.LOCAL if scheduler is not None:
-            raise SettingsError(f"--scheduler {scheduler}: only the engine dask has a scheduler; add --engine dask")
+            raise SettingsError(
+                f"--scheduler {display_address(scheduler)}: only the engine dask has a scheduler; add --engine dask"
+            )
         case EngineName.LOCAL:
             yield LocalEngine()
         case EngineName.DASK:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from serin_core.contract.addresses import display_address
 from serin_training.data.rows import Said
 from serin_training.errors import DataError
 
@@ -17,14 +18,14 @@ class File:
     @property
     def name(self) -> str:
         """Answer its path."""
-        return str(self.path)
+        return display_address(str(self.path))
 
     def fingerprint(self) -> str:
         """Answer its size and when it was changed. Raises DataError."""
         try:
             found = self.path.stat()
         except OSError as error:
-            raise DataError(f"{self.path}: {error.strerror or error}; needed is a file that can be read") from None
+            raise DataError(f"{self.name}: {error.strerror or error}; needed is a file that can be read") from None
         return f"{found.st_size} bytes, {found.st_mtime_ns}"
 
     def feedback(self) -> Iterator[tuple[str, Said]]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from serin_core.contract.addresses import display_address, without_secrets
 from serin_core.model.encoder import starting_point
 from serin_core.model.features import Transaction
 from serin_training.engines.engine import CHUNK
@@ -105,8 +106,9 @@ def connect(scheduler: str | None) -> Iterator[DaskEngine]:
         cluster = None if scheduler is not None else LocalCluster(**_OWN)
         client = Client(cluster if scheduler is None else scheduler, timeout=_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        told = " ".join(str(error).split())[:160]
-        raise EngineError(f"the Dask scheduler {scheduler or 'of this machine'} cannot be reached: {told}") from None
+        reason = without_secrets(" ".join(str(error).split()), scheduler or "")[:160]
+        where = display_address(scheduler or "of this machine")
+        raise EngineError(f"the Dask scheduler {where} cannot be reached: {reason}") from None
     try:
         _wait_for_a_worker(client, scheduler)
         yield DaskEngine(client)
@@ -120,9 +122,8 @@ def _wait_for_a_worker(client: Any, scheduler: str | None) -> None:
     try:
         client.wait_for_workers(1, timeout=_SECONDS)
     except TimeoutError:
-        raise EngineError(
-            f"the Dask scheduler {scheduler} has no worker; start one with `dask worker {scheduler}`"
-        ) from None
+        where = display_address(scheduler or "of this machine")
+        raise EngineError(f"the Dask scheduler {where} has no worker; start one with `dask worker {where}`") from None
 
 
 @contextmanager
@@ -130,5 +131,5 @@ def _complaining() -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        told = without_secrets(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
         raise EngineError(f"the Dask cluster did not do its work: {told}") from None
