@@ -228,3 +228,21 @@ def test_serve_with_a_bad_option_is_one_line_and_2(tmp_path: Path) -> None:
     )
     message = "serin serve: --store: the scheme mysql is not supported; use none, sqlite:///path or postgresql://user@host/database\n"
     assert (ended.returncode, ended.stderr) == (2, message)
+
+
+def test_serve_refuses_a_rules_file_that_was_given_and_does_not_exist(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "serve", "--rules", "nope.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    message = "serin serve: --rules nope.yaml: no such file; `serin rules suggest` writes one\n"
+    assert (ended.returncode, ended.stderr) == (2, message)
+
+
+def test_the_commands_are_imported_without_the_server(tmp_path: Path) -> None:
+    code = "import sys, serin_server.commands.serve; print(sorted({'fastapi', 'uvicorn', 'numpy'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

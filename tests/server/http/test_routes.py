@@ -254,6 +254,18 @@ async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: M
         assert await pod.count("serin_feedback_total") == 0
 
 
+async def test_a_missing_token_and_a_wrong_one_have_different_messages(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        body = {"transactions": [bought()]}
+        missing = await pod.client.post("/agent/suggestions", json=body)
+        wrong = await pod.client.post("/agent/suggestions", json=body, headers={"Authorization": "Bearer x"})
+        assert (missing.status_code, missing.json()["detail"]) == (
+            401,
+            "a bearer token is required: Authorization: Bearer <token>",
+        )
+        assert (wrong.status_code, wrong.json()["detail"]) == (401, "the bearer token is not valid")
+
+
 async def test_where_nothing_was_suggested_only_a_label_makes_sense_and_is_a_rejection(mounted: Mounted) -> None:
     async with running(mounted, FakeRegistry()) as pod:
         (item,) = await pod.suggest(bought(merchant="nobody"))
