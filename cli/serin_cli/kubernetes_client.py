@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from serin_core.api import packing
-from serin_core.contract import names
+from serin_core.contract import environment, names
 
 _TIMEOUT: Final = 20
 """Seconds for one request."""
@@ -44,7 +44,8 @@ class Cluster:
             raise ClusterError(f"no usable kubeconfig: {error}") from None
         chosen = next((one for one in contexts if one["name"] == context), active)
         of_context = chosen.get("context", {}).get("namespace")
-        return cls(client.CustomObjectsApi(), namespace or of_context or os.environ.get("SERIN_NAMESPACE") or "default")
+        of_environment = os.environ.get(environment.NAMESPACE.name)
+        return cls(client.CustomObjectsApi(), namespace or of_context or of_environment or "default")
 
     def get(self, name: str) -> dict[str, Any]:
         """Return one SuggestionModel with its whole status. Raises ClusterError."""

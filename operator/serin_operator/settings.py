@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from serin_core.contract import environment
 from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
 from serin_core.rollout.observation import ServerImage
@@ -88,7 +89,7 @@ class Settings(_Settings):
             raise SettingsError(f"{path}: {' '.join(str(error).split())}") from None
         if not isinstance(found, dict):
             raise SettingsError(f"{path}: expected keys such as prometheus and server, found {type(found).__name__}")
-        if host := os.environ.get("SERIN_HOST"):
+        if host := os.environ.get(environment.HOST.name):
             found["host"] = host
         try:
             return cls.model_validate(found)

@@ -1,7 +1,7 @@
-"""Set up the server's log: lines on stderr, as text or JSON.
+"""Log lines on stderr: one for each change, none in a steady state, JSON if configured.
 
-The text of a transaction is never logged: what went wrong with one is described by the type of the exception and its
-place in the code, because the message of an exception may repeat what it was about.
+No line contains the text of a transaction: an exception is logged by its type and its place in the code, because its
+message may repeat the data.
 """
 
 import logging
@@ -15,7 +15,7 @@ from serin_core.logs import JsonFormatter, TextFormatter
 _QUIETER: Final = ("uvicorn", "watchfiles", "asyncio")
 
 
-def place_of(error: BaseException) -> str:
+def location_of(error: BaseException) -> str:
     """Return the type of an exception and where it was raised, without its message."""
     frames = traceback.extract_tb(error.__traceback__, limit=-1)
     where = f" at {frames[0].filename.rpartition('/')[2]}:{frames[0].lineno}" if frames else ""

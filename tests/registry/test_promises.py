@@ -114,7 +114,7 @@ def test_what_killed_trainers_left_in_a_directory_is_removed_after_a_day(tmp_pat
 
 @pytest.mark.parametrize("run", ["../x", "latest", "run_1", ""])
 def test_a_name_that_is_none_is_refused(registry, run):
-    with pytest.raises(RegistryError, match="is no name of a run"):
+    with pytest.raises(RegistryError, match="is not the name of a run"):
         registry.read(run, "meta.json")
 
 

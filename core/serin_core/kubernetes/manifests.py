@@ -11,7 +11,7 @@ from typing import Any
 
 from serin_core.api.spec import Registry, RegistryVolume
 from serin_core.api.status import CandidateState, Status
-from serin_core.contract import names
+from serin_core.contract import environment, names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
 from serin_core.rollout.observation import Json, Resource, RulesText, ServerImage
 
@@ -137,18 +137,18 @@ def template_hash(template: Json) -> str:
 
 def _container(resource: Resource, image: ServerImage, source: Registry) -> Json:
     server = resource.spec.server
-    environment: dict[str, Any] = {
-        "SERIN_MODEL_NAME": f"{resource.namespace}/{resource.name}",
-        "SERIN_UID": resource.uid,
-        "SERIN_PORT": str(names.SERVER_PORT),
-        "SERIN_REGISTRY": source.uri,
-        "SERIN_MODEL_DIR": names.MODEL_MOUNT,
-        "SERIN_RULES_DIR": names.MODEL_MOUNT,
-        "SERIN_ROUTING_DIR": names.ROUTING_MOUNT,
-        "SERIN_TOKENS_DIR": names.TOKENS_MOUNT,
-        "SERIN_POD_DIR": names.POD_MOUNT,
-        "SERIN_STATE_DIR": names.STATE_MOUNT,
-        "SERIN_GRACE_SECONDS": str(GRACE_SECONDS),
+    variables: dict[str, Any] = {
+        environment.MODEL_NAME.name: f"{resource.namespace}/{resource.name}",
+        environment.UID.name: resource.uid,
+        environment.PORT.name: str(names.SERVER_PORT),
+        environment.REGISTRY.name: source.uri,
+        environment.MODEL_DIR.name: names.MODEL_MOUNT,
+        environment.RULES_DIR.name: names.MODEL_MOUNT,
+        environment.ROUTING_DIR.name: names.ROUTING_MOUNT,
+        environment.TOKENS_DIR.name: names.TOKENS_MOUNT,
+        environment.POD_DIR.name: names.POD_MOUNT,
+        environment.STATE_DIR.name: names.STATE_MOUNT,
+        environment.GRACE_SECONDS.name: str(GRACE_SECONDS),
     }
     mounts = [
         {"name": "model", "mountPath": names.MODEL_MOUNT, "readOnly": True},
@@ -161,15 +161,15 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
     if source.volume is not None:
         mounts.append({"name": "registry", "mountPath": names.REGISTRY_MOUNT, "readOnly": True})
     if image.public_key:
-        environment["SERIN_PUBLIC_KEY"] = image.public_key
+        variables[environment.PUBLIC_KEY.name] = image.public_key
     if server.store.postgres is not None:
         mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
-        environment["SERIN_STORE_FILE"] = f"{names.STORE_MOUNT}/url"
+        variables[environment.STORE_FILE.name] = f"{names.STORE_MOUNT}/url"
         if server.store.retention is not None:
-            environment["SERIN_RETENTION"] = server.store.retention
+            variables[environment.RETENTION.name] = server.store.retention
     if not source.is_directory:
         mounts.append({"name": "cache", "mountPath": names.CACHE_MOUNT})
-        environment["SERIN_CACHE_DIR"] = names.CACHE_MOUNT
+        variables[environment.CACHE_DIR.name] = names.CACHE_MOUNT
     # env takes precedence over variables of the same name from the Secret.
     secret = {} if source.secret_name is None else {"envFrom": [{"secretRef": {"name": source.secret_name}}]}
     return {
@@ -178,8 +178,11 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
         "imagePullPolicy": image.pull_policy,
         **secret,
         "env": [
-            *({"name": key, "value": value} for key, value in environment.items()),
-            {"name": "SERIN_POD", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+            *({"name": key, "value": value} for key, value in variables.items()),
+            {
+                "name": environment.POD.name,
+                "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+            },
         ],
         "ports": [{"name": "http", "containerPort": names.SERVER_PORT, "protocol": "TCP"}],
         "resources": server.resources.model_dump(exclude_none=True),

@@ -1,7 +1,7 @@
-"""Reading a run from the registry: hash first, then open.
+"""Loading a run from the registry: hashes are verified before any file is parsed.
 
-Only what serving needs is opened, no pickle among it. A run is handed out only when its own answers to the parity rows
-equal, bit for bit, what training's pipeline answered.
+Only the files that serving needs are parsed, and no pickle is. A run is returned only if it computes, bit for bit, what
+training computed for the parity rows.
 """
 
 import json
@@ -33,7 +33,7 @@ from serin_registry.cache import NO_CACHE, Cache
 from serin_registry.errors import AddressError, NotInRegistryError, RunRefusedError
 from serin_registry.reader import Reader, open_reader
 from serin_registry.verification import read_files, read_manifest
-from serin_server.runs.gil_yield import giving_way
+from serin_server.runs.gil_yield import yielding_gil
 from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
 from serin_server.runs.lightgbm_validation import checked_trees
 from serin_server.runs.model import Texts, TreesPredictor
@@ -41,7 +41,7 @@ from serin_server.settings import SettingsError
 
 
 class RegistryReader:
-    """Reads runs of one registry. Implements loaded_runs.Read. Used by one thread at a time."""
+    """Loads runs of one registry. Implements loaded_runs.RunReader. Used by one thread at a time."""
 
     def __init__(self, registry: str, *, cache: Cache = NO_CACHE, public_key: str = "") -> None:
         """Open the registry at this address; its files are cached where reading them costs requests.
@@ -74,19 +74,19 @@ class RegistryReader:
         return self._opened(wanted.run, found.digest, files)
 
     def _opened(self, run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
-        # The same bytes, read and hashed anew, make the same run: the one in use needs no rebuilding. Its scratch
-        # buffers belong to the event loop, so it must not be asked from here.
+        # The same bytes make the same run, so the one in use is not built again. Its buffers belong to the event loop:
+        # it must not be used for predictions here.
         in_use = self._open_runs.get((run, found))
         if in_use is not None:
             return in_use
         try:
-            with giving_way() as pause:
+            with yielding_gil() as pause:
                 opened = _open(run, found, files, pause)
         except (RunError, EncoderError, CalibrationError, TreesError) as error:
             raise RunRefusedError(str(error), digest=found) from None
         except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            told = " ".join(str(error).split())[:200] or type(error).__name__
-            raise RunRefusedError(f"its files do not fit: {told}", digest=found) from None
+            message = " ".join(str(error).split())[:200] or type(error).__name__
+            raise RunRefusedError(f"its files are not consistent: {message}", digest=found) from None
         self._open_runs[run, found] = opened
         return opened
 
@@ -110,7 +110,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
     encoder = Encoder.from_files(words, files[WEIGHTS])
     pause()
     if encoder.classes != classes:
-        raise RunError(f"{ENCODER}: its classes are not those of {CLASSES}")
+        raise RunError(f"{ENCODER}: its classes differ from those in {CLASSES}")
     trees = checked_trees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS), pause=pause)
     predictor = TreesPredictor(
         run=run,
@@ -126,7 +126,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
     pause()
     rows = parse_parity(files[PARITY])
     if not rows:
-        raise RunError(f"{PARITY}: it holds no row, so nothing shows that this server computes what training did")
+        raise RunError(f"{PARITY}: it has no rows to verify the predictions of this server with")
     for number, row in enumerate(rows):
         pause()
         _check_parity(predictor, encoder, row, number)
@@ -138,7 +138,7 @@ def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, n
     corrections = predictor.corrections(row.numbers)
     found = tuple(scores.tolist()), tuple(numbers), tuple(corrections)
     if found != (row.scores, row.numbers, row.corrections):
-        raise RunError(f"{PARITY}: row {number}: this server computes other numbers than training did")
+        raise RunError(f"{PARITY}: row {number}: this server computes different numbers than training")
     first = predictor.predict(row.transaction(), calibrated=True).first
     if first.label != row.label or not math.isclose(first.confidence, row.confidence, abs_tol=1e-9):
-        raise RunError(f"{PARITY}: row {number}: this server answers {first.label}, training answered {row.label}")
+        raise RunError(f"{PARITY}: row {number}: this server predicts {first.label}, training predicted {row.label}")

@@ -192,7 +192,8 @@ def npy(shape: str, kind: str = "<f4") -> bytes:
 def test_a_header_that_promises_what_does_not_follow_is_refused(
     registry: Path, write: Write, files: Files, shape: str
 ) -> None:
-    assert refusal(registry, write({**files, WEIGHTS: npy(shape)})).startswith(("encoder: ", "its files do not fit: "))
+    reason = refusal(registry, write({**files, WEIGHTS: npy(shape)}))
+    assert reason.startswith(("encoder: ", "its files are not consistent: "))
 
 
 def changed(pattern: str, by: str, count: int = 1) -> Callable[[str], str]:
@@ -264,7 +265,7 @@ async def test_while_a_damaged_run_is_refused_what_is_served_goes_on(
 ) -> None:
     runs = Runs(RegistryReader(str(registry)), changed=lambda _: None)
     wanted = write(files)
-    runs.name([wanted])
+    runs.set_wanted([wanted])
     await runs.load()
     before = runs.loaded()[RUN].predictor
     (registry / RUNS_DIRECTORY / RUN / MODEL).write_bytes(b"cut")

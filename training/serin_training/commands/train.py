@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from serin_core.contract import environment
 from serin_core.contract.addresses import display_address
 from serin_core.model.acceptance import Limits
 from serin_core.model.keyword_rules import Rules, RulesError
@@ -187,6 +188,6 @@ def limits_of_environment() -> Limits:
 
     standard = Limits()
     return Limits(
-        f1_macro=share("ML_DEPLOY_THRESHOLD_F1", standard.f1_macro),
-        f1_min=share("ML_DEPLOY_THRESHOLD_F1_MIN", standard.f1_min),
+        f1_macro=share(environment.DEPLOY_F1.name, standard.f1_macro),
+        f1_min=share(environment.DEPLOY_F1_MIN.name, standard.f1_min),
     )

@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from serin_core.contract import environment
 from serin_core.model import signing
 from serin_core.model.signing import SignatureError
 from serin_training.errors import SettingsError
 
-SIGNING_KEY: Final = "SERIN_SIGNING_KEY"
+SIGNING_KEY: Final = environment.SIGNING_KEY.name
 PRIVATE: Final = "signing.key"
 PUBLIC: Final = "signing.pub"
 

@@ -36,21 +36,21 @@ def users_of(counts: StageCounts, arm: Arm = Arm.CANARY) -> dict[Agree, int]:
 async def test_alone_a_user_counts_at_once_with_the_first_comparison() -> None:
     users, counts = UserCounts(None), stage()
     for agree in (Agree.TRUE, Agree.FALSE, Agree.TRUE):
-        users.compared(counts, arm=Arm.CANARY, user=1, agree=agree)
+        users.add(counts, arm=Arm.CANARY, user=1, agree=agree)
     assert users_of(counts) == {Agree.TRUE: 1}
 
 
 async def test_a_comparison_without_control_answer_does_not_use_the_user_up() -> None:
     users, counts = UserCounts(None), stage()
     for agree in (Agree.NONE, Agree.NONE, Agree.FALSE):
-        users.compared(counts, arm=Arm.CANARY, user=1, agree=agree)
+        users.add(counts, arm=Arm.CANARY, user=1, agree=agree)
     assert users_of(counts) == {Agree.NONE: 1, Agree.FALSE: 1}
 
 
 async def test_the_same_user_counts_again_in_the_next_stage() -> None:
     users, first, second = UserCounts(None), stage(1), stage(2)
     for counts in (first, second):
-        users.compared(counts, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
+        users.add(counts, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
     assert users_of(first) == users_of(second) == {Agree.TRUE: 1}
 
 
@@ -59,15 +59,15 @@ async def test_over_several_pods_with_one_store_a_user_counts_once() -> None:
     pods = [(UserCounts(shared), stage()) for _ in range(3)]
     for users, counts in pods:
         for user in range(10):
-            users.compared(counts, arm=Arm.CANARY, user=user, agree=Agree.TRUE)
+            users.add(counts, arm=Arm.CANARY, user=user, agree=Agree.TRUE)
         await users.flush()
     assert [users_of(counts).get(Agree.TRUE, 0) for _, counts in pods] == [10, 0, 0]
 
 
 async def test_counts_go_to_the_stage_in_which_the_request_was_decided() -> None:
     users, first, second = UserCounts(FakeShared()), stage(1), stage(2)
-    users.compared(first, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
-    users.compared(second, arm=Arm.CONTROL, user=1, agree=Agree.FALSE)
+    users.add(first, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
+    users.add(second, arm=Arm.CONTROL, user=1, agree=Agree.FALSE)
     await users.flush()
     assert users_of(first) == {Agree.TRUE: 1}
     assert users_of(second, Arm.CONTROL) == {Agree.FALSE: 1}
@@ -77,10 +77,10 @@ async def test_while_the_store_is_away_users_are_lost_and_never_counted_twice() 
     shared = FakeShared()
     users, counts = UserCounts(shared), stage()
     shared.is_away = True
-    users.compared(counts, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
+    users.add(counts, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
     await users.flush()
     shared.is_away = False
-    users.compared(counts, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
-    users.compared(counts, arm=Arm.CANARY, user=2, agree=Agree.TRUE)
+    users.add(counts, arm=Arm.CANARY, user=1, agree=Agree.TRUE)
+    users.add(counts, arm=Arm.CANARY, user=2, agree=Agree.TRUE)
     await users.flush()
     assert users_of(counts) == {Agree.TRUE: 1}

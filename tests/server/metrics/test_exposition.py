@@ -33,7 +33,7 @@ def of(found: Samples, name: str, **labels: str) -> float:
 
 def test_every_series_carries_the_labels_of_the_process() -> None:
     counters = Counters()
-    counters.begin(StageKey(RUN, 3), ["Dining"])
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
     constant = {("serin_model", "shop/categories"), ("serin_uid", "u"), ("serin_pod", "p"), ("serin_process", "abc")}
     found = samples(counters, RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False))
     assert found
@@ -42,7 +42,7 @@ def test_every_series_carries_the_labels_of_the_process() -> None:
 
 def test_all_label_values_of_a_new_stage_are_there_at_zero() -> None:
     counters = Counters()
-    counters.begin(StageKey(RUN, 3), ["Dining"])
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
     found = samples(counters)
     own = {
         names.PREDICTIONS: ("accepted", ["True", "False"]),
@@ -66,7 +66,7 @@ def test_all_label_values_of_a_new_stage_are_there_at_zero() -> None:
 
 def test_the_histogram_is_cumulative_and_holds_the_bounds_that_gates_ask_for() -> None:
     counters = Counters()
-    counts = counters.begin(StageKey(RUN, 3), ()).arms[Arm.CANARY]
+    counts = counters.begin_stage(StageKey(RUN, 3), ()).arms[Arm.CANARY]
     for seconds in (0.01, 0.05, 0.1, 0.100001, 3.0):
         counts.observe(seconds)
     found = samples(counters)
@@ -77,11 +77,11 @@ def test_the_histogram_is_cumulative_and_holds_the_bounds_that_gates_ask_for() -
 
 def test_counts_appear_under_their_arm_and_both_names() -> None:
     counters = Counters()
-    counts = counters.begin(StageKey(RUN, 3), ["Dining"]).arms[Arm.CONTROL]
+    counts = counters.begin_stage(StageKey(RUN, 3), ["Dining"]).arms[Arm.CONTROL]
     counts.requests[True] += 2
     counts.fallback[Fallback.NOT_IN_CANARY] += 2
-    counts.compared("Dining", Agree.FALSE)
-    counts.doubted("Dining")
+    counts.count_comparison("Dining", Agree.FALSE)
+    counts.count_low_confidence("Dining")
     found = samples(counters)
     assert of(found, names.REQUESTS, arm="control", available="True") == 2
     assert of(found, names.REQUESTS_ALIAS, arm="control", available="True") == 2
@@ -100,12 +100,12 @@ def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
     assert of(found, "serin_documents_refused_total", reason="other_uid") == 1
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
 def test_the_page_lists_every_series_and_no_other() -> None:
     counters = Counters()
-    counters.begin(StageKey(RUN, 3), ["Dining"])
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
     run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False)
     text = Exposition().learn(Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,))).decode()
     exposed = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
@@ -117,7 +117,7 @@ def test_the_page_lists_every_series_and_no_other() -> None:
 
 def test_the_page_names_every_label_of_every_series() -> None:
     counters = Counters()
-    counters.begin(StageKey(RUN, 3), ["Dining"])
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
     page = PAGE.read_text()
     names_of = {
         name
@@ -133,10 +133,10 @@ def test_after_a_thousand_stages_nothing_more_is_kept() -> None:
 
     def live(stages: range) -> int:
         for stage in stages:
-            counts = counters.begin(StageKey(f"run_{stage:08x}_1", stage), classes)
+            counts = counters.begin_stage(StageKey(f"run_{stage:08x}_1", stage), classes)
             for user in range(50):
-                users.compared(counts, arm=Arm.CANARY, user=user + stage, agree=Agree.TRUE)
-                counts.arms[Arm.CANARY].compared(classes[user % 20], Agree.TRUE)
+                users.add(counts, arm=Arm.CANARY, user=user + stage, agree=Agree.TRUE)
+                counts.arms[Arm.CANARY].count_comparison(classes[user % 20], Agree.TRUE)
         gc.collect()
         of_server = tracemalloc.Filter(inclusive=True, filename_pattern="*/serin_server/*")
         return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([of_server]).traces)
@@ -171,13 +171,13 @@ def test_what_is_remembered_is_written_as_it_would_be_anew() -> None:
         refused = dict(counters.refused)
         return Scrape(IDENTITY, counters.stages(), 7, refused, (run,), run_refused={RUN: False})
 
-    counts = counters.begin(StageKey(RUN, 3), ODD).arms[Arm.CANARY]
+    counts = counters.begin_stage(StageKey(RUN, 3), ODD).arms[Arm.CANARY]
     assert exposition.write(scrape()) is None
     assert exposition.write(scrape()) is None
     exposition.learn(scrape())
     for number, label in enumerate(ODD):
-        counts.compared(label, Agree.TRUE)
-        counts.doubted(label)
+        counts.count_comparison(label, Agree.TRUE)
+        counts.count_low_confidence(label)
         counts.requests[True] += 10**number * 1_234_567
         counts.observe(10.0**-number)
         assert exposition.write(scrape()) == Exposition().learn(scrape())
@@ -189,11 +189,11 @@ def test_series_that_come_or_go_are_not_written_from_memory() -> None:
     def scrape() -> Scrape:
         return Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), ())
 
-    stage = counters.begin(StageKey(RUN, 3), ["Dining"])
+    stage = counters.begin_stage(StageKey(RUN, 3), ["Dining"])
     exposition.learn(scrape())
-    stage.arms[Arm.CANARY].doubted("Groceries")
+    stage.arms[Arm.CANARY].count_low_confidence("Groceries")
     assert exposition.write(scrape()) is None
     exposition.learn(scrape())
     assert exposition.write(scrape()) is not None
-    counters.begin(StageKey(RUN, 4), ["Dining"])
+    counters.begin_stage(StageKey(RUN, 4), ["Dining"])
     assert exposition.write(scrape()) is None

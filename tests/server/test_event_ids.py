@@ -56,7 +56,7 @@ def test_whatever_is_no_event_id_gives_one_line(text: str) -> None:
 
 
 def test_a_token_of_another_model_is_refused() -> None:
-    with pytest.raises(EventError, match="signature"):
+    with pytest.raises(EventError, match="not signed by this model"):
         verify(sign(EVENT, b"another model"), [KEY])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serin_server.http.fast_path.protocol import MOST_HEAD_BYTES, MOST_WAITING, BoundedProtocol
+from serin_server.http.protocol import MAX_HEAD_BYTES, MAX_WAITING, BoundedProtocol
 
 pytestmark = pytest.mark.anyio
 REQUEST = b"POST / HTTP/1.1\r\nHost: pod\r\nContent-Length: 4\r\n\r\nbody"
@@ -122,8 +122,8 @@ async def test_kept_connections_take_one_request_after_the_other(port: int) -> N
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET / HTTP/1.1\r\nA: " + b"x" * MOST_HEAD_BYTES,
-        b"GET /" + b"x" * MOST_HEAD_BYTES + b" HTTP/1.1\r\nHost: p",
+        b"GET / HTTP/1.1\r\nA: " + b"x" * MAX_HEAD_BYTES,
+        b"GET /" + b"x" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: p",
         b"GET / HTTP/1.1\r\n" + b"\r\n".join(b"A%d: %s" % (number, b"x" * 90) for number in range(400)),
     ],
     ids=["one header", "the path", "many headers"],
@@ -133,13 +133,13 @@ async def test_a_head_that_is_too_large_is_refused(port: int, head: bytes, ends:
 
 
 async def test_a_large_body_behind_a_small_head_is_no_large_head(port: int) -> None:
-    body = b"x" * (4 * MOST_HEAD_BYTES)
+    body = b"x" * (4 * MAX_HEAD_BYTES)
     head = b"POST / HTTP/1.1\r\nHost: p\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     assert (await send(port, head + body)).endswith(body)
 
 
 async def test_what_is_no_request_is_refused_in_one_line(port: int) -> None:
-    assert detail(await send(port, b"\x16\x03\x01 hello\r\n\r\n")) == (400, "this is no HTTP request")
+    assert detail(await send(port, b"\x16\x03\x01 hello\r\n\r\n")) == (400, "this is not a valid HTTP request")
 
 
 async def test_what_stands_between_two_requests_does_not_keep_a_connection_for_ever(port: int) -> None:
@@ -150,14 +150,14 @@ async def test_trailers_are_bounded_like_headers(port: int) -> None:
     head = b"POST / HTTP/1.1\r\nHost: pod\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n"
     assert (await send(port, head + b"a: b\r\n\r\n")).endswith(b"\r\n\r\nbody")
     # Not a byte more than is read before the refusal: it would take the answer away.
-    answer = await send(port, head + b"a:b\r\n" * (MOST_HEAD_BYTES // 2))
+    answer = await send(port, head + b"a:b\r\n" * (MAX_HEAD_BYTES // 2))
     assert answer == CUT_OFF or detail(answer)[0] == 431
 
 
 async def test_requests_that_wait_on_one_connection_are_bounded(port: int) -> None:
     slow = REQUEST.replace(b"body", b"slow")
     closing = REQUEST.replace(b"Host", b"Connection: close\r\nHost")
-    answers = await send(port, REQUEST * MOST_WAITING + closing)
-    assert answers.count(b"200 OK") == MOST_WAITING + 1
-    answer = await send(port, slow + REQUEST * MOST_WAITING + REQUEST)
-    assert answer == CUT_OFF or detail(answer) == (429, f"more than {MOST_WAITING} requests wait on this connection")
+    answers = await send(port, REQUEST * MAX_WAITING + closing)
+    assert answers.count(b"200 OK") == MAX_WAITING + 1
+    answer = await send(port, slow + REQUEST * MAX_WAITING + REQUEST)
+    assert answer == CUT_OFF or detail(answer) == (429, f"more than {MAX_WAITING} requests wait on this connection")

@@ -7,7 +7,7 @@ from server.fakes import CANDIDATE, FakeRun, Mounted, routing
 
 from serin_server.metrics.counters import Counters, Refusal
 from serin_server.routing.mounted_files import PodFiles, SeenRevision
-from serin_server.routing.routing_watcher import RoutingFollower
+from serin_server.routing.routing_watcher import RoutingWatcher
 from serin_server.routing.serving_state import Switch
 from serin_server.runs.predictor import Loaded
 
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.anyio
 
 
 class Pod:
-    """A follower and what it follows; starting another one on the same directories is a restart."""
+    """A watcher and what it follows; starting another one on the same directories is a restart."""
 
     def __init__(self, mounted: Mounted) -> None:
         self.mounted, self.counters = mounted, Counters()
         self.switch = Switch(self.counters)
-        self.switch.load({CANDIDATE: Loaded(FakeRun())})
-        self.follower = RoutingFollower(
+        self.switch.set_runs({CANDIDATE: Loaded(FakeRun())})
+        self.watcher = RoutingWatcher(
             PodFiles(mounted.root / "routing", mounted.root / "pod"),
             uid="6a1f0c1e-0000-4000-8000-000000000001",
             seen=SeenRevision(mounted.root / "state"),
@@ -30,7 +30,7 @@ class Pod:
         )
 
     async def serves(self) -> int:
-        await self.follower.look()
+        await self.watcher.check()
         return self.switch.current.revision
 
 

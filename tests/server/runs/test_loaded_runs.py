@@ -25,7 +25,7 @@ class Told:
 def named(registry: FakeRegistry, *runs: str) -> tuple[Runs, Told]:
     told = Told()
     all_runs = Runs(registry, changed=told)
-    all_runs.name([LoadedRun(run=run) for run in runs])
+    all_runs.set_wanted([LoadedRun(run=run) for run in runs])
     return all_runs, told
 
 
@@ -85,7 +85,7 @@ async def test_a_reload_pins_the_digest_in_use_and_never_reads_other_runs() -> N
         return FakeRun()
 
     runs = Runs(read, changed=Told())
-    runs.name([LoadedRun(run=CANDIDATE)])
+    runs.set_wanted([LoadedRun(run=CANDIDATE)])
     await runs.load()
     await runs.reload()
     assert [run.digest for run in wanted] == [None, FakeRun().digest]
@@ -104,7 +104,7 @@ async def test_a_reader_with_a_fault_refuses_the_run() -> None:
         raise RuntimeError(f"a fault\nin two lines with {run.run}")
 
     runs = Runs(read, changed=Told())
-    runs.name([LoadedRun(run=CANDIDATE)])
+    runs.set_wanted([LoadedRun(run=CANDIDATE)])
     await runs.load()
     assert runs.reports()[0].state is LoadState.REFUSED
     assert runs.reports()[0].reason == f"RuntimeError: a fault in two lines with {CANDIDATE}"
@@ -133,7 +133,7 @@ async def test_a_registry_that_was_away_is_asked_again_by_itself_and_ever_less_o
             raise asyncio.CancelledError
 
     runs = Runs(registry, changed=Told(), sleep=sleep)
-    runs.name([LoadedRun(run=CANDIDATE)])
+    runs.set_wanted([LoadedRun(run=CANDIDATE)])
     with pytest.raises(asyncio.CancelledError):
         await runs.run()
     assert pauses == [3, 6, 12, 24, 30, 30, 3, 3]

@@ -16,8 +16,8 @@ from schemathesis.generation import GenerationMode
 from server.fakes import ADMIN, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import Direct
-from serin_server.http.schemas import Problem
+from serin_server.http.fast_path.application import FastPath
+from serin_server.http.schemas import ErrorResponse
 from serin_server.service import build_service
 from serin_server.stores.sqlite import Sqlite
 
@@ -60,7 +60,7 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
 
     @asynccontextmanager
     async def running() -> Any:
-        transport = httpx.ASGITransport(Direct(api, service=service), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(FastPath(api, service=service), raise_app_exceptions=False)
         async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
             yield client
 
@@ -91,7 +91,7 @@ def test_whatever_is_asked_it_is_answered_and_never_by_a_fault(
         response = pod.ask(**{name: value for name, value in given_.items() if name not in {"cookies", "auth"}})
         assert response.status_code < 500
         if response.status_code >= 400:
-            assert Problem.model_validate_json(response.content).detail.isprintable()
+            assert ErrorResponse.model_validate_json(response.content).detail.isprintable()
 
     asked()
 
@@ -104,6 +104,8 @@ def test_every_operation_of_the_document_is_asked(pod: Pod) -> None:
 def test_the_endpoint_that_fastapi_does_not_answer_stands_in_it_as_well(pod: Pod) -> None:
     operation = pod.document["paths"]["/agent/suggestions"]["post"]
     assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SuggestionsRequest")
-    assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/SuggestionsAnswer")
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "/SuggestionsResponse"
+    )
     assert pod.ask(method="GET", url="/openapi.json").json() == pod.document
     assert "swagger" in pod.ask(method="GET", url="/docs").text

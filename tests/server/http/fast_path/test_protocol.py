@@ -18,9 +18,9 @@ from server.fakes import TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serin_server.http.app import create_app
-from serin_server.http.fast_path.protocol import BoundedProtocol
-from serin_server.http.routes.suggestions import AT_ONCE
+from serin_server.http.fast_path.protocol import FastPathProtocol
 from serin_server.service import Service, build_service
+from serin_server.suggester import UNINTERRUPTED
 
 pytestmark = pytest.mark.anyio
 BODY = json.dumps({"transactions": [{"txn_id": "1", "user_id": "u1", "merchant": "LOBLAWS #12", "amount": 3.2}]})
@@ -42,8 +42,8 @@ def many(number: int) -> str:
 
 REQUESTS = {
     "ordinary": post(),
-    "as many as are answered at once": post(many(AT_ONCE)),
-    "one more": post(many(AT_ONCE + 1)),
+    "as many as are answered at once": post(many(UNINTERRUPTED)),
+    "one more": post(many(UNINTERRUPTED + 1)),
     "chunked": chunked(),
     "no JSON": post("{"),
     "another token": post().replace(TOKEN.encode(), b"wrong"),
@@ -85,10 +85,10 @@ async def listening(root: Path, wrap: Callable[[ASGIApp], ASGIApp]) -> AsyncIter
     clock = FakeClock()
     service = build_service(mounted.settings(), clock=clock, read=FakeRegistry(FakeRun(label="Dining")))
     app = wrap(create_app(service))
-    config = uvicorn.Config(app, port=0, http=BoundedProtocol, loop="asyncio", log_config=None, proxy_headers=False)
+    config = uvicorn.Config(app, port=0, http=FastPathProtocol, loop="asyncio", log_config=None, proxy_headers=False)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started or service.obstacle():
+    while not server.started or service.not_ready_reason():
         assert not serving.done()
         await asyncio.sleep(0.005)
     yield Pod(service, server.servers[0].sockets[0].getsockname()[1])
@@ -195,7 +195,7 @@ async def test_a_fault_is_answered_once_and_says_nothing(
         found.append(await answers(pod, [post() + END]))
     assert sorted(found[0].split(b"\r\n")) == sorted(found[1].split(b"\r\n"))
     assert b"500 Internal Server Error" in found[0]
-    assert b"this server has a fault; its log says more" in found[0]
+    assert b"internal error; see the log of the server" in found[0]
     assert b"200 OK" in found[0]
     assert "LOBLAWS" not in caplog.text
     assert asked == 2

@@ -2,7 +2,7 @@
 
 import pytest
 from server.fakes import FakeRegistry, Mounted, routing
-from server.test_http import USER, bought, running
+from server.http.test_routes import USER, bought, running
 
 from serin_server.stores.postgres import Postgres
 
@@ -22,7 +22,7 @@ async def test_feedback_and_txn_ids_are_refused_with_503_and_suggestions_for_tra
         said = await pod.feedback(item["event_id"], accepted=True)
         for response in (by_id, kept, said):
             assert response.status_code == 503
-            assert response.json()["detail"] == "the store does not answer: ConnectionRefusedError"
+            assert response.json()["detail"] == "the store is not available: ConnectionRefusedError"
         assert await pod.count("serin_feedback_total") == 0, "only what is kept is counted"
         assert (await pod.client.get("/readyz")).status_code == 200
         assert (await pod.suggest(bought("2")))[0]["candidates"][0]["label"] == "Groceries"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_server.runs.circuit_breaker import FIRST_PAUSE, LONGEST_PAUSE, MOST_FAILURES, OPENS_AFTER, WINDOW, Breaker
+from serin_server.runs.circuit_breaker import FIRST_PAUSE, MAX_FAILURES, MAX_PAUSE, OPENS_AFTER, WINDOW, Breaker
 
 
 def failing(times: int, *, now: float = 0.0) -> Breaker:
@@ -41,7 +41,7 @@ def attempts(breaker: Breaker, pattern: str, *, now: float = 0.0) -> int | None:
 @pytest.mark.parametrize(
     ("pattern", "opens_after"),
     [
-        pytest.param(".x" * 50, 2 * MOST_FAILURES, id="every second one fails"),
+        pytest.param(".x" * 50, 2 * MAX_FAILURES, id="every second one fails"),
         pytest.param("xxxx." * 20, 24, id="four of five fail"),
         pytest.param("..x" * 200, None, id="every third one fails"),
         pytest.param(("." * 99 + "x") * 30, None, id="one in a hundred fails"),
@@ -54,8 +54,8 @@ def test_it_opens_where_failures_are_repeated_in_whatever_order(pattern: str, op
 
 def test_an_answer_after_the_pause_forgives_what_was_before() -> None:
     breaker = Breaker()
-    assert attempts(breaker, ".x" * 50) == 2 * MOST_FAILURES
-    assert attempts(breaker, "." + ".x" * 50, now=FIRST_PAUSE) == 1 + 2 * MOST_FAILURES
+    assert attempts(breaker, ".x" * 50) == 2 * MAX_FAILURES
+    assert attempts(breaker, "." + ".x" * 50, now=FIRST_PAUSE) == 1 + 2 * MAX_FAILURES
 
 
 def test_a_failure_after_the_pause_opens_it_at_once_whatever_opened_it_before() -> None:
@@ -68,7 +68,7 @@ def test_a_failure_after_the_pause_opens_it_at_once_whatever_opened_it_before() 
 @given(st.text(".x", max_size=400))
 def test_it_never_opens_where_failures_are_few_and_apart(pattern: str) -> None:
     is_repeated = any(
-        pattern[max(0, end - WINDOW) : end].count("x") >= MOST_FAILURES or pattern[:end].endswith("x" * OPENS_AFTER)
+        pattern[max(0, end - WINDOW) : end].count("x") >= MAX_FAILURES or pattern[:end].endswith("x" * OPENS_AFTER)
         for end in range(len(pattern) + 1)
     )
     assert (attempts(Breaker(), pattern) is not None) == is_repeated
@@ -88,7 +88,7 @@ def test_one_more_failure_after_the_pause_opens_it_for_twice_as_long() -> None:
 
 @given(st.integers(min_value=0, max_value=200))
 def test_it_never_stays_open_longer_than_the_longest_pause(failures: int) -> None:
-    assert not failing(failures, now=0.0).is_open(LONGEST_PAUSE)
+    assert not failing(failures, now=0.0).is_open(MAX_PAUSE)
 
 
 def test_a_success_after_the_pause_makes_the_next_pause_short_again() -> None:

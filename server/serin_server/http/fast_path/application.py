@@ -1,12 +1,9 @@
-"""The fast path: answers `POST /agent/suggestions` for transactions that come with the request, without FastAPI.
+"""An ASGI application in front of FastAPI that handles `POST /agent/suggestions` with `transactions`.
 
-It takes what it knows to be right and nothing else. A request without its token, another content type, a body that is
-too large or that its decoder does not take, `txn_ids`: all that goes on to FastAPI, whose declaration of the endpoint
-refuses it in its own words, or answers it. So there is one schema and one set of refusals, and this module can be left
-out without anybody noticing more than the time. Never refuses anything by itself, and never answers what the declared
-schema would refuse (tests/server/test_direct.py).
-
-It is an ASGI application; a connection that has read a whole request may ask it to answer `at_once`, without a task.
+It handles only requests that it knows to be valid. A request without its token, with another content type, with a body
+that is too large or that its decoder rejects, or with `txn_ids`, is passed to FastAPI, which rejects or handles it. So
+it never rejects a request itself, and never handles one that FastAPI would reject
+(tests/server/http/fast_path/test_application.py).
 """
 
 from collections.abc import Sequence
@@ -18,18 +15,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serin_core.model.features import Transaction
 from serin_core.model.values import parse_timestamp
-from serin_server.http.error_handlers import answer_fault
-from serin_server.http.middleware.body_limit import MOST_BYTES, announced
-from serin_server.http.responses import write
-from serin_server.http.routes.suggestions import AT_ONCE, suggest_all, suggest_few
-from serin_server.http.schemas import MOST_ITEMS
+from serin_server.http.auth import bearer_token
+from serin_server.http.error_handlers import send_internal_error
+from serin_server.http.middleware.body_limit import MAX_BODY_BYTES, announces_too_much
+from serin_server.http.responses import encode
+from serin_server.http.schemas import MAX_ITEMS
 from serin_server.service import Service
+from serin_server.suggester import UNINTERRUPTED
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 PATH: Final = "/agent/suggestions"
 _JSON: Final = b"application/json"
-_BEARER: Final = b"bearer "
 _ESCAPED_NUL: Final = b"\\u0000"
 
 
@@ -44,62 +41,62 @@ class _Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    transactions: Annotated[list[_Transaction], Meta(min_length=1, max_length=MOST_ITEMS)]
+    transactions: Annotated[list[_Transaction], Meta(min_length=1, max_length=MAX_ITEMS)]
     mode: Literal["auto"] = "auto"
 
 
 _DECODER: Final = msgspec.json.Decoder(_Request)
 
 
-class Direct:
-    """Stands in front of the application."""
+class FastPath:
+    """Handles suggestion requests, and passes all others to `app`."""
 
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app, self._service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass it on."""
+        """Handle one request, or pass it on."""
         if (
             scope["type"] != "http"
             or scope["path"] != PATH
             or scope["method"] != "POST"
-            or not self._is_ours(scope["headers"])
+            or not self._is_allowed(scope["headers"])
         ):
             await self._app(scope, receive, send)
             return
         message = await _read(receive)
         if message["type"] != "http.request":
-            return  # cut off: nobody is left to be answered
+            return  # the client has disconnected
         transactions = None if message.get("more_body", False) else read_transactions(message.get("body", b""))
         if transactions is None:
-            await self._app(scope, _again(message, receive), send)
+            await self._app(scope, _replay(message, receive), send)
             return
         try:
-            answer = write(await suggest_all(self._service, transactions))
-        except Exception as error:  # noqa: BLE001 - as at FastAPI's border: nobody outside sees a stack trace
-            await answer_fault(scope, receive, send, error)
+            suggestions = await self._service.suggester.suggest_batch(transactions, self._service.switch.current)
+            content = encode(suggestions)
+        except Exception as error:  # noqa: BLE001 - the border of the process, as in FastAPI
+            await send_internal_error(scope, receive, send, error)
             return
-        headers = [(b"content-type", _JSON), (b"content-length", str(len(answer)).encode())]
+        headers = [(b"content-type", _JSON), (b"content-length", str(len(content)).encode())]
         if self._service.readiness.is_draining:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": content})
 
-    def at_once(self, headers: Headers, body: bytes) -> bytes | None:
-        """Answer the JSON with which one whole request is answered; None where it is not for this, whatever the reason.
+    def respond(self, headers: Headers, body: bytes) -> bytes | None:
+        """Return the JSON of the response to one complete request, None if FastAPI must handle it.
 
-        Raises what is a fault of this server, after anything may have been counted: such a request is not to be asked
-        again.
+        An exception is an internal error, after counters may have changed: the request must not be handled again.
         """
-        if self._service.readiness.is_draining or not self._is_ours(headers):
+        if self._service.readiness.is_draining or not self._is_allowed(headers):
             return None
         transactions = read_transactions(body)
-        if transactions is None or len(transactions) > AT_ONCE:
+        if transactions is None or len(transactions) > UNINTERRUPTED:
             return None
-        return write(suggest_few(self._service, transactions))
+        return encode(self._service.suggester.suggest_now(transactions, self._service.switch.current))
 
-    def _is_ours(self, headers: Headers) -> bool:
-        """Answer whether token, content type and announced length leave nothing to refuse; of equal names the first."""
+    def _is_allowed(self, headers: Headers) -> bool:
+        """Return whether token, content type and announced length are valid; of a repeated header the first counts."""
         authorization = content_type = length = None
         for name, value in headers:
             if name == b"authorization" and authorization is None:
@@ -108,24 +105,20 @@ class Direct:
                 content_type = value
             elif name == b"content-length" and length is None:
                 length = value
-        if content_type != _JSON or (length is not None and announced(length) > MOST_BYTES):
+        if content_type != _JSON or announces_too_much(length):
             return False
-        return self._service.tokens.admits(_presented(authorization))
-
-
-def _presented(authorization: bytes | None) -> str | None:
-    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
-        return None
-    return authorization[len(_BEARER) :].decode("latin-1").strip()
+        return self._service.tokens.admits(
+            None if authorization is None else bearer_token(authorization.decode("latin-1"))
+        )
 
 
 async def _read(receive: Receive) -> Message:
-    """Answer all that was sent as one message, unless it is too large, or the client is gone: then what there is."""
+    """Return the request body as one message; incomplete if it is too large or the client has disconnected."""
     message = await receive()
     if not message.get("more_body", False):
         return message
     body = bytearray(message.get("body", b""))
-    while len(body) <= MOST_BYTES:
+    while len(body) <= MAX_BODY_BYTES:
         message = await receive()
         if message["type"] != "http.request":
             return message
@@ -135,8 +128,8 @@ async def _read(receive: Receive) -> Message:
     return {"type": "http.request", "body": bytes(body), "more_body": True}
 
 
-def _again(message: Message, receive: Receive) -> Receive:
-    """Answer a `receive` that first gives what was received already."""
+def _replay(message: Message, receive: Receive) -> Receive:
+    """Return a `receive` that first gives what was received already."""
     waiting = [message]
 
     async def replayed() -> Message:
@@ -146,8 +139,8 @@ def _again(message: Message, receive: Receive) -> Receive:
 
 
 def read_transactions(body: bytes) -> list[Transaction] | None:
-    """Answer the transactions of a body; None where it is not for the fast path, whatever the reason."""
-    if len(body) > MOST_BYTES or _ESCAPED_NUL in body:
+    """Return the transactions of a body, None if FastAPI must handle it."""
+    if len(body) > MAX_BODY_BYTES or _ESCAPED_NUL in body:
         return None
     try:
         return [_transaction(one) for one in _DECODER.decode(body).transactions]

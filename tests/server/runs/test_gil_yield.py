@@ -4,21 +4,21 @@ import time
 
 import pytest
 
-from serin_server.runs.gil_yield import giving_way
+from serin_server.runs.gil_yield import yielding_gil
 
 
 def test_the_interval_is_short_while_there_is_work_and_as_it_was_after_it() -> None:
     before = sys.getswitchinterval()
-    with giving_way():
+    with yielding_gil():
         assert sys.getswitchinterval() < before
     assert sys.getswitchinterval() == before
-    with pytest.raises(ValueError, match="in mid-work"), giving_way():
+    with pytest.raises(ValueError, match="in mid-work"), yielding_gil():
         raise ValueError("in mid-work")
     assert sys.getswitchinterval() == before
 
 
 def test_work_pauses_and_no_oftener_than_it_must() -> None:
-    with giving_way() as pause:
+    with yielding_gil() as pause:
         began = time.thread_time()
         for _ in range(1000):
             pause()
@@ -33,7 +33,7 @@ def test_another_thread_goes_on_beside_it() -> None:
             turns[0] += 1
 
     beside = threading.Thread(target=loop)
-    with giving_way() as pause:
+    with yielding_gil() as pause:
         beside.start()
         until = time.perf_counter() + 0.3
         while time.perf_counter() < until:
@@ -45,8 +45,8 @@ def test_another_thread_goes_on_beside_it() -> None:
 
 def test_the_interval_stays_short_until_the_last_of_several_blocks_ends() -> None:
     before = sys.getswitchinterval()
-    with giving_way():
-        with giving_way():
+    with yielding_gil():
+        with yielding_gil():
             short = sys.getswitchinterval()
         assert sys.getswitchinterval() == short < before
     assert sys.getswitchinterval() == before

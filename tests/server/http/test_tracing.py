@@ -38,7 +38,6 @@ async def test_a_span_tells_the_endpoint_and_the_answer_and_nothing_that_was_ask
         event_id = answer.json()["items"][0]["event_id"]
         await client.post(f"/agent/suggestions/{event_id}/feedback", json={"label": "x"}, headers=headers)
         await client.get("/ZUKAYZAL")
-    app.shutdown()
     spans = kept.get_finished_spans()
     assert [(span.name, (span.attributes or {})["http.response.status_code"]) for span in spans] == [
         ("POST /agent/suggestions", 200),

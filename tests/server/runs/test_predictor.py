@@ -6,11 +6,20 @@ import pytest
 from server.fakes import FakeClock, FakeRun, transaction
 
 from serin_server.runs.circuit_breaker import OPENS_AFTER
-from serin_server.runs.predictor import LONGEST, Attempt, Failed, Failure, Loaded, Predicted, Unavailable, attempt
+from serin_server.runs.predictor import (
+    MAX_SECONDS,
+    Failed,
+    Failure,
+    Loaded,
+    Predicted,
+    PredictionResult,
+    Unavailable,
+    predict_guarded,
+)
 
 
-def ask(loaded: Loaded | None, clock: FakeClock) -> Attempt:
-    return attempt(loaded, transaction(), calibrated=True, clock=clock)
+def ask(loaded: Loaded | None, clock: FakeClock) -> PredictionResult:
+    return predict_guarded(loaded, transaction(), calibrated=True, clock=clock)
 
 
 def test_a_run_that_is_not_loaded_is_unavailable(clock: FakeClock) -> None:
@@ -19,9 +28,9 @@ def test_a_run_that_is_not_loaded_is_unavailable(clock: FakeClock) -> None:
 
 def test_an_answer_in_time_is_used_also_at_the_very_limit() -> None:
     clock = FakeClock(ticks=0.0)
-    match ask(Loaded(FakeRun(before=lambda: clock.advance(LONGEST))), clock):
+    match ask(Loaded(FakeRun(before=lambda: clock.advance(MAX_SECONDS))), clock):
         case Predicted(prediction=prediction, seconds=seconds):
-            assert (prediction.first.label, seconds) == ("Groceries", LONGEST)
+            assert (prediction.first.label, seconds) == ("Groceries", MAX_SECONDS)
         case other:
             pytest.fail(str(other))
 
@@ -55,7 +64,9 @@ def test_repeated_failures_open_the_breaker_and_are_said_once(
     assert run.asked == OPENS_AFTER
     (line,) = [record.getMessage() for record in caplog.records]
     assert re.fullmatch(
-        rf"run {run.run} is not asked for a while: its prediction raised \(ValueError at test_predictor.py:\d+\)", line
+        rf"run {run.run} is not used for a while: its prediction raised an exception "
+        r"\(ValueError at test_predictor.py:\d+\)",
+        line,
     )
 
 

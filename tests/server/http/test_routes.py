@@ -12,8 +12,8 @@ from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistr
 
 from serin_core.contract.documents import Thresholds
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import Direct
-from serin_server.http.middleware.body_limit import MOST_BYTES
+from serin_server.http.fast_path.application import FastPath
+from serin_server.http.middleware.body_limit import MAX_BODY_BYTES
 from serin_server.service import Service, build_service
 from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import Store
@@ -49,8 +49,8 @@ class Running:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
-    async def look(self) -> None:
-        await self.service.follower.look()
+    async def check(self) -> None:
+        await self.service.watcher.check()
 
 
 @asynccontextmanager
@@ -64,7 +64,7 @@ async def running(
     api = create_api(service)
     async with api.router.lifespan_context(api):
         await service.runs.load()
-        transport = httpx.ASGITransport(app=Direct(api, service=service), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=FastPath(api, service=service), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
             yield Running(service, client)
 
@@ -208,7 +208,7 @@ async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: 
         assert await pod.count("lm_ml_fallback_total", **trial) == 0
         assert await pod.count("lm_ml_predictions_total") == 0
         mounted.route(routing(10, percent=None, stable=STABLE, shadow=False))
-        await pod.look()
+        await pod.check()
         await pod.suggest(bought())
         assert await pod.count("lm_suggest_compare_total", stage="10") == 0
         assert await pod.count("lm_suggest_source_total", stage="10", source="model") == 1
@@ -219,7 +219,7 @@ async def test_new_thresholds_take_effect_with_the_next_document(mounted: Mounte
     async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.8))) as pod:
         assert (await pod.suggest(bought()))[0]["source"] == "model"
         mounted.route(routing(6, percent=100, thresholds=Thresholds(default=0.7, per_class={"Dining": 0.9})))
-        await pod.look()
+        await pod.check()
         assert (await pod.suggest(bought()))[0]["source"] == "rule"
         answer = (await pod.client.get("/ml/thresholds")).json()
         assert answer["candidate"]["classes"] == {"Groceries": 0.7, "Dining": 0.9}
@@ -231,7 +231,7 @@ async def test_feedback_is_counted_once_in_the_arm_and_stage_of_its_answer(mount
     async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
         one, two, three = await pod.suggest(bought("1"), bought("2"), bought("3"))
         mounted.route(routing(6, percent=0))
-        await pod.look()
+        await pod.check()
         first = await pod.feedback(one["event_id"], accepted=True)
         assert first.json() == {"event_id": one["event_id"], "outcome": "accepted", "repeated": False}
         assert (await pod.feedback(one["event_id"], accepted=False)).json()["repeated"]
@@ -249,9 +249,21 @@ async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: M
         (item,) = await pod.suggest(bought())
         for revision in (6, 7):
             mounted.route(routing(revision))
-            await pod.look()
+            await pod.check()
         assert (await pod.feedback(item["event_id"], accepted=True)).status_code == 200
         assert await pod.count("serin_feedback_total") == 0
+
+
+async def test_a_missing_token_and_a_wrong_one_have_different_messages(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        body = {"transactions": [bought()]}
+        missing = await pod.client.post("/agent/suggestions", json=body)
+        wrong = await pod.client.post("/agent/suggestions", json=body, headers={"Authorization": "Bearer x"})
+        assert (missing.status_code, missing.json()["detail"]) == (
+            401,
+            "a bearer token is required: Authorization: Bearer <token>",
+        )
+        assert (wrong.status_code, wrong.json()["detail"]) == (401, "the bearer token is not valid")
 
 
 async def test_where_nothing_was_suggested_only_a_label_makes_sense_and_is_a_rejection(mounted: Mounted) -> None:
@@ -286,7 +298,7 @@ async def test_transactions_that_are_kept_are_answered_by_their_ids(mounted: Mou
         missing = await pod.client.post("/agent/suggestions", json={"txn_ids": ["7", "8"]}, headers=USER)
         assert (missing.status_code, missing.json()["detail"]) == (
             404,
-            "1 of 2 txn_ids are not kept here, the first is '8'",
+            "unknown txn_id '8' (1 of 2 are not in the store)",
         )
 
 
@@ -301,18 +313,16 @@ async def test_without_a_store_transactions_come_with_the_request(
     async with running(mounted, FakeRegistry()) as pod:
         response = await pod.client.post(path, json=body, headers=USER)
         assert response.status_code == 409
-        assert response.json()["detail"] == (
-            "this server keeps no transactions (its store is none); send them in `transactions`"
-        )
+        assert response.json()["detail"] == ("this server has no store; send the transactions in `transactions`")
 
 
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        pytest.param({}, "body: send either txn_ids or transactions, with at least one entry", id="neither"),
+        pytest.param({}, "body: send exactly one of txn_ids and transactions, with at least one entry", id="neither"),
         pytest.param(
             {"txn_ids": ["1"], "transactions": [bought()]},
-            "body: send either txn_ids or transactions, with at least one entry",
+            "body: send exactly one of txn_ids and transactions, with at least one entry",
             id="both",
         ),
         pytest.param(
@@ -322,7 +332,7 @@ async def test_without_a_store_transactions_come_with_the_request(
         ),
         pytest.param(
             {"transactions": [bought(colour="red")]},
-            "body.transactions.0.colour: Extra inputs are not permitted",
+            "body.transactions.0.colour: unknown field",
             id="a field that is not known",
         ),
         pytest.param(
@@ -330,7 +340,7 @@ async def test_without_a_store_transactions_come_with_the_request(
         ),
         pytest.param(
             {"transactions": [bought(str(number)) for number in range(257)]},
-            "body.transactions: Tuple should have at most 256 items after validation, not 257",
+            "body.transactions: at most 256 entries are allowed",
             id="too many",
         ),
         pytest.param(
@@ -373,10 +383,10 @@ async def test_garbage_is_refused_in_one_line_and_never_a_fault(mounted: Mounted
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(mounted: Mounted) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
-            yield b" " * (MOST_BYTES // 10)
+            yield b" " * (MAX_BODY_BYTES // 10)
 
     async with running(mounted, FakeRegistry()) as pod:
-        for content in (b" " * (MOST_BYTES + 1), pieces()):
+        for content in (b" " * (MAX_BODY_BYTES + 1), pieces()):
             response = await pod.client.post("/agent/suggestions", content=content, headers=USER)
             assert response.status_code == 413
             assert response.json()["detail"].startswith("the body is larger than 1048576 bytes")
@@ -425,7 +435,7 @@ async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None
         response = await pod.client.post("/ml/v2/reload", headers=admin)
         assert (response.status_code, response.json()["detail"]) == (
             409,
-            f"{CANDIDATE}: parity row 1 differs; the one in use stays",
+            f"{CANDIDATE}: parity row 1 differs; the loaded run stays in use",
         )
         assert (await pod.suggest(bought()))[0]["source"] == "model"
 
@@ -438,7 +448,7 @@ async def test_a_pod_without_its_stable_run_is_not_ready_for_five_minutes_then_a
         response = await pod.client.get("/readyz")
         assert (response.status_code, response.json()["detail"]) == (
             503,
-            f"the stable run {STABLE} cannot answer: model.txt is missing",
+            f"the stable run {STABLE} is not available: model.txt is missing",
         )
         clock.advance(300.0)
         assert (await pod.client.get("/readyz")).status_code == 200
@@ -458,7 +468,7 @@ async def test_a_refused_candidate_does_not_keep_a_pod_from_being_ready(mounted:
 async def test_an_ending_pod_is_alive_and_not_ready(mounted: Mounted) -> None:
     async with running(mounted, FakeRegistry()) as pod:
         pod.service.readiness.is_draining = True
-        assert (await pod.client.get("/readyz")).json() == {"detail": "this server is ending"}
+        assert (await pod.client.get("/readyz")).json() == {"detail": "the server is stopping"}
         alive = await pod.client.get("/healthz")
         assert (alive.status_code, alive.headers["connection"]) == (200, "close")
         assert len(await pod.suggest(bought())) == 1
@@ -506,7 +516,7 @@ async def test_an_answer_says_why(mounted: Mounted) -> None:
         (item,) = await pod.suggest(bought())
         first, second = item["candidates"]
         assert first["reasons"] == [
-            f"{CANDIDATE} is 0.91 sure, 0.70 are needed",
-            "words that weighed most: loblaws",
+            f"{CANDIDATE}: confidence 0.91, threshold 0.70",
+            "most important words: loblaws",
         ]
         assert second["reasons"] == []

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from server.fakes import transaction
 
 from serin_core.model.keyword_rules import Rules
-from serin_server.rule_matcher import LONGEST_REMEMBERED, KeywordMatcher
+from serin_server.rule_matcher import MAX_CACHED_CHARACTERS, KeywordMatcher
 
 RULES = Rules.parse(
     {
@@ -29,6 +29,6 @@ def test_it_finds_what_the_plain_search_finds(merchant: str, description: str) -
 
 def test_long_descriptions_are_searched_and_not_remembered() -> None:
     matcher = KeywordMatcher(RULES)
-    bought = transaction(merchant="", description="x " * LONGEST_REMEMBERED + "shell")
+    bought = transaction(merchant="", description="x " * MAX_CACHED_CHARACTERS + "shell")
     assert matcher.match(bought) == RULES.match(bought)
-    assert matcher._remembered.cache_info().currsize == 0
+    assert matcher._cached.cache_info().currsize == 0

@@ -13,7 +13,7 @@ from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import IDENTITY
 from serin_core.model.encoder import Encoder, probabilities
 from serin_server.runs.lightgbm_predictor import FastTrees
-from serin_server.runs.model import LONGEST_REMEMBERED, Texts, TreesPredictor, raw_probabilities, shares_of
+from serin_server.runs.model import MAX_CACHED_CHARACTERS, Texts, TreesPredictor, raw_probabilities, shares_of
 
 CLASSES = ("Dining", "Groceries", "Travel")
 WORDS = ("m:loblaws", "m:cafe", "m^_lo", "d:lunch", "d:food", "d:taxi")
@@ -97,6 +97,6 @@ def test_words_are_those_that_speak_for_the_class(predictor: TreesPredictor, enc
 def test_a_long_description_is_answered_and_not_remembered(predictor: TreesPredictor) -> None:
     texts = predictor._texts
     before = texts._described.cache_info().currsize
-    long = "lunch " * LONGEST_REMEMBERED
-    assert texts.shares("cafe", long) == texts.shares("cafe", "lunch " * (LONGEST_REMEMBERED + 9))
+    long = "lunch " * MAX_CACHED_CHARACTERS
+    assert texts.shares("cafe", long) == texts.shares("cafe", "lunch " * (MAX_CACHED_CHARACTERS + 9))
     assert texts._described.cache_info().currsize == before

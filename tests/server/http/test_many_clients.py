@@ -9,7 +9,7 @@ from pathlib import Path
 from server.fakes import TOKEN, Mounted
 from server.test_process import Process, started_as_pod
 
-from serin_server.http.fast_path.protocol import READ_SECONDS
+from serin_server.http.protocol import READ_SECONDS
 
 CLIENTS = 1000
 HALF = (

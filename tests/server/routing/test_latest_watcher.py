@@ -8,10 +8,10 @@ from serin_core.contract.documents import Thresholds
 from serin_registry.directory import DirectoryReader
 from serin_registry.errors import RegistryUnavailableError
 from serin_server.metrics.counters import Counters
-from serin_server.routing.latest_watcher import LatestFollower
+from serin_server.routing.latest_watcher import LatestWatcher
 from serin_server.routing.serving_state import Switch
 from serin_server.runs.loaded_runs import Runs
-from serin_server.settings import FromRegistry
+from serin_server.settings import StandaloneMode
 
 pytestmark = pytest.mark.anyio
 
@@ -23,11 +23,11 @@ class Local:
         self.root = root
         (root / "ledger_suggestions").mkdir()
         self.switch = Switch(Counters())
-        self.runs = Runs(registry, changed=self.switch.load)
-        source = FromRegistry(
+        self.runs = Runs(registry, changed=self.switch.set_runs)
+        source = StandaloneMode(
             str(root), shadow=True, percent=50.0, thresholds=Thresholds(default=0.6), calibration=False
         )
-        self.follower = LatestFollower(
+        self.watcher = LatestWatcher(
             source, registry=DirectoryReader(root, uri=str(root)), uid="local", runs=self.runs, switch=self.switch
         )
 
@@ -35,7 +35,7 @@ class Local:
         beside = self.root / "ledger_suggestions" / ".latest"
         beside.symlink_to(run)
         beside.replace(self.root / "ledger_suggestions" / "latest")
-        await self.follower.look()
+        await self.watcher.check()
 
     def candidate(self) -> str | None:
         candidate = self.switch.current.candidate
@@ -44,9 +44,9 @@ class Local:
 
 async def test_without_a_latest_run_rules_answer(tmp_path: Path) -> None:
     local = Local(tmp_path, FakeRegistry())
-    assert not local.follower.has_looked
-    await local.follower.look()
-    assert local.follower.has_looked
+    assert not local.watcher.has_checked
+    await local.watcher.check()
+    assert local.watcher.has_checked
     assert local.candidate() is None
 
 
@@ -87,7 +87,7 @@ async def test_looking_again_reads_nothing_again(tmp_path: Path) -> None:
     registry = FakeRegistry(FakeRun())
     local = Local(tmp_path, registry)
     await local.point(CANDIDATE)
-    await local.follower.look()
+    await local.watcher.check()
     assert registry.read == [CANDIDATE]
 
 
@@ -97,7 +97,7 @@ async def test_a_refused_run_that_was_mended_is_served_after_a_reload(tmp_path: 
     await local.point(CANDIDATE)
     registry.refused.clear()
     await local.runs.reload()
-    local.follower.serve_loaded()
+    local.watcher.serve_loaded()
     assert local.candidate() == CANDIDATE
 
 
@@ -109,7 +109,7 @@ async def test_a_latest_run_of_a_registry_that_is_away_is_served_once_it_was_loa
     assert local.candidate() is None
     registry.away = ""
     await local.runs.load()
-    await local.follower.look()
+    await local.watcher.check()
     assert local.candidate() == CANDIDATE
 
 
@@ -136,18 +136,18 @@ async def test_a_registry_that_is_away_changes_nothing_and_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     local, far = Local(tmp_path, FakeRegistry(FakeRun(), FakeRun(STABLE))), FarAway()
-    source = FromRegistry(far.uri, shadow=True, percent=50.0, thresholds=Thresholds(), calibration=True)
-    follower = LatestFollower(source, registry=far, uid="local", runs=local.runs, switch=local.switch)
+    source = StandaloneMode(far.uri, shadow=True, percent=50.0, thresholds=Thresholds(), calibration=True)
+    watcher = LatestWatcher(source, registry=far, uid="local", runs=local.runs, switch=local.switch)
     far.named = CANDIDATE
-    await follower.look()
+    await watcher.check()
     far.away, far.named = "the registry s3://bucket: access was denied", STABLE
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            await follower.look()
+            await watcher.check()
     assert local.candidate() == CANDIDATE
     assert len(caplog.records) == 1
     far.away = ""
-    await follower.look()
+    await watcher.check()
     assert local.candidate() == STABLE
 
 

@@ -56,7 +56,7 @@ def test_what_is_remembered_is_what_the_trees_answer(booster, row):
 def test_trees_that_are_let_go_of_are_gone_at_once(booster):
     trees = FastTrees(booster.model_to_string(), classes=3, numbers=5)
     trees.corrections([0.0] * 5)
-    gone = weakref.ref(trees._remembered.__wrapped__)
+    gone = weakref.ref(trees._cached.__wrapped__)
     gc.disable()
     try:
         del trees
@@ -67,7 +67,7 @@ def test_trees_that_are_let_go_of_are_gone_at_once(booster):
 
 @pytest.mark.parametrize(
     ("classes", "numbers", "complaint"),
-    [(4, 5, "trees of 3 classes over 5 numbers; wanted are 4 over 5"), (3, 6, "over 6")],
+    [(4, 5, "trees of 3 classes and 5 features; expected 4 classes and 5 features"), (3, 6, "and 6 features")],
 )
 def test_trees_of_another_shape_are_refused(booster, classes, numbers, complaint):
     with pytest.raises(TreesError, match=complaint):

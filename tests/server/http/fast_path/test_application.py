@@ -13,8 +13,8 @@ from server.fakes import TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routi
 from starlette.types import ASGIApp, Message
 
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import PATH, Direct, read_transactions
-from serin_server.http.middleware.body_limit import MOST_BYTES
+from serin_server.http.fast_path.application import PATH, FastPath, read_transactions
+from serin_server.http.middleware.body_limit import MAX_BODY_BYTES
 from serin_server.http.schemas import SuggestionsRequest
 from serin_server.service import Service, build_service
 
@@ -150,7 +150,7 @@ def api(service: Service) -> ASGIApp:
 
 @pytest.fixture
 def app(service: Service, api: ASGIApp) -> ASGIApp:
-    return Direct(api, service=service)
+    return FastPath(api, service=service)
 
 
 async def ask(
@@ -226,7 +226,7 @@ async def test_with_and_without_it_every_body_is_answered_alike_and_never_by_a_f
 
 values = st.sampled_from([b"", b"Bearer", b"Bearer ", USER[1], b"bearer " + TOKEN.encode(), b"Basic x", b"\xff\xfe"])
 others = st.sampled_from([JSON[1], b"application/json; charset=utf-8", b"text/plain", b"", b"application/x+json"])
-lengths = st.sampled_from([b"0", b"-1", b"x", b"12", str(MOST_BYTES + 1).encode(), b"\xb2", b"9" * 5000])
+lengths = st.sampled_from([b"0", b"-1", b"x", b"12", str(MAX_BODY_BYTES + 1).encode(), b"\xb2", b"9" * 5000])
 
 
 @SLOW
@@ -247,7 +247,7 @@ async def test_a_client_that_is_gone_gets_no_answer_and_leaves_no_fault(app: ASG
 
 
 async def test_a_body_in_very_many_pieces_is_bounded_as_a_whole(app: ASGIApp) -> None:
-    answer = await ask(app, [b" " * 1000] * (MOST_BYTES // 1000 + 2))
+    answer = await ask(app, [b" " * 1000] * (MAX_BODY_BYTES // 1000 + 2))
     assert answer is not None
     assert answer[0] == 413
     assert answer[1][b"connection"] == b"close"
