@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from distributed import Client
 from training.conftest import write_csv
-from training.test_retraining import NOW
+from training.retraining.test_retrain import NOW
 from typer.testing import CliRunner
 
 from serin_training.commands.main import app
