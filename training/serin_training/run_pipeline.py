@@ -11,7 +11,7 @@ import numpy as np
 from serin_core.model.calibration import Calibration
 from serin_core.model.encoder import Encoder, probabilities
 from serin_core.model.features import NUMBERS, Transaction
-from serin_training.features.words import Floats
+from serin_training.arrays import Floats
 from serin_training.trees import Trees
 
 

@@ -3,11 +3,11 @@
     >>> model = joblib.load("pipeline.joblib")
     >>> model.predict([{"merchant": "CORNER CAFE", "amount": 4.5}])
 
-Labels, and the confidence of each label, are those of the run, bit for bit. Servers never open this file. Both steps are
-fitted already: `fit` changes nothing, so that the pipeline can be used inside other estimators.
+Labels, and the confidence of each label, are those of the run, bit for bit. Servers never open this file. Both steps
+are fitted already: `fit` changes nothing, so that the pipeline can be used inside other estimators.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from serin_core.model.calibration import Calibration
 from serin_core.model.encoder import Encoder, probabilities
 from serin_core.model.features import NUMBERS, Transaction
-from serin_training.features.words import Floats
+from serin_training.arrays import Floats
 from serin_training.run_pipeline import RunPipeline
 from serin_training.trees import Trees
 
@@ -58,7 +58,8 @@ class TransactionEncoder(TransformerMixin, _Fitted):  # type: ignore[misc]
 
         `X` holds one transaction per row: Transaction objects, mappings with its fields, or a DataFrame.
         """
-        rows = [_transaction(row) for row in _records(X)]
+        records = X.to_dict("records") if hasattr(X, "to_dict") else X
+        rows = [_transaction(row) for row in records]
         width = len(self.encoder.classes) + len(NUMBERS)
         found = [[*self.encoder.scores(row).tolist(), *self.encoder.numbers(row)] for row in rows]
         return np.array(found, dtype=np.float64).reshape(-1, width)
@@ -83,7 +84,8 @@ class TreeClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
 
     def predict(self, X: Floats) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
         """Return the run's label of each row."""
-        return self.classes_[self._raw(X).argmax(axis=1)]
+        labels: NDArray[Any] = self.classes_[self._raw(X).argmax(axis=1)]
+        return labels
 
     def predict_proba(self, X: Floats) -> Floats:  # noqa: N803 - scikit-learn's name
         """Return probabilities of shape (rows, classes).
@@ -93,27 +95,21 @@ class TreeClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
         """
         raw = self._raw(X)
         rows, labels = np.arange(len(raw)), raw.argmax(axis=1)
-        confidence = np.array(
-            [self.calibration.confidence(self.classes[at], row[at]) for at, row in zip(labels, raw.tolist(), strict=True)]
-        )
-        others = raw.copy()
-        others[rows, labels] = 0.0
-        rest = others.sum(axis=1)
-        is_sure = rest == 0
-        others[is_sure] = 1.0
-        others[rows, labels] = 0.0
-        others *= ((1 - confidence) / np.where(is_sure, len(self.classes) - 1, rest))[:, None]
-        others[rows, labels] = confidence
-        return others
+        confidence = [
+            self.calibration.confidence(self.classes[at], probability)
+            for at, probability in zip(labels, raw[rows, labels].tolist(), strict=True)
+        ]
+        # Never exactly 0, so that the rest can always be shared.
+        found = np.maximum(raw, np.finfo(np.float64).tiny)
+        found[rows, labels] = 0.0
+        found *= (1 - np.array(confidence))[:, None] / found.sum(axis=1, keepdims=True)
+        found[rows, labels] = confidence
+        return found
 
     def _raw(self, X: Floats) -> Floats:  # noqa: N803 - scikit-learn's name
         encoded = np.asarray(X, dtype=np.float64)
         scores, numbers = np.split(encoded, [len(self.classes)], axis=1)
         return probabilities(scores, self.trees.corrections(np.ascontiguousarray(numbers)))
-
-
-def _records(X: Any) -> Iterable[Any]:  # noqa: N803 - scikit-learn's name
-    return X.to_dict("records") if hasattr(X, "to_dict") else X
 
 
 def _transaction(row: Transaction | Mapping[str, Any]) -> Transaction:

@@ -10,8 +10,8 @@ from serin_core.model.encoder import Encoder, EncoderError
 from serin_core.model.manifest import Manifest, Report, RunError
 from serin_core.model.signing import SignatureError
 from serin_training.errors import RegistryError
-from serin_training.pipeline import Pipeline
 from serin_training.registry.writer import Registry
+from serin_training.run_pipeline import RunPipeline
 from serin_training.trees import Trees
 
 
@@ -82,7 +82,7 @@ def _verify_signature(registry: Registry, run: StoredRun, public_key: bytes) -> 
         raise RegistryError(f"{run.name}: {error}") from None
 
 
-def open_run(registry: Registry, name: str) -> tuple[StoredRun, Pipeline]:
+def open_run(registry: Registry, name: str) -> tuple[StoredRun, RunPipeline]:
     """Open a run to ask it. Raises RegistryError."""
     run = read_run(registry, name)
     files = {file: registry.read(run.name, file) for file in runs.SERVING}
@@ -90,7 +90,7 @@ def open_run(registry: Registry, name: str) -> tuple[StoredRun, Pipeline]:
         runs.verify(run.manifest, run=run.name, files=files)
         encoder = Encoder.from_files(json.loads(files[runs.ENCODER]), files[runs.WEIGHTS])
         calibration = Calibration.from_json(json.loads(files[runs.CALIBRATION]))
-        pipeline = Pipeline(encoder, Trees(files[runs.MODEL].decode()), calibration)
+        pipeline = RunPipeline(encoder, Trees(files[runs.MODEL].decode()), calibration)
     except (RunError, EncoderError, CalibrationError, ValueError) as error:
         raise RegistryError(f"{run.name}: {error}") from None
     return run, pipeline

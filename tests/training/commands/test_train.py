@@ -57,16 +57,19 @@ def test_a_gzip_file_is_read_too(source, tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "it is empty; needed is a CSV with the columns txn_id, user_id"),
-        (b"txn_id,user_id,timestamp,merchant,description,amount,channel\n", "no column category; needed are txn_id"),
+        (b"", "the file is empty; give a CSV file with the columns txn_id, user_id"),
+        (
+            b"txn_id,user_id,timestamp,merchant,description,amount,channel\n",
+            "missing column category; required are",
+        ),
         (HEADER.encode("utf-16"), "byte 0xff near line 1 is not UTF-8; save the file as UTF-8"),
         (f"{HEADER}1,u,2026-01-01,Café,,1,pos,Dining\n".encode("latin-1"), "is not UTF-8"),
-        (f"{HEADER}1,u,2026-01-01,Cafe,,abc,pos,Dining\n".encode(), "line 2: amount 'abc' is no number"),
-        (f"{HEADER}1,u,yesterday,Cafe,,1,pos,Dining\n".encode(), "line 2: timestamp 'yesterday' is no time"),
-        (f"{HEADER}1,u,2026-01-01,Cafe, with comma,,1,pos,Dining\n".encode(), "not as many fields as the header"),
+        (f"{HEADER}1,u,2026-01-01,Cafe,,abc,pos,Dining\n".encode(), "line 2: amount 'abc' is not a number"),
+        (f"{HEADER}1,u,yesterday,Cafe,,1,pos,Dining\n".encode(), "line 2: timestamp 'yesterday' is not a time"),
+        (f"{HEADER}1,u,2026-01-01,Cafe, with comma,,1,pos,Dining\n".encode(), "not as many fields as in the header"),
         (
             f"{HEADER}1,u,2026-01-01,A,,1,pos,X\n1,u,2026-01-01,A,,1,pos,X\n".encode(),
-            "line 3: its txn_id stood already on line 2",
+            "line 3: duplicate txn_id, first seen on line 2",
         ),
         (f"{HEADER}1,u,2026-01-01,A,,1,pos,\n".encode(), "no row with a category"),
         (b"\x1f\x8bnonsense", "gzip file is damaged"),
@@ -94,7 +97,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line_with_exit_2_and_nothi
     source.write_bytes(content)
     result = serin(*command[:-1], "--data", source, command[-1], target)
     if "too few" in complaint and command[0] == "rules":
-        complaint = "no merchant stands in"
+        complaint = "no merchant has at least"
     assert result.exit_code == 2
     assert complaint in result.stderr
     assert "Traceback" not in result.stderr
@@ -123,7 +126,7 @@ def test_suggested_rules_are_read_again_and_are_nearly_always_right(source, tmp_
     assert result.exit_code == 0
     rules = Rules.parse(yaml.safe_load(out.read_text()))
     assert len(rules.classes) > 3
-    assert "% of these are right" in result.stderr
+    assert "% are right" in result.stderr
 
 
 def test_generate_writes_to_stdout_without_a_file():

@@ -7,6 +7,7 @@ import pickle
 import joblib
 
 from serin_core.model import manifest
+from serin_training.sklearn_pipeline import to_sklearn
 from serin_training.training import TrainedRun
 
 
@@ -21,7 +22,7 @@ def run_files(run: TrainedRun) -> dict[str, bytes]:
         manifest.WEIGHTS: weights,
         manifest.CALIBRATION: _json(run.pipeline.calibration.to_json()),
         manifest.PARITY: manifest.parity_text(run.parity),
-        manifest.PIPELINE: _joblib(run.pipeline),
+        manifest.PIPELINE: _joblib(to_sklearn(run.pipeline)),
     }
     if run.report.calibration_enabled:
         files[manifest.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))
