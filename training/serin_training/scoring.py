@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_fscore_support
 
 from serin_core.model.manifest import ClassCoverage, Coverage
 
@@ -46,6 +45,8 @@ class Scores:
 
 def score(predictions: Sequence[tuple[str, float]], categories: Sequence[str]) -> Scores:
     """Score predictions, each a label and its confidence, against the true categories; at least one row."""
+    from sklearn.metrics import precision_recall_fscore_support  # noqa: PLC0415 - `runs` needs only MIN_ROWS
+
     labels = np.array([label for label, _ in predictions])
     confidence = np.array([confidence for _, confidence in predictions])
     truth = np.array(categories)

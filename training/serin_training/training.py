@@ -204,8 +204,8 @@ class _Training:
             scores = fitted.scores(self.corpus.matrix[evaluated][:, known])
             labels = [classes[at] for at in scores.argmax(axis=1).tolist()]
             found[how] = macro_f1(labels, [self.rows[at].category for at in evaluated.tolist()])
-        text = ", ".join(f"macro F1 {f1:.3f} split by {how}" for how, f1 in found.items())
-        self.progress(Finished("without the trees", text))
+        text = ", ".join(f"{how} split {f1:.3f}" for how, f1 in found.items())
+        self.progress(Finished("without the trees", f"macro F1: {text}"))
         return found
 
     def _report(self, pipeline: RunPipeline, fitted: FittedCalibration, judged: Predictions) -> Report:
@@ -269,7 +269,7 @@ def _warnings(
         yield f"{label}: too few rows ({rows} of {calibration.MIN_ROWS}) for its own calibration; {fallback}"
     elif fitted.too_few:
         listed = ", ".join(f"{label} ({rows})" for label, rows in fitted.too_few.items())
-        yield f"too few rows (of {calibration.MIN_ROWS}) for their own calibration; {fallback}: {listed}"
+        yield f"too few rows (under {calibration.MIN_ROWS}) for their own calibration; {fallback}: {listed}"
     if errors[1] > errors[0]:
         yield f"calibration made the calibration error worse: {errors[0]:.4f} before, {errors[1]:.4f} after"
     rare = [label for label, rows in scores.rows.items() if rows < MIN_ROWS and scores.f1[label] < scores.f1_min]
