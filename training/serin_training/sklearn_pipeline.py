@@ -46,6 +46,10 @@ class _Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
+    def __repr__(self, **_: Any) -> str:
+        # The parameters are thousands of words and whole trees.
+        return f"{type(self).__name__}()"
+
 
 class TransactionEncoder(TransformerMixin, _Fitted):  # type: ignore[misc]
     """Turns transactions into the scores of the linear model and the numbers that the trees read."""
