@@ -6,6 +6,7 @@ application, so that this room imports neither. What is not installed is named w
 
 import os
 import sys
+import traceback
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from serin_cli import lint_command, replay, rollout_commands, simulate
+from serin_core.contract.addresses import addresses_in, without_secrets
 
 GROUP = "serin.commands"
 EXTRAS = {
@@ -80,6 +82,9 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of a pipe has gone: nothing more to say, and no complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - an unexpected error, whose message may hold an address of the command line
+        sys.stderr.write(without_secrets(traceback.format_exc(), *sys.argv[1:], *addresses_in(os.environ.values())))
         sys.exit(1)
 
 

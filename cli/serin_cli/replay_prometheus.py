@@ -8,11 +8,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from serin_core.contract.addresses import display_address, without_secrets
 from serin_core.counting import Series, StageCounts, StageQuery, count_stage, stage_query
 from serin_core.evidence import Counts
 from serin_simulation.replay import Entry, Record, RecordError
@@ -68,15 +70,16 @@ def _has_grown(before: tuple[float, float], now: Counts) -> bool:
 
 def _ask(url: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
     if not url.startswith(("http://", "https://")):
-        raise RecordError(f"{url} is no http address")
+        raise RecordError(f"{display_address(url)} is no http address")
+    where = display_address(url)
     request = Request(f"{url.rstrip('/')}/api/v1/query_range", data=urlencode(query).encode())  # noqa: S310 - see above
     try:
         with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - see above
             found = json.load(answer)
-    except (URLError, OSError, ValueError) as error:
-        raise RecordError(f"{url}: {' '.join(str(error).split())}") from None
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise RecordError(f"{where}: {without_secrets(' '.join(str(error).split()), url)}") from None
     if not isinstance(found, dict) or found.get("status") != "success":
-        raise RecordError(f"{url}: {found.get('error', 'no success') if isinstance(found, dict) else 'no object'}")
+        raise RecordError(f"{where}: {found.get('error', 'no success') if isinstance(found, dict) else 'no object'}")
     if found.get("warnings"):
-        raise RecordError(f"{url}: a partial answer: {found['warnings'][0]}")
+        raise RecordError(f"{where}: a partial answer: {found['warnings'][0]}")
     return list(found["data"]["result"])

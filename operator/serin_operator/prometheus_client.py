@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
+from serin_core.contract.addresses import display_address
 from serin_core.counting import MOST_SERIES, Samples, Series, Unreadable, of_one_replica, without
 from serin_operator.settings import PrometheusEndpoint
 
@@ -204,7 +205,7 @@ def _is_whole(result: Any, kind: str) -> bool:
 
 def _cause(error: Exception, url: str) -> str:
     """Say the innermost reason. The layers around it name the whole URL, and with it the time of the query."""
-    host = urlsplit(url).hostname or url
+    host = urlsplit(display_address(url)).hostname or display_address(url)
     causes = list(_causes(error))
     said = (words for cause in reversed(causes) if (words := _words(cause, host)))
     return next(said, type(causes[-1]).__name__)

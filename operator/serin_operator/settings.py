@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
 from serin_core.rollout.observation import ServerImage
 
@@ -27,7 +28,7 @@ class _Settings(BaseModel):
 class PrometheusEndpoint(_Settings):
     """One Prometheus that gates may be judged by."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(unambiguous)]
     """Its base address, with scheme."""
     bearer_token_file: Path | None = None
     """A file whose contents are sent as a bearer token; read at every query, so that it may be rotated."""

@@ -7,8 +7,11 @@ message of an exception may repeat what it was about.
 import json
 import logging
 import traceback
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Final
+
+from serin_core.contract.addresses import WithoutSecrets
 
 _QUIETER: Final = ("uvicorn", "watchfiles", "asyncio")
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -46,10 +49,11 @@ def formatter(*, as_json: bool) -> logging.Formatter:
     return _JsonLines() if as_json else _WithoutMessages("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
-def configure_logs(*, as_json: bool) -> None:
-    """Set the process's logging up, once, in `main`."""
+def configure_logs(*, as_json: bool, addresses: Iterable[str] = ()) -> None:
+    """Set up the process's logging, once, in `main`; secrets of these addresses are removed from every line."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(as_json=as_json))
+    handler.addFilter(WithoutSecrets(*addresses))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _QUIETER:
         logging.getLogger(name).setLevel(logging.WARNING)

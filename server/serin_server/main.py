@@ -3,6 +3,7 @@
 import os
 import sys
 
+from serin_core.contract.addresses import addresses_in
 from serin_server.clock import SystemClock
 from serin_server.http_server import listen
 from serin_server.logs import configure_logs
@@ -14,7 +15,7 @@ def main() -> None:
     """Serve until SIGTERM; exit 0 then, 2 on a setting that cannot be used."""
     try:
         settings = settings_of_pod(os.environ)
-        configure_logs(as_json=settings.json_logs)
+        configure_logs(as_json=settings.json_logs, addresses=addresses_in(os.environ.values()))
         listen(build_service(settings, clock=SystemClock()))
     except SettingsError as error:
         sys.stderr.write(f"serin-server: {error}\n")

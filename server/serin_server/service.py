@@ -13,13 +13,12 @@ from typing import Final
 
 from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
+from serin_registry.cache import NO_CACHE, DirectoryCache
 from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
 from serin_server.metrics.exposition import Identity, RunOnScrape, Scrape
 from serin_server.metrics.user_agreement import UserCounts
 from serin_server.readiness import Readiness
-from serin_server.registry.cache import DirectoryCache
-from serin_server.registry.source import open_source
 from serin_server.retention import Retention
 from serin_server.routing.latest_watcher import LatestFollower
 from serin_server.routing.mounted_files import PodFiles, SeenRevision, read_model
@@ -27,7 +26,7 @@ from serin_server.routing.routing_watcher import RoutingFollower
 from serin_server.routing.serving_state import Switch
 from serin_server.rule_matcher import KeywordMatcher, read_rules
 from serin_server.runs.loaded_runs import Read, Runs
-from serin_server.runs.loader import RegistryReader
+from serin_server.runs.loader import RegistryReader, open_registry
 from serin_server.settings import FromOperator, FromRegistry, Settings, SettingsError
 from serin_server.stores.factory import open_store
 from serin_server.stores.store import SharedUsers, Store, StoreError
@@ -177,7 +176,7 @@ def _model(settings: Settings) -> ModelDocument:
 
 def _reader(settings: Settings, registry: str) -> RegistryReader:
     at = settings.cache
-    cache = None if at is None else DirectoryCache(at.directory, most_bytes=at.most_bytes)
+    cache = NO_CACHE if at is None else DirectoryCache(at.directory, max_bytes=at.most_bytes)
     return RegistryReader(registry, cache=cache, public_key=settings.public_key)
 
 
@@ -193,7 +192,7 @@ def _follower(
 ) -> RoutingFollower | LatestFollower:
     match settings.source:
         case FromRegistry() as source:
-            registry = open_source(source.registry)
+            registry = open_registry(source.registry)
             return LatestFollower(source, registry=registry, uid=settings.uid, runs=runs, switch=switch)
         case FromOperator(routing_dir=routing_dir, pod_dir=pod_dir, state_dir=state_dir):
             return RoutingFollower(

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
@@ -207,7 +206,8 @@ def parse_store(text: str, *, where: str) -> StoreAt:
         return SqliteAt(Path(text.removeprefix("sqlite:///")))
     if text.startswith(("postgresql://", "postgres://")):
         return PostgresAt(text)
-    scheme = urlsplit(text).scheme or "no scheme"
+    found = re.match(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)", text)
+    scheme = found[0] if found else "no scheme"
     raise SettingsError(f"{where}: a store with {scheme}; use none, sqlite:///path or postgresql://user@host/database")
 
 

@@ -9,7 +9,9 @@ import urllib.parse
 from contextlib import contextmanager, suppress
 
 import pytest
+from pydantic import ValidationError
 
+from serin_core.contract.documents import one_line
 from serin_core.counting import Samples, Series, Unreadable
 from serin_operator.prometheus_client import PrometheusApi
 from serin_operator.settings import PrometheusEndpoint
@@ -263,3 +265,17 @@ def test_a_token_is_read_at_every_query(tmp_path):
     with connections([2]) as (url, _, tokens):
         ask(url, rotating, bearer_token_file=token)
     assert tokens == [b"Authorization: Bearer old", b"Authorization: Bearer new"]
+
+
+@pytest.mark.parametrize("hard", ["topsecret", "top#secret", "top/secret", "top[secret", "top@secret", "トップsecret"])
+def test_a_password_in_the_address_is_never_shown(hard):
+    password = urllib.parse.quote(hard, safe="")
+    assert read(f"http://svc:{password}@127.0.0.1:1/prometheus") == unreachable("connection refused by 127.0.0.1")
+
+
+@pytest.mark.parametrize("hard", ["top#secret", "top/secret", "top?secret"])
+def test_an_ambiguous_address_is_refused_without_its_password(hard):
+    with pytest.raises(ValidationError) as caught:
+        PrometheusEndpoint(url=f"http://svc:{hard}@127.0.0.1:1")
+    assert "url: the address is ambiguous; percent-encode" in one_line(caught.value)
+    assert "secret" not in one_line(caught.value)

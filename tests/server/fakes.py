@@ -10,7 +10,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
-from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
+from serin_registry.errors import RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Prediction, Ranked
 from serin_server.settings import FromOperator, NoStoreAt, Settings, StoreAt
 
@@ -86,7 +86,7 @@ class FakeRegistry:
     def __call__(self, wanted: LoadedRun) -> FakeRun:
         self.read.append(wanted.run)
         if self.away:
-            raise RegistryAwayError(self.away)
+            raise RegistryUnavailableError(self.away)
         if wanted.run in self.refused:
             raise RunRefusedError(self.refused[wanted.run])
         if wanted.run not in self.runs:

@@ -5,11 +5,12 @@ import pytest
 from server.fakes import CANDIDATE, STABLE, FakeRegistry, FakeRun
 
 from serin_core.contract.documents import Thresholds
+from serin_registry.directory import DirectoryReader
+from serin_registry.errors import RegistryUnavailableError
 from serin_server.metrics.counters import Counters
-from serin_server.registry.directory import Directory
 from serin_server.routing.latest_watcher import LatestFollower
 from serin_server.routing.serving_state import Switch
-from serin_server.runs.loaded_runs import RegistryAwayError, Runs
+from serin_server.runs.loaded_runs import Runs
 from serin_server.settings import FromRegistry
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +28,7 @@ class Local:
             str(root), shadow=True, percent=50.0, thresholds=Thresholds(default=0.6), calibration=False
         )
         self.follower = LatestFollower(
-            source, registry=Directory(root, uri=str(root)), uid="local", runs=self.runs, switch=self.switch
+            source, registry=DirectoryReader(root, uri=str(root)), uid="local", runs=self.runs, switch=self.switch
         )
 
     async def point(self, run: str) -> None:
@@ -122,12 +123,12 @@ class FarAway:
         self.named: str | None = None
         self.away = ""
 
-    def read(self, run: str, file: str, *, most: int) -> bytes:
+    def read(self, run: str, file: str, *, max_bytes: int) -> bytes:
         raise NotImplementedError
 
     def latest(self) -> str | None:
         if self.away:
-            raise RegistryAwayError(self.away)
+            raise RegistryUnavailableError(self.away)
         return self.named
 
 
@@ -148,3 +149,12 @@ async def test_a_registry_that_is_away_changes_nothing_and_is_said_once(
     far.away = ""
     await follower.look()
     assert local.candidate() == STABLE
+
+
+async def test_a_latest_that_names_no_run_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    local = Local(tmp_path, FakeRegistry(FakeRun()))
+    await local.point(CANDIDATE)
+    with caplog.at_level(logging.WARNING):
+        await local.point("/etc")
+    assert local.candidate() == CANDIDATE
+    assert "it names 'etc', which is no run" in caplog.text

@@ -10,7 +10,7 @@ from server.fakes import CANDIDATE
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY
 from serin_core.model.signing import SIGNATURE
-from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
+from serin_registry.errors import RegistryUnavailableError, RunRefusedError
 from serin_server.runs.loader import RegistryReader
 
 WANTED = LoadedRun(run=CANDIDATE)
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_registry_that_is_not_there_is_away(tmp_path: Path) -> None:
-    with pytest.raises(RegistryAwayError, match=r"^the registry .*/registry is not there$"):
+    with pytest.raises(RegistryUnavailableError, match=r"^the registry .*/registry does not exist$"):
         RegistryReader(str(tmp_path / "registry"))(WANTED)
 
 
@@ -36,21 +36,21 @@ def test_a_run_that_is_missing_in_a_registry_that_is_there_is_refused(folder: Pa
 
 
 def test_a_file_that_is_missing_in_a_run_is_refused(folder: Path) -> None:
-    with pytest.raises(RunRefusedError, match=f"^{MANIFEST}: No such file or directory$"):
+    with pytest.raises(RunRefusedError, match=f"^{MANIFEST}: there is no such file$"):
         RegistryReader(str(folder.parents[1]))(WANTED)
 
 
 def test_a_file_that_cannot_be_read_is_a_registry_that_is_away(folder: Path) -> None:
     # Reading a directory fails with an error that is not "no such file", also for root.
     (folder / MANIFEST).mkdir()
-    with pytest.raises(RegistryAwayError, match=r"Is a directory$"):
+    with pytest.raises(RegistryUnavailableError, match=r"Is a directory$"):
         RegistryReader(str(folder.parents[1]))(WANTED)
 
 
 def test_a_run_that_cannot_be_looked_at_is_a_registry_that_is_away(folder: Path) -> None:
     folder.rmdir()
     folder.symlink_to(folder)
-    with pytest.raises(RegistryAwayError, match=r"Too many levels of symbolic links$"):
+    with pytest.raises(RegistryUnavailableError, match=r"Too many levels of symbolic links$"):
         RegistryReader(str(folder.parents[1]))(WANTED)
 
 
@@ -78,5 +78,5 @@ def test_a_run_that_is_not_signed_or_by_somebody_else_is_refused_where_signature
     (folder / MANIFEST).write_bytes(b'{"run": "s"}')
     assert refusal(folder, public_key) == f"{SIGNATURE}: it is not the signature of this manifest by the public key"
     (folder / SIGNATURE).unlink()
-    assert refusal(folder, public_key) == f"{SIGNATURE}: it is not signed, and this server takes signed runs only"
+    assert refusal(folder, public_key) == f"{SIGNATURE}: the run is not signed, and a signature is required"
     assert not refusal(folder, "").startswith(SIGNATURE)

@@ -18,9 +18,10 @@ from serin_core.model.acceptance import Limits
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, probabilities
 from serin_core.model.manifest import Manifest, Report
+from serin_registry.errors import RegistryError
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import Window
-from serin_training.errors import DataError, RegistryError
+from serin_training.errors import DataError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.publish import publish
 from serin_training.splits import split_by_time

@@ -19,13 +19,13 @@ import numpy as np
 from scipy.stats import chi2_contingency
 
 from serin_core.model.manifest import Profile, Report
+from serin_registry.errors import RegistryError
+from serin_registry.verification import StoredRun
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_profile import profile
-from serin_training.errors import RegistryError
 from serin_training.evaluation import Predictions, predict
 from serin_training.metrics import f1_interval
 from serin_training.run_pipeline import RunPipeline
-from serin_training.stored_runs import StoredRun
 
 ALPHA: Final = 0.001
 """Maximum probability, over all checks, that one is significant although nothing has changed."""

@@ -5,10 +5,9 @@
     |-- SettingsError        an option or an environment variable cannot be used (exit status 2)
     |-- EngineError          the machines to train on are unavailable or failed (exit status 1)
     |-- GitError             the run could not be proposed in Git; the repository is unchanged (exit status 1)
-    |-- KubernetesApiError   the Kubernetes API did not answer or refused (exit status 1)
-    '-- RegistryError        a registry or a run in it cannot be used; it is unchanged (exit status 1)
+    '-- KubernetesApiError   the Kubernetes API did not answer or refused (exit status 1)
 
-Only the leaves are raised.
+Only the leaves are raised. Errors of registries are those of serin_registry.errors (exit status 1).
 """
 
 
@@ -22,10 +21,6 @@ class DataError(TrainingError):
 
 class SettingsError(TrainingError):
     """An option or an environment variable cannot be used."""
-
-
-class RegistryError(TrainingError):
-    """A registry or a run in it cannot be used; the registry is unchanged."""
 
 
 class KubernetesApiError(TrainingError):

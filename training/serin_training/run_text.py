@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from serin_core.model.manifest import Report
+from serin_registry.verification import StoredRun
 from serin_training.scoring import MIN_ROWS
-from serin_training.stored_runs import StoredRun
 
 
 def displayed(report: Report, *, profile: bool = False) -> dict[str, Any]:

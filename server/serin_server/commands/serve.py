@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from serin_core.contract.addresses import addresses_in, display_address
 from serin_server.clock import SystemClock
 from serin_server.commands import data as data_commands
 from serin_server.http_server import listen
@@ -60,7 +61,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
         settings = Settings(
             host="127.0.0.1" if host == "localhost" else host,
             port=port,
-            model="local/" + (Path(registry).resolve().name or "registry"),
+            model="local/" + (Path(display_address(registry)).resolve().name or "registry"),
             uid=LOCAL_UID,
             pod=socket.gethostname(),
             source=routing_of_environment(os.environ, registry=registry),
@@ -73,7 +74,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
             cache=cache_of_environment(os.environ),
             retention=parse_retention(retention, where="--retention"),
         )
-        configure_logs(as_json=False)
+        configure_logs(as_json=False, addresses=[registry, store, *addresses_in(os.environ.values())])
         listen(build_service(settings, clock=SystemClock()))
     except SettingsError as error:
         typer.echo(f"serin serve: {error}", err=True)

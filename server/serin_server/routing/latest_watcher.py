@@ -8,9 +8,10 @@ import logging
 from typing import Final
 
 from serin_core.contract.documents import CandidateRun, LoadedRun, RoutingDocument
-from serin_server.registry.source import Source
+from serin_registry.errors import RegistryError
+from serin_registry.reader import Reader
 from serin_server.routing.serving_state import Switch
-from serin_server.runs.loaded_runs import InUse, Refused, RegistryAwayError, Runs
+from serin_server.runs.loaded_runs import InUse, Refused, Runs
 from serin_server.settings import FromRegistry
 from serin_server.stores.users import salt
 
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 class LatestFollower:
     """Brings the registry's latest run into service as soon as it was loaded and checked."""
 
-    def __init__(self, source: FromRegistry, *, registry: Source, uid: str, runs: Runs, switch: Switch) -> None:
+    def __init__(self, source: FromRegistry, *, registry: Reader, uid: str, runs: Runs, switch: Switch) -> None:
         """Take what the environment asks for, and the registry that is followed."""
         self._source, self._registry, self._uid, self._runs, self._switch = source, registry, uid, runs, switch
         self._complaint = ""
@@ -52,7 +53,7 @@ class LatestFollower:
         try:
             # In a thread: a registry that is far, or a volume that hangs, must not hold up an answer.
             run = await asyncio.to_thread(self._registry.latest)
-        except RegistryAwayError as error:
+        except RegistryError as error:
             if str(error) != self._complaint:
                 _log.warning("latest cannot be read, %s goes on: %s", self._served or "rules", error)
             self._complaint = str(error)

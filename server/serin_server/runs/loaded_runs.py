@@ -4,8 +4,8 @@ Loading happens in a thread, beside what is in use; a run that is in use stays u
 registry that is away says nothing about a run: it is asked again until it answers. Never loads a run that was not
 named.
 
-RunRefusedError      the run must not be used; not read again until asked to
-RegistryAwayError    the registry could not be read; tried again
+RunRefusedError             the run must not be used; not read again until asked to
+RegistryUnavailableError    the registry could not be read; tried again
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
+from serin_registry.errors import RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Loaded, Predictor
 
 FIRST_PAUSE: Final = 3.0
@@ -25,23 +26,11 @@ LONGEST_PAUSE: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-class RunRefusedError(Exception):
-    """A run that must not be used. The message is one line; `digest` is the one found, None if it was not reached."""
-
-    def __init__(self, reason: str, *, digest: str | None = None) -> None:
-        super().__init__(reason)
-        self.digest = digest
-
-
-class RegistryAwayError(Exception):
-    """The registry could not be read, which may pass. The message is one line."""
-
-
 class Read(Protocol):
     """Reads and checks one run. Called in a thread."""
 
     def __call__(self, wanted: LoadedRun) -> Predictor:
-        """Answer the run, ready to be asked. Raises RunRefusedError, RegistryAwayError."""
+        """Answer the run, ready to be asked. Raises RunRefusedError, RegistryUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +147,7 @@ class Runs:
                 pinned = wanted
         try:
             predictor = await asyncio.to_thread(self._read, pinned)
-        except RegistryAwayError as error:
+        except RegistryUnavailableError as error:
             return _still(wanted.run, before, str(error))
         except RunRefusedError as error:
             refused = Refused(str(error), error.digest)

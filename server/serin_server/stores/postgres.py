@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from serin_core.contract.addresses import ENCODE_PASSWORD, display_address
 from serin_core.model.features import Transaction
 from serin_server.metrics.counters import Agree, StageKey, user_entry
 from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
@@ -209,6 +210,10 @@ class Postgres:
                 try:
                     async with pool.acquire(timeout=_SECONDS) as connection:
                         await _migrate(connection)
+                except ValueError:
+                    pool.terminate()
+                    where = display_address(self._url)
+                    raise StoreUnavailableError(f"{where}: the address is not valid; {ENCODE_PASSWORD}") from None
                 except BaseException:
                     pool.terminate()
                     raise

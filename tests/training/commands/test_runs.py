@@ -230,7 +230,7 @@ class TestSignatures:
     def test_an_unsigned_run_is_refused(self, registry, at, keys):
         store(registry, OLD)
         result = serin("verify", OLD, "--registry", at, "--key", keys[1])
-        assert is_refused(result, f"{OLD}: it is not signed, or its signature cannot be read: ")
+        assert is_refused(result, f"{OLD}: manifest.sig: the run is not signed, and a signature is required")
 
     def test_a_run_that_was_changed_whole_is_refused(self, registry, at, keys):
         store(registry, OLD, sign=read_signing_key(keys[0]))

@@ -134,9 +134,9 @@ def test_encodings_that_change_in_mid_file_are_refused_near_their_line(tmp_path)
         ("sqlite:///nowhere.sqlite", "there is no such file"),
         (
             "postgresql://me:secret@127.0.0.1:1/db",
-            r"postgresql://me:\*\*\*@127.0.0.1:1/db: the database does not answer",
+            r"^postgresql://127.0.0.1:1/db: cannot connect to the database: ConnectionRefusedError$",
         ),
-        ("postgresql://host/db#a;drop table b", "is no name of a table"),
+        ("postgresql://host/db#a;drop table b", "what follows the # is not the name of a table"),
     ],
 )
 def test_a_source_that_cannot_be_opened_is_named_without_its_password(data, complaint):
@@ -216,7 +216,7 @@ def test_a_stored_transaction_that_was_sent_again_is_looked_up_anew(sqlite_store
 def test_a_database_without_a_store_asks_for_a_table(tmp_path):
     sqlite3.connect(tmp_path / "empty.sqlite3").close()
     (tmp_path / "empty.sqlite3").touch()
-    with pytest.raises(DataError, match="name a table behind a #"):
+    with pytest.raises(DataError, match="add #TABLE to read a table"):
         read_transactions(f"sqlite:///{tmp_path}/empty.sqlite3")
 
 

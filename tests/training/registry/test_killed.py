@@ -8,7 +8,7 @@ import pytest
 
 from serin_core.model import manifest as runs
 from serin_core.model import signing
-from serin_training.errors import RegistryError
+from serin_registry.errors import RegistryError
 from serin_training.registry.directory import DirectoryRegistry
 
 OLD, NEW, NEXT = "run_00000001_1", "run_00000002_2", "run_00000003_3"

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from serin_core.contract.addresses import display_address
+from serin_registry.verification import StoredRun
 from serin_training.commands.options import in_utc, note
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import EVERYTHING, LabelledTransaction, Window
@@ -12,7 +14,7 @@ from serin_training.evaluation import Predictions, predict
 from serin_training.features.store import FeatureStore, is_store
 from serin_training.features.words import Corpus
 from serin_training.registry.writer import open_registry
-from serin_training.stored_runs import StoredRun, open_run
+from serin_training.stored_runs import open_run
 
 
 def window_of(since: datetime | None, until: datetime | None = None, limit: int | None = None) -> Window:
@@ -34,7 +36,8 @@ def load_data(data: Sequence[str], window: Window = EVERYTHING) -> tuple[list[La
         raise DataError(f"{data[0]}: a folder without features; `serin features` writes them")
     else:
         rows = read_transactions(data, window)
-    note(f"{', '.join(data)}: {len(rows)} labelled transactions, {rows[0].at:%Y-%m-%d} to {rows[-1].at:%Y-%m-%d}")
+    sources = ", ".join(map(display_address, data))
+    note(f"{sources}: {len(rows)} labelled transactions, {rows[0].at:%Y-%m-%d} to {rows[-1].at:%Y-%m-%d}")
     return rows, corpus
 
 

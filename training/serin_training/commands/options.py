@@ -1,5 +1,6 @@
 """Options, error handling and output that the commands share."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from typing import Annotated
 
 import typer
 
-from serin_training.errors import DataError, EngineError, GitError, KubernetesApiError, RegistryError, SettingsError
+from serin_core.contract.addresses import without_secrets
+from serin_registry.errors import RegistryError
+from serin_training.errors import DataError, EngineError, GitError, KubernetesApiError, SettingsError
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -79,13 +82,13 @@ def exit_on_error(command: str) -> Iterator[None]:
         message, status = f"serin {command}: {error}", 1
     else:
         return
-    typer.echo(message, err=True)
+    note(message)
     raise typer.Exit(status)
 
 
 def note(text: str) -> None:
-    """Print a note on stderr."""
-    typer.echo(text, err=True)
+    """Print a note on stderr, without secrets of addresses on the command line."""
+    typer.echo(without_secrets(text, *sys.argv[1:]), err=True)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serin_registry.errors import GateRefusedError, RegistryError
 from serin_training.commands.options import (
     RUN_HELP,
     OutputFormat,
@@ -17,11 +18,11 @@ from serin_training.commands.options import (
     exit_on_error,
     note,
 )
-from serin_training.errors import KubernetesApiError, RegistryError
+from serin_training.errors import KubernetesApiError
 
 if TYPE_CHECKING:
+    from serin_registry.verification import StoredRun
     from serin_training.registry.writer import Registry as RunRegistry
-    from serin_training.stored_runs import StoredRun
 
 app = typer.Typer()
 runs_app = typer.Typer(
@@ -40,9 +41,9 @@ Name = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=
 def list_command(registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
     """List the runs, oldest first; * marks latest."""
     with exit_on_error("runs list"):
+        from serin_registry.verification import read_run
         from serin_training.registry.writer import open_registry
         from serin_training.run_text import table
-        from serin_training.stored_runs import read_run
 
         opened = open_registry(registry)
         latest = opened.latest()
@@ -65,16 +66,16 @@ def list_command(registry: Registry, *, output: OutputOption = OutputFormat.TEXT
         elif found:
             typer.echo(table(found, latest=latest))
         else:
-            note(f"{registry}: no runs found")
+            note(f"{opened.uri}: no runs found")
 
 
 @runs_app.command(epilog=examples("serin runs show latest --registry ./registry"))
 def show(run: Name, registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
     """Show the report of a run."""
     with exit_on_error("runs show"):
+        from serin_registry.verification import read_run
         from serin_training.registry.writer import open_registry
         from serin_training.run_text import displayed, run_text
-        from serin_training.stored_runs import read_run
 
         found = read_run(open_registry(registry), run)
         if output is OutputFormat.JSON:
@@ -95,12 +96,12 @@ def verify(
 ) -> None:
     """Check every file of a run against its manifest, and the signature; no model file is loaded."""
     with exit_on_error("runs verify"):
+        from serin_registry.verification import verify_run
         from serin_training.registry.keys import read_public_key
         from serin_training.registry.writer import open_registry
-        from serin_training.stored_runs import verify_run
 
         public_key = None if key is None else read_public_key(key)
-        found = verify_run(open_registry(registry), run, public_key=public_key)
+        found = verify_run(open_registry(registry), run, public_key=public_key or b"")
         signed = "" if key is None else f", signed by the key of {key}"
         typer.echo(f"{found.name}: {len(found.manifest.files)} files match the manifest, {found.digest}{signed}")
 
@@ -123,9 +124,9 @@ def keygen(
 def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
     """Show what changed from one run to another."""
     with exit_on_error("runs diff"):
+        from serin_registry.verification import read_run
         from serin_training.registry.writer import open_registry
         from serin_training.run_text import differences
-        from serin_training.stored_runs import read_run
 
         opened = open_registry(registry)
         one, other = read_run(opened, before), read_run(opened, after)
@@ -140,7 +141,7 @@ def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption 
 
 
 @runs_app.command(name="swap-to", epilog=examples("serin runs swap-to run_1a2b3c4d_1767225600 --registry ./registry"))
-def swap_to(
+def swap_to_command(
     run: Name,
     registry: Registry,
     *,
@@ -148,16 +149,14 @@ def swap_to(
 ) -> None:
     """Point `latest` at another run, after checking all its files."""
     with exit_on_error("runs swap-to"):
+        from serin_registry.latest import swap_to
         from serin_training.registry.writer import open_registry
-        from serin_training.stored_runs import verify_run
 
-        opened = open_registry(registry)
-        found = verify_run(opened, run)
-        if not found.report.passed_acceptance_gate and not force:
-            raise RegistryError(f"{found.name}: {found.report.deploy_reason}; --force points latest at it anyway")
-        before = opened.latest()
-        opened.point_latest(found.name)
-        typer.echo(f"latest: {before or 'none'} -> {found.name}")
+        try:
+            swap = swap_to(run, registry=open_registry(registry), force=force)
+        except GateRefusedError as error:
+            raise RegistryError(f"{error}; --force points latest at it anyway") from None
+        typer.echo(f"latest: {swap.before or 'none'} -> {swap.after}")
 
 
 @runs_app.command(epilog=examples("serin runs prune --registry ./registry --keep 5 --dry-run"))

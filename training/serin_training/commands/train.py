@@ -144,7 +144,11 @@ def open_engine(name: EngineName, scheduler: str | None) -> Iterator["Engine"]:
     """Yield the engine to train with. Raises SettingsError, EngineError."""
     match name:
         case EngineName.LOCAL if scheduler is not None:
-            raise SettingsError(f"--scheduler {scheduler}: only the engine dask has a scheduler; add --engine dask")
+            from serin_core.contract.addresses import display_address
+
+            raise SettingsError(
+                f"--scheduler {display_address(scheduler)}: only the engine dask has a scheduler; add --engine dask"
+            )
         case EngineName.LOCAL:
             from serin_training.engines.local import LocalEngine
 

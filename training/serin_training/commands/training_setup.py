@@ -6,11 +6,11 @@ import secrets
 from pathlib import Path
 
 from serin_core.model.acceptance import Limits
+from serin_registry.verification import read_run
 from serin_training.errors import SettingsError
 from serin_training.html_report.page import ReportInput, render
 from serin_training.registry.keys import read_signing_key, signing_key_of_environment
 from serin_training.registry.writer import Registry
-from serin_training.stored_runs import read_run
 from serin_training.training import TrainedRun
 
 

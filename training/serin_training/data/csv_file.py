@@ -22,15 +22,15 @@ class CsvFile(File):
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows. Raises DataError."""
-        path = self.path
+        path = self.name
         line = 1
         try:
-            with _open(path) as text:
+            with _open(self.path) as text:
                 reader = csv.DictReader(text)
                 if not reader.fieldnames:
                     raise DataError(f"{path}: the file is empty; give a CSV file with the columns {', '.join(COLUMNS)}")
-                check_columns(str(path), reader.fieldnames)
-                unique = Unique(str(path), "line")
+                check_columns(path, reader.fieldnames)
+                unique = Unique(path, "line")
                 for record in reader:
                     line = reader.line_num
                     place = f"{path}, line {line}"

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from serin_core.contract.addresses import without_secrets
 from serin_training.data.file import File
 from serin_training.data.rows import Row
 from serin_training.data.validation import COLUMNS, Unique, check_columns, check_record
@@ -34,10 +35,10 @@ class ParquetFile(File):
                         yield row
                 unique.check()
         except OSError as error:
-            message = error.strerror or " ".join(str(error).split())[:200]
-            raise DataError(f"{self.path}: {message}; give a Parquet file") from None
+            message = error.strerror or without_secrets(" ".join(str(error).split()), str(self.path))[:200]
+            raise DataError(f"{self.name}: {message}; give a Parquet file") from None
         except pa.ArrowInvalid as error:
-            raise DataError(f"{self.path}: not a Parquet file ({' '.join(str(error).split())[:200]})") from None
+            raise DataError(f"{self.name}: not a Parquet file ({' '.join(str(error).split())[:200]})") from None
 
 
 def _check_schema(name: str, schema: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from serin_core.contract.addresses import display_address
 from serin_training.data.csv_file import CsvFile
 from serin_training.data.database import DATABASES, Database
 from serin_training.data.parquet_file import ParquetFile
@@ -22,7 +23,8 @@ def open_source(data: Path | str) -> DataSource:
     if text.startswith(DATABASES):
         return Database.parse(text)
     if "://" in text:
-        raise DataError(f"{text.partition('://')[0]}:// is not known; give a file, or one of {', '.join(DATABASES)}")
+        scheme = display_address(text).partition("://")[0]
+        raise DataError(f"{scheme}:// is not known; give a file, or one of {', '.join(DATABASES)}")
     path = Path(text)
     return ParquetFile(path) if path.suffix in _PARQUET else CsvFile(path)
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from serin_core.contract.addresses import display_address, without_secrets
 from serin_core.model.encoder import starting_point
 from serin_core.model.features import Transaction
 from serin_training.arrays import Floats, Ints
@@ -106,8 +107,9 @@ def connect(scheduler: str | None) -> Iterator[DaskEngine]:
         cluster = None if scheduler is not None else LocalCluster(**_LOCAL)
         client = Client(cluster if scheduler is None else scheduler, timeout=_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        message = " ".join(str(error).split())[:160]
-        raise EngineError(f"the Dask scheduler {scheduler or 'on this machine'} cannot be reached: {message}") from None
+        message = without_secrets(" ".join(str(error).split()), scheduler or "")[:160]
+        where = display_address(scheduler or "on this machine")
+        raise EngineError(f"the Dask scheduler {where} cannot be reached: {message}") from None
     try:
         _wait_for_a_worker(client, scheduler)
         yield DaskEngine(client)
@@ -121,9 +123,8 @@ def _wait_for_a_worker(client: Any, scheduler: str | None) -> None:
     try:
         client.wait_for_workers(1, timeout=_SECONDS)
     except TimeoutError:
-        raise EngineError(
-            f"the Dask scheduler {scheduler} has no worker; start one with `dask worker {scheduler}`"
-        ) from None
+        where = display_address(scheduler or "on this machine")
+        raise EngineError(f"the Dask scheduler {where} has no worker; start one with `dask worker {where}`") from None
 
 
 @contextmanager
@@ -131,5 +132,5 @@ def _as_engine_error() -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        message = without_secrets(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
         raise EngineError(f"the Dask cluster failed: {message}") from None

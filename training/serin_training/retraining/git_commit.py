@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from serin_core.contract import names
+from serin_core.contract.addresses import without_secrets
 from serin_training.errors import GitError
 
 _DOCUMENT: Final = re.compile(r"^---[^\n]*\n?", re.MULTILINE)
@@ -59,7 +60,7 @@ def propose(proposal: Proposal, *, push: str | None) -> str:
             inside.run("commit", "--quiet", "-m", proposal.message, "--", str(proposal.file))
             commit = inside.run("rev-parse", "HEAD")
             if push is not None:
-                inside.run("push", "--quiet", push, proposal.branch)
+                inside.push(push, proposal.branch)
             return commit
         finally:
             git.run("worktree", "remove", "--force", str(tree))
@@ -94,13 +95,22 @@ def _is_model(text: str, model: str | None, where: str) -> bool:
 class _Git:
     folder: Path
 
-    def run(self, *arguments: str) -> str:
+    def push(self, remote: str, branch: str) -> None:
+        """Push a branch to a remote, given by name or address. Raises GitError, which holds no password."""
+        try:
+            address = self.run("remote", "get-url", "--push", remote)
+        except GitError:
+            address = ""  # an address itself, or unknown: the push reports it
+        self.run("push", "--quiet", remote, branch, addresses=(remote, address))
+
+    def run(self, *arguments: str, addresses: tuple[str, ...] = ()) -> str:
         command = ("git", "-C", str(self.folder), *arguments)
         try:
             done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise GitError(f"git {arguments[0]}: {' '.join(str(error).split())[:200]}") from None
+            reason = getattr(error, "strerror", None) or f"no result within {_TIMEOUT} s"
+            raise GitError(f"git {arguments[0]}: {reason}") from None
         if done.returncode:
-            message = " ".join((done.stderr or done.stdout).split())[:300]
-            raise GitError(f"git {arguments[0]} in {self.folder}: {message}")
+            reason = without_secrets(" ".join((done.stderr or done.stdout).split()), *addresses)[:300]
+            raise GitError(f"git {arguments[0]} in {self.folder}: {reason}")
         return done.stdout.strip()

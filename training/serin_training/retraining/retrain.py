@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from serin_registry.verification import StoredRun
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_drift import Drift, drift_of
 from serin_training.evaluation import predict
@@ -16,7 +17,6 @@ from serin_training.progress import ProgressCallback
 from serin_training.retraining.policy import NEW_LABELS, compare_runs, reasons
 from serin_training.retraining.targets import Target
 from serin_training.run_pipeline import RunPipeline
-from serin_training.stored_runs import StoredRun
 from serin_training.training import TrainedRun, TrainingConfig, train
 
 Note = Callable[[str], None]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serin_core.model.manifest import sha256
-from serin_server.registry.cache import Cache, DirectoryCache, NoCache
+from serin_registry.cache import Cache, DirectoryCache, NoCache
 
 MOST = 1 << 20
 
@@ -26,8 +26,8 @@ class Clock:
         return self.time
 
 
-def cache(root: Path, most_bytes: int = MOST) -> DirectoryCache:
-    return DirectoryCache(root / "cache", most_bytes=most_bytes, now=Clock())
+def cache(root: Path, max_bytes: int = MOST) -> DirectoryCache:
+    return DirectoryCache(root / "cache", max_bytes=max_bytes, now=Clock())
 
 
 def entries(root: Path) -> list[Path]:
@@ -37,8 +37,8 @@ def entries(root: Path) -> list[Path]:
 def test_what_is_kept_is_found_by_its_hash(tmp_path: Path) -> None:
     kept = cache(tmp_path)
     kept.keep(b"content")
-    assert kept.find(sha256(b"content"), most=7) == b"content"
-    assert kept.find(sha256(b"another"), most=7) is None
+    assert kept.find(sha256(b"content"), max_bytes=7) == b"content"
+    assert kept.find(sha256(b"another"), max_bytes=7) is None
     assert [path.name for path in entries(tmp_path)] == [sha256(b"content")]
 
 
@@ -54,29 +54,29 @@ def test_a_damaged_entry_is_dropped_and_kept_anew(
     kept.keep(b"content")
     entries(tmp_path)[0].write_bytes(damage)
     with caplog.at_level(logging.WARNING):
-        assert kept.find(sha256(b"content"), most=7) is None
+        assert kept.find(sha256(b"content"), max_bytes=7) is None
     assert "damaged" in caplog.text
     assert entries(tmp_path) == []
     kept.keep(b"content")
-    assert kept.find(sha256(b"content"), most=7) == b"content"
+    assert kept.find(sha256(b"content"), max_bytes=7) == b"content"
 
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    kept = cache(tmp_path, most_bytes=20)
+    kept = cache(tmp_path, max_bytes=20)
     for content in (b"first 00", b"second 0"):
         kept.keep(content)
-    assert kept.find(sha256(b"first 00"), most=8)
+    assert kept.find(sha256(b"first 00"), max_bytes=8)
     kept.keep(b"third 00")
-    assert kept.find(sha256(b"second 0"), most=8) is None
-    assert kept.find(sha256(b"first 00"), most=8)
-    assert kept.find(sha256(b"third 00"), most=8)
+    assert kept.find(sha256(b"second 0"), max_bytes=8) is None
+    assert kept.find(sha256(b"first 00"), max_bytes=8)
+    assert kept.find(sha256(b"third 00"), max_bytes=8)
 
 
 def test_what_is_larger_than_the_bound_is_not_kept_and_drops_nothing(tmp_path: Path) -> None:
-    kept = cache(tmp_path, most_bytes=10)
+    kept = cache(tmp_path, max_bytes=10)
     kept.keep(b"small")
     kept.keep(b"too large to be kept")
-    assert kept.find(sha256(b"small"), most=5)
+    assert kept.find(sha256(b"small"), max_bytes=5)
     assert len(entries(tmp_path)) == 1
 
 
@@ -86,11 +86,11 @@ def test_it_never_holds_more_than_its_bound(
     tmp_path_factory: pytest.TempPathFactory, contents: list[bytes], most: int
 ) -> None:
     root = tmp_path_factory.mktemp("bounded")
-    kept = cache(root, most_bytes=most)
+    kept = cache(root, max_bytes=most)
     for content in contents:
         kept.keep(content)
         assert sum(path.stat().st_size for path in (root / "cache").glob("sha256/*")) <= most
-        assert kept.find(sha256(content), most=40) in (content, None)
+        assert kept.find(sha256(content), max_bytes=40) in (content, None)
 
 
 def test_what_a_killed_process_left_half_written_is_removed_after_an_hour(tmp_path: Path) -> None:
@@ -116,23 +116,23 @@ def test_a_cache_that_cannot_be_used_is_said_once_and_is_no_fault(
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             kept.keep(b"content")
-            assert kept.find(sha256(b"content"), most=7) is None
+            assert kept.find(sha256(b"content"), max_bytes=7) is None
     assert len(caplog.records) == 1
 
 
 def test_without_a_cache_nothing_is_kept() -> None:
     kept: Cache = NoCache()
     kept.keep(b"content")
-    assert kept.find(sha256(b"content"), most=7) is None
+    assert kept.find(sha256(b"content"), max_bytes=7) is None
 
 
 def work(root: Path, seed: int) -> int:
-    kept = DirectoryCache(root, most_bytes=3000)
+    kept = DirectoryCache(root, max_bytes=3000)
     wrong = 0
     for turn in range(300):
         content = bytes([(turn * 7 + seed * turn) % 16]) * 500
         kept.keep(content)
-        wrong += kept.find(sha256(content), most=500) not in (content, None)
+        wrong += kept.find(sha256(content), max_bytes=500) not in (content, None)
     return wrong
 
 

@@ -1,11 +1,11 @@
-"""Files by their sha256, kept on this machine, so that a run is fetched once and read also while its registry is away.
+"""Files by their sha256, kept on this machine: a run is fetched once, and can be loaded while its registry is down.
 
-    <directory>/sha256/<hex>      one file; its time of last use is its mtime
-    <directory>/sha256/.<...>     one that is being written
+    <directory>/sha256/<hex>      one file; its modification time is when it was last used
+    <directory>/sha256/.<...>     a file that is being written
 
-What is answered was hashed at that moment: a damaged entry is dropped and answers nothing. Any number of processes may
-share a directory: entries appear by one rename and are never changed. A cache that cannot be used is no fault: it keeps
-nothing, and loading goes on without. Never grows beyond its bound for longer than one entry takes to write.
+Every content is hashed when it is read: a damaged entry is dropped and not returned. Any number of processes may share
+a directory: entries appear by one rename and are never changed. A cache that cannot be used is not an error: it keeps
+nothing, and loading goes on without it. It exceeds its size limit only while one entry is written.
 """
 
 import contextlib
@@ -19,30 +19,30 @@ from typing import Final, Protocol
 
 from serin_core.model.manifest import sha256
 
-MOST_BYTES: Final = 512 << 20
+MAX_BYTES: Final = 512 << 20
 _PARTIAL: Final = "."
-_ABANDONED: Final = 3600.0
-"""Seconds after which a file that is being written is of no process that still lives."""
+_ABANDONED_SECONDS: Final = 3600.0
+"""Age of a partial file after which its process is considered dead."""
 
 _log = logging.getLogger(__name__)
 
 
 class Cache(Protocol):
-    """Keeps files by their hash."""
+    """Files by their hash."""
 
-    def find(self, digest: str, *, most: int) -> bytes | None:
-        """Answer the content whose sha256, in hex, this is, None if it is not kept or has more than `most` bytes."""
+    def find(self, digest: str, *, max_bytes: int) -> bytes | None:
+        """Return the content with this sha256, in hex; None if it is not kept or has more than `max_bytes`."""
 
     def keep(self, content: bytes) -> None:
-        """Keep a content."""
+        """Add a content."""
 
 
 class NoCache:
     """Keeps nothing. Implements Cache."""
 
-    def find(self, digest: str, *, most: int) -> bytes | None:
-        """Answer None."""
-        del digest, most
+    def find(self, digest: str, *, max_bytes: int) -> bytes | None:
+        """Return None."""
+        del digest, max_bytes
         return None
 
     def keep(self, content: bytes) -> None:
@@ -50,30 +50,33 @@ class NoCache:
         del content
 
 
-class DirectoryCache:
-    """Keeps the files that were used last in a directory. Implements Cache."""
+NO_CACHE: Final[Cache] = NoCache()
 
-    def __init__(self, directory: Path, *, most_bytes: int = MOST_BYTES, now: Callable[[], float] = time.time) -> None:
-        """Take where, and how many bytes all entries may have; nothing is made before something is kept."""
+
+class DirectoryCache:
+    """The most recently used files, in a directory. Implements Cache."""
+
+    def __init__(self, directory: Path, *, max_bytes: int = MAX_BYTES, now: Callable[[], float] = time.time) -> None:
+        """Keep at most `max_bytes` over all entries; the directory is made when the first one is added."""
         self._folder = directory / "sha256"
-        self._most = most_bytes
+        self._max_bytes = max_bytes
         self._now = now
         self._is_usable = True
 
-    def find(self, digest: str, *, most: int) -> bytes | None:
-        """Answer a content that has this hash at this moment, None if none does."""
+    def find(self, digest: str, *, max_bytes: int) -> bytes | None:
+        """Return the content that has this hash, verified; None if there is none."""
         path = self._folder / digest
         try:
             with path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                content = file.read(most + 1) if size <= most else b""
+                content = file.read(max_bytes + 1) if size <= max_bytes else b""
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(error)
+            self._warn_once(error)
             return None
         if sha256(content) != digest:
-            _log.warning("an entry of the cache was damaged, it is fetched anew: %s", path)
+            _log.warning("a cache entry is damaged and is fetched again: %s", path)
             self._drop(path)
             return None
         with contextlib.suppress(OSError):
@@ -81,21 +84,21 @@ class DirectoryCache:
         return content
 
     def keep(self, content: bytes) -> None:
-        """Keep a content, and drop what was used longest ago where there is no room for both."""
+        """Add a content; the least recently used entries are dropped to make space."""
         path = self._folder / sha256(content)
-        if len(content) > self._most or path.exists():
+        if len(content) > self._max_bytes or path.exists():
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._make_room(len(content))
+            self._make_space(len(content))
             self._write(path, content)
         except OSError as error:
-            self._tell(error)
+            self._warn_once(error)
         else:
             self._is_usable = True
 
     def _write(self, path: Path, content: bytes) -> None:
-        # Not made durable: what a crash leaves half written is found out by its hash.
+        # Not synced to disk: the hash reveals what a crash left half written.
         opened, name = tempfile.mkstemp(prefix=_PARTIAL, dir=self._folder)
         beside = Path(name)
         try:
@@ -107,19 +110,19 @@ class DirectoryCache:
             beside.unlink(missing_ok=True)
             raise
 
-    def _make_room(self, wanted: int) -> None:
+    def _make_space(self, needed: int) -> None:
         kept: list[tuple[float, int, Path]] = []
         for path in self._folder.iterdir():
-            # Another process may drop it at this very moment.
+            # Another process may drop it in the meantime.
             with contextlib.suppress(FileNotFoundError):
                 found = path.stat()
-                if path.name.startswith(_PARTIAL) and self._now() - found.st_mtime > _ABANDONED:
+                if path.name.startswith(_PARTIAL) and self._now() - found.st_mtime > _ABANDONED_SECONDS:
                     path.unlink()
                 elif not path.name.startswith(_PARTIAL):
                     kept.append((found.st_mtime, found.st_size, path))
-        total = wanted + sum(size for _, size, _ in kept)
+        total = needed + sum(size for _, size, _ in kept)
         for _, size, path in sorted(kept):
-            if total <= self._most:
+            if total <= self._max_bytes:
                 break
             self._drop(path)
             total -= size
@@ -128,9 +131,9 @@ class DirectoryCache:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            self._tell(error)
+            self._warn_once(error)
 
-    def _tell(self, error: OSError) -> None:
+    def _warn_once(self, error: OSError) -> None:
         if self._is_usable:
             _log.warning("the cache cannot be used, runs are loaded without it: %s", error)
         self._is_usable = False

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.registry.conftest import RUN, Files
-from training.registry.conftest import Handler, always, between, serving
+from registry.conftest import RUN, Files
+from registry.s3 import Handler, always, between, serving
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, MODEL, SERVING, Manifest, digest
-from serin_server.registry.cache import DirectoryCache
-from serin_server.registry.objects import Objects
-from serin_server.registry.source import open_source
-from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
-from serin_server.runs.loader import MOST_BYTES, RegistryReader
-from serin_server.settings import SettingsError
-from serin_training.registry.objects import ObjectRegistry
+from serin_registry.cache import DirectoryCache
+from serin_registry.errors import AddressError, RegistryUnavailableError, RunRefusedError
+from serin_registry.limits import MAX_FILE_BYTES
+from serin_registry.object_store import ObjectStoreReader
+from serin_registry.reader import open_reader
+from serin_server.runs.loader import RegistryReader
+from serin_training.registry.object_store import ObjectRegistry
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -41,7 +41,7 @@ def test_a_run_that_training_stored_is_loaded_and_answers(stored: Any, tmp_path:
     address, wanted = stored
     loaded = reader(address, tmp_path)(wanted)
     assert (loaded.run, loaded.digest) == (wanted.run, wanted.digest)
-    assert Objects(address).latest() == RUN
+    assert ObjectStoreReader(address).latest() == RUN
 
 
 def test_a_run_that_was_fetched_is_loaded_while_the_store_is_away_if_its_digest_is_known(
@@ -51,9 +51,9 @@ def test_a_run_that_was_fetched_is_loaded_while_the_store_is_away_if_its_digest_
     reader(address, tmp_path)(wanted)
     endpoint(NOWHERE)
     assert reader(address, tmp_path)(wanted).digest == wanted.digest
-    with pytest.raises(RegistryAwayError, match="cannot be reached"):
+    with pytest.raises(RegistryUnavailableError, match="cannot be reached"):
         reader(address, tmp_path)(LoadedRun(run=RUN))
-    with pytest.raises(RegistryAwayError, match="cannot be reached"):
+    with pytest.raises(RegistryUnavailableError, match="cannot be reached"):
         reader(address, tmp_path / "empty")(wanted)
 
 
@@ -79,28 +79,28 @@ def test_only_what_is_not_kept_is_fetched(stored: Any, s3: str, tmp_path: Path, 
 def test_a_run_that_is_not_stored_is_refused(bucket: str, tmp_path: Path) -> None:
     with pytest.raises(RunRefusedError, match=rf"^{RUN} is not in the registry s3://bucket/"):
         reader(bucket, tmp_path)(LoadedRun(run=RUN))
-    assert Objects(bucket).latest() is None
+    assert ObjectStoreReader(bucket).latest() is None
 
 
 def test_a_bucket_that_is_not_there_is_a_registry_that_is_away(bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(RegistryAwayError, match=r"^the registry s3://nowhere: there is no such bucket$"):
+    with pytest.raises(RegistryUnavailableError, match=r"^the registry s3://nowhere: there is no such bucket$"):
         reader("s3://nowhere", tmp_path)(LoadedRun(run=RUN))
-    with pytest.raises(RegistryAwayError):
-        Objects("s3://nowhere").latest()
+    with pytest.raises(RegistryUnavailableError):
+        ObjectStoreReader("s3://nowhere").latest()
 
 
 @pytest.mark.parametrize("named", [b"", b"run_x", b"../../etc", b"\xff" * 10, b"x" * 1000])
-def test_latest_that_names_no_run_names_nothing(named: bytes) -> None:
-    with serving(always(200, named)) as address:
-        assert Objects(address).latest() is None
+def test_a_latest_that_names_no_run_is_refused(named: bytes) -> None:
+    with serving(always(200, named)) as address, pytest.raises(RunRefusedError, match=r"which is no run$"):
+        ObjectStoreReader(address).latest()
 
 
 @pytest.mark.parametrize("status", [401, 403, 500, 503, 429])
 def test_a_store_that_refuses_is_away_in_one_line_without_its_secrets(status: int, tmp_path: Path) -> None:
     with serving(always(status, b"<secret/>")) as address:
-        store = Objects(address.replace("//", "//me:secret@"), patience=0.3)
-        with pytest.raises(RegistryAwayError) as caught:
-            store.read(RUN, MANIFEST, most=1000)
+        store = ObjectStoreReader(address.replace("//", "//me:secret@"), retry_seconds=0.3)
+        with pytest.raises(RegistryUnavailableError) as caught:
+            store.read(RUN, MANIFEST, max_bytes=1000)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -109,12 +109,12 @@ def test_a_file_that_is_larger_than_expected_is_refused_before_it_is_read(tmp_pa
     class Endless(Handler):
         def answer(self, _: bytes) -> None:
             self.send_response_only(200)
-            self.send_header("Content-Length", str(MOST_BYTES * 1000))
+            self.send_header("Content-Length", str(MAX_FILE_BYTES * 1000))
             self.send_header("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")
             self.end_headers()
 
     with serving(Endless) as address, pytest.raises(RunRefusedError, match=f"^{MODEL}: it has [0-9]+ bytes, more than"):
-        Objects(address).read(RUN, MODEL, most=1000)
+        ObjectStoreReader(address).read(RUN, MODEL, max_bytes=1000)
 
 
 def test_a_store_that_stops_in_mid_file_is_away(tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_a_store_that_stops_in_mid_file_is_away(tmp_path: Path) -> None:
             self.wfile.write(b"half")
             self.hang_up()
 
-    with serving(Cut) as address, pytest.raises(RegistryAwayError):
-        Objects(address, patience=0.3).read(RUN, MODEL, most=1000)
+    with serving(Cut) as address, pytest.raises(RegistryUnavailableError):
+        ObjectStoreReader(address, retry_seconds=0.3).read(RUN, MODEL, max_bytes=1000)
 
 
 def test_a_store_that_never_answers_is_given_up(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_a_store_that_never_answers_is_given_up(tmp_path: Path) -> None:
 
     with serving(Silent) as address:
         began = time.monotonic()
-        with pytest.raises(RegistryAwayError, match="does not answer in time"):
-            Objects(address, patience=0.2, for_a_file=0.3).read(RUN, MODEL, most=1000)
+        with pytest.raises(RegistryUnavailableError, match="does not respond in time"):
+            ObjectStoreReader(address, retry_seconds=0.2, file_seconds=0.3).read(RUN, MODEL, max_bytes=1000)
         is_over.set()
         assert time.monotonic() - began < 5
 
@@ -169,13 +169,13 @@ def test_what_was_damaged_on_the_way_is_refused_and_not_kept(turned: str, stored
 
 @pytest.mark.parametrize("address", ["ftp://host/runs", "mysql://host", "file://host/runs"])
 def test_another_scheme_is_refused_in_one_line(address: str) -> None:
-    with pytest.raises(SettingsError, match=r"^registry: .*file:///?"):
-        open_source(address)
+    with pytest.raises(AddressError, match=r"^registry: .*file:///?"):
+        open_reader(address)
 
 
 def test_a_wrong_endpoint_is_said_before_the_client_gives_up_on_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT", "minio:9000")
-    with caplog.at_level(logging.WARNING), pytest.raises(RegistryAwayError, match="AWS_ENDPOINT is no http"):
-        Objects("s3://bucket").latest()
+    with caplog.at_level(logging.WARNING), pytest.raises(RegistryUnavailableError, match="AWS_ENDPOINT is not an http"):
+        ObjectStoreReader("s3://bucket").latest()

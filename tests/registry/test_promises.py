@@ -8,13 +8,14 @@ import time
 import obstore
 import pytest
 from obstore.store import from_url
-from training.registry.conftest import always, between, serving
+from registry.s3 import always, between, serving
 
 from serin_core.model import manifest as runs
 from serin_core.model import signing
-from serin_training.errors import RegistryError, SettingsError
+from serin_registry.errors import RegistryError
+from serin_training.errors import SettingsError
 from serin_training.registry.directory import DirectoryRegistry
-from serin_training.registry.objects import ObjectRegistry
+from serin_training.registry.object_store import ObjectRegistry
 from serin_training.registry.writer import open_registry
 
 OLD, NEW = "run_00000001_1", "run_00000002_2"
@@ -170,11 +171,11 @@ class TestEveryQuestionToAStore:
     def ends_with(self, ask, complaint, uri="s3://bucket/models", **options):
         with pytest.raises(RegistryError) as caught:
             ask(ObjectRegistry(uri, **options))
-        assert str(caught.value) == f"{uri}: {complaint}"
+        assert str(caught.value) == f"the registry {uri}: {complaint}"
 
     def test_without_the_bucket(self, ask, consequence, s3, endpoint):
         endpoint(s3)
-        self.ends_with(ask, f"there is no such bucket; make it first{consequence}", uri="s3://no-such-bucket/models")
+        self.ends_with(ask, f"there is no such bucket{consequence}", uri="s3://no-such-bucket/models")
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_without_rights(self, ask, consequence, status, endpoint):
@@ -182,15 +183,17 @@ class TestEveryQuestionToAStore:
             endpoint(address)
             self.ends_with(
                 ask,
-                "access was denied; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they allow to list, "
-                f"read and write{consequence}",
+                "access was denied; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and their permissions"
+                f"{consequence}",
             )
 
     def test_of_a_store_in_trouble(self, ask, consequence, endpoint):
         with serving(always(503)) as address:
             endpoint(address)
             self.ends_with(
-                ask, f"the store answered 503 Service Unavailable, again and again; try later{consequence}", patience=1
+                ask,
+                f"the store returned 503 Service Unavailable to every attempt; try later{consequence}",
+                retry_seconds=1,
             )
 
     def test_where_nothing_listens(self, ask, consequence, endpoint):
@@ -205,8 +208,8 @@ class TestEveryQuestionToAStore:
             began = time.monotonic()
             self.ends_with(
                 ask,
-                f"the store does not answer in time; check AWS_ENDPOINT and AWS_REGION, and the network{consequence}",
-                patience=0.3,
+                f"the store does not respond in time; check AWS_ENDPOINT and AWS_REGION, and the network{consequence}",
+                retry_seconds=0.3,
             )
             assert time.monotonic() - began < 5
 
@@ -220,7 +223,7 @@ def test_a_store_that_goes_away_in_mid_write_has_no_half_run_and_the_same_run_ca
     with serving(between(s3, lambda number: number < request_number, lambda _: True)) as address:
         endpoint(address)
         with pytest.raises(RegistryError, match=rf"{bucket}: the store .*; the run {NEW} was not stored$"):
-            ObjectRegistry(bucket, patience=2).publish(NEW, FILES)
+            ObjectRegistry(bucket, retry_seconds=2).publish(NEW, FILES)
     assert ask.runs() == [OLD]
     endpoint(s3)
     open_registry(bucket).publish(NEW, FILES)
@@ -251,15 +254,15 @@ def test_an_answer_that_is_lost_and_asked_for_again_stores_the_run_once(bucket, 
 @pytest.mark.parametrize(
     ("uri", "variables", "complaint"),
     [
-        ("s3://bucket/x", {"AWS_ENDPOINT": "nonsense"}, "AWS_ENDPOINT is 'nonsense'; it would be http:// or https://"),
+        ("s3://bucket/x", {"AWS_ENDPOINT": "nonsense"}, "AWS_ENDPOINT is not an http:// or https:// address"),
         (
             "s3://bucket/x",
             {"AWS_ALLOW_HTTP": ""},
-            "its endpoint is plain http://, which AWS_ALLOW_HTTP=true would allow",
+            "its endpoint is plain http://, which needs AWS_ALLOW_HTTP=true",
         ),
         ("az://container/x", {}, "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
-        ("s3://", {}, "Unable to recognise URL"),
-        ("https://", {}, "empty host"),
+        ("s3://", {}, "the address names no bucket"),
+        ("https://", {}, "the address names no host"),
     ],
     ids=["endpoint", "plain", "account", "no bucket", "no host"],
 )
@@ -276,7 +279,7 @@ def test_what_the_environment_lacks_is_said(endpoint, monkeypatch, uri, variable
 def test_a_password_in_an_address_is_never_repeated():
     with pytest.raises(RegistryError) as caught:
         open_registry("http://user:pass@127.0.0.1:1/models?token=word").read(OLD, "meta.json")
-    assert str(caught.value).startswith("http://127.0.0.1:1/models: the store cannot be reached")
+    assert str(caught.value).startswith("the registry http://127.0.0.1:1/models: the store cannot be reached")
 
 
 @pytest.fixture
@@ -294,11 +297,11 @@ def test_a_web_server_can_be_read_and_nothing_else(web):
     directory.publish(OLD, FILES)
     registry = open_registry(url)
     assert registry.read(OLD, "model.txt") == b"trees"
-    with pytest.raises(RegistryError, match=r"has no missing\.txt"):
+    with pytest.raises(RegistryError, match=r"^missing\.txt: there is no such file"):
         registry.read(OLD, "missing.txt")
     with pytest.raises(RegistryError, match="cannot list"):
         registry.runs()
-    with pytest.raises(RegistryError, match="read only"):
+    with pytest.raises(RegistryError, match="is read only"):
         registry.publish(NEW, FILES)
 
 
