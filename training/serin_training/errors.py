@@ -2,7 +2,7 @@
 
     TrainingError
     |-- DataError            the data cannot be used, or is too little to learn from (exit status 2)
-    |-- SettingsError        an option or an environment variable cannot be used (exit status 2)
+    |-- OptionError          an option or an environment variable cannot be used (exit status 2)
     |-- EngineError          the machines to train on are unavailable or failed (exit status 1)
     |-- GitError             the run could not be proposed in Git; the repository is unchanged (exit status 1)
     '-- KubernetesApiError   the Kubernetes API did not answer or refused (exit status 1)
@@ -19,7 +19,7 @@ class DataError(TrainingError):
     """The data cannot be used, or is too little to learn from."""
 
 
-class SettingsError(TrainingError):
+class OptionError(TrainingError):
     """An option or an environment variable cannot be used."""
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from serin_core.api.spec import Thresholds
 from serin_core.contract.documents import one_line
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 from serin_training.evaluation import Predictions
 
 MIN_PREDICTIONS: Final = 30
@@ -36,15 +36,15 @@ class AtThreshold:
 
 
 def read_thresholds(path: Path | None) -> Thresholds:
-    """Read thresholds from a SuggestionModel or a file with thresholds only. Raises SettingsError."""
+    """Read thresholds from a SuggestionModel or a file with thresholds only. Raises OptionError."""
     if path is None:
         return Thresholds()
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror or error}") from None
+        raise OptionError(f"{path}: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid YAML ({' '.join(str(error).split())[:120]})") from None
+        raise OptionError(f"{path}: not valid YAML ({' '.join(str(error).split())[:120]})") from None
     if isinstance(found, dict) and "spec" in found:
         found = (found["spec"] or {}).get("thresholds", {})
     elif isinstance(found, dict) and "thresholds" in found:
@@ -52,7 +52,7 @@ def read_thresholds(path: Path | None) -> Thresholds:
     try:
         return Thresholds.model_validate(found)
     except ValidationError as error:
-        raise SettingsError(f"{path}: thresholds: {one_line(error)}") from None
+        raise OptionError(f"{path}: thresholds: {one_line(error)}") from None
 
 
 def by_class(thresholds: Thresholds, labels: Iterable[str]) -> dict[str, float]:

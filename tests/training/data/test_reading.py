@@ -13,7 +13,7 @@ import pytest
 
 from serin_core.model.features import Transaction
 from serin_training.data.reading import open_source, read_transactions
-from serin_training.data.rows import Said, Weight, settle
+from serin_training.data.rows import Label, LabelOrigin, best_label
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, Update
 
@@ -145,11 +145,11 @@ def test_a_source_that_cannot_be_opened_is_named_without_its_password(data, comp
 
 
 def test_words_of_ones_own_count_before_an_accepted_suggestion_and_the_latest_of_a_kind():
-    accepted = Said("Travel", NOON + timedelta(days=9), Weight.ACCEPTED)
-    stated, corrected = Said("Dining", NOON), Said("Groceries", NOON + timedelta(days=1))
-    assert settle([accepted, stated]) == stated
-    assert settle([corrected, accepted, stated]) == corrected
-    assert settle([]) is None
+    accepted = Label("Travel", NOON + timedelta(days=9), LabelOrigin.ACCEPTED)
+    stated, corrected = Label("Dining", NOON), Label("Groceries", NOON + timedelta(days=1))
+    assert best_label([accepted, stated]) == stated
+    assert best_label([corrected, accepted, stated]) == corrected
+    assert best_label([]) is None
 
 
 STORED = [

@@ -12,7 +12,7 @@ import typer
 
 from serin_core.contract.addresses import without_secrets
 from serin_registry.errors import RegistryError
-from serin_training.errors import DataError, EngineError, GitError, KubernetesApiError, SettingsError
+from serin_training.errors import DataError, EngineError, GitError, KubernetesApiError, OptionError
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -74,7 +74,7 @@ def exit_on_error(command: str) -> Iterator[None]:
     """Print an expected error as one line and exit with its status."""
     try:
         yield
-    except (DataError, SettingsError) as error:
+    except (DataError, OptionError) as error:
         message, status = f"serin {command}: {error}", 2
     except ModuleNotFoundError as error:
         message, status = f"serin: {command} needs {error.name}: pip install 'serin[training]'", 2

@@ -24,7 +24,7 @@ from serin_training.commands.options import (
     write_text,
 )
 from serin_training.commands.progress_display import show_progress
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 from serin_training.progress import Finished, Progress
 
 if TYPE_CHECKING:
@@ -141,12 +141,12 @@ def features_command(
 
 @contextmanager
 def open_engine(name: EngineName, scheduler: str | None) -> Iterator["Engine"]:
-    """Yield the engine to train with. Raises SettingsError, EngineError."""
+    """Yield the engine to train with. Raises OptionError, EngineError."""
     match name:
         case EngineName.LOCAL if scheduler is not None:
             from serin_core.contract.addresses import display_address
 
-            raise SettingsError(
+            raise OptionError(
                 f"--scheduler {display_address(scheduler)}: only the engine dask has a scheduler; add --engine dask"
             )
         case EngineName.LOCAL:
@@ -168,7 +168,7 @@ def _report_missing_rules(rows: Sequence["LabelledTransaction"], path: Path) -> 
     try:
         rules = Rules.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, RulesError) as error:
-        raise SettingsError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+        raise OptionError(f"{path}: {' '.join(str(error).split())[:200]}") from None
     without = sorted({row.category for row in rows} - set(rules.classes))
     if without:
         note(f"{path}: no rule for {', '.join(without)}; nothing is suggested there when the model does not answer")

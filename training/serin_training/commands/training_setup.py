@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serin_core.model.acceptance import Limits
 from serin_registry.verification import read_run
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 from serin_training.html_report.page import ReportInput, render
 from serin_training.registry.keys import read_signing_key, signing_key_of_environment
 from serin_training.registry.writer import Registry
@@ -20,7 +20,7 @@ def new_run_id() -> str:
 
 
 def checked_signing_key(given: Path | None) -> Path | None:
-    """Return the key file to sign with, read once before a long training. Raises SettingsError."""
+    """Return the key file to sign with, read once before a long training. Raises OptionError."""
     key = given or signing_key_of_environment()
     if key is not None:
         read_signing_key(key)
@@ -28,7 +28,7 @@ def checked_signing_key(given: Path | None) -> Path | None:
 
 
 def limits_of_environment() -> Limits:
-    """Return the minimum scores of the acceptance gate, from the environment. Raises SettingsError."""
+    """Return the minimum scores of the acceptance gate, from the environment. Raises OptionError."""
     defaults = Limits()
     return Limits(
         f1_macro=_share("ML_DEPLOY_THRESHOLD_F1", defaults.f1_macro),
@@ -43,7 +43,7 @@ def _share(name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise SettingsError(f"{name} is {text!r}; it must be a number from 0 to 1")
+        raise OptionError(f"{name} is {text!r}; it must be a number from 0 to 1")
     return value
 
 

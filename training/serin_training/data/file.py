@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serin_core.contract.addresses import display_address
-from serin_training.data.rows import Said
+from serin_training.data.rows import Label
 from serin_training.errors import DataError
 
 
@@ -28,6 +28,6 @@ class File:
             raise DataError(f"{self.name}: {error.strerror or error}; give a readable file") from None
         return f"{found.st_size} bytes, {found.st_mtime_ns}"
 
-    def feedback(self) -> Iterator[tuple[str, Said]]:
+    def feedback(self) -> Iterator[tuple[str, Label]]:
         """Return nothing: a file has categories, but no feedback."""
         return iter(())

@@ -11,7 +11,7 @@ from serin_core.contract.addresses import display_address
 from serin_training.data.csv_file import CsvFile
 from serin_training.data.database import DATABASES, Database
 from serin_training.data.parquet_file import ParquetFile
-from serin_training.data.rows import EVERYTHING, DataSource, LabelledTransaction, Row, Said, Window, settle
+from serin_training.data.rows import EVERYTHING, DataSource, Label, LabelledTransaction, Row, Window, best_label
 from serin_training.errors import DataError
 
 _PARQUET: Final = (".parquet", ".pq")
@@ -34,15 +34,15 @@ def stream_transactions(sources: Sequence[DataSource], window: Window = EVERYTHI
 
     One source is read row by row; the rows of several are joined in memory. Raises DataError.
     """
-    said: dict[str, Said] = {}
+    feedback: dict[str, Label] = {}
     for source in sources:
         for txn_id, one in source.feedback():
-            said[txn_id] = _best(said.get(txn_id), one) or one
+            feedback[txn_id] = _best(feedback.get(txn_id), one) or one
     rows = sources[0].rows() if len(sources) == 1 else _joined(sources)
     for row in rows:
-        found = _best(row.said, said.get(row.transaction.txn_id))
+        found = _best(row.label, feedback.get(row.transaction.txn_id))
         if found is not None and window.holds(row.at):
-            yield row.labelled(found.label)
+            yield row.labelled(found.category)
 
 
 def _joined(sources: Sequence[DataSource]) -> Iterator[Row]:
@@ -54,12 +54,12 @@ def _joined(sources: Sequence[DataSource]) -> Iterator[Row]:
             if first is None:
                 rows[txn_id] = row
             else:
-                rows[txn_id] = Row(first.transaction, first.at, _best(first.said, row.said))
+                rows[txn_id] = Row(first.transaction, first.at, _best(first.label, row.label))
     return iter(rows.values())
 
 
-def _best(*said: Said | None) -> Said | None:
-    return settle([one for one in said if one is not None])
+def _best(*labels: Label | None) -> Label | None:
+    return best_label([one for one in labels if one is not None])
 
 
 def read_transactions(data: Sequence[str] | Path | str, window: Window = EVERYTHING) -> list[LabelledTransaction]:

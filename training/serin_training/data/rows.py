@@ -19,26 +19,26 @@ class LabelledTransaction:
     category: str
 
 
-class Weight(IntEnum):
-    """Priority of a label: one that a user wrote wins over an accepted suggestion."""
+class LabelOrigin(IntEnum):
+    """Origin of a label: one that a user wrote wins over an accepted suggestion."""
 
     ACCEPTED = 0
-    IN_WORDS = 1
+    WRITTEN = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Label:
     """A label that a user gave a transaction."""
 
-    label: str
+    category: str
     at: datetime
     """Time of the label; for a category in a source, the time of the transaction."""
-    weight: Weight = Weight.IN_WORDS
+    origin: LabelOrigin = LabelOrigin.WRITTEN
 
 
-def settle(said: Sequence[Said]) -> Said | None:
+def best_label(labels: Sequence[Label]) -> Label | None:
     """Return the label that counts: the latest that a user wrote, else the latest accepted; None without a label."""
-    return max(said, key=lambda one: (one.weight, one.at), default=None)
+    return max(labels, key=lambda one: (one.origin, one.at), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Row:
 
     transaction: Transaction
     at: datetime
-    said: Said | None
+    label: Label | None
 
     def labelled(self, category: str) -> LabelledTransaction:
         """Return the transaction with a category."""
@@ -61,7 +61,7 @@ class DataSource(Protocol):
     def name(self) -> str:
         """Name of the source as the user gave it, without secrets."""
 
-    def feedback(self) -> Iterator[tuple[str, Said]]:
+    def feedback(self) -> Iterator[tuple[str, Label]]:
         """Yield labels from feedback with their txn_id; the transactions may be in another source."""
 
     def rows(self) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import numpy as np
 import xxhash
 
 from serin_core.model.features import Transaction
-from serin_training.data.rows import Row, Said, as_utc
+from serin_training.data.rows import Label, Row, as_utc
 from serin_training.errors import DataError
 
 COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
@@ -46,7 +46,7 @@ def check_record(record: Mapping[str, Any], place: str) -> Row:
     )
     if not transaction.txn_id:
         raise DataError(f"{place}: txn_id is empty; each transaction needs a unique one")
-    return Row(transaction, at, Said(category, at) if category else None)
+    return Row(transaction, at, Label(category, at) if category else None)
 
 
 def _text(record: Mapping[str, Any], column: str, place: str) -> str:

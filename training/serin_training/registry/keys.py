@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from serin_core.model import signing
 from serin_core.model.signing import SignatureError
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 
 SIGNING_KEY: Final = "SERIN_SIGNING_KEY"
 PRIVATE: Final = "signing.key"
@@ -33,7 +33,7 @@ Sign = Callable[[bytes], bytes]
 
 
 def generate_keys(folder: Path) -> tuple[Path, Path]:
-    """Write a new private and public key and answer where. Raises SettingsError; then neither is there."""
+    """Write a new private and public key and answer where. Raises OptionError; then neither is there."""
     key = Ed25519PrivateKey.generate()
     private, public = folder / PRIVATE, folder / PUBLIC
     written: list[Path] = []
@@ -53,34 +53,34 @@ def generate_keys(folder: Path) -> tuple[Path, Path]:
         for path in written:
             path.unlink(missing_ok=True)
         if isinstance(error, FileExistsError) and folder.is_dir():
-            raise SettingsError(f"{error.filename}: it is there already; a key is never overwritten") from None
-        raise SettingsError(f"{error.filename or folder}: {error.strerror}; no key was written") from None
+            raise OptionError(f"{error.filename}: it is there already; a key is never overwritten") from None
+        raise OptionError(f"{error.filename or folder}: {error.strerror}; no key was written") from None
     return private, public
 
 
 def read_signing_key(path: Path) -> Sign:
-    """Answer what signs with the private key of a file. Raises SettingsError."""
+    """Answer what signs with the private key of a file. Raises OptionError."""
     try:
         key = load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise SettingsError(f"{path}: it is no Ed25519 key in PEM without a password; `serin runs keygen` writes one")
+        raise OptionError(f"{path}: it is no Ed25519 key in PEM without a password; `serin runs keygen` writes one")
     return key.sign
 
 
 def read_public_key(path: Path) -> bytes:
-    """Answer the public keys of a file, after a look at whether they are. Raises SettingsError."""
+    """Answer the public keys of a file, after a look at whether they are. Raises OptionError."""
     text = _read(path)
     try:
         signing.check_public_key(text)
     except SignatureError as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise OptionError(f"{path}: {error}") from None
     return text
 
 
 def signing_key_of_environment() -> Path | None:
-    """Answer the private key that SERIN_SIGNING_KEY names, None if it names none. Raises SettingsError.
+    """Answer the private key that SERIN_SIGNING_KEY names, None if it names none. Raises OptionError.
 
     It is read once, so that a wrong one is told before a training and not after it.
     """
@@ -89,8 +89,8 @@ def signing_key_of_environment() -> Path | None:
         return None
     try:
         read_signing_key(Path(name))
-    except SettingsError as error:
-        raise SettingsError(f"{SIGNING_KEY}: {error}") from None
+    except OptionError as error:
+        raise OptionError(f"{SIGNING_KEY}: {error}") from None
     return Path(name)
 
 
@@ -98,4 +98,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
+        raise OptionError(f"{path}: {error.strerror}") from None

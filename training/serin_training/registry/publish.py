@@ -10,7 +10,7 @@ from serin_training.training import TrainedRun
 
 
 def publish(run: TrainedRun, registry: Registry, *, page: str | None = None, signing_key: Path | None = None) -> str:
-    """Store a run and answer where; `latest` moves where the report says deployed. Raises RegistryError, SettingsError.
+    """Store a run and answer where; `latest` moves where the report says deployed. Raises RegistryError, OptionError.
 
     `page` is the report for people, which then lies beside the report for programs. `signing_key` is the file of the
     private key that signs the manifest; without it the run is not signed.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serin_training import kubernetes_client
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 from serin_training.retraining.git_commit import Proposal, propose
 
 
@@ -73,17 +73,17 @@ Target = LatestOnly | Patch | Commit
 def target_of(  # noqa: PLR0913 - one for each option that names a target
     *, namespace: str, model: str | None, apply: bool, git: Path | None, file: Path | None, push: str | None
 ) -> Target:
-    """Return the target that the options name. Raises SettingsError if they contradict each other."""
+    """Return the target that the options name. Raises OptionError if they contradict each other."""
     if apply and git is not None:
-        raise SettingsError("--apply and --git: the run is proposed in one place only")
+        raise OptionError("--apply and --git: the run is proposed in one place only")
     if (git is None) != (file is None):
-        raise SettingsError("--git and --file belong together: the repository, and the YAML file that names the run")
+        raise OptionError("--git and --file belong together: the repository, and the YAML file that names the run")
     if push is not None and git is None:
-        raise SettingsError("--push: only a commit can be pushed; add --git and --file")
+        raise OptionError("--push: only a commit can be pushed; add --git and --file")
     if git is not None and file is not None:
         return Commit(git, file, model, push)
     if not apply:
         return LatestOnly()
     if model is None:
-        raise SettingsError("--apply: name the SuggestionModel with --model")
+        raise OptionError("--apply: name the SuggestionModel with --model")
     return Patch(namespace, model)
