@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from serin_core.contract.addresses import without_secrets
-from serin_registry.errors import RegistryError
 from serin_training.errors import DataError, EngineError, GitError, KubernetesApiError, OptionError
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
@@ -72,6 +71,8 @@ def examples(*commands: str) -> str:
 @contextmanager
 def exit_on_error(command: str) -> Iterator[None]:
     """Print an expected error as one line and exit with its status."""
+    from serin_registry.errors import RegistryError
+
     try:
         yield
     except (DataError, OptionError) as error:

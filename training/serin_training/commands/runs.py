@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serin_registry.errors import GateRefusedError, RegistryError
 from serin_training.commands.options import (
     RUN_HELP,
     OutputFormat,
@@ -41,6 +40,7 @@ Name = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=
 def list_command(registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
     """List the runs, oldest first; * marks latest."""
     with exit_on_error("runs list"):
+        from serin_registry.errors import RegistryError
         from serin_registry.verification import read_run
         from serin_training.registry.writer import open_registry
         from serin_training.run_text import table
@@ -149,6 +149,7 @@ def swap_to_command(
 ) -> None:
     """Point `latest` at another run, after checking all its files."""
     with exit_on_error("runs swap-to"):
+        from serin_registry.errors import GateRefusedError, RegistryError
         from serin_registry.latest import swap_to
         from serin_training.registry.writer import open_registry
 
