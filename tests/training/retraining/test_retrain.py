@@ -13,8 +13,10 @@ from serin_training.commands.main import app
 from serin_training.data.reading import read_transactions
 from serin_training.data_drift import DriftVerdict, compare
 from serin_training.data_profile import profile
+from serin_training.drift_text import as_text
 from serin_training.errors import GitError
 from serin_training.evaluation import predict
+from serin_training.html_report.page import ReportInput, render
 from serin_training.retraining.git_commit import Proposal, propose, set_run
 from serin_training.retraining.policy import reasons
 from serin_training.synthetic.generator import generate
@@ -212,3 +214,41 @@ def test_a_page_without_examples_holds_no_text_of_a_transaction(few, few_rows, t
     assert not [row.transaction.merchant for row in few_rows if f"<code>{row.transaction.merchant}" in text]
     assert serin("train", "--data", few, "--page", page).exit_code == 0
     assert "<code>" in page.read_text()
+
+
+def test_few_rows_without_drift_are_too_few_to_tell(trained, history):
+    found = drift(trained, history[10_000:10_100])
+    assert not moved(found) - {"weekday", "hour"}, "three days of rows have few weekdays"
+    assert found.verdict in {DriftVerdict.TOO_FEW_ROWS, DriftVerdict.MOVED}
+    chosen = history[10_000:11_000:10]
+    assert drift(trained, chosen).verdict is DriftVerdict.TOO_FEW_ROWS
+
+
+def test_the_drift_table_names_what_its_columns_hold(trained, history):
+    told = as_text("run_0123abcd_1", drift(trained, history[10_000:11_000])).splitlines()
+    assert told[0] == "run_0123abcd_1 on 1000 rows: stable"
+    assert told[1].split() == ["CHECK", "REFERENCE", "CURRENT", "P-VALUE", "STATISTIC", "LIMIT"]
+    assert any(line.startswith("  predicted class ") and "PSI" in line for line in told)
+    assert any(line.startswith("  new merchants ") and "Cohen's h" in line for line in told)
+
+
+def test_warnings_of_one_kind_are_one_line(few_rows):
+    warnings = train(few_rows, TrainingConfig(run_id="run_0123abcd", now=NOW)).report.warnings
+    assert len([one for one in warnings if "calibration" in one and "too few rows" in one]) == 1
+    assert len([one for one in warnings if "acceptance gate" in one]) <= 1
+
+
+def test_the_html_report_names_rare_classes_months_and_worse_calibration(few_rows):
+    trained = train(few_rows, TrainingConfig(run_id="run_0123abcd", now=NOW))
+    worse = trained.report.model_copy(
+        update={"val_calibration_error": 0.0547, "val_calibration_error_uncalibrated": 0.0307}
+    )
+    page = render(ReportInput(worse, trained.judged, trained.merchants, None, with_examples=False))
+    rows = trained.judged.scores().rows
+    rare = [label for label, count in rows.items() if count < 30]
+    assert rare
+    assert all(f"{label} ({rows[label]})" in page for label in rare)
+    assert "0.0307 before calibration: calibration made it worse" in page
+    newest = max(f"{row.at:%Y-%m}" for row in trained.judged.rows)
+    assert f"n={sum(f'{row.at:%Y-%m}' == newest for row in trained.judged.rows)}" in page
+    assert "Confusion matrix" in page
