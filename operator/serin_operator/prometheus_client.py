@@ -131,7 +131,7 @@ class _Client:
             return Unreadable("TooManySeries", f"a selector matches more than {MOST_SERIES} series")
         except _UnusableAnswerError as error:
             return Unreadable("QueryError", str(error))
-        except (requests.RequestException, PrometheusApiClientException, OSError) as error:
+        except (requests.RequestException, PrometheusApiClientException, OSError, UnicodeError) as error:
             return Unreadable("Unreachable", f"Prometheus cannot be asked: {_cause(error, self._url)}")
 
     def _query(self, query: str, parameters: Mapping[str, str]) -> list[Any]:

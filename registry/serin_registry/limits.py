@@ -1,4 +1,4 @@
-"""Limits of what is read, so that nobody who writes to a registry can exhaust a reader's memory; and of ages."""
+"""Bounds of what is read, so that a damaged or hostile registry cannot exhaust a reader's memory; and of ages."""
 
 from typing import Final
 

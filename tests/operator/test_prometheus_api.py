@@ -267,10 +267,14 @@ def test_a_token_is_read_at_every_query(tmp_path):
     assert tokens == [b"Authorization: Bearer old", b"Authorization: Bearer new"]
 
 
-@pytest.mark.parametrize("hard", ["topsecret", "top#secret", "top/secret", "top[secret", "top@secret", "トップsecret"])
+@pytest.mark.parametrize("hard", ["topsecret", "top#secret", "top/secret", "top[secret", "top@secret", "tópsecret"])
 def test_a_password_in_the_address_is_never_shown(hard):
     password = urllib.parse.quote(hard, safe="")
     assert read(f"http://svc:{password}@127.0.0.1:1/prometheus") == unreachable("connection refused by 127.0.0.1")
+
+
+def test_a_password_that_http_cannot_send_makes_no_answer():
+    assert read("http://svc:トップsecret@127.0.0.1:1") == unreachable("UnicodeEncodeError")
 
 
 @pytest.mark.parametrize("hard", ["top#secret", "top/secret", "top?secret"])

@@ -254,7 +254,7 @@ class TestSignatures:
     def test_a_key_is_never_overwritten(self, keys):
         before = keys[0].read_bytes()
         result = serin("keygen", "--out", keys[0].parent)
-        assert is_refused(result, f"{keys[0]}: it is there already; a key is never overwritten", status=2)
+        assert is_refused(result, f"{keys[0]}: it exists; a key is never overwritten", status=2)
         assert keys[0].read_bytes() == before
 
 

@@ -5,13 +5,16 @@ import csv
 import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import asyncpg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from serin_core.model.features import Transaction
+from serin_training.commands.main import app
 from serin_training.data.reading import open_source, read_transactions
 from serin_training.data.rows import Label, LabelOrigin, best_label
 from serin_training.errors import DataError
@@ -229,10 +232,7 @@ def test_a_table_of_sqlite_gives_the_same_rows_as_the_csv(few, few_rows, tmp_pat
     assert read_transactions(f"sqlite:///{tmp_path}/bank.sqlite3#paid") == few_rows
 
 
-@pytest.mark.postgres
-def test_a_table_of_postgres_gives_the_same_rows_as_the_csv(few, few_rows, postgres):
-    columns = columns_of(few)
-
+def fill_table(postgres, columns):
     async def fill():
         connection = await asyncpg.connect(postgres)
         await connection.execute(
@@ -247,9 +247,32 @@ def test_a_table_of_postgres_gives_the_same_rows_as_the_csv(few, few_rows, postg
         await connection.close()
 
     asyncio.run(fill())
+
+
+@pytest.mark.postgres
+def test_a_table_of_postgres_gives_the_same_rows_as_the_csv(few, few_rows, postgres):
+    fill_table(postgres, columns_of(few))
     assert read_transactions(f"{postgres}#public.paid") == few_rows
     with pytest.raises(DataError, match="there is no such table"):
         read_transactions(f"{postgres}#missing")
+
+
+@pytest.mark.postgres
+def test_what_a_command_that_succeeds_prints_and_writes_holds_no_password(few, postgres, tmp_path):
+    fill_table(postgres, columns_of(few))
+    data = postgres.replace("postgres:@", f"postgres:{quote('top#/@トップsecret', safe='')}@") + "#public.paid"
+    assert "secret" in data
+    page, out = tmp_path / "page.html", tmp_path / "features"
+    for arguments in (
+        ["features", "--data", data, "--out", str(out)],
+        ["features", "--data", data, "--out", str(out)],
+        ["train", "--data", data, "--registry", str(tmp_path / "registry"), "--page", str(page)],
+    ):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        assert "secret" not in result.output
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"secret" not in path.read_bytes()
 
 
 @pytest.mark.postgres

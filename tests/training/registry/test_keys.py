@@ -44,7 +44,7 @@ def test_the_private_key_is_its_owners_alone_and_the_public_one_checks_what_it_s
 @pytest.mark.parametrize("there", ["signing.key", "signing.pub"])
 def test_a_key_is_never_overwritten_and_half_a_pair_never_left(tmp_path, there):
     (tmp_path / there).write_text("mine")
-    with pytest.raises(OptionError, match=f"{there}: it is there already; a key is never overwritten"):
+    with pytest.raises(OptionError, match=f"{there}: it exists; a key is never overwritten"):
         generate_keys(tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {there: "mine"}
 

@@ -1,4 +1,4 @@
-"""The files of a run, from what training made."""
+"""The files of a run, made from the result of a training."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from serin_training.training import TrainedRun
 
 
 def run_files(run: TrainedRun) -> dict[str, bytes]:
-    """Answer every file of a run but the manifest, by name."""
+    """Return every file of a run but the manifest, by name."""
     encoder, weights = run.pipeline.encoder.to_files()
     files = {
         manifest.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
