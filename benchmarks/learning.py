@@ -67,9 +67,9 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def fit_run(rows, judged_from):
+def fit_run(rows, evaluate_from):
     """Train a run that is evaluated on the rows from a time on."""
-    config = TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from)
+    config = TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), evaluate_from=evaluate_from)
     return train(rows, config, _show)
 
 
@@ -78,19 +78,19 @@ def _show(event):
         say(f"    {event.phase}: {event.text}")
 
 
-def compare(name, rows, judged_from):
+def compare(name, rows, evaluate_from):
     """Fit run and baseline on the rows before a time, evaluate both on the rest."""
-    before = [row for row in rows if row.at < judged_from]
-    after = [row for row in rows if row.at >= judged_from]
+    before = [row for row in rows if row.at < evaluate_from]
+    after = [row for row in rows if row.at >= evaluate_from]
     say(f"{name}: {len(before)} training rows, {len(after)} evaluation rows")
     began = time.perf_counter()
     linear = baseline().fit(before, [row.category for row in before])
     linear_seconds = time.perf_counter() - began
     theirs = linear.predict(after).tolist()
     began = time.perf_counter()
-    run = fit_run(rows, judged_from)
+    run = fit_run(rows, evaluate_from)
     seconds = time.perf_counter() - began
-    ours = run.judged.labels
+    ours = run.evaluated.labels
     known = {row.transaction.merchant for row in before}
     unseen = [at for at, row in enumerate(after) if row.transaction.merchant not in known]
     truth = [row.category for row in after]
@@ -106,8 +106,8 @@ def compare(name, rows, judged_from):
         (f"{name}: accuracy", *right),
         (
             f"{name}: expected calibration error (baseline: not calibrated)",
-            run.judged.calibration_error(calibrated=False),
-            run.judged.calibration_error(calibrated=True),
+            run.evaluated.calibration_error(calibrated=False),
+            run.evaluated.calibration_error(calibrated=True),
         ),
         (f"{name}: seconds to train", linear_seconds, seconds),
     ]

@@ -80,9 +80,9 @@ def test_the_same_rows_and_seed_give_the_same_run(rows, trained):
 
 def test_no_row_has_two_jobs_and_the_newest_judge(rows):
     split = split_by_time(rows)
-    assert len(split.fit) + len(split.calibrate) + len(split.judge) == len(rows)
+    assert len(split.fit) + len(split.calibrate) + len(split.evaluate) == len(rows)
     assert split.fit[-1].at <= split.calibrate[0].at
-    assert split.calibrate[-1].at <= split.judge[0].at
+    assert split.calibrate[-1].at <= split.evaluate[0].at
 
 
 def expected_calibration_error(answers, categories):
@@ -97,7 +97,7 @@ def expected_calibration_error(answers, categories):
 
 def test_calibration_brings_confidence_nearer_to_how_often_answers_are_right(many):
     rows, trained = many
-    judged = split_by_time(rows).judge
+    judged = split_by_time(rows).evaluate
     transactions, categories = [row.transaction for row in judged], [row.category for row in judged]
     raw = trained.pipeline.predict_proba(transactions)
     uncalibrated = replace(trained.pipeline, calibration=IDENTITY)

@@ -41,9 +41,9 @@ def run_text(run: StoredRun) -> Iterator[str]:
     before, after = report.val_calibration_error_uncalibrated, report.val_calibration_error
     yield f"  calibration error {after:.4f}, {before:.4f} before{calibration_remark(report)}"
     yield f"  gate        {report.deploy_reason}"
-    judged = report.profile.categories if report.profile is not None else {}
+    counts = report.profile.categories if report.profile is not None else {}
     for label, f1 in sorted(report.val_f1_per_class.items(), key=lambda item: item[1]):
-        rare = f" ({judged[label]} rows, too few for the gate)" if judged.get(label, MIN_ROWS) < MIN_ROWS else ""
+        rare = f" ({counts[label]} rows, too few for the gate)" if counts.get(label, MIN_ROWS) < MIN_ROWS else ""
         yield f"    {f1:.3f}  {label}{rare}"
     for warning in report.warnings:
         yield f"  warning     {warning}"

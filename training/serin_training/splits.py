@@ -35,7 +35,7 @@ class Split:
 
     fit: Sequence[LabelledTransaction]
     calibrate: Sequence[LabelledTransaction]
-    judge: Sequence[LabelledTransaction]
+    evaluate: Sequence[LabelledTransaction]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -46,11 +46,11 @@ class Split:
     @property
     def sizes(self) -> dict[str, int]:
         """Number of rows of each part."""
-        return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.judge)}
+        return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.evaluate)}
 
 
-def split_by_time(rows: Sequence[LabelledTransaction], *, judged_from: datetime | None = None) -> Split:
-    """Split rows, oldest first, 65 : 15 : 20, or so that rows from `judged_from` on are evaluated on.
+def split_by_time(rows: Sequence[LabelledTransaction], *, evaluate_from: datetime | None = None) -> Split:
+    """Split rows, oldest first, 65 : 15 : 20, or so that rows from `evaluate_from` on are evaluated on.
 
     Raises DataError if they are too few to learn from.
     """
@@ -62,17 +62,17 @@ def split_by_time(rows: Sequence[LabelledTransaction], *, judged_from: datetime 
             f"the rows have {len(users)} different user_ids; at least {MIN_USERS} are required, because only words "
             f"that {MIN_USERS} users used are learned"
         )
-    if judged_from is None:
+    if evaluate_from is None:
         second = round(len(rows) * (_FIT + _CALIBRATE))
     else:
-        second = sum(row.at < judged_from for row in rows)
+        second = sum(row.at < evaluate_from for row in rows)
     first = round(second * _FIT / (_FIT + _CALIBRATE))
     if not 0 < first < second < len(rows):
         raise DataError(
             f"{len(rows) - second} of {len(rows)} rows would be used for evaluation; both evaluation and training "
             "need rows"
         )
-    split = Split(fit=rows[:first], calibrate=rows[first:second], judge=rows[second:])
+    split = Split(fit=rows[:first], calibrate=rows[first:second], evaluate=rows[second:])
     if len(split.classes) < MIN_CLASSES:
         several = len({row.category for row in split.fit}) > 1
         only = "have too few rows per category" if several else f"are all of category {split.fit[0].category!r}"
@@ -99,7 +99,7 @@ def at_random(rows: Sequence[LabelledTransaction], *, seed: int) -> NDArray[np.b
 def split_warnings(split: Split) -> list[str]:
     """Return what makes the evaluation less reliable, one line each."""
     trained = Counter(row.category for row in split.fit)
-    evaluated = Counter(row.category for row in split.judge)
+    evaluated = Counter(row.category for row in split.evaluate)
     few = [(label, rows) for label, rows in sorted(trained.items()) if rows < _FEW_CLASS_ROWS]
     found = [
         f"{label}: {rows} training rows, fewer than {MIN_CLASS_ROWS}; not learned, its transactions stay with the rules"

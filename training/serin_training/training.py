@@ -51,7 +51,7 @@ class TrainingConfig:
     deploy: bool = True
     """Whether `latest` moves to the run if the acceptance gate passes."""
     limits: Limits = field(default_factory=Limits)
-    judged_from: datetime | None = None
+    evaluate_from: datetime | None = None
     """Rows from here on are evaluated on; by default the newest fifth."""
 
 
@@ -63,7 +63,7 @@ class TrainedRun:
     calibrators: FittedCalibration
     report: Report
     parity: tuple[ParityRow, ...]
-    judged: Predictions
+    evaluated: Predictions
     """The run's predictions on the evaluation rows."""
     merchants: frozenset[str]
     """Keys of the merchants in the training and calibration rows."""
@@ -90,7 +90,7 @@ def train(
 
     `corpus` holds the words of these rows if they are cached; without it they are extracted.
     """
-    split = split_by_time(rows, judged_from=config.judged_from)
+    split = split_by_time(rows, evaluate_from=config.evaluate_from)
     used = LocalEngine() if engine is None else engine
     if corpus is None:
         transactions = _transactions(rows)
@@ -113,17 +113,17 @@ class _Training:
         first = self._fit()
         fitted = self._calibrate(first) if self.config.calibrate else calibration.UNCALIBRATED
         pipeline = self._refit(first, fitted)
-        judged = predict(pipeline, self.split.judge)
-        scores = judged.scores()
+        evaluated = predict(pipeline, self.split.evaluate)
+        scores = evaluated.scores()
         self.progress(
             Finished("evaluation", f"macro F1 {scores.f1_macro:.3f}, worst class {scores.f1_min:.3f} ({scores.worst})")
         )
         return TrainedRun(
             pipeline=pipeline,
             calibrators=fitted,
-            report=self._report(pipeline, fitted, judged),
+            report=self._report(pipeline, fitted, evaluated),
             parity=parity_rows(pipeline, seed=self.config.seed),
-            judged=judged,
+            evaluated=evaluated,
             merchants=frozenset(
                 merchant_key(row.transaction.merchant) for row in (*self.split.fit, *self.split.calibrate)
             ),
@@ -190,28 +190,28 @@ class _Training:
         number = {label: at for at, label in enumerate(self.split.classes)}
         return np.array([number.get(row.category, -1) for row in rows], dtype=np.int64)
 
-    def _f1_by_split(self, pipeline: RunPipeline, judged: Predictions) -> dict[str, float]:
+    def _f1_by_split(self, pipeline: RunPipeline, evaluated: Predictions) -> dict[str, float]:
         """Return the macro F1 of linear models alone on the newest rows, on unseen merchants, and on random rows."""
         classes, seed = self.split.classes, self.config.seed
-        linear_labels = [classes[int(pipeline.encoder.scores(row.transaction).argmax())] for row in judged.rows]
-        found = {"time": macro_f1(linear_labels, judged.categories)}
+        linear_labels = [classes[int(pipeline.encoder.scores(row.transaction).argmax())] for row in evaluated.rows]
+        found = {"time": macro_f1(linear_labels, evaluated.categories)}
         recent = self.rows[-COMPARED_ROWS:]
         oldest = len(self.rows) - len(recent)
         for how, held_out in (("merchant", by_merchant(recent, seed=seed)), ("random", at_random(recent, seed=seed))):
             training_set, known, _ = self._training_set(oldest + np.flatnonzero(~held_out))
-            evaluated = oldest + np.flatnonzero(held_out)
+            held_out_rows = oldest + np.flatnonzero(held_out)
             (fitted,) = self._fit_all([training_set])
-            scores = fitted.scores(self.corpus.matrix[evaluated][:, known])
+            scores = fitted.scores(self.corpus.matrix[held_out_rows][:, known])
             labels = [classes[at] for at in scores.argmax(axis=1).tolist()]
-            found[how] = macro_f1(labels, [self.rows[at].category for at in evaluated.tolist()])
+            found[how] = macro_f1(labels, [self.rows[at].category for at in held_out_rows.tolist()])
         text = ", ".join(f"{how} split {f1:.3f}" for how, f1 in found.items())
         self.progress(Finished("without the trees", f"macro F1: {text}"))
         return found
 
-    def _report(self, pipeline: RunPipeline, fitted: FittedCalibration, judged: Predictions) -> Report:
-        split, config, scores = self.split, self.config, judged.scores()
+    def _report(self, pipeline: RunPipeline, fitted: FittedCalibration, evaluated: Predictions) -> Report:
+        split, config, scores = self.split, self.config, evaluated.scores()
         acceptance = judge_acceptance(f1_macro=scores.f1_macro, f1_min=scores.f1_min, limits=config.limits)
-        errors = judged.calibration_error(calibrated=False), judged.calibration_error(calibrated=True)
+        errors = evaluated.calibration_error(calibrated=False), evaluated.calibration_error(calibrated=True)
         return Report(
             run_id=config.run_id,
             run_directory=run_name(config.run_id, unix_time=int(config.now.timestamp())),
@@ -224,7 +224,7 @@ class _Training:
             gate_f1_min=config.limits.f1_min,
             val_calibration_error=errors[1],
             val_calibration_error_uncalibrated=errors[0],
-            val_f1_by_split=self._f1_by_split(pipeline, judged),
+            val_f1_by_split=self._f1_by_split(pipeline, evaluated),
             **_acceptance(acceptance, config=config),
             calibration_enabled=config.calibrate,
             classes_without_own_calibration=tuple(fitted.too_few),
@@ -234,9 +234,9 @@ class _Training:
             features=len(pipeline.encoder.places) + len(NUMBERS),
             trees=pipeline.trees.count,
             data_from=split.fit[0].at.isoformat(),
-            data_to=split.judge[-1].at.isoformat(),
+            data_to=split.evaluate[-1].at.isoformat(),
             seed=config.seed,
-            profile=profile(pipeline.encoder, judged),
+            profile=profile(pipeline.encoder, evaluated),
             warnings=(*split_warnings(split), *_warnings(scores, fitted, verdict=acceptance, errors=errors)),
         )
 

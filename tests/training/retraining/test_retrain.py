@@ -243,12 +243,12 @@ def test_the_html_report_names_rare_classes_months_and_worse_calibration(few_row
     worse = trained.report.model_copy(
         update={"val_calibration_error": 0.0547, "val_calibration_error_uncalibrated": 0.0307}
     )
-    page = render(ReportInput(worse, trained.judged, trained.merchants, None, with_examples=False))
-    rows = trained.judged.scores().rows
+    page = render(ReportInput(worse, trained.evaluated, trained.merchants, None, with_examples=False))
+    rows = trained.evaluated.scores().rows
     rare = [label for label, count in rows.items() if count < 30]
     assert rare
     assert all(f"{label} ({rows[label]})" in page for label in rare)
     assert "0.0307 before calibration: calibration made it worse" in page
-    newest = max(f"{row.at:%Y-%m}" for row in trained.judged.rows)
-    assert f"n={sum(f'{row.at:%Y-%m}' == newest for row in trained.judged.rows)}" in page
+    newest = max(f"{row.at:%Y-%m}" for row in trained.evaluated.rows)
+    assert f"n={sum(f'{row.at:%Y-%m}' == newest for row in trained.evaluated.rows)}" in page
     assert "Confusion matrix" in page

@@ -50,12 +50,14 @@ def _share(name: str, default: float) -> float:
 def html_report(trained: TrainedRun, registry: Registry | None, previous: str | None, *, with_examples: bool) -> str:
     """Return the HTML report of a run, compared with the previous run if there is one."""
     stable = None if registry is None or previous is None else read_run(registry, previous).report
-    return render(ReportInput(trained.report, trained.judged, trained.merchants, stable, with_examples=with_examples))
+    return render(
+        ReportInput(trained.report, trained.evaluated, trained.merchants, stable, with_examples=with_examples)
+    )
 
 
 def summary_of(trained: TrainedRun, where: str | None) -> str:
     """Return the result of a training in one line."""
-    report, worst = trained.report, trained.judged.scores().worst
+    report, worst = trained.report, trained.evaluated.scores().worst
     place = "not stored" if where is None else f"stored as {where}"
     return (
         f"{trained.name}: macro F1 {report.val_f1_macro:.3f}, worst class {report.val_f1_min:.3f} ({worst}), "

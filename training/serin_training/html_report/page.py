@@ -26,7 +26,7 @@ class ReportInput:
     """What the report is made of."""
 
     report: Report
-    judged: Predictions
+    evaluated: Predictions
     """Predictions on the evaluation rows."""
     merchants: frozenset[str]
     """Keys of the merchants in the training and calibration rows."""
@@ -45,7 +45,7 @@ def render(found: ReportInput) -> str:
     )
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["f1"] = lambda value: f"{value:.3f}"
-    report, judged, scores = found.report, found.judged, found.judged.scores()
+    report, evaluated, scores = found.report, found.evaluated, found.evaluated.scores()
     stylesheet = environment.get_template("style.css").render()
     return environment.get_template("page.html.j2").render(
         stylesheet=Markup(stylesheet),  # noqa: S704 - our stylesheet
@@ -54,7 +54,7 @@ def render(found: ReportInput) -> str:
         rare=[(label, rows) for label, rows in scores.rows.items() if rows < MIN_ROWS and label != scores.worst],
         min_rows=MIN_ROWS,
         calibration_remark=calibration_remark(report),
-        charts={name: Markup(svg) for name, svg in _charts(report, judged, scores)},  # noqa: S704 - our charts
+        charts={name: Markup(svg) for name, svg in _charts(report, evaluated, scores)},  # noqa: S704 - our charts
         coverage=scores.coverage,
         confusions=list(_confusions(found)),
         novelty=list(_novelty(found)),
@@ -64,37 +64,37 @@ def render(found: ReportInput) -> str:
     )
 
 
-def _charts(report: Report, judged: Predictions, scores: Scores) -> Iterator[tuple[str, str]]:
-    labels = sorted({*judged.labels, *judged.categories})
+def _charts(report: Report, evaluated: Predictions, scores: Scores) -> Iterator[tuple[str, str]]:
+    labels = sorted({*evaluated.labels, *evaluated.categories})
     before, after = (
-        reliability([confidence for _, confidence in predicted], judged.right)
-        for predicted in (judged.raw, judged.calibrated)
+        reliability([confidence for _, confidence in predicted], evaluated.right)
+        for predicted in (evaluated.raw, evaluated.calibrated)
     )
-    months = by_group([f"{row.at:%Y-%m}" for row in judged.rows], judged.labels, judged.categories)
+    months = by_group([f"{row.at:%Y-%m}" for row in evaluated.rows], evaluated.labels, evaluated.categories)
     yield "f1", charts.f1_by_class(scores.f1, scores.rows, minimum=report.gate_f1_min)
     yield "reliability", charts.reliability(before, after)
     yield "coverage", charts.coverage(scores.coverage)
-    yield "confusion", charts.confusion(confusion_matrix(judged.categories, judged.labels, labels=labels), labels)
+    yield "confusion", charts.confusion(confusion_matrix(evaluated.categories, evaluated.labels, labels=labels), labels)
     yield "months", charts.by_month(months)
 
 
 def _novelty(found: ReportInput) -> Iterator[dict[str, Any]]:
-    judged = found.judged
-    seen = [merchant_key(row.transaction.merchant) in found.merchants for row in judged.rows]
+    evaluated = found.evaluated
+    seen = [merchant_key(row.transaction.merchant) in found.merchants for row in evaluated.rows]
     for name, wanted in (("known from training", True), ("new", False)):
         chosen = [at for at, is_seen in enumerate(seen) if is_seen is wanted]
-        labels, truth = [judged.labels[at] for at in chosen], [judged.categories[at] for at in chosen]
+        labels, truth = [evaluated.labels[at] for at in chosen], [evaluated.categories[at] for at in chosen]
         right = sum(map(str.__eq__, labels, truth))
         accuracy = right / len(chosen) if chosen else None
         yield {"name": name, "rows": len(chosen), "f1": macro_f1(labels, truth), "accuracy": accuracy}
 
 
 def _confusions(found: ReportInput) -> Iterator[dict[str, Any]]:
-    judged = found.judged
-    for one in confusions(judged.labels, judged.categories, limit=_CONFUSIONS):
+    evaluated = found.evaluated
+    for one in confusions(evaluated.labels, evaluated.categories, limit=_CONFUSIONS):
         examples = [
             _example(row.transaction.merchant, row.transaction.description)
-            for row, label in zip(judged.rows, judged.labels, strict=True)
+            for row, label in zip(evaluated.rows, evaluated.labels, strict=True)
             if found.with_examples and (row.category, label) == (one.truth, one.predicted)
         ]
         yield {

@@ -90,7 +90,7 @@ def retrain(
     """Train, and compare with the current run on the same newest rows. Raises DataError, EngineError."""
     trained = train(data.rows, config, progress, corpus=data.corpus)
     comparison = compare_runs(
-        predict(current.pipeline, trained.judged.rows), trained.judged, trained_until=current.trained_until
+        predict(current.pipeline, trained.evaluated.rows), trained.evaluated, trained_until=current.trained_until
     )
     is_good = trained.report.passed_acceptance_gate and comparison.is_not_worse
     if not is_good:
