@@ -1,10 +1,9 @@
-"""What a user's own past says beyond the run: is the category that a user gave a merchant last better than its answer?
+"""Whether the category that a user last gave a merchant is a better prediction than the run's.
 
     python benchmarks/habits.py --data FOLDER
 
-A run is fitted on the first four fifths of the days; on the rest, rows are looked at whose user had already labelled
-the very merchant. Printed: how often the user's last category is right there, how often the run is, and how the rows on
-which they differ are shared out.
+A run is trained on the first four fifths of the days. On the other rows whose user has labelled the same merchant
+before, this prints how often the user's last category is right, how often the run is, and which is right where they differ.
 """
 
 import argparse
@@ -44,7 +43,7 @@ def main():
         print(f"{name}: right {right / len(found):.4f}, macro F1 {macro_f1(answers, truth):.4f}")
     by_habit, by_run = (sum(one[side] == one[2] for one in differ) for side in (0, 1))
     print(f"they differ on {len(differ)}: the habit is right on {by_habit}, the run on {by_run}")
-    # As if the habit went before the run wherever there is one.
+    # With the habit instead of the prediction wherever there is one.
     everywhere = iter(found)
     with_habits = [
         next(everywhere)[0] if seen else answered
@@ -52,7 +51,7 @@ def main():
     ]
     print(
         f"all rows: macro F1 {macro_f1(run.evaluated.labels, run.evaluated.categories):.4f} by the run, "
-        f"{macro_f1(with_habits, run.evaluated.categories):.4f} with habits before it"
+        f"{macro_f1(with_habits, run.evaluated.categories):.4f} with habits first"
     )
 
 
