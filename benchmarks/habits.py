@@ -3,7 +3,8 @@
     python benchmarks/habits.py --data FOLDER
 
 A run is trained on the first four fifths of the days. On the other rows whose user has labelled the same merchant
-before, this prints how often the user's last category is right, how often the run is, and which is right where they differ.
+before, this prints how often the user's last category is right, how often the run is, and which is right where they
+differ.
 """
 
 import argparse

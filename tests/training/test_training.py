@@ -102,7 +102,8 @@ def test_calibration_brings_confidence_nearer_to_how_often_answers_are_right(man
     raw = trained.pipeline.predict_proba(transactions)
     uncalibrated = replace(trained.pipeline, calibration=IDENTITY)
     before, after = (
-        expected_calibration_error(pipeline.answers(raw), categories) for pipeline in (uncalibrated, trained.pipeline)
+        expected_calibration_error(pipeline.predictions(raw), categories)
+        for pipeline in (uncalibrated, trained.pipeline)
     )
     assert after < min(before, 0.03)
 

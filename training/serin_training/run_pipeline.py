@@ -35,10 +35,6 @@ class RunPipeline:
         corrections = self.trees.corrections(numbers.reshape(-1, len(NUMBERS)))
         return probabilities(scores.reshape(-1, len(self.classes)), corrections)
 
-    def answers(self, raw: Floats) -> list[tuple[str, float]]:
+    def predictions(self, raw: Floats) -> list[tuple[str, float]]:
         """Return the label and its calibrated confidence for each row of raw probabilities."""
         return [self.calibration.rank(self.classes, row, most=1)[0] for row in raw.tolist()]
-
-    def predict(self, transactions: Sequence[Transaction]) -> list[tuple[str, float]]:
-        """Return the label and its calibrated confidence for each transaction."""
-        return self.answers(self.predict_proba(transactions))
