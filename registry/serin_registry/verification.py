@@ -103,7 +103,8 @@ def resolve_name(reader: Reader, name: str) -> str:
         return found
     matching = [one for one in reader.runs() if one.startswith(f"{name}_")]
     if len(matching) != 1:
-        raise NotInRegistryError(f"{reader.uri}: {name!r} names {len(matching)} runs; `serin runs list` shows them")
+        problem = f"{name!r} names {len(matching)} runs" if matching else f"no run matches {name!r}"
+        raise NotInRegistryError(f"{reader.uri}: {problem}; `serin runs list` shows them")
     return matching[0]
 
 

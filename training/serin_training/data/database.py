@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, Self
 import asyncpg
 
 from serin_core.contract.addresses import ENCODE_PASSWORD, HIDDEN, display_address, is_table_name
-from serin_training.data.rows import Row, Said, Weight
+from serin_training.data.rows import Label, LabelOrigin, Row
 from serin_training.data.validation import Unique, check_columns, check_record
 from serin_training.errors import DataError
 
@@ -43,7 +43,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Implements rows.Source."""
+    """Implements rows.DataSource."""
 
     name: str
     """The address without secrets."""
@@ -70,16 +70,16 @@ class Database:
             else:
                 yield from self._stored_rows(reader)
 
-    def feedback(self) -> Iterator[tuple[str, Said]]:
+    def feedback(self) -> Iterator[tuple[str, Label]]:
         """Yield the users' feedback by transaction, none from a table. Raises DataError."""
         if self.table is not None:
             return
         with self._open() as reader:
             feedback = self._store(reader).feedback
             for record in reader.select(f"SELECT txn_id, at, suggested, outcome, label FROM {feedback}"):  # noqa: S608
-                said = _said(record)
-                if said is not None:
-                    yield record["txn_id"], said
+                label = _label(record)
+                if label is not None:
+                    yield record["txn_id"], label
 
     def fingerprint(self) -> str:
         """Return "": only reading every row shows whether one has changed."""
@@ -128,12 +128,12 @@ class _Store:
 _STORES: Final = (_Store("serin_transactions", "serin_feedback"), _Store("transactions", "feedback"))
 
 
-def _said(record: Record) -> Said | None:
+def _label(record: Record) -> Label | None:
     at = datetime.fromtimestamp(record["at"] / 1000, tz=UTC)
     if record["label"]:
-        return Said(record["label"], at)
+        return Label(record["label"], at)
     if record["outcome"] == "accepted" and record["suggested"]:
-        return Said(record["suggested"], at, Weight.ACCEPTED)
+        return Label(record["suggested"], at, LabelOrigin.ACCEPTED)
     return None
 
 

@@ -8,6 +8,7 @@ import joblib
 
 from serin_core.model import manifest
 from serin_core.model.parity import parity_text
+from serin_training.sklearn_pipeline import to_sklearn
 from serin_training.training import TrainedRun
 
 
@@ -22,7 +23,7 @@ def run_files(run: TrainedRun) -> dict[str, bytes]:
         manifest.WEIGHTS: weights,
         manifest.CALIBRATION: _json(run.pipeline.calibration.to_json()),
         manifest.PARITY: parity_text(run.parity),
-        manifest.PIPELINE: _joblib(run.pipeline),
+        manifest.PIPELINE: _joblib(to_sklearn(run.pipeline)),
     }
     if run.report.calibration_enabled:
         files[manifest.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from serin_core.contract import environment
 from serin_core.model import signing
 from serin_core.model.signing import SignatureError
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 
 SIGNING_KEY: Final = environment.SIGNING_KEY.name
 PRIVATE: Final = "signing.key"
@@ -34,7 +34,7 @@ Sign = Callable[[bytes], bytes]
 
 
 def generate_keys(folder: Path) -> tuple[Path, Path]:
-    """Write a new key pair and return the private and the public file. Raises SettingsError; then neither exists."""
+    """Write a new key pair and return the private and the public file. Raises OptionError; then neither exists."""
     key = Ed25519PrivateKey.generate()
     private, public = folder / PRIVATE, folder / PUBLIC
     written: list[Path] = []
@@ -54,36 +54,36 @@ def generate_keys(folder: Path) -> tuple[Path, Path]:
         for path in written:
             path.unlink(missing_ok=True)
         if isinstance(error, FileExistsError) and folder.is_dir():
-            raise SettingsError(f"{error.filename}: it exists; a key is never overwritten") from None
-        raise SettingsError(f"{error.filename or folder}: {error.strerror}; no key was written") from None
+            raise OptionError(f"{error.filename}: it exists; a key is never overwritten") from None
+        raise OptionError(f"{error.filename or folder}: {error.strerror}; no key was written") from None
     return private, public
 
 
 def read_signing_key(path: Path) -> Sign:
-    """Return the signing function of a private key file. Raises SettingsError."""
+    """Return the signing function of a private key file. Raises OptionError."""
     try:
         key = load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise SettingsError(
+        raise OptionError(
             f"{path}: not an Ed25519 private key in PEM without a password; `serin runs keygen` makes one"
         )
     return key.sign
 
 
 def read_public_key(path: Path) -> bytes:
-    """Read and check a file of public keys. Raises SettingsError."""
+    """Read and check a file of public keys. Raises OptionError."""
     text = _read(path)
     try:
         signing.check_public_key(text)
     except SignatureError as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise OptionError(f"{path}: {error}") from None
     return text
 
 
 def signing_key_of_environment() -> Path | None:
-    """Return the private key file that SERIN_SIGNING_KEY names, None if it is unset. Raises SettingsError.
+    """Return the private key file that SERIN_SIGNING_KEY names, None if it is unset. Raises OptionError.
 
     The file is read, so that a wrong one is reported before a training and not after it.
     """
@@ -92,8 +92,8 @@ def signing_key_of_environment() -> Path | None:
         return None
     try:
         read_signing_key(Path(name))
-    except SettingsError as error:
-        raise SettingsError(f"{SIGNING_KEY}: {error}") from None
+    except OptionError as error:
+        raise OptionError(f"{SIGNING_KEY}: {error}") from None
     return Path(name)
 
 
@@ -101,4 +101,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
+        raise OptionError(f"{path}: {error.strerror}") from None

@@ -13,7 +13,7 @@ def publish(run: TrainedRun, registry: Registry, *, page: str | None = None, sig
     """Store a run and return where it is; `latest` moves to it if its report says `deployed`.
 
     `page` is the report as HTML, stored beside the JSON report. `signing_key` is the file of the private key that signs
-    the manifest; without it the run is not signed. Raises RegistryError, SettingsError.
+    the manifest; without it the run is not signed. Raises RegistryError, OptionError.
     """
     sign = None if signing_key is None else read_signing_key(signing_key)
     files = run_files(run) | ({} if page is None else {manifest.PAGE: page.encode()})

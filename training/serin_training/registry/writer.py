@@ -9,7 +9,7 @@ from typing import Protocol
 
 from serin_registry.errors import AddressError
 from serin_registry.reader import Reader, directory_of
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.keys import Sign
 
@@ -25,11 +25,11 @@ class Registry(Reader, Protocol):
 
 
 def open_registry(uri: str) -> Registry:
-    """Open a registry by a path or a URI; nothing is read yet. Raises SettingsError."""
+    """Open a registry by a path or a URI; nothing is read yet. Raises OptionError."""
     try:
         path = directory_of(uri)
     except AddressError as error:
-        raise SettingsError(str(error)) from None
+        raise OptionError(str(error)) from None
     if path is not None:
         return DirectoryRegistry(path, uri=uri)
     # Imported where it is used: a directory does without it.

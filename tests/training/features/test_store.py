@@ -91,7 +91,7 @@ def test_only_what_is_new_or_has_changed_is_looked_up(made, tmp_path, small_chun
     relabelled = sum(one.category != "Fuel" for one in made[10:13])
     assert update(folder, source) == Update(new=100, changed=relabelled, gone=7, rows=593)
     rows, corpus = FeatureStore(folder).load()
-    from_source = FeatureStore(tmp_path / "anew")
+    from_source = FeatureStore(tmp_path / "again")
     from_source.update([open_source(source)])
     wanted, wanted_corpus = from_source.load()
     assert rows == wanted
@@ -123,7 +123,7 @@ def test_a_source_that_turned_bad_leaves_the_features(made, tmp_path, small_chun
     source, folder = write_csv(tmp_path / "a.csv", made), tmp_path / "features"
     update(folder, source)
     touch(write_csv(source, [*made, made[5]]))
-    with pytest.raises(DataError, match="its txn_id stood already on line 7"):
+    with pytest.raises(DataError, match="duplicate txn_id, first seen on line 7"):
         update(folder, source)
     assert len(FeatureStore(folder).load()[0]) == 600
 
@@ -132,10 +132,10 @@ def test_a_folder_that_is_damaged_says_what_to_do(made, tmp_path):
     source, folder = write_csv(tmp_path / "a.csv", made), tmp_path / "features"
     update(folder, source)
     next(folder.glob("part-*")).write_bytes(b"nonsense")
-    with pytest.raises(DataError, match="remove the folder and make it again"):
+    with pytest.raises(DataError, match="remove the folder and run `serin features` again"):
         FeatureStore(folder).load()
     (folder / "index.json").write_text("{}")
-    with pytest.raises(DataError, match="remove the folder and make it again"):
+    with pytest.raises(DataError, match="remove the folder and run `serin features` again"):
         FeatureStore(folder).load()
 
 
@@ -161,4 +161,4 @@ def test_a_folder_that_is_none_or_stands_beside_others_is_refused(few, tmp_path,
     arguments = [part for one in data for part in ("--data", one)]
     result = CliRunner().invoke(app, ["train", *arguments])
     assert result.exit_code == 2
-    assert ("stands alone" in result.stderr) or ("without features" in result.stderr)
+    assert ("cannot be combined" in result.stderr) or ("without features" in result.stderr)

@@ -99,7 +99,7 @@ class TestList:
     def test_a_registry_without_runs_is_an_answer(self, at):
         result = serin("list", "--registry", at)
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr == f"{at}: no run yet\n"
+        assert result.stderr == f"{at}: no runs found\n"
         assert json.loads(serin("list", "--registry", at, "-o", "json").stdout) == []
         assert not at.exists()
 
@@ -108,7 +108,7 @@ class TestList:
         (at / manifest.RUNS_DIRECTORY / OLD / manifest.REPORT).write_text("{}")
         result = serin("list", "--registry", at, "-o", "json")
         assert [one["run"] for one in json.loads(result.stdout)] == [NEW]
-        assert result.stderr.startswith(f"left out: {OLD}: meta.json: ")
+        assert result.stderr.startswith(f"skipped: {OLD}: meta.json: ")
 
     def test_a_registry_of_an_unknown_kind_is_refused(self):
         assert is_refused(serin("list", "--registry", "ftp://host/x"), "ftp:// is not known", status=2)
@@ -181,7 +181,7 @@ class TestSwapTo:
     def test_a_run_that_its_gate_refused_needs_force(self, registry, at):
         store(registry, OLD, passed_acceptance_gate=False, deploy_reason="macro F1 0.500 is below 0.72")
         result = serin("swap-to", OLD, "--registry", at)
-        assert is_refused(result, f"{OLD}: macro F1 0.500 is below 0.72; --force lets latest name it all the same")
+        assert is_refused(result, f"{OLD}: macro F1 0.500 is below 0.72; --force points latest at it anyway")
         assert registry.latest() is None
         assert serin("swap-to", OLD, "--registry", at, "--force").exit_code == 0
         assert registry.latest() == OLD
@@ -191,7 +191,7 @@ class TestVerify:
     def test_a_run_as_published_is_good(self, registry, at):
         store(registry, OLD)
         digest = manifest.digest(registry.read(OLD, manifest.MANIFEST))
-        assert serin("verify", OLD, "--registry", at).stdout == f"{OLD}: 2 files as its manifest says, {digest}\n"
+        assert serin("verify", OLD, "--registry", at).stdout == f"{OLD}: 2 files match the manifest, {digest}\n"
 
     @pytest.mark.parametrize(
         ("file", "content", "complaint"),
@@ -336,13 +336,13 @@ class TestPrune:
         four.point_latest(OLDEST)
         result = serin("prune", "--registry", at, "--keep", 1, "--no-cluster")
         assert result.stdout == f"{OLDER}: removed\n{OLD}: removed\n"
-        assert result.stderr == f"{OLDEST}: kept, latest names it\n"
+        assert result.stderr == f"{OLDEST}: kept, latest references it\n"
         assert four.runs() == [OLDEST, NEW]
         assert four.latest() == OLDEST
 
     def test_without_a_kubeconfig_it_is_said_that_no_cluster_was_asked(self, four, at):
         result = serin("prune", "--registry", at, "--keep", 3)
-        assert result.stderr == "no kubeconfig: only what latest names is kept\n"
+        assert result.stderr == "no kubeconfig: only the run that latest references is kept\n"
         assert four.runs() == [OLDER, OLD, NEW]
 
     def test_a_dry_run_says_the_same_and_removes_nothing(self, four, at):
@@ -375,7 +375,7 @@ class TestPrune:
             use(config)
             result = serin("prune", "--registry", at, "--keep", 1)
         assert result.exit_code == 0, result.output
-        assert result.stderr == f"{OLDER}: kept, a SuggestionModel names it\n"
+        assert result.stderr == f"{OLDER}: kept, a SuggestionModel references it\n"
         assert four.runs() == [OLDER, NEW]
         assert asked == ["/apis/serin.dev/v1alpha1/suggestionmodels"], "of all namespaces"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from distributed import Client
 from training.conftest import write_csv
-from training.test_retraining import NOW
+from training.retraining.test_retrain import NOW
 from typer.testing import CliRunner
 
 from serin_training.commands.main import app
@@ -66,8 +66,8 @@ def test_workers_count_exactly_what_one_machine_counts(scheduler, rows):
     transactions = [row.transaction for row in rows]
     users = [one.user_id for one in transactions]
     with connect(scheduler) as engine:
-        there = merge(engine.look_up(transactions, lambda *_: None), users)
-    here = merge(LocalEngine().look_up(transactions, lambda *_: None), users)
+        there = merge(engine.extract(transactions, lambda *_: None), users)
+    here = merge(LocalEngine().extract(transactions, lambda *_: None), users)
     everything = np.arange(len(rows))
     assert there.words == here.words
     assert (there.users_by_word(everything) == here.users_by_word(everything)).all()

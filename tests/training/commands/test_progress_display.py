@@ -28,11 +28,11 @@ def test_a_bar_says_how_much_is_done_and_how_fast(told, speed, shown):
 def test_on_a_terminal_results_still_go_to_stdout_and_no_bar_is_left_behind(tmp_path):
     terminal, end = pty.openpty()
     program = (
-        "from serin_training.commands.progress_display import showing\n"
+        "from serin_training.commands.progress_display import show_progress\n"
         "from serin_training.progress import Finished, Progress\n"
-        "with showing() as tell:\n"
-        "    tell(Progress('words', 1, 2, 'rows'))\n"
-        "    tell(Finished('words', 'done'))\n"
+        "with show_progress() as progress:\n"
+        "    progress(Progress('words', 1, 2, 'rows'))\n"
+        "    progress(Finished('words', 'done'))\n"
         "    print('result')\n"
     )
     with (tmp_path / "out").open("w") as out:

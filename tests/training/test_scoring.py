@@ -1,12 +1,12 @@
-"""Judging a run on its newest rows."""
+"""Scores of predictions."""
 
-from serin_training.scoring import MIN_ROWS, judge
+from serin_training.scoring import MIN_ROWS, score
 
 
 def answers(*parts):
-    """Answer scores and categories from (answered, wanted, how many) parts, each answer at a confidence of 0.9."""
+    """Return scores of (predicted, true, how many) parts, each prediction with a confidence of 0.9."""
     rows = [(label, wanted) for label, wanted, count in parts for _ in range(count)]
-    return judge([(label, 0.9) for label, _ in rows], [wanted for _, wanted in rows])
+    return score([(label, 0.9) for label, _ in rows], [wanted for _, wanted in rows])
 
 
 def test_f1_of_a_class_is_the_harmonic_mean_of_precision_and_recall():
@@ -44,7 +44,7 @@ def test_a_class_that_is_answered_but_never_wanted_has_coverage_but_no_f1():
 
 
 def test_coverage_counts_the_answers_at_or_above_each_threshold():
-    scores = judge([("Dining", 0.6), ("Dining", 0.8)], ["Groceries", "Dining"])
+    scores = score([("Dining", 0.6), ("Dining", 0.8)], ["Groceries", "Dining"])
     assert (scores.coverage["0.60"].coverage, scores.coverage["0.60"].precision) == (1.0, 0.5)
     assert (scores.coverage["0.65"].coverage, scores.coverage["0.65"].precision) == (0.5, 1.0)
     assert (scores.coverage["0.99"].coverage, scores.coverage["0.99"].precision) == (0.0, 0.0)

@@ -5,15 +5,18 @@ import csv
 import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import asyncpg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from serin_core.model.features import Transaction
+from serin_training.commands.main import app
 from serin_training.data.reading import open_source, read_transactions
-from serin_training.data.rows import Said, Weight, settle
+from serin_training.data.rows import Label, LabelOrigin, best_label
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, Update
 
@@ -60,10 +63,10 @@ def test_a_day_without_time_is_midnight_in_utc(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"amount": pa.array(["1"])}, "column amount is of type string; needed is a number"),
+        ({"amount": pa.array(["1"])}, "column amount is of type string; a number is required"),
         ({"merchant": pa.array([["a"]])}, "column merchant is of type list"),
-        ({"timestamp": pa.array([1.5])}, "column timestamp is of type double; needed is a timestamp, a date or text"),
-        ({"amount": pa.array([float("nan")])}, "row 1: amount nan is no number"),
+        ({"timestamp": pa.array([1.5])}, "column timestamp is of type double; a timestamp, a date or text is required"),
+        ({"amount": pa.array([float("nan")])}, "row 1: amount nan is not a number"),
         ({"txn_id": pa.array([None], pa.string())}, "row 1: txn_id is empty"),
     ],
 )
@@ -78,7 +81,7 @@ def test_a_parquet_schema_that_does_not_fit_is_named_column_by_column(tmp_path, 
 def test_what_is_no_parquet_file_is_said_to_be_none(tmp_path):
     path = tmp_path / "text.parquet"
     path.write_text(HEADER)
-    with pytest.raises(DataError, match="no Parquet file"):
+    with pytest.raises(DataError, match="not a Parquet file"):
         read_transactions(path)
 
 
@@ -100,10 +103,10 @@ def row(**changes):
     ("content", "complaint"),
     [
         (row(merchant="x" * 100_000), "line 2: merchant has 100000 characters; at most 1000"),
-        (row(merchant="x" * 10_000_000), "it is no CSV (field larger than field limit"),
-        (row(amount="inf"), "amount 'inf' is no number"),
-        (row(amount="NaN"), "amount 'NaN' is no number"),
-        (row(timestamp="0001-01-01"), "is out of range; it lies from 1970 to 2099"),
+        (row(merchant="x" * 10_000_000), "not valid CSV (field larger than field limit"),
+        (row(amount="inf"), "amount 'inf' is not a number"),
+        (row(amount="NaN"), "amount 'NaN' is not a number"),
+        (row(timestamp="0001-01-01"), "is out of range (1970 to 2099)"),
         (row(timestamp="2199-01-01"), "is out of range"),
         (row(timestamp="0001-01-01T00:00:00+23:00"), "is out of range"),
         (row(txn_id=""), "txn_id is empty"),
@@ -145,11 +148,11 @@ def test_a_source_that_cannot_be_opened_is_named_without_its_password(data, comp
 
 
 def test_words_of_ones_own_count_before_an_accepted_suggestion_and_the_latest_of_a_kind():
-    accepted = Said("Travel", NOON + timedelta(days=9), Weight.ACCEPTED)
-    stated, corrected = Said("Dining", NOON), Said("Groceries", NOON + timedelta(days=1))
-    assert settle([accepted, stated]) == stated
-    assert settle([corrected, accepted, stated]) == corrected
-    assert settle([]) is None
+    accepted = Label("Travel", NOON + timedelta(days=9), LabelOrigin.ACCEPTED)
+    stated, corrected = Label("Dining", NOON), Label("Groceries", NOON + timedelta(days=1))
+    assert best_label([accepted, stated]) == stated
+    assert best_label([corrected, accepted, stated]) == corrected
+    assert best_label([]) is None
 
 
 STORED = [
@@ -229,10 +232,7 @@ def test_a_table_of_sqlite_gives_the_same_rows_as_the_csv(few, few_rows, tmp_pat
     assert read_transactions(f"sqlite:///{tmp_path}/bank.sqlite3#paid") == few_rows
 
 
-@pytest.mark.postgres
-def test_a_table_of_postgres_gives_the_same_rows_as_the_csv(few, few_rows, postgres):
-    columns = columns_of(few)
-
+def fill_table(postgres, columns):
     async def fill():
         connection = await asyncpg.connect(postgres)
         await connection.execute(
@@ -247,9 +247,32 @@ def test_a_table_of_postgres_gives_the_same_rows_as_the_csv(few, few_rows, postg
         await connection.close()
 
     asyncio.run(fill())
+
+
+@pytest.mark.postgres
+def test_a_table_of_postgres_gives_the_same_rows_as_the_csv(few, few_rows, postgres):
+    fill_table(postgres, columns_of(few))
     assert read_transactions(f"{postgres}#public.paid") == few_rows
     with pytest.raises(DataError, match="there is no such table"):
         read_transactions(f"{postgres}#missing")
+
+
+@pytest.mark.postgres
+def test_what_a_command_that_succeeds_prints_and_writes_holds_no_password(few, postgres, tmp_path):
+    fill_table(postgres, columns_of(few))
+    data = postgres.replace("postgres:@", f"postgres:{quote('top#/@トップsecret', safe='')}@") + "#public.paid"
+    assert "secret" in data
+    page, out = tmp_path / "page.html", tmp_path / "features"
+    for arguments in (
+        ["features", "--data", data, "--out", str(out)],
+        ["features", "--data", data, "--out", str(out)],
+        ["train", "--data", data, "--registry", str(tmp_path / "registry"), "--page", str(page)],
+    ):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        assert "secret" not in result.output
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"secret" not in path.read_bytes()
 
 
 @pytest.mark.postgres

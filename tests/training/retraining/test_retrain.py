@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 
 from serin_training.commands.main import app
 from serin_training.data.reading import read_transactions
-from serin_training.data_drift import Verdict, compare
+from serin_training.data_drift import DriftVerdict, compare
 from serin_training.data_profile import profile
+from serin_training.drift_text import as_text
 from serin_training.errors import GitError
-from serin_training.evaluation import answer
-from serin_training.retraining.git_commit import Proposal, name_run, propose
+from serin_training.evaluation import predict
+from serin_training.html_report.page import ReportInput, render
+from serin_training.retraining.git_commit import Proposal, propose, set_run
 from serin_training.retraining.policy import reasons
 from serin_training.synthetic.generator import generate
 from serin_training.training import TrainingConfig, train
@@ -37,18 +39,18 @@ def trained(history):
 
 def drift(trained, rows):
     before = trained.report.profile
-    answered = answer(trained.pipeline, rows)
+    answered = predict(trained.pipeline, rows)
     now = profile(trained.pipeline.encoder, answered, edges=before.edges)
     return compare(trained.report, before, now, answered)
 
 
 def moved(found):
-    return {look.what for look in found.looks if look.has_moved}
+    return {check.name for check in found.checks if check.has_drifted}
 
 
 def test_rows_like_those_before_are_stable(trained, history):
-    assert drift(trained, history[8000:10_000]).verdict is Verdict.STABLE
-    assert drift(trained, history[10_000:11_000]).verdict is Verdict.STABLE
+    assert drift(trained, history[8000:10_000]).verdict is DriftVerdict.STABLE
+    assert drift(trained, history[10_000:11_000]).verdict is DriftVerdict.STABLE
 
 
 def test_labels_that_mean_something_else_are_worse(trained, history):
@@ -56,8 +58,8 @@ def test_labels_that_mean_something_else_are_worse(trained, history):
         replace(row, category="Travel" if row.category == "Groceries" else row.category) for row in history[10_000:]
     ]
     found = drift(trained, turned)
-    assert found.verdict is Verdict.WORSE
-    assert found.looks[-1].what.startswith("macro F1")
+    assert found.verdict is DriftVerdict.WORSE
+    assert found.checks[-1].name.startswith("macro F1")
 
 
 def test_other_amounts_and_new_names_have_moved(trained, history):
@@ -106,22 +108,22 @@ RUN = "run_abcdef01_2"
 
 
 def test_only_the_value_changes():
-    found = name_run(MODELS, model="categories", run=RUN, where="models.yaml")
+    found = set_run(MODELS, model="categories", run=RUN, where="models.yaml")
     assert found == MODELS.replace("run_00000000_1", RUN)
 
 
 @pytest.mark.parametrize(
     ("text", "model", "complaint"),
     [
-        (MODELS, None, "it holds 2 of SuggestionModel; needed is exactly one"),
-        (MODELS, "third", "it holds 0 of SuggestionModel third"),
-        ("a: [", None, "it is no YAML"),
-        ("kind: SuggestionModel\nspec: {runID: run_00000000_1}\n", None, "runID stands 0 times"),
+        (MODELS, None, "2 documents are SuggestionModel; exactly one is required"),
+        (MODELS, "third", "0 documents are SuggestionModel third"),
+        ("a: [", None, "not valid YAML"),
+        ("kind: SuggestionModel\nspec: {runID: run_00000000_1}\n", None, "runID occurs 0 times"),
     ],
 )
 def test_a_file_that_does_not_name_exactly_one_run_is_refused(text, model, complaint):
     with pytest.raises(GitError, match=complaint):
-        name_run(text, model=model, run=RUN, where="models.yaml")
+        set_run(text, model=model, run=RUN, where="models.yaml")
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_retrain_does_nothing_without_a_reason_and_proposes_with_one(tmp_path, r
     assert serin("train", "--data", source, "--registry", registry).exit_code == 0
     idle = serin("retrain", "--data", source, "--registry", registry)
     assert (idle.exit_code, idle.stdout) == (0, "")
-    assert "nothing to do: 0 new labels" in idle.stderr
+    assert "skipped: no new labels since this run" in idle.stderr
     write_csv(source, made)
     found = serin(
         "retrain", "--data", source, "--registry", registry,
@@ -179,12 +181,12 @@ def test_retrain_does_nothing_without_a_reason_and_proposes_with_one(tmp_path, r
     assert found.exit_code == 0, found.stderr
     newest = max(one.timestamp for one in made[:7000])
     newer = sum(one.timestamp > newest for one in made)
-    assert f"training again: {newer} new labels, more than 1000" in found.stderr
+    assert f"retraining: {newer} new labels, more than 1000" in found.stderr
     run = found.stdout.strip()
     assert run in git("show", f"serin/{run}:models.yaml")
     assert "on the same 1800 newest rows" in git("log", "-1", "--format=%B", f"serin/{run}")
     page = (registry / "ledger_suggestions" / run / "report.html").read_text()
-    assert "Against run_" in page
+    assert "Compared with run_" in page
     told = serin("drift", "--run", run, "--data", source, "--registry", registry, "-o", "json")
     assert told.exit_code == 0, told.stderr
     assert json.loads(told.stdout)["verdict"] == "stable"
@@ -212,3 +214,41 @@ def test_a_page_without_examples_holds_no_text_of_a_transaction(few, few_rows, t
     assert not [row.transaction.merchant for row in few_rows if f"<code>{row.transaction.merchant}" in text]
     assert serin("train", "--data", few, "--page", page).exit_code == 0
     assert "<code>" in page.read_text()
+
+
+def test_few_rows_without_drift_are_too_few_to_tell(trained, history):
+    found = drift(trained, history[10_000:10_100])
+    assert not moved(found) - {"weekday", "hour"}, "three days of rows have few weekdays"
+    assert found.verdict in {DriftVerdict.TOO_FEW_ROWS, DriftVerdict.MOVED}
+    chosen = history[10_000:11_000:10]
+    assert drift(trained, chosen).verdict is DriftVerdict.TOO_FEW_ROWS
+
+
+def test_the_drift_table_names_what_its_columns_hold(trained, history):
+    told = as_text("run_0123abcd_1", drift(trained, history[10_000:11_000])).splitlines()
+    assert told[0] == "run_0123abcd_1 on 1000 rows: stable"
+    assert told[1].split() == ["CHECK", "REFERENCE", "CURRENT", "P-VALUE", "STATISTIC", "LIMIT"]
+    assert any(line.startswith("  predicted class ") and "PSI" in line for line in told)
+    assert any(line.startswith("  new merchants ") and "Cohen's h" in line for line in told)
+
+
+def test_warnings_of_one_kind_are_one_line(few_rows):
+    warnings = train(few_rows, TrainingConfig(run_id="run_0123abcd", now=NOW)).report.warnings
+    assert len([one for one in warnings if "calibration" in one and "too few rows" in one]) == 1
+    assert len([one for one in warnings if "acceptance gate" in one]) <= 1
+
+
+def test_the_html_report_names_rare_classes_months_and_worse_calibration(few_rows):
+    trained = train(few_rows, TrainingConfig(run_id="run_0123abcd", now=NOW))
+    worse = trained.report.model_copy(
+        update={"val_calibration_error": 0.0547, "val_calibration_error_uncalibrated": 0.0307}
+    )
+    page = render(ReportInput(worse, trained.evaluated, trained.merchants, None, with_examples=False))
+    rows = trained.evaluated.scores().rows
+    rare = [label for label, count in rows.items() if count < 30]
+    assert rare
+    assert all(f"{label} ({rows[label]})" in page for label in rare)
+    assert "0.0307 before calibration: calibration made it worse" in page
+    newest = max(f"{row.at:%Y-%m}" for row in trained.evaluated.rows)
+    assert f"n={sum(f'{row.at:%Y-%m}' == newest for row in trained.evaluated.rows)}" in page
+    assert "Confusion matrix" in page
