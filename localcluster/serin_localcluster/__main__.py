@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from serin_localcluster.build import BuildError
-from serin_localcluster.cluster import ClusterStartError, build_all, end_leftover, start_cluster
+from serin_localcluster.cluster import ClusterStartError, end_leftover, start_cluster
+from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY, STATE, start_time
 
 BIN = Path(sys.executable).parent
@@ -30,7 +31,7 @@ def _say(text: str) -> None:
 
 
 def _build(_directory: Path) -> None:
-    build_all()
+    find_programs()
 
 
 def _up(directory: Path) -> None:

@@ -18,8 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from serin_localcluster import prometheus
-from serin_localcluster.build import CONTROL_PLANE, build
+from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY, STATE, start_time
 
 START_WITHIN = 120.0
@@ -89,12 +88,6 @@ class Cluster:
         _wait_for(self.directory / f"done-{number}", self._supervisor, START_WITHIN)
 
 
-def build_all() -> None:
-    """Build what a local cluster is made of, unless the cache has it. Raises BuildError."""
-    build(CONTROL_PLANE)
-    prometheus.find()
-
-
 def start_cluster(  # noqa: PLR0913 - each is a dial of the node, with a sane default
     *,
     directory: Path,
@@ -115,8 +108,7 @@ def start_cluster(  # noqa: PLR0913 - each is a dial of the node, with a sane de
     directory.mkdir(parents=True)
     plan = {
         "directory": str(directory.absolute()),
-        "control_plane": str(build(CONTROL_PLANE)),
-        "prometheus": str(prometheus.find()),
+        "programs": find_programs(),
         "images": {pattern: list(argv) for pattern, argv in images.items()},
         "environment": dict(environment or {}),
         "scrape_interval_seconds": scrape_interval_seconds,

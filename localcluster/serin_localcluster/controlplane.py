@@ -4,7 +4,7 @@ import asyncio
 import base64
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +87,8 @@ def write_kubeconfig(path: Path, *, server: str, authority: Path, client: Pair) 
 class ControlPlane:
     """The three processes of one cluster, in one directory."""
 
-    def __init__(self, program: Path, directory: Path, credentials: Credentials) -> None:
-        self._program, self._directory, self._credentials = program, directory, credentials
+    def __init__(self, programs: Mapping[str, Sequence[str]], directory: Path, credentials: Credentials) -> None:
+        self._programs, self._directory, self._credentials = programs, directory, credentials
         self._running: list[asyncio.subprocess.Process] = []
         self._server = f"https://127.0.0.1:{free_port()}"
         self.kubeconfig = write_kubeconfig(
@@ -115,7 +115,7 @@ class ControlPlane:
 
     async def _start(self, name: str, flags: Sequence[str]) -> None:
         log = self._directory / "logs" / f"{name}.log"
-        self._running.append(await processes.start([str(self._program), name, *flags], log=log))
+        self._running.append(await processes.start([*self._programs[name], *flags], log=log))
 
     async def _wait_until_ready(self) -> None:
         context = ssl.create_default_context(cafile=str(self._credentials.authority.file))

@@ -29,8 +29,8 @@ class Plan:
     """What a supervisor is to run, as its caller wrote it into plan.json."""
 
     directory: Path
-    control_plane: Path
-    prometheus: Path
+    programs: dict[str, list[str]]
+    """The command that starts each program, by its name."""
     images: dict[str, list[str]]
     environment: dict[str, str]
     scrape_interval_seconds: float
@@ -42,9 +42,7 @@ class Plan:
     def read(cls, path: Path) -> "Plan":
         """Read plan.json."""
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("directory", "control_plane", "prometheus"):
-            found[name] = Path(found[name])
-        return cls(**found)
+        return cls(**found | {"directory": Path(found["directory"])})
 
 
 def reserve_subnet() -> tuple[str, TextIO]:
@@ -68,9 +66,9 @@ async def supervise(plan: Plan) -> None:
         loop.add_signal_handler(number, over.set)
     subnet, lock = reserve_subnet()
     credentials = Credentials.make(plan.directory / "pki", node_address=f"{subnet}.1")
-    control_plane = ControlPlane(plan.control_plane, plan.directory, credentials)
+    control_plane = ControlPlane(plan.programs, plan.directory, credentials)
     prometheus = Prometheus(
-        plan.prometheus,
+        plan.programs["prometheus"],
         plan.directory / "prometheus",
         kubeconfig=control_plane.kubeconfig,
         scrape_interval_seconds=plan.scrape_interval_seconds,

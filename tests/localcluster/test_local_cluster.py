@@ -223,22 +223,15 @@ def test_a_second_start_ends_what_the_first_one_left(tmp_path):
 
 
 def test_a_part_that_does_not_start_is_named_with_its_log(tmp_path, monkeypatch):
-    program = tmp_path / "cache" / "serin"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    from serin_localcluster.build import CONTROL_PLANE  # noqa: PLC0415 - its path depends on the variable
-
-    CONTROL_PLANE.cached.parent.mkdir(parents=True)
-    CONTROL_PLANE.cached.write_text("#!/bin/sh\necho out of luck\nexit 7\n")
-    CONTROL_PLANE.cached.chmod(0o755)
-    assert program.exists()
-    monkeypatch.setenv("PATH", f"{fake_prometheus(tmp_path)}:{os.environ['PATH']}")
+    version = '[ "$1" = --version ] && echo "version 99.0" && exit'
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "prometheus"):
+        install(tmp_path / "assets" / name, f"{version}\necho out of luck\nexit 7")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
     with pytest.raises(ClusterStartError, match=r"(?s)ended with 7.*out of luck"):
         start_cluster(directory=tmp_path / "cluster", images={})
 
 
-def fake_prometheus(folder):
-    script = folder / "bin" / "prometheus"
-    script.parent.mkdir()
-    script.write_text("#!/bin/sh\necho 'prometheus, version 3.0.0'\n")
-    script.chmod(0o755)
-    return script.parent
+def install(program, script):
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)

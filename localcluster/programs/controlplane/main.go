@@ -1,30 +1,22 @@
+// Controlplane is etcd, kube-apiserver and kube-controller-manager in one program: most of their packages are shared.
+// Each part is compiled only with its build tag: with_etcd, with_kube_apiserver, with_kube_controller_manager.
 package main
 
 import (
 	"fmt"
 	"os"
-
-	"go.etcd.io/etcd/server/v3/etcdmain"
-	"k8s.io/component-base/cli"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
+var parts = map[string]func(){}
+
 func main() {
-	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager [flags]")
-		os.Exit(2)
+	if len(os.Args) > 1 {
+		if run, ok := parts[os.Args[1]]; ok {
+			os.Args = os.Args[1:]
+			run()
+			return
+		}
 	}
-	program := os.Args[1]
-	os.Args = os.Args[1:]
-	switch program {
-	case "etcd":
-		etcdmain.Main(os.Args)
-	case "kube-apiserver":
-		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
-	case "kube-controller-manager":
-		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
-	default:
-		os.Exit(2)
-	}
+	fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager [flags]")
+	os.Exit(2)
 }

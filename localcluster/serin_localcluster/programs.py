@@ -1,0 +1,46 @@
+"""The programs of a local cluster: those installed on this machine, else ones built from their published Go modules."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from serin_localcluster.build import build
+
+MINIMUM_VERSIONS: Final = {
+    "etcd": (3, 5),
+    "kube-apiserver": (1, 30),
+    "kube-controller-manager": (1, 30),
+    "prometheus": (3,),
+}
+ASSETS: Final = "KUBEBUILDER_ASSETS"
+"""Environment variable that names a directory with etcd and kube-apiserver, as in controller-runtime's envtest."""
+
+
+def find_programs(names: Sequence[str] = tuple(MINIMUM_VERSIONS)) -> dict[str, list[str]]:
+    """Return the command that starts each program; what is not installed is built. Raises BuildError."""
+    installed = {name: [str(path)] for name in names if (path := find_installed(name)) is not None}
+    return installed | build([name for name in names if name not in installed])
+
+
+def find_installed(name: str) -> Path | None:
+    """Return a program from KUBEBUILDER_ASSETS or the PATH; None where there is none that is new enough."""
+    for places in (os.environ.get(ASSETS), os.environ.get("PATH")):
+        found = shutil.which(name, path=places) if places else None
+        if found is not None and _version(found) >= MINIMUM_VERSIONS[name]:
+            return Path(found)
+    return None
+
+
+def _version(program: str) -> tuple[int, ...]:
+    try:
+        done = subprocess.run(  # noqa: S603 - found on the user's PATH
+            [program, "--version"], capture_output=True, text=True, check=False, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    found = re.search(r"(\d+)\.(\d+)", done.stdout + done.stderr)
+    return (int(found[1]), int(found[2])) if found else ()
