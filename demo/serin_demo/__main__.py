@@ -140,9 +140,7 @@ def _play_all(setting: Setting, runs: Sequence[str]) -> list[Scenario]:
     good, outdated, merchant_only = runs
     scenarios = [
         Scenario("1 of 3: a good model, compared with keyword rules", good, "Promoted", 100.0),
-        Scenario(
-            "2 of 3: a model of outdated categories: accurate offline, wrong live", outdated, "RolledBack", 0.0
-        ),
+        Scenario("2 of 3: a model of outdated categories: accurate offline, wrong live", outdated, "RolledBack", 0.0),
         Scenario(
             f"3 of 3: a model that reads only merchant names; at {FORMAT_CHANGES_AT:g} % of users their format changes",
             merchant_only,

@@ -85,9 +85,7 @@ class Runbook:
                 yield client
             return
         if not (self.registry / "ledger_suggestions" / "latest").exists():
-            raise CommandError(
-                f"{self.registry}: no run yet; run `make ml-train`, or name a server with URL="
-            )
+            raise CommandError(f"{self.registry}: no run yet; run `make ml-train`, or name a server with URL=")
         rules = FOLDER / "rules.yaml"
         FOLDER.mkdir(exist_ok=True)
         run(["serin", "rules", "suggest", "--data", str(self.source()), "--out", str(rules)])
@@ -110,18 +108,14 @@ class Runbook:
             configured = _get(client, "/ml/status")["percent"]
             answers = [item["source"] for item in _suggest(client, _USERS)]
             share = answers.count("model") / len(answers)
-            _print_line(
-                f"configured: {configured:g} % of users; served by the model: {share:.1%} of {len(answers)}"
-            )
+            _print_line(f"configured: {configured:g} % of users; served by the model: {share:.1%} of {len(answers)}")
 
     def smoke(self) -> None:
         """Run all steps and print a line for each. Raises CommandError at the first that fails."""
         self._quiet("features", "--data", str(self.source()), "--out", str(self.features))
         _print_line("features built")
         report = json.loads(self._quiet("train", "--data", str(self.features), "--registry", str(self.registry)))
-        _require(
-            report["passed_acceptance_gate"], f"acceptance gate not passed: {report['deploy_reason']}"
-        )
+        _require(report["passed_acceptance_gate"], f"acceptance gate not passed: {report['deploy_reason']}")
         _print_line(f"model trained: {report['run_directory']}, macro F1 {report['val_f1_macro']:.3f}")
         with self.client() as client:
             found = _get(client, "/ml/status")
@@ -243,9 +237,7 @@ def main() -> None:
     }
     parser.add_argument("step", choices=tuple(steps))
     parser.add_argument("--data", type=Path, help="labelled transactions (default: synthetic ones)")
-    parser.add_argument(
-        "--registry", type=Path, default=FOLDER / "registry", help="registry (%(default)s)"
-    )
+    parser.add_argument("--registry", type=Path, default=FOLDER / "registry", help="registry (%(default)s)")
     parser.add_argument("--url", help="address of a running server; its token is read from SERIN_TOKEN")
     given = parser.parse_args()
     book = Runbook(given.data, given.registry, given.url, os.environ.get("SERIN_TOKEN", ""))

@@ -1,4 +1,4 @@
-"""Prometheus 3 beside the cluster: it finds the pods through the API server and scrapes those that ask for it."""
+"""Prometheus 3 beside the cluster: discovers pods through the API server and scrapes the annotated ones."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def find() -> Path:
 
 
 class Prometheus:
-    """One Prometheus process, always on the same port and with the same data."""
+    """One Prometheus process, which keeps its port and data over restarts."""
 
     def __init__(
         self, command: Sequence[str], directory: Path, *, kubeconfig: Path, scrape_interval_seconds: float
@@ -35,7 +35,7 @@ class Prometheus:
         (directory / "prometheus.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
     async def start(self) -> None:
-        """Start it, unless it runs. Raises StartError."""
+        """Start the process unless it is running. Raises StartError."""
         if self._process is not None and self._process.returncode is None:
             return
         log = self._directory / "prometheus.log"
@@ -58,7 +58,7 @@ class Prometheus:
             raise StartError(f"Prometheus was not ready within {READY_WITHIN:g} s; {log} ends:\n{tail(log)}") from None
 
     async def stop(self) -> None:
-        """End it; its data stays."""
+        """Stop the process and keep its data."""
         if self._process is not None:
             await processes.end(self._process, grace=5)
 
@@ -72,7 +72,7 @@ async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[str, object]:
-    """Answer a configuration that scrapes annotated pods, and keeps their names as labels."""
+    """Return a configuration that scrapes annotated pods, with their namespace and name as labels."""
     interval = f"{int(scrape_interval_seconds * 1000)}ms"
     annotation = "__meta_kubernetes_pod_annotation_prometheus_io_"
     relabel = [

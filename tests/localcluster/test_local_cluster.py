@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from serin_localcluster.cluster import ClusterStartError, end_leftover, start_cluster
+from serin_localcluster.cluster import ClusterStartError, start_cluster, stop_leftover
 from serin_localcluster.supervisor import STATE, start_time
 
 pytestmark = pytest.mark.cluster
@@ -219,7 +219,7 @@ def test_a_second_start_ends_what_the_first_one_left(tmp_path):
     first = [(pid, start_time(pid)) for pid in (supervisor, *children(supervisor))]
     with start_cluster(directory=directory, images={}):
         assert all(start_time(pid) != at for pid, at in first)
-    assert not end_leftover(directory)
+    assert not stop_leftover(directory)
 
 
 def test_a_part_that_does_not_start_is_named_with_its_log(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serin_localcluster.node import volumes
-from serin_localcluster.node.agent import why_not_here
+from serin_localcluster.node.agent import unschedulable_reason
 from serin_localcluster.node.environment import expand, field, pairs, rewrite
 from serin_localcluster.node.probing import Probe, restart_delay
 
@@ -102,5 +102,5 @@ def test_the_first_restart_comes_at_once_and_the_others_ever_later():
     ],
 )
 def test_a_pod_that_does_not_fit_is_told_why(spec, reason):
-    found = why_not_here({"spec": spec})
+    found = unschedulable_reason({"spec": spec})
     assert (reason in found) if reason else found == ""
