@@ -61,12 +61,12 @@ def test_a_stable_run_goes_on_answering_where_the_next_one_was_changed_or_is_bel
     damaged.send(own_registry.traffic)
     damaged.apply(own_registry.good)
     damaged.wait_for_phase("Promoted", seconds=120)
-    model = own_registry.path / "ledger_suggestions" / own_registry.better / "model.txt"
+    model = own_registry.path / "ledger_suggestions" / own_registry.outdated / "model.txt"
     model.write_bytes(model.read_bytes().replace(b"0", b"1", 1))
-    for run, reason in ((own_registry.better, "model.txt"), (own_registry.poor, "acceptance gate")):
+    for run, reason in ((own_registry.outdated, "model.txt"), (own_registry.poor, "acceptance gate")):
         damaged.apply(run)
         assert refused(damaged, run, reason)["stable"]["runID"] == own_registry.good
-        damaged.goes_on_answering_by_the_model()
+        damaged.keeps_serving_by_the_model()
 
 
 def test_a_registry_that_is_away_refuses_nothing_and_is_read_once_it_is_back(damaged, own_registry):

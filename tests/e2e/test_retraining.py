@@ -20,7 +20,7 @@ def test_retrain_names_its_run_in_the_object_and_refuses_one_that_argo_cd_owns(r
     proposed = run(command, environment=environment).strip()
     assert rollout.get()["spec"]["runID"] == proposed
     assert (runs / "ledger_suggestions" / proposed / "manifest.json").exists()
-    assert rollout.get()["metadata"]["annotations"]["owner"] == "a person"
+    assert rollout.get()["metadata"]["annotations"]["owner"] == "a user"
 
     tracking = f"argocd.argoproj.io/tracking-id=shop:serin.dev/SuggestionModel:{rollout.namespace}/{rollout.name}"
     rollout.kubectl("annotate", "sgm", rollout.name, tracking)
