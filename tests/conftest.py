@@ -1,4 +1,4 @@
-"""Settings of all tests: fixed examples of hypothesis, and which tests run in one process when several share the work."""
+"""Fixed examples of hypothesis, and which tests one process runs when several processes share the work."""
 
 from pathlib import Path
 

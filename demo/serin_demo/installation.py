@@ -110,6 +110,6 @@ def resource(run_id: str) -> dict[str, object]:
         "steps": [{"percent": percent, "soak": "5s"} for percent in (10, 50, 100)],
     }
     spec["analysis"] = {"interval": "1s"}
-    # A few users make all traffic here, so the share of low confidence depends on which of them are in the canary.
+    # A few users make all traffic here, so low confidence depends on which of them are in the canary.
     spec["gates"] = {"metrics": [{"name": name, "dryRun": True} for name in ("lowConfidence", "feedback")]}
     return dict(written) | {"metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}

@@ -143,7 +143,7 @@ class Rollout:
             "runID": run_id,
             "canary": canary("1s", 10, 50, 100),
             "analysis": {"interval": "1s"},
-            # A few users make all traffic here, so the share of low confidence depends on which of them are in the canary.
+            # A few users make all traffic here, so low confidence depends on which of them are in the canary.
             "gates": {"metrics": [{"name": name, "dryRun": True} for name in ("lowConfidence", "feedback")]},
         }
         return written | {
