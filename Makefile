@@ -11,8 +11,9 @@ help: ## show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' \
 	  $(firstword $(MAKEFILE_LIST))
 
+SUPPORTED = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 .venv/.complete: requirements/dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Serin needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another with PYTHON=" >&2; exit 2; }
+	@$(PYTHON) $(SUPPORTED) || { echo "Serin needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another with PYTHON=" >&2; exit 2; }
 	@echo "environment: installing the locked packages into .venv (about a minute the first time)" >&2
 	@$(PYTHON) -m venv .venv || { echo "cannot create a virtual environment: install your system's python3-venv package" >&2; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
@@ -24,9 +25,13 @@ install: .venv/.complete ## install the locked packages into .venv
 
 DATA ?=
 KEEP ?=
+SUBMAKE := $(MAKE) --no-print-directory
+# Where there is a Go compiler, programs of the cluster are built while the environment is installed.
 .PHONY: demo
-demo: .venv/.complete ## run three rollouts on a local cluster (DATA=file.csv, KEEP=1 to leave it running)
-	@$(BIN)/python -m serin_demo $(if $(DATA),--data $(DATA)) $(if $(KEEP),--keep)
+demo: ## run three rollouts on a local cluster (DATA=file.csv, KEEP=1 to leave it running)
+	@if command -v go > /dev/null && $(PYTHON) $(SUPPORTED); then \
+	  PYTHONPATH=localcluster $(PYTHON) -m serin_localcluster.programs & trap "kill $$! 2> /dev/null; true" EXIT INT TERM; fi; \
+	$(SUBMAKE) .venv/.complete && $(BIN)/python -m serin_demo $(if $(DATA),--data $(DATA)) $(if $(KEEP),--keep)
 
 DIR ?= .cluster
 .PHONY: cluster

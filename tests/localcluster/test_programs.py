@@ -1,5 +1,6 @@
 """Which programs of a local cluster are taken from the machine, and which are built. Nothing is compiled here."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -84,11 +85,14 @@ def test_only_what_is_missing_is_built_and_only_once(machine):
 
 def test_a_build_leaves_only_the_finished_programs(machine):
     cache = machine / "cache" / "serin"
-    old = cache / "prometheus-0123456789abcdef"
-    old.mkdir(parents=True)
+    for name in ("prometheus-0123456789abcdef", "prometheus-used"):
+        (cache / name).mkdir(parents=True)
+    os.utime(cache / "prometheus-0123456789abcdef", (0, 0))
     assert Path(build.build(["prometheus"])["prometheus"][0]).read_text() == "program\n"
     (binary,) = build.binaries(["prometheus"])
-    assert sorted(entry.name for entry in cache.iterdir()) == ["lock", binary.path.parent.name]
+    assert sorted(entry.name for entry in cache.iterdir()) == sorted(
+        ["lock", "prometheus-used", binary.path.parent.name]
+    )
 
 
 def test_a_failed_build_shows_what_go_printed_and_keeps_the_caches(machine, capsys):
