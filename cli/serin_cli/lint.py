@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from serin_core.api.durations import format_duration
 from serin_core.api.gates import COUNTS_USERS
-from serin_core.api.spec import LONGEST_NAME, SuggestionModelSpec
+from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.api.status import GateRole
 from serin_core.contract import names
 from serin_core.contract.documents import one_line
@@ -63,8 +63,8 @@ def _of_metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
     name = (document.get("metadata") or {}).get("name") or ""
     if not name:
         yield Finding("metadata.name", "it has no name", is_error=True)
-    elif len(name) > LONGEST_NAME:
-        message = f"at most {LONGEST_NAME} characters: names of children are made from it"
+    elif len(name) > MAX_NAME_LENGTH:
+        message = f"at most {MAX_NAME_LENGTH} characters: names of children are made from it"
         yield Finding("metadata.name", message, is_error=True)
 
 

@@ -50,7 +50,7 @@ class OwnReader:
 
     async def read(self, gates: Iterable[MetricGate]) -> dict[str, OwnCounts | Unreadable]:
         """Answer what each own gate has counted since the stage began, by `own_key`."""
-        own = [gate for gate in gates if gate.is_own and not gate.disabled]
+        own = [gate for gate in gates if gate.is_custom and not gate.disabled]
         found = await asyncio.gather(*map(self._read_one, own))
         return {own_key(gate): one for gate, one in zip(own, found, strict=True)}
 

@@ -98,7 +98,20 @@ def test_defaults_of_the_schema_are_those_of_the_models():
     assert filled == model.model_dump(mode="json", exclude_none=True)
 
 
-REGISTRIES = ["/r", "file:///r", "ftp://r", "s3://b", "gs://b/runs", "az://c/", "https://h:8443/r", "http://h/r"]
+REGISTRIES = [
+    "/r",
+    "/registry",
+    "/registry/team",
+    "/registry2",
+    "file:///registry",
+    "file:///r",
+    "ftp://r",
+    "s3://b",
+    "gs://b/runs",
+    "az://c/",
+    "https://h:8443/r",
+    "http://h/r",
+]
 REGISTRIES += ["https://me:secret@h/r", "https://h/r?token=secret", "s3:///runs", "s3://b/two words"]
 
 quantity = st.sampled_from(["100m", "1", "1.5", "256Mi", "2Gi", "3e3", "", "much"])
@@ -207,15 +220,15 @@ def gate_is_refused(gate):
     """The CEL rules of one gate, in Python; where a field has the wrong type, the schema refuses it anyway."""
     if "ten" in [gate.get(name) for name in ("atLeast", "atMost", "margin", "designEffect")]:
         return True
-    is_own = bool({"good", "total", "histogram"} & set(gate))
+    is_custom = bool({"good", "total", "histogram"} & set(gate))
     bounds = [name for name in ("atLeast", "atMost", "within") if name in gate]
     margin, within = gate.get("margin", 0), gate.get("within")
     return (
-        (gate["name"] in BUILT_IN) == is_own
+        (gate["name"] in BUILT_IN) == is_custom
         or ("good" in gate) != ("total" in gate)
         or ("good" in gate and "histogram" in gate)
         or len(bounds) > 1
-        or (is_own and not bounds)
+        or (is_custom and not bounds)
         or ("atLeast" in gate and margin >= gate["atLeast"])
         or ("atMost" in gate and gate["atMost"] + margin >= 1)
         or (within is not None and (margin > 0 or "ten" in within.values() or within["low"] >= within["high"]))
@@ -226,6 +239,10 @@ def gate_is_refused(gate):
 
 
 VALIDATOR = Draft202012Validator(openapi_to_json_schema(SPEC))
+
+
+def is_on_volume(uri):
+    return uri.removeprefix("file://").split("/")[:2] == ["", "registry"]
 
 
 def cel_refuses(body):
@@ -256,6 +273,7 @@ def cel_refuses(body):
         or any(gate_is_refused(one) for one in gates)
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)
+        or (is_directory and "volume" in registry and not is_on_volume(registry.get("uri", "/registry")))
         or ("retention" in store and "postgres" not in store)
         or len(set(names)) < len(names)
         or any(len(name) > 128 for name in body.get("thresholds", {}).get("perClass", {}))

@@ -1,4 +1,4 @@
-"""What every part of the spec is made of: its base model, its CEL rules, and types that several fields share."""
+"""Base model of the spec, CEL rules, and types that several fields share."""
 
 from typing import Annotated, Any
 
@@ -11,12 +11,12 @@ Percent = Annotated[float, Strict(), Field(ge=0, le=100)]
 
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """Attach CEL rules, each with its one-line message, to a schema node."""
+    """Return the schema extension for CEL rules, given as pairs of a rule and its one-line message."""
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
 class SpecModel(BaseModel):
-    """Whatever stands in `spec`: camelCase outside, unknown fields refused."""
+    """Base of all models of the spec: camelCase on the wire, unknown fields refused."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, serialize_by_alias=True

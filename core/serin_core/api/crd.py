@@ -1,6 +1,6 @@
-"""The CustomResourceDefinition, made from the models in resource.py and status.py: one source for both.
+"""The CustomResourceDefinition, generated from the models in spec.py and status.py.
 
-`crds/suggestionmodels.yaml` is this, written out; a test compares the two, and the API server accepts it.
+`make crds` writes it to `crds/suggestionmodels.yaml`; a test compares the two.
 """
 
 from collections.abc import Mapping
@@ -12,29 +12,34 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from serin_core.api.base import rules
 from serin_core.api.durations import format_duration
-from serin_core.api.spec import LONGEST_NAME, SuggestionModelSpec
+from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.rollout.observation import Json
 
 _COLUMNS = (
-    ("Stable", "string", ".status.stable.runID", "The run that users trust now."),
-    ("Candidate", "string", ".status.candidate.runID", "The run on trial, or the last one taken back."),
-    ("Percent", "number", ".status.candidate.percent", "Its share of users."),
-    ("Phase", "string", ".status.phase", "One word for people."),
-    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the run in spec is served."),
-    ("Age", "date", ".metadata.creationTimestamp", "How old the resource is."),
+    ("Stable", "string", ".status.stable.runID", "Run that serves all users outside the canary."),
+    (
+        "Candidate",
+        "string",
+        ".status.candidate.runID",
+        "Run being rolled out, or the last one that was rolled back or refused.",
+    ),
+    ("Percent", "number", ".status.candidate.percent", "Percent of users served by the candidate."),
+    ("Phase", "string", ".status.phase", "Current phase of the rollout."),
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the run in spec serves users."),
+    ("Age", "date", ".metadata.creationTimestamp", "Age of the resource."),
 )
 _WIDE = (
-    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is Ready, or not."),
-    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', "The same in a sentence."),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Reason of the Ready condition."),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', "Message of the Ready condition."),
 )
 _RULES = "x-kubernetes-validations"
 _DROPPED = frozenset({"title", "$defs", "discriminator"})
 
 
 def definition() -> Json:
-    """Answer the whole CustomResourceDefinition."""
+    """Return the CustomResourceDefinition."""
     columns = [
         {"name": name, "type": kind, "jsonPath": path, "description": text, "priority": priority}
         for priority, group in enumerate((_COLUMNS, _WIDE))
@@ -69,9 +74,11 @@ def definition() -> Json:
 
 
 def schema() -> Json:
-    """Answer the structural schema of the whole object."""
+    """Return the structural schema of a SuggestionModel."""
     return {
-        "description": "SuggestionModel rolls a machine-learned run out by evidence, and takes it back by itself.",
+        "description": "SuggestionModel rolls out a trained model step by step: promoted on statistical evidence, "
+        "rolled "
+        "back automatically.",
         "type": "object",
         "required": ["spec"],
         "properties": {
@@ -83,22 +90,22 @@ def schema() -> Json:
         },
         **rules(
             (
-                f"self.metadata.name.size() <= {LONGEST_NAME}",
-                f"the name must have at most {LONGEST_NAME} characters, since names of children are made from it",
+                f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
+                f"the name must have at most {MAX_NAME_LENGTH} characters, since names of children are made from it",
             ),
         ),
     }
 
 
 class _Schemas(GenerateJsonSchema):
-    """Pydantic's own schemas, with default durations as people write them."""
+    """Pydantic's schema generator, with default durations in the notation of Kubernetes."""
 
     def encode_default(self, dft: Any) -> Any:
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 def structural(model: type[BaseModel]) -> Json:
-    """Answer a model's schema as Kubernetes wants it: no references, no nulls, a type everywhere."""
+    """Return the structural schema of a model: no references, no nulls, a type on every node."""
     whole = model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Schemas)
     node = _structural(whole, whole.get("$defs", {}))
     if model is Status:
@@ -124,24 +131,24 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json
     out: Json = {}
     for key, value in node.items():
         if key not in _DROPPED and not (key == "default" and value is None):
-            said = _keyword(key, value, definitions)
-            stated = out.get(_RULES, []) + said.get(_RULES, [])
-            out |= said | ({_RULES: stated} if stated else {})
+            converted = _keyword(key, value, definitions)
+            stated = out.get(_RULES, []) + converted.get(_RULES, [])
+            out |= converted | ({_RULES: stated} if stated else {})
     if "properties" in out and "default" in out:
         # Kubernetes fills an empty object with its fields' own defaults.
         out["default"] = {}
     return out
 
 
-def _keyword(key: str, value: Any, definitions: Mapping[str, Any]) -> Json:  # noqa: PLR0911 - one answer a keyword
-    """Answer one JSON schema keyword as OpenAPI 3.0 and Kubernetes write it."""
+def _keyword(key: str, value: Any, definitions: Mapping[str, Any]) -> Json:  # noqa: PLR0911 - one return per keyword
+    """Return one JSON schema keyword in the form of OpenAPI 3.0 and Kubernetes."""
     match key:
         case "properties":
             return {key: {name: _structural(field, definitions) for name, field in value.items()}}
         case "items":
             return {key: _structural(value, definitions)}
         case "additionalProperties":
-            # "No other fields" is what pruning and strict validation see to; a map's values keep their schema.
+            # Pruning and strict validation refuse unknown fields; the values of a map keep their schema.
             return {key: _structural(value, definitions)} if isinstance(value, Mapping) else {}
         case "propertyNames":
             return rules(*_rules_of_keys(value))
@@ -158,7 +165,7 @@ def _keyword(key: str, value: Any, definitions: Mapping[str, Any]) -> Json:  # n
 
 
 def _rules_of_keys(keys: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Answer as CEL what JSON schema says of a map's keys: a structural schema has no keyword for it."""
+    """Return CEL rules for the keys of a map: a structural schema has no keyword for them."""
     stated = []
     for keyword, value in keys.items():
         match keyword:
@@ -170,12 +177,12 @@ def _rules_of_keys(keys: Mapping[str, Any]) -> list[tuple[str, str]]:
             case "type":
                 pass
             case _:
-                raise NotImplementedError(f"no rule is known for keys with {keyword}")
+                raise NotImplementedError(f"keys with {keyword} have no rule")
     return stated
 
 
 def _without_defaults(node: Any) -> Any:
-    """Drop every default below a status: the operator alone says what stands there."""
+    """Return a node without defaults: only the operator writes a status."""
     match node:
         case Mapping():
             fields = node.items() if node.get("type") is None else ((k, v) for k, v in node.items() if k != "default")

@@ -1,4 +1,4 @@
-"""Durations as people write them in Kubernetes: `24h`, `90s`, `1h30m`, `250ms`."""
+"""Durations in the notation of Kubernetes: `24h`, `90s`, `1h30m`, `250ms`."""
 
 import re
 from datetime import timedelta
@@ -9,23 +9,26 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 PATTERN: Final = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 _PART: Final = re.compile(r"([0-9]{1,5})(ms|h|m|s)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-LONGEST: Final = timedelta(hours=8760)
+MAX_DURATION: Final = timedelta(hours=8760)
 
 
 def parse_duration(text: object) -> timedelta:
-    """Read a duration. Raises ValueError, saying what one looks like."""
+    """Parse a duration of at most 8760h.
+
+    Raises ValueError, with an example of a valid duration.
+    """
     if isinstance(text, timedelta):
         return text
     if not isinstance(text, str) or not re.match(PATTERN, text):
         raise ValueError(f"{text!r} is not a duration: write one like 24h, 30m or 1h30m")
     length = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
-    if length > LONGEST:
+    if length > MAX_DURATION:
         raise ValueError(f"{text} is longer than 8760h")
     return length
 
 
 def format_duration(length: timedelta) -> str:
-    """Write a duration in the largest whole units: 86400 s is `24h`, 90 s is `1m30s`."""
+    """Return a duration in the largest whole units: 86400 s is `24h`, 90 s is `1m30s`."""
     milliseconds = round(length.total_seconds() * 1000)
     if milliseconds <= 0:
         return "0s"

@@ -1,6 +1,6 @@
-"""The gates as a person writes them: `spec.gates`. Every static rule stands once as CEL and once as a validator.
+"""Gates as users write them in `spec.gates`. Every static rule is defined twice: as CEL and as a validator.
 
-What each built-in gate counts, and where it acts, is said in gates/, never here.
+What each built-in gate counts, and in which stages, is defined in serin_core.gates.
 """
 
 from datetime import timedelta
@@ -14,14 +14,16 @@ from serin_core.api.durations import Duration
 
 
 class Acceptance(SpecModel):
-    """What the run's own training report must reach before any request sees the run."""
+    """Minimum quality in the run's training report. Checked before the run answers any request."""
 
-    f1_macro: Share = Field(0.72, description="Least macro F1 on held-out rows.")
-    f1_min: Share = Field(0.60, description="Least F1 of the worst class on held-out rows.")
+    f1_macro: Share = Field(0.72, description="Minimum macro F1 on the test set. Default: 0.72.")
+    f1_min: Share = Field(
+        0.60, description="Minimum F1 of the worst class on the test set; rare classes are left out. Default: 0.60."
+    )
 
 
 class GateName(StrEnum):
-    """The built-in gates. All but perClass are on unless disabled."""
+    """Built-in gates. All are on by default except perClass."""
 
     AVAILABILITY = "availability"
     ERRORS = "errors"
@@ -42,12 +44,12 @@ Selector = Annotated[str, Field(min_length=1, max_length=512, pattern=_SELECTOR)
 
 
 class Range(SpecModel):
-    """Two bounds of a rate."""
+    """Lower and upper bound of a rate."""
 
     model_config = ConfigDict(json_schema_extra=rules(("self.low < self.high", "low must be below high")))
 
-    low: Rate = Field(description="The least rate.")
-    high: Rate = Field(description="The greatest rate.")
+    low: Rate = Field(description="Lower bound.")
+    high: Rate = Field(description="Upper bound.")
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
@@ -57,29 +59,31 @@ class Range(SpecModel):
 
 
 class Histogram(SpecModel):
-    """A histogram of your own: what fell into the bucket is good, what was observed is all."""
+    """Histogram of a custom gate: observations up to `le` are good, all observations are the total."""
 
     metric: Selector = Field(
-        description='Its name, with matchers if need be, without _bucket: http_request_seconds{job="shop"}.'
+        description='Name without _bucket, with label matchers if needed: http_request_seconds{job="shop"}.'
     )
-    le: Annotated[float, Strict(), Field(gt=0)] = Field(description="The bucket's bound; it must be one exactly.")
+    le: Annotated[float, Strict(), Field(gt=0)] = Field(
+        description="Upper bound of the bucket; the histogram must have a bucket with exactly this bound."
+    )
 
 
 _NAMES_ITS_COUNTS = (
     f"(self.name in [{_BUILT_IN}]) != (has(self.good) || has(self.total) || has(self.histogram))",
-    f"name a built-in gate ({', '.join(GateName)}), or give an own gate good and total, or a histogram",
+    f"name a built-in gate ({', '.join(GateName)}), or give a custom gate good and total, or a histogram",
 )
 _COUNTS_TWO = (
     "has(self.good) == has(self.total) && !(has(self.good) && has(self.histogram))",
-    "an own gate counts good and total, both, or a histogram",
+    "a custom gate needs either good and total, or a histogram",
 )
 _HAS_ONE_BOUND = (
     "[has(self.atLeast), has(self.atMost), has(self.within)].filter(b, b).size() <= 1",
     "set one of atLeast, atMost and within",
 )
-_OWN_HAS_A_BOUND = (
+_CUSTOM_HAS_A_BOUND = (
     "!(has(self.good) || has(self.histogram)) || has(self.atLeast) || has(self.atMost) || has(self.within)",
-    "an own gate needs one of atLeast, atMost and within",
+    "a custom gate needs one of atLeast, atMost and within",
 )
 _TOO_MUCH = "has(self.atLeast) && self.margin >= self.atLeast || has(self.atMost) && self.atMost + self.margin >= 1.0"
 _MARGIN_LEAVES_ROOM = (
@@ -88,7 +92,7 @@ _MARGIN_LEAVES_ROOM = (
 )
 _FEEDBACK_HAS_NO_BOUND = (
     "self.name != 'feedback' || !(has(self.atLeast) || has(self.atMost) || has(self.within))",
-    "feedback compares two arms and has no bound; set required and oddsRatio",
+    "feedback compares canary and control and has no bound; set required and oddsRatio",
 )
 _ONLY_FEEDBACK = (
     "self.name == 'feedback' || (!self.required && self.oddsRatio == 1.5)",
@@ -101,14 +105,14 @@ _PER_CLASS_HAS_AT_LEAST = (
 
 
 class MetricGate(SpecModel):
-    """A change to one built-in gate, or a gate of your own. Built-in gates that are not named keep their defaults."""
+    """Settings of one built-in gate, or a custom gate. Built-in gates that are not listed keep their defaults."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             _NAMES_ITS_COUNTS,
             _COUNTS_TWO,
             _HAS_ONE_BOUND,
-            _OWN_HAS_A_BOUND,
+            _CUSTOM_HAS_A_BOUND,
             _MARGIN_LEAVES_ROOM,
             _FEEDBACK_HAS_NO_BOUND,
             _ONLY_FEEDBACK,
@@ -117,54 +121,67 @@ class MetricGate(SpecModel):
     )
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-zA-Z0-9-]*$")] = Field(
-        description="A built-in gate: availability, errors, latency, agreement, acceptedRatio, lowConfidence, feedback "
-        "or perClass (on only where it is named); or a name of your own, with good and total, or a histogram."
+        description="A built-in gate: availability, errors, latency, agreement, acceptedRatio, lowConfidence, "
+        "feedback or "
+        "perClass (only on if listed); or any other name for a custom gate with good and total, or a histogram."
     )
-    disabled: StrictBool = Field(default=False, description="Takes the gate out: it neither holds nor rolls back.")
-    dry_run: StrictBool = Field(default=False, description="Judged and shown, never acted on.")
+    disabled: StrictBool = Field(default=False, description="Turn the gate off. Default: false.")
+    dry_run: StrictBool = Field(
+        default=False, description="Evaluate and show the gate without acting on it. Default: false."
+    )
     at_least: Rate | None = Field(
         None,
-        description="The least share of good that the gate asks for. Defaults: availability 0.90, errors 0.99, "
-        "latency 0.99, agreement 0.70, acceptedRatio 0.95, perClass 0.60.",
+        description="Minimum share of good, write 0.70 for 70 %. Defaults: availability 0.90, errors 0.99, latency "
+        "0.99, "
+        "agreement 0.70, acceptedRatio 0.95, perClass 0.60.",
     )
     at_most: Rate | None = Field(
         None,
-        description="The greatest share of good that the gate allows. Default of lowConfidence: what the run's report "
-        "promises at these thresholds, and 0.05 more.",
+        description="Maximum share of good. Default of lowConfidence: the share that the run's report states for these "
+        "thresholds, plus 0.05.",
     )
-    within: Range | None = Field(None, description="Two bounds between which the share of good must lie.")
+    within: Range | None = Field(None, description="Bounds between which the share of good must be.")
     margin: Annotated[float, Strict(), Field(ge=0, lt=1)] = Field(
         0,
-        description="Tolerance: Pass is proven against a bound less strict by so much, Fail against the bound itself. "
-        "With one, some verdict is certain after a number of requests that `serin lint` prints.",
+        description="Tolerance: the gate passes against a bound that is this much less strict, and fails against the "
+        "bound "
+        "itself. `serin lint` prints after how many requests a verdict is then certain. Default: 0.",
     )
     stages: Annotated[tuple[Percent, ...], Field(min_length=1, max_length=21)] | None = Field(
         None,
-        description="The shares, in percent, at which the gate judges; 0 is the shadow. Default: all of its kind.",
+        description="Stages, in percent, in which the gate is evaluated; 0 is the shadow. Default: all stages that "
+        "the gate "
+        "supports.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     design_effect: Annotated[float, Strict(), Field(ge=1, le=1000)] = Field(
-        1, description="Divides both counts, where one user makes many requests and users cannot be told apart."
+        1,
+        description="Correction for repeated requests of one user: both counts are divided by this. Default: 1 (none).",
     )
-    initial_delay: Duration = Field(timedelta(), description="Counts begin so long after the stage has begun.")
+    initial_delay: Duration = Field(
+        timedelta(), description="Ignore what is counted in this time after the stage began. Default: 0s."
+    )
     required: StrictBool = Field(
-        default=False, description="feedback: needed for a Pass as well, not only able to Fail."
+        default=False,
+        description="feedback only: the stage waits until this gate passes. Default: false (it can only fail).",
     )
     odds_ratio: Annotated[float, Strict(), Field(gt=1, le=20)] = Field(
         _ODDS_RATIO,
-        description="feedback: Pass proves that the odds of a rejection in the canary are below so many times those of "
-        "the control group.",
+        description="feedback only: maximum ratio of the odds of a rejection in the canary to those in the control "
+        "group. "
+        "Default: 1.5.",
     )
     good: Selector | None = Field(
         None,
-        description='Counter of the good ones: shop_orders_total{code="200"}. Resets and restarts are allowed for.',
+        description="Counter of good events, a metric with label matchers and no PromQL: "
+        'shop_orders_total{code="200"}.',
     )
-    total: Selector | None = Field(None, description="Counter of all.")
-    histogram: Histogram | None = Field(None, description="Instead of good and total: a histogram and a bound.")
+    total: Selector | None = Field(None, description="Counter of all events, in the same form.")
+    histogram: Histogram | None = Field(None, description="A histogram and a bound, instead of good and total.")
 
     @property
-    def is_own(self) -> bool:
-        """Answer whether the gate counts series of the user's own."""
+    def is_custom(self) -> bool:
+        """Whether this is a custom gate, which counts series of other processes."""
         return self.good is not None or self.total is not None or self.histogram is not None
 
     @model_validator(mode="after")
@@ -174,11 +191,11 @@ class MetricGate(SpecModel):
         low, high = self.at_least, self.at_most
         leaves_room = (low is None or self.margin < low) and (high is None or high + self.margin < 1)
         wrong = {
-            _NAMES_ITS_COUNTS[1]: is_known == self.is_own,
+            _NAMES_ITS_COUNTS[1]: is_known == self.is_custom,
             _COUNTS_TWO[1]: (self.good is None) != (self.total is None)
             or (self.good is not None and self.histogram is not None),
             _HAS_ONE_BOUND[1]: sum(bounds) > 1,
-            _OWN_HAS_A_BOUND[1]: self.is_own and not any(bounds),
+            _CUSTOM_HAS_A_BOUND[1]: self.is_custom and not any(bounds),
             _MARGIN_LEAVES_ROOM[1]: not leaves_room or (self.within is not None and self.margin > 0),
             _FEEDBACK_HAS_NO_BOUND[1]: self.name == GateName.FEEDBACK and any(bounds),
             _ONLY_FEEDBACK[1]: self.name != GateName.FEEDBACK and (self.required or self.odds_ratio != _ODDS_RATIO),
@@ -193,18 +210,19 @@ class MetricGate(SpecModel):
 def _named_once(changes: tuple[MetricGate, ...]) -> tuple[MetricGate, ...]:
     gates = [change.name for change in changes]
     if len(set(gates)) < len(gates):
-        raise ValueError("each gate may be named once")
+        raise ValueError("each gate may be listed once")
     return changes
 
 
 class Gates(SpecModel):
-    """What a run must prove: offline (acceptance) and online (metrics)."""
+    """Criteria that a run must meet: offline (acceptance) and online (metrics)."""
 
     acceptance: Acceptance = Field(
-        Acceptance(), description="Judged on the report of the run that the pods loaded, before any request sees it."
+        Acceptance(),
+        description="Checked on the training report that the pods loaded, before the run answers any request.",
     )
     metrics: Annotated[tuple[MetricGate, ...], Field(max_length=16), AfterValidator(_named_once)] = Field(
         (),
-        description="Changes to the built-in gates, each of which but perClass is on by default, and own gates.",
+        description="Settings of built-in gates, which are all on by default except perClass, and custom gates.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )

@@ -1,9 +1,10 @@
-"""The resource `SuggestionModel`: its spec, as a person writes it. The one source of the CRD's schema (see crd.py).
+"""The spec of a `SuggestionModel`, as users write it: the source of the CRD's schema (see crd.py).
 
-Every field has a description for `kubectl explain`; every static rule stands beside its field, once as CEL for the
-API server. The operator never writes here.
+Every field has a description for `kubectl explain`. Every static rule is defined beside its field, as CEL for the API
+server and as a validator for `serin lint`. The operator never modifies a spec.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
@@ -19,13 +20,13 @@ RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 RETENTION_PATTERN = r"^[1-9][0-9]{0,4}d$"
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-LONGEST_NAME = 44
+MAX_NAME_LENGTH = 44
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
 
 
 class RegistryVolume(SpecModel):
-    """The volume that holds the registry, mounted read-only at /registry in every server pod: a claim or an image."""
+    """Volume that holds the registry, mounted read-only at /registry in every server pod: a claim or an image."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -47,16 +48,19 @@ class RegistryVolume(SpecModel):
 
 # The API server checks the default {} before it fills in the defaults of its fields: hence has().
 _IS_DIRECTORY = "(!has(self.uri) || self.uri.startsWith('/') || self.uri.startsWith('file:'))"
+_IS_ON_VOLUME = "(!has(self.uri) || self.uri.matches('^(file://)?/registry(/|$)'))"
 _VOLUME_OF_DIRECTORY = "a volume needs a uri that is a directory, for example /registry"
+_URI_ON_VOLUME = "the volume is mounted at /registry: uri must be /registry or a directory below it"
 _SECRET_OF_STORE = "a secretName needs a uri that is s3://, gs://, az:// or https://"  # noqa: S105 - a message
 
 
 class Registry(SpecModel):
-    """Where runs are kept."""
+    """Registry that the server pods load runs from."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             (f"!has(self.volume) || {_IS_DIRECTORY}", _VOLUME_OF_DIRECTORY),
+            (f"!has(self.volume) || !{_IS_DIRECTORY} || {_IS_ON_VOLUME}", _URI_ON_VOLUME),
             (f"!has(self.secretName) || !{_IS_DIRECTORY}", _SECRET_OF_STORE),
         )
     )
@@ -65,14 +69,19 @@ class Registry(SpecModel):
         "/registry",
         max_length=512,
         pattern=r"^(/|file:///|(s3|gs|az|https)://[^/?#@ ]+(/[^?#@ ]*)?$)",
-        description="A directory as the server pods see it, or s3://, gs://, az://, https:// without a password in it. "
-        "Runs lie below it in ledger_suggestions/.",
+        description="Address of the registry: a directory in the server pods (/registry or below it if volume is "
+        "set), or "
+        "s3://, gs://, az://, https:// without credentials. Runs are in its folder ledger_suggestions. Default: "
+        "/registry.",
     )
-    volume: RegistryVolume | None = Field(None, description="The volume that holds the registry, if it is a directory.")
+    volume: RegistryVolume | None = Field(
+        None, description="Volume to mount at /registry. Required unless uri is an object store."
+    )
     secret_name: Name | None = Field(
         None,
-        description="A Secret in this namespace whose keys become environment variables of the server: credentials "
-        "of the object store, for example AWS_ACCESS_KEY_ID.",
+        description="Secret in this namespace whose keys are set as environment variables of the server: credentials "
+        "of "
+        "the object store, for example AWS_ACCESS_KEY_ID.",
     )
 
     @model_validator(mode="after")
@@ -81,11 +90,13 @@ class Registry(SpecModel):
             raise ValueError(_SECRET_OF_STORE)
         if not self.is_directory and self.volume is not None:
             raise ValueError(_VOLUME_OF_DIRECTORY)
+        if self.volume is not None and not re.match("^(file://)?/registry(/|$)", self.uri):
+            raise ValueError(_URI_ON_VOLUME)
         return self
 
     @property
     def is_directory(self) -> bool:
-        """Answer whether it is a directory, and no object store."""
+        """Whether the registry is a directory and not an object store."""
         return self.uri.startswith(("/", "file:"))
 
 
@@ -93,9 +104,9 @@ class Step(SpecModel):
     """One stage of the canary."""
 
     percent: Annotated[float, Strict(), Field(gt=0, le=100)] = Field(
-        description="Share of users, in percent, in this stage."
+        description="Percent of users served by the candidate in this stage."
     )
-    soak: Duration = Field(timedelta(hours=24), description="The least time in this stage.")
+    soak: Duration = Field(timedelta(hours=24), description="Minimum time in this stage. Default: 24h.")
 
 
 def _increasing(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -109,16 +120,18 @@ DEFAULT_STEPS = tuple(Step(percent=percent, soak=timedelta(hours=24)) for percen
 
 
 class Canary(SpecModel):
-    """How the share of users grows: shadow first (nobody sees the run), then step by step, each judged by the gates."""
+    """Stages of a rollout: shadow, which no user sees, then increasing shares of users, each judged by the gates."""
 
     percent: Percent = Field(
         100,
-        description="The cap, in percent of users. Steps above it become one step at it. 0: shadow only; for a run "
-        "that is already promoted, 0 is the emergency brake: it is taken back at once.",
+        description="Maximum percent of users. Steps above it are replaced by one step at it. 0: shadow only; for a "
+        "run that "
+        "is already promoted, 0 is the emergency stop: it is rolled back at once. Default: 100.",
     )
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20), AfterValidator(_increasing)] = Field(
         DEFAULT_STEPS,
-        description="The shares to pass through, strictly increasing. Default: 10, 50 and 100 percent, 24h each.",
+        description="Stages after the shadow, strictly increasing in percent. Default: 10, 50 and 100 percent, 24h "
+        "each.",
         json_schema_extra=rules(
             (
                 "self.all(a, self.exists_one(b, b.percent == a.percent)) && self.map(s, double(s.percent)).isSorted()",
@@ -127,109 +140,125 @@ class Canary(SpecModel):
         )
         | {"x-kubernetes-list-type": "atomic"},
     )
-    shadow_soak: Duration = Field(timedelta(hours=24), description="The least time in shadow, before the first step.")
+    shadow_soak: Duration = Field(
+        timedelta(hours=24), description="Minimum time in shadow, before the first step. Default: 24h."
+    )
 
 
 class Thresholds(SpecModel):
-    """The least calibrated confidence, from 0 to 1, at which a model's answer is used."""
+    """Minimum calibrated confidence, from 0 to 1, at which a model's answer is used."""
 
-    default: Share = Field(0.70, description="For every class that is not named in perClass.")
+    default: Share = Field(0.70, description="Threshold of every class that is not listed in perClass. Default: 0.70.")
     per_class: Annotated[dict[Annotated[str, Field(max_length=128)], Share], Field(max_length=256)] = Field(
-        {}, description="By class, for example {Groceries: 0.65}."
+        {}, description="Thresholds by class, for example {Groceries: 0.65}."
     )
 
     def served(self) -> ServedThresholds:
-        """Answer the same, as it stands in a routing document."""
+        """Return the thresholds in the form that a routing document holds."""
         return ServedThresholds(default=self.default, per_class=dict(self.per_class))
 
 
 class Analysis(SpecModel):
-    """How evidence is gathered and how sure it must be."""
+    """Analysis of the metrics: where they are read, how often, and with which error rates."""
 
     prometheus: Name = Field(
-        "default", description="The name of a Prometheus endpoint in the operator's configuration."
+        "default", description="Name of a Prometheus endpoint in the operator's configuration. Default: default."
     )
     interval: Duration = Field(
         timedelta(seconds=30),
         ge=timedelta(seconds=1),
-        description="Time between looks, at least 1s. Looking more often does not weaken the guarantee.",
+        description="Time between two checks of the gates, at least 1s. Checking more often does not increase the "
+        "error "
+        "rates. Default: 30s.",
         json_schema_extra=rules(("duration(self) >= duration('1s')", "must be at least 1s")),
     )
     alpha_promote: Annotated[float, Strict(), Field(gt=0, le=0.5)] = Field(
-        0.05, description="Greatest chance that a stage passes a gate which the run does not deserve to pass."
+        0.05,
+        description="Maximum probability that a stage passes a gate although the run is below its bound. "
+        "Default: 0.05.",
     )
     alpha_rollback: Annotated[float, Strict(), Field(gt=0, le=0.5)] = Field(
-        0.05, description="Greatest chance, over the whole rollout, that a sound run is rolled back."
+        0.05,
+        description="Maximum probability, over the whole rollout, that a run within all bounds is rolled back. "
+        "Default: 0.05.",
     )
     max_duration: Duration = Field(
         timedelta(hours=336),
         ge=timedelta(seconds=1),
-        description="How long a stage may stay without a verdict, from its start; then onInconclusive decides.",
+        description="Maximum time of a stage without a verdict, from its start; then onInconclusive applies. Default: "
+        "336h.",
         json_schema_extra=rules(("duration(self) >= duration('1s')", "must be at least 1s")),
     )
     on_inconclusive: Literal["Hold", "Rollback", "Promote"] = Field(
         "Hold",
-        description="After maxDuration without a verdict. Hold: go on, until a person decides. Rollback: take the run "
-        "back. Promote: the next step without proof, but never while an estimate lies on the bad side of its bound.",
+        description="What happens after maxDuration without a verdict. Hold (default): wait. Rollback: roll back. "
+        "Promote: "
+        "advance without proof, but never while an estimate is on the wrong side of its bound.",
     )
     no_data_timeout: Duration = Field(
         timedelta(minutes=10),
         ge=timedelta(seconds=1),
-        description="How long a stage may be without data; then onNoData decides.",
+        description="Maximum time of a stage without data from Prometheus; then onNoData applies. Default: 10m.",
         json_schema_extra=rules(("duration(self) >= duration('1s')", "must be at least 1s")),
     )
     on_no_data: Literal["Hold", "Rollback"] = Field(
-        "Hold", description="After noDataTimeout without data. Hold: keep the share. Rollback: take the run back."
+        "Hold",
+        description="What happens after noDataTimeout without data. Hold (default): keep the share. Rollback: roll "
+        "back.",
     )
 
 
 class Rollback(SpecModel):
-    """What answers after a run was taken back."""
+    """What serves users after a rollback."""
 
     to: Literal["Stable", "Rules"] = Field(
-        "Stable", description="Stable: the run before the one taken back (rules while there is none). Rules: the rules."
+        "Stable",
+        description="Stable (default): the run that was stable before (the rules if there is none). Rules: the rules.",
     )
 
 
 class RulesSource(SpecModel):
-    """The rules that answer when no model does."""
+    """Keyword rules, the fallback when no model answers."""
 
-    config_map_name: Name = Field(description="A ConfigMap in this namespace with the key rules.yaml.")
+    config_map_name: Name = Field(description="ConfigMap in this namespace with the key rules.yaml.")
 
 
 class TokenSource(SpecModel):
-    """Who may ask the server."""
+    """Credentials that clients of the server must present."""
 
     secret_name: Name = Field(
-        description="A Secret in this namespace: token (users), admin-token (reload), event-key (optional)."
+        description="Secret in this namespace with the keys token (clients), admin-token (reload) and, optionally, "
+        "event-key "
+        "(signs event ids)."
     )
 
 
 class Postgres(SpecModel):
     """A Postgres database."""
 
-    secret_name: Name = Field(description="A Secret in this namespace with the key url, postgresql://...")
+    secret_name: Name = Field(description="Secret in this namespace with the key url, postgresql://...")
 
 
-_RETENTION_OF_STORE = "a retention needs a store, postgres"
+_RETENTION_OF_STORE = "retention needs a store: set postgres as well"
 
 
 class Store(SpecModel):
-    """Where transactions and feedback are kept. Without one, requests carry their transactions themselves."""
+    """Database for transactions and feedback. Without one, each request must carry its transactions."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(("!has(self.retention) || has(self.postgres)", _RETENTION_OF_STORE))
     )
 
-    postgres: Postgres | None = Field(None, description="Keep them in Postgres, shared by all pods.")
+    postgres: Postgres | None = Field(None, description="Postgres database, shared by all pods.")
     retention: Annotated[str, Field(pattern=RETENTION_PATTERN, max_length=6)] | None = Field(
         None,
-        description="How long transactions and feedback are kept, in days, for example 400d. Without it they are kept "
-        "until somebody erases them.",
+        description="Transactions and feedback older than this are deleted, in days, for example 400d. Default: they "
+        "are "
+        "kept.",
     )
 
     @model_validator(mode="after")
-    def _keeps_something(self) -> Self:
+    def _has_a_database(self) -> Self:
         if self.retention is not None and self.postgres is None:
             raise ValueError(_RETENTION_OF_STORE)
         return self
@@ -243,76 +272,82 @@ _WITHIN_LIMITS = (
     "!has(self.requests) || !has(self.limits) || ['cpu', 'memory'].all(k, !(k in self.requests) || !(k in self.limits)"
     " || quantity(self.requests[k]).compareTo(quantity(self.limits[k])) <= 0)"
 )
-_ASKS_FOR_TOO_MUCH = "requests must not be above limits, neither of cpu nor of memory"
+_REQUESTS_ABOVE_LIMITS = "requests must not exceed limits, of cpu and of memory"
 
 
 class Resources(SpecModel):
-    """What the server container asks for, and its bounds."""
+    """Resource requests and limits of the server container."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            (_WITHIN_LIMITS, _ASKS_FOR_TOO_MUCH),
+            (_WITHIN_LIMITS, _REQUESTS_ABOVE_LIMITS),
         )
     )
 
     requests: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
         {"cpu": "100m", "memory": "256Mi"},
-        description="Least cpu and memory, for example {cpu: 100m, memory: 256Mi}.",
+        description="Requested cpu and memory. Default: {cpu: 100m, memory: 256Mi}.",
     )
     limits: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
-        {"memory": "1Gi"}, description="Most cpu and memory, for example {memory: 1Gi}."
+        {"memory": "1Gi"}, description="Limits of cpu and memory. Default: {memory: 1Gi}."
     )
 
     @model_validator(mode="after")
-    def _asks_for_what_it_may_have(self) -> Self:
+    def _is_within_limits(self) -> Self:
         if any(
-            quantity(self.requests[name]) > quantity(most)
-            for name, most in self.limits.items()
+            quantity(self.requests[name]) > quantity(maximum)
+            for name, maximum in self.limits.items()
             if name in self.requests
         ):
-            raise ValueError(_ASKS_FOR_TOO_MUCH)
+            raise ValueError(_REQUESTS_ABOVE_LIMITS)
         return self
 
 
 class Server(SpecModel):
-    """The server pods."""
+    """Pods that serve suggestions."""
 
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
-        None, description="Only prefixes that the operator's configuration allows. Default: the operator's own choice."
+        None,
+        description="Image of the server; the operator's configuration lists the allowed prefixes. Default: the image "
+        "in "
+        "the operator's configuration.",
     )
-    replicas: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(2, description="How many pods.")
-    resources: Resources = Field(Resources(), description="What the server container asks for, and its bounds.")
-    rules: RulesSource | None = Field(None, description="The rules that answer when no model does.")
-    token: TokenSource = Field(description="Who may ask the server.")
-    store: Store = Field(Store(), description="Where transactions and feedback are kept.")
+    replicas: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(2, description="Number of pods. Default: 2.")
+    resources: Resources = Field(Resources(), description="Resource requests and limits.")
+    rules: RulesSource | None = Field(None, description="Keyword rules, the fallback when no model answers.")
+    token: TokenSource = Field(description="Credentials that clients must present.")
+    store: Store = Field(Store(), description="Database for transactions and feedback.")
 
 
 class SuggestionModelSpec(SpecModel):
-    """What is wanted. Written only by its users, never by the operator."""
+    """Desired state, set by users. The operator never modifies it."""
 
     run_id: Annotated[str, Field(pattern=RUN_PATTERN, max_length=32)] = Field(
         alias="runID",
-        description="The run to roll out: its directory name in the registry, for example run_1a2b3c4d_1767225600.",
+        description="Run to roll out: its full name as `serin runs list` prints it, for example "
+        "run_1a2b3c4d_1767225600.",
     )
     digest: Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=71)] | None = Field(
         None,
-        description="Pins the sha256 of the run's manifest. Without it, the first one reported is pinned in status.",
+        description="Expected sha256 of the run's manifest. Default: the first digest that the pods report is pinned "
+        "in status.",
     )
-    registry: Registry = Field(Registry(), description="Where runs are kept.")
+    registry: Registry = Field(Registry(), description="Registry that the server pods load runs from.")
     shadow: StrictBool = Field(
         default=True,
-        description="Compare on every request without showing it. Always on while a run is on trial; false saves the "
-        "comparison once it is promoted.",
+        description="Compare the model with the current answer on every request without showing it. Always on during a "
+        "rollout; false saves the comparison after promotion. Default: true.",
     )
-    canary: Canary = Field(Canary(), description="How the share of users grows.")
+    canary: Canary = Field(Canary(), description="Stages of a rollout.")
     thresholds: Thresholds = Field(
-        Thresholds(), description="The least calibrated confidence at which a model's answer is used."
+        Thresholds(), description="Minimum calibrated confidence at which a model's answer is used."
     )
-    calibration: StrictBool = Field(default=True, description="Apply the run's isotonic calibrators.")
-    gates: Gates = Field(Gates(), description="What a run must prove.")
-    analysis: Analysis = Field(Analysis(), description="How evidence is gathered and how sure it must be.")
-    rollback: Rollback = Field(Rollback(), description="What answers after a run was taken back.")
+    calibration: StrictBool = Field(default=True, description="Apply the run's isotonic calibrators. Default: true.")
+    gates: Gates = Field(Gates(), description="Criteria that a run must meet.")
+    analysis: Analysis = Field(Analysis(), description="Analysis of the metrics.")
+    rollback: Rollback = Field(Rollback(), description="What serves users after a rollback.")
     suspend: StrictBool = Field(
-        default=False, description="While true, no raise and no soak; a gate that fails still rolls back."
+        default=False,
+        description="Pause the rollout: no promotion, the soak timer is stopped. Failing gates still roll back.",
     )
     server: Server = Field(description="The server pods.")

@@ -75,7 +75,7 @@ def active_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGa
     """Answer the gates that judge a stage of this share: the built-in ones in their order, then the user's own."""
     changes = {change.name: change for change in spec.gates.metrics}
     built_in = (changes.get(name.value) or _UNCHANGED[name] for name in GateName)
-    own = (change for change in spec.gates.metrics if change.is_own)
+    own = (change for change in spec.gates.metrics if change.is_custom)
     return tuple(_active(change) for change in (*built_in, *own) if _judges(change, percent))
 
 
@@ -104,7 +104,9 @@ def alpha_fail(spec: SuggestionModelSpec) -> float:
 def _judges(change: MetricGate, percent: float) -> bool:
     if change.disabled:
         return False
-    is_possible = change.is_own or GateName(change.name) not in _JUDGES_AT or _JUDGES_AT[GateName(change.name)](percent)
+    is_possible = (
+        change.is_custom or GateName(change.name) not in _JUDGES_AT or _JUDGES_AT[GateName(change.name)](percent)
+    )
     return is_possible and (change.stages is None or percent in change.stages)
 
 
@@ -117,7 +119,7 @@ def _active(change: MetricGate) -> ActiveGate:
         role=GateRole.DRY_RUN if change.dry_run else acting,
         design_effect=change.design_effect,
         initial_delay=change.initial_delay,
-        own=own_key(change) if change.is_own else "",
+        own=own_key(change) if change.is_custom else "",
     )
 
 
@@ -126,7 +128,9 @@ def _asked(change: MetricGate) -> Criterion:
         return Within(change.within.low, change.within.high)
     if change.at_most is not None:
         return AtMost(change.at_most, change.margin)
-    default = AtLeast(change.at_least or 0.0) if change.is_own or change.at_least else _DEFAULTS[GateName(change.name)]
+    default = (
+        AtLeast(change.at_least or 0.0) if change.is_custom or change.at_least else _DEFAULTS[GateName(change.name)]
+    )
     match default:
         case AtLeast(p=p):
             return AtLeast(p, min(change.margin, p))
