@@ -1,4 +1,4 @@
-"""When the demo counts as having shown what it is to show. Needs no cluster."""
+"""When a rollout of the demo counts as successful. Needs no cluster."""
 
 import dataclasses
 
@@ -20,9 +20,9 @@ HALF = Scenario("turns bad", "run_00000000_1", "RolledBack", 50.0)
         (HALF, "Promoted", 50.0, False),
         (HALF, "None", 50.0, False),
     ],
-    ids=["in shadow", "users saw it", "from half of them", "before it turned bad", "promoted", "not over"],
+    ids=["in shadow", "users saw it", "from half of them", "before it turned bad", "promoted", "not finished"],
 )
-def test_a_rollout_is_to_end_with_its_outcome_at_its_share(scenario, outcome, max_percent, is_as_expected):
+def test_a_rollout_must_end_with_its_outcome_at_its_share(scenario, outcome, max_percent, is_as_expected):
     ended = dataclasses.replace(scenario, outcome=outcome, max_percent=max_percent)
     assert ended.is_as_expected is is_as_expected
     assert ended.report()["expectedPercent"] == scenario.expected_percent

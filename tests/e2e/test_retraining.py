@@ -1,4 +1,4 @@
-"""Retraining proposes its run on a real API server, and never against Argo CD."""
+"""Retraining sets its run on a real API server, and never competes with Argo CD."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from serin_demo.commands import CommandError, run
 pytestmark = pytest.mark.cluster
 
 
-def test_retrain_names_its_run_in_the_object_and_refuses_one_that_argo_cd_owns(rollout, registry, tmp_path):
+def test_retrain_sets_its_run_in_the_object_but_not_in_one_that_argo_cd_owns(rollout, registry, tmp_path):
     rollout.apply(registry.good)
     rollout.wait_for_stage(0)
     runs = tmp_path / "runs"

@@ -1,4 +1,4 @@
-"""The local cluster itself: pods are real enough, and nothing is left behind."""
+"""The local cluster: pods behave as on a kubelet, and nothing is left running."""
 
 import json
 import os
@@ -59,7 +59,7 @@ spec: {containers: [{name: x, image: "failing:1"}]}
 """
 IMAGES = {
     "web:*": [sys.executable, "-m", "http.server", "8080", "--bind"],
-    "failing:*": [sys.executable, "-c", "print('so it goes'); raise SystemExit(3)"],
+    "failing:*": [sys.executable, "-c", "print('failed on purpose'); raise SystemExit(3)"],
 }
 
 
@@ -87,7 +87,7 @@ def kubectl(cluster, *arguments, text=None, check=True):
 def until(holds, seconds=30):
     deadline = time.monotonic() + seconds
     while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
     return found
 
@@ -101,7 +101,7 @@ def container(cluster, pod):
     return found[0] if found else {}
 
 
-def test_pods_listen_on_addresses_of_their_own(cluster):
+def test_each_pod_has_its_own_address(cluster):
     addresses = {pod["status"]["podIP"] for pod in pods(cluster)}
     assert len(addresses) == 2
     assert all(address.startswith("127.77.") for address in addresses)
@@ -123,7 +123,7 @@ def test_a_container_that_fails_is_restarted_with_back_off_and_keeps_its_last_st
     found = until(lambda: (one := container(cluster, "failing")).get("restartCount", 0) >= 2 and one)
     assert found["lastState"]["terminated"]["exitCode"] == 3
     until(lambda: container(cluster, "failing")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
-    assert "so it goes" in kubectl(cluster, "logs", "failing", "--previous")
+    assert "failed on purpose" in kubectl(cluster, "logs", "failing", "--previous")
 
 
 def test_an_unknown_image_cannot_be_pulled(cluster):
@@ -138,12 +138,12 @@ def test_a_killed_container_is_restarted(cluster):
     assert found["lastState"]["terminated"]["exitCode"] == 137
 
 
-def test_an_eviction_asks_the_disruption_budget(cluster):
+def test_an_eviction_respects_the_disruption_budget(cluster):
     name = pods(cluster)[0]["metadata"]["name"]
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": "default"}}
     path = f"/api/v1/namespaces/default/pods/{name}/eviction"
-    told = kubectl(cluster, "create", "--raw", path, "-f", "-", text=json.dumps(body), check=False)
-    assert "disruption budget" in told
+    output = kubectl(cluster, "create", "--raw", path, "-f", "-", text=json.dumps(body), check=False)
+    assert "disruption budget" in output
 
 
 def test_a_deleted_pod_is_ended_and_replaced(cluster):
@@ -155,11 +155,11 @@ def test_a_deleted_pod_is_ended_and_replaced(cluster):
     until(lambda: len([pod for pod in pods(cluster) if pod["metadata"]["uid"] not in before]) == 1)
 
 
-def test_a_role_that_does_not_allow_it_is_enforced(cluster):
-    told = kubectl(
+def test_rbac_is_enforced(cluster):
+    output = kubectl(
         cluster, "auth", "can-i", "list", "secrets", "--as=system:serviceaccount:default:default", check=False
     )
-    assert told.startswith("no")
+    assert output.startswith("no")
 
 
 def test_prometheus_is_stopped_and_comes_back_at_the_same_address(cluster):
