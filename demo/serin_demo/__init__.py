@@ -1,1 +1,1 @@
-"""The demo: one rollout that ends well, and two that must not."""
+"""The demo: a rollout that is promoted, and two that are rolled back."""

@@ -1,35 +1,42 @@
-"""What the demo says while it works: one line a phase, with the time since it began."""
+"""The demo's output: one line per phase, with the time since the demo began."""
 
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+WIDTH = 110
 
-class Telling:
+
+class Console:
     """Lines with elapsed time, from any thread."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._lock = threading.Lock()
 
-    @property
-    def elapsed(self) -> float:
-        """Answer the seconds since the demo began."""
-        return time.monotonic() - self._began
-
-    def say(self, text: str) -> None:
-        """Print one line."""
-        minutes, seconds = divmod(int(self.elapsed), 60)
+    def line(self, text: str, *, indent: int = 0) -> None:
+        """Print text after the elapsed time, wrapped to the width of the output."""
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        prefix = f"{minutes}:{seconds:02d}  {' ' * indent}"
+        lines = textwrap.wrap(
+            text, WIDTH, initial_indent=prefix, subsequent_indent=" " * (len(prefix) + 2), break_on_hyphens=False
+        )
         with self._lock:
-            sys.stdout.write(f"{minutes}:{seconds:02d}  {text}\n")
+            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.flush()
+
+    def verbatim(self, text: str) -> None:
+        """Print a command that a user may copy: neither wrapped nor prefixed with the time."""
+        with self._lock:
+            sys.stdout.write(f"        {text}\n")
             sys.stdout.flush()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[list[str]]:
-        """Print a phase with how long it took, and what the body puts into the list that it is given."""
-        began, found = time.monotonic(), list[str]()
-        yield found
-        detail = f": {', '.join(found)}" if found else ""
-        self.say(f"{name:<14} {time.monotonic() - began:5.1f} s{detail}")
+        """Print a phase once it is done, with its duration and the details that the body has appended."""
+        began, details = time.monotonic(), list[str]()
+        yield details
+        self.line(f"{name:<14} {time.monotonic() - began:5.1f} s  {', '.join(details)}".rstrip())

@@ -1,4 +1,4 @@
-"""The demo's transactions: the first 70 % of time trains, the rest is the traffic, its categories what users say."""
+"""The demo's transactions: 70 % to train on, later ones as traffic with their categories as feedback."""
 
 import csv
 import gzip
@@ -10,19 +10,19 @@ from pathlib import Path
 
 Row = Mapping[str, str]
 TRAINING_SHARE = 0.7
-MOST_TRAINING_ROWS = 40_000
+MAX_TRAINING_ROWS = 40_000
 """The newest rows before the split; more would only make the demo longer."""
-MOST_TRAFFIC_ROWS = 20_000
+MAX_TRAFFIC_ROWS = 20_000
 COLUMNS = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
 
 
 class DataError(ValueError):
-    """A file that the demo cannot use. The message is one line."""
+    """The demo cannot use a file. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """What trains, and what comes later."""
+    """Transactions to train on, and later ones as traffic."""
 
     training: Sequence[Row]
     traffic: Sequence[Row]
@@ -37,10 +37,10 @@ def split(path: Path) -> Halves:
         raise DataError(f"{path}: {error}") from None
     missing = [column for column in COLUMNS if not rows or column not in rows[0]]
     if missing:
-        raise DataError(f"{path}: columns {', '.join(missing)} are missing; needed are {', '.join(COLUMNS)}")
+        raise DataError(f"{path}: columns {', '.join(missing)} are missing; required: {', '.join(COLUMNS)}")
     rows.sort(key=lambda row: row["timestamp"])
     middle = int(len(rows) * TRAINING_SHARE)
-    return Halves(training=rows[:middle][-MOST_TRAINING_ROWS:], traffic=rows[middle:][:MOST_TRAFFIC_ROWS])
+    return Halves(training=rows[:middle][-MAX_TRAINING_ROWS:], traffic=rows[middle:][:MAX_TRAFFIC_ROWS])
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
@@ -52,10 +52,10 @@ def write(path: Path, rows: Iterable[Row]) -> None:
 
 
 def outdated(rows: Sequence[Row]) -> list[Row]:
-    """Answer the same transactions as an older taxonomy had filed them: the frequent classes were cut differently.
+    """Return the same transactions with the categories of an outdated taxonomy.
 
-    The most frequent classes, that together make up most transactions, each bore the next one's name. A model learns
-    this as easily as the taxonomy of today, passes its own acceptance gate, and is wrong about today.
+    The most frequent classes, 70 % of all transactions, each have the name of the next one. A model learns these names
+    as easily as the present ones and passes its acceptance gate, but is wrong in production.
     """
     counts = Counter(row["category"] for row in rows)
     moved: list[str] = []
@@ -68,14 +68,14 @@ def outdated(rows: Sequence[Row]) -> list[Row]:
 
 
 def without_descriptions(rows: Iterable[Row]) -> list[Row]:
-    """Answer the same transactions as an export that left the description out."""
+    """Return the same transactions without descriptions."""
     return [{**row, "description": ""} for row in rows]
 
 
 def garbled(row: Row) -> Row:
-    """Answer a transaction as terminals print it after a change of their software: their number for the shop's name.
+    """Return a transaction with a terminal number as its merchant, as after a software update of payment terminals.
 
-    The shop's name moves into the description: whoever reads both still finds it.
+    The merchant's name moves into the description, so that a model that reads both still finds it.
     """
     number = sum(row["merchant"].encode()) % 9000 + 1000
     return {**row, "merchant": f"ECR {number}", "description": f"{row['merchant']} {row['description']}".strip()}

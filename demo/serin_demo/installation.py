@@ -1,4 +1,4 @@
-"""What a person would apply: this project's manifests, a namespace, a registry volume, tokens, rules, the resource."""
+"""The objects that a user applies: manifests, a namespace, a registry volume, tokens, rules, a SuggestionModel."""
 
 import json
 import secrets
@@ -25,11 +25,11 @@ class Installation:
     directory: Path
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
-        """Run kubectl and answer what it prints. Raises CommandError."""
+        """Run kubectl and return its output. Raises CommandError."""
         return run(["kubectl", *arguments], environment={"KUBECONFIG": str(self.kubeconfig)}, text=text)
 
     def apply(self, *objects: Mapping[str, object]) -> None:
-        """Apply plain objects, server side."""
+        """Apply objects with server-side apply."""
         self.kubectl("apply", "--server-side", "-f", "-", text=yaml.safe_dump_all(list(objects)))
 
     def install_operator(self, *, prometheus_url: str, timeout: str = "60s") -> None:
@@ -54,7 +54,7 @@ class Installation:
         self.kubectl("rollout", "status", "deployment/serin-operator", "-n", OPERATOR_NAMESPACE, f"--timeout={timeout}")
 
     def prepare(self, *, registry: Path, rules: str, token: str) -> None:
-        """Apply everything that a SuggestionModel refers to."""
+        """Apply everything that a SuggestionModel references."""
         metadata = {"namespace": NAMESPACE}
         storage = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
         volume = {"capacity": {"storage": "1Gi"}, "hostPath": {"path": str(registry)}}
@@ -83,17 +83,17 @@ class Installation:
             },
         )
 
-    def name_run(self, run_id: str) -> None:
-        """Apply the resource with this run, as a commit to Git would."""
+    def set_run(self, run_id: str) -> None:
+        """Apply the SuggestionModel with this run, as GitOps would."""
         self.apply(resource(run_id))
 
     def read(self) -> dict[str, object]:
-        """Return the resource with its whole status."""
+        """Return the SuggestionModel with its whole status."""
         found = dict(json.loads(self.kubectl("get", "sgm", NAME, "-n", NAMESPACE, "-o", "json")))
         return found | ({"status": expanded(found["status"])} if "status" in found else {})
 
     def ready_pods(self) -> list[str]:
-        """Answer the addresses of the ready server pods."""
+        """Return the addresses (host:port) of the ready server pods."""
         found = json.loads(self.kubectl("get", "pods", "-n", NAMESPACE, "-l", f"serin.dev/model={NAME}", "-o", "json"))
         return [
             f"{pod['status']['podIP']}:8080"
@@ -104,7 +104,7 @@ class Installation:
 
 
 def resource(run_id: str) -> dict[str, object]:
-    """Answer the SuggestionModel of the demo: everything as in examples/, with soaks of seconds instead of days."""
+    """Return the demo's SuggestionModel: that of examples/ with soaks of seconds instead of days."""
     written = yaml.safe_load((ROOT / "examples" / "suggestionmodel.yaml").read_text(encoding="utf-8"))
     spec = written["spec"] | {"runID": run_id}
     spec["canary"] = {
@@ -112,6 +112,6 @@ def resource(run_id: str) -> dict[str, object]:
         "steps": [{"percent": percent, "soak": "5s"} for percent in (10, 50, 100)],
     }
     spec["analysis"] = {"interval": "1s"}
-    # A handful of users makes all traffic here: who of them is in the canary decides what is doubted there.
+    # A few users make all traffic here, so low confidence depends on which of them are in the canary.
     spec["gates"] = {"metrics": [{"name": name, "dryRun": True} for name in ("lowConfidence", "feedback")]}
     return dict(written) | {"metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}

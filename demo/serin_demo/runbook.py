@@ -1,7 +1,7 @@
 """The runbook's steps: `make ml-features ml-train ml-eval ml-status ml-thresholds ml-canary ml-smoke`.
 
-Each does what its name says with the programs that a person would use; questions go to the server at --url, or to one
-that is started on the spot with the registry's latest run and ends with the step. Without data some are made up.
+Each step uses the programs that a user would. Requests go to the server at --url, or to one that is started for the
+step with the latest run of the registry. Without --data, synthetic transactions are generated.
 """
 
 import argparse
@@ -40,7 +40,7 @@ _METRICS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """The steps, on one file of data and one registry."""
+    """The steps, for one data set and one registry."""
 
     data: Path | None
     registry: Path
@@ -49,11 +49,11 @@ class Runbook:
 
     @property
     def features(self) -> Path:
-        """Answer the folder of features."""
+        """The directory of cached features."""
         return FOLDER / "features"
 
     def source(self) -> Path:
-        """Answer the data: what was given, or what is made up once."""
+        """Return the given data set, or a synthetic one that is generated once."""
         if self.data is not None:
             return self.data
         made = FOLDER / "transactions.csv"
@@ -63,29 +63,29 @@ class Runbook:
         return made
 
     def build(self) -> None:
-        """Build the features, or what has changed of them."""
+        """Build the features of new or changed transactions."""
         _show(["serin", "features", "--data", str(self.source()), "--out", str(self.features)])
 
     def train(self) -> None:
-        """Train a run into the registry."""
+        """Train a run and publish it in the registry."""
         self.build()
         _show(["serin", "train", "--data", str(self.features), "--registry", str(self.registry)])
 
     def evaluate(self) -> None:
-        """Train and judge only."""
+        """Train and evaluate without publishing."""
         self.build()
         _show(["serin", "train", "--data", str(self.features)])
 
     @contextmanager
-    def asking(self) -> Iterator[httpx.Client]:
-        """Answer a client of the server that is given, or of one that lives as long as this."""
+    def client(self) -> Iterator[httpx.Client]:
+        """Yield a client of the server at --url, or of one that runs until the end of the step."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if self.url is not None:
             with httpx.Client(base_url=self.url, headers=headers, timeout=10) as client:
                 yield client
             return
         if not (self.registry / "ledger_suggestions" / "latest").exists():
-            raise CommandError(f"{self.registry}: no run to serve yet; `make ml-train` makes one, URL= names a server")
+            raise CommandError(f"{self.registry}: no run yet; run `make ml-train`, or name a server with URL=")
         rules = FOLDER / "rules.yaml"
         FOLDER.mkdir(exist_ok=True)
         run(["serin", "rules", "suggest", "--data", str(self.source()), "--out", str(rules)])
@@ -93,55 +93,55 @@ class Runbook:
             yield client
 
     def status(self) -> None:
-        """Print what the server serves."""
-        with self.asking() as client:
+        """Print the runs that the server has loaded."""
+        with self.client() as client:
             _print(_get(client, "/ml/status"))
 
     def thresholds(self) -> None:
-        """Print the confidence that each class needs."""
-        with self.asking() as client:
+        """Print the confidence threshold of each class."""
+        with self.client() as client:
             _print(_get(client, "/ml/thresholds"))
 
     def canary(self) -> None:
-        """Print the share of users that the model answers: wanted, and found by asking for many."""
-        with self.asking() as client:
-            wanted = _get(client, "/ml/status")["percent"]
+        """Print the share of users that the model serves: configured, and measured with many requests."""
+        with self.client() as client:
+            configured = _get(client, "/ml/status")["percent"]
             answers = [item["source"] for item in _suggest(client, _USERS)]
             share = answers.count("model") / len(answers)
-            _say(f"wanted: {wanted:g} % of users; answered by the model: {share:.1%} of {len(answers)}")
+            _print_line(f"configured: {configured:g} % of users; served by the model: {share:.1%} of {len(answers)}")
 
     def smoke(self) -> None:
-        """Go through all steps, a line each; raise CommandError at the first that does not hold."""
+        """Run all steps and print a line for each. Raises CommandError at the first that fails."""
         self._quiet("features", "--data", str(self.source()), "--out", str(self.features))
-        _say("features built")
+        _print_line("features built")
         report = json.loads(self._quiet("train", "--data", str(self.features), "--registry", str(self.registry)))
-        _need(report["passed_acceptance_gate"], f"the run was held back: {report['deploy_reason']}")
-        _say(f"model trained: {report['run_directory']}, macro F1 {report['val_f1_macro']:.3f}")
-        with self.asking() as client:
+        _require(report["passed_acceptance_gate"], f"acceptance gate not passed: {report['deploy_reason']}")
+        _print_line(f"model trained: {report['run_directory']}, macro F1 {report['val_f1_macro']:.3f}")
+        with self.client() as client:
             found = _get(client, "/ml/status")
             loaded = [one["run"] for one in found["runs"] if one["state"] == "loaded"]
-            _need(loaded, f"the server has no run loaded: {found['runs']}")
-            _say(f"status checked: {', '.join(loaded)} loaded")
+            _require(loaded, f"the server has no run loaded: {found['runs']}")
+            _print_line(f"status checked: {', '.join(loaded)} loaded")
             needed = _get(client, "/ml/thresholds")
             named = [side for side in (needed["stable"], needed["candidate"]) if side]
             classes: dict[str, float] = named[0]["classes"] if named else {}
-            _need(classes, "no class has a threshold")
-            _say(f"thresholds verified: {len(classes)} classes")
+            _require(classes, "no class has a threshold")
+            _print_line(f"thresholds verified: {len(classes)} classes")
             answered = [item for item in _suggest(client, _SEVERAL) if item["candidates"]]
-            _need(answered, "no transaction got a suggestion")
-            _say(f"prediction successful: {len(answered)} of {_SEVERAL} answered")
+            _require(answered, "no transaction got a suggestion")
+            _print_line(f"prediction successful: {len(answered)} of {_SEVERAL} answered")
             exposed = client.get("/metrics").text
             missing = [name for name in _METRICS if f"{name.removesuffix('_total')}" not in exposed]
-            _need(not missing, f"metrics missing: {', '.join(missing)}")
-            _say(f"metrics present: {len(_METRICS)} families")
-        _say("smoke test PASSED")
+            _require(not missing, f"metrics missing: {', '.join(missing)}")
+            _print_line(f"metrics present: {len(_METRICS)} families")
+        _print_line("smoke test PASSED")
 
     def _quiet(self, *arguments: str) -> str:
         return run(["serin", *arguments])
 
 
 def _suggest(client: httpx.Client, many: int) -> list[dict[str, Any]]:
-    """Ask for made-up transactions, each of another user. Raises CommandError."""
+    """Request suggestions for synthetic transactions, each of another user. Raises CommandError."""
     found: list[dict[str, Any]] = []
     made = [vars_of(one, number) for number, one in enumerate(generate(rows=many, seed=7))]
     for start in range(0, many, _BATCH):
@@ -154,14 +154,14 @@ def _suggest(client: httpx.Client, many: int) -> list[dict[str, Any]]:
 
 
 def vars_of(made: SyntheticTransaction, number: int) -> dict[str, Any]:
-    """Answer a made-up transaction as a request holds it."""
+    """Return a synthetic transaction in the format of a request."""
     names = ("txn_id", "timestamp", "merchant", "description", "channel")
     return {name: getattr(made, name) for name in names} | {"user_id": f"user-{number}", "amount": float(made.amount)}
 
 
 @contextmanager
 def _serving(registry: Path, rules: Path) -> Iterator[str]:
-    """Start a server of this machine, answer its address once it is ready, and end it. Raises CommandError."""
+    """Start a server, yield its address once it is ready, and stop it at the end. Raises CommandError."""
     with socket.socket() as free, tempfile.TemporaryFile("w+") as log:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -195,9 +195,9 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise CommandError("the server did not become ready")
 
 
-def _need(holds: object, complaint: str) -> None:
-    if not holds:
-        raise CommandError(complaint)
+def _require(condition: object, message: str) -> None:
+    if not condition:
+        raise CommandError(message)
 
 
 def _get(client: httpx.Client, path: str) -> dict[str, Any]:
@@ -208,23 +208,23 @@ def _get(client: httpx.Client, path: str) -> dict[str, Any]:
 
 
 def _show(command: Sequence[str]) -> None:
-    """Run a program whose output is the step's own. Raises CommandError."""
+    """Run a program and let it print its output. Raises CommandError."""
     done = subprocess.run([str(BIN / command[0]), *command[1:]], check=False)  # noqa: S603 - our own program
     if done.returncode:
         raise CommandError(f"{' '.join(command[:2])} failed with {done.returncode}")
 
 
 def _print(found: Any) -> None:
-    _say(json.dumps(found, indent=2, ensure_ascii=False))
+    _print_line(json.dumps(found, indent=2, ensure_ascii=False))
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Run one step: exit status 0 when it is done, 1 when not, with one line that says why."""
+    """Run one step. The exit status is 0 if it succeeded, else 1 with an error of one line."""
     parser = argparse.ArgumentParser(prog="python -m serin_demo.runbook", description=__doc__)
     steps = {
         "features": Runbook.build,
@@ -236,9 +236,9 @@ def main() -> None:
         "smoke": Runbook.smoke,
     }
     parser.add_argument("step", choices=tuple(steps))
-    parser.add_argument("--data", type=Path, help="labelled transactions; made up without it")
-    parser.add_argument("--registry", type=Path, default=FOLDER / "registry", help="where runs are kept (%(default)s)")
-    parser.add_argument("--url", help="a server that runs already; its token is read from SERIN_TOKEN")
+    parser.add_argument("--data", type=Path, help="labelled transactions (default: synthetic ones)")
+    parser.add_argument("--registry", type=Path, default=FOLDER / "registry", help="registry (%(default)s)")
+    parser.add_argument("--url", help="address of a running server; its token is read from SERIN_TOKEN")
     given = parser.parse_args()
     book = Runbook(given.data, given.registry, given.url, os.environ.get("SERIN_TOKEN", ""))
     try:

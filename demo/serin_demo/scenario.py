@@ -1,4 +1,4 @@
-"""The three acts: a run that deserves its place, one that must not leave the shadow, one that turns bad half-way."""
+"""One rollout of the demo: start it, follow it to its end, and compare the end with the expected one."""
 
 import time
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from serin_demo.console import Telling
+from serin_demo.console import Console
 from serin_demo.installation import Installation
 from serin_demo.traffic import Traffic
 
@@ -15,95 +15,98 @@ TOLD = frozenset({*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "Ro
 
 
 @dataclass
-class Act:
-    """One run: what it is, how it is to end, and how it ended."""
+class Scenario:
+    """One rollout: its run, its expected end, and how it ended."""
 
     title: str
     run_id: str
     expected: str
     expected_percent: float
-    """The largest share of users that is to have had it: its place when it ended."""
+    """The largest share of users that the run is expected to get."""
     outcome: str = "None"
     seconds: float = 0.0
     seconds_to_confirm: float | None = None
-    most_users: float = 0.0
+    max_percent: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_as_expected(self) -> bool:
-        """Answer whether it ended as and where it was to."""
-        return (self.outcome, self.most_users) == (self.expected, self.expected_percent)
+        """Whether the rollout ended as expected, at the expected share of users."""
+        return (self.outcome, self.max_percent) == (self.expected, self.expected_percent)
 
     def report(self) -> dict[str, Any]:
-        """Answer what demo-report.json says of it."""
+        """Return its entry in demo-report.json."""
         return {
             "runID": self.run_id,
             "expected": self.expected,
             "outcome": self.outcome,
             "seconds": round(self.seconds, 1),
             "expectedPercent": self.expected_percent,
-            "mostUsersPercent": self.most_users,
+            "mostUsersPercent": self.max_percent,
             "secondsToConfirm": self.seconds_to_confirm,
             "history": self.history,
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Theatre:
-    """Where acts are played."""
+class Setting:
+    """What every rollout of the demo shares."""
 
     installation: Installation
-    telling: Telling
+    console: Console
     traffic: Traffic
 
 
-def play(act: Act, theatre: Theatre, *, turns_bad_at: float | None, limit: float) -> None:
-    """Name the run in the resource and follow it until it ends, or until `limit` seconds are over.
+def play(scenario: Scenario, setting: Setting, *, format_changes_at: float | None, limit: float) -> None:
+    """Set the run in the resource and follow the rollout until it ends, for at most `limit` seconds.
 
-    From `turns_bad_at` percent of users on, the merchants' terminals print something else.
+    From `format_changes_at` percent of users on, transactions have another format of merchant names.
     """
-    installation, telling, traffic = theatre.installation, theatre.telling, theatre.traffic
-    telling.say(f"--- {act.title}: {act.run_id}")
-    installation.name_run(act.run_id)
+    installation, console, traffic = setting.installation, setting.console, setting.traffic
+    console.line(f"--- Rollout {scenario.title}")
+    console.line(f"{scenario.run_id}; expected: {scenario.expected} at {scenario.expected_percent:g} %", indent=4)
+    installation.set_run(scenario.run_id)
     began, told = time.monotonic(), set[tuple[str, str]]()
     while time.monotonic() - began < limit:
         status = _as_mapping(installation.read().get("status"))
-        act.history = [entry for entry in status.get("history", []) if entry.get("runID") == act.run_id]
-        for entry in act.history:
+        scenario.history = [entry for entry in status.get("history", []) if entry.get("runID") == scenario.run_id]
+        for entry in scenario.history:
             if (entry["at"], entry["event"]) in told:
                 continue
             told.add((entry["at"], entry["event"]))
             if entry["event"] in TOLD:
-                telling.say(f"    {entry['event']:<16} {entry['message']}")
-            act.most_users = max(
-                act.most_users, entry["percent"] if entry["event"] in ("StepAdvanced", "StageStarted") else 0.0
+                console.line(f"{entry['event']:<17} {entry['message']}", indent=4)
+            scenario.max_percent = max(
+                scenario.max_percent, entry["percent"] if entry["event"] in ("StepAdvanced", "StageStarted") else 0.0
             )
-        _turn_bad(status, act, traffic, turns_bad_at)
-        if act.history and act.history[-1]["event"] in ENDS and status["propagation"].get("confirmed"):
-            act.outcome = ENDS[act.history[-1]["event"]]
+        _change_format(status, scenario, traffic, format_changes_at)
+        if scenario.history and scenario.history[-1]["event"] in ENDS and status["propagation"].get("confirmed"):
+            scenario.outcome = ENDS[scenario.history[-1]["event"]]
             break
         time.sleep(0.1)
-    act.seconds = time.monotonic() - began
-    if act.outcome == "RolledBack":
-        act.seconds_to_confirm = _seconds_to_confirm(installation, act)
+    scenario.seconds = time.monotonic() - began
+    if scenario.outcome == "RolledBack":
+        scenario.seconds_to_confirm = _seconds_to_confirm(installation, scenario)
     traffic.is_garbled.clear()
 
 
-def _turn_bad(status: Mapping[str, Any], act: Act, traffic: Traffic, turns_bad_at: float | None) -> None:
+def _change_format(
+    status: Mapping[str, Any], scenario: Scenario, traffic: Traffic, format_changes_at: float | None
+) -> None:
     candidate = _as_mapping(status.get("candidate"))
-    if turns_bad_at is None or candidate.get("runID") != act.run_id or traffic.is_garbled.is_set():
+    if format_changes_at is None or candidate.get("runID") != scenario.run_id or traffic.is_garbled.is_set():
         return
-    if candidate.get("percent", 0) >= turns_bad_at and candidate.get("stageStartedAt"):
+    if candidate.get("percent", 0) >= format_changes_at and candidate.get("stageStartedAt"):
         traffic.is_garbled.set()
 
 
-def _seconds_to_confirm(installation: Installation, act: Act) -> float | None:
-    """Answer the time from the verdict to the last pod's confirmation, as the operator wrote both down."""
+def _seconds_to_confirm(installation: Installation, scenario: Scenario) -> float | None:
+    """Return the time from the verdict to the last pod's confirmation, both as recorded in the status."""
     status = _as_mapping(installation.read().get("status"))
     confirmed = status.get("propagation", {}).get("confirmedAt")
-    if not confirmed or not act.history:
+    if not confirmed or not scenario.history:
         return None
-    return (datetime.fromisoformat(confirmed) - datetime.fromisoformat(act.history[-1]["at"])).total_seconds()
+    return (datetime.fromisoformat(confirmed) - datetime.fromisoformat(scenario.history[-1]["at"])).total_seconds()
 
 
 def _as_mapping(found: object) -> dict[str, Any]:

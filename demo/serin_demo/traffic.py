@@ -1,6 +1,6 @@
-"""Traffic: transactions in time order, sent to the ready pods, and what the users say to the answers.
+"""Live traffic: transactions in time order, sent to the ready pods at a fixed rate, with feedback on some answers.
 
-Bounded: a fixed rate, and it ends when told to. Only to the addresses of the local cluster's pods.
+Requests go only to the addresses of the local cluster's pods.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Addresses = Callable[[], Sequence[str]]
 
 @dataclass
 class Traffic:
-    """A thread that sends batches at a steady rate. `rate` is transactions a second."""
+    """A thread that sends batches at a steady rate of `rate` transactions per second."""
 
     rows: Sequence[Row]
     token: str
@@ -32,43 +32,45 @@ class Traffic:
     sent: int = 0
     failed: int = 0
     sources: Counter[str] = field(default_factory=Counter)
-    """Answers by who gave them: model or rule."""
+    """Number of answers by source: model or rule."""
     is_garbled: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start to send."""
         self._thread = threading.Thread(target=lambda: asyncio.run(self._send()), name="traffic", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait until nothing is under way."""
+        """Stop, and wait for the requests in flight."""
         self._over.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
 
     async def _send(self) -> None:
-        rng = random.Random(self.seed)  # noqa: S311 - made-up users, no secrets
+        rng = random.Random(self.seed)  # noqa: S311 - made-up users, not secret
         batches = _batches(self.rows)
         headers = {"Authorization": f"Bearer {self.token}"}
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             loop = asyncio.get_running_loop()
-            due, targets, looked = loop.time(), list[str](), 0.0
-            under_way: set[asyncio.Task[None]] = set()
+            due, targets, refreshed_at = loop.time(), list[str](), 0.0
+            in_flight: set[asyncio.Task[None]] = set()
             while not self._over.is_set():
-                if loop.time() - looked > 1 or not targets:
-                    targets, looked = list(await asyncio.to_thread(self.addresses)), loop.time()
-                if targets and len(under_way) < 16:  # noqa: PLR2004 - slow pods are not overrun
-                    task = asyncio.create_task(self._one(session, rng.choice(targets), next(batches), rng))
-                    under_way.add(task)
-                    task.add_done_callback(under_way.discard)
+                if loop.time() - refreshed_at > 1 or not targets:
+                    targets, refreshed_at = list(await asyncio.to_thread(self.addresses)), loop.time()
+                if targets and len(in_flight) < 16:  # noqa: PLR2004 - slow pods are not overloaded
+                    task = asyncio.create_task(self._request(session, rng.choice(targets), next(batches), rng))
+                    in_flight.add(task)
+                    task.add_done_callback(in_flight.discard)
                 due = max(due + BATCH / self.rate, loop.time() - 1)
                 await asyncio.sleep(max(due - loop.time(), 0))
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*in_flight, return_exceptions=True)
 
-    async def _one(self, session: aiohttp.ClientSession, address: str, rows: Sequence[Row], rng: random.Random) -> None:
+    async def _request(
+        self, session: aiohttp.ClientSession, address: str, rows: Sequence[Row], rng: random.Random
+    ) -> None:
         shown = [garbled(row) for row in rows] if self.is_garbled.is_set() else rows
         transactions = [
             {key: row[key] for key in ("txn_id", "user_id", "timestamp", "merchant", "description", "channel")}
@@ -85,16 +87,18 @@ class Traffic:
             self.sources.update(item["source"] for item in items)
             for row, item in zip(rows, items, strict=True):
                 if rng.random() < FEEDBACK_SHARE:
-                    await self._say(session, address, row, item)
+                    await self._give_feedback(session, address, row, item)
         except (aiohttp.ClientError, TimeoutError, OSError):
             self.failed += len(rows)
 
-    async def _say(self, session: aiohttp.ClientSession, address: str, row: Row, item: dict[str, object]) -> None:
+    async def _give_feedback(
+        self, session: aiohttp.ClientSession, address: str, row: Row, item: dict[str, object]
+    ) -> None:
         candidates = item["candidates"]
         label = candidates[0]["label"] if isinstance(candidates, list) and candidates else ""
-        said = {"accepted": True} if label == row["category"] else {"label": row["category"]}
+        feedback = {"accepted": True} if label == row["category"] else {"label": row["category"]}
         url = f"http://{address}/agent/suggestions/{item['event_id']}/feedback"
-        async with session.post(url, json=said) as answer:
+        async with session.post(url, json=feedback) as answer:
             answer.raise_for_status()
 
 

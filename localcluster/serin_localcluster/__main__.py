@@ -1,4 +1,4 @@
-"""`python -m serin_localcluster build|up|down|status`: what `make cluster` and `make cluster-down` run."""
+"""`python -m serin_localcluster build|up|down|status`: the program of `make cluster` and `make cluster-down`."""
 
 import argparse
 import json
@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from serin_localcluster.build import BuildError
-from serin_localcluster.cluster import ClusterStartError, build_all, end_leftover, start_cluster
+from serin_localcluster.cluster import ClusterStartError, start_cluster, stop_leftover
+from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY, STATE, start_time
 
 BIN = Path(sys.executable).parent
@@ -17,33 +18,35 @@ def main() -> None:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="python -m serin_localcluster", description=__doc__)
     parser.add_argument("command", choices=("build", "up", "down", "status"))
-    parser.add_argument("--directory", type=Path, default=Path(".cluster"), help="where it lives (%(default)s)")
+    parser.add_argument("--directory", type=Path, default=Path(".cluster"), help="its directory (%(default)s)")
     arguments = parser.parse_args()
     try:
         {"build": _build, "up": _up, "down": _down, "status": _status}[arguments.command](arguments.directory)
     except (BuildError, ClusterStartError) as error:
         sys.exit(f"localcluster: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
 def _build(_directory: Path) -> None:
-    build_all()
+    find_programs()
 
 
 def _up(directory: Path) -> None:
     cluster = start_cluster(directory=directory, images=IMAGES, is_detached=True)
-    _say("A local cluster is up. To use it:")
-    _say(f"  export KUBECONFIG={cluster.kubeconfig} PATH={BIN}:$PATH")
-    _say("  kubectl get nodes")
-    _say("  kubectl apply --server-side -k manifests/default")
-    _say(f"Prometheus: {cluster.prometheus_url}   logs: {directory}/logs   end it: make cluster-down")
+    _print_line("The local cluster is running. To use it:")
+    _print_line(f"  export KUBECONFIG={cluster.kubeconfig} PATH={BIN}:$PATH")
+    _print_line("  kubectl get nodes")
+    _print_line("  kubectl apply --server-side -k manifests/default")
+    _print_line(f"Prometheus: {cluster.prometheus_url}   logs: {directory}/logs   stop: make cluster-down")
 
 
 def _down(directory: Path) -> None:
-    _say("ended" if end_leftover(directory) else "no local cluster was running")
+    _print_line("stopped" if stop_leftover(directory) else "no local cluster was running")
 
 
 def _status(directory: Path) -> None:
@@ -54,7 +57,7 @@ def _status(directory: Path) -> None:
         sys.exit("no local cluster is running")
     if start_time(state["pid"]) != state["start_time"]:
         sys.exit("no local cluster is running")
-    _say(f"running; KUBECONFIG={ready['kubeconfig']}; Prometheus {ready['prometheus_url']}")
+    _print_line(f"running; KUBECONFIG={ready['kubeconfig']}; Prometheus {ready['prometheus_url']}")
 
 
 if __name__ == "__main__":

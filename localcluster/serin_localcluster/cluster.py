@@ -1,4 +1,4 @@
-"""A Kubernetes cluster to work with: one that is given, or a local one that is started here.
+"""A Kubernetes cluster: an existing one, or a local one that is started here.
 
 with start_cluster(directory=..., images=...) as cluster: ...
 """
@@ -18,21 +18,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from serin_localcluster import prometheus
-from serin_localcluster.build import CONTROL_PLANE, build
+from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY, STATE, start_time
 
-START_WITHIN = 120.0
-END_WITHIN = 40.0
+START_SECONDS = 120.0
+STOP_SECONDS = 40.0
 
 
 class ClusterStartError(RuntimeError):
-    """A cluster could not be started or reached. The message says which part, and why."""
+    """A cluster could not be started. The message has the program and the cause."""
 
 
 @dataclass
 class Cluster:
-    """A cluster that is up. Closing it ends everything that was started for it."""
+    """A running cluster. Closing it ends everything that was started for it."""
 
     kubeconfig: Path
     prometheus_url: str
@@ -42,7 +41,7 @@ class Cluster:
 
     @property
     def is_local(self) -> bool:
-        """Answer whether it was started here, so that its parts may be stopped by tests."""
+        """Whether it was started here, so that tests may stop its parts."""
         return self.directory is not None
 
     def __enter__(self) -> Self:
@@ -54,27 +53,27 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """End everything that was started for this cluster, and wait until it has ended."""
+        """Stop everything that was started for this cluster, and wait for its end."""
         if self._supervisor is None or self._supervisor.stdin is None:
             return
         with contextlib.suppress(BrokenPipeError):
             self._supervisor.stdin.close()
         try:
-            self._supervisor.wait(timeout=END_WITHIN)
+            self._supervisor.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._supervisor.kill()
             self._supervisor.wait()
 
     def stop_prometheus(self) -> None:
-        """End Prometheus; its data stays."""
+        """Stop Prometheus and keep its data."""
         self._command("stop prometheus")
 
     def start_prometheus(self) -> None:
-        """Start Prometheus again, on the same address."""
+        """Start Prometheus again at the same address."""
         self._command("start prometheus")
 
     def pod_process_ids(self, namespace: str, pod: str) -> list[int]:
-        """Answer the process ids of a pod's running containers."""
+        """Return the process ids of a pod's running containers."""
         if self.directory is None:
             return []
         pids = (self.directory / "node" / "pods").glob(f"{namespace}_{pod}_*/*.pid")
@@ -86,16 +85,10 @@ class Cluster:
         number = next(self._numbers)
         self._supervisor.stdin.write(f"{number} {text}\n")
         self._supervisor.stdin.flush()
-        _wait_for(self.directory / f"done-{number}", self._supervisor, START_WITHIN)
+        _wait_for(self.directory / f"done-{number}", self._supervisor, START_SECONDS)
 
 
-def build_all() -> None:
-    """Build what a local cluster is made of, unless the cache has it. Raises BuildError."""
-    build(CONTROL_PLANE)
-    prometheus.find()
-
-
-def start_cluster(  # noqa: PLR0913 - each is a dial of the node, with a sane default
+def start_cluster(  # noqa: PLR0913 - settings with defaults
     *,
     directory: Path,
     images: Mapping[str, Sequence[str]],
@@ -105,18 +98,17 @@ def start_cluster(  # noqa: PLR0913 - each is a dial of the node, with a sane de
     environment: Mapping[str, str] | None = None,
     is_detached: bool = False,
 ) -> Cluster:
-    """Start a local cluster in a directory of its own; one that was left there is ended first.
+    """Start a local cluster with its files in `directory`; stop one that was left there first.
 
-    `images` maps patterns of image references to the command that stands for their entry point. A detached cluster
-    outlives this process; every other ends with it, however it ends. Raises BuildError, ClusterStartError.
+    `images` maps patterns of image references to the commands that run as their entry points. A detached cluster
+    outlives this process; any other ends with it, even if it is killed. Raises BuildError, ClusterStartError.
     """
-    end_leftover(directory)
+    stop_leftover(directory)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     plan = {
         "directory": str(directory.absolute()),
-        "control_plane": str(build(CONTROL_PLANE)),
-        "prometheus": str(prometheus.find()),
+        "programs": find_programs(),
         "images": {pattern: list(argv) for pattern, argv in images.items()},
         "environment": dict(environment or {}),
         "scrape_interval_seconds": scrape_interval_seconds,
@@ -126,16 +118,16 @@ def start_cluster(  # noqa: PLR0913 - each is a dial of the node, with a sane de
     }
     (directory / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     with (directory / "supervisor.log").open("w") as log:
-        supervisor = subprocess.Popen(  # noqa: S603 - ourselves
+        supervisor = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "serin_localcluster.supervisor", str(directory.absolute())],
             stdin=subprocess.DEVNULL if is_detached else subprocess.PIPE,
             stdout=log,
             stderr=log,
             text=True,
-            # Ctrl-C is for the caller; the end of the pipe tells the supervisor.
+            # Ctrl-C reaches only the caller; the supervisor stops when the pipe is closed.
             start_new_session=True,
         )
-    ready = _wait_for(directory / READY, supervisor, START_WITHIN)
+    ready = _wait_for(directory / READY, supervisor, START_SECONDS)
     if "error" in ready:
         raise ClusterStartError(f"the local cluster did not start: {ready['error']}")
     return Cluster(
@@ -147,7 +139,7 @@ def start_cluster(  # noqa: PLR0913 - each is a dial of the node, with a sane de
 
 
 def given_cluster() -> Cluster | None:
-    """Answer the cluster that KUBECONFIG names if SERIN_TEST_CLUSTER=1 allows its use, else None."""
+    """Return the cluster of KUBECONFIG if SERIN_TEST_CLUSTER=1 allows its use, else None."""
     if os.environ.get("SERIN_TEST_CLUSTER") != "1" or not os.environ.get("KUBECONFIG"):
         return None
     return Cluster(
@@ -156,22 +148,22 @@ def given_cluster() -> Cluster | None:
     )
 
 
-def end_leftover(directory: Path) -> bool:
-    """End the cluster that a directory's state names, if it still runs; answer whether one did."""
+def stop_leftover(directory: Path) -> bool:
+    """Stop the cluster whose state is in a directory; return whether one was running."""
     try:
         state = json.loads((directory / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     pid = int(state["pid"])
-    # The pid may have been given to somebody else since.
+    # The process id may have been reused since.
     if start_time(pid) != state["start_time"]:
         return False
     os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + END_WITHIN
+    deadline = time.monotonic() + STOP_SECONDS
     while start_time(pid) == state["start_time"]:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
-            deadline = time.monotonic() + END_WITHIN
+            deadline = time.monotonic() + STOP_SECONDS
         time.sleep(0.05)
     return True
 
@@ -183,6 +175,6 @@ def _wait_for(path: Path, supervisor: "subprocess.Popen[str]", seconds: float) -
             log = path.parent / "supervisor.log"
             raise ClusterStartError(f"the local cluster ended; {log} ends:\n{log.read_text()[-800:]}")
         if time.monotonic() > deadline:
-            raise ClusterStartError(f"the local cluster did not answer within {seconds:g} s; see {path.parent}/logs")
+            raise ClusterStartError(f"the local cluster did not start within {seconds:g} s; see {path.parent}/logs")
         time.sleep(0.05)
     return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,10 +1,10 @@
-"""etcd, kube-apiserver and kube-controller-manager: their flags, their order, and when they are ready."""
+"""etcd, kube-apiserver and kube-controller-manager: flags, start order, readiness."""
 
 import asyncio
 import base64
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,12 @@ _CONTROLLERS = (
 
 
 class StartError(RuntimeError):
-    """A part did not become ready. The message names it, its log, and the log's last lines."""
+    """A program did not become ready. The message has its name, its log file and the last lines of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the control plane's parts identify themselves with."""
+    """Certificates of the control plane and the node."""
 
     authority: Authority
     admin: Pair
@@ -44,7 +44,7 @@ class Credentials:
 
     @classmethod
     def make(cls, directory: Path, *, node_address: str) -> "Credentials":
-        """Make them all."""
+        """Create all certificates in a directory."""
         authority = Authority(directory)
         return cls(
             authority=authority,
@@ -56,14 +56,14 @@ class Credentials:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Answer a port that nobody listens on at this moment."""
+    """Return a TCP port that is free now."""
     with socket.socket() as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
 def write_kubeconfig(path: Path, *, server: str, authority: Path, client: Pair) -> Path:
-    """Write a kubeconfig that holds everything in itself, readable by its owner alone."""
+    """Write a self-contained kubeconfig that only its owner can read."""
 
     def inline(file: Path) -> str:
         return base64.b64encode(file.read_bytes()).decode()
@@ -85,10 +85,10 @@ def write_kubeconfig(path: Path, *, server: str, authority: Path, client: Pair) 
 
 
 class ControlPlane:
-    """The three processes of one cluster, in one directory."""
+    """The three processes of one cluster's control plane."""
 
-    def __init__(self, program: Path, directory: Path, credentials: Credentials) -> None:
-        self._program, self._directory, self._credentials = program, directory, credentials
+    def __init__(self, programs: Mapping[str, Sequence[str]], directory: Path, credentials: Credentials) -> None:
+        self._programs, self._directory, self._credentials = programs, directory, credentials
         self._running: list[asyncio.subprocess.Process] = []
         self._server = f"https://127.0.0.1:{free_port()}"
         self.kubeconfig = write_kubeconfig(
@@ -99,7 +99,7 @@ class ControlPlane:
         )
 
     async def start(self) -> None:
-        """Start all three, in order. Raises StartError."""
+        """Start all three processes in order. Raises StartError."""
         etcd, peers = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
         await self._start("etcd", _etcd(self._directory / "etcd", etcd, peers))
         tls = self._credentials.authority.sign("kube-apiserver", addresses=("127.0.0.1", "localhost", "10.99.0.1"))
@@ -109,13 +109,13 @@ class ControlPlane:
         await self._start("kube-controller-manager", self._controller_manager(key))
 
     async def stop(self) -> None:
-        """End all three, in the opposite order."""
+        """Stop all three processes in reverse order."""
         for process in reversed(self._running):
             await processes.end(process, grace=5)
 
     async def _start(self, name: str, flags: Sequence[str]) -> None:
         log = self._directory / "logs" / f"{name}.log"
-        self._running.append(await processes.start([str(self._program), name, *flags], log=log))
+        self._running.append(await processes.start([*self._programs[name], *flags], log=log))
 
     async def _wait_until_ready(self) -> None:
         context = ssl.create_default_context(cafile=str(self._credentials.authority.file))
@@ -123,7 +123,7 @@ class ControlPlane:
         try:
             async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as session:
                 while not await _is_ready(session, f"{self._server}/readyz", context):
-                    self._complain_of_the_dead()
+                    self._raise_if_ended()
                     await asyncio.sleep(0.1)
         except TimeoutError:
             log = self._directory / "logs" / "kube-apiserver.log"
@@ -131,7 +131,7 @@ class ControlPlane:
                 f"kube-apiserver was not ready within {READY_WITHIN:g} s; {log} ends:\n{tail(log)}"
             ) from None
 
-    def _complain_of_the_dead(self) -> None:
+    def _raise_if_ended(self) -> None:
         for name, process in zip(("etcd", "kube-apiserver"), self._running, strict=False):
             if process.returncode is not None:
                 log = self._directory / "logs" / f"{name}.log"
@@ -143,7 +143,7 @@ class ControlPlane:
             f"--etcd-servers={etcd}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self._server.rsplit(':', 1)[1]}",
-            # A machine may have no other address than loopback; nothing is ever sent here.
+            # The machine may have only a loopback address; nothing is ever sent to this one.
             "--advertise-address=192.0.2.1",
             "--endpoint-reconciler-type=none",
             "--service-cluster-ip-range=10.99.0.0/16",
@@ -202,7 +202,7 @@ def _etcd(data: Path, clients: str, peers: str) -> list[str]:
 
 
 def tail(log: Path, lines: int = 8) -> str:
-    """Answer the last lines of a log."""
+    """Return the last lines of a log."""
     if not log.exists():
         return "(empty)"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

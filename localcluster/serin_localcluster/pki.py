@@ -1,4 +1,4 @@
-"""Certificates and keys of one local cluster: made at its start, valid for a month, never used for anything else."""
+"""Certificates and keys of one local cluster, created at its start and valid for 30 days."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,14 @@ _VALID = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate and its key, as PEM files."""
+    """PEM files of a certificate and its key."""
 
     certificate: Path
     key: Path
 
 
 class Authority:
-    """One certificate authority that lives in memory; what it signs is written into a directory."""
+    """A certificate authority with its key in memory. What it signs is written to a directory."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Authority:
         self.file = _write(directory / "ca.crt", self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def sign(self, name: str, *, groups: tuple[str, ...] = (), addresses: tuple[str, ...] = ()) -> Pair:
-        """Answer a certificate for a server (with addresses or host names) or a client (with groups)."""
+        """Return a certificate for a server (with addresses or host names) or a client (with groups)."""
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         builder = (
@@ -73,7 +73,7 @@ class Authority:
         )
 
     def service_account_key(self) -> Path:
-        """Answer a key that signs service account tokens."""
+        """Return a new key that signs service account tokens."""
         return _write(self._directory / "service-account.key", _pem(rsa.generate_private_key(65537, 2048)))
 
 

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, whatever happens to it."""
+"""Child processes that end with their parent, even if it is killed."""
 
 import asyncio
 import ctypes
@@ -12,7 +12,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent() -> None:
-    """In a child, before its program starts: have the kernel kill it when its parent ends."""
+    """Ask the kernel to kill this child process when its parent ends. Called before the program starts."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -23,7 +23,7 @@ async def start(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> asyncio.subprocess.Process:
-    """Start a program whose output goes to the end of a file."""
+    """Start a program and append its output to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
@@ -34,13 +34,13 @@ async def start(
             env=environment,
             cwd=directory,
             preexec_fn=die_with_parent,
-            # A group of its own, so that Ctrl-C reaches only the supervisor, which ends things in order.
+            # In a new process group, so that Ctrl-C reaches only the supervisor, which stops processes in order.
             process_group=0,
         )
 
 
 async def end(process: asyncio.subprocess.Process, *, grace: float) -> None:
-    """End a process: SIGTERM, `grace` seconds, SIGKILL."""
+    """Stop a process with SIGTERM, and with SIGKILL after `grace` seconds."""
     if process.returncode is not None:
         return
     try:

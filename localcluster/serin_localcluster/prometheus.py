@@ -1,37 +1,32 @@
-"""Prometheus 3 beside the cluster: it finds the pods through the API server and scrapes those that ask for it."""
+"""Prometheus 3 beside the cluster: discovers pods through the API server and scrapes the annotated ones."""
 
 import asyncio
-import re
-import shutil
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
 import yaml
 
 from serin_localcluster import processes
-from serin_localcluster.build import PROMETHEUS, build
 from serin_localcluster.controlplane import StartError, free_port, tail
+from serin_localcluster.programs import find_programs
 
 READY_WITHIN = 30.0
 JOB = "serin-pods"
 
 
 def find() -> Path:
-    """Answer a Prometheus 3: the one on the PATH, else our own build. Raises BuildError."""
-    found = shutil.which("prometheus")
-    if found is not None:
-        done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-        if re.search(r"version (?:[3-9]|\d\d)\.", done.stdout + done.stderr):
-            return Path(found)
-    return build(PROMETHEUS)
+    """Return a Prometheus 3 executable; one is built where none is installed. Raises BuildError."""
+    return Path(find_programs(["prometheus"])["prometheus"][0])
 
 
 class Prometheus:
-    """One Prometheus process, always on the same port and with the same data."""
+    """One Prometheus process, which keeps its port and data over restarts."""
 
-    def __init__(self, program: Path, directory: Path, *, kubeconfig: Path, scrape_interval_seconds: float) -> None:
-        self._program, self._directory = program, directory
+    def __init__(
+        self, command: Sequence[str], directory: Path, *, kubeconfig: Path, scrape_interval_seconds: float
+    ) -> None:
+        self._command, self._directory = command, directory
         self._process: asyncio.subprocess.Process | None = None
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
@@ -40,12 +35,12 @@ class Prometheus:
         (directory / "prometheus.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
     async def start(self) -> None:
-        """Start it, unless it runs. Raises StartError."""
+        """Start the process unless it is running. Raises StartError."""
         if self._process is not None and self._process.returncode is None:
             return
         log = self._directory / "prometheus.log"
         argv = [
-            str(self._program),
+            *self._command,
             f"--config.file={self._directory / 'prometheus.yaml'}",
             f"--storage.tsdb.path={self._directory / 'data'}",
             "--storage.tsdb.retention.time=1d",
@@ -63,7 +58,7 @@ class Prometheus:
             raise StartError(f"Prometheus was not ready within {READY_WITHIN:g} s; {log} ends:\n{tail(log)}") from None
 
     async def stop(self) -> None:
-        """End it; its data stays."""
+        """Stop the process and keep its data."""
         if self._process is not None:
             await processes.end(self._process, grace=5)
 
@@ -77,7 +72,7 @@ async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[str, object]:
-    """Answer a configuration that scrapes annotated pods, and keeps their names as labels."""
+    """Return a configuration that scrapes annotated pods, with their namespace and name as labels."""
     interval = f"{int(scrape_interval_seconds * 1000)}ms"
     annotation = "__meta_kubernetes_pod_annotation_prometheus_io_"
     relabel = [

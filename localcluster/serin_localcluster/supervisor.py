@@ -1,8 +1,8 @@
-"""The one process that every other process of a local cluster is a child of.
+"""The parent process of all processes of a local cluster.
 
-It ends when its caller does: its standard input is a pipe that the caller holds, and the end of that pipe, however it
-came about, means shut down. Through the same pipe come the few commands that fault tests need. A detached one
-(`make cluster`) reads nothing and ends on SIGTERM. Should it be killed itself, the kernel ends its children.
+It ends with its caller: the caller holds the other end of its standard input, a pipe, and the end of that pipe means
+shutdown. Commands of fault tests come through the same pipe. A detached supervisor (`make cluster`) reads nothing and
+ends on SIGTERM. If the supervisor is killed, the kernel ends its children.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ READY = "ready.json"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a supervisor is to run, as its caller wrote it into plan.json."""
+    """The configuration of a supervisor, from plan.json."""
 
     directory: Path
-    control_plane: Path
-    prometheus: Path
+    programs: dict[str, list[str]]
+    """The command that starts each program, by its name."""
     images: dict[str, list[str]]
     environment: dict[str, str]
     scrape_interval_seconds: float
@@ -42,13 +42,11 @@ class Plan:
     def read(cls, path: Path) -> "Plan":
         """Read plan.json."""
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("directory", "control_plane", "prometheus"):
-            found[name] = Path(found[name])
-        return cls(**found)
+        return cls(**found | {"directory": Path(found["directory"])})
 
 
 def reserve_subnet() -> tuple[str, TextIO]:
-    """Answer a /24 of loopback addresses that no other cluster on this machine uses, and what keeps it ours."""
+    """Return a /24 of loopback addresses that no other cluster of this machine uses, and the lock that reserves it."""
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"serin-subnets-{os.getuid()}"  # noqa: S108
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in range(255):
@@ -57,20 +55,20 @@ def reserve_subnet() -> tuple[str, TextIO]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return f"127.77.{number}", lock
         lock.close()
-    raise StartError("255 local clusters are running already; end one with `make cluster-down`")
+    raise StartError("255 local clusters are running already; stop one with `make cluster-down`")
 
 
 async def supervise(plan: Plan) -> None:
-    """Run a cluster until told to end."""
-    over = asyncio.Event()
+    """Run a cluster until it is asked to stop."""
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, over.set)
+        loop.add_signal_handler(number, stopped.set)
     subnet, lock = reserve_subnet()
     credentials = Credentials.make(plan.directory / "pki", node_address=f"{subnet}.1")
-    control_plane = ControlPlane(plan.control_plane, plan.directory, credentials)
+    control_plane = ControlPlane(plan.programs, plan.directory, credentials)
     prometheus = Prometheus(
-        plan.prometheus,
+        plan.programs["prometheus"],
         plan.directory / "prometheus",
         kubeconfig=control_plane.kubeconfig,
         scrape_interval_seconds=plan.scrape_interval_seconds,
@@ -96,15 +94,15 @@ async def supervise(plan: Plan) -> None:
             )
         )
         stack.push_async_callback(_cancel, node)
-        listener = None if plan.is_detached else asyncio.create_task(_listen(over, prometheus, plan.directory))
+        listener = None if plan.is_detached else asyncio.create_task(_listen(stopped, prometheus, plan.directory))
         ready = {"kubeconfig": str(control_plane.kubeconfig), "prometheus_url": prometheus.url, "subnet": subnet}
         _write(plan.directory / READY, ready)
-        waiting = asyncio.create_task(over.wait())
+        waiting = asyncio.create_task(stopped.wait())
         await asyncio.wait({waiting, node}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if listener is not None:
             listener.cancel()
-        if node.done() and not over.is_set():
+        if node.done() and not stopped.is_set():
             await node
 
 
@@ -114,8 +112,8 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
         await task
 
 
-async def _listen(over: asyncio.Event, prometheus: Prometheus, directory: Path) -> None:
-    """Do what the caller says, a line at a time, until it closes the pipe."""
+async def _listen(stopped: asyncio.Event, prometheus: Prometheus, directory: Path) -> None:
+    """Run the caller's commands, one per line, until it closes the pipe."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
@@ -126,7 +124,7 @@ async def _listen(over: asyncio.Event, prometheus: Prometheus, directory: Path) 
             case "start prometheus":
                 await prometheus.start()
         _write(directory / f"done-{number}", {})
-    over.set()
+    stopped.set()
 
 
 def _write(path: Path, content: object) -> None:
@@ -136,7 +134,7 @@ def _write(path: Path, content: object) -> None:
 
 
 def start_time(pid: int) -> str | None:
-    """Answer when a process started, in the kernel's own units; None if there is none. Tells a reused pid apart."""
+    """Return the start time of a process in clock ticks, None if there is none; a reused id has another."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""One local cluster for all end-to-end tests, with the operator of manifests/default; a namespace for each test."""
+"""One local cluster with the operator for all end-to-end tests, and a namespace for each test."""
 
 import dataclasses
 import json
@@ -31,11 +31,10 @@ TOKEN = "token-of-the-tests"
 
 @dataclasses.dataclass(frozen=True)
 class Registry:
-    """Runs that were trained once for all tests."""
+    """Runs that are trained once for all tests."""
 
     path: Path
     good: str
-    better: str
     outdated: str
     poor: str
     rules: str
@@ -44,17 +43,16 @@ class Registry:
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
-    """Train on generated transactions, as a person would."""
+    """Train on synthetic transactions with the command line."""
     folder = tmp_path_factory.mktemp("registry")
     source = folder / "transactions.csv"
     run(["serin", "generate", "--rows", "8000", "--seed", "3", "--out", str(source)])
     halves = data.split(source)
-    # Few of them: what cannot be learned takes the longest to learn.
+    # Few rows: training is slowest where there is nothing to learn.
     some = halves.training[-1200:]
     shuffled = [{**row, "category": other["category"]} for row, other in zip(some, reversed(some), strict=True)]
     kinds = {
         "good": halves.training,
-        "better": list(halves.training)[:-1],
         "outdated": data.outdated(halves.training),
         "poor": shuffled,
     }
@@ -71,7 +69,7 @@ def registry(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """The cluster that is given, or one that is started for this session."""
+    """The cluster of KUBECONFIG if SERIN_TEST_CLUSTER=1, else one for this session."""
     given = given_cluster()
     if given is not None:
         yield given
@@ -97,12 +95,12 @@ def installed(cluster):
 
 
 def canary(soak, *percents):
-    """Answer spec.canary with one soak for the shadow and every step."""
+    """Return spec.canary with one soak for the shadow and every step."""
     return {"shadowSoak": soak, "steps": [{"percent": percent, "soak": soak} for percent in percents]}
 
 
 class Rollout:
-    """One SuggestionModel in a namespace of its own, and what a person does with it."""
+    """One SuggestionModel in its own namespace, and what a user does with it."""
 
     def __init__(self, installed, cluster, namespace):
         self.installed, self.cluster, self.namespace, self.name = installed, cluster, namespace, "categories"
@@ -146,11 +144,11 @@ class Rollout:
             "runID": run_id,
             "canary": canary("1s", 10, 50, 100),
             "analysis": {"interval": "1s"},
-            # A handful of users makes all traffic here: who of them is in the canary decides what is doubted there.
+            # A few users make all traffic here, so low confidence depends on which of them are in the canary.
             "gates": {"metrics": [{"name": name, "dryRun": True} for name in ("lowConfidence", "feedback")]},
         }
         return written | {
-            "metadata": {"name": self.name, "namespace": self.namespace, "annotations": {"owner": "a person"}},
+            "metadata": {"name": self.name, "namespace": self.namespace, "annotations": {"owner": "a user"}},
             "spec": spec | changes,
         }
 
@@ -171,17 +169,17 @@ class Rollout:
         found = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
         return [one["reason"] for one in found if one["involvedObject"]["kind"] == "SuggestionModel"]
 
-    def wait(self, holds, *, seconds=60, what="the wanted state"):
-        """Poll the status until `holds(status)`; what it was last is part of the failure."""
+    def wait(self, holds, *, seconds=60, what="the expected state"):
+        """Poll the status until `holds(status)`; fail with the last status."""
         deadline = time.monotonic() + seconds
         while True:
             status = self.status
             if status and holds(status):
                 return status
             if time.monotonic() > deadline:
-                told = json.dumps({key: status.get(key) for key in ("phase", "candidate", "propagation")}, indent=1)
+                last = json.dumps({key: status.get(key) for key in ("phase", "candidate", "propagation")}, indent=1)
                 ready = self.condition()
-                pytest.fail(f"{what} did not come within {seconds} s: {ready.get('message')}\n{told}")
+                pytest.fail(f"{what} did not come within {seconds} s: {ready.get('message')}\n{last}")
             time.sleep(0.2)
 
     def wait_for_phase(self, phase, **options):
@@ -197,8 +195,8 @@ class Rollout:
 
         return self.wait(holds, what=f"the stage at {percent} %", **options)
 
-    def goes_on_answering_by_the_model(self, *, transactions=2000):
-        """Wait for so many more answers, the model's among them, and check that no request failed so far."""
+    def keeps_serving_by_the_model(self, *, transactions=2000):
+        """Wait for more answers, some of them by the model, and check that no request has failed."""
         before, by_model = self.traffic.sent, self.traffic.sources["model"]
 
         def holds(_status):
@@ -233,7 +231,7 @@ class Rollout:
 
 @pytest.fixture
 def rollout(installed, cluster, registry):
-    """A namespace with everything that a SuggestionModel refers to."""
+    """A namespace with everything that a SuggestionModel references."""
     made = Rollout(installed, cluster, f"test-{secrets.token_hex(4)}")
     made.prepare(registry)
     yield made
@@ -242,15 +240,15 @@ def rollout(installed, cluster, registry):
 
 @pytest.fixture
 def local(cluster):
-    """The cluster, if its parts may be stopped."""
+    """The cluster, if tests may stop its parts."""
     if not cluster.is_local:
-        pytest.skip("a given cluster is not taken apart")
+        pytest.skip("parts of an existing cluster are not stopped")
     return cluster
 
 
 @pytest.fixture
 def kill_operator(installed, local):
-    """Answer what ends the operator like kill -9, as a node that runs out of memory would."""
+    """Return a function that kills the operator, as on a node without memory."""
 
     def kill():
         found = json.loads(installed.kubectl("get", "pods", "-n", "serin-system", "-o", "json"))["items"]

@@ -1,4 +1,4 @@
-"""A CSV that cannot be used, as a person meets it: `serin train` as a command of its own. Needs no cluster."""
+"""CSV files that `serin train` rejects, run as a separate process. Needs no cluster."""
 
 import csv
 import subprocess
@@ -14,7 +14,7 @@ COLUMNS = ["txn_id", "user_id", "timestamp", "merchant", "description", "amount"
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
-    """A sound file's lines."""
+    """Lines of a valid file."""
     path = tmp_path_factory.mktemp("sound") / "transactions.csv"
     run(["serin", "generate", "--rows", "600", "--seed", "3", "--out", str(path)])
     return path.read_text().splitlines()
@@ -29,7 +29,7 @@ def without(column):
 
 
 def with_field(column, value):
-    """Put a value into the third line."""
+    """Set a field of the third line."""
 
     def damage(lines):
         fields = lines[2].split(",")
@@ -40,7 +40,7 @@ def with_field(column, value):
 
 
 @pytest.mark.parametrize(
-    ("damage", "complaint"),
+    ("damage", "message"),
     [
         (lambda _: [], "it is empty; needed is a CSV with the columns txn_id, user_id,"),
         (without("category"), "no column category; needed are txn_id, user_id,"),
@@ -62,22 +62,22 @@ def with_field(column, value):
         "a header alone",
     ],
 )
-def test_data_that_cannot_be_used_is_one_line_that_says_what_is_needed_and_2(lines, tmp_path, damage, complaint):
+def test_an_invalid_file_gives_one_line_with_the_requirement_and_status_2(lines, tmp_path, damage, message):
     source, registry = tmp_path / "transactions.csv", tmp_path / "registry"
     source.write_text("".join(f"{line}\n" for line in damage(lines)), errors="surrogateescape")
-    train(source, registry, complaint)
+    train(source, registry, message)
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_a_file_that_is_not_there_is_one_line_and_2(tmp_path):
+def test_a_missing_file_gives_one_line_and_status_2(tmp_path):
     train(tmp_path / "nowhere.csv", tmp_path / "registry", "No such file or directory; needed is a file")
     assert list(tmp_path.iterdir()) == []
 
 
-def train(source, registry, complaint):
+def train(source, registry, message):
     command = [Path(sys.executable).parent / "serin", "train", "--data", source, "--registry", registry]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert ended.stderr.startswith("serin train: ")
-    assert complaint in ended.stderr
+    assert message in ended.stderr

@@ -1,17 +1,17 @@
-"""When the demo counts as having shown what it is to show. Needs no cluster."""
+"""When a rollout of the demo counts as successful. Needs no cluster."""
 
 import dataclasses
 
 import pytest
 
-from serin_demo.scenario import Act
+from serin_demo.scenario import Scenario
 
-SHADOW = Act("bad from the start", "run_00000000_1", "RolledBack", 0.0)
-HALF = Act("turns bad", "run_00000000_1", "RolledBack", 50.0)
+SHADOW = Scenario("bad from the start", "run_00000000_1", "RolledBack", 0.0)
+HALF = Scenario("turns bad", "run_00000000_1", "RolledBack", 50.0)
 
 
 @pytest.mark.parametrize(
-    ("act", "outcome", "most_users", "is_as_expected"),
+    ("scenario", "outcome", "max_percent", "is_as_expected"),
     [
         (SHADOW, "RolledBack", 0.0, True),
         (SHADOW, "RolledBack", 10.0, False),
@@ -20,10 +20,10 @@ HALF = Act("turns bad", "run_00000000_1", "RolledBack", 50.0)
         (HALF, "Promoted", 50.0, False),
         (HALF, "None", 50.0, False),
     ],
-    ids=["in shadow", "users saw it", "from half of them", "before it turned bad", "promoted", "not over"],
+    ids=["in shadow", "users saw it", "from half of them", "before it turned bad", "promoted", "not finished"],
 )
-def test_an_act_is_to_end_with_its_outcome_at_its_share(act, outcome, most_users, is_as_expected):
-    ended = dataclasses.replace(act, outcome=outcome, most_users=most_users)
+def test_a_rollout_must_end_with_its_outcome_at_its_share(scenario, outcome, max_percent, is_as_expected):
+    ended = dataclasses.replace(scenario, outcome=outcome, max_percent=max_percent)
     assert ended.is_as_expected is is_as_expected
-    assert ended.report()["expectedPercent"] == act.expected_percent
+    assert ended.report()["expectedPercent"] == scenario.expected_percent
     assert {"runID", "expected", "outcome", "seconds", "history"} <= set(ended.report())

@@ -1,4 +1,4 @@
-"""What happens when things fail: nothing bad is served, nothing is lost, and it is said."""
+"""Faults: nothing wrong is served, nothing is lost, and the fault is reported."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def own_registry(registry, tmp_path):
 
 @pytest.fixture
 def damaged(installed, cluster, own_registry, rollout):
-    """A rollout whose registry is its own."""
+    """A rollout with a registry that the test may damage."""
     made = rollout.__class__(installed, cluster, f"{rollout.namespace}-own")
     made.prepare(own_registry)
     yield made
@@ -44,7 +44,7 @@ def refused(rollout, run, reason):
     return status
 
 
-def test_a_run_that_is_not_there_is_refused_and_the_rules_answer(rollout, registry):
+def test_a_missing_run_is_refused_and_the_rules_serve(rollout, registry):
     traffic = rollout.send(registry.traffic, rate=50)
     rollout.apply("run_00000000_1")
     refused(rollout, "run_00000000_1", "run_00000000_1")
@@ -57,19 +57,19 @@ def test_a_run_with_another_digest_than_the_pinned_one_is_refused(rollout, regis
     refused(rollout, registry.good, "digest")
 
 
-def test_a_stable_run_goes_on_answering_where_the_next_one_was_changed_or_is_below_the_gate(damaged, own_registry):
+def test_the_stable_run_keeps_serving_when_a_candidate_is_damaged_or_below_its_gate(damaged, own_registry):
     damaged.send(own_registry.traffic)
     damaged.apply(own_registry.good)
     damaged.wait_for_phase("Promoted", seconds=120)
-    model = own_registry.path / "ledger_suggestions" / own_registry.better / "model.txt"
+    model = own_registry.path / "ledger_suggestions" / own_registry.outdated / "model.txt"
     model.write_bytes(model.read_bytes().replace(b"0", b"1", 1))
-    for run, reason in ((own_registry.better, "model.txt"), (own_registry.poor, "acceptance gate")):
+    for run, reason in ((own_registry.outdated, "model.txt"), (own_registry.poor, "acceptance gate")):
         damaged.apply(run)
         assert refused(damaged, run, reason)["stable"]["runID"] == own_registry.good
-        damaged.goes_on_answering_by_the_model()
+        damaged.keeps_serving_by_the_model()
 
 
-def test_a_registry_that_is_away_refuses_nothing_and_is_read_once_it_is_back(damaged, own_registry):
+def test_an_unavailable_registry_refuses_nothing_and_is_read_once_it_is_back(damaged, own_registry):
     away = own_registry.path.rename(own_registry.path.with_name("away"))
     damaged.apply(own_registry.good)
     damaged.wait(lambda status: (status.get("candidate") or {}).get("state") == "Loading", what="Loading")
@@ -80,7 +80,7 @@ def test_a_registry_that_is_away_refuses_nothing_and_is_read_once_it_is_back(dam
     damaged.wait_for_stage(0, seconds=60)
 
 
-def test_pods_without_their_secret_are_told_and_the_rollout_begins_once_it_is_there(rollout, registry):
+def test_a_missing_secret_is_reported_and_the_rollout_begins_once_it_exists(rollout, registry):
     token = json.loads(rollout.kubectl("get", "secret", "tokens", "-o", "json"))["data"]
     rollout.kubectl("delete", "secret", "tokens")
     rollout.apply(registry.good)
@@ -91,7 +91,7 @@ def test_pods_without_their_secret_are_told_and_the_rollout_begins_once_it_is_th
     rollout.wait_for_stage(0)
 
 
-def test_prometheus_away_in_mid_stage_holds_and_says_so_and_goes_on_when_it_is_back(rollout, registry, local):
+def test_without_prometheus_a_stage_holds_reports_it_and_goes_on_once_it_is_back(rollout, registry, local):
     rollout.send(registry.traffic)
     rollout.apply(registry.good, canary=canary("5s", 10, 100))
     for percent in (0, 10):
@@ -158,10 +158,10 @@ def test_a_deployment_edited_by_hand_and_a_deleted_service_are_put_back(rollout,
         service = rollout.kubectl("get", "service", rollout.name, "--ignore-not-found", "-o", "name")
         return replicas == "2" and service
 
-    rollout.wait(are_back, seconds=20, what="both as they were")
+    rollout.wait(are_back, seconds=20, what="both restored")
 
 
-def test_a_candidate_whose_containers_crash_is_taken_back_without_prometheus(rollout, registry, local):
+def test_a_candidate_whose_containers_crash_is_rolled_back_without_prometheus(rollout, registry, local):
     local.stop_prometheus()
     try:
         rollout.apply(registry.good)
@@ -180,8 +180,8 @@ def test_a_candidate_whose_containers_crash_is_taken_back_without_prometheus(rol
     assert registry.good not in [run["runID"] for run in status.get("podRuns", [])]
 
 
-def test_a_process_that_hangs_is_ended_by_its_liveness_probe_and_answers_again(rollout, registry, local):
-    """Stopped, as by a model that never returns: it takes connections and says nothing, not even that it lives."""
+def test_a_hanging_process_is_restarted_by_its_liveness_probe(rollout, registry, local):
+    """A stopped process accepts connections but never responds, as with a model that never returns."""
     rollout.apply(registry.good)
     rollout.wait_for_stage(0)
     name = rollout.pods()[0]["metadata"]["name"]
@@ -193,7 +193,7 @@ def test_a_process_that_hangs_is_ended_by_its_liveness_probe_and_answers_again(r
         [container] = pod["status"]["containerStatuses"]
         return container["restartCount"] == 1 and container["ready"]
 
-    rollout.wait(is_there_again, seconds=120, what="the process anew")
+    rollout.wait(is_there_again, seconds=120, what="the restarted process")
     assert "Liveness probe failed" in rollout.kubectl("get", "events")
     status = rollout.status
     assert (status["candidate"]["runID"], status["candidate"]["state"]) == (registry.good, "Running")

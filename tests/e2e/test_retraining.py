@@ -1,4 +1,4 @@
-"""Retraining proposes its run on a real API server, and never against Argo CD."""
+"""Retraining sets its run on a real API server, and never competes with Argo CD."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from serin_demo.commands import CommandError, run
 pytestmark = pytest.mark.cluster
 
 
-def test_retrain_names_its_run_in_the_object_and_refuses_one_that_argo_cd_owns(rollout, registry, tmp_path):
+def test_retrain_sets_its_run_in_the_object_but_not_in_one_that_argo_cd_owns(rollout, registry, tmp_path):
     rollout.apply(registry.good)
     rollout.wait_for_stage(0)
     runs = tmp_path / "runs"
@@ -20,7 +20,7 @@ def test_retrain_names_its_run_in_the_object_and_refuses_one_that_argo_cd_owns(r
     proposed = run(command, environment=environment).strip()
     assert rollout.get()["spec"]["runID"] == proposed
     assert (runs / "ledger_suggestions" / proposed / "manifest.json").exists()
-    assert rollout.get()["metadata"]["annotations"]["owner"] == "a person"
+    assert rollout.get()["metadata"]["annotations"]["owner"] == "a user"
 
     tracking = f"argocd.argoproj.io/tracking-id=shop:serin.dev/SuggestionModel:{rollout.namespace}/{rollout.name}"
     rollout.kubectl("annotate", "sgm", rollout.name, tracking)

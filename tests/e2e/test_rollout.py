@@ -1,4 +1,4 @@
-"""The main job on real parts: an API server, a Prometheus, server pods, traffic."""
+"""Rollouts on a real API server and Prometheus, with server pods and traffic."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from serin_demo.commands import CommandError, run
 pytestmark = pytest.mark.cluster
 
 
-def test_a_sound_run_goes_from_shadow_to_every_user_and_a_bad_one_is_taken_back(rollout, registry):
+def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(rollout, registry):
     rollout.send(registry.traffic)
     rollout.apply(registry.good)
     before = rollout.get()
@@ -25,7 +25,7 @@ def test_a_sound_run_goes_from_shadow_to_every_user_and_a_bad_one_is_taken_back(
     assert rollout.condition()["status"] == "True"
     assert {"RolloutStarted", "AcceptancePassed", "StepAdvanced", "Promoted"} <= set(rollout.events())
 
-    # Nothing of the user's was touched, and nothing is written while nothing changes.
+    # The user's fields are unchanged, and nothing is written while nothing changes.
     settled = rollout.get()
     assert settled["spec"] == before["spec"]
     assert settled["metadata"].get("labels") == before["metadata"].get("labels")
@@ -34,7 +34,7 @@ def test_a_sound_run_goes_from_shadow_to_every_user_and_a_bad_one_is_taken_back(
     time.sleep(3)
     assert rollout.get()["metadata"]["resourceVersion"] == settled["metadata"]["resourceVersion"]
 
-    # Good offline, bad online: stopped in shadow, no user ever saw it.
+    # Accurate offline, wrong live: stopped in shadow, no user ever saw it.
     rollout.apply(registry.outdated)
     status = rollout.wait_for_phase("RolledBack", seconds=90)
     assert status["stable"]["runID"] == registry.good
@@ -46,22 +46,22 @@ def test_a_sound_run_goes_from_shadow_to_every_user_and_a_bad_one_is_taken_back(
     assert rollout.condition("Stalled")["status"] == "True"
     assert rollout.condition("Available")["status"] == "True"
 
-    # The line that people read.
-    told = rollout.kubectl("get", "sgm")
-    assert registry.good in told
-    assert "RolledBack" in told
-    said = run(
+    # What users read.
+    output = rollout.kubectl("get", "sgm")
+    assert registry.good in output
+    assert "RolledBack" in output
+    status_text = run(
         ["kubectl-serin", "status", rollout.name, "-n", rollout.namespace],
         environment={"KUBECONFIG": str(rollout.cluster.kubeconfig)},
     )
-    assert "agreement" in said
+    assert "agreement" in status_text
 
-    # Git goes back: the stable run is named again, and all is well.
+    # A revert in Git names the stable run again: promoted, nothing else to do.
     rollout.apply(registry.good)
     rollout.wait_for_phase("Promoted")
 
 
-def test_deleting_the_resource_removes_what_was_made_of_it(rollout, registry):
+def test_deleting_the_resource_removes_its_children(rollout, registry):
     rollout.apply(registry.good)
     rollout.wait_for_stage(0)
     rollout.kubectl("delete", "sgm", rollout.name)
@@ -78,7 +78,7 @@ def test_deleting_the_resource_removes_what_was_made_of_it(rollout, registry):
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "message"),
     [
         ({"canary": {"steps": [{"percent": 50}, {"percent": 10}]}}, "strictly increasing"),
         ({"canary": {"percent": 101}}, "less than or equal to 100"),
@@ -100,14 +100,14 @@ def test_deleting_the_resource_removes_what_was_made_of_it(rollout, registry):
         "typo",
     ],
 )
-def test_nonsense_is_refused_at_apply_with_the_reason(rollout, registry, changes, complaint):
+def test_an_invalid_spec_is_rejected_at_apply_with_the_reason(rollout, registry, changes, message):
     body = rollout.resource(registry.good)
     body["spec"] |= changes
-    with pytest.raises(CommandError, match=complaint):
+    with pytest.raises(CommandError, match=message):
         rollout.kubectl("apply", "-f", "-", text=json.dumps(body))
 
 
-def test_a_person_promotes_aborts_and_retries(rollout, registry):
+def test_a_user_promotes_aborts_and_retries(rollout, registry):
     environment = {"KUBECONFIG": str(rollout.cluster.kubeconfig)}
 
     def serin(verb, *more):
@@ -130,13 +130,13 @@ def test_a_person_promotes_aborts_and_retries(rollout, registry):
     serin("promote-full", "--reason", "restored from Git")
     assert rollout.wait_for_phase("Promoted")["stable"]["runID"] == registry.good
 
-    # The emergency brake, for a run promoted before.
+    # The emergency stop of a promoted run.
     canary = rollout.resource(registry.good)["spec"]["canary"] | {"percent": 0}
     rollout.apply(registry.good, canary=canary)
     assert "stable" not in rollout.wait_for_phase("RolledBack")
 
 
-def test_a_suspended_rollout_holds_counts_anew_after_an_edit_of_its_rules_and_goes_on_when_told(rollout, registry):
+def test_a_suspended_rollout_holds_resets_evidence_when_rules_change_and_resumes(rollout, registry):
     steps = canary("3s", 10, 100)
     rollout.send(registry.traffic)
     rollout.apply(registry.good, canary=steps)
@@ -152,16 +152,16 @@ def test_a_suspended_rollout_holds_counts_anew_after_an_edit_of_its_rules_and_go
     applied = f"{rollout.namespace}/{rollout.name}: applied ConfigMap {rollout.name}-model"
     assert applied not in log, "it was as rendered"
 
-    rules = registry.rules.replace("classes:", "# a word of the editor's\nclasses:", 1)
+    rules = registry.rules.replace("classes:", "# a comment of the editor's\nclasses:", 1)
     patch = {"data": {"rules.yaml": rules}}
     rollout.kubectl("patch", "configmap", "rules", "--type=merge", "-p", json.dumps(patch))
 
-    def counts_anew(status):
+    def evidence_is_reset(status):
         candidate = status["candidate"]
         return candidate.get("stage", 0) > before["stage"] and "stageStartedAt" in candidate
 
-    anew = rollout.wait(counts_anew, seconds=180, what="a stage that counts anew")["candidate"]
-    assert anew["percent"] == 10
+    reset = rollout.wait(evidence_is_reset, seconds=180, what="a stage with new evidence")["candidate"]
+    assert reset["percent"] == 10
     assert pods.isdisjoint(pod["metadata"]["uid"] for pod in rollout.pods())
 
     rollout.apply(registry.good, canary=steps, suspend=False)

@@ -1,4 +1,4 @@
-"""The local cluster itself: pods are real enough, and nothing is left behind."""
+"""The local cluster: pods behave as on a kubelet, and nothing is left running."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from serin_localcluster.cluster import ClusterStartError, end_leftover, start_cluster
+from serin_localcluster.cluster import ClusterStartError, start_cluster, stop_leftover
 from serin_localcluster.supervisor import STATE, start_time
 
 pytestmark = pytest.mark.cluster
@@ -59,7 +59,7 @@ spec: {containers: [{name: x, image: "failing:1"}]}
 """
 IMAGES = {
     "web:*": [sys.executable, "-m", "http.server", "8080", "--bind"],
-    "failing:*": [sys.executable, "-c", "print('so it goes'); raise SystemExit(3)"],
+    "failing:*": [sys.executable, "-c", "print('failed on purpose'); raise SystemExit(3)"],
 }
 
 
@@ -87,7 +87,7 @@ def kubectl(cluster, *arguments, text=None, check=True):
 def until(holds, seconds=30):
     deadline = time.monotonic() + seconds
     while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
     return found
 
@@ -101,7 +101,7 @@ def container(cluster, pod):
     return found[0] if found else {}
 
 
-def test_pods_listen_on_addresses_of_their_own(cluster):
+def test_each_pod_has_its_own_address(cluster):
     addresses = {pod["status"]["podIP"] for pod in pods(cluster)}
     assert len(addresses) == 2
     assert all(address.startswith("127.77.") for address in addresses)
@@ -123,7 +123,7 @@ def test_a_container_that_fails_is_restarted_with_back_off_and_keeps_its_last_st
     found = until(lambda: (one := container(cluster, "failing")).get("restartCount", 0) >= 2 and one)
     assert found["lastState"]["terminated"]["exitCode"] == 3
     until(lambda: container(cluster, "failing")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
-    assert "so it goes" in kubectl(cluster, "logs", "failing", "--previous")
+    assert "failed on purpose" in kubectl(cluster, "logs", "failing", "--previous")
 
 
 def test_an_unknown_image_cannot_be_pulled(cluster):
@@ -138,12 +138,12 @@ def test_a_killed_container_is_restarted(cluster):
     assert found["lastState"]["terminated"]["exitCode"] == 137
 
 
-def test_an_eviction_asks_the_disruption_budget(cluster):
+def test_an_eviction_respects_the_disruption_budget(cluster):
     name = pods(cluster)[0]["metadata"]["name"]
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": "default"}}
     path = f"/api/v1/namespaces/default/pods/{name}/eviction"
-    told = kubectl(cluster, "create", "--raw", path, "-f", "-", text=json.dumps(body), check=False)
-    assert "disruption budget" in told
+    output = kubectl(cluster, "create", "--raw", path, "-f", "-", text=json.dumps(body), check=False)
+    assert "disruption budget" in output
 
 
 def test_a_deleted_pod_is_ended_and_replaced(cluster):
@@ -155,11 +155,11 @@ def test_a_deleted_pod_is_ended_and_replaced(cluster):
     until(lambda: len([pod for pod in pods(cluster) if pod["metadata"]["uid"] not in before]) == 1)
 
 
-def test_a_role_that_does_not_allow_it_is_enforced(cluster):
-    told = kubectl(
+def test_rbac_is_enforced(cluster):
+    output = kubectl(
         cluster, "auth", "can-i", "list", "secrets", "--as=system:serviceaccount:default:default", check=False
     )
-    assert told.startswith("no")
+    assert output.startswith("no")
 
 
 def test_prometheus_is_stopped_and_comes_back_at_the_same_address(cluster):
@@ -219,26 +219,19 @@ def test_a_second_start_ends_what_the_first_one_left(tmp_path):
     first = [(pid, start_time(pid)) for pid in (supervisor, *children(supervisor))]
     with start_cluster(directory=directory, images={}):
         assert all(start_time(pid) != at for pid, at in first)
-    assert not end_leftover(directory)
+    assert not stop_leftover(directory)
 
 
 def test_a_part_that_does_not_start_is_named_with_its_log(tmp_path, monkeypatch):
-    program = tmp_path / "cache" / "serin"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    from serin_localcluster.build import CONTROL_PLANE  # noqa: PLC0415 - its path depends on the variable
-
-    CONTROL_PLANE.cached.parent.mkdir(parents=True)
-    CONTROL_PLANE.cached.write_text("#!/bin/sh\necho out of luck\nexit 7\n")
-    CONTROL_PLANE.cached.chmod(0o755)
-    assert program.exists()
-    monkeypatch.setenv("PATH", f"{fake_prometheus(tmp_path)}:{os.environ['PATH']}")
+    version = '[ "$1" = --version ] && echo "version 99.0" && exit'
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "prometheus"):
+        install(tmp_path / "assets" / name, f"{version}\necho out of luck\nexit 7")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
     with pytest.raises(ClusterStartError, match=r"(?s)ended with 7.*out of luck"):
         start_cluster(directory=tmp_path / "cluster", images={})
 
 
-def fake_prometheus(folder):
-    script = folder / "bin" / "prometheus"
-    script.parent.mkdir()
-    script.write_text("#!/bin/sh\necho 'prometheus, version 3.0.0'\n")
-    script.chmod(0o755)
-    return script.parent
+def install(program, script):
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)

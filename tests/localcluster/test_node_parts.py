@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serin_localcluster.node import volumes
-from serin_localcluster.node.agent import why_not_here
+from serin_localcluster.node.agent import unschedulable_reason
 from serin_localcluster.node.environment import expand, field, pairs, rewrite
 from serin_localcluster.node.probing import Probe, restart_delay
 
@@ -87,7 +87,7 @@ def test_a_probe_passes_and_fails_at_its_thresholds():
     assert probe.note(passed=True) is False
 
 
-def test_the_first_restart_comes_at_once_and_the_others_ever_later():
+def test_the_first_restart_is_immediate_and_later_ones_are_delayed():
     assert [restart_delay(number, base=10) for number in (0, 1, 2, 3, 99)] == [0, 10, 20, 40, 300]
 
 
@@ -101,6 +101,6 @@ def test_the_first_restart_comes_at_once_and_the_others_ever_later():
         ({"containers": [{"resources": {"requests": {"cpu": "100m", "memory": "256Mi"}}}]}, ""),
     ],
 )
-def test_a_pod_that_does_not_fit_is_told_why(spec, reason):
-    found = why_not_here({"spec": spec})
+def test_a_pod_that_does_not_fit_gets_a_reason(spec, reason):
+    found = unschedulable_reason({"spec": spec})
     assert (reason in found) if reason else found == ""

@@ -1,6 +1,6 @@
-"""A node that runs each pod as processes of this machine: as faithful to the kubelet as processes can be.
+"""A node that runs the containers of its pods as processes of this machine.
 
-docs/localcluster.md says what is real here, and what is not.
+docs/localcluster.md lists what is real and what is simulated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from serin_localcluster.node.logs import serve
 from serin_localcluster.node.pod import NodeSettings
 
 
-async def run_node(  # noqa: PLR0913 - the dials of one node, named at the only call
+async def run_node(  # noqa: PLR0913 - the settings of one node, all by keyword
     *,
     kubeconfig: Path,
     directory: Path,
@@ -25,7 +25,7 @@ async def run_node(  # noqa: PLR0913 - the dials of one node, named at the only 
     kubelet_key: Path,
     client_ca: Path,
 ) -> None:
-    """Be the node `local` until cancelled; then every process of every pod is ended."""
+    """Run the node `local` until cancelled, then end every process of every pod."""
     settings = NodeSettings(
         directory=directory,
         images=images,

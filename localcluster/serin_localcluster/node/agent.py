@@ -1,4 +1,4 @@
-"""The node itself: registers, places pods on itself, and gives each an agent of its own."""
+"""The node: registers itself, schedules pods and runs an agent for each."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Node:
-    """All pods on this machine."""
+    """The pods of this machine."""
 
     def __init__(self, api: Api, settings: NodeSettings, subnet: str) -> None:
         self._api, self._settings, self._subnet = api, settings, subnet
@@ -29,12 +29,12 @@ class Node:
         self._numbers = itertools.cycle(range(2, 255))
 
     async def register(self) -> None:
-        """Make the Node object. Raises ApiError."""
+        """Create the Node object. Raises ApiError."""
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NAME, "labels": LABELS}}
         try:
             await self._api.request("POST", "/api/v1/nodes", node)
         except ApiError as error:
-            if error.status != 409:  # noqa: PLR2004 - HTTP: it is there already
+            if error.status != 409:  # noqa: PLR2004 - HTTP: it exists already
                 raise
         await self._api.merge(f"/api/v1/nodes/{NAME}", {"spec": {"taints": None}})
         condition = {"lastHeartbeatTime": now_text(), "lastTransitionTime": now_text()}
@@ -64,25 +64,25 @@ class Node:
         await self._api.merge(f"/api/v1/nodes/{NAME}/status", {"status": status})
 
     async def run(self) -> None:
-        """Follow the pods until cancelled; then kill what runs."""
+        """Watch the pods until cancelled, then kill their processes."""
         try:
             async for kind, found in self._api.watch("/api/v1/pods"):
                 if kind == "SYNC":
                     present = {pod["metadata"]["uid"] for pod in found["items"]}
                     for pod in found["items"]:
-                        await self._see(pod)
+                        await self._handle(pod)
                     for uid in set(self.agents) - present:
                         self._forget(uid)
                 elif kind == "DELETED":
                     self._forget(found["metadata"]["uid"])
                 else:
-                    await self._see(found)
+                    await self._handle(found)
         finally:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _see(self, pod: Json) -> None:
+    async def _handle(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
         if uid in self.agents:
             self.agents[uid].update(pod)
@@ -97,7 +97,7 @@ class Node:
         try:
             await agent.run()
         except Exception:
-            # One pod's trouble must not take the node down; it is a mistake of ours all the same.
+            # A bug in the agent of one pod must not stop the node.
             log.exception("pod %s", agent.pod["metadata"]["name"])
         finally:
             self.agents.pop(agent.uid, None)
@@ -113,7 +113,7 @@ class Node:
         return next(address for number in self._numbers if (address := f"{self._subnet}.{number}") not in used)
 
     async def _place(self, pod: Json) -> None:
-        metadata, reason = pod["metadata"], why_not_here(pod)
+        metadata, reason = pod["metadata"], unschedulable_reason(pod)
         path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
         try:
             if reason:
@@ -136,10 +136,10 @@ class Node:
                 log.warning("placing %s: %s", metadata["name"], error)
 
 
-def why_not_here(pod: Json) -> str:
-    """Say why this node cannot take a pod, "" where it can."""
-    wanted = pod["spec"].get("nodeSelector") or {}
-    if any(LABELS.get(key) != value for key, value in wanted.items()):
+def unschedulable_reason(pod: Json) -> str:
+    """Return why this node cannot run a pod, or "" if it can."""
+    selector = pod["spec"].get("nodeSelector") or {}
+    if any(LABELS.get(key) != value for key, value in selector.items()):
         return "1 node(s) didn't match Pod's node affinity/selector."
     for name in ("cpu", "memory"):
         requests = (one.get("resources", {}).get("requests", {}).get(name, "0") for one in pod["spec"]["containers"])

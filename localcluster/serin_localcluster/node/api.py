@@ -1,4 +1,4 @@
-"""The API server as the node needs it: plain JSON, and a watch that never gives up."""
+"""Client of the API server for the node: JSON requests, and a watch that always reconnects."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 
 class ApiError(Exception):
-    """The API server answered with an error, or not at all (status 0)."""
+    """The API server returned an error, or did not respond (status 0)."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -48,7 +48,7 @@ class Api:
     async def request(
         self, method: str, path: str, body: Any = None, *, content_type: str = "application/json"
     ) -> Json:
-        """Ask once. Raises ApiError."""
+        """Send one request, return the JSON response. Raises ApiError."""
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         try:
@@ -61,7 +61,7 @@ class Api:
             raise ApiError(0, str(error) or type(error).__name__) from None
 
     async def get(self, path: str) -> Json:
-        """Read an object. Raises ApiError."""
+        """Return an object. Raises ApiError."""
         return await self.request("GET", path)
 
     async def merge(self, path: str, body: Mapping[str, Any]) -> Json:
@@ -69,7 +69,7 @@ class Api:
         return await self.request("PATCH", path, body, content_type="application/merge-patch+json")
 
     async def watch(self, path: str) -> AsyncIterator[tuple[str, Json]]:
-        """Yield ("SYNC", list) after each new listing, then ("ADDED" | "MODIFIED" | "DELETED", object), for ever."""
+        """Yield ("SYNC", list) after each new listing, then ("ADDED" | "MODIFIED" | "DELETED", object)."""
         while True:
             try:
                 listing = await self.get(path)

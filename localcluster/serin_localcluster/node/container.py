@@ -1,4 +1,4 @@
-"""One container as a process: started, probed, restarted with back-off, ended."""
+"""One container as a process: start, probes, restarts with back-off, stop."""
 
 import asyncio
 import shlex
@@ -11,21 +11,21 @@ from typing import Any
 import aiohttp
 
 from serin_localcluster import processes
-from serin_localcluster.node.probing import FORGOTTEN_AFTER, Probe, restart_delay
+from serin_localcluster.node.probing import BACKOFF_RESET_SECONDS, Probe, restart_delay
 
 Json = dict[str, Any]
-Tell = Callable[[str, str, str], Awaitable[None]]
-"""Posts an event: type, reason, message."""
+PostEvent = Callable[[str, str, str], Awaitable[None]]
+"""Posts an Event: type, reason, message."""
 
 
 def now_text() -> str:
-    """Answer the present time as the API server writes it."""
+    """Return the current time in the format of the API server."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
 class Command:
-    """What a container runs."""
+    """The command line, environment and working directory of a container."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
@@ -34,13 +34,13 @@ class Command:
 
 @dataclass
 class Container:
-    """One container of one pod. `changed` is called whenever its status may have become another."""
+    """One container of one pod. `changed` is called whenever its status may have changed."""
 
     spec: Json
     address: str
     directory: Path
     backoff: float
-    tell: Tell
+    post_event: PostEvent
     changed: Callable[[], None]
     state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
     last_state: Json = field(default_factory=dict)
@@ -53,11 +53,11 @@ class Container:
 
     @property
     def name(self) -> str:
-        """Answer the container's name."""
+        """Name of the container in its pod."""
         return str(self.spec["name"])
 
     def status(self) -> Json:
-        """Answer its entry in containerStatuses."""
+        """Return its entry in containerStatuses."""
         return {
             "name": self.name,
             "image": self.spec["image"],
@@ -71,29 +71,29 @@ class Container:
         }
 
     def log_file(self, *, previous: bool = False) -> Path:
-        """Answer where its output goes."""
+        """Return the file of its output."""
         return self.directory / f"{self.name}{'.previous' if previous else ''}.log"
 
     def wait_for(self, reason: str, message: str = "") -> None:
-        """Show that it cannot start, and why."""
+        """Set the state to waiting, with a reason."""
         waiting = {"reason": reason} | ({"message": message} if message else {})
         if self.state != {"waiting": waiting}:
             self.state = {"waiting": waiting}
             self.changed()
 
     async def run(self, command: Command) -> None:
-        """Run, restart with back-off, until cancelled."""
+        """Run and restart with back-off until cancelled."""
         while True:
             began = asyncio.get_running_loop().time()
             await self._run_once(command)
-            if asyncio.get_running_loop().time() - began > FORGOTTEN_AFTER:
+            if asyncio.get_running_loop().time() - began > BACKOFF_RESET_SECONDS:
                 self._streak = 0
             delay = restart_delay(self._streak, base=self.backoff)
             self._streak += 1
             if delay:
                 message = f"back-off {delay:g}s restarting failed container={self.name}"
                 self.wait_for("CrashLoopBackOff", message)
-                await self.tell("Warning", "BackOff", message)
+                await self.post_event("Warning", "BackOff", message)
                 await asyncio.sleep(delay)
             self.restarts += 1
 
@@ -109,7 +109,7 @@ class Container:
         except OSError as error:
             message = f"{shlex.join(command.argv)}: {error}"
             self._ended(128, "StartError", started_at, message)
-            await self.tell("Warning", "Failed", f"Error: {message}")
+            await self.post_event("Warning", "Failed", f"Error: {message}")
             return
         pid_file = self.directory / f"{self.name}.pid"
         pid_file.write_text(str(self._process.pid))
@@ -118,7 +118,7 @@ class Container:
         self.started = "startupProbe" not in self.spec
         self.ready = self.started and "readinessProbe" not in self.spec
         self.changed()
-        await self.tell("Normal", "Started", f"Container started: {self.name}")
+        await self.post_event("Normal", "Started", f"Container started: {self.name}")
         probes = asyncio.create_task(self._probe())
         try:
             code = await self._process.wait()
@@ -126,7 +126,7 @@ class Container:
             probes.cancel()
             await asyncio.gather(probes, return_exceptions=True)
         pid_file.unlink(missing_ok=True)
-        # A process that a signal has ended is reported as a shell would.
+        # Signals are reported as by a shell: 128 + signal.
         exit_code = 128 - code if code < 0 else code
         self._ended(exit_code, "Completed" if exit_code == 0 else "Error", started_at)
 
@@ -143,7 +143,7 @@ class Container:
         self.changed()
 
     async def stop(self, *, grace: float) -> None:
-        """preStop, SIGTERM, grace, SIGKILL."""
+        """Stop as the kubelet does: preStop, SIGTERM, and SIGKILL after the grace period (seconds)."""
         if self._process is None or self._process.returncode is not None:
             return
         pause = self.spec.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
@@ -153,7 +153,7 @@ class Container:
         await processes.end(self._process, grace=max(grace - pause, 0.1))
 
     def kill(self) -> None:
-        """End it at once."""
+        """Send SIGKILL."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
@@ -177,7 +177,7 @@ class Container:
                 await self._unhealthy("Startup", why, kill=True)
                 return
             if not probe.holds:
-                # A process is up in a moment; a whole period would only make tests longer.
+                # Processes start fast; waiting for a whole period would only slow tests down.
                 await asyncio.sleep(min(probe.period, 0.25))
         self.started = True
         self.ready = "readinessProbe" not in self.spec
@@ -206,9 +206,9 @@ class Container:
                 return
 
     async def _unhealthy(self, kind: str, why: str, *, kill: bool) -> None:
-        await self.tell("Warning", "Unhealthy", f"{kind} probe failed: {why}")
+        await self.post_event("Warning", "Unhealthy", f"{kind} probe failed: {why}")
         if kill and self._process is not None:
-            await self.tell(
+            await self.post_event(
                 "Normal", "Killing", f"Container {self.name} failed {kind.lower()} probe, will be restarted"
             )
             await processes.end(self._process, grace=5)

@@ -1,7 +1,7 @@
-"""A container's arguments and environment, as its process is to see them.
+"""The arguments and environment of a container's process. Pure.
 
-There are no mount namespaces here: each pod has a root directory, and every mountPath that begins a path in a command,
-an argument or an environment value is rewritten to lie below it. Pure.
+There are no mount namespaces: each pod has a root directory, and every mountPath at the start of a path in a command,
+an argument or an environment value is replaced by its place below that root.
 """
 
 import re
@@ -12,7 +12,7 @@ _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace `$(NAME)` by a variable, as Kubernetes does: unknown ones stay, `$$` is one dollar."""
+    """Replace `$(NAME)` by its value, as Kubernetes does: unknown names stay, `$$` becomes `$`."""
 
     def replace(found: "re.Match[str]") -> str:
         if found[0] == "$$":
@@ -23,7 +23,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def rewrite(text: str, *, root: Path, mounts: Sequence[str]) -> str:
-    """Move every mounted path that occurs in a text below the pod's root; longest first, only whole path parts."""
+    """Replace every mounted path in a text by its place below the pod's root: longest first, whole path parts only."""
     if not mounts:
         return text
     longest_first = "|".join(re.escape(mount.rstrip("/")) for mount in sorted(mounts, key=len, reverse=True))
@@ -33,7 +33,7 @@ def rewrite(text: str, *, root: Path, mounts: Sequence[str]) -> str:
 
 
 def field(path: str, pod: Mapping[str, object], *, address: str) -> str:
-    """Answer a downward-API field of a pod. Raises KeyError for a field that is not supported."""
+    """Return a downward-API field of a pod. Raises KeyError for a field that is not supported."""
     metadata, spec = pod["metadata"], pod["spec"]
     if not isinstance(metadata, Mapping) or not isinstance(spec, Mapping):
         raise KeyError(path)
@@ -56,7 +56,7 @@ def field(path: str, pod: Mapping[str, object], *, address: str) -> str:
 
 
 def pairs(found: Mapping[str, str]) -> str:
-    """Write labels or annotations as the kubelet does: `key="escaped value"`, sorted, one a line."""
+    """Write labels or annotations as the kubelet does: `key="escaped value"`, sorted, one per line."""
     lines = []
     for key, value in sorted(found.items()):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,4 +1,4 @@
-"""The one kubelet endpoint that people use: container logs, for `kubectl logs`."""
+"""The kubelet endpoint of container logs, for `kubectl logs`."""
 
 import asyncio
 import ssl
@@ -11,7 +11,7 @@ from serin_localcluster.node.agent import KUBELET_PORT, Node
 
 
 async def serve(node: Node, *, host: str, certificate: Path, key: Path, client_ca: Path) -> web.AppRunner:
-    """Serve until the returned runner is cleaned up. Only the API server's certificate is let in."""
+    """Serve until the returned runner is cleaned up. Clients need a certificate of the cluster's authority."""
 
     async def container_logs(request: web.Request) -> web.StreamResponse:
         file = _find(node, request, previous=request.query.get("previous") == "true")
@@ -19,7 +19,7 @@ async def serve(node: Node, *, host: str, certificate: Path, key: Path, client_c
             raise web.HTTPNotFound(text="no such container on this node\n")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-        await _send(response, file, request, still_there=file.exists)
+        await _send(response, file, request, exists=file.exists)
         return response
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
@@ -34,27 +34,25 @@ async def serve(node: Node, *, host: str, certificate: Path, key: Path, client_c
 
 
 def _find(node: Node, request: web.Request, *, previous: bool) -> Path | None:
-    wanted = request.match_info
+    requested = request.match_info
     for agent in node.agents.values():
         metadata = agent.pod["metadata"]
-        if (metadata["namespace"], metadata["name"]) == (wanted["namespace"], wanted["pod"]):
+        if (metadata["namespace"], metadata["name"]) == (requested["namespace"], requested["pod"]):
             for container in agent.containers:
                 file = container.log_file(previous=previous)
-                if container.name == wanted["container"] and file.exists():
+                if container.name == requested["container"] and file.exists():
                     return file
     return None
 
 
-async def _send(
-    response: web.StreamResponse, file: Path, request: web.Request, *, still_there: Callable[[], bool]
-) -> None:
+async def _send(response: web.StreamResponse, file: Path, request: web.Request, *, exists: Callable[[], bool]) -> None:
     tail = request.query.get("tailLines")
-    content = file.read_bytes()  # noqa: ASYNC240 - a small file of this machine's
+    content = file.read_bytes()  # noqa: ASYNC240 - a small local file
     if tail is not None and tail.isdigit():
         content = b"".join(content.splitlines(keepends=True)[-int(tail) :]) if int(tail) else b""
     await response.write(content)
     position = len(file.read_bytes())  # noqa: ASYNC240 - as above
-    while request.query.get("follow") == "true" and still_there():
+    while request.query.get("follow") == "true" and exists():
         await asyncio.sleep(0.3)
         with file.open("rb") as stream:
             stream.seek(position)

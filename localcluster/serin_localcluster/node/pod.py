@@ -1,4 +1,4 @@
-"""One pod on this node: its volumes, its containers, its status, its end."""
+"""One pod of this node: volumes, containers, status, termination."""
 
 import asyncio
 import fnmatch
@@ -20,12 +20,12 @@ from serin_localcluster.node.environment import expand, field, rewrite
 from serin_localcluster.node.volumes import VolumeError
 
 Json = dict[str, Any]
-_TOKEN_EVERY = 3600.0
+_TOKEN_REFRESH_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """What every pod of the node needs to know."""
+    """Settings that all pods of the node share."""
 
     directory: Path
     images: Mapping[str, Sequence[str]]
@@ -36,7 +36,7 @@ class NodeSettings:
 
 
 class PodAgent:
-    """Runs one pod until it is deleted. `update` hands in what the API server says of it."""
+    """Runs one pod until it is deleted. `update` passes each new version of its object."""
 
     def __init__(self, api: Api, pod: Json, *, address: str, settings: NodeSettings) -> None:
         self._api, self.pod, self.address, self._settings = api, pod, address, settings
@@ -56,12 +56,12 @@ class PodAgent:
             address=self.address,
             directory=self.directory,
             backoff=self._settings.backoff_seconds,
-            tell=self._tell,
+            post_event=self._post_event,
             changed=self._changed.set,
         )
 
     def update(self, pod: Json) -> None:
-        """Take what the API server says now; whatever changed, the volumes are looked at anew, as a kubelet does."""
+        """Take a new version of the object; changed annotations refresh the volumes at once, as in the kubelet."""
         if pod["metadata"].get("annotations") != self.pod["metadata"].get("annotations"):
             self._refresh.set()
         self.pod = pod
@@ -69,7 +69,7 @@ class PodAgent:
             self._deleted.set()
 
     async def run(self) -> None:
-        """Run the pod to its end. Cancelled, it kills its processes and leaves the API object alone."""
+        """Run the pod until it is deleted. When cancelled, kill its processes and keep the API object."""
         self.directory.mkdir(parents=True, exist_ok=True)
         if "deletionTimestamp" in self.pod["metadata"]:
             self._deleted.set()
@@ -91,7 +91,7 @@ class PodAgent:
     async def _end(self) -> None:
         grace = float(self.pod["metadata"].get("deletionGracePeriodSeconds", 30))
         for container in self.containers:
-            await self._tell("Normal", "Killing", f"Stopping container {container.name}")
+            await self._post_event("Normal", "Killing", f"Stopping container {container.name}")
         await asyncio.gather(*(container.stop(grace=grace) for container in self.containers))
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
         for _ in range(20):
@@ -103,8 +103,6 @@ class PodAgent:
                 await asyncio.sleep(0.5)
             else:
                 return
-
-    # ------------------------------------------------------------------------------------------------- living
 
     async def _live(self) -> None:
         await self._until(self._mount, "FailedMount", "MountVolume.SetUp failed")
@@ -118,16 +116,16 @@ class PodAgent:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _until(self, attempt: Any, reason: str, what: str) -> Any:
-        """Try until it works; the kubelet waits in the same way, and tells in the same words."""
-        told = ""
+        """Retry until it succeeds, with the kubelet's Events."""
+        posted = ""
         while True:
             try:
                 return await attempt()
             except (VolumeError, ApiError, KeyError) as error:
                 message = f"{what}: {error}"
-                if message != told:
-                    told = message
-                    await self._tell("Warning", reason, message)
+                if message != posted:
+                    posted = message
+                    await self._post_event("Warning", reason, message)
                 await asyncio.sleep(0.5)
 
     async def _mount(self) -> None:
@@ -144,22 +142,22 @@ class PodAgent:
             elif "emptyDir" in volume:
                 target.mkdir(parents=True, exist_ok=True)
             else:
-                raise VolumeError(f'volume "{volume["name"]}" is of a kind that does not work here')
+                raise VolumeError(f'volume "{volume["name"]}" is of a kind that is not supported')
         for container in self.pod["spec"]["containers"]:
             for mount in container.get("volumeMounts") or []:
                 self._link(mount)
 
     def _link(self, mount: Json) -> None:
         if "subPath" in mount or "subPathExpr" in mount:
-            raise VolumeError(f"{mount['mountPath']}: subPath does not work here")
+            raise VolumeError(f"{mount['mountPath']}: subPath is not supported")
         link = self._root / mount["mountPath"].strip("/")
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
             link.symlink_to(self.directory / "volumes" / mount["name"])
 
     async def _keep_volumes_fresh(self) -> None:
-        """Look at volumes again after the kubelet's own interval, or at once when the pod's annotations change."""
-        token_due = asyncio.get_running_loop().time() + _TOKEN_EVERY
+        """Refresh volumes at the kubelet's interval, or at once when the pod's annotations change."""
+        token_due = asyncio.get_running_loop().time() + _TOKEN_REFRESH_SECONDS
         while True:
             try:
                 async with asyncio.timeout(self._settings.sync_seconds):
@@ -174,16 +172,16 @@ class PodAgent:
                         volumes.swap(self.directory / "volumes" / volume["name"], files)
                 if asyncio.get_running_loop().time() > token_due and self._has_token:
                     await self._write_token()
-                    token_due += _TOKEN_EVERY
+                    token_due += _TOKEN_REFRESH_SECONDS
             except (VolumeError, ApiError, KeyError) as error:
-                await self._tell("Warning", "FailedMount", str(error))
+                await self._post_event("Warning", "FailedMount", str(error))
 
     async def _run_container(self, container: Container) -> None:
         entry = self._entry_point(container.spec["image"])
         if entry is None:
             image = container.spec["image"]
-            await self._tell("Warning", "Failed", f'Failed to pull image "{image}": no process is known for it')
-            container.wait_for("ErrImagePull", f'no process is known for "{image}"')
+            await self._post_event("Warning", "Failed", f'Failed to pull image "{image}": no command is configured')
+            container.wait_for("ErrImagePull", f'no command is configured for "{image}"')
             await asyncio.sleep(2)
             container.wait_for("ImagePullBackOff", f'Back-off pulling image "{image}"')
             await asyncio.Event().wait()
@@ -191,20 +189,20 @@ class PodAgent:
         variables = await self._until(lambda: self._variables(container.spec), "Failed", "Error")
         mounts = [mount["mountPath"] for mount in container.spec.get("volumeMounts") or []]
 
-        def seen(text: str) -> str:
+        def rewritten(text: str) -> str:
             return rewrite(text, root=self._root, mounts=mounts)
 
-        environment = {name: seen(value) for name, value in variables.items()}
+        environment = {name: rewritten(value) for name, value in variables.items()}
         given = [*(container.spec.get("command") or []), *(container.spec.get("args") or [])]
-        arguments = [seen(expand(argument, variables)) for argument in given]
+        arguments = [rewritten(expand(argument, variables)) for argument in given]
         if not container.spec.get("command"):
-            # The image's own program lies outside the pod, wherever this checkout is; a mount never hides it.
+            # The image's program is outside the pod's root, so no mount hides it.
             arguments = [*entry, *arguments]
         self._root.mkdir(parents=True, exist_ok=True)
         await container.run(Command(arguments, self._inherited() | environment, self._root))
 
     def _entry_point(self, image: str) -> Sequence[str] | None:
-        """Answer the program of an image, None for one that is not known here."""
+        """Return the command of an image, None for an unknown one."""
         return next((argv for pattern, argv in self._settings.images.items() if fnmatch.fnmatch(image, pattern)), None)
 
     def _inherited(self) -> dict[str, str]:
@@ -216,7 +214,7 @@ class PodAgent:
         return kept | mine | dict(self._settings.environment)
 
     async def _variables(self, spec: Json) -> dict[str, str]:
-        """Answer a container's own variables. Raises VolumeError, ApiError, KeyError."""
+        """Return the environment variables of a container's spec. Raises VolumeError, ApiError, KeyError."""
         if self._has_token:
             await self._write_token()
         found: dict[str, str] = {}
@@ -243,7 +241,7 @@ class PodAgent:
                 if source[kind].get("optional"):
                     return ""
                 raise VolumeError(f"couldn't find key {source[kind]['key']} in {volume} {source[kind]['name']}")
-        raise VolumeError(f"env {entry['name']}: only fieldRef, configMapKeyRef and secretKeyRef work here")
+        raise VolumeError(f"env {entry['name']}: only fieldRef, configMapKeyRef and secretKeyRef are supported")
 
     @property
     def _has_token(self) -> bool:
@@ -268,10 +266,8 @@ class PodAgent:
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
-    # ------------------------------------------------------------------------------------------------- status
-
     async def _publish(self) -> None:
-        """Write the status whenever it has changed."""
+        """Update the pod's status whenever it has changed."""
         written = ""
         self._changed.set()
         while True:
@@ -318,7 +314,7 @@ class PodAgent:
         reason = {} if holds else {"reason": "ContainersNotReady", "message": "containers with unready status"}
         return {"type": kind, "status": status, "lastTransitionTime": before[1], **reason}
 
-    async def _tell(self, kind: str, reason: str, message: str) -> None:
+    async def _post_event(self, kind: str, reason: str, message: str) -> None:
         metadata = self.pod["metadata"]
         body = {
             "apiVersion": "v1",
@@ -342,5 +338,5 @@ class PodAgent:
         try:
             await self._api.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body)
         except ApiError:
-            # An event is a courtesy; the namespace may be going away.
+            # Events are best effort; the namespace may be terminating.
             return

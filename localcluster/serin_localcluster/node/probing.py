@@ -1,10 +1,10 @@
-"""Probes and restarts as the kubelet counts them. Pure: results and times are arguments."""
+"""Thresholds of probes and delays of restarts, as in the kubelet. Pure: results and times are arguments."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-LONGEST_BACKOFF = 300.0
-FORGOTTEN_AFTER = 600.0
+MAX_BACKOFF_SECONDS = 300.0
+BACKOFF_RESET_SECONDS = 600.0
 
 
 @dataclass
@@ -17,13 +17,13 @@ class Probe:
     failures_needed: int = 3
     successes_needed: int = 1
     holds: bool = False
-    """Whether the probe counts as passed at this moment."""
+    """Whether the probe currently passes."""
     _failures: int = field(default=0, repr=False)
     _successes: int = field(default=0, repr=False)
 
     @classmethod
     def of(cls, spec: dict[str, Any], *, holds: bool = False) -> "Probe":
-        """Read a probe's numbers from a container's spec."""
+        """Return the probe of a container's spec, with Kubernetes' defaults."""
         return cls(
             period=float(spec.get("periodSeconds") or 10),
             timeout=float(spec.get("timeoutSeconds") or 1),
@@ -34,7 +34,7 @@ class Probe:
         )
 
     def note(self, *, passed: bool) -> bool:
-        """Note one result; answer whether `holds` has changed, or (failing) the threshold is reached again."""
+        """Record a result; return whether `holds` changed or the failure threshold is reached again."""
         if passed:
             self._successes, self._failures = self._successes + 1, 0
             if not self.holds and self._successes >= self.successes_needed:
@@ -49,7 +49,7 @@ class Probe:
 
 
 def restart_delay(restarts: int, *, base: float) -> float:
-    """Answer how long before a container that has ended is started again: at once the first time, then doubling."""
+    """Return the seconds until a container is restarted: none the first time, then doubling."""
     if restarts <= 0:
         return 0.0
-    return float(min(base * 2.0 ** min(restarts - 1, 16), LONGEST_BACKOFF))
+    return float(min(base * 2.0 ** min(restarts - 1, 16), MAX_BACKOFF_SECONDS))

@@ -1,7 +1,7 @@
 """A pod's volumes as directories below its root.
 
-ConfigMaps, Secrets and downward-API files are swapped as the kubelet swaps them: a new directory, then one rename of
-the `..data` symlink, so that a reader sees the whole old or the whole new content.
+ConfigMaps, Secrets and downward-API files are replaced as by the kubelet: a new directory, then one rename of the
+`..data` symlink, so that a reader sees either all of the old or all of the new content.
 """
 
 import base64
@@ -18,11 +18,11 @@ Json = dict[str, Any]
 
 
 class VolumeError(Exception):
-    """A volume that cannot be had at this moment; the message is what the kubelet's event would say."""
+    """A volume is not available now. The message is that of the kubelet's Event."""
 
 
 async def contents(api: Api, pod: Json, volume: Json, *, address: str) -> dict[str, bytes] | None:
-    """Answer the files of a volume that has contents of its own; None for the other kinds. Raises VolumeError."""
+    """Return the files of a ConfigMap, Secret, downward-API or projected volume, else None. Raises VolumeError."""
     namespace = pod["metadata"]["namespace"]
     if "projected" in volume:
         files: dict[str, bytes] = {}
@@ -50,7 +50,7 @@ async def contents(api: Api, pod: Json, volume: Json, *, address: str) -> dict[s
 
 
 async def service_account_token(api: Api, pod: Json) -> str:
-    """Answer a fresh token of the pod's service account. Raises VolumeError."""
+    """Return a new token of the pod's service account. Raises VolumeError."""
     account = pod["spec"].get("serviceAccountName", "default")
     path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/serviceaccounts/{account}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
@@ -82,7 +82,7 @@ def _select(source: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, 
 
 
 def swap(directory: Path, files: Mapping[str, bytes]) -> bool:
-    """Make a directory hold exactly these files, by one rename; answer whether anything changed."""
+    """Replace the files of a directory by one rename; return whether anything changed."""
     directory.mkdir(parents=True, exist_ok=True)
     data = directory / "..data"
     if data.exists() and _read(data) == dict(files):
@@ -115,7 +115,7 @@ def _read(directory: Path) -> dict[str, bytes]:
 
 
 async def place(api: Api, pod: Json, volume: Json) -> Path | None:
-    """Answer the host's own directory that a volume stands for; None for the other kinds. Raises VolumeError."""
+    """Return the host directory of a hostPath volume or claim, None for other kinds. Raises VolumeError."""
     if "hostPath" in volume:
         return Path(volume["hostPath"]["path"])
     if "persistentVolumeClaim" not in volume:
@@ -131,5 +131,5 @@ async def place(api: Api, pod: Json, volume: Json) -> Path | None:
         raise VolumeError(f'persistentvolumeclaim "{name}" {"not found" if missing else error}') from None
     source = found["spec"].get("hostPath") or found["spec"].get("local")
     if source is None:
-        raise VolumeError(f'persistentvolume "{found["metadata"]["name"]}": only hostPath and local work here')
+        raise VolumeError(f'persistentvolume "{found["metadata"]["name"]}": only hostPath and local are supported')
     return Path(source["path"])

@@ -20,7 +20,7 @@ def serin(*arguments):
 @pytest.fixture(scope="session")
 def source(tmp_path_factory):
     path = tmp_path_factory.mktemp("generated") / "transactions.csv"
-    assert serin("generate", "--rows", 8000, "--out", path).exit_code == 0
+    assert serin("generate", "--rows", 4000, "--out", path).exit_code == 0
     return path
 
 
