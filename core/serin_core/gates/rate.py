@@ -150,11 +150,9 @@ class RateState:
             self._zero, self._at, self._kept = (good, total), {1: (good, total)}, FIRST_CHECK
             return
         self._checks += 1
-        newest = self._checks + 1
         # Only the first check can have counted nothing.
         if self._checks > 1 or (good, total) != self._at[1]:
-            self._kept = self._kept.with_newest(newest)
-            self._at[newest] = (good, total)
+            self._at[self._checks + 1] = (good, total)
         if not self._is_plain:
             good, total = self._adjusted(good, total)
         for one in self._fail_bounds:
@@ -165,7 +163,7 @@ class RateState:
         """Return what a later check needs, as it is kept in the status."""
         zero = None if self._zero is None else CountsAt(check=1, good=self._zero[0], total=self._zero[1])
         known = {start.check: start for start in before.starts if zero == before.zero}
-        starts = (known.get(one) or self._counts_at(one) for one in self._kept.checks)
+        starts = (known.get(one) or self._counts_at(one) for one in self._kept_checks())
         return GateMemory(
             bound=before.bound,
             judged_by=before.judged_by,
@@ -187,9 +185,16 @@ class RateState:
 
     def _starts(self, counts: Counts) -> list[RawStart]:
         """Return the starts that are part of the counts: shares of users fall where one more process counts them."""
-        starts = [(check, *self._adjusted(*self._at[check])) for check in self._kept.checks]
+        starts = [(check, *self._adjusted(*self._at[check])) for check in self._kept_checks()]
         good, bad = counts.good, counts.total - counts.good
         return [one for one in starts if one[1] <= good and one[2] - one[1] <= bad]
+
+    def _kept_checks(self) -> tuple[int, ...]:
+        """Return the checks that are kept as starts, up to the last one that was recorded."""
+        for check in range(self._kept.checks[-1] + 1, self._checks + 2):
+            if check in self._at:
+                self._kept = self._kept.with_newest(check)
+        return self._kept.checks
 
     def _adjusted(self, good: float, total: float) -> tuple[float, float]:
         if self._is_plain:
