@@ -184,8 +184,9 @@ _GATES: Final = (
     ),
 )
 CATALOG: Final[Mapping[GateName, BuiltInGate]] = {gate.name: gate for gate in _GATES}
+_BY_NAME: Final = {gate.name.value: gate for gate in _GATES}
 
 
 def built_in(name: str) -> BuiltInGate | None:
     """Return the built-in gate of this name, None for a custom gate."""
-    return CATALOG.get(GateName(name)) if name in set(GateName) else None
+    return _BY_NAME.get(name)

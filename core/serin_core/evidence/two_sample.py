@@ -24,7 +24,7 @@ standard deviations away). So a check costs at most about a millisecond, however
 check: 1e-15 n ln n for n answers, absolute. Rates of different checks are never compared.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, inf, lgamma, log, sqrt
 from operator import add
@@ -69,16 +69,18 @@ def observe(state: TwoArms, canary: Counts, control: Counts) -> TwoArms:
     """
     canary_bad, canary_total = _whole(canary.total - canary.good), _whole(canary.total)
     control_bad, control_total = _whole(control.total - control.good), _whole(control.total)
-    table = _Margins(canary_total, control_total, canary_bad + control_bad)
-    if table.fewest == table.most:
-        return state
-    terms = _log_ratios(table, canary_bad, state.limit, state.side)
-    return replace(state, log_ratios=tuple(map(add, state.log_ratios, terms)))
+    terms = _log_ratios(canary_bad, canary_total, control_bad, control_total, state.limit, state.side)
+    return TwoArms(state.limit, state.side, tuple(map(add, state.log_ratios, terms))) if terms else state
 
 
 @lru_cache(maxsize=4096)
-def _log_ratios(table: "_Margins", canary_bad: int, limit: float, side: Side) -> tuple[float, ...]:
-    """Return ln P - ln P_limit of one check for each odds ratio of the mixture."""
+def _log_ratios(  # noqa: PLR0913, PLR0917 - plain numbers make a fast key
+    canary_bad: int, canary_total: int, control_bad: int, control_total: int, limit: float, side: Side
+) -> tuple[float, ...]:
+    """Return ln P - ln P_limit of one check for each odds ratio of the mixture; nothing if P is always 1."""
+    table = _Margins(canary_total, control_total, canary_bad + control_bad)
+    if table.fewest == table.most:
+        return ()
     sign = 1 if side is Side.ABOVE else -1
     at_limit = table.log_norm(log(limit))
     return tuple(canary_bad * sign * psi - (table.log_norm(log(limit) + sign * psi) - at_limit) for psi in LOG_RATIOS)

@@ -33,6 +33,9 @@ class _FailBound:
     """Upper bound of the evidence for one claim of Fail, carried from check to check."""
 
     claim: Claim
+    p: float
+    sign: float
+    """1 for the claim that the rate is below p, -1 for above."""
     steepest: float
     """c, the maximum growth of the log evidence for a drop of D by one."""
     log_sum: float = -inf
@@ -48,14 +51,20 @@ class _FailBound:
 
     @classmethod
     def of(cls, claim: Claim, *, is_known: bool) -> "_FailBound":
-        p = claim.p if claim.side is Side.BELOW else 1 - claim.p
-        start = 0.0 if is_known else -inf
-        return cls(claim, log(1 / (1 - p)) / p, log_sum=-inf if is_known else inf, allowed=start)
+        is_below = claim.side is Side.BELOW
+        p = claim.p if is_below else 1 - claim.p
+        return cls(
+            claim,
+            claim.p,
+            1.0 if is_below else -1.0,
+            steepest=log(1 / (1 - p)) / p,
+            log_sum=-inf if is_known else inf,
+            allowed=0.0 if is_known else -inf,
+        )
 
     def place(self, good: float, total: float) -> float:
         """Return D."""
-        p = self.claim.p
-        return good - total * p if self.claim.side is Side.BELOW else total * p - good
+        return self.sign * (good - total * self.p)
 
     def excludes_fail(self, d: float) -> bool:
         """Return whether the bound stays below the limit at D = `d`."""
