@@ -1,9 +1,9 @@
-"""How quiet `serin drift` is on real months, and how soon it speaks when something is made to happen.
+"""How often `serin drift` is right on real months: unchanged, and with changes made to them.
 
     python benchmarks/drift.py --data FILE.csv.gz [--months 12]
 
-A run is fitted on all but the last months; each of these is compared with the run's judging rows: as it is, with one
-category in ten rows replaced by another, with amounts times three, and with a third of the merchants renamed.
+A run is trained on all but the last months; each of these is compared with the run's evaluation rows: unchanged, with
+one category in ten rows replaced by another, with amounts times three, and with a third of the merchants renamed.
 """
 
 import argparse
@@ -17,12 +17,12 @@ import numpy as np
 from serin_training.data.reading import read_transactions
 from serin_training.data_drift import compare
 from serin_training.data_profile import profile
-from serin_training.evaluation import answer
+from serin_training.evaluation import predict
 from serin_training.training import TrainingConfig, train
 
 
 def main():
-    """Measure and print a line a month."""
+    """Measure and print one line per month."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a CSV file of several years")
     parser.add_argument("--months", type=int, default=12, help="how many of the newest months are compared")
@@ -35,20 +35,20 @@ def main():
     )
     before = run.report.profile
     print(f"{run.report.data_from[:10]} to {run.report.data_to[:10]}: macro F1 {run.report.val_f1_macro:.3f}")
-    told = Counter()
+    counted = Counter()
     for month in months:
-        mine = [row for row in rows if f"{row.at:%Y-%m}" == month]
+        of_month = [row for row in rows if f"{row.at:%Y-%m}" == month]
         line = []
         for name, change in CHANGES.items():
-            changed = change(mine)
-            answered = answer(run.pipeline, changed)
+            changed = change(of_month)
+            answered = predict(run.pipeline, changed)
             now = profile(run.pipeline.encoder, answered, edges=before.edges)
             found = compare(run.report, before, now, answered)
-            moved = ", ".join(look.what for look in found.looks if look.has_moved)
-            told[name, found.verdict.value] += 1
+            moved = ", ".join(check.name for check in found.checks if check.has_drifted)
+            counted[name, found.verdict.value] += 1
             line.append(f"{name}: {found.verdict.value}{f' ({moved})' if moved else ''}")
-        print(f"{month}, {len(mine)} rows: {'; '.join(line)}", flush=True)
-    for (name, verdict), many in sorted(told.items()):
+        print(f"{month}, {len(of_month)} rows: {'; '.join(line)}", flush=True)
+    for (name, verdict), many in sorted(counted.items()):
         print(f"{name}: {verdict} in {many} of {len(months)} months")
 
 
@@ -65,7 +65,7 @@ def dearer(rows):
 
 
 def renamed(rows):
-    """Turn a third of the merchants' names around."""
+    """Reverse the names of a third of the merchants."""
     return [
         replace(row, transaction=replace(row.transaction, merchant=row.transaction.merchant[::-1]))
         if at % 3 == 0
@@ -74,7 +74,7 @@ def renamed(rows):
     ]
 
 
-CHANGES = {"as it is": lambda rows: rows, "relabelled": relabelled, "dearer": dearer, "renamed": renamed}
+CHANGES = {"unchanged": lambda rows: rows, "relabelled": relabelled, "dearer": dearer, "renamed": renamed}
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What the gates promise, beside what other rules do on the same draws, and what they cost.
+"""Error rates of the gates and of other rules on the same draws, and the cost of an evaluation.
 
     python benchmarks/gates.py [--rollouts 4000] [--json FILE] [--markdown FILE]
 
 Every rule sees the same kind of traffic: agreement must be at least 0.70, a check brings 5 or 50 requests, at most
 1,440 checks. Flagger's and Argo Rollouts' rules are those of serin_simulation.baselines, which cites sources.
-This method is judged by serin_simulation.watching, which the tests hold equal to `judge_stage`.
+This method is evaluated by the state of a rate gate that the operator uses.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from serin_core.api.status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.counting import StageCounts
 from serin_core.evidence import Alphas, AtLeast
 from serin_core.gates import PreviousCheck, Stage, active_gates, judge_stage
+from serin_core.gates.rate import RateState
 from serin_simulation.baselines import Argo, Flagger, Measured, run_through
 from serin_simulation.rollout import Setting, first_stage, play
 from serin_simulation.sampling import binomial, visited
 from serin_simulation.traffic import Rates, Traffic, TrafficSource
-from serin_simulation.watching import RateWatch
 
 THRESHOLD = 0.70
 TRUTHS = (0.60, 0.65, 0.70, 0.75, 0.85)
@@ -43,7 +43,7 @@ USERS, EACH, CORRELATION = 5, 10, 0.3
 
 
 def by_rule(rule, stages, draw, size):
-    """Play one rollout under a rule that looks at one share a check."""
+    """Play one rollout under a rule that uses one share per check."""
 
     def measure(_stage):
         return Measured.PASSED if draw() >= THRESHOLD * size - 1e-9 else Measured.FAILED
@@ -53,7 +53,7 @@ def by_rule(rule, stages, draw, size):
 
 
 def by_z_test(draw, size):
-    """Look at a z-test, 5 % two-sided, at every check from five expected failures on."""
+    """Apply a z-test, 5 % two-sided, at every check from five expected failures on."""
     good = 0
     for check in range(1, MOST_CHECKS + 1):
         good += draw()
@@ -67,35 +67,34 @@ def by_z_test(draw, size):
 
 
 _PASSES = {}
-"""By total: the fewest good ones that Pass. More good ones never un-Pass (tests/core/simulation)."""
+"""By total: the fewest good ones that Pass. More good ones never un-Pass (tests/core/gates)."""
 
 
-def _fewest_to_pass(watch, total):
+def _fewest_to_pass(state, total):
     if total not in _PASSES:
         low, high = -1, total + 1
         while high - low > 1:
             middle = (low + high) // 2
-            probe = RateWatch(watch.bound, watch.alphas)
-            probe.see((middle, total))
-            low, high = (low, middle) if probe.passes() else (middle, high)
+            low, high = (low, middle) if state.passes(middle, total) else (middle, high)
         _PASSES[total] = high
     return _PASSES[total]
 
 
 def by_evidence(stages, draw, size):
-    """Play one rollout by this method: Fail is looked at first, Pass leads to the next stage, counts from zero."""
+    """Play one rollout by this method: Fail is tested first, Pass leads to the next stage, counts from zero."""
     alphas, checks = Alphas(promote=ALPHA, rollback=ALPHA / stages), 0
     for _ in range(stages):
-        watch = RateWatch(AtLeast(THRESHOLD), alphas)
+        state = RateState(AtLeast(THRESHOLD), alphas)
         good = 0
         for check in range(1, MOST_CHECKS + 1):
             good += draw()
-            watch.see((good, check * size))
-            if watch.fails():
+            total = check * size
+            if state.fails(good, total):
                 return "rolled back", checks + check
-            if good >= _fewest_to_pass(watch, check * size):
+            if good >= _fewest_to_pass(state, total):
                 checks += check
                 break
+            state.record(good, total)
         else:
             return "open", checks + MOST_CHECKS
     return "promoted", checks
@@ -151,7 +150,7 @@ def cell(table, rule, truth, size, rollouts):
 
 
 def cells(rollouts):
-    """Answer all cells, the slow ones first."""
+    """Return all cells, the slow ones first."""
     jobs = [
         (table, rule, truth, size, rollouts)
         for table, rules in (("one stage", ONE_STAGE), ("whole rollout", WHOLE))
@@ -174,8 +173,8 @@ def eight_gates():
     keys = [gate.name for gate in gates if gate.name not in ("feedback", "orders")]
     keys += ["feedback/canary", "feedback/control"]
     rng, counts, last = Random(1), {}, PreviousCheck({}, {})  # noqa: S311
-    times, warm, looks = [], 100, 400
-    for look in range(looks):
+    times, warm, rounds = [], 100, 400
+    for check in range(rounds):
         for key in (*keys, "orders"):
             s, n = counts.get(key, (0, 0))
             size = 30 if key.startswith("feedback") else 600
@@ -184,13 +183,13 @@ def eight_gates():
             side: {"p": OwnSeries(at=0, last=0, gained=counts["orders"][side == "total"])} for side in ("good", "total")
         }
         by_key = {key: {"p": ProcessCounts(good=counts[key][0], total=counts[key][1])} for key in keys}
-        own_key = next(gate.own for gate in gates if gate.own)
-        reading = StageCounts(by_key, has_shared_store=True, own={own_key: OwnCounts(**pair)})
+        custom_key = next(gate.custom_key for gate in gates if gate.custom_key)
+        reading = StageCounts(by_key, has_shared_store=True, custom={custom_key: OwnCounts(**pair)})
         began = time.process_time()
         found = judge_stage(spec, Stage(50.0, now - timedelta(days=1), 0.1), reading, last, now=now)
         times.append(1000 * (time.process_time() - began))
         last = PreviousCheck({one.gate.name: one.memory for one in found}, {one.gate.name: one.gate for one in found})
-        if look == looks - 1:
+        if check == rounds - 1:
             starts = max(len(one.memory.starts) for one in found)
     began = time.process_time()
     for _ in range(100):
@@ -207,7 +206,7 @@ def eight_gates():
 
 
 def one_played(seed):
-    """Play one rollout of about 500 looks."""
+    """Play one rollout of about 500 checks."""
     soaks = {"shadowSoak": "62m", "steps": [{"percent": p, "soak": "62m"} for p in (10, 50, 100)]}
     body = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}, "canary": soaks}
     setting = Setting(SuggestionModelSpec.model_validate(body), promised=0.9)
@@ -215,17 +214,17 @@ def one_played(seed):
     began = time.process_time()
     source = TrafficSource(traffic, Random(f"7/{seed}"), first=setting.start)  # noqa: S311
     found = play(setting, source, first=first_stage(setting))
-    return found.looks, found.made, time.process_time() - began
+    return found.checks, found.made, time.process_time() - began
 
 
 def thousand(pool):
-    """Measure seconds for 1,000 rollouts of 500 looks on all cores."""
+    """Measure seconds for 1,000 rollouts of 500 checks on all cores."""
     began = time.perf_counter()
     found = list(pool.map(one_played, range(1000), chunksize=10))
     return {
         "rollouts": 1000,
-        "looks_each": sum(looks for looks, _, _ in found) / 1000,
-        "looks_made_by_decide": sum(made for _, made, _ in found) / 1000,
+        "checks_each": sum(checks_ for checks_, _, _ in found) / 1000,
+        "checks_with_decide": sum(made for _, made, _ in found) / 1000,
         "cpu_seconds": sum(cpu for _, _, cpu in found),
         "seconds": time.perf_counter() - began,
         "cores": cpu_count(),
@@ -233,20 +232,20 @@ def thousand(pool):
 
 
 def percent(cell_):
-    """Say promoted/rolled back in percent."""
+    """Format promoted/rolled back in percent."""
     return f"{100 * cell_['promoted']:.1f}/{100 * cell_['rolled_back']:.1f}"
 
 
 def checks(cell_):
-    """Say how many checks it took, half of those that ended and nine in ten of them."""
+    """Format the median and ninth decile of checks until the end."""
     return "-" if cell_["median_checks"] is None else f"{cell_['median_checks']} ({cell_['ninth_decile']})"
 
 
-def table_of(found, table, size, told):
+def table_of(found, table, size, title):
     """Write one table."""
     rows = [one for one in found if one["table"] == table and one["requests"] == size]
     lines = [
-        f"| {told} | " + " | ".join(f"{truth:.2f}" for truth in TRUTHS) + " |",
+        f"| {title} | " + " | ".join(f"{truth:.2f}" for truth in TRUTHS) + " |",
         "|---" * (len(TRUTHS) + 1) + "|",
     ]
     for rule in dict.fromkeys(one["rule"] for one in sorted(rows, key=lambda one: ORDER.index(one["rule"]))):
@@ -258,7 +257,7 @@ def table_of(found, table, size, told):
 
 
 def ms(cost, which):
-    """Say milliseconds."""
+    """Format milliseconds."""
     return f"{cost[f'milliseconds_{which}']:.2f}"
 
 
@@ -303,9 +302,9 @@ Seconds by the clock depend on what else the machine does; seconds of CPU less s
 | one evaluation of {cost["gates"]} gates with {cost["starts"]} starts each, ms of CPU, mean | {ms(cost, "mean")} |
 | the slowest of 300 of them | {ms(cost, "worst")} |
 | one where nothing new was counted | {ms(cost, "unchanged")} |
-| 1,000 simulated rollouts of {many["looks_each"]:.0f} looks on {many["cores"]} cores, seconds | {many["seconds"]:.1f} |
+| 1,000 rollouts of {many["checks_each"]:.0f} checks on {many["cores"]} cores, seconds | {many["seconds"]:.1f} |
 | the same, seconds of CPU in all | {many["cpu_seconds"]:.1f} |
-| looks of each that `decide` had to make | {many["looks_made_by_decide"]:.1f} |
+| checks of each that called `decide` | {many["checks_with_decide"]:.1f} |
 | all tables above, seconds by the clock | {result["seconds"]:.0f} |
 """
 

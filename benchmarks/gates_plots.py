@@ -3,7 +3,7 @@
     python benchmarks/gates_plots.py [--into docs/gates] [--needed]
 
 Writes the SVG files and prints the worked example; with --needed it prints the table of requests needed instead, which
-takes minutes: 500 rollouts a cell, a look every five requests.
+takes minutes: 500 rollouts a cell, a check every five requests.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from serin_core.evidence import (
     log_evidence_below,
     needed,
 )
+from serin_core.gates.rate import RateState
 from serin_simulation.sampling import binomial
-from serin_simulation.watching import RateWatch
 
 GREEN, RED, BLUE, GREY = "#0b6e4f", "#c1440e", "#3d5a98", "#5c6b66"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 330, 58, 18, 16, 46
@@ -43,11 +43,11 @@ ALPHAS = Alphas(promote=ALPHA, rollback=ALPHA / (GATES * STAGES))
 class Plot:
     """One plot: scales, a grid, lines."""
 
-    def __init__(self, *, x, y, marks, rows, told):
-        """`told` is what the plot shows, and what its axis across says."""
+    def __init__(self, *, x, y, marks, rows, captions):
+        """`captions`: of the plot, and of its horizontal axis."""
         self.x_from, self.x_to = x
         self.y_from, self.y_to = y
-        shows, across = told
+        shows, across = captions
         head = f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" role="img" aria-label="{shows}"'
         self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" {head}>',
@@ -64,11 +64,11 @@ class Plot:
         self.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, across, GREY, "middle")
 
     def x(self, value):
-        """Answer where a value lies across."""
+        """Return the horizontal position of a value."""
         return LEFT + (WIDTH - LEFT - RIGHT) * (value - self.x_from) / (self.x_to - self.x_from)
 
     def y(self, value):
-        """Answer where a value lies up."""
+        """Return the vertical position of a value."""
         return TOP + (HEIGHT - TOP - BOTTOM) * (self.y_to - value) / (self.y_to - self.y_from)
 
     def line(self, points, colour, *, dashes="", fill="none", opacity=1.0):
@@ -81,9 +81,9 @@ class Plot:
             + "/>"
         )
 
-    def text(self, x, y, told, colour, anchor="start"):
-        """Write a word."""
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{told}</text>')
+    def text(self, x, y, text, colour, anchor="start"):
+        """Add text."""
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{text}</text>')
 
     def write(self, path):
         """Write the file."""
@@ -91,7 +91,7 @@ class Plot:
 
 
 def bounds_of(n):
-    """Answer the greatest count of good ones that Fails, and the least that Passes; None where there is none."""
+    """Return the maximum count of good that Fails, and the minimum that Passes; None where there is none."""
     fails = [s for s in range(n + 1) if judge(Counts(s, n), AtLeast(P), ALPHAS) is Verdict.FAIL]
     passes = [s for s in range(n + 1) if judge(Counts(s, n), AtLeast(P), ALPHAS) is Verdict.PASS]
     return (max(fails) if fails else None), (min(passes) if passes else None)
@@ -110,7 +110,7 @@ def verdicts(into):
         y=(0, 1),
         marks=marks,
         rows=rows,
-        told=(
+        captions=(
             "Share that agrees at which a count passes or fails, by the number of users",
             "users counted",
         ),
@@ -141,7 +141,7 @@ def late(into):
         y=(-8, 16),
         marks=[(at, str(at)) for at in range(30, 101, 10)],
         rows=[(at, str(at)) for at in range(-8, 17, 4)],
-        told=(
+        captions=(
             "Log evidence of Fail, by check: all counts together, and late harm",
             "check, of 50 requests; from check 41 on 55 % agree instead of 85 %",
         ),
@@ -158,7 +158,7 @@ def late(into):
 
 
 def confidence(into):
-    """Draw one rollout's share and its confidence sequence, and print the looks of the worked example."""
+    """Draw one rollout's share and its confidence sequence, and print the worked example."""
     rng, good, points = Random(4), 0, []  # noqa: S311 - draws, no secrets
     for n in range(5, 1001, 5):
         good += binomial(5, 0.78, rng)
@@ -174,7 +174,7 @@ def confidence(into):
         y=(0, 1),
         marks=[(log10(n), f"{n:,}") for n in (5, 10, 30, 100, 300, 1000)],
         rows=[(share / 10, f"{10 * share} %") for share in range(0, 11, 2)],
-        told=(
+        captions=(
             "The share that agrees and its confidence sequence, by the number of users",
             "users counted; the true share is 78 %",
         ),
@@ -182,12 +182,12 @@ def confidence(into):
     plot.line([*lows, *reversed(highs)], BLUE, fill=BLUE, opacity=0.16)
     plot.line(middles, BLUE)
     plot.line([(log10(5), P), (3, P)], RED, dashes="5 4")
-    plot.text(plot.x(0.75), plot.y(P) - 6, "the gate asks for 70 %", RED)
+    plot.text(plot.x(0.75), plot.y(P) - 6, "the gate requires 70 %", RED)
     passed = next(n for n, s in points if judge(Counts(s, n), AtLeast(P), ALPHAS) is Verdict.PASS)
     plot.line([(log10(passed), 0), (log10(passed), 1)], GREEN, dashes="2 4")
     plot.text(plot.x(log10(passed)) + 6, plot.y(0.06), f"Pass, at {passed} users", GREEN)
     plot.write(into / "confidence.svg")
-    print("| users | agree | share | evidence above | evidence below | surely between | verdict | more needed |")
+    print("| users | agree | share | evidence above | evidence below | 95 % interval | verdict | more needed |")
     print("|---|---|---|---|---|---|---|---|")
     for n, s in points:
         if n in (10, 50, 100, passed - 5, passed) or n == 1000:
@@ -213,19 +213,19 @@ MOST = 20_000
 
 
 def until(bound, truth, number):
-    """Answer after how many requests one rollout has a verdict."""
-    watch, rng = RateWatch(bound, ALPHAS), Random(f"{bound}/{truth}/{number}")  # noqa: S311
+    """Return the number of requests until one rollout has a verdict."""
+    state, rng = RateState(bound, ALPHAS), Random(f"{bound}/{truth}/{number}")  # noqa: S311
     good = 0
     for n in range(5, MOST, 5):
         good += binomial(5, truth, rng)
-        watch.see((good, n))
-        if watch.fails() or watch.passes():
+        if state.verdict(good, n) is not Verdict.INCONCLUSIVE:
             return n
+        state.record(good, n)
     return MOST
 
 
 def how_many(job):
-    """Answer median and ninth decile."""
+    """Return median and ninth decile."""
     bound, truth = job
     took = sorted(until(bound, truth, number) for number in range(500))
     return tuple("more" if one >= MOST else f"{one:,}" for one in (took[250], took[450]))

@@ -1,10 +1,10 @@
-"""What a user's own past says beyond the run: is the category that a user gave a merchant last better than its answer?
+"""Whether the category that a user last gave a merchant is a better prediction than the run's.
 
     python benchmarks/habits.py --data FOLDER
 
-A run is fitted on the first four fifths of the days; on the rest, rows are looked at whose user had already labelled
-the very merchant. Printed: how often the user's last category is right there, how often the run is, and how the rows on
-which they differ are shared out.
+A run is trained on the first four fifths of the days. On the other rows whose user has labelled the same merchant
+before, this prints how often the user's last category is right, how often the run is, and which is right where they
+differ.
 """
 
 import argparse
@@ -24,41 +24,43 @@ def main():
     names = sorted(str(path) for path in parser.parse_args().data.glob("*.csv*") if "sample" not in path.name)
     rows = read_transactions(names)
     days = sorted({row.at for row in rows})
-    judged_from = days[round(len(days) * 0.8)]
-    run = train(rows, TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from))
+    evaluate_from = days[round(len(days) * 0.8)]
+    run = train(rows, TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), evaluate_from=evaluate_from))
     last = {}
     for row in rows:
-        if row.at < judged_from:
+        if row.at < evaluate_from:
             last[row.transaction.user_id, merchant_key(row.transaction.merchant)] = row.category
     found = []
-    for row, answered in zip(run.judged.rows, run.judged.labels, strict=True):
+    for row, answered in zip(run.evaluated.rows, run.evaluated.labels, strict=True):
         place = row.transaction.user_id, merchant_key(row.transaction.merchant)
         if place in last:
             found.append((last[place], answered, row.category))
         last[place] = row.category
     habit, model, truth = zip(*found, strict=True)
     differ = [(one, other, right) for one, other, right in found if one != other]
-    print(f"rows judged {len(run.judged.rows)}, with a habit {len(found)}")
+    print(f"rows evaluated {len(run.evaluated.rows)}, with a habit {len(found)}")
     for name, answers in (("habit", habit), ("run", model)):
         right = sum(map(str.__eq__, answers, truth))
         print(f"{name}: right {right / len(found):.4f}, macro F1 {macro_f1(answers, truth):.4f}")
     by_habit, by_run = (sum(one[side] == one[2] for one in differ) for side in (0, 1))
     print(f"they differ on {len(differ)}: the habit is right on {by_habit}, the run on {by_run}")
-    # As if the habit went before the run wherever there is one.
+    # With the habit instead of the prediction wherever there is one.
     everywhere = iter(found)
     with_habits = [
         next(everywhere)[0] if seen else answered
-        for seen, answered in zip(_has_habit(rows, judged_from, run), run.judged.labels, strict=True)
+        for seen, answered in zip(_has_habit(rows, evaluate_from, run), run.evaluated.labels, strict=True)
     ]
     print(
-        f"all rows: macro F1 {macro_f1(run.judged.labels, run.judged.categories):.4f} by the run, "
-        f"{macro_f1(with_habits, run.judged.categories):.4f} with habits before it"
+        f"all rows: macro F1 {macro_f1(run.evaluated.labels, run.evaluated.categories):.4f} by the run, "
+        f"{macro_f1(with_habits, run.evaluated.categories):.4f} with habits first"
     )
 
 
-def _has_habit(rows, judged_from, run):
-    known = {(row.transaction.user_id, merchant_key(row.transaction.merchant)) for row in rows if row.at < judged_from}
-    for row in run.judged.rows:
+def _has_habit(rows, evaluate_from, run):
+    known = {
+        (row.transaction.user_id, merchant_key(row.transaction.merchant)) for row in rows if row.at < evaluate_from
+    }
+    for row in run.evaluated.rows:
         place = row.transaction.user_id, merchant_key(row.transaction.merchant)
         yield place in known
         known.add(place)

@@ -1,8 +1,8 @@
-"""`make bench-learning DATA=FOLDER`: quality, calibration and cost of a run, each beside its baseline in the same run.
+"""`make bench-learning DATA=FOLDER`: quality, calibration and cost of a run, each beside a baseline.
 
-FOLDER holds card payments as CSV files (gzip or not) with the columns of docs/training.md, all of which are read as one
-history. The baseline is a linear model (scikit-learn's SGD, log loss) on TF-IDF of characters 2 to 5 and words of the
-merchant and words of the description: the strong one on such data. What is judged is never used to choose anything.
+FOLDER holds card payments as CSV files (plain or gzip) with the columns of docs/training.md, read as one history. The
+baseline is a linear model (scikit-learn's SGD, log loss) on TF-IDF of character n-grams (2 to 5) and words of the
+merchant, and words of the description: a strong one for such data. No evaluation row is used to choose anything.
 """
 
 import argparse
@@ -37,7 +37,7 @@ QUARTERS_FROM = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 def baseline():
-    """Answer the linear model, not fitted."""
+    """Return the linear model, not fitted."""
     features = FeatureUnion(
         [
             (
@@ -63,29 +63,34 @@ def _description(row):
 
 
 def say(text):
-    """Tell a person what goes on."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
-def fit_run(rows, judged_from):
-    """Train a run whose judging rows begin at a moment."""
-    wish = TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), judged_from=judged_from)
-    return train(rows, wish, lambda told: say(f"    {told.phase}: {told.text}") if isinstance(told, Finished) else None)
+def fit_run(rows, evaluate_from):
+    """Train a run that is evaluated on the rows from a time on."""
+    config = TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), evaluate_from=evaluate_from)
+    return train(rows, config, _show)
 
 
-def compare(name, rows, judged_from):
-    """Fit both on the rows before a moment, judge both on the rest."""
-    before = [row for row in rows if row.at < judged_from]
-    after = [row for row in rows if row.at >= judged_from]
-    say(f"{name}: {len(before)} rows to learn from, {len(after)} to judge")
+def _show(event):
+    if isinstance(event, Finished):
+        say(f"    {event.phase}: {event.text}")
+
+
+def compare(name, rows, evaluate_from):
+    """Fit run and baseline on the rows before a time, evaluate both on the rest."""
+    before = [row for row in rows if row.at < evaluate_from]
+    after = [row for row in rows if row.at >= evaluate_from]
+    say(f"{name}: {len(before)} training rows, {len(after)} evaluation rows")
     began = time.perf_counter()
     linear = baseline().fit(before, [row.category for row in before])
     linear_seconds = time.perf_counter() - began
     theirs = linear.predict(after).tolist()
     began = time.perf_counter()
-    run = fit_run(rows, judged_from)
+    run = fit_run(rows, evaluate_from)
     seconds = time.perf_counter() - began
-    ours = run.judged.labels
+    ours = run.evaluated.labels
     known = {row.transaction.merchant for row in before}
     unseen = [at for at, row in enumerate(after) if row.transaction.merchant not in known]
     truth = [row.category for row in after]
@@ -97,12 +102,12 @@ def compare(name, rows, judged_from):
     right = [sum(map(str.__eq__, answers, truth)) / len(truth) for answers in (theirs, ours)]
     rows_of = [
         (f"{name}: macro F1", of(theirs, everything), of(ours, everything)),
-        (f"{name}: macro F1, merchants never seen ({len(unseen)} rows)", of(theirs, unseen), of(ours, unseen)),
+        (f"{name}: macro F1, unseen merchants ({len(unseen)} rows)", of(theirs, unseen), of(ours, unseen)),
         (f"{name}: accuracy", *right),
         (
             f"{name}: expected calibration error (baseline: not calibrated)",
-            run.judged.calibration_error(calibrated=False),
-            run.judged.calibration_error(calibrated=True),
+            run.evaluated.calibration_error(calibrated=False),
+            run.evaluated.calibration_error(calibrated=True),
         ),
         (f"{name}: seconds to train", linear_seconds, seconds),
     ]
@@ -118,7 +123,7 @@ def later(rows):
 
 
 def quarters(rows):
-    """Compare on each quarter after 2014, fitted once on what came before."""
+    """Compare on each quarter after 2014, fitted once on the rows before."""
     _, _, after, (theirs, ours, truth), found = compare("2015 to 2017", rows, QUARTERS_FROM)
     starts = sorted({(row.at.year, (row.at.month - 1) // 3) for row in after})
     for year, quarter in starts:
@@ -141,7 +146,7 @@ def small(rows):
 
 
 def single(run, linear, after):
-    """Time one answer in Python: scikit-learn's pipeline and isotonic tables against what a server runs."""
+    """Time one prediction in Python: scikit-learn's pipeline and isotonic regression against the server's code."""
     with tempfile.TemporaryDirectory() as folder:
         publish(run, DirectoryRegistry(Path(folder), uri=folder))
         served = RegistryReader(folder)(LoadedRun(run=run.name))
@@ -161,8 +166,8 @@ def single(run, linear, after):
             ours.append((time.perf_counter_ns() - began) / 1000)
     medians = statistics.median(theirs), statistics.median(ours)
     return [
-        ("one answer in Python: p50 in microseconds", *medians),
-        ("one answer in Python: times faster", 1.0, medians[0] / medians[1]),
+        ("one prediction in Python: p50 in microseconds", *medians),
+        ("one prediction in Python: times faster", 1.0, medians[0] / medians[1]),
     ]
 
 
@@ -170,7 +175,7 @@ SERIN = str(Path(sys.executable).with_name("serin"))
 
 
 def large(rows):
-    """Time trainings on generated rows in processes of their own: a tenth, and all."""
+    """Time trainings on generated rows, each in its own process: a tenth of the rows, and all."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for many in (rows // 10, rows):
@@ -184,7 +189,7 @@ def large(rows):
     names = [
         f"{phase}, {figure}"
         for phase in ("feature pass", "training")
-        for figure in ("seconds", "seconds of a processor", "memory in MB")
+        for figure in ("seconds", "CPU seconds", "memory in MB")
     ]
     return [
         (f"generated rows, {few} and {many}: {name}", before, after)
@@ -193,7 +198,7 @@ def large(rows):
 
 
 def _timed(command):
-    """Answer seconds, seconds of a processor (which other work on the same cores leaves nearly alone), and MB."""
+    """Return elapsed seconds, CPU seconds (nearly independent of other load), and MB."""
     say(f"  {' '.join(command[:2])} ...")
     code = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
@@ -203,17 +208,17 @@ def _timed(command):
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
     found = (time.perf_counter() - began, *map(float, done.stdout.split()))
-    say("    {:.0f} s, {:.0f} s of a processor, {:.0f} MB".format(*found))
+    say("    {:.0f} s, {:.0f} s of CPU, {:.0f} MB".format(*found))
     return found
 
 
 def main():
-    """Run the parts that are asked for and print one table."""
+    """Run the selected parts and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of CSV files")
-    parser.add_argument("--parts", default="later,quarters,small", help="of later, quarters, small, large")
+    parser.add_argument("--parts", default="later,quarters,small", help="any of later, quarters, small, large")
     parser.add_argument("--rows", type=int, default=2_500_000, help="generated rows of the part large")
-    parser.add_argument("--json", type=Path, help="where the table goes as JSON as well")
+    parser.add_argument("--json", type=Path, help="also write the table as JSON to this file")
     given = parser.parse_args()
     parts = given.parts.split(",")
     found = []

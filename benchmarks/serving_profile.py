@@ -1,4 +1,4 @@
-"""What one decision costs, how often memory answers, and what a batch saves: CPU time, no network.
+"""Cost of a decision, cache hits, and savings of a batch: CPU time, no network.
 
 python benchmarks/serving_profile.py --registry REGISTRY --rules rules.yaml --data transactions.csv
 """
@@ -17,25 +17,26 @@ from tempfile import TemporaryDirectory
 
 from serin_core.model.features import Transaction
 from serin_server.clock import SystemClock
+from serin_server.environment import standalone_mode
 from serin_server.http.app import create_app
 from serin_server.service import build_service
-from serin_server.settings import NoStoreAt, Settings, routing_of_environment
+from serin_server.settings import NoStoreSettings, Settings
 from serin_server.suggester import ShadowBudget
 
-TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
+TOKEN = "token-of-the-benchmark"  # noqa: S105 - only for the benchmark
 MOST_ROWS = 20_000
 FIELDS = ("txn_id", "user_id", "timestamp", "merchant", "description", "channel")
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """Answer the latest rows in the order of time."""
+    """Return the latest rows in the order of time."""
     content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     rows = sorted(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))), key=lambda row: row["timestamp"])
     return rows[-MOST_ROWS:]
 
 
 def transaction(row: dict[str, str]) -> Transaction:
-    """Answer a row as the server knows it."""
+    """Return a row as a transaction."""
     return Transaction(
         txn_id=row["txn_id"],
         merchant=row["merchant"],
@@ -48,7 +49,7 @@ def transaction(row: dict[str, str]) -> Transaction:
 
 
 def build(registry: str, rules: Path, tokens: Path):
-    """Answer a service as `serin serve` makes it: half of the users in the canary, compared with the rules."""
+    """Return a service like `serin serve`: half of the users in the canary, compared with the rules."""
     (tokens / "token").write_text(TOKEN)
     environment = {"SUGGEST_ENABLE_SHADOW": "true", "SUGGEST_USE_MODEL_CANARY": "50%"}
     settings = Settings(
@@ -57,8 +58,8 @@ def build(registry: str, rules: Path, tokens: Path):
         model="local/benchmark",
         uid="local",
         pod="benchmark",
-        source=routing_of_environment(environment, registry=registry),
-        store=NoStoreAt(),
+        mode=standalone_mode(environment, registry=registry),
+        store=NoStoreSettings(),
         rules_file=rules,
         tokens_dir=tokens,
         allow_anonymous=False,
@@ -68,7 +69,7 @@ def build(registry: str, rules: Path, tokens: Path):
 
 
 def decisions(service, transactions: list[Transaction]) -> float:
-    """Answer the microseconds of CPU that one decision takes on average."""
+    """Return the average microseconds of CPU of one decision."""
     serving, suggest = service.switch.current, service.suggester.suggest
     begun = time.thread_time_ns()
     for one in transactions:
@@ -77,7 +78,7 @@ def decisions(service, transactions: list[Transaction]) -> float:
 
 
 async def requests(service, rows: list[dict[str, str]], *, items: int) -> float:
-    """Answer the microseconds of CPU per transaction, from the ASGI call to the answer, `items` in each request."""
+    """Return the microseconds of CPU per transaction of an ASGI call with `items` transactions."""
     app = create_app(service)
     sent = [{**{name: row[name] for name in FIELDS}, "amount": float(row["amount"])} for row in rows]
     bodies = [
@@ -91,7 +92,7 @@ async def requests(service, rows: list[dict[str, str]], *, items: int) -> float:
 
     async def send(message) -> None:
         if message["type"] == "http.response.start" and message["status"] != 200:
-            raise SystemExit(f"answered {message['status']}")
+            raise SystemExit(f"status {message['status']}")
 
     begun = time.thread_time_ns()
     for body in bodies:
@@ -106,31 +107,31 @@ async def requests(service, rows: list[dict[str, str]], *, items: int) -> float:
 
 
 def remembered(service) -> None:
-    """Print how often each memory could answer."""
+    """Print the hits of each cache."""
     (loaded,) = service.runs.loaded().values()
     predictor = loaded.predictor
     memories = {
-        "rules": service.suggester._rules._remembered,  # noqa: SLF001 - a look inside is what this is for
-        "merchants": predictor._texts._fresh._merchant_scores,  # noqa: SLF001
+        "rules": service.suggester._rules._cached,  # noqa: SLF001 - the caches are measured
+        "merchants": predictor._texts._computed._merchant_scores,  # noqa: SLF001
         "with descriptions": predictor._texts._described,  # noqa: SLF001
-        "rows of the trees": predictor._trees._remembered,  # noqa: SLF001
+        "rows of the trees": predictor._trees._cached,  # noqa: SLF001
     }
     for name, memory in memories.items():
         info = memory.cache_info()
         asked = info.hits + info.misses
-        print(f"remembered, {name}: {info.hits / max(1, asked):.0%} of {asked}")
+        print(f"cache hits, {name}: {info.hits / max(1, asked):.0%} of {asked}")
 
 
 async def measure(arguments: argparse.Namespace) -> None:
-    """Print all of it."""
+    """Print all results."""
     rows = read(arguments.data)
     transactions = [transaction(row) for row in rows]
     with TemporaryDirectory() as tokens:
         service = build(arguments.registry, arguments.rules, Path(tokens))
         async with service.running():
-            await service.follower.look()
+            await service.watcher.check()
             await service.runs.load()
-            await service.follower.look()
+            await service.watcher.check()
             gc.collect()
             gc.freeze()
             print(f"decision, {len(rows)} rows in the order of time: {decisions(service, transactions):.1f} us")
@@ -141,11 +142,11 @@ async def measure(arguments: argparse.Namespace) -> None:
             print(f"decision, 3,000 rows again: {again:.1f} us")
             for items in (1, 16, 64, 256):
                 cost = min([await requests(service, their_rows, items=items) for _ in range(5)])
-                print(f"ASGI call to answer, {items} a request: {cost:.1f} us a transaction")
+                print(f"ASGI call, {items} in a request: {cost:.1f} us a transaction")
 
 
 def main() -> None:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--registry", required=True)
     parser.add_argument("--rules", type=Path, required=True)

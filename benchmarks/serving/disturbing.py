@@ -1,4 +1,4 @@
-"""What goes on in a pod while it answers: reloads, routing changes, scrapes. Each a thread of its own, with an end."""
+"""Disturbances of a pod under load: reloads, routing changes, scrapes. Each runs in a thread that is stopped."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from pod import ADMIN, Pod
 
 
 class Disturbance:
-    """Does one thing every so often, and remembers how often it was done and how often it failed."""
+    """Repeats one action at an interval, and counts how often it was done and failed."""
 
     def __init__(self, act: Callable[[], bool], *, every: float) -> None:
         self._act, self._every = act, every
@@ -21,7 +21,7 @@ class Disturbance:
 
     @contextmanager
     def going_on(self) -> Iterator["Disturbance"]:
-        """Do it until the block ends."""
+        """Repeat the action until the block ends."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
         try:
@@ -44,7 +44,7 @@ class Disturbance:
 
 
 def reloads(url: str) -> Disturbance:
-    """Ask for a reload every 0.5 s."""
+    """Request a reload every 0.5 s."""
     client = httpx.Client(headers={"Authorization": f"Bearer {ADMIN}"}, timeout=10)
     return Disturbance(lambda: client.post(f"{url}/ml/v2/reload").is_success, every=0.5)
 
@@ -68,7 +68,7 @@ def routing_changes(pod: Pod, *, after: int) -> Disturbance:
 
 
 def moves_of_latest(latest: Path, runs: Sequence[str]) -> Disturbance:
-    """Let `latest` point at another run every second: as often as a server looks there; it builds each one anew."""
+    """Change `latest` to another run every second, the interval of the server's check; it builds each one."""
     turn = cycle(reversed(runs))
 
     def act() -> bool:

@@ -1,4 +1,4 @@
-"""What is wanted of the figures, and how a figure stands against it. Prints nothing, measures nothing."""
+"""Figures of the benchmark and their targets."""
 
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -11,7 +11,7 @@ Sense = Literal["at least", "at most"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure beside its rival's, of one run. Several rounds each: alternating, so that both met the same noise."""
+    """A figure and the one it is compared with, from several alternating rounds of one run."""
 
     name: str
     unit: str
@@ -23,22 +23,22 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Answer the median of the own rounds against the median of the rival's."""
+        """Ratio of the medians over the rounds."""
         return median(self.own) / median(self.rival) if median(self.rival) else float("nan")
 
     @property
     def ratio_of_best(self) -> float:
-        """Answer the same of the best round of each."""
+        """Ratio of the best rounds."""
         best = max if self.sense == "at least" else min
         return best(self.own) / best(self.rival) if best(self.rival) else float("nan")
 
     @property
     def is_met(self) -> bool:
-        """Answer whether the medians keep to what is wanted."""
+        """Whether the ratio of the medians meets the target."""
         return self.ratio >= self.wanted if self.sense == "at least" else self.ratio <= self.wanted
 
     def row(self) -> str:
-        """Answer a line of the table."""
+        """Return a row of the table."""
         verdict = "yes" if self.is_met else "**no**"
         return (
             f"| {self.name} | {number(median(self.own))} {self.unit} | {self.rival_name}: {number(median(self.rival))} "
@@ -46,49 +46,49 @@ class Figure:
         )
 
     def facts(self) -> dict[str, object]:
-        """Answer all of it as JSON holds it."""
+        """Return it as JSON."""
         return asdict(self) | {"ratio": self.ratio, "ratio_of_best": self.ratio_of_best, "is_met": self.is_met}
 
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """A figure that was not taken, and why."""
+    """A figure that was not measured, and why."""
 
     name: str
     why: str
 
     def row(self) -> str:
-        """Answer a line of the table."""
+        """Return a row of the table."""
         return f"| {self.name} | not run: {self.why} | | | | | |"
 
     def facts(self) -> dict[str, object]:
-        """Answer all of it as JSON holds it."""
+        """Return it as JSON."""
         return asdict(self)
 
 
 def number(value: float) -> str:
-    """Answer a number as a person reads it."""
+    """Format a number."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def ratio(value: float) -> str:
-    """Answer a ratio as a person reads it."""
+    """Format a ratio."""
     return f"{value:.0f}" if value >= 10 else f"{value:.2f}"
 
 
 def rates(loads: list[Load]) -> tuple[float, ...]:
-    """Answer the requests a second of each round."""
+    """Return the requests per second of each round."""
     return tuple(load.rate for load in loads)
 
 
 def p99s(loads: list[Load]) -> tuple[float, ...]:
-    """Answer the 99th percentile from the intended start, of each round."""
+    """Return the 99th percentile from the intended start, of each round."""
     return tuple(load.p99 for load in loads)
 
 
 def p99s_from_sending(loads: list[Load]) -> tuple[float, ...]:
-    """Answer the 99th percentile as the tool tells it, of each round."""
+    """Return the 99th percentile from sending, of each round."""
     return tuple(load.p99_from_sending for load in loads)
 
 
-HEAD = "| figure | serin | rival | ratio | of the best rounds | wanted | met |\n|---|---|---|---|---|---|---|"
+HEAD = "| figure | serin | compared with | ratio | ratio of best rounds | target | met |\n|---|---|---|---|---|---|---|"

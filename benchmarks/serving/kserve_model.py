@@ -25,7 +25,7 @@ class LightGBMModel(Model):
         return self.ready
 
     def predict(self, payload, headers=None):  # noqa: ARG002 - KServe's own signature
-        """Answer one request."""
+        """Respond to one request."""
         instances = get_predict_input(payload, columns=self._booster.feature_name())
         return get_predict_response(payload, self._booster.predict(instances), self.name)
 

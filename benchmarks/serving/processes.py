@@ -1,6 +1,6 @@
-"""Starts what is measured on one core and what loads it on the other; looks at it from outside; ends it by its id.
+"""Starts servers on one core and the load on the other, measures them from outside, and stops them by id.
 
-Never signals a process that it did not start, and never listens or asks beyond loopback.
+Only processes that it started are signalled, and only loopback is used.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ _PATIENCE = 120.0
 
 
 class StartError(RuntimeError):
-    """A process that did not become ready. The message holds the last of what it said."""
+    """A process that did not become ready. The message has the end of its output."""
 
 
 def pinned(core: int):
-    """Answer what a child does first: keep to one core, and go ahead of other work where that is allowed.
+    """Return what a child does first: use one core, with real-time priority if that is allowed.
 
-    In turn with real-time priority: nice alone counts for little against work of other sessions.
+    `nice` alone has little effect against the processes of other sessions.
     """
 
     def keep() -> None:
@@ -39,7 +39,7 @@ def pinned(core: int):
 
 
 def has_priority() -> bool:
-    """Answer whether children may go ahead of other work."""
+    """Return whether children may have real-time priority."""
     try:
         policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
@@ -50,7 +50,7 @@ def has_priority() -> bool:
 
 
 def free_port() -> int:
-    """Answer a port of loopback that nobody has at the moment."""
+    """Return a free port of loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -65,7 +65,7 @@ class Running:
     pids: tuple[int, ...]
 
     def cpu_seconds(self) -> float:
-        """Answer the processor time of all its processes so far."""
+        """Return the CPU time of all its processes so far."""
         total = 0
         for pid in self.pids:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -73,7 +73,7 @@ class Running:
         return total / _TICKS
 
     def pss_mib(self) -> float:
-        """Answer its share of memory, as smaps_rollup tells it."""
+        """Return its proportional memory, from smaps_rollup."""
         return sum(_pss(pid) for pid in self.pids) / 1024
 
 
@@ -96,7 +96,7 @@ def _descendants(pid: int) -> tuple[int, ...]:
 def started(  # noqa: PLR0913 - each one is given by name
     name: str, argv: Sequence[str], *, port: int, ready: str, environment: Mapping[str, str], folder: Path
 ) -> Iterator[Running]:
-    """Start a server on the server's core, answer it once `ready` answers 200, and end it. Raises StartError."""
+    """Start a server on the server's core, yield it once `ready` is 200, and stop it. Raises StartError."""
     log = folder / f"{name}.log"
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -1,6 +1,6 @@
-"""The runbook's design, as a rival: a scikit-learn pipeline asked with a frame of one row, calibrators by class,
-FastAPI with pydantic, prometheus labels looked up in every request. Rules, shadow, sticky canary and thresholds as the
-server has them. Nothing is made slow on purpose: `async def`, uvloop, httptools, no access log; a quarter of the trees.
+"""The usual design, for comparison: a scikit-learn pipeline with a frame of one row, calibrators by class, FastAPI with
+pydantic, prometheus labels in every request. Rules, shadow, sticky canary and thresholds are those of the server.
+Nothing is slow on purpose: `async def`, uvloop, httptools, no access log; a quarter of the trees.
 
 python reference.py train DATA.csv MODEL.joblib
 python reference.py serve MODEL.joblib PORT
@@ -27,7 +27,7 @@ ITERATIONS = 100
 
 
 def columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Answer the columns that the pipeline wants."""
+    """Return the columns of the pipeline."""
     at = pd.to_datetime(frame["timestamp"], utc=True)
     merchant, description = frame["merchant"].fillna("").str.lower(), frame["description"].fillna("").str.lower()
     return pd.DataFrame(
@@ -76,8 +76,8 @@ def train(data: Path, model: Path) -> None:
 
 
 def application(model: Path):
-    """Answer the application."""
-    from fastapi import FastAPI, Response  # noqa: PLC0415 - training needs none of it
+    """Return the application."""
+    from fastapi import FastAPI, Response  # noqa: PLC0415 - not needed for training
     from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest  # noqa: PLC0415
     from pydantic import BaseModel, Field  # noqa: PLC0415
 
@@ -158,7 +158,7 @@ def main() -> None:
         case ["train", data, model]:
             train(Path(data), Path(model))
         case ["serve", model, port]:
-            import uvicorn  # noqa: PLC0415 - training needs none of it
+            import uvicorn  # noqa: PLC0415 - not needed for training
 
             uvicorn.run(
                 application(Path(model)), host="127.0.0.1", port=int(port), access_log=False, log_level="warning"

@@ -1,4 +1,4 @@
-"""The rivals' environments, installed on demand below .bench/, and how each of them is started."""
+"""Environments of the other servers, installed on demand below .bench/."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ _MOST_SECONDS = 900
 
 
 def environment(folder: Path, name: str) -> Path:
-    """Answer a Python with the pinned packages of requirements-NAME.txt. Raises CalledProcessError, TimeoutExpired."""
+    """Return a Python with the packages of requirements-NAME.txt. Raises CalledProcessError, TimeoutExpired."""
     home, wanted = folder / name, HERE / f"requirements-{name}.txt"
     done = home / ".complete"
     if not done.exists() or done.stat().st_mtime < wanted.stat().st_mtime:
-        print(f"installing the rival {name} into {home} (minutes, once)", file=sys.stderr)
+        print(f"installing {name} into {home} (minutes, once)", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "-r", str(wanted)], check=True, timeout=_MOST_SECONDS)
@@ -22,7 +22,7 @@ def environment(folder: Path, name: str) -> Path:
 
 
 def nginx_conf(folder: Path, port: int) -> Path:
-    """Write a configuration of one worker that returns a static answer of JSON."""
+    """Write a configuration of one worker that returns static JSON."""
     conf = folder / "nginx.conf"
     conf.write_text(
         f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.error;\n"

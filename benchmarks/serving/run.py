@@ -1,4 +1,4 @@
-"""The server beside its rivals: rates, latencies, memory, disturbances, a soak. `make bench-serving` runs it.
+"""Benchmark of the server and others: rates, latencies, memory, disturbances, a soak (`make bench-serving`).
 
 python benchmarks/serving/run.py [--data FILE.csv] [--rounds 3] [--seconds 3] [--soak 60s]
 
@@ -26,7 +26,7 @@ from pod import RUNS, TOKEN, Pod
 from preparing import BATCH, BENCH, PYTHON, Prepared, prepare
 from processes import CORES, LOAD_CORE, SERVER_CORE, Running, StartError, free_port, has_priority, started
 from rivals import HERE, environment, nginx_conf
-from where import look, parts
+from where import parts, sample
 
 CONNECTIONS = 16
 RATE = 500
@@ -34,7 +34,7 @@ DISTURBED_RATE = 1000
 SOAK_SHARE = 0.7
 
 
-def tell(text: str) -> None:
+def show(text: str) -> None:
     """Show progress."""
     sys.stderr.write(f"{datetime.now().astimezone():%H:%M:%S} {text}\n")
     sys.stderr.flush()
@@ -42,7 +42,7 @@ def tell(text: str) -> None:
 
 @dataclass(slots=True)
 class Results:
-    """What was found."""
+    """Results."""
 
     figures: list[Figure | NotRun] = field(default_factory=list)
     loads: dict[str, list[Load]] = field(default_factory=lambda: defaultdict(list))
@@ -50,7 +50,7 @@ class Results:
 
 
 class Bench:
-    """One run of all figures."""
+    """One run of the benchmark."""
 
     def __init__(self, prepared: Prepared, scratch: Path, *, rounds: int, seconds: float) -> None:
         self._made, self._scratch, self._rounds, self._seconds = prepared, scratch, rounds, seconds
@@ -78,7 +78,7 @@ class Bench:
         return stack.enter_context(context), pod
 
     def _following(self, stack: ExitStack) -> tuple[Running, Path]:
-        """Start `serin serve` on a copy of the registry, whose latest run it follows."""
+        """Start `serin serve` on a copy of the registry, whose latest run it serves."""
         registry, tokens = self._scratch / "followed", self._scratch / "tokens"
         shutil.copytree(self._made.registry, registry, symlinks=True)
         tokens.mkdir()
@@ -100,7 +100,7 @@ class Bench:
         python = environment(BENCH, "reference")
         script, model = HERE / "reference.py", self._made.learned.with_name("reference.joblib")
         if not model.exists():
-            tell("training the reference (a minute)")
+            show("training the reference (a minute)")
             subprocess.run([str(python), str(script), "train", str(self._made.learned), str(model)], check=True)
         port = free_port()
         argv = [str(python), str(script), "serve", str(model), str(port)]
@@ -135,13 +135,13 @@ class Bench:
 
     def _keep(self, name: str, load: Load) -> None:
         self.results.loads[name].append(load)
-        tell(
+        show(
             f"{name}: {load.rate:,.0f}/s, p50 {load.p50:,.0f} us, p99 {load.p99:,.0f} us, "
             f"{load.cpu_per_request:,.0f} us of CPU a request, {load.errors} errors"
         )
 
     def memory(self) -> None:
-        """Compare what a pod with two runs holds with what the reference holds, each alone on the machine."""
+        """Compare the memory of a pod with two runs and of the reference, each alone on the machine."""
         with ExitStack() as stack:
             own, _ = self._own(stack, with_stable=True)
             self._keep("serin, stable and candidate, warming", self._closed(own, self._made.single(), seconds=4))
@@ -150,7 +150,7 @@ class Bench:
             reference = self._reference(stack)
             self._keep("reference, warming", self._closed(reference, self._made.single(), seconds=4))
             rival = reference.pss_mib()
-        tell(f"memory: serin {held:.0f} MiB, reference {rival:.0f} MiB")
+        show(f"memory: serin {held:.0f} MiB, reference {rival:.0f} MiB")
         figure = Figure("memory, stable and candidate loaded", "MiB", (held,), "reference", (rival,), "at most", 1 / 3)
         self.results.figures.append(figure)
 
@@ -170,7 +170,7 @@ class Bench:
                 try:
                     servers[name] = (start(stack), requests())
                 except (StartError, subprocess.SubprocessError, OSError) as error:
-                    tell(f"{name}: {error}")
+                    show(f"{name}: {error}")
                     missing[name] = str(error).splitlines()[0]
             batches = self._made.batches()
             for _ in range(self._rounds):
@@ -197,7 +197,7 @@ class Bench:
             add(Figure("p99", "us", p99s(own_open), "KServe", p99s(loads["kserve, open"]), "at most", 0.4))
             add(
                 Figure(
-                    "p99, from the sending",
+                    "p99, from sending",
                     "us",
                     p99s_from_sending(own_open),
                     "KServe",
@@ -211,19 +211,19 @@ class Bench:
         else:
             for name, of in (
                 ("p50", lambda load: load.p50),
-                ("p50, from the sending", lambda load: load.p50_from_sending),
+                ("p50, from sending", lambda load: load.p50_from_sending),
             ):
                 mine, theirs = tuple(map(of, own_open)), tuple(map(of, loads["nginx, open"]))
                 add(Figure(name, "us", mine, "nginx", theirs, "at most", 2.5))
         add(Figure("p99", "us", p99s(own_open), "ASGI hello", p99s(loads["hello, open"]), "at most", 1.5))
         hello = p99s_from_sending(loads["hello, open"])
-        add(Figure("p99, from the sending", "us", p99s_from_sending(own_open), "ASGI hello", hello, "at most", 1.5))
+        add(Figure("p99, from sending", "us", p99s_from_sending(own_open), "ASGI hello", hello, "at most", 1.5))
         batch = tuple(load.cpu_per_request / BATCH for load in loads["serin, 64 items"])
         single = tuple(load.cpu_per_request for load in own)
         add(Figure("CPU an item, 64 a request", "us", batch, "one a request", single, "at most", 1 / 5))
 
     def disturbed(self) -> None:
-        """Compare p99 while things go on with p99 while nothing does, in alternating rounds."""
+        """Compare p99 with and without a disturbance, in alternating rounds."""
         requests = self._made.single()
         with ExitStack() as stack:
             own, pod = self._own(stack)
@@ -256,7 +256,7 @@ class Bench:
     def _beside(self, name: str, own: Running, requests: Requests, disturbance: Disturbance) -> None:
         with disturbance.going_on():
             self._keep(name, self._open(own, requests, rate=DISTURBED_RATE))
-        tell(f"{name}: {disturbance.done} done, {disturbance.failed} failed")
+        show(f"{name}: {disturbance.done} done, {disturbance.failed} failed")
         if disturbance.failed or not disturbance.done:
             self.results.notes.append(f"{name}: {disturbance.done} done, {disturbance.failed} failed")
 
@@ -279,9 +279,9 @@ class Bench:
         windows = self.results.loads["soak"]
         errors = sum(load.errors for load in windows)
         add = self.results.figures.append
-        told = f"soak of {seconds:.0f} s"
-        add(Figure(f"{told}, p99", "us", p99s(windows[1:]), "first window", p99s(windows[:1]), "at most", 1.2))
-        add(Figure(f"{told}, memory", "MiB", (held[-1],), "first window", (held[0],), "at most", 1.05))
+        soak = f"soak of {seconds:.0f} s"
+        add(Figure(f"{soak}, p99", "us", p99s(windows[1:]), "first window", p99s(windows[:1]), "at most", 1.2))
+        add(Figure(f"{soak}, memory", "MiB", (held[-1],), "first window", (held[0],), "at most", 1.05))
         self.results.notes.append(
             f"Soak: {seconds:.0f} s in windows of {window:.0f} s at {rate:,}/s, "
             f"{errors} errors in {sum(load.requests for load in windows):,} requests, {reloading.done} reloads "
@@ -289,17 +289,17 @@ class Bench:
         )
 
     def profile(self) -> None:
-        """Say where the time of a request goes, at the highest rate."""
+        """Measure where the time of a request goes, at the highest rate."""
         with ExitStack() as stack:
             own, _ = self._own(stack)
             requests = self._made.single()
             self._keep("warming", self._closed(own, requests))
-            looking = look(own, BENCH, self._scratch, seconds=6)
-            self._keep("looked at", self._closed(own, requests, seconds=8))
-            looking.wait(timeout=60)
-        spent = self.results.loads["looked at"][0].cpu_per_request
+            sampling = sample(own, BENCH, self._scratch, seconds=6)
+            self._keep("profiled", self._closed(own, requests, seconds=8))
+            sampling.wait(timeout=60)
+        spent = self.results.loads["profiled"][0].cpu_per_request
         rows = [f"| {part} | {share:.0%} | {share * spent:.0f} |" for part, share in parts(self._scratch).items()]
-        head = ["| where a request's time goes, at the highest rate | share | us of CPU |", "|---|---|---|"]
+        head = ["| part of a request, at the highest rate | share | us of CPU |", "|---|---|---|"]
         self.results.notes.append("\n".join([*head, *rows]))
 
     def _closed(self, server: Running, requests: Requests, *, seconds: float = 0) -> Load:
@@ -319,11 +319,11 @@ def report(results: Results, *, arguments: argparse.Namespace, loads_before: tup
         f"{priority}), load average {begun:.1f} before and {ended:.1f} after, "
         f"{arguments.rounds} rounds of {arguments.seconds:g} s, data: {arguments.data or 'generated'}."
     )
-    lines = ["# The server beside its rivals", "", f"Printed by `make bench-serving`. {about}", "", HEAD]
+    lines = ["# The server compared with others", "", f"Printed by `make bench-serving`. {about}", "", HEAD]
     lines += [figure.row() for figure in results.figures]
     lines += [
         "",
-        "| load (middle round by p99) | /s | p50 us | p99 us | p50 from the sending | CPU us a request | errors |",
+        "| load (middle round by p99) | /s | p50 us | p99 us | p50 from sending | CPU us a request | errors |",
     ]
     lines += ["|---|---|---|---|---|---|---|"]
     for name, loads in results.loads.items():
@@ -347,12 +347,12 @@ def report(results: Results, *, arguments: argparse.Namespace, loads_before: tup
 
 
 def duration(text: str) -> float:
-    """Read 60s or 30m."""
+    """Parse 60s or 30m."""
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
 
 
 def main() -> None:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
@@ -369,13 +369,13 @@ def main() -> None:
         steps = {"memory": bench.memory, "rivals": bench.rivals, "disturbed": bench.disturbed, "profile": bench.profile}
         try:
             for name in arguments.only:
-                tell(f"--- {name}")
+                show(f"--- {name}")
                 if name == "soak":
                     bench.soak(arguments.soak)
                 else:
                     steps[name]()
         except KeyboardInterrupt:
-            tell("ended by Ctrl-C; every process that was started is ended")
+            show("stopped by Ctrl-C, with all processes")
             raise SystemExit(130) from None
         report(bench.results, arguments=arguments, loads_before=before)
 

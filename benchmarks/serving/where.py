@@ -1,6 +1,6 @@
-"""Where a request's time goes: py-spy looks 500 times a second at a server that is loaded as far as it goes.
+"""Where the time of a request goes: py-spy samples a fully loaded server 500 times a second.
 
-Each look is put under the innermost frame that belongs to one of the parts below. Never changes what it looks at.
+Each sample is assigned to the innermost frame that belongs to one of the parts below.
 """
 
 import subprocess
@@ -11,23 +11,21 @@ from processes import LOAD_CORE, Running, pinned
 from rivals import environment
 
 PARTS = {
-    "the trees (LightGBM, by ctypes) and their memory": ("serin_server/runs/lightgbm_predictor.py",),
-    "scores of the words, features, probabilities": (
+    "trees (LightGBM) and their cache": ("serin_server/runs/lightgbm_predictor.py",),
+    "word scores, features, probabilities": (
         "serin_server/runs/model.py",
         "serin_core/model/encoder.py",
         "serin_core/model/features.py",
-        "serin_core/normalising.py",
-        "serin_core/words.py",
     ),
     "calibration and ranking": ("serin_core/model/calibration.py",),
     "rules (keywords in the text)": ("serin_server/rule_matcher.py",),
-    "event token": ("serin_server/event_ids.py", "serin_server/tokens.py", "hmac.py", "base64.py"),
-    "counting, users included": (
+    "event id": ("serin_server/event_ids.py", "serin_server/tokens.py", "hmac.py", "base64.py"),
+    "counters": (
         "serin_server/metrics/counters.py",
         "serin_server/metrics/user_agreement.py",
         "serin_server/stores/",
     ),
-    "deciding (arm, thresholds, breaker, order of answers)": (
+    "decision (arm, thresholds, circuit breaker)": (
         "serin_server/suggester.py",
         "serin_server/decision.py",
         "serin_server/runs/predictor.py",
@@ -37,8 +35,8 @@ PARTS = {
         "serin_core/contract/documents.py",
         "serin_server/clock.py",
     ),
-    "reading and writing JSON, token, route": (
-        "serin_server/http/fast_path/decoder.py",
+    "JSON, token, route": (
+        "serin_server/http/fast_path/application.py",
         "serin_server/http/responses.py",
         "auth.py",
     ),
@@ -52,8 +50,8 @@ PARTS = {
 }
 
 
-def look(server: Running, bench: Path, scratch: Path, *, seconds: int) -> "subprocess.Popen[bytes]":
-    """Begin to look; `parts` reads what was seen."""
+def sample(server: Running, bench: Path, scratch: Path, *, seconds: int) -> "subprocess.Popen[bytes]":
+    """Start to sample; `parts` reads the samples."""
     python = environment(bench, "profile")
     argv = [str(python.with_name("py-spy")), "record", "--format", "raw", "--rate", "500", "--full-filenames"]
     argv += [
@@ -74,7 +72,7 @@ def look(server: Running, bench: Path, scratch: Path, *, seconds: int) -> "subpr
 
 
 def parts(scratch: Path) -> dict[str, float]:
-    """Answer the share of looks by part, the largest first."""
+    """Return the share of samples by part, the largest first."""
     seen: Counter[str] = Counter()
     for line in (scratch / "stacks").read_text().splitlines():
         stack, _, times = line.rpartition(" ")

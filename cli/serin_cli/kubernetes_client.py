@@ -1,34 +1,40 @@
-"""The cluster as a user of kubectl sees it: the kubeconfig, one context, one namespace, SuggestionModels.
+"""The SuggestionModels of one namespace, through the user's kubeconfig.
 
-ClusterError        what went wrong, in one line
-└── AbsentError     there is no such SuggestionModel
+ClusterError        the request failed
+└── AbsentError     the SuggestionModel does not exist
 """
 
 import os
+import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from serin_core.contract import names
+from serin_core.api import packing
+from serin_core.contract import environment, names
+
+_TIMEOUT: Final = 20
+"""Seconds for one request."""
+_NOT_FOUND: Final = 404
 
 
 class ClusterError(Exception):
-    """The cluster could not be asked, or did not do it. The message is one line."""
+    """A request to the cluster that failed. The message is one line."""
 
 
 class AbsentError(ClusterError):
-    """There is no SuggestionModel of this name."""
+    """The SuggestionModel does not exist."""
 
 
 class Cluster:
-    """SuggestionModels in one namespace."""
+    """The SuggestionModels of one namespace."""
 
     def __init__(self, api: Any, namespace: str) -> None:
         self._api, self.namespace = api, namespace
 
     @classmethod
     def connect(cls, *, namespace: str | None, context: str | None) -> Self:
-        """Use the kubeconfig, as kubectl does. Raises ClusterError."""
-        # The client takes most of a second to import; other commands do without it.
+        """Read the kubeconfig as kubectl does. Raises ClusterError."""
+        # Imported here: commands that need no cluster start without it.
         from kubernetes import client, config  # noqa: PLC0415
 
         try:
@@ -37,29 +43,59 @@ class Cluster:
         except config.ConfigException as error:
             raise ClusterError(f"no usable kubeconfig: {error}") from None
         chosen = next((one for one in contexts if one["name"] == context), active)
-        own = chosen.get("context", {}).get("namespace")
-        return cls(client.CustomObjectsApi(), namespace or own or os.environ.get("SERIN_NAMESPACE") or "default")
+        of_context = chosen.get("context", {}).get("namespace")
+        of_environment = os.environ.get(environment.NAMESPACE.name)
+        return cls(client.CustomObjectsApi(), namespace or of_context or of_environment or "default")
 
     def get(self, name: str) -> dict[str, Any]:
-        """Read one SuggestionModel. Raises ClusterError."""
-        return self._call("get_namespaced_custom_object", name)
+        """Return one SuggestionModel with its whole status. Raises ClusterError."""
+        live = self._call("get_namespaced_custom_object", name)
+        return live | {"status": _whole(live["status"])} if live.get("status") else live
 
     def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
-        """Set annotations on one. Raises ClusterError."""
+        """Set annotations of one SuggestionModel. Raises ClusterError."""
         self._call("patch_namespaced_custom_object", name, {"metadata": {"annotations": dict(annotations)}})
 
-    def _call(self, method: str, name: str, *body: Any) -> dict[str, Any]:
+    def _call(self, method: str, *arguments: Any) -> dict[str, Any]:
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
+        request = getattr(self._api, method)
         try:
-            call = getattr(self._api, method)
             return dict(
-                call(names.GROUP, names.VERSION, self.namespace, names.PLURAL, name, *body, _request_timeout=20)
+                request(names.GROUP, names.VERSION, self.namespace, names.PLURAL, *arguments, _request_timeout=_TIMEOUT)
             )
         except ApiException as error:
-            if error.status == 404:  # noqa: PLR2004 - HTTP
-                raise AbsentError(f"no suggestionmodel {name!r} in namespace {self.namespace!r}") from None
+            if error.status == _NOT_FOUND and arguments:
+                raise AbsentError(self._not_found(arguments[0])) from None
             raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
         except HTTPError as error:
-            raise ClusterError(f"the API server cannot be reached: {' '.join(str(error).split())[:160]}") from None
+            host = self._api.api_client.configuration.host
+            raise ClusterError(f"cannot reach the API server at {host}: {_cause(error)}") from None
+
+    def _not_found(self, name: str) -> str:
+        message = f"suggestionmodel {name!r} not found in namespace {self.namespace!r}"
+        try:
+            items = self._call("list_namespaced_custom_object").get("items", [])
+        except ClusterError:
+            return message
+        existing = ", ".join(sorted(item["metadata"]["name"] for item in items))
+        return f"{message}; existing there: {existing or 'none'}"
+
+
+def _whole(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the unpacked status; of one that cannot be read, only its conditions and phase."""
+    try:
+        return packing.expanded(status)
+    except ValueError:
+        return {key: status[key] for key in packing.SHOWN_IN_FULL if key in status}
+
+
+def _cause(error: Exception) -> str:
+    """Return the operating system's words for a failed connection, as in `connection refused`."""
+    reason = getattr(error, "reason", None) or error
+    if "timed out" in str(reason):
+        return f"timed out after {_TIMEOUT} s"
+    text = re.sub(r"\[[^]]*\] |\s*\(_ssl[^)]*\)", "", str(reason)).strip("()'\" ")
+    cause = text.rpartition(": ")[2] if "Errno" in str(reason) else text
+    return cause[:1].lower() + cause[1:160]

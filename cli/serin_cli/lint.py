@@ -1,119 +1,79 @@
-"""What is wrong with a manifest before it meets a cluster, and whether its gates can reach a verdict in time. Pure.
+"""`serin lint`: check manifests without a cluster."""
 
-The API server refuses what cannot be; here it is said beforehand, with the same words, and what no schema knows is
-said too: traffic that is too thin for a gate, and what would do.
-"""
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+import typer
 
-from pydantic import ValidationError
-
-from serin_core.api.durations import format_duration
-from serin_core.api.gates import COUNTS_USERS
-from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
-from serin_core.api.status import GateRole
+from serin_cli.finding import Finding, Severity
+from serin_cli.lint_advice import Traffic, advice
+from serin_cli.lint_schema import schema_findings
+from serin_cli.manifests import is_suggestion_model, read_manifests
+from serin_cli.options import Manifest, Output, OutputOption, examples
 from serin_core.contract import names
-from serin_core.contract.documents import one_line
-from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
-from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.rollout.canary_steps import effective_steps, soak_of
+
+app = typer.Typer()
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What is told of the traffic: requests a second, and how many different users make them in a day."""
+@app.command(
+    epilog=examples(
+        "serin lint -f suggestionmodel.yaml",
+        "serin lint -f suggestionmodel.yaml --requests-per-second 2 --users-per-day 800",
+        "kustomize build . | serin lint -f - -o json",
+    )
+)
+def lint(
+    file: Manifest,
+    requests_per_second: Annotated[
+        float | None, typer.Option(min=0, help="Expected request rate; used to estimate how long each gate needs.")
+    ] = None,
+    users_per_day: Annotated[
+        float | None,
+        typer.Option(min=0, help="Expected number of different users per day; a tenth of the requests by default."),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Check SuggestionModel manifests before you apply them.
 
-    requests_per_second: float
-    users_per_day: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line about a manifest; an error makes it unusable, a warning does not."""
-
-    where: str
-    message: str
-    is_error: bool = False
-
-    def __str__(self) -> str:
-        return f"{'error' if self.is_error else 'warning'}: {self.where}: {self.message}"
-
-
-def lint(document: Any, traffic: Traffic | None) -> list[Finding]:
-    """Answer all that is to be said of one manifest, errors first."""
-    if not isinstance(document, Mapping) or document.get("kind") != names.KIND:
-        return [Finding("kind", f"it is not a {names.KIND}", is_error=True)]
-    found = list(_of_metadata(document))
-    try:
-        spec = SuggestionModelSpec.model_validate(document.get("spec") or {})
-    except ValidationError as error:
-        return [*found, Finding("spec", one_line(error), is_error=True)]
-    if any(one.is_error for one in found):
-        return found
-    found += _of_stages(spec)
-    return found if traffic is None else [*found, *_of_traffic(spec, traffic)]
-
-
-def _of_metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
-    if document.get("apiVersion") != names.API_VERSION:
-        yield Finding("apiVersion", f"expected {names.API_VERSION}", is_error=True)
-    name = (document.get("metadata") or {}).get("name") or ""
-    if not name:
-        yield Finding("metadata.name", "it has no name", is_error=True)
-    elif len(name) > MAX_NAME_LENGTH:
-        message = f"at most {MAX_NAME_LENGTH} characters: names of children are made from it"
-        yield Finding("metadata.name", message, is_error=True)
-
-
-def _of_stages(spec: SuggestionModelSpec) -> Iterator[Finding]:
-    for percent in (0.0, *effective_steps(spec.canary)):
-        gates = active_gates(spec, percent=percent)
-        place = _place(percent)
-        if not any(gate.role is GateRole.ACTING for gate in gates):
-            yield Finding(place, "no acting gate judges this stage: it would hold with NoGate")
-        if soak_of(spec.canary, percent=percent) > spec.analysis.max_duration:
-            yield Finding(place, "its soak is longer than analysis.maxDuration")
-    stages = {0.0, *(step.percent for step in spec.canary.steps), spec.canary.percent}
-    for gate in spec.gates.metrics:
-        for wanted in sorted(set(gate.stages or ()) - stages):
-            yield Finding(f"gates.metrics.{gate.name}.stages", f"there is no stage at {wanted:g} %")
+    Exit status 0 if they can be applied, 1 if they have errors, 2 if the file cannot be read.
+    """
+    traffic = None
+    if requests_per_second is not None:
+        a_tenth = requests_per_second * 86_400 / 10
+        traffic = Traffic(requests_per_second, a_tenth if users_per_day is None else users_per_day)
+    documents = read_manifests(file)
+    checked = [document for document in documents if _is_meant(document)] or documents
+    found = [
+        (resource, finding)
+        for number, document in enumerate(checked, 1)
+        for resource in [_resource(document, number)]
+        for finding in _findings(document, traffic)
+    ]
+    if output is Output.JSON:
+        rows = [{"file": file, "resource": resource} | asdict(finding) for resource, finding in found]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        for resource, finding in found:
+            typer.echo(f"{file}: {resource}: {finding}")
+        if all(finding.severity is Severity.NOTE for _, finding in found):
+            typer.echo("OK: no problems found")
+    if any(finding.severity is Severity.ERROR for _, finding in found):
+        raise typer.Exit(1)
 
 
-def _of_traffic(spec: SuggestionModelSpec, traffic: Traffic) -> Iterator[Finding]:
-    alphas = Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
-    for percent in (0.0, *effective_steps(spec.canary)):
-        for gate in active_gates(spec, percent=percent):
-            seen = _counted(spec, gate, percent=percent, traffic=traffic) / gate.design_effect
-            match gate.asked:
-                case AtLeast() | AtMost() | Within() as bound if gate.role is GateRole.ACTING:
-                    if message := _too_thin(gate, bound, alphas, seen=seen):
-                        most = format_duration(spec.analysis.max_duration)
-                        yield Finding(f"{_place(percent)}, gate {gate.name}", f"in {most} it counts {message}")
-                case _:
-                    continue
+def _findings(document: Any, traffic: Traffic | None) -> list[Finding]:
+    return schema_findings(document) or advice(document["spec"], traffic)
 
 
-def _too_thin(gate: ActiveGate, bound: Bound, alphas: Alphas, *, seen: float) -> str:
-    """Say why a gate cannot pass on so many counts, "" if it can."""
-    fewest = least(bound, alphas).to_pass
-    if fewest is None or seen >= fewest:
-        return ""
-    unit = "users" if gate.name in COUNTS_USERS else "requests"
-    help_ = "" if certain_by(bound, alphas) else "; a margin, a less strict bound or a longer maxDuration would help"
-    return f"{seen:,.0f} {unit}, and {fewest:,} without a single bad one are the fewest that prove it{help_}"
+def _is_meant(document: Any) -> bool:
+    """Return whether a document is a SuggestionModel, or is one with a wrong kind or apiVersion."""
+    if is_suggestion_model(document):
+        return True
+    return isinstance(document, dict) and str(document.get("apiVersion")).startswith(f"{names.GROUP}/")
 
 
-def _counted(spec: SuggestionModelSpec, gate: ActiveGate, *, percent: float, traffic: Traffic) -> float:
-    time = spec.analysis.max_duration - gate.initial_delay
-    # Agreement is judged on both arms, everything else of a canary on the canary alone.
-    share = 1.0 if percent == 0 or gate.name in COUNTS_USERS else percent / 100
-    if gate.name in COUNTS_USERS:
-        return share * traffic.users_per_day * max(time / timedelta(days=1), 1.0)
-    return share * traffic.requests_per_second * time.total_seconds()
-
-
-def _place(percent: float) -> str:
-    return "shadow" if percent == 0 else f"{percent:g} %"
+def _resource(document: Any, number: int) -> str:
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{names.KIND.lower()}/{name}" if name else f"document {number}"

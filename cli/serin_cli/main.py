@@ -1,34 +1,95 @@
-"""The one program: `serin`, also reached as `kubectl serin`.
+"""The program `serin`, also run as `kubectl serin`.
 
-The learning side and the server bring their own commands through the entry points `serin.commands`, each as a typer
-application, so that this room imports neither. What is not installed is named with the way to install it.
+Every command is an entry point of the group `serin.commands`, named like the command. Its module is imported only
+when the command is run: `status` does not wait for the imports of `train`.
 """
 
 import os
 import sys
+import traceback
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from serin_cli import lint_command, replay, rollout_commands, simulate
+from serin_cli.catalog import SECTIONS, extra_of
+from serin_core.contract.addresses import addresses_in, without_secrets
 
-GROUP = "serin.commands"
-EXTRAS = {
-    "training": ("train", "features", "evaluate", "thresholds", "drift", "retrain", "runs", "generate", "rules"),
-    "server": ("data", "serve"),
+GROUP: Final = "serin.commands"
+_METAVARS: Final = {
+    "str": "TEXT",
+    "Path": "PATH",
+    "int": "N",
+    "float": "NUMBER",
+    "datetime": "TIME",
 }
-"""What each part brings, told also where it is not installed."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that lists its commands from the catalog and imports a command when it is run."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {
+            name: TyperCommand(name, help=summary, short_help=summary)
+            for commands in SECTIONS.values()
+            for name, summary in commands.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the name, the imported command and the remaining arguments."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else load(name), rest
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        """Write the commands by section."""
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(list(commands.items()), col_max=14)
+
+
+def load(name: str) -> Any:
+    """Import one command. Exits with status 2 if a package that it needs is not installed."""
+    try:
+        (point,) = entry_points(group=GROUP, name=name)
+        app = point.load()
+    except ModuleNotFoundError as error:
+        typer.echo(f"serin: {name} needs {error.name}: pip install 'serin[{extra_of(name)}]'", err=True)
+        raise typer.Exit(2) from None
+    parent = typer.Typer(add_completion=False)
+    parent.add_typer(app, name=name)
+    loaded = typer.main.get_group(parent).commands[name]
+    # An application has the command among others, or is itself the group of this name.
+    return _plain(getattr(loaded, "commands", {}).get(name, loaded))
+
+
+def _plain(command: Any) -> Any:
+    """Return the command with plain help: no boxes, one word for each value, examples not wrapped."""
+    command.rich_markup_mode = None
+    for param in command.params:
+        if param.param_type_name == "argument":
+            param.metavar = param.metavar or param.name.upper()
+            param.display_type_rich = lambda **_: None
+        elif param.metavar is None:
+            kind = param.bare_type().removeprefix("list[").removesuffix("]")
+            param.metavar = _METAVARS.get(kind)
+    if command.epilog and "\b" not in command.epilog:
+        command.epilog = "\b\n" + command.epilog.strip().replace("\n\n", "\n\n\b\n")
+    for child in getattr(command, "commands", {}).values():
+        _plain(child)
+    return command
 
 
 def build() -> typer.Typer:
-    """Answer the whole program, of whatever parts are installed."""
+    """Return the program."""
     app = typer.Typer(
-        help="Serin rolls machine-learned suggestions out by evidence, and takes them back by itself.",
+        cls=LazyGroup,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
@@ -36,40 +97,21 @@ def build() -> typer.Typer:
     def _root(
         *,
         _version: Annotated[
-            bool, typer.Option("--version", help="Say the version and end.", callback=_say_version, is_eager=True)
+            bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
         ] = False,
     ) -> None:
-        """Serin rolls machine-learned suggestions out by evidence, and takes them back by itself."""
+        """Progressive delivery of machine learning models on Kubernetes.
 
-    app.add_typer(rollout_commands.app)
-    app.add_typer(lint_command.app)
-    app.add_typer(simulate.app)
-    app.add_typer(replay.app)
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        try:
-            app.add_typer(point.load())
-        except ModuleNotFoundError as error:
-            _offer(app, point.name, str(error.name))
+        Serin rolls out a model step by step, promotes it on statistical evidence, and rolls it back automatically.
+        """
+
     return app
 
 
-def _say_version(wanted: bool) -> None:  # noqa: FBT001 - typer's shape of a callback
-    if wanted:
+def _print_version(is_given: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
+    if is_given:
         typer.echo(f"serin {version('serin')}")
         raise typer.Exit
-
-
-def _offer(app: typer.Typer, extra: str, missing: str) -> None:
-    """Name the commands of a part that is not installed, and say how to get it."""
-
-    def refuse() -> None:
-        typer.echo(f"serin: this needs {missing}: install serin[{extra}]", err=True)
-        raise typer.Exit(2)
-
-    for name in EXTRAS.get(extra, ()):
-        app.command(name, hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
-            refuse
-        )
 
 
 def main() -> None:
@@ -78,8 +120,11 @@ def main() -> None:
     try:
         build()(prog_name=program)
     except BrokenPipeError:
-        # The reader of a pipe has gone: nothing more to say, and no complaint at exit.
+        # The reader of the pipe has closed it: exit without a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - an unexpected error, whose message may hold an address of the command line
+        sys.stderr.write(without_secrets(traceback.format_exc(), *sys.argv[1:], *addresses_in(os.environ.values())))
         sys.exit(1)
 
 

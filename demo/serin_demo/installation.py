@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from serin_core.api.packing import expanded
 from serin_demo.commands import run
 
 ROOT = Path(__file__).parents[2]
@@ -87,8 +88,9 @@ class Installation:
         self.apply(resource(run_id))
 
     def read(self) -> dict[str, object]:
-        """Return the SuggestionModel as the API server has it."""
-        return dict(json.loads(self.kubectl("get", "sgm", NAME, "-n", NAMESPACE, "-o", "json")))
+        """Return the SuggestionModel with its whole status."""
+        found = dict(json.loads(self.kubectl("get", "sgm", NAME, "-n", NAMESPACE, "-o", "json")))
+        return found | ({"status": expanded(found["status"])} if "status" in found else {})
 
     def ready_pods(self) -> list[str]:
         """Return the addresses (host:port) of the ready server pods."""

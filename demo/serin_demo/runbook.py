@@ -21,7 +21,7 @@ from typing import Any, Final
 import httpx
 
 from serin_demo.commands import BIN, CommandError, run
-from serin_training.synthetic.generator import Made, generate
+from serin_training.synthetic.generator import SyntheticTransaction, generate
 
 FOLDER: Final = Path(".ml")
 _START_SECONDS: Final = 60.0
@@ -153,7 +153,7 @@ def _suggest(client: httpx.Client, many: int) -> list[dict[str, Any]]:
     return found
 
 
-def vars_of(made: Made, number: int) -> dict[str, Any]:
+def vars_of(made: SyntheticTransaction, number: int) -> dict[str, Any]:
     """Return a synthetic transaction in the format of a request."""
     names = ("txn_id", "timestamp", "merchant", "description", "channel")
     return {name: getattr(made, name) for name in names} | {"user_id": f"user-{number}", "amount": float(made.amount)}

@@ -10,8 +10,8 @@ from serin_demo.console import Console
 from serin_demo.installation import Installation
 from serin_demo.traffic import Traffic
 
-ENDS = {"Promoted": "Promoted", "Failed": "RolledBack", "Crashed": "RolledBack", "Refused": "Refused"}
-TOLD = frozenset({"Accepted", "Started", "Raised", "Promoted", "Failed", "Crashed", "Refused", "Aborted"})
+ENDS = {"Promoted": "Promoted", "GateFailed": "RolledBack", "CandidateCrashed": "RolledBack", "RunRefused": "Refused"}
+TOLD = frozenset({*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "RolloutAborted"})
 
 
 @dataclass
@@ -75,9 +75,9 @@ def play(scenario: Scenario, setting: Setting, *, format_changes_at: float | Non
                 continue
             told.add((entry["at"], entry["event"]))
             if entry["event"] in TOLD:
-                console.line(f"{entry['event']:<9} {entry['message']}", indent=4)
+                console.line(f"{entry['event']:<17} {entry['message']}", indent=4)
             scenario.max_percent = max(
-                scenario.max_percent, entry["percent"] if entry["event"] in ("Raised", "Started") else 0.0
+                scenario.max_percent, entry["percent"] if entry["event"] in ("StepAdvanced", "StageStarted") else 0.0
             )
         _change_format(status, scenario, traffic, format_changes_at)
         if scenario.history and scenario.history[-1]["event"] in ENDS and status["propagation"].get("confirmed"):

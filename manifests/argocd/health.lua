@@ -1,5 +1,5 @@
--- Health of a SuggestionModel for Argo CD. It follows kstatus (observedGeneration, Reconciling, Stalled, Ready), and
--- tells a person's turn (Suspended) from work under way (Progressing).
+-- Health of a SuggestionModel for Argo CD: kstatus (observedGeneration, Reconciling, Stalled, Ready), and Suspended
+-- where spec.suspend has paused the rollout.
 local health = { status = "Progressing", message = "Waiting for the operator" }
 local status = obj.status
 if status == nil or status.conditions == nil then
@@ -14,18 +14,18 @@ local conditions = {}
 for _, condition in ipairs(status.conditions) do
   conditions[condition.type] = condition
 end
-local function holds(kind)
+local function is_true(kind)
   return conditions[kind] ~= nil and conditions[kind].status == "True"
 end
 local ready = conditions["Ready"]
 if ready ~= nil then
   health.message = ready.message
 end
-if holds("Stalled") then
+if is_true("Stalled") then
   health.status = "Degraded"
-elseif ready ~= nil and (ready.reason == "AwaitingApproval" or ready.reason == "Suspended") then
+elseif ready ~= nil and ready.reason == "Suspended" then
   health.status = "Suspended"
-elseif holds("Reconciling") then
+elseif is_true("Reconciling") then
   health.status = "Progressing"
 elseif ready ~= nil and ready.status == "True" then
   health.status = "Healthy"

@@ -1,1 +1,1 @@
-"""The shell around core that runs in the cluster."""
+"""The operator: it watches SuggestionModels, and reads and writes what the decisions in core need."""

@@ -1,18 +1,18 @@
-"""Gather: read everything that one decision rests on, before the first write. Reads only, decides nothing."""
+"""Gather: read everything that a decision needs, before the first write. Decides nothing."""
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import yaml
 from pydantic import ValidationError
 
 from serin_core import gates
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import Crash, Status
+from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
-from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.contract.pod_report import PodReport
 from serin_core.counting import CLOCK_BEHIND, Reading, StageQuery, Unreadable, count_stage, evaluated_at, stage_query
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
@@ -29,37 +29,32 @@ from serin_core.rollout.observation import (
     RulesMissing,
     RulesText,
 )
-from serin_operator.custom_counters import OwnReader
-from serin_operator.interfaces import Kubernetes, Metrics, NotFoundError, Pods
+from serin_operator.custom_counters import CustomCounterReader
+from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
+from serin_operator.invalid import InvalidObjectError
+from serin_operator.pod_state import observed_pod, replica_failure
 from serin_operator.settings import ServerDefaults
 
-_WAITING_FOR_PEOPLE = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "CrashLoopBackOff",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-    }
-)
-_SAYS_NOTHING = frozenset({"ContainerCreating", "PodInitializing", "PodPending"})
-PATIENCE = timedelta(seconds=60)
-"""How long a pod may take to start and get ready before that is trouble."""
-_NAMED_LIKE_THE_RESOURCE = ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget")
-
-
-class InvalidSpecError(ValueError):
-    """The object does not fit the models; the CRD's schema should have refused it."""
+_NAMED_AFTER_THE_RESOURCE = ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget")
 
 
 def parse(live: Json) -> Resource:
-    """Turn the object, as it was read, into values. Raises InvalidSpecError."""
+    """Parse a SuggestionModel. Raises InvalidObjectError where spec or status do not fit the models."""
     metadata = live["metadata"]
     try:
         spec = SuggestionModelSpec.model_validate(live["spec"])
     except ValidationError as error:
-        raise InvalidSpecError(f"spec.{one_line(error)}") from None
+        raise InvalidObjectError("InvalidSpec", f"spec.{one_line(error)}") from None
+    try:
+        status = Status.model_validate(live["status"]) if live.get("status") else None
+    except ValidationError as error:
+        problem = one_line(error).removeprefix("document: ")
+        message = (
+            f"status.{problem}. Another version of the operator or a manual edit wrote it; the pods go on serving what "
+            "they serve. Run the version that wrote it, or restore status.operatorState with "
+            "`kubectl edit --subresource=status`."
+        )
+        raise InvalidObjectError("InvalidStatus", message) from None
     return Resource(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -67,7 +62,7 @@ def parse(live: Json) -> Resource:
         generation=metadata["generation"],
         resource_version=metadata["resourceVersion"],
         spec=spec,
-        status=Status.model_validate(live["status"]) if live.get("status") else None,
+        status=status,
         annotations=metadata.get("annotations") or {},
     )
 
@@ -75,17 +70,17 @@ def parse(live: Json) -> Resource:
 class Gatherer:
     """Reads the cluster, the pods and Prometheus for one resource at a time."""
 
-    def __init__(self, *, cluster: Kubernetes, metrics: Metrics, pods: Pods, server: ServerDefaults) -> None:
-        self._cluster, self._metrics, self._pods, self._server = cluster, metrics, pods, server
+    def __init__(self, *, cluster: Kubernetes, prometheus: Prometheus, pods: Pods, server: ServerDefaults) -> None:
+        self._cluster, self._prometheus, self._pods, self._server = cluster, prometheus, pods, server
 
-    async def observe(self, resource: Resource, now: datetime) -> Observed:
-        """Read everything but the resource itself. Raises ClusterError."""
-        # Children first: what pods say must not be older than the routing that it is compared with.
+    async def gather(self, resource: Resource, now: datetime) -> Observed:
+        """Read everything except the resource itself. Raises ClusterError."""
+        # Children first: reports of pods must not be older than the routing that they are compared with.
         seen, routing, rules = await asyncio.gather(
             self._children(resource), self._routing(resource), self._rules(resource)
         )
         seen |= await self._model(resource, seen, rules)
-        pods, reading = await asyncio.gather(self._seen_pods(resource, now), self._read(resource, now))
+        pods, reading = await asyncio.gather(self._observed_pods(resource, now), self.read_counts(resource, now))
         deployment = seen.get(("Deployment", resource.name))
         return Observed(
             image=self._server.choose(resource.spec.server.image),
@@ -94,7 +89,7 @@ class Gatherer:
             children=seen,
             pods=pods,
             reading=reading,
-            problem="" if deployment is None else _replica_failure(deployment.live),
+            problem="" if deployment is None else replica_failure(deployment.live),
         )
 
     async def _children(self, resource: Resource) -> dict[tuple[str, str], ChildSeen]:
@@ -105,7 +100,7 @@ class Gatherer:
                 return []
 
         models = self._cluster.list("ConfigMap", resource.namespace, manifests.selector(resource))
-        found = await asyncio.gather(models, *(one(kind) for kind in _NAMED_LIKE_THE_RESOURCE))
+        found = await asyncio.gather(models, *(one(kind) for kind in _NAMED_AFTER_THE_RESOURCE))
         return {
             (live["kind"], live["metadata"]["name"]): ChildSeen(live=live, is_ours=_is_ours(live, resource.uid))
             for group in found
@@ -116,7 +111,7 @@ class Gatherer:
     async def _model(
         self, resource: Resource, seen: Mapping[tuple[str, str], ChildSeen], rules: RulesText | RulesMissing
     ) -> dict[tuple[str, str], ChildSeen]:
-        """Read the model ConfigMap by its name where no label finds it: whoever holds the name must be seen."""
+        """Read the model ConfigMap by its name if no label finds it: it may belong to somebody else."""
         if resource.status is None or isinstance(rules, RulesMissing):
             return {}
         name = manifests.model(resource, resource.status, rules)["metadata"]["name"]
@@ -158,142 +153,50 @@ class Gatherer:
             return RulesMissing(f"{place} has no key {names.RULES_KEY}")
         try:
             Rules.parse(yaml.safe_load(text))
-        except (RulesError, yaml.YAMLError) as error:
+        except (RulesError, yaml.YAMLError, RecursionError) as error:
             return RulesMissing(f"{place}, {names.RULES_KEY}: {' '.join(str(error).split())}")
         return RulesText(text)
 
-    async def _seen_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
+    async def _observed_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
         live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
-        reports = await asyncio.gather(*(self._ask(pod) for pod in alive))
-        return tuple(seen_pod(pod, report, now) for pod, report in zip(alive, reports, strict=True))
+        reports = await asyncio.gather(*map(self._report, alive))
+        return tuple(observed_pod(pod, report, now) for pod, report in zip(alive, reports, strict=True))
 
-    async def _ask(self, pod: Json) -> PodReport | NoAnswer:
+    async def _report(self, pod: Json) -> PodReport | NoAnswer:
         address = pod["status"].get("podIP")
-        return await self._pods.ask(address, names.SERVER_PORT) if address else NoAnswer("it has no address yet")
+        if not address:
+            return NoAnswer("it has no address yet")
+        return await self._pods.fetch_report(address, names.SERVER_PORT)
 
-    async def _read(self, resource: Resource, now: datetime) -> Reading:
-        trial = resource.status.trial if resource.status is not None else None
-        if resource.status is None or trial is None or trial.stage is None or trial.stage_started_at is None:
+    async def read_counts(self, resource: Resource, now: datetime) -> Reading:
+        """Return the counts of the present stage; NOT_ASKED if there is none."""
+        rollout = resource.status.rollout if resource.status is not None else None
+        if resource.status is None or rollout is None or rollout.stage is None or rollout.stage_started_at is None:
             return NOT_ASKED
         analysis = resource.spec.analysis
-        asked = StageQuery(
+        stage = StageQuery(
             uid=resource.uid,
-            run_id=trial.run_id,
-            stage=trial.stage,
-            percent=trial.percent,
-            gates=gates.read_by(resource.spec, percent=trial.percent),
-            started_at=trial.stage_started_at,
+            run_id=rollout.run_id,
+            stage=rollout.stage,
+            percent=rollout.percent,
+            gates=gates.read_by(resource.spec, percent=rollout.percent),
+            started_at=rollout.stage_started_at,
             checkpoint=resource.status.checkpoint,
             interval=analysis.interval,
             has_shared_store=resource.spec.server.store.postgres is not None,
         )
-        if asked.is_ahead_of(now):
+        if stage.is_ahead_of(now):
             return CLOCK_BEHIND
-        found = await self._metrics.read(analysis.prometheus, stage_query(asked, now))
+        found = await self._prometheus.read(analysis.prometheus, stage_query(stage, now))
         if isinstance(found, Unreadable):
             return found
         at = evaluated_at(found)
         if isinstance(at, Unreadable):
             return at
-        reader = OwnReader(self._metrics, analysis.prometheus, asked, at=at, now=now)
-        return count_stage(found, asked, now, own=await reader.read(resource.spec.gates.metrics))
-
-
-def seen_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> PodSeen:
-    """Turn one pod, as it was read, into values."""
-    metadata, status = live["metadata"], live["status"]
-    annotations = metadata.get("annotations") or {}
-    containers = status.get("containerStatuses") or []
-    return PodSeen(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        template=annotations.get(names.ANNOTATION_TEMPLATE, ""),
-        runs=tuple(filter(None, annotations.get(names.ANNOTATION_RUNS, "").split(","))),
-        report=report,
-        ready=_condition(status, "Ready").get("status") == "True",
-        deleting="deletionTimestamp" in metadata,
-        started=any(one.get("containerID") or one.get("restartCount") for one in containers),
-        running_since=_running_since(containers),
-        announced=annotations.get(names.ANNOTATION_REVISION),
-        poke=annotations.get(names.ANNOTATION_POKE, ""),
-        crashes=tuple(_crashes(metadata["uid"], containers)),
-        problem=_trouble(live, report, now),
-    )
-
-
-def _running_since(containers: list[Json]) -> datetime | None:
-    starts = [one["state"]["running"].get("startedAt") for one in containers if "running" in one.get("state", {})]
-    return max((datetime.fromisoformat(start) for start in starts if start), default=None)
-
-
-def _crashes(uid: str, containers: list[Json]) -> list[Crash]:
-    found = []
-    for one in containers:
-        restarts = one.get("restartCount", 0)
-        for place, restart in (("lastState", restarts - 1), ("state", restarts)):
-            ended = one.get(place, {}).get("terminated") or {}
-            if _is_crash(ended):
-                found.append(Crash(pod=uid, restart=restart, at=datetime.fromisoformat(ended["finishedAt"])))
-    return found
-
-
-def _is_crash(ended: Json) -> bool:
-    """Answer whether a container ended badly. After a node's reboot nobody knows how, or when: that is none."""
-    if not ended.get("finishedAt") or ended.get("reason") == "ContainerStatusUnknown":
-        return False
-    return bool(ended.get("exitCode") != 0 or ended.get("reason") == "OOMKilled")
-
-
-def _trouble(pod: Json, report: PodReport | NoAnswer, now: datetime) -> str:
-    if "deletionTimestamp" in pod["metadata"]:
-        return ""
-    placed, ready = _condition(pod["status"], "PodScheduled"), _condition(pod["status"], "Ready")
-    if placed.get("status") == "False":
-        return f"a pod cannot be placed: {placed.get('message', placed.get('reason', ''))}"
-    containers = pod["status"].get("containerStatuses") or []
-    waiting: Json = next((found for one in containers if (found := one.get("state", {}).get("waiting"))), {})
-    if waiting.get("reason") in _WAITING_FOR_PEOPLE:
-        return f"a pod does not start: {_words(waiting, pod['metadata']['name'])}"
-    since = ready.get("lastTransitionTime") or pod["metadata"].get("creationTimestamp")
-    if ready.get("status") == "True" or since is None or now - datetime.fromisoformat(since) <= PATIENCE:
-        return ""
-    if waiting or not containers:
-        return f"a pod has not started for over a minute: {_words(waiting, pod['metadata']['name'])}"
-    return f"a pod has not been ready for over a minute: {_obstacle(report)}"
-
-
-def _words(waiting: Json, pod: str) -> str:
-    """Say what a container waits for. A message that names its pod would differ from pod to pod and look to look."""
-    reason, message = waiting.get("reason", "PodPending"), waiting.get("message", "")
-    if reason in _SAYS_NOTHING:
-        message = message or "waits for its volumes or image"
-    return reason if not message or pod in message else f"{reason}: {' '.join(message.split())}"
-
-
-def _obstacle(report: PodReport | NoAnswer) -> str:
-    """Say what a running server's /readyz most likely waits for."""
-    match report:
-        case NoAnswer(reason=reason):
-            return f"its server does not answer: {reason}"
-        case PodReport(revision=-1):
-            return "it has not read its routing yet"
-        case PodReport(runs=runs):
-            late = next((run for run in runs if run.state is not LoadState.LOADED), None)
-    if late is None:
-        return "its server answers, but not that it is ready"
-    return f"{late.run} is {late.state}" + (f": {late.reason}" if late.reason else "")
-
-
-def _replica_failure(deployment: Json) -> str:
-    failure = _condition(deployment.get("status", {}), "ReplicaFailure")
-    return f"pods cannot be made: {failure.get('message', '')}" if failure.get("status") == "True" else ""
-
-
-def _condition(status: Mapping[str, object], kind: str) -> Json:
-    conditions = status.get("conditions")
-    found = conditions if isinstance(conditions, list) else []
-    return next((one for one in found if one["type"] == kind), {})
+        reader = CustomCounterReader(self._prometheus, analysis.prometheus)
+        custom = await reader.read(resource.spec.gates.metrics, stage, at=at, now=now)
+        return count_stage(found, stage, now, custom=custom)
 
 
 def _is_ours(live: Json, uid: str) -> bool:

@@ -1,12 +1,12 @@
-"""What the operator needs of the world outside, as three small Protocols. Tests stand in for these and nothing else.
+"""The Kubernetes API, Prometheus and the server pods, as three small Protocols. Tests fake these and nothing else.
 
-Errors of the Kubernetes border:
+Errors of the Kubernetes API:
 
     ClusterError
-    ├── NotFoundError     the object is gone
+    ├── NotFoundError     the object does not exist
     ├── ConflictError     it has changed since it was read (409, or a failed test of a JSON patch)
-    ├── RefusedError      the API server will not have it; the message is its own
-    └── BusyError         not now: it is overloaded, or an eviction is not granted (429)
+    ├── RefusedError      the API server rejects the request; the message is its own
+    └── BusyError         it is overloaded, or an eviction is not granted now (429)
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from serin_core.rollout.observation import Json, NoAnswer
 
 
 class ClusterError(Exception):
-    """The API server could not be asked, or did not do what it was asked."""
+    """A request to the API server that failed."""
 
 
 class NotFoundError(ClusterError):
-    """The object is gone."""
+    """The object does not exist."""
 
 
 class ConflictError(ClusterError):
@@ -30,15 +30,15 @@ class ConflictError(ClusterError):
 
 
 class RefusedError(ClusterError):
-    """The API server will not have it."""
+    """The API server rejects the request."""
 
 
 class BusyError(ClusterError):
-    """The API server asks to come again later."""
+    """The API server asks to retry later."""
 
 
 class Kubernetes(Protocol):
-    """The API server: plain objects in, plain objects out. Every method raises ClusterError."""
+    """The API server. Objects are plain JSON; every method raises ClusterError."""
 
     async def get(self, kind: str, namespace: str, name: str) -> Json:
         """Read one object. Raises NotFoundError."""
@@ -47,43 +47,43 @@ class Kubernetes(Protocol):
         """Read all objects of a kind with these labels."""
 
     async def create(self, rendered: Json) -> None:
-        """Make an object that is not there yet, owned for server-side apply. Raises ConflictError if it is."""
+        """Create an object, owned for server-side apply. Raises ConflictError if it exists."""
 
     async def post_event(self, rendered: Json) -> None:
-        """Make an Event, which is never applied again. Raises ConflictError if it is there."""
+        """Create an Event, which is never changed. Raises ConflictError if it exists."""
 
     async def apply(self, rendered: Json, resource_version: str) -> None:
-        """Apply over the version that was read, so that `drift.holds`. Raises ConflictError if it is another by now."""
+        """Apply over the version that was read, so that `diff.holds`. Raises ConflictError if it has changed since."""
 
     async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
-        """Replace a SuggestionModel's status, if the object is still at this version."""
+        """Replace a SuggestionModel's status. Raises ConflictError if the object is not at this version any more."""
 
     async def annotate_pod(
         self, namespace: str, name: str, *, uid: str, expected: tuple[str, str | None], annotations: Mapping[str, str]
     ) -> None:
-        """Set annotations on a pod of this uid whose annotation `expected[0]` is still `expected[1]`."""
+        """Set annotations on a pod. Raises ConflictError unless its uid and its annotation `expected` are these."""
 
     async def delete(
         self, kind: str, namespace: str, name: str, *, resource_version: str | None, uid: str | None
     ) -> None:
-        """Delete an object, if it is still the one that was read."""
+        """Delete an object. Raises ConflictError if it is not the one that was read any more."""
 
     async def evict(self, namespace: str, name: str) -> None:
-        """Evict a pod. Raises BusyError where a PodDisruptionBudget does not grant it."""
+        """Evict a pod. Raises BusyError where a PodDisruptionBudget does not allow it now."""
 
 
-class Metrics(Protocol):
-    """One or more Prometheus endpoints. Whatever is not plain and whole data is Unreadable, never an exception."""
+class Prometheus(Protocol):
+    """One or more Prometheus endpoints. A result that is not complete and plain data is Unreadable, never an error."""
 
     async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
-        """Ask an instant query, at the time that Prometheus has."""
+        """Run an instant query at the current time of Prometheus."""
 
     async def read_samples(self, endpoint: str, query: str, at: float) -> list[Samples] | Unreadable:
-        """Ask for raw samples up to a Unix time: a range selector, at that time."""
+        """Return the raw samples that a range selector matches at a Unix time."""
 
 
 class Pods(Protocol):
-    """The server pods themselves."""
+    """The status endpoint of the server pods."""
 
-    async def ask(self, address: str, port: int) -> PodReport | NoAnswer:
-        """Ask a pod what it serves; never an exception."""
+    async def fetch_report(self, address: str, port: int) -> PodReport | NoAnswer:
+        """Return what a pod serves; never raises."""

@@ -1,44 +1,52 @@
-"""What to say of an object whose spec the models refuse: nothing is decided, and all that was decided stays."""
+"""The status of an object that does not fit the models: what was decided stays, its conditions name the problem.
 
+It is handled as plain JSON, because the status itself may be what cannot be read.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from serin_core.api.status import Condition, Status
+from serin_core.api.status_view import condensed
 from serin_core.contract import names
-from serin_core.rollout import manual_actions
+from serin_core.rollout import conditions, manual_actions
 from serin_core.rollout.observation import Json
 
-REASON = "InvalidSpec"
+
+class InvalidObjectError(ValueError):
+    """An object that does not fit the models. `reason` is that of its conditions; the message is one line."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
-def say_invalid(live: Json, message: str, now: datetime) -> Status:
-    """Answer the status as it was, with conditions that say what is wrong with the spec."""
-    status = Status.model_validate(live["status"]) if live.get("status") else _first(live, now)
-    before = {condition.type: condition for condition in status.conditions}
-    said = {
-        kind: Condition(
-            type=kind,
-            status=answer,
-            reason=REASON,
-            message=message,
-            observed_generation=live["metadata"]["generation"],
-            last_transition_time=before[kind].last_transition_time
-            if kind in before and before[kind].status == answer
-            else now,
-        )
-        for kind, answer in (("Ready", "False"), ("Reconciling", "False"), ("Stalled", "True"))
+def status_with_problem(live: Json, error: InvalidObjectError, now: datetime) -> Json:
+    """Return the object's status as it is, with conditions that name the problem."""
+    status = live.get("status") or condensed(_first_status(live, now))
+    generation, known = live["metadata"]["generation"], _readable(status.get("conditions"))
+    found = conditions.invalid(error.reason, str(error), known, generation=generation, now=now)
+    return {
+        **status,
+        "conditions": [one.model_dump(mode="json") for one in found],
+        "observedGeneration": generation,
     }
-    update = {
-        "conditions": tuple((before | said).values()),
-        "observed_generation": live["metadata"]["generation"],
-    }
-    return status.model_copy(update=update)
 
 
-def _first(live: Json, now: datetime) -> Status:
-    """Answer a first status. Requests that a new object carries are ignored here as in any first look."""
-    found = (
+def _readable(found: object) -> Iterator[Condition]:
+    for one in found if isinstance(found, list) else ():
+        with suppress(ValidationError):
+            yield Condition.model_validate(one)
+
+
+def _first_status(live: Json, now: datetime) -> Status:
+    """Return a first status, which ignores the manual requests that a new object carries."""
+    requests = (
         manual_actions.Request(key.removeprefix(names.REQUEST_PREFIX), value)
         for key, value in sorted((live["metadata"].get("annotations") or {}).items())
         if key.startswith(names.REQUEST_PREFIX)
     )
-    return manual_actions.answer(Status(), found, manual_actions.NEW_OBJECT, now=now)
+    return manual_actions.answer(Status(), requests, manual_actions.NEW_OBJECT, now=now)

@@ -1,12 +1,12 @@
-"""The API server through `kubernetes.aio`, the official client's async side. One instance for the whole process.
+"""The Kubernetes API through `kubernetes.aio`, the async part of the official client. One instance per process.
 
-The typed classes of that client cannot carry a CRD's object or a rendered child without a detour, so its generic
-request is used: the client's own authentication, TLS and connection pool, and plain JSON.
+That client has no typed classes for custom resources and plain rendered objects, so only its generic request is used:
+its authentication, TLS and connection pool, with plain JSON.
 """
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -21,8 +21,8 @@ from serin_operator.interfaces import BusyError, ClusterError, ConflictError, No
 
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
-_AS_US: Final = {"fieldManager": names.FIELD_MANAGER}
-_TURNS: Final = 5
+_AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
+_MAX_ATTEMPTS: Final = 5
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _PATHS: Final[Mapping[str, str]] = {
     names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
@@ -37,8 +37,10 @@ _PATHS: Final[Mapping[str, str]] = {
 
 
 async def connect() -> ApiClient:
-    """Answer a client for the cluster that KUBECONFIG names, or else the one that this pod runs in."""
+    """Return a client for the cluster of KUBECONFIG, or else for the one that this pod runs in."""
     settings = Configuration()
+    # As in watch.login: the certificate authorities of many clusters lack extensions that Python 3.13 demands.
+    settings.disable_strict_ssl_verification = True
     if os.environ.get("KUBECONFIG"):
         await config.load_kube_config(client_configuration=settings)
     else:
@@ -46,8 +48,8 @@ async def connect() -> ApiClient:
     return ApiClient(settings)
 
 
-class KubernetesApi:
-    """Implements `ports.Kubernetes`."""
+class KubernetesClient:
+    """Implements `interfaces.Kubernetes`."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -57,39 +59,45 @@ class KubernetesApi:
         await self._client.close()
 
     async def get(self, kind: str, namespace: str, name: str) -> Json:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         return await self._request("GET", _path(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Json]:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         found = await self._request("GET", _path(kind, namespace), query={"labelSelector": selector})
-        # Items of a list carry neither by themselves, and without them none would hold what was rendered for it.
+        # Items of a list have neither field, and a comparison with what was rendered needs both.
         return [item | {"apiVersion": found["apiVersion"], "kind": kind} for item in found["items"]]
 
-    async def create(self, rendered: Json) -> None:
-        """See ports.Kubernetes.
+    async def check_access(self, namespaces: Sequence[str]) -> None:
+        """List a SuggestionModel of each namespace, or of the cluster if none is given. Raises ClusterError."""
+        everywhere = f"/apis/{names.API_VERSION}/{names.PLURAL}"
+        for path in [_path(names.KIND, namespace) for namespace in namespaces] or [everywhere]:
+            await self._request("GET", path, query={"limit": "1"})
 
-        A create is recorded as an Update of the field manager; it is turned into an Apply, or fields that a later apply
-        leaves out would stay for ever.
+    async def create(self, rendered: Json) -> None:
+        """See interfaces.Kubernetes.
+
+        The API server records a create as an Update of the field manager. It is turned into an Apply here; otherwise a
+        later apply would not remove the fields that it leaves out.
         """
         kind, namespace, name = rendered["kind"], rendered["metadata"]["namespace"], rendered["metadata"]["name"]
-        made = await self._create(kind, namespace, rendered)
-        for _ in range(_TURNS):
+        created = await self._create(kind, namespace, rendered)
+        for _ in range(_MAX_ATTEMPTS):
             try:
-                await self._turn_into_apply(_path(kind, namespace, name), made)
+                await self._turn_into_apply(_path(kind, namespace, name), created)
             except ConflictError:
-                # A controller has written it in between; only the place in the list may have changed.
-                made = await self.get(kind, namespace, name)
+                # A controller has written the object in between, so that the entry may have moved in the list.
+                created = await self.get(kind, namespace, name)
             else:
                 return
 
     async def post_event(self, rendered: Json) -> None:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         await self._create("Event", rendered["metadata"]["namespace"], rendered)
 
     async def _create(self, kind: str, namespace: str, rendered: Json) -> Json:
-        return await self._request("POST", _path(kind, namespace), query=_AS_US, body=rendered)
+        return await self._request("POST", _path(kind, namespace), query=_AS_OPERATOR, body=rendered)
 
     async def _turn_into_apply(self, path: str, live: Json) -> None:
         for index, entry in enumerate(live["metadata"].get("managedFields", [])):
@@ -103,16 +111,16 @@ class KubernetesApi:
                 await self._request("PATCH", path, body=patch, content_type=JSON_PATCH)
 
     async def apply(self, rendered: Json, resource_version: str) -> None:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         metadata = rendered["metadata"] | {"resourceVersion": resource_version}
         path = _path(rendered["kind"], metadata["namespace"], metadata["name"])
         applied = await self._apply(path, rendered | {"metadata": metadata})
         kept = diff.without_additions(applied, rendered)
         if kept != applied and not diff.holds(applied, rendered):
-            await self._request("PUT", path, query=_AS_US, body=kept)
+            await self._request("PUT", path, query=_AS_OPERATOR, body=kept)
 
     async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
@@ -124,7 +132,7 @@ class KubernetesApi:
     async def annotate_pod(
         self, namespace: str, name: str, *, uid: str, expected: tuple[str, str | None], annotations: Mapping[str, str]
     ) -> None:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
             {"op": "test", "path": _annotation(expected[0]), "value": expected[1]},
@@ -135,19 +143,19 @@ class KubernetesApi:
     async def delete(
         self, kind: str, namespace: str, name: str, *, resource_version: str | None, uid: str | None
     ) -> None:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         wanted = {"resourceVersion": resource_version, "uid": uid}
         preconditions = {key: value for key, value in wanted.items() if value is not None}
         await self._request("DELETE", _path(kind, namespace, name), body={"preconditions": preconditions})
 
     async def evict(self, namespace: str, name: str) -> None:
-        """See ports.Kubernetes."""
+        """See interfaces.Kubernetes."""
         metadata = {"name": name, "namespace": namespace}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
         await self._request("POST", f"{_path('Pod', namespace, name)}/eviction", body=body)
 
     async def _apply(self, path: str, body: Json) -> Json:
-        query = _AS_US | {"force": "true"}
+        query = _AS_OPERATOR | {"force": "true"}
         return await self._request("PATCH", path, query=query, body=body, content_type=APPLY)
 
     async def _request(
@@ -169,16 +177,16 @@ class KubernetesApi:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            answer = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
-            raw = await answer.read()
+            response = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
+            raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
         text = (raw or b"").decode("utf-8", "replace")
-        if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP
+        if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP
             return dict(json.loads(text or "{}"))
-        if answer.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
-            raise ConflictError(f"{method} {path}: it is not what was read any more")
-        raise _error(answer.status, f"{method} {path}", text)
+        if response.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
+            raise ConflictError(f"{method} {path}: it has changed since it was read")
+        raise _error(response.status, f"{method} {path}", text)
 
 
 def _error(status: int, what: str, text: str) -> ClusterError:

@@ -1,113 +1,117 @@
-"""The operator's process: reads its configuration, joins the parts, ends cleanly."""
+"""The operator's process: reads its configuration, starts the parts and shuts them down."""
 
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
-from serin_operator.kubernetes_client import KubernetesApi, connect
-from serin_operator.metrics import Telemetry, serve
-from serin_operator.pod_client import PodHttp
-from serin_operator.prometheus_client import PrometheusApi
+from serin_operator.interfaces import ClusterError
+from serin_operator.kubernetes_client import KubernetesClient, connect
+from serin_operator.logs import configure_logs
+from serin_operator.metrics import OperatorMetrics, serve
+from serin_operator.pod_client import PodClient
+from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import Settings, SettingsError
 from serin_operator.watch import watch
 from serin_operator.work_queue import Result, WorkQueue, work
 
 log = logging.getLogger("serin_operator")
-DEADLINE = 60.0
-"""The longest that one reconcile may take, in seconds."""
-DEFAULT_CONFIG = Path("/etc/serin/operator/config.yaml")
-
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat()
-        line = {"time": at, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
-        extra = {key: record.__dict__[key] for key in ("generation", "stage", "revision") if key in record.__dict__}
-        return json.dumps(line | extra)
+RECONCILE_TIMEOUT: Final = 60.0
+ACCESS_RETRY: Final = 5.0
+DEFAULT_CONFIG: Final = Path("/etc/serin/operator/config.yaml")
 
 
 def main() -> None:
-    """Run until told to end. Exit status 0 after SIGTERM, 1 when something failed, 2 for a bad configuration."""
+    """Run until SIGTERM (exit status 0) or a failure (1). Exit with status 2 for a bad configuration."""
     parser = argparse.ArgumentParser(prog="serin-operator", description="The Serin operator.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="configuration file (%(default)s)")
     arguments = parser.parse_args()
     try:
         settings = Settings.load(arguments.config)
     except SettingsError as error:
-        print(f"serin-operator: {error}", file=sys.stderr)  # noqa: T201 - no logging without a configuration
+        print(f"serin-operator: {error}", file=sys.stderr)  # noqa: T201 - the log is not set up yet
         sys.exit(2)
-    _set_up_logging(is_json=settings.json_logs)
+    addresses = (endpoint.url for endpoint in settings.prometheus.values())
+    configure_logs(as_json=settings.json_logs, addresses=addresses)
     with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
         asyncio.run(run(settings))
 
 
-def _set_up_logging(*, is_json: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s %(message)s")
-    handler.setFormatter(_JsonFormatter() if is_json else text)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # kopf tells of every event that it hands on; a steady state is silent.
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-
-
 async def run(settings: Settings) -> None:
-    """Join the parts and work until cancelled, or until the watch ends."""
+    """Start the parts and work until cancelled, or until the watch ends."""
     queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
-    telemetry = Telemetry(queue.depth)
-    ready = asyncio.Event()
+    metrics = OperatorMetrics(queue.depth)
+    is_listed, is_watching = asyncio.Event(), asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
-        cluster = KubernetesApi(await connect())
+        cluster = KubernetesClient(await connect())
         stack.push_async_callback(cluster.close)
-        pods = PodHttp()
+        pods = PodClient()
         stack.push_async_callback(pods.close)
-        metrics = PrometheusApi(settings.prometheus, threads=settings.workers)
-        stack.callback(metrics.close)
-        gatherer = Gatherer(cluster=cluster, metrics=metrics, pods=pods, server=settings.server)
+        prometheus = PrometheusClient(settings.prometheus, threads=settings.workers)
+        stack.callback(prometheus.close)
+        gatherer = Gatherer(cluster=cluster, prometheus=prometheus, pods=pods, server=settings.server)
         reconciler = Reconciler(
             cluster=cluster,
             gatherer=gatherer,
             applier=Applier(cluster),
-            telemetry=telemetry,
+            metrics=metrics,
             clock=lambda: datetime.now(UTC),
         )
-        runner = await serve(telemetry, host=settings.host, port=settings.port, is_ready=ready.is_set)
+        runner = await serve(
+            metrics,
+            host=settings.host,
+            port=settings.port,
+            is_ready=lambda: is_listed.is_set() and is_watching.is_set(),
+        )
         stack.push_async_callback(runner.cleanup)
 
         async def handle(key: Key) -> Result:
-            with telemetry.seconds.time():
+            with metrics.seconds.time():
                 result = await reconciler.reconcile(key)
-            telemetry.reconciles.labels(result.outcome).inc()
-            after = None if result.requeue_after is None else result.requeue_after.total_seconds()
-            return Result(after, is_settled=result.is_settled)
+            metrics.reconciles.labels(result.outcome).inc()
+            return result
 
-        # Workers are made before kopf starts: it takes tasks that appear later for its own, and waits for them.
-        workers = [
-            asyncio.create_task(work(queue, handle, deadline=DEADLINE, failed=telemetry.failed))
+        # These tasks are created before kopf starts, which would wait at its end for tasks that are created later.
+        tasks = [asyncio.create_task(_list_once(cluster, settings.namespaces, is_listed))]
+        tasks += [
+            asyncio.create_task(work(queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=metrics.record_failure))
             for _ in range(settings.workers)
         ]
-        stack.push_async_callback(_end, workers)
+        stack.push_async_callback(_cancel, tasks)
         where = ", ".join(settings.namespaces) or "all namespaces"
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
         await watch(
-            queue.add, record_watch_event=telemetry.record_watch_event, namespaces=settings.namespaces, ready=ready
+            queue.add,
+            record_watch_event=metrics.record_watch_event,
+            namespaces=settings.namespaces,
+            ready=is_watching,
         )
 
 
-async def _end(workers: list[asyncio.Task[None]]) -> None:
-    for worker in workers:
-        worker.cancel()
-    await asyncio.gather(*workers, return_exceptions=True)
+async def _list_once(cluster: KubernetesClient, namespaces: tuple[str, ...], is_listed: asyncio.Event) -> None:
+    """Set `is_listed` once SuggestionModels can be listed: an operator that sees none must not be ready."""
+    while not is_listed.is_set():
+        try:
+            await cluster.check_access(namespaces)
+        except ClusterError as error:
+            log.warning("SuggestionModels cannot be listed: %s; retrying in %.0f s", error, ACCESS_RETRY)
+            await asyncio.sleep(ACCESS_RETRY)
+        else:
+            is_listed.set()
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 if __name__ == "__main__":

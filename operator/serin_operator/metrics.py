@@ -1,4 +1,4 @@
-"""What the operator says of itself: metrics, and a small server for /healthz, /readyz and /metrics."""
+"""The operator's own metrics, and a small server for /healthz, /readyz and /metrics."""
 
 import time
 from collections.abc import Callable
@@ -16,32 +16,32 @@ EVENTS = tuple(dict.fromkeys(row.event for row in TABLE))
 READINGS = ("Read", "Stale", "Unreachable", "QueryError", "UnknownEndpoint")
 
 
-class Telemetry:
-    """The operator's own metrics, in a registry of their own."""
+class OperatorMetrics:
+    """The metrics, in a registry of their own. `depth` returns the length of the work queue."""
 
     def __init__(self, depth: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.reconciles = Counter(
-            "serin_operator_reconcile_total", "Reconciles by how they ended.", ["result"], registry=self.registry
+            "serin_operator_reconcile_total", "Reconciles by result.", ["result"], registry=self.registry
         )
         self.seconds = Histogram(
-            "serin_operator_reconcile_duration_seconds", "How long a reconcile takes.", registry=self.registry
+            "serin_operator_reconcile_duration_seconds", "Duration of a reconcile.", registry=self.registry
         )
         self.transitions = Counter(
             "serin_operator_transitions_total",
-            "What happened to rollouts, by event.",
+            "Transitions of rollouts by event.",
             ["event"],
             registry=self.registry,
         )
         self.readings = Counter(
             "serin_operator_readings_total",
-            "What came of asking Prometheus for the counts of a stage.",
+            "Queries for the counts of a stage by outcome.",
             ["outcome"],
             registry=self.registry,
         )
         self.last_event = Gauge(
             "serin_operator_watch_last_event_timestamp_seconds",
-            "When the API server last told of anything, be it news or not.",
+            "Time of the last watch event, relevant or not.",
             registry=self.registry,
         )
         depth_gauge = Gauge(
@@ -52,41 +52,43 @@ class Telemetry:
             for value in values:
                 counter.labels(value)
 
-    def read(self, reading: Reading) -> None:
-        """Count what came of one look at Prometheus, where it was asked."""
+    def record_reading(self, reading: Reading) -> None:
+        """Count the outcome of a query for counts, if there was one."""
         if reading != NOT_ASKED:
             self.readings.labels(reading.reason if isinstance(reading, Unreadable) else "Read").inc()
 
-    def told(self, reason: str) -> None:
-        """Count what a rollout was said to have done, where it is an event of the transition table."""
+    def record_event(self, reason: str) -> None:
+        """Count an Event if it is one of the transition table."""
         if reason in EVENTS:
             self.transitions.labels(reason).inc()
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Count a reconcile that ended in an exception."""
         self.reconciles.labels("error").inc()
 
     def record_watch_event(self) -> None:
-        """Note that the watch is alive."""
+        """Record the time of a watch event."""
         self.last_event.set(time.time())
 
 
-async def serve(telemetry: Telemetry, *, host: str, port: int, is_ready: Callable[[], bool]) -> web.AppRunner:
-    """Serve until the returned runner is cleaned up. Raises OSError where the port is taken."""
+async def serve(metrics: OperatorMetrics, *, host: str, port: int, is_ready: Callable[[], bool]) -> web.AppRunner:
+    """Serve until the returned runner is cleaned up. Raises OSError if the port is in use."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
         ready = is_ready()
-        return web.Response(text="ok\n" if ready else "the watch has not begun\n", status=200 if ready else 503)
+        return web.Response(
+            text="ok\n" if ready else "SuggestionModels have not been listed yet\n", status=200 if ready else 503
+        )
 
-    async def metrics(_request: web.Request) -> web.Response:
-        body = generate_latest(telemetry.registry)
+    async def expose(_request: web.Request) -> web.Response:
+        body = generate_latest(metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application()
-    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", expose)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()

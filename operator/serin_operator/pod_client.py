@@ -1,4 +1,4 @@
-"""Asks server pods what they serve: `GET /ml/status`, no token, a short deadline. Never raises."""
+"""Reads what server pods serve: `GET /ml/status`, without a token and with a short deadline."""
 
 import aiohttp
 from pydantic import ValidationError
@@ -8,12 +8,12 @@ from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
 
 _TIMEOUT = aiohttp.ClientTimeout(total=2, sock_connect=1)
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 _CHUNK = 1 << 16
 
 
-class PodHttp:
-    """Implements `ports.Pods`."""
+class PodClient:
+    """Implements `interfaces.Pods`."""
 
     def __init__(self) -> None:
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
@@ -22,25 +22,25 @@ class PodHttp:
         """Close the connections."""
         await self._session.close()
 
-    async def ask(self, address: str, port: int) -> PodReport | NoAnswer:
-        """See ports.Pods."""
+    async def fetch_report(self, address: str, port: int) -> PodReport | NoAnswer:
+        """See interfaces.Pods."""
         host = f"[{address}]" if ":" in address else address
         try:
             async with self._session.get(f"http://{host}:{port}/ml/status") as response:
                 if response.status != 200:  # noqa: PLR2004 - HTTP
-                    return NoAnswer(f"it answered {response.status}")
-                return PodReport.model_validate_json(await _whole(response.content))
+                    return NoAnswer(f"it responded with {response.status}")
+                return PodReport.model_validate_json(await _read_all(response.content))
         except ValidationError as error:
-            return NoAnswer(f"it answered with no status: {one_line(error)}")
+            return NoAnswer(f"its response is no status: {one_line(error)}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return NoAnswer(str(error) or type(error).__name__)
 
 
-async def _whole(content: aiohttp.StreamReader) -> bytes:
-    """Read to the end, however many pieces it arrives in. Raises ClientPayloadError past MOST_BYTES."""
+async def _read_all(content: aiohttp.StreamReader) -> bytes:
+    """Read a body that may arrive in any number of chunks. Raises ClientPayloadError above MAX_BYTES."""
     body = bytearray()
-    async for piece in content.iter_chunked(_CHUNK):
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise aiohttp.ClientPayloadError(f"it answered with more than {MOST_BYTES} bytes")
+    async for chunk in content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise aiohttp.ClientPayloadError(f"its response has more than {MAX_BYTES} bytes")
     return bytes(body)

@@ -1,27 +1,30 @@
-"""One reconcile: gather, decide, apply. No effect before the decision, no decision after an effect."""
+"""One reconcile: gather, decide, apply. Nothing is written before the decision, nothing decided after a write."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
-from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
-from serin_core.rollout.observation import Json, Resource
+from serin_core.rollout.observation import Json
 from serin_core.rollout.writes import PutStatus
-from serin_operator.apply import Applier, Subject
-from serin_operator.gather import Gatherer, InvalidSpecError, parse
-from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError
-from serin_operator.invalid import REASON, say_invalid
-from serin_operator.metrics import Telemetry
+from serin_operator.apply import Applier, ObjectRef
+from serin_operator.gather import Gatherer, parse
+from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
+from serin_operator.invalid import InvalidObjectError, status_with_problem
+from serin_operator.metrics import OperatorMetrics
+from serin_operator.work_queue import Result
 
 log = logging.getLogger(__name__)
+INVALID_STATUS_RESYNC: Final = timedelta(minutes=1)
+"""When a status that cannot be read is read again: its repair is no event, since status is not watched."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """Which SuggestionModel."""
+    """Namespace and name of a SuggestionModel."""
 
     namespace: str
     name: str
@@ -30,21 +33,11 @@ class Key:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a reconcile ended, in one word for the metric, and when to look again (None: when told)."""
-
-    outcome: str
-    requeue_after: timedelta | None
-    is_settled: bool = True
-    """Whether nothing stood in the way; else the key comes back after a growing time, `requeue_after` at the latest."""
-
-
 class Reconciler:
-    """Brings one resource one step further.
+    """Brings one resource one step closer to what its spec asks for.
 
-    It remembers one thing between passes, which decides nothing: what the API server refused of each resource, for
-    status is written before children are, and so the next pass says it.
+    What the API server refused is remembered until the next pass, whose status reports it: status is written before
+    the children are. Nothing else is remembered, and nothing is decided by it.
     """
 
     def __init__(
@@ -53,15 +46,15 @@ class Reconciler:
         cluster: Kubernetes,
         gatherer: Gatherer,
         applier: Applier,
-        telemetry: Telemetry,
+        metrics: OperatorMetrics,
         clock: Callable[[], datetime],
     ) -> None:
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
-        self._telemetry, self._clock = telemetry, clock
+        self._metrics, self._clock = metrics, clock
         self._refusals: dict[Key, tuple[str, ...]] = {}
 
     async def reconcile(self, key: Key) -> Result:
-        """Look once. Raises ClusterError where the API server fails; the queue tries again."""
+        """Reconcile once. Raises ClusterError where the API server fails; the queue then retries."""
         try:
             live = await self._cluster.get(names.KIND, key.namespace, key.name)
         except NotFoundError:
@@ -70,72 +63,67 @@ class Reconciler:
         if "deletionTimestamp" in live["metadata"]:
             return Result("deleting", None)
         try:
-            return await self._look(key, live)
+            return await self._reconcile(key, live)
         except ConflictError as error:
             log.debug("%s: %s", key, error)
             return Result("conflict", None, is_settled=False)
 
-    async def _look(self, key: Key, live: Json) -> Result:
+    async def _reconcile(self, key: Key, live: Json) -> Result:
         try:
             resource = parse(live)
-        except InvalidSpecError as error:
-            return await self._say_invalid(key, live, str(error))
-        return await self._bring_further(key, live, resource)
-
-    async def _bring_further(self, key: Key, live: Json, resource: Resource) -> Result:
-        observed = await self._gatherer.observe(resource, self._clock())
-        self._telemetry.read(observed.reading)
+        except InvalidObjectError as error:
+            return await self._report_invalid(key, live, error)
+        observed = await self._gatherer.gather(resource, self._clock())
+        self._metrics.record_reading(observed.reading)
         now = self._clock()
         decision = decide(resource, replace(observed, refusals=self._refusals.get(key, ())), now)
-        refusals = await self._write(key, Subject.of(live), decision, now)
+        refusals = await self._apply(key, ObjectRef.of(live), decision, now)
         if refusals:
             self._refusals[key] = refusals
             return Result("refused", decision.requeue_after, is_settled=False)
-        # What was refused until now has been done: the next pass says so.
+        # Where something is no longer refused, the next pass follows at once and updates the status.
         was_refused = self._refusals.pop(key, None) is not None
-        again = timedelta() if was_refused else decision.requeue_after
-        return Result("changed" if decision.writes else "unchanged", again)
+        requeue_after = timedelta() if was_refused else decision.requeue_after
+        return Result("changed" if decision.writes else "unchanged", requeue_after)
 
-    async def _write(self, key: Key, subject: Subject, decision: Decision, now: datetime) -> tuple[str, ...]:
-        """Write the intent, then all that follows from it, and answer what was refused."""
+    async def _apply(self, key: Key, ref: ObjectRef, decision: Decision, now: datetime) -> tuple[str, ...]:
+        """Write the status, then everything that follows from it, and return what the API server refused."""
         rest = [write for write in decision.writes if not isinstance(write, PutStatus)]
-        for intent in decision.writes:
-            if isinstance(intent, PutStatus):
-                await self._applier.put(subject, intent)
+        for write in decision.writes:
+            if isinstance(write, PutStatus):
+                await self._applier.put_status(ref, write)
         try:
-            return await self._applier.perform(subject, rest, now)
+            return await self._applier.perform(ref, rest, now)
         finally:
-            # What status says has happened is told, whatever becomes of the rest; a rollback's routing goes first.
+            # What status records has happened, even if a later write fails; Events must not delay a rollback's routing.
             for announcement in decision.announcements:
-                self._telemetry.told(announcement.reason)
-            await self._applier.announce(subject, decision.announcements, now)
+                self._metrics.record_event(announcement.reason)
+            await self._applier.post_events(ref, decision.announcements, now)
             _log(key, decision)
 
-    async def _say_invalid(self, key: Key, live: Json, message: str) -> Result:
-        """Say that the spec cannot be read. Nothing is decided on it: what is served goes on."""
-        now, subject = self._clock(), Subject.of(live)
-        status = say_invalid(live, message, now)
-        if live.get("status") and status == Status.model_validate(live["status"]):
-            return Result("invalid", RESYNC)
-        log.warning("%s: %s", key, message)
-        await self._applier.put(subject, PutStatus(status, subject.resource_version))
-        await self._applier.announce(subject, (Announcement(REASON, message, is_warning=True),), now)
-        return Result("invalid", RESYNC)
+    async def _report_invalid(self, key: Key, live: Json, error: InvalidObjectError) -> Result:
+        """Report an object that cannot be read. Nothing is decided: the pods go on serving what they serve."""
+        now, ref = self._clock(), ObjectRef.of(live)
+        result = Result("invalid", RESYNC if error.reason == "InvalidSpec" else INVALID_STATUS_RESYNC)
+        status = status_with_problem(live, error, now)
+        if status == live.get("status"):
+            return result
+        log.warning("%s: %s: %s", key, error.reason, error)
+        try:
+            await self._applier.put_status_json(ref, status)
+        except RefusedError as refusal:
+            log.warning("%s: the conditions cannot be written: %s", key, refusal)
+        await self._applier.post_events(ref, (Announcement(error.reason, str(error), is_warning=True),), now)
+        return result
 
 
 def _log(key: Key, decision: Decision) -> None:
     status = decision.status
+    fields = {
+        "generation": status.observed_generation,
+        "stage": status.propagation.stage,
+        "revision": status.propagation.revision,
+    }
     for announcement in decision.announcements:
         level = logging.WARNING if announcement.is_warning else logging.INFO
-        log.log(
-            level,
-            "%s: %s: %s",
-            key,
-            announcement.reason,
-            announcement.message,
-            extra={
-                "generation": status.observed_generation,
-                "stage": status.propagation.stage,
-                "revision": status.propagation.revision,
-            },
-        )
+        log.log(level, "%s: %s: %s", key, announcement.reason, announcement.message, extra=fields)

@@ -1,7 +1,7 @@
 """The operator's configuration: one YAML file, read once in main. Unknown keys are refused.
 
-Prometheus addresses and credentials stand here and nowhere else, so that nobody who may edit a SuggestionModel can make
-the operator send a secret anywhere.
+Addresses and credentials of Prometheus are here and nowhere else: otherwise, a user who may edit a SuggestionModel
+could make the operator send a secret anywhere.
 """
 
 import os
@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from serin_core.contract import environment
+from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
 from serin_core.rollout.observation import ServerImage
 
 
 class SettingsError(ValueError):
-    """The configuration cannot be used. The message is one line: what is wrong, and where."""
+    """A configuration that cannot be used. The message is one line that names the file and the field."""
 
 
 class _Settings(BaseModel):
@@ -25,34 +27,34 @@ class _Settings(BaseModel):
 
 
 class PrometheusEndpoint(_Settings):
-    """One Prometheus that gates may be judged by."""
+    """A Prometheus server that gates can be evaluated with."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    """Its base address, with scheme."""
+    url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(unambiguous)]
+    """Its base URL."""
     bearer_token_file: Path | None = None
-    """A file whose contents are sent as a bearer token; read at every query, so that it may be rotated."""
+    """A file with the bearer token to send; read at every query, so that the token can be rotated."""
     ca_file: Path | None = None
-    """Certificates to trust, instead of the system's."""
+    """Certificate authorities to trust instead of those of the system."""
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
-    """The longest that one query may take."""
+    """Timeout of a query."""
     replica_labels: tuple[str, ...] = ("prometheus_replica", "__replica__")
-    """Labels that tell replicas of Prometheus apart: series that differ in nothing else are one."""
+    """Labels that distinguish replicas of Prometheus: series that differ in these only are counted once."""
 
 
 class ServerDefaults(_Settings):
-    """What server pods are made of."""
+    """Defaults and limits of server pods."""
 
     image: str
-    """The image where spec.server.image names none."""
+    """The image used unless spec.server.image is set."""
     allowed_image_prefixes: tuple[str, ...] = ()
-    """Prefixes that spec.server.image may begin with; the default image is always allowed."""
+    """Prefixes allowed for spec.server.image; the default image is always allowed."""
     image_pull_policy: Annotated[str, Field(pattern="^(Always|IfNotPresent|Never)$")] = "IfNotPresent"
-    """When the kubelet pulls."""
+    """imagePullPolicy of server pods."""
     public_key: str = ""
-    """PEM keys (`serin runs keygen`): server pods then refuse every run that none of them signed."""
+    """Public keys in PEM (`serin runs keygen`): server pods then refuse runs that none of the keys has signed."""
 
     def choose(self, wanted: str | None) -> ServerImage:
-        """Answer the image for a resource, or why the one that it wants is refused."""
+        """Return the image for a resource that asks for `wanted`, or the reason why that one is refused."""
         if wanted is None or wanted == self.image or wanted.startswith(self.allowed_image_prefixes or ("\0",)):
             return ServerImage(wanted or self.image, self.image_pull_policy, public_key=self.public_key)
         allowed = ", ".join(self.allowed_image_prefixes) or "none"
@@ -61,33 +63,33 @@ class ServerDefaults(_Settings):
 
 
 class Settings(_Settings):
-    """Everything that the operator is told."""
+    """The whole configuration."""
 
     prometheus: dict[str, PrometheusEndpoint]
-    """Endpoints by name; spec.analysis.prometheus picks one."""
+    """Prometheus servers by name; spec.analysis.prometheus names one."""
     server: ServerDefaults
-    """What server pods are made of."""
+    """Defaults and limits of server pods."""
     namespaces: tuple[str, ...] = ()
-    """The namespaces to watch; empty means all."""
+    """Namespaces to watch; empty means all."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4
-    """How many resources are reconciled at once."""
-    host: str = "0.0.0.0"  # noqa: S104 - a pod's own address, behind a Service
+    """The number of resources that are reconciled at the same time."""
+    host: str = "0.0.0.0"  # noqa: S104 - inside a pod
     """The address for /healthz, /readyz and /metrics."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8081
-    """Their port."""
+    """The port for the same."""
     json_logs: bool = False
-    """One JSON object a line instead of text."""
+    """Log JSON lines instead of text."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the file. Raises SettingsError. `SERIN_HOST` overrides the address."""
+        """Read the file; the environment variable SERIN_HOST overrides `host`. Raises SettingsError."""
         try:
             found = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise SettingsError(f"{path}: {' '.join(str(error).split())}") from None
         if not isinstance(found, dict):
             raise SettingsError(f"{path}: expected keys such as prometheus and server, found {type(found).__name__}")
-        if host := os.environ.get("SERIN_HOST"):
+        if host := os.environ.get(environment.HOST.name):
             found["host"] = host
         try:
             return cls.model_validate(found)

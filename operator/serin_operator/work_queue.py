@@ -1,7 +1,7 @@
-"""The work queue: keys that wait to be reconciled, now or later.
+"""The work queue: keys that are to be reconciled, now or later.
 
-One key is never worked on twice at once; told of again while it is worked on, it is looked at once more afterwards.
-Deduplicated, delayed, with bounded workers; a key that fails comes back after a growing, jittered time.
+A key is never worked on twice at once; added again while it is worked on, it is worked on once more afterwards. Keys
+are deduplicated and can be delayed; a key that fails comes back after a growing, jittered delay.
 """
 
 import asyncio
@@ -10,65 +10,72 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+from uuid import uuid4
+
+from serin_operator.logs import RECONCILE_ID
 
 log = logging.getLogger(__name__)
 
 KeyT = TypeVar("KeyT", bound=Hashable)
-FIRST_RETRY = 0.1
-LONGEST_RETRY = 60.0
+MIN_RETRY: Final = 0.1
+MAX_RETRY: Final = 60.0
+_MAX_DOUBLINGS: Final = 16
+"""Bounds the exponent: without it, a key that fails for days would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How work on a key has ended: in how many seconds to look again (None: when told), and whether all went well.
+    """How work on a key ended."""
 
-    Where it did not, the key comes back after a growing time, `after` at the latest.
-    """
-
-    after: float | None
+    outcome: str
+    """One word, for the metric."""
+    requeue_after: timedelta | None
+    """When to work on the key again; None: after the next event."""
     is_settled: bool = True
+    """Whether it succeeded; else the key comes back after a growing delay, `requeue_after` at the latest."""
 
 
 @dataclass
 class WorkQueue(Generic[KeyT]):
-    """Keys to be worked on. `clock` answers monotonic seconds."""
+    """Keys to be worked on. `clock` returns monotonic seconds."""
 
     clock: Callable[[], float]
     _ready: dict[KeyT, None] = field(default_factory=dict)
-    _later: list[tuple[float, int, KeyT]] = field(default_factory=list)
+    _delayed: list[tuple[float, int, KeyT]] = field(default_factory=list)
     _due: dict[KeyT, float] = field(default_factory=dict)
     _working: set[KeyT] = field(default_factory=set)
-    _again: set[KeyT] = field(default_factory=set)
+    _added_while_working: set[KeyT] = field(default_factory=set)
     _failures: dict[KeyT, int] = field(default_factory=dict)
     _count: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, key: KeyT) -> None:
-        """Have a key looked at as soon as a worker is free."""
+        """Queue a key for the next free worker."""
         self._due.pop(key, None)
         if key in self._working:
-            self._again.add(key)
+            self._added_while_working.add(key)
         else:
             self._ready[key] = None
         self._changed.set()
 
     def add_after(self, key: KeyT, seconds: float) -> None:
-        """Have a key looked at later, unless it is already due before."""
+        """Queue a key for later, unless it is already due before then."""
         if seconds <= 0:
             self.add(key)
             return
         due = self.clock() + seconds
-        if key in self._ready or key in self._again or self._due.get(key, due + 1) <= due:
+        if key in self._ready or key in self._added_while_working or self._due.get(key, due + 1) <= due:
             return
         self._due[key] = due
         self._count += 1
-        heapq.heappush(self._later, (due, self._count, key))
+        heapq.heappush(self._delayed, (due, self._count, key))
         self._changed.set()
 
     def take(self) -> KeyT | None:
-        """Answer the next key that nobody works on, or None; `done` must follow."""
-        self._wake_due()
+        """Return the next key that is not being worked on, or None; `done` must follow."""
+        self._add_due()
         for key in self._ready:
             del self._ready[key]
             self._working.add(key)
@@ -76,53 +83,53 @@ class WorkQueue(Generic[KeyT]):
         return None
 
     def done(self, key: KeyT) -> None:
-        """Say that work on a key has ended."""
+        """Record that work on a key has ended."""
         self._working.discard(key)
-        if key in self._again:
-            self._again.discard(key)
+        if key in self._added_while_working:
+            self._added_while_working.discard(key)
             self.add(key)
 
     def retry_delay(self, key: KeyT) -> float:
-        """Answer how long a key that has just failed waits: doubling, with jitter."""
+        """Record a failure, and return the seconds until the key is tried again: doubling, with jitter."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        # An exponent without a bound would overflow long before anybody mends the cluster.
-        delay = min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), LONGEST_RETRY)
+        delay = min(MIN_RETRY * 2.0 ** min(failures - 1, _MAX_DOUBLINGS), MAX_RETRY)
         return delay * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
 
-    def when(self, key: KeyT, again: Result) -> float | None:
-        """Answer in how many seconds a key comes back, None for when told."""
-        if again.is_settled:
-            self.succeeded(key)
-            return again.after
+    def requeue_delay(self, key: KeyT, result: Result) -> float | None:
+        """Record a result, and return the seconds until the key comes back; None: after the next event."""
+        after = None if result.requeue_after is None else result.requeue_after.total_seconds()
+        if result.is_settled:
+            self.forget_failures(key)
+            return after
         delay = self.retry_delay(key)
-        return delay if again.after is None else min(delay, again.after)
+        return delay if after is None else min(delay, after)
 
-    def succeeded(self, key: KeyT) -> None:
-        """Forget a key's failures."""
+    def forget_failures(self, key: KeyT) -> None:
+        """Let a key's next retry be a first one again."""
         self._failures.pop(key, None)
 
     def depth(self) -> int:
-        """Answer how many keys wait for a worker."""
+        """Return the number of keys that wait for a worker."""
         return len(self._ready)
 
     async def wait(self) -> None:
-        """Wait until something may be ready."""
-        self._wake_due()
+        """Wait until a key may be ready."""
+        self._add_due()
         if self._ready:
             return
         self._changed.clear()
-        timeout = max(self._later[0][0] - self.clock(), 0.0) if self._later else None
+        timeout = max(self._delayed[0][0] - self.clock(), 0.0) if self._delayed else None
         try:
             async with asyncio.timeout(timeout):
                 await self._changed.wait()
         except TimeoutError:
             return
 
-    def _wake_due(self) -> None:
+    def _add_due(self) -> None:
         now = self.clock()
-        while self._later and self._later[0][0] <= now:
-            due, _, key = heapq.heappop(self._later)
-            # An entry that was overtaken by an earlier one, or by add(), is stale.
+        while self._delayed and self._delayed[0][0] <= now:
+            due, _, key = heapq.heappop(self._delayed)
+            # An entry that an earlier one or add() has overtaken is stale.
             if self._due.get(key) == due:
                 self.add(key)
 
@@ -132,9 +139,9 @@ async def work(
     handle: Callable[[KeyT], Awaitable[Result]],
     *,
     deadline: float,
-    failed: Callable[[], None] = lambda: None,
+    on_failure: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work on keys until cancelled; `failed` is told of every exception.
+    """Work on keys until cancelled, each within `deadline` seconds; call `on_failure` after every exception.
 
     The one place where any exception is caught: a resource that fails must not stop the others.
     """
@@ -143,15 +150,16 @@ async def work(
         if key is None:
             await queue.wait()
             continue
+        RECONCILE_ID.set(uuid4().hex[:8])
         try:
             async with asyncio.timeout(deadline):
-                again = queue.when(key, await handle(key))
+                delay = queue.requeue_delay(key, await handle(key))
         except Exception as error:
-            failed()
-            again = queue.retry_delay(key)
-            log.warning("%s: %s: %s; again in %.1f s", key, type(error).__name__, error, again)
+            on_failure()
+            delay = queue.retry_delay(key)
+            log.warning("%s: %s: %s; retrying in %.1f s", key, type(error).__name__, error, delay)
             log.debug("%s", key, exc_info=True)
         finally:
             queue.done(key)
-        if again is not None:
-            queue.add_after(key, again)
+        if delay is not None:
+            queue.add_after(key, delay)

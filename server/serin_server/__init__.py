@@ -1,1 +1,1 @@
-"""The server pods: the decision in every request."""
+"""The server: it suggests a category for each transaction, by rules or by the runs that routing selects."""

@@ -1,29 +1,26 @@
-"""The two clocks of a server process, behind one seam: whoever needs the time is given one of these.
-
-Never sleeps.
-"""
+"""The two clocks of a server process, passed to everything that needs the time."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """A source of time."""
 
     def now(self) -> float:
-        """Answer Unix time in seconds."""
+        """Return Unix time in seconds."""
 
     def monotonic(self) -> float:
-        """Answer seconds since some moment, for durations only."""
+        """Return seconds of a clock that never jumps, for durations."""
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the machine."""
 
     def now(self) -> float:
-        """Answer Unix time in seconds."""
+        """Return Unix time in seconds."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Answer seconds of the performance counter."""
+        """Return seconds of the performance counter."""
         return time.perf_counter()

@@ -1,7 +1,6 @@
-"""Event ids: signed tokens that carry what feedback needs to be counted, so that no record of an answer is kept.
+"""Event ids: signed tokens that contain what is needed to count feedback, so that no suggestion has to be stored.
 
 Layout: version byte, msgpack array of the fields, first 16 bytes of HMAC-SHA256 over both; base64url without padding.
-Never tells whether a signature was nearly right.
 """
 
 import base64
@@ -21,36 +20,36 @@ _TAG_BYTES: Final = 16
 _BLOCK_BYTES: Final = 64
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
-LONGEST: Final = 1024
+MAX_CHARACTERS: Final = 1024
 """Characters of an event id."""
 
 
 class EventError(ValueError):
-    """An event id that no server of this model gave out. The message is one line."""
+    """An event id that no server of this model issued. The message is one line."""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
-    """One answer, as its event id tells it."""
+    """One suggestion, as described by its event id."""
 
     at: int
     """Unix time in milliseconds."""
     user: int
-    """64 bits that stand for the user, 0 without one."""
+    """64-bit hash of the user, 0 without a user."""
     txn_id: str
     run_id: str
     stage: int
     arm: Arm
     label: str
-    """What was suggested first, "" if nothing was."""
+    """The first suggestion, "" if there was none."""
 
     @property
     def key(self) -> StageKey:
-        """Answer the stage that feedback on this answer belongs to."""
+        """Return the stage in which feedback on this suggestion counts."""
         return StageKey(self.run_id, self.stage)
 
     @property
     def identity(self) -> bytes:
-        """Answer 16 bytes that tell this answer from every other one, however its event id was spelt."""
+        """Return 16 bytes that identify this suggestion, independent of the spelling of the event id."""
         return hashlib.blake2b(_ENCODER.encode(self), digest_size=16).digest()
 
 
@@ -59,32 +58,32 @@ _DECODER: Final = msgspec.msgpack.Decoder(Event)
 
 
 def sign(event: Event, key: bytes) -> str:
-    """Answer the event id of one answer."""
+    """Return the event id of a suggestion."""
     signed = _VERSION + _ENCODER.encode(event)
     return base64.urlsafe_b64encode(signed + _tag(signed, key)).rstrip(b"=").decode()
 
 
 def verify(event_id: str, keys: Sequence[bytes]) -> Event:
-    """Read an event id that was signed with one of `keys`. Raises EventError."""
-    if len(event_id) > LONGEST:
-        raise EventError("event_id: it is too long to come from this model")
+    """Return the content of an event id that was signed with one of `keys`. Raises EventError."""
+    if len(event_id) > MAX_CHARACTERS:
+        raise EventError("event_id: too long for an id of this model")
     try:
         token = base64.b64decode(event_id + "=" * (-len(event_id) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise EventError("event_id: it is not base64url; use the event_id of a suggestion") from None
+        raise EventError("event_id: not base64url; use the event_id of a suggestion") from None
     signed, tag = token[:-_TAG_BYTES], token[-_TAG_BYTES:]
     if not any(hmac.compare_digest(tag, _tag(signed, key)) for key in keys):
-        raise EventError("event_id: its signature is not one of this model; use the event_id of a suggestion")
+        raise EventError("event_id: not signed by this model; use the event_id of a suggestion")
     if signed[:1] != _VERSION:
-        raise EventError("event_id: its version is not known here; the server that gave it out is newer")
+        raise EventError("event_id: unknown version; it was issued by a newer server")
     try:
         return _DECODER.decode(signed[1:])
     except msgspec.MsgspecError:
-        raise EventError("event_id: its content is not known here; the server that gave it out is newer") from None
+        raise EventError("event_id: unknown content; it was issued by a newer server") from None
 
 
 def _tag(signed: bytes, key: bytes) -> bytes:
-    begun, ended = _halves(key)
+    begun, ended = _keyed_hashes(key)
     inner, outer = begun.copy(), ended.copy()
     inner.update(signed)
     outer.update(inner.digest())
@@ -93,7 +92,7 @@ def _tag(signed: bytes, key: bytes) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _halves(key: bytes) -> tuple[Any, Any]:
-    """Answer HMAC-SHA256's two hashes with the key already in them (RFC 2104): half of the cost of one event id."""
+def _keyed_hashes(key: bytes) -> tuple[Any, Any]:
+    """Return the two hashes of HMAC-SHA256 with the key already added (RFC 2104): half of the cost of one event id."""
     block = (key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(_BLOCK_BYTES, b"\0")
     return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))

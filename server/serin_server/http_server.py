@@ -1,7 +1,7 @@
-"""Listens for requests until told to end, and ends without cutting anybody off.
+"""The HTTP server of the process: it listens until SIGTERM, and stops without cutting a request off.
 
-On SIGTERM the process says that it is not ready, goes on answering for a moment so that whoever still sends here finds
-somebody, finishes what is under way, and exits 0.
+On SIGTERM the process reports that it is not ready, serves for a moment longer, while clients and load balancers learn
+of it, finishes open requests, and exits 0.
 """
 
 import asyncio
@@ -11,45 +11,42 @@ import logging
 import math
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
 
-from serin_server.http.app import create_app
-from serin_server.http.fast_path.protocol import BoundedProtocol
+from serin_server.http.app import PROTOCOL, create_app
 from serin_server.service import Service
 from serin_server.settings import SettingsError
 
 _LINGER_SECONDS: Final = 1.0
 _RESERVED_SECONDS: Final = 2.0
-"""Of the grace period, for lingering before and for letting go of everything after."""
+"""Part of the grace period for lingering before, and for closing everything after."""
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than load balancers and clients' pools keep a connection: who closes first must be they, for a request that
-meets a closing connection is lost."""
+"""Longer than load balancers and clients' pools keep a connection: they must close first, because a request that meets
+a closing connection is lost."""
 _GC_THRESHOLDS: Final = (10_000, 20, 50)
-"""A request leaves no cycles behind; a look at the youngest objects every few hundred requests is enough."""
+"""A request leaves no reference cycles, so a collection every few hundred requests is enough."""
 
 _log = logging.getLogger(__name__)
 
 
 def listen(service: Service) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SettingsError if the address cannot be had."""
+    """Serve until SIGTERM or SIGINT. Raises SettingsError if the address is not available."""
     settings = service.settings
     listener = _bind(settings.host, settings.port)
-    app, end_traces = _traced(create_app(service), service)
     config = uvicorn.Config(
-        app,
+        create_app(service),
         loop="uvloop",
-        http=BoundedProtocol,
+        http=PROTOCOL,
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
-        # Nothing here asks who the client is, and each request would be looked through for it.
+        # Nothing uses the client's address, and looking for it would cost time in each request.
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
@@ -57,31 +54,15 @@ def listen(service: Service) -> None:
     host, port = listener.getsockname()[:2]
     _log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     server = _Server(config, service)
-    _settle_memory()
-    try:
-        server.run(sockets=[listener])
-    finally:
-        end_traces()
+    _freeze_memory()
+    server.run(sockets=[listener])
 
 
-def _traced(app: ASGIApp, service: Service) -> tuple[ASGIApp, Callable[[], None]]:
-    """Answer the application and what ends its traces. Raises SettingsError where it should be traced and cannot."""
-    if not service.settings.has_collector:
-        return app, lambda: None
-    try:
-        from serin_server.http.middleware.tracing import trace  # noqa: PLC0415 - loaded only where it is used
-    except ImportError:
-        raise SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT: traces need the packages of the extra `tracing`") from None
-    traced = trace(app, service.identity)
-    return traced, traced.shutdown
+def _freeze_memory() -> None:
+    """Exclude what lives as long as the process from garbage collection: modules, types, the application.
 
-
-def _settle_memory() -> None:
-    """Keep the garbage collector away from what stays for the life of the process: modules, types, the application.
-
-    There are some 150,000 such objects, and a full collection would look at each of them, for tenths of a second in
-    which nobody is answered. Runs are not among them: they hold no cycles, and go with the
-    last reference (docs/server.md).
+    There are some 150,000 such objects. A full collection would visit each of them, and no request would be served for
+    tenths of a second. Runs are not among them: they have no reference cycles (docs/server.md).
     """
     gc.collect()
     gc.freeze()
@@ -101,7 +82,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but for what a signal does."""
+    """uvicorn with another reaction to signals."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -109,7 +90,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Drain on the first signal and end at once on the second; never raise it again: a drained exit is 0."""
+        """Drain on the first signal and exit on the second; do not raise the signal again: the exit status is 0."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain)
@@ -123,7 +104,7 @@ class _Server(uvicorn.Server):
         if self._service.readiness.is_draining:
             self.should_exit = self.force_exit = True
             return
-        _log.info("ending: finishing what is under way")
+        _log.info("stopping: finishing open requests")
         self._service.readiness.is_draining = True
         linger = min(_LINGER_SECONDS, self._service.settings.grace_seconds)
         asyncio.get_running_loop().call_later(linger, self._stop)

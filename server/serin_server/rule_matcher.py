@@ -1,6 +1,6 @@
-"""The rules as they are served: one automaton finds every keyword of a text in one pass.
+"""Keyword matching in the server: one automaton finds all keywords of a text in one pass.
 
-Returns exactly what serin_core.model.keyword_rules returns, only faster; tests compare the two.
+The result is the same as that of serin_core.model.keyword_rules, only faster; tests compare the two.
 """
 
 import os
@@ -15,14 +15,14 @@ from serin_core.model.features import Transaction
 from serin_core.model.keyword_rules import Match, Rules, RulesError, text_of
 from serin_server.settings import SettingsError
 
-REMEMBERED: Final = 8192
-"""So many pairs of merchant and description are kept with their answer: about 2 MB."""
-LONGEST_REMEMBERED: Final = 256
-"""Characters of a description; longer ones hardly come again, and would make the bound on memory a loose one."""
+CACHE_SIZE: Final = 8192
+"""Pairs of merchant and description whose match is cached: about 2 MB."""
+MAX_CACHED_CHARACTERS: Final = 256
+"""Longer descriptions are not cached: they rarely repeat, and would need too much memory."""
 
 
 def read_rules(file: Path) -> Rules:
-    """Read a rules file; an absent one holds no rules. Raises SettingsError with the file in its message."""
+    """Return the rules of a file, no rules if it does not exist. Raises SettingsError, which names the file."""
     try:
         return Rules.parse(yaml.safe_load(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -30,29 +30,29 @@ def read_rules(file: Path) -> Rules:
     except OSError as error:
         raise SettingsError(f"{file}: {os.strerror(error.errno or 0)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: it is no YAML: {' '.join(str(error).split())}") from None
+        raise SettingsError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
     except RulesError as error:
         raise SettingsError(f"{file}: {error}") from None
 
 
 class KeywordMatcher:
-    """Finds the longest keyword in a transaction's text, at word boundaries; of equals the first in the file."""
+    """Finds the longest keyword in a transaction's text, at word boundaries; of equal ones the first in the file."""
 
     def __init__(self, rules: Rules) -> None:
         self._automaton = ahocorasick.Automaton()
         keywords = ((keyword, label) for label, of_class in rules.classes.items() for keyword in of_class)
         for order, (keyword, label) in enumerate(keywords):
-            # Blanks on both sides make every hit one at word boundaries.
+            # Blanks on both sides restrict matches to word boundaries.
             self._automaton.add_word(f" {keyword} ", (len(keyword), -order, Match(label, keyword)))
         self._is_empty = len(self._automaton) == 0
         self._automaton.make_automaton()
-        self._remembered = lru_cache(REMEMBERED)(self._search)
+        self._cached = lru_cache(CACHE_SIZE)(self._search)
 
     def match(self, transaction: Transaction) -> Match | None:
-        """Answer the class and keyword that apply, None if none does."""
+        """Return the class and the keyword that match, None if none does."""
         if self._is_empty:
             return None
-        search = self._search if len(transaction.description) > LONGEST_REMEMBERED else self._remembered
+        search = self._search if len(transaction.description) > MAX_CACHED_CHARACTERS else self._cached
         return search(transaction.merchant, transaction.description)
 
     def _search(self, merchant: str, description: str) -> Match | None:

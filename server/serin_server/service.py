@@ -1,7 +1,4 @@
-"""All parts of one server process, put together, and their life from start to end.
-
-Nothing here is global: tests build as many as they like.
-"""
+"""All parts of one server process, and their start and stop. Nothing here is global."""
 
 import asyncio
 import logging
@@ -13,28 +10,27 @@ from typing import Final
 
 from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
+from serin_registry.cache import NO_CACHE, DirectoryCache
 from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
 from serin_server.metrics.exposition import Identity, RunOnScrape, Scrape
 from serin_server.metrics.user_agreement import UserCounts
 from serin_server.readiness import Readiness
-from serin_server.registry.cache import DirectoryCache
-from serin_server.registry.source import open_source
 from serin_server.retention import Retention
-from serin_server.routing.latest_watcher import LatestFollower
+from serin_server.routing.latest_watcher import LatestWatcher
 from serin_server.routing.mounted_files import PodFiles, SeenRevision, read_model
-from serin_server.routing.routing_watcher import RoutingFollower
+from serin_server.routing.routing_watcher import RoutingWatcher
 from serin_server.routing.serving_state import Switch
 from serin_server.rule_matcher import KeywordMatcher, read_rules
-from serin_server.runs.loaded_runs import Read, Runs
-from serin_server.runs.loader import RegistryReader
-from serin_server.settings import FromOperator, FromRegistry, Settings, SettingsError
+from serin_server.runs.loaded_runs import RunReader, Runs
+from serin_server.runs.loader import RegistryReader, open_registry
+from serin_server.settings import OperatorMode, Settings, SettingsError, StandaloneMode
 from serin_server.stores.factory import open_store
 from serin_server.stores.store import SharedUsers, Store, StoreError
 from serin_server.suggester import Suggester
 from serin_server.tokens import Tokens
 
-_AGAIN_AFTER: Final = 1.0
+_RESTART_SECONDS: Final = 1.0
 _PROCESS_BYTES: Final = 8
 
 _log = logging.getLogger(__name__)
@@ -51,7 +47,7 @@ class Service:
     switch: Switch
     runs: Runs
     model: ModelDocument
-    follower: RoutingFollower | LatestFollower
+    watcher: RoutingWatcher | LatestWatcher
     tokens: Tokens
     store: Store
     users: UserCounts
@@ -59,17 +55,17 @@ class Service:
     readiness: Readiness
     retention: Retention
 
-    def obstacle(self) -> str | None:
-        """Answer why requests must not be sent here, None when they may."""
-        return self.readiness.obstacle(
+    def not_ready_reason(self) -> str | None:
+        """Return why requests must not be sent to this process, None if they may."""
+        return self.readiness.not_ready_reason(
             self.runs.reports(),
             stable=self.switch.current.stable,
-            has_looked=self.follower.has_looked,
+            has_checked=self.watcher.has_checked,
             now=self.clock.monotonic(),
         )
 
     def report(self) -> PodReport:
-        """Answer what this process serves at this moment."""
+        """Return what this process serves now."""
         serving = self.switch.current
         return PodReport(
             uid=self.identity.uid,
@@ -81,7 +77,7 @@ class Service:
         )
 
     def scrape(self) -> Scrape:
-        """Answer copies of all that was counted, taken between two transactions."""
+        """Return copies of all counters, taken between two transactions."""
         now = self.clock.monotonic()
         runs = tuple(
             RunOnScrape(run, f1=loaded.predictor.f1, breaker_open=loaded.breaker.is_open(now))
@@ -97,24 +93,24 @@ class Service:
         )
 
     async def reload(self) -> None:
-        """Read the named runs again, beside those in use."""
+        """Read the wanted runs again; each stays in use until its replacement is checked."""
         await self.runs.reload()
-        match self.follower:
-            case LatestFollower() as latest:
+        match self.watcher:
+            case LatestWatcher() as latest:
                 latest.serve_loaded()
-            case RoutingFollower():
+            case RoutingWatcher():
                 pass
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow routing, load runs and count users until the block ends; then let go of everything."""
-        if isinstance(self.follower, RoutingFollower):
-            await self.follower.look()
+        """Watch routing, load runs and count users until the block ends; then close everything."""
+        if isinstance(self.watcher, RoutingWatcher):
+            await self.watcher.check()
         tasks = [
-            asyncio.create_task(_keep_going("loading", self.runs.run)),
-            asyncio.create_task(_keep_going("following", self.follower.run)),
-            asyncio.create_task(_keep_going("counting users", self.users.run)),
-            asyncio.create_task(_keep_going("erasing what is old", self.retention.run)),
+            asyncio.create_task(_restart_on_error("loading of runs", self.runs.run)),
+            asyncio.create_task(_restart_on_error("watching of routing", self.watcher.run)),
+            asyncio.create_task(_restart_on_error("counting of users", self.users.run)),
+            asyncio.create_task(_restart_on_error("retention", self.retention.run)),
         ]
         try:
             yield
@@ -125,22 +121,24 @@ class Service:
             await self.store.close()
 
 
-def build_service(settings: Settings, *, clock: Clock, read: Read | None = None, store: Store | None = None) -> Service:
-    """Put a process together from its settings. Raises SettingsError.
+def build_service(
+    settings: Settings, *, clock: Clock, read: RunReader | None = None, store: Store | None = None
+) -> Service:
+    """Build the parts of a process from its settings. Raises SettingsError.
 
-    `read` and `store` take the places of those that the settings name.
+    `read` and `store` replace those of the settings.
     """
     model = _model(settings)
     counters = Counters()
     switch = Switch(counters)
-    runs = Runs(read or _reader(settings, model.registry), changed=switch.load)
+    runs = Runs(read or _reader(settings, model.registry), changed=switch.set_runs)
     tokens = Tokens(
         settings.tokens_dir, uid=settings.uid, allow_anonymous=settings.allow_anonymous, monotonic=clock.monotonic
     )
     rules = KeywordMatcher(read_rules(settings.rules_file))
-    kept = store or _store(settings)
-    users = UserCounts(kept if isinstance(kept, SharedUsers) else None)
-    runs.name(model.runs)
+    opened = store or _store(settings)
+    users = UserCounts(opened if isinstance(opened, SharedUsers) else None)
+    runs.set_wanted(model.runs)
     return Service(
         settings=settings,
         identity=Identity(
@@ -151,33 +149,33 @@ def build_service(settings: Settings, *, clock: Clock, read: Read | None = None,
         switch=switch,
         runs=runs,
         model=model,
-        follower=_follower(settings, runs=runs, switch=switch, counters=counters),
+        watcher=_watcher(settings, runs=runs, switch=switch, counters=counters),
         tokens=tokens,
-        store=kept,
+        store=opened,
         users=users,
         suggester=Suggester(rules, users=users, tokens=tokens, clock=clock),
         readiness=Readiness(started=clock.monotonic()),
-        retention=Retention(kept, age=settings.retention, clock=clock),
+        retention=Retention(opened, age=settings.retention, clock=clock),
     )
 
 
 def _model(settings: Settings) -> ModelDocument:
-    match settings.source:
-        case FromRegistry(registry=registry):
+    match settings.mode:
+        case StandaloneMode(registry=registry):
             return ModelDocument(uid=settings.uid, registry=registry)
-        case FromOperator(model_dir=model_dir, registry=registry):
+        case OperatorMode(model_dir=model_dir, registry=registry):
             try:
                 model = read_model(model_dir)
             except DocumentError as error:
                 raise SettingsError(f"SERIN_MODEL_DIR: {error}") from None
             if model.uid != settings.uid:
-                raise SettingsError(f"SERIN_MODEL_DIR: model.json is of uid {model.uid}, SERIN_UID is {settings.uid}")
+                raise SettingsError(f"SERIN_MODEL_DIR: model.json is for uid {model.uid}, SERIN_UID is {settings.uid}")
             return model.model_copy(update={"registry": registry}) if registry else model
 
 
 def _reader(settings: Settings, registry: str) -> RegistryReader:
-    at = settings.cache
-    cache = None if at is None else DirectoryCache(at.directory, most_bytes=at.most_bytes)
+    kept = settings.cache
+    cache = NO_CACHE if kept is None else DirectoryCache(kept.directory, max_bytes=kept.max_bytes)
     return RegistryReader(registry, cache=cache, public_key=settings.public_key)
 
 
@@ -188,15 +186,13 @@ def _store(settings: Settings) -> Store:
         raise SettingsError(f"SERIN_STORE: {error}") from None
 
 
-def _follower(
-    settings: Settings, *, runs: Runs, switch: Switch, counters: Counters
-) -> RoutingFollower | LatestFollower:
-    match settings.source:
-        case FromRegistry() as source:
-            registry = open_source(source.registry)
-            return LatestFollower(source, registry=registry, uid=settings.uid, runs=runs, switch=switch)
-        case FromOperator(routing_dir=routing_dir, pod_dir=pod_dir, state_dir=state_dir):
-            return RoutingFollower(
+def _watcher(settings: Settings, *, runs: Runs, switch: Switch, counters: Counters) -> RoutingWatcher | LatestWatcher:
+    match settings.mode:
+        case StandaloneMode() as mode:
+            registry = open_registry(mode.registry)
+            return LatestWatcher(mode, registry=registry, uid=settings.uid, runs=runs, switch=switch)
+        case OperatorMode(routing_dir=routing_dir, pod_dir=pod_dir, state_dir=state_dir):
+            return RoutingWatcher(
                 PodFiles(routing_dir, pod_dir),
                 uid=settings.uid,
                 seen=SeenRevision(state_dir),
@@ -205,13 +201,13 @@ def _follower(
             )
 
 
-async def _keep_going(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Do background work to its end; a fault in it must not end the process, which can still answer."""
+async def _restart_on_error(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run background work, again after an unexpected error: the process can still serve requests."""
     while True:
         try:
             await work()
-        except Exception:  # noqa: BLE001 - the one place where a fault of our own is caught
-            _log.exception("%s failed and begins anew", name)
-            await asyncio.sleep(_AGAIN_AFTER)
+        except Exception:  # noqa: BLE001 - the one place that catches internal errors of background work
+            _log.exception("%s failed, starting it again", name)
+            await asyncio.sleep(_RESTART_SECONDS)
         else:
             return

@@ -1,50 +1,64 @@
-"""One suggestion: asks rules and runs, decides, counts, and signs the event id.
+"""Suggestions: one transaction is matched with the rules and the runs, decided, counted, and given an event id.
 
-Synchronous from the first question to the last count, so that what is counted of one transaction is never half there.
+Synchronous from the first call of a run to the last count, so that the counts of one transaction are never incomplete.
 """
 
+import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from serin_core.contract.routing import is_in_share
 from serin_core.model.features import Transaction
 from serin_server.clock import Clock
 from serin_server.decision import (
     Answer,
     CandidateContext,
-    Decision,
     FromRules,
     FromRun,
-    NoAnswer,
+    NoSuggestion,
+    RequestDecision,
     control_answer,
     decide,
 )
 from serin_server.event_ids import Event, sign
-from serin_server.metrics.counters import Arm, ArmCounts, Source
+from serin_server.metrics.counters import AnswerSource, Arm, ArmCounts
 from serin_server.metrics.user_agreement import UserCounts
 from serin_server.routing.serving_state import NamedRun, Serving
 from serin_server.rule_matcher import KeywordMatcher
-from serin_server.runs.predictor import Failed, Failure, NotAsked, Predicted, Unavailable, attempt, explain
+from serin_server.runs.predictor import (
+    Failed,
+    Failure,
+    NotRequested,
+    Predicted,
+    Unavailable,
+    explain,
+    predict_guarded,
+)
 from serin_server.tokens import Tokens
 
 SHADOW_SECONDS: Final = 0.1
-"""So long one request asks runs whose answers nobody is shown; what is left of a batch then goes without."""
+"""Time that one request may spend on predictions that are only compared; the rest of a batch is not compared."""
+UNINTERRUPTED: Final = 16
+"""Transactions of a batch after which other requests are let in."""
 _MILLISECONDS: Final = 1000
 
 
 class Suggestion(msgspec.Struct, frozen=True):
-    """What one transaction is answered, and the id under which feedback on it is taken."""
+    """The suggestion for one transaction."""
 
     txn_id: str
     answer: Answer
-    source: Source
+    source: AnswerSource
     event_id: str
+    """Id for feedback on this suggestion."""
     words: tuple[str, ...] = ()
-    """Of the transaction, those because of which a run answered; strongest first."""
+    """Words of the transaction that were most important for the run, strongest first."""
 
 
 class ShadowBudget:
-    """How long one request has asked a run whose answers nobody is shown, and whether one of them came too late."""
+    """Time that one request has spent on predictions that are only compared, and whether one of them was too late."""
 
     __slots__ = ("seconds", "was_late")
 
@@ -53,24 +67,39 @@ class ShadowBudget:
 
 
 class Suggester:
-    """Answers transactions. Holds nothing of any request."""
+    """Makes suggestions. Has no state of any request."""
 
     def __init__(self, rules: KeywordMatcher, *, users: UserCounts, tokens: Tokens, clock: Clock) -> None:
         self._rules, self._users, self._tokens, self._clock = rules, users, tokens, clock
 
-    def suggest(self, transaction: Transaction, serving: Serving, in_shadow: ShadowBudget) -> Suggestion:
-        """Answer one transaction by the Serving with which its request began. Never fails because of a run.
+    def suggest_now(self, transactions: Sequence[Transaction], serving: Serving) -> list[Suggestion]:
+        """Return the suggestions for at most UNINTERRUPTED transactions of one request."""
+        suggest, in_shadow = self.suggest, ShadowBudget()
+        return [suggest(transaction, serving, in_shadow) for transaction in transactions]
 
-        `in_shadow`: of the request that brought it.
+    async def suggest_batch(self, transactions: Sequence[Transaction], serving: Serving) -> list[Suggestion]:
+        """Return the suggestions for all transactions of one request, and let other requests in between."""
+        suggest, in_shadow = self.suggest, ShadowBudget()
+        suggestions = []
+        for number, transaction in enumerate(transactions, start=1):
+            suggestions.append(suggest(transaction, serving, in_shadow))
+            if number % UNINTERRUPTED == 0:
+                await asyncio.sleep(0)
+        return suggestions
+
+    def suggest(self, transaction: Transaction, serving: Serving, in_shadow: ShadowBudget) -> Suggestion:
+        """Return the suggestion for one transaction. Never fails because of a run.
+
+        `serving` and `in_shadow` are the same for all transactions of a request.
         """
         user = serving.user_hash(transaction.user_id)
-        in_canary = bool(transaction.user_id) and serving.has_in_canary(user)
+        in_canary = bool(transaction.user_id) and is_in_share(user, serving.percent)
         arm = Arm.CANARY if in_canary else Arm.CONTROL
         counts = serving.counts.arms[arm]
         decision = self._decide(transaction, serving, in_shadow, in_canary=in_canary, counts=counts)
         _count(decision, counts)
         if decision.agree is not None and transaction.user_id:
-            self._users.compared(serving.counts, arm=arm, user=user, agree=decision.agree)
+            self._users.add(serving.counts, arm=arm, user=user, agree=decision.agree)
         event = Event(
             at=int(self._clock.now() * _MILLISECONDS),
             user=user,
@@ -90,44 +119,44 @@ class Suggester:
 
     def _decide(
         self, transaction: Transaction, serving: Serving, in_shadow: ShadowBudget, *, in_canary: bool, counts: ArmCounts
-    ) -> Decision:
+    ) -> RequestDecision:
         rule = self._rule(transaction)
         match serving.candidate, serving.stable:
             case None, None:
-                return Decision(rule)
+                return RequestDecision(rule)
             case None, NamedRun() as stable:
-                # Nothing is on trial: the stable run answers everybody, and may be compared with the rules.
-                trial = CandidateContext(stable.served, may_answer=True, in_canary=False, is_compared=serving.shadow)
-                return decide(trial, self._ask_counted(stable, transaction, counts=counts), control=rule)
+                # No candidate: the stable run serves all users, and may be compared with the rules.
+                context = CandidateContext(stable.served, may_answer=True, in_canary=False, is_compared=serving.shadow)
+                return decide(context, self._predict_counted(stable, transaction, counts=counts), control=rule)
             case NamedRun() as candidate, None:
                 control: Answer = rule
             case NamedRun() as candidate, NamedRun() as stable:
-                control = control_answer(stable.served, self._ask(stable, transaction), rule)
+                control = control_answer(stable.served, self._predict(stable, transaction), rule)
         has_time = in_shadow.seconds < SHADOW_SECONDS
-        is_asked = in_canary or (serving.shadow and has_time)
-        trial = CandidateContext(candidate.served, may_answer=in_canary, in_canary=in_canary, is_compared=is_asked)
-        asked = self._ask_counted(candidate, transaction, counts=counts) if is_asked else NotAsked()
-        if not in_canary and isinstance(asked, Predicted | Failed):
-            in_shadow.seconds += asked.seconds
-            in_shadow.was_late |= isinstance(asked, Failed) and asked.failure is Failure.TOO_SLOW
-        elif serving.shadow and not is_asked and in_shadow.was_late:
-            # Left out because the run was late: were that not counted, a slow batch would speak by one answer alone.
+        is_run = in_canary or (serving.shadow and has_time)
+        context = CandidateContext(candidate.served, may_answer=in_canary, in_canary=in_canary, is_compared=is_run)
+        result = self._predict_counted(candidate, transaction, counts=counts) if is_run else NotRequested()
+        if not in_canary and isinstance(result, Predicted | Failed):
+            in_shadow.seconds += result.seconds
+            in_shadow.was_late |= isinstance(result, Failed) and result.failure is Failure.TOO_SLOW
+        elif serving.shadow and not is_run and in_shadow.was_late:
+            # Not compared because the run was late: without this count, a slow batch would count as one prediction.
             counts.requests[False] += 1
-        return decide(trial, asked, control=control)
+        return decide(context, result, control=control)
 
-    def _rule(self, transaction: Transaction) -> FromRules | NoAnswer:
+    def _rule(self, transaction: Transaction) -> FromRules | NoSuggestion:
         match = self._rules.match(transaction)
-        return NoAnswer() if match is None else FromRules(match.label, match.keyword)
+        return NoSuggestion() if match is None else FromRules(match.label, match.keyword)
 
-    def _ask(self, named: NamedRun, transaction: Transaction) -> Unavailable | Failed | Predicted:
-        return attempt(named.loaded, transaction, calibrated=named.served.calibration, clock=self._clock)
+    def _predict(self, named: NamedRun, transaction: Transaction) -> Unavailable | Failed | Predicted:
+        return predict_guarded(named.loaded, transaction, calibrated=named.served.calibration, clock=self._clock)
 
-    def _ask_counted(
+    def _predict_counted(
         self, named: NamedRun, transaction: Transaction, *, counts: ArmCounts
     ) -> Unavailable | Failed | Predicted:
-        """Ask the run of the series, and count that it was asked: once per transaction, whatever comes of it."""
-        asked = self._ask(named, transaction)
-        match asked:
+        """Return the prediction of the run of the series, and count it once, whatever the result."""
+        result = self._predict(named, transaction)
+        match result:
             case Unavailable():
                 counts.requests[False] += 1
             case Predicted(seconds=seconds):
@@ -137,7 +166,7 @@ class Suggester:
                 counts.requests[True] += 1
                 counts.failures += 1
                 counts.observe(seconds)
-        return asked
+        return result
 
 
 def _words(answer: Answer, transaction: Transaction, serving: Serving) -> tuple[str, ...]:
@@ -148,15 +177,15 @@ def _words(answer: Answer, transaction: Transaction, serving: Serving) -> tuple[
     return () if named is None else explain(named.loaded, transaction, label=answer.label)
 
 
-def _count(decision: Decision, counts: ArmCounts) -> None:
+def _count(decision: RequestDecision, counts: ArmCounts) -> None:
     counts.source[decision.source] += 1
     if decision.is_shadow:
-        counts.source[Source.SHADOW] += 1
+        counts.source[AnswerSource.SHADOW] += 1
     if decision.fallback is not None:
         counts.fallback[decision.fallback] += 1
     if decision.is_accepted is not None:
         counts.predictions[decision.is_accepted] += 1
     if decision.agree is not None:
-        counts.compared(decision.first_label, decision.agree)
+        counts.count_comparison(decision.first_label, decision.agree)
     if decision.is_low_confidence:
-        counts.doubted(decision.first_label)
+        counts.count_low_confidence(decision.first_label)

@@ -1,13 +1,14 @@
-"""What a rollout would do: the operator's own decision in virtual time, against traffic that is described or recorded.
+"""Simulated rollouts: the operator's own decision logic in virtual time, with described or recorded traffic.
 
-traffic         who asks, how often, how it turns out; and the counts that this makes
-recorded        counts that were once made
-drawing         exact draws
-cluster         as much of a cluster as a decision needs
-playing         one rollout
-watching        whether a look can move a rollout, so that the others need not be made
-other_rules     the same stages under Flagger's and Argo Rollouts' rules
-summing         many outcomes in a few numbers
+traffic       traffic as a user describes it, and the counts that it makes
+replay        recorded counts
+sampling      exact random draws
+fake_cluster  as much of a cluster as a decision needs
+rollout       one rollout
+stage_checks  whether a check can move a rollout; the others are skipped
+baselines     the same stages under the rules of Flagger and Argo Rollouts
+scenarios     many rollouts, by number
+summary       many outcomes in a few numbers
 
-Never reads a clock or the cluster, and never decides: `decide` does. The same seed gives the same answer.
+Reads no clock and no cluster; decisions are made by `decide`. The same seed gives the same result.
 """

@@ -12,8 +12,8 @@ Argo Rollouts, commit 9f8d111 (17 August 2026), analysis/analysis.go lines 613-6
 row gave no value; Successful once `count` measurements are done. A failed analysis aborts the rollout.
 (https://argo-rollouts.readthedocs.io/en/stable/features/analysis/)
 
-Both look at one number a check: here the share of good among the requests since the last check. Both can be given
-analyses of one's own; this is what they do out of the box. Never judged here: durations that their users would choose.
+Both use one number per check: here the share of good among the requests since the last check. Both support custom
+analyses; this is their default behaviour. Durations that their users would choose are not compared.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,20 +23,20 @@ from random import Random
 from typing import Final
 
 from serin_core.api.status import GateRole
+from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, NotWorseThanControl
 from serin_core.counting import Unreadable
 from serin_core.evidence import AtLeast, AtMost, Within
 from serin_core.gates import ActiveGate, active_gates
-from serin_core.gates.active import ABOVE_PROMISE, AsReported, NotWorseThanControl
 from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.rollout import Outcome, Setting, StageRun
+from serin_simulation.stage_checks import Pairs
 from serin_simulation.traffic import Traffic, TrafficSource
-from serin_simulation.watching_stage import Pairs
 
 EVERYBODY: Final = 100.0
 
 
 class Measured(Enum):
-    """What one check found."""
+    """Result of one check."""
 
     PASSED = auto()
     FAILED = auto()
@@ -45,7 +45,7 @@ class Measured(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Flagger:
-    """How many failed checks roll back."""
+    """Flagger's rule: a number of failed checks rolls back."""
 
     threshold: int = 5
 
@@ -53,7 +53,7 @@ class Flagger:
         return f"Flagger, threshold {self.threshold}"
 
     def leaves(self, found: Iterator[Measured], failed: int) -> tuple[bool, int, int]:
-        """Answer whether a stage is left for the next, after how many checks, and all that have failed so far."""
+        """Return whether the next stage follows, after how many checks, and how many checks have failed so far."""
         for checks, one in enumerate(found, 1):
             if one is Measured.PASSED:
                 return True, checks, failed
@@ -65,7 +65,7 @@ class Flagger:
 
 @dataclass(frozen=True, slots=True)
 class Argo:
-    """How many measurements an analysis makes, and how many of them may fail, or give nothing in a row."""
+    """Argo's rule: an analysis of `count` measurements, and how many may fail, or give no value in a row."""
 
     failure_limit: int = 0
     count: int = 10
@@ -75,7 +75,7 @@ class Argo:
         return f"Argo Rollouts, failureLimit {self.failure_limit}, count {self.count}"
 
     def leaves(self, found: Iterator[Measured], _failed: int) -> tuple[bool, int, int]:
-        """Answer the same; each stage has an analysis of its own, so what failed before is over."""
+        """Return the same; each stage has its own analysis, so earlier failures do not count."""
         failed = errors = 0
         for checks, one in enumerate(found, 1):
             errors = errors + 1 if one is Measured.NOTHING else 0
@@ -91,7 +91,7 @@ Rule = Flagger | Argo
 
 
 def run_through(rule: Rule, stages: int, measure: Callable[[int], Measured]) -> tuple[bool, tuple[int, ...]]:
-    """Answer whether so many stages are passed, and how many checks each took. `measure` is given the stage."""
+    """Return whether all stages are passed, and how many checks each took. `measure` gets the number of the stage."""
     failed, took = 0, []
     for stage in range(stages):
         is_left, checks, failed = rule.leaves(_measurements(measure, stage), failed)
@@ -109,22 +109,22 @@ def _measurements(measure: Callable[[int], Measured], stage: int) -> Iterator[Me
 def play_by(rule: Rule, setting: Setting, traffic: Traffic, rng: Random) -> Outcome:
     """Play one rollout by this rule: a mirrored stage, then every step below 100 %, a check every interval."""
     percents = (0.0, *(step for step in effective_steps(setting.spec.canary) if step < EVERYBODY))
-    tap = TrafficSource(traffic, rng, first=setting.start, by_request=True)
+    source = TrafficSource(traffic, rng, first=setting.start, by_request=True)
     interval = setting.spec.analysis.interval
     clock = [setting.start]
     failed: list[str] = []
 
     def measure(stage: int) -> Measured:
-        tap.begin(percents[stage], clock[0])
+        source.begin(percents[stage], clock[0])
         clock[0] += interval
-        return _measured(setting, percents[stage], tap.read(clock[0]), failed)
+        return _measured(setting, percents[stage], source.read(clock[0]), failed)
 
     is_promoted, took = run_through(rule, len(percents), measure)
-    stays = tuple(
+    stages = tuple(
         StageRun(percent, checks * interval.total_seconds(), checks)
         for percent, checks in zip(percents, took, strict=False)
     )
-    return Outcome("Promoted" if is_promoted else "RolledBack", "" if is_promoted else failed[-1], stays)
+    return Outcome("Promoted" if is_promoted else "RolledBack", "" if is_promoted else failed[-1], stages)
 
 
 def _measured(setting: Setting, percent: float, found: Pairs | Unreadable, failed: list[str]) -> Measured:
@@ -145,7 +145,7 @@ def _measured(setting: Setting, percent: float, found: Pairs | Unreadable, faile
 
 
 def _is_within(rate: float, gate: ActiveGate, *, expected_low_confidence: float) -> bool:
-    match gate.asked:
+    match gate.criterion:
         case AtLeast(p=p):
             return rate >= p
         case AtMost(u=u):
@@ -153,6 +153,6 @@ def _is_within(rate: float, gate: ActiveGate, *, expected_low_confidence: float)
         case Within(low=low, high=high):
             return low <= rate <= high
         case AsReported():
-            return rate <= expected_low_confidence + ABOVE_PROMISE
+            return rate <= expected_low_confidence + LOW_CONFIDENCE_TOLERANCE
         case NotWorseThanControl():
             return True

@@ -1,7 +1,7 @@
 """As much of a cluster as a decision needs: pods that load what their template names and serve what the routing says.
 
-Nothing goes wrong here, and nothing is late but by a stated delay: the protocol has a model of its own in its tests.
-Values only; what `decide` writes is performed by answering another cluster.
+Nothing fails here, and nothing is late except by a given delay: the protocol is explored in its own tests. Immutable:
+applying the writes of `decide` returns another cluster.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.counting import Reading
-from serin_core.model.manifest import ClassCoverage, Coverage
+from serin_core.model.report import ClassCoverage, Coverage
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import NOT_ASKED, Observed, PodSeen, Resource, RoutingSeen, ServerImage
 from serin_core.rollout.writes import ApplyChild, CreateChild, PutStatus
@@ -30,7 +30,7 @@ class Cluster:
 
     spec: SuggestionModelSpec
     promised: float
-    """The share over their thresholds that the run's report promises."""
+    """Share of answers over their thresholds that the run's report states."""
     status: Status | None = None
     routing: RoutingDocument | None = None
     template: str = ""
@@ -38,7 +38,7 @@ class Cluster:
 
     @property
     def resource(self) -> Resource:
-        """Answer the resource as it would be read."""
+        """Return the resource as the API server would."""
         return Resource(
             namespace="default",
             name="simulated",
@@ -50,19 +50,19 @@ class Cluster:
         )
 
     def observe(self, reading: Reading = NOT_ASKED) -> Observed:
-        """Answer what one look would gather. Every pod serves the routing that is there."""
+        """Return what the operator would gather for one check. Every pod serves the present routing."""
         routing = None if self.routing is None else RoutingSeen(resource_version="1", document=self.routing)
         return Observed(image=_IMAGE, routing=routing, pods=self._pods(), reading=reading)
 
     def after(self, decision: Decision) -> "Cluster":
-        """Answer the cluster once all that was decided is written."""
+        """Return the cluster after all writes of a decision."""
         changed = self
         for write in decision.writes:
             match write:
                 case PutStatus(status=status):
                     changed = replace(changed, status=status)
                 case CreateChild(rendered=rendered) | ApplyChild(rendered=rendered):
-                    changed = changed._with(rendered)  # noqa: SLF001 - of its own kind
+                    changed = changed._with(rendered)  # noqa: SLF001 - same class
                 case _:
                     continue
         return changed
@@ -106,5 +106,5 @@ class Cluster:
 
 def is_counting(status: Status | None) -> datetime | None:
     """Answer since when a stage counts, None while none does."""
-    trial = None if status is None else status.trial
-    return None if trial is None else trial.stage_started_at
+    rollout = None if status is None else status.rollout
+    return None if rollout is None else rollout.stage_started_at

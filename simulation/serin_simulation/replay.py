@@ -1,10 +1,9 @@
-"""Counts that were once made, as a source for a rollout that is played anew.
+"""Recorded counts as a source for a simulated rollout.
 
-A record holds cumulative good and total by key at each time. A stage that begins in it counts from what stood there.
-The record is of everybody (a shadow, or 100 %); what is counted on the canary alone is thinned to its share: of each
-step between two entries every request is kept with the chance of that share, which is how a sticky split would have
-drawn it. So a replay is drawn too, from a seed. Where the record has a gap longer than `stale_after`, or ends, there is
-no data. Never invents what was not recorded.
+A record holds cumulative good and total by key at each time. A stage counts from the entry at which it begins. The
+record is of all users (a shadow, or 100 %); what is counted on the canary alone is sampled: between two entries every
+request is kept with the probability of the canary's share, as a sticky split would. So a replay needs a seed too. Where
+the record has a gap longer than `stale_after`, or ends, there is no data.
 """
 
 from bisect import bisect_right
@@ -17,14 +16,14 @@ from typing import Final
 from serin_core.api.gates import GateName
 from serin_core.counting import Unreadable
 from serin_simulation.sampling import binomial
-from serin_simulation.watching_stage import Pairs
+from serin_simulation.stage_checks import Pairs
 
 GAP: Final = Unreadable("Stale", "nothing was recorded")
-_OF_BOTH_ARMS: Final = (GateName.AGREEMENT.value, GateName.FEEDBACK.value, GateName.PER_CLASS.value)
+_IN_BOTH_ARMS: Final = (GateName.AGREEMENT.value, GateName.FEEDBACK.value, GateName.PER_CLASS.value)
 
 
 class RecordError(ValueError):
-    """What is recorded is no count, in one line."""
+    """The record is not valid; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Record:
     gap: timedelta
     """Entries farther apart than this are a gap."""
     own: frozenset[str] = frozenset()
-    """Keys of own gates, which are never thinned."""
+    """Keys of custom gates, which are never sampled."""
 
     def __post_init__(self) -> None:
         if not self.entries:
@@ -58,8 +57,8 @@ class Record:
                 raise RecordError(f"{key}: {good:g} good of {total:g} is not a count")
 
     @property
-    def lasts(self) -> timedelta:
-        """Answer how long the record is."""
+    def duration(self) -> timedelta:
+        """Return the duration of the record."""
         return timedelta(seconds=self.entries[-1].at - self.entries[0].at)
 
 
@@ -78,7 +77,7 @@ class ReplaySource:
         self._place = self._at(now)
 
     def read(self, now: datetime) -> Pairs | Unreadable:
-        """Answer what had been counted by now."""
+        """Return the counts by now."""
         place = self._at(now)
         for at in range(self._place + 1, place + 1):
             self._take(self._record.entries[at - 1], self._record.entries[at])
@@ -93,7 +92,7 @@ class ReplaySource:
         for key, (good, total) in after.counts.items():
             was_good, was_total = before.counts.get(key, (0.0, 0.0))
             more, bad = good - was_good, (total - good) - (was_total - was_good)
-            if self._share < 1 and key.partition("/")[0] not in _OF_BOTH_ARMS and key not in self._record.own:
+            if self._share < 1 and key.partition("/")[0] not in _IN_BOTH_ARMS and key not in self._record.own:
                 more, bad = (binomial(round(one), self._share, self._rng) for one in (more, bad))
             s, n = self._counts.get(key, (0.0, 0.0))
             self._counts[key] = (s + more, n + more + bad)

@@ -1,9 +1,9 @@
-"""Exact draws from the laws of counts, from a seeded source and nothing else.
+"""Exact draws from distributions of counts.
 
-A law is a table of cumulative probabilities in which one uniform number is looked up (inversion), so a draw is exact to
-the 2^-53 that the number itself resolves. Tables are kept, since the looks of a rollout ask for few laws again and
+A distribution is a table of cumulative probabilities in which one uniform number is looked up (inversion), so a draw is
+exact to the 2^-53 that the number itself resolves. Tables are cached, since a rollout uses few distributions again and
 again. A binomial of more than a million is first halved by the order statistics of its uniforms (Devroye, Non-Uniform
-Random Variate Generation, 1986, X.4.3), until a table is small. Never an approximation by the normal law.
+Random Variate Generation, 1986, X.4.3), until a table is small. No normal approximation is used.
 """
 
 from bisect import bisect_right
@@ -22,7 +22,7 @@ _NEGLIGIBLE: Final = 1e-20
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A law of whole numbers: `cumulative[i]` is the chance of at most `least + i`."""
+    """Distribution of whole numbers: `cumulative[i]` is the probability of at most `least + i`."""
 
     least: int
     cumulative: tuple[float, ...]
@@ -33,7 +33,7 @@ class Distribution:
 
 
 def binomial(n: int, p: float, rng: Random) -> int:
-    """Draw how many of `n` succeed, each with the chance `p`."""
+    """Draw how many of `n` succeed, each with probability `p`."""
     if n <= 0 or p <= 0:
         return 0
     if p >= 1:
@@ -50,12 +50,12 @@ def binomial(n: int, p: float, rng: Random) -> int:
         return successes
     if p >= 1:
         return successes + n
-    return successes + binomial_law(n, p).draw(rng)
+    return successes + binomial_distribution(n, p).draw(rng)
 
 
 @lru_cache(maxsize=2048)
-def binomial_law(n: int, p: float) -> Distribution:
-    """Answer the law of the successes of `n`, 0 < p < 1."""
+def binomial_distribution(n: int, p: float) -> Distribution:
+    """Return the distribution of the successes of `n`, 0 < p < 1."""
     odds, mode = p / (1 - p), int((n + 1) * p)
 
     def step(k: int) -> float:
@@ -71,38 +71,38 @@ def binomial_law(n: int, p: float) -> Distribution:
         k += 1
         term *= step(k)
         above.append(term)
-    return _law(mode - len(below), [*reversed(below), 1.0, *above])
+    return _distribution(mode - len(below), [*reversed(below), 1.0, *above])
 
 
 @lru_cache(maxsize=256)
-def visits_law(visits: int, requests: int, p: float, correlation: float) -> Distribution:
-    """Answer the law of the successes of so many visitors who make so many requests each.
+def visits_distribution(visits: int, requests: int, p: float, correlation: float) -> Distribution:
+    """Return the distribution of the successes of `visits` visitors who make `requests` requests each.
 
-    Each visitor has a chance of success of their own, Beta with mean `p` and such that two outcomes of the same visitor
+    Each visitor has their own probability of success, Beta with mean `p` and such that two outcomes of the same visitor
     have this correlation (ICC): Beta(p k, (1 - p) k), k = 1 / correlation - 1.
     """
     if visits == 1:
         a = p * (1 / correlation - 1)
         b = (1 - p) * (1 / correlation - 1)
-        return _law(0, [_beta_binomial(k, requests, a, b) for k in range(requests + 1)])
+        return _distribution(0, [_beta_binomial(k, requests, a, b) for k in range(requests + 1)])
     half = visits // 2
-    one, other = (_chances(visits_law(many, requests, p, correlation)) for many in (half, visits - half))
+    one, other = (_chances(visits_distribution(many, requests, p, correlation)) for many in (half, visits - half))
     chances = [0.0] * (len(one) + len(other) - 1)
     for i, chance in enumerate(one):
         for j, more in enumerate(other):
             chances[i + j] += chance * more
-    return _law(0, chances)
+    return _distribution(0, chances)
 
 
 def visited(visits: int, requests: int, p: float, correlation: float, rng: Random) -> int:
-    """Draw the successes of so many visitors, at most 64 of them at a time from one table."""
+    """Draw the successes of `visits` visitors, at most 64 of them at a time from one table."""
     if correlation <= 0 or requests == 1 or not 0 < p < 1:
         return binomial(visits * requests, p, rng)
     successes, left = 0, visits
     while left > 0:
-        # Powers of two, so that few tables do for every number of visitors.
+        # Powers of two, so that few tables are enough for every number of visitors.
         many = min(64, 1 << (left.bit_length() - 1))
-        successes += visits_law(many, requests, p, correlation).draw(rng)
+        successes += visits_distribution(many, requests, p, correlation).draw(rng)
         left -= many
     return successes
 
@@ -116,14 +116,14 @@ def _log_beta(a: float, b: float) -> float:
     return lgamma(a) + lgamma(b) - lgamma(a + b)
 
 
-def _law(least: int, weights: Sequence[float]) -> Distribution:
+def _distribution(least: int, weights: Sequence[float]) -> Distribution:
     whole = sum(weights)
     cumulative = list(accumulate(weight / whole for weight in weights))
-    # The last one stands for all that rounding has lost: no uniform number lies above it.
+    # The last value covers what rounding has lost: no uniform number is above it.
     cumulative[-1] = 2.0
     return Distribution(least, tuple(cumulative))
 
 
-def _chances(law: Distribution) -> list[float]:
-    ends = [*law.cumulative[:-1], 1.0]
-    return [0.0] * law.least + [ends[0], *(now - before for before, now in pairwise(ends))]
+def _chances(one: Distribution) -> list[float]:
+    ends = [*one.cumulative[:-1], 1.0]
+    return [0.0] * one.least + [ends[0], *(now - before for before, now in pairwise(ends))]

@@ -1,4 +1,4 @@
-"""Many rollouts of one resource: each by its own number, so that any of them can be played anywhere, in any order."""
+"""Many rollouts of one resource, each by its number, so that they can run anywhere and in any order."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -17,10 +17,10 @@ OTHERS: Final[tuple[Rule, ...]] = (Flagger(), Argo(), Argo(failure_limit=3))
 
 
 class Plan(Protocol):
-    """What can be played by number."""
+    """Rollouts by number."""
 
     def play(self, number: int) -> Outcome:
-        """Play the rollout of this number: the same outcome whenever it is asked for."""
+        """Run the rollout of this number; the outcome is always the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Simulated:
     first: Cluster
 
     def play(self, number: int) -> Outcome:
-        """Play one."""
+        """Run the rollout of this number."""
         source = TrafficSource(self.traffic, _random(self.seed, number), first=self.setting.start)
         return play(self.setting, source, first=self.first)
 
@@ -48,7 +48,7 @@ class ByRule:
     rule: Rule
 
     def play(self, number: int) -> Outcome:
-        """Play one."""
+        """Run the rollout of this number."""
         return play_by(self.rule, self.setting, self.traffic, _random(self.seed, number))
 
 
@@ -62,13 +62,13 @@ class Replayed:
     first: Cluster
 
     def play(self, number: int) -> Outcome:
-        """Play one."""
+        """Run the rollout of this number."""
         source = ReplaySource(self.record, _random(self.seed, number), first=self.setting.start)
         return play(self.setting, source, first=self.first)
 
 
 def simulated(setting: Setting, traffic: Traffic, *, seed: int) -> tuple[Simulated, tuple[ByRule, ...]]:
-    """Answer the plan for a resource, and those for the same stages under the rules of others."""
+    """Return the plan for a resource, and plans for the same stages under the rules of other tools."""
     percents = (0.0, *effective_steps(setting.spec.canary))
     names = {gate.name for percent in percents for gate in active_gates(setting.spec, percent=percent)}
     # What no gate reads is not drawn.

@@ -1,4 +1,4 @@
-"""Many outcomes in a few numbers: how often, why, and how long. Never plays anything."""
+"""Many outcomes in a few numbers: how often, why, and how long."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ ENDS = ("Promoted", "AtCap", "RolledBack", "Held")
 
 @dataclass(frozen=True, slots=True)
 class StageSummary:
-    """One stage: how many rollouts entered it, how many left it for the next, and how long those stayed, in seconds."""
+    """One stage: how many rollouts entered it, how many completed it, and how long these took, in seconds."""
 
     percent: float
     entered: int
@@ -36,11 +36,13 @@ class Summary:
     """Seconds until each promotion, in order."""
     rolled_back_after: tuple[float, ...]
     looks: int
+    """Checks of all rollouts."""
     made: int
+    """Checks that called `decide`."""
 
 
 def summarize(rule: str, outcomes: Sequence[Outcome]) -> Summary:
-    """Sum outcomes up."""
+    """Summarize outcomes."""
     ends = Counter(one.end for one in outcomes)
     why = Counter(f"{one.end}: {one.why}" for one in outcomes if one.why)
     percents = sorted({stay.percent for one in outcomes for stay in one.stays})
@@ -53,13 +55,13 @@ def summarize(rule: str, outcomes: Sequence[Outcome]) -> Summary:
         stages=tuple(_stage(percent, outcomes) for percent in percents),
         promoted_after=tuple(sorted(one.seconds for one in outcomes if one.end in good)),
         rolled_back_after=tuple(sorted(one.seconds for one in outcomes if one.end == "RolledBack")),
-        looks=sum(one.looks for one in outcomes),
+        looks=sum(one.checks for one in outcomes),
         made=sum(one.made for one in outcomes),
     )
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:
-    """Answer the least of the ordered values that at least this share of them does not exceed; None of none."""
+    """Return the smallest of the ordered values that at least this share does not exceed; None if there are none."""
     if not ordered:
         return None
     return ordered[max(0, ceil(share * len(ordered)) - 1)]

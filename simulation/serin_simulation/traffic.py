@@ -1,10 +1,10 @@
-"""The traffic that a rollout is played against, as a person describes it, and the counts that it would have made.
+"""Traffic of a simulated rollout as a user describes it, and the counts that it makes.
 
-Requests come evenly at the rate of their hour, and users are in the canary by their exact share; so how many are
-counted by when is settled by the description, and only how they turn out is drawn. A user is counted once a stage, with
-an outcome of their own; the expected number of users seen after V visits of U users is U (1 - e^(-V/U)). Without a
-shared store each of R processes counts its own users and the counts are divided by R: as many as U (1 - e^(-V/(R U))).
-Never knows what is decided; the same seed gives the same counts, however often they are asked for.
+Requests come evenly at the rate of their hour, and users are in the canary by their exact share; so the number of
+counted requests follows from the description, and only their outcomes are random. A user is counted once a stage, with
+one outcome; the expected number of users seen after V visits of U users is U (1 - e^(-V/U)). Without a shared store
+each of R processes counts its own users and the counts are divided by R: U (1 - e^(-V/(R U))). The same seed gives the
+same counts.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from typing import Final
 from serin_core.api.gates import GateName
 from serin_core.counting import Unreadable
 from serin_simulation.sampling import binomial, visited
-from serin_simulation.watching_stage import Pairs
+from serin_simulation.stage_checks import Pairs
 
 SILENT: Final = Unreadable("Unreachable", "Prometheus does not answer")
 _AVAILABILITY: Final = GateName.AVAILABILITY.value
@@ -46,18 +46,18 @@ class Rates:
     accepted: float = 1.0
     """Of eligible answers in the canary: shown."""
     feedback: float = 0.0
-    """Of answers: somebody says what they think of it."""
+    """Of answers: rated by the user."""
     liked: float = 0.9
-    """Of what is said in the canary: accepted."""
+    """Of ratings in the canary: accepted."""
     liked_control: float = 0.9
     """The same in the control group."""
     own: Mapping[str, float] = field(default_factory=dict)
-    """By own gate: the good ones."""
+    """By custom gate: good."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Who asks, how often, and what may happen meanwhile. Times are since the first stage began."""
+    """Requests, users and events of a simulated rollout. Times are since the first stage began."""
 
     per_second: tuple[float, ...] = (20.0,)
     """Requests a second: one number, or one for each hour of the day."""
@@ -71,11 +71,11 @@ class Traffic:
     """The rates after the harm has begun."""
     harm_at: timedelta = timedelta()
     promised: float | None = None
-    """The share over their thresholds that the run's report promises; what is eligible, if None."""
+    """Share of answers over their thresholds that the run's report states; `eligible` if None."""
     classes: int = 10
-    """Classes that perClass tells apart, equally frequent."""
+    """Number of classes, equally frequent."""
     outages: tuple[tuple[timedelta, timedelta], ...] = ()
-    """When Prometheus is away, and for how long."""
+    """When Prometheus is unreachable, and for how long."""
     restarts_per_day: float = 0.0
     """Of pods: what was counted after their last scrape is lost."""
     scrape: timedelta = timedelta(seconds=15)
@@ -83,7 +83,7 @@ class Traffic:
     has_shared_store: bool = False
 
     def requests_until(self, since: datetime, now: datetime) -> float:
-        """Answer how many requests come in a span of time."""
+        """Return the number of requests in a span of time."""
         if len(self.per_second) == 1:
             return self.per_second[0] * (now - since).total_seconds()
         whole, at = 0.0, since
@@ -95,7 +95,7 @@ class Traffic:
 
 
 class TrafficSource:
-    """The counts of one rollout, drawn as far as they are asked for.
+    """Counts of one rollout, drawn as they are read.
 
     Agreement counts users, as the gate does; with `by_request` it counts requests, as a ratio of rates would.
     """
@@ -112,7 +112,7 @@ class TrafficSource:
         self._counts: dict[str, tuple[float, float]] = {}
 
     def read(self, now: datetime) -> Pairs | Unreadable:
-        """Answer what Prometheus would say now."""
+        """Return what Prometheus would return now."""
         self._advance(now)
         age = now - self._first
         if any(at <= age < at + lasting for at, lasting in self._traffic.outages):
@@ -142,7 +142,7 @@ class TrafficSource:
         self._at = now
 
     def _draw_requests(self, rates: Rates, n: int) -> None:
-        """What is counted on the canary alone, once there is one."""
+        """Draw what is counted on the canary alone, if there is one."""
         rng = self._rng
         available = binomial(n, rates.availability, rng)
         failed = binomial(available, rates.errors, rng)
@@ -156,7 +156,7 @@ class TrafficSource:
             self._add(_LOW_CONFIDENCE, answered - eligible, answered)
 
     def _draw_comparisons(self, rates: Rates, n: int) -> None:
-        """What is counted in both arms: users once, and classes by request."""
+        """Draw what is counted in both arms: users once, and classes by request."""
         traffic, rng = self._traffic, self._rng
         visits = self._requests // traffic.requests_per_visit
         processes = 1 if traffic.has_shared_store else traffic.processes
@@ -179,7 +179,7 @@ class TrafficSource:
             self._add(f"{GateName.FEEDBACK.value}/{arm}", binomial(said, liked, self._rng), said)
 
     def _lost(self, now: datetime) -> int:
-        """Answer what restarting processes had counted after their last scrape."""
+        """Return the counts that restarting processes lose after their last scrape."""
         traffic = self._traffic
         if traffic.restarts_per_day == 0:
             return 0

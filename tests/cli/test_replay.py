@@ -49,8 +49,8 @@ def replayed(tmp_path):
         (tmp_path / "model.yaml").write_text(yaml.safe_dump(MANIFEST | {"spec": SPEC | spec}))
         (tmp_path / "counts").write_text(text)
         source = () if "--prometheus" in arguments else ("--counts", str(tmp_path / "counts"))
-        asked = ["-f", str(tmp_path / "model.yaml"), "--rollouts", "3", "--jobs", "1", *source, *arguments]
-        return CliRunner().invoke(replay.app, asked)
+        command = ["-f", str(tmp_path / "model.yaml"), "--rollouts", "3", "--jobs", "1", *source, *arguments]
+        return CliRunner().invoke(replay.app, command)
 
     return run
 
@@ -66,7 +66,7 @@ def test_a_good_week_would_have_promoted_the_run(replayed):
     assert "this resource: promoted 100.0 %" in found.stdout
 
 
-def test_a_bad_week_would_have_taken_it_back(replayed):
+def test_a_bad_week_would_have_rolled_it_back(replayed):
     found = json.loads(replayed(lines(recorded(agreement=0.6)), "-o", "json").stdout)
     assert found["rules"][0]["why"] == {"RolledBack: agreement": 3}
 
@@ -88,20 +88,20 @@ def test_a_record_of_every_five_minutes_has_no_gaps():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "it holds no counts"),
-        ('{"time": 1, "gate": "errors", "good": 1}', "line 1: it needs time, gate, good and total"),
+        ('{"time": 1, "gate": "errors", "good": 1}', "line 1: time, gate, good and total are required"),
         ('{"time": 1, "gate": "errors", "good": 2, "total": 1}', "errors: 2 good of 1 is not a count"),
         ('{"time": 1, "gate"', "line 1:"),
-        ("time,gate,good,total\nsoon,errors,1,1", "line 2: it needs time"),
+        ("time,gate,good,total\nsoon,errors,1,1", "line 2: time, gate, good and total are required"),
         ('{"time":1,"gate":"e","good":5,"total":9}\n{"time":2,"gate":"e","good":4,"total":9}', "e falls from 5 of 9"),
     ],
 )
-def test_what_is_no_record_is_refused_in_one_line(replayed, text, told):
+def test_a_wrong_record_is_refused_in_one_line(replayed, text, message):
     found = replayed(text)
     assert found.exit_code == 2
-    assert told in found.stderr
+    assert message in found.stderr
     assert found.stderr.count("\n") == 1
     with pytest.raises(RecordError):
         read_record(text, gap=timedelta(minutes=2), own=())
@@ -109,23 +109,23 @@ def test_what_is_no_record_is_refused_in_one_line(replayed, text, told):
 
 @pytest.fixture
 def prometheus():
-    """A server that answers every range query with what it is told to; its queries are kept."""
-    answers, asked = {}, []
+    """A server that answers every range query with a given body; its queries are kept."""
+    answers, queries = {}, []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            queries.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             body = json.dumps(answers["body"]).encode()
             self.send_response(200)
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, *_arguments):
-            """Say nothing."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", answers, asked
+    yield f"http://127.0.0.1:{server.server_port}", answers, queries
     server.shutdown()
 
 
@@ -151,40 +151,43 @@ PAST = ("--uid", "u", "--stage", "7", "--from", "2026-01-05T09:00:00Z", "--to", 
 
 
 def test_a_past_stage_is_read_from_prometheus_with_the_operators_own_query(replayed, prometheus):
-    address, answers, asked = prometheus
+    address, answers, queries = prometheus
     answers["body"] = {"status": "success", "data": {"result": stage()}}
     found = replayed("", "--prometheus", address, *PAST, "-o", "json")
     assert found.exit_code == 0, found.stderr
     assert json.loads(found.stdout)["rules"][0]["ends"]["Promoted"] == 3
-    assert "last_over_time" in asked[0]
+    assert "last_over_time" in queries[0]
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({"status": "error", "error": "too many"}, "too many"),
         ({"status": "success", "data": {"result": []}}, "no counts of this stage"),
-        ({"status": "success", "warnings": ["one store is away"], "data": {"result": []}}, "a partial answer"),
-        ([], "no object"),
+        ({"status": "success", "warnings": ["one store is away"], "data": {"result": []}}, "the result is incomplete"),
+        ([], "not a JSON object"),
     ],
 )
-def test_half_an_answer_is_no_record(replayed, prometheus, body, told):
+def test_an_incomplete_result_is_refused(replayed, prometheus, body, message):
     address, answers, _ = prometheus
     answers["body"] = body
     found = replayed("", "--prometheus", address, *PAST)
     assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
-    assert told in found.stderr
+    assert message in found.stderr
 
 
 def test_one_source_is_named(replayed):
     assert "give one of --counts and --prometheus" in replayed("", "--prometheus", "http://x", "--counts", "y").stderr
 
 
-def test_counters_of_ones_own_are_replayed_from_a_file(replayed):
+def test_custom_counters_are_replayed_from_a_file(replayed):
     own = {"name": "orders", "good": "good_total", "total": "orders_total", "atLeast": 0.9}
     gates = {"metrics": [*SPEC["gates"]["metrics"], own]}
     found = replayed("", "--prometheus", "http://x", *PAST, gates=gates)
-    assert (found.exit_code, found.stderr) == (2, "serin: gate orders is your own: it is replayed from --counts only\n")
+    assert (found.exit_code, found.stderr) == (
+        2,
+        "serin: orders is a custom gate: it can be replayed from --counts only\n",
+    )
     rows = [row | {"gate": "orders"} for row in recorded() if row["gate"] == "errors"]
     played = json.loads(replayed(lines([*recorded(), *rows]), "-o", "json", gates=gates).stdout)
     assert played["rules"][0]["ends"]["Promoted"] == 3

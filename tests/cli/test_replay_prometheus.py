@@ -56,7 +56,7 @@ def test_what_ended_processes_had_counted_stays_counted(prometheus):
         has_shared_store=True,
     )
     record = read_range(prometheus.url, asked, end=started_at + timedelta(minutes=60))
-    assert record.lasts == timedelta(minutes=60)
+    assert record.duration == timedelta(minutes=60)
     by_minute = {round((entry.at - began) / MINUTE, 1): entry.counts for entry in record.entries}
     assert by_minute[20]["availability"] == (4000, 4000)
     assert by_minute[60]["availability"] == (4000 + 8000, 12_000)

@@ -1,4 +1,4 @@
-"""serin simulate: what is asked, what is printed, what is refused; the same seed, whatever the number of processes."""
+"""serin simulate: options, output, errors; the same seed, whatever the number of processes."""
 
 import json
 
@@ -7,6 +7,8 @@ import yaml
 from typer.testing import CliRunner
 
 from serin_cli import simulate
+from serin_cli.simulation_page import render
+from serin_simulation.summary import Summary
 
 MANIFEST = {
     "apiVersion": "serin.dev/v1alpha1",
@@ -36,7 +38,7 @@ def rules(result):
     return {one["rule"]: one for one in json.loads(result.stdout)["rules"]}
 
 
-def test_a_good_run_is_promoted_and_each_stage_is_told(simulated):
+def test_a_good_run_is_promoted_and_each_stage_is_shown(simulated):
     found = simulated("--agreement", "0.85", "--jobs", "1")
     assert found.exit_code == 0
     assert "categories: 8 rollouts, 20/s of 5,000 users, agreement 85 %, seed 7" in found.stdout
@@ -46,10 +48,10 @@ def test_a_good_run_is_promoted_and_each_stage_is_told(simulated):
 
 
 def test_the_same_seed_gives_the_same_answer_on_one_core_and_on_two(simulated):
-    asked = ("--agreement", "0.74", "--rate", "2/s", "-o", "json", "--feedback", "0.05")
-    one, two = simulated(*asked, "--jobs", "1"), simulated(*asked, "--jobs", "2")
+    options = ("--agreement", "0.74", "--rate", "2/s", "-o", "json", "--feedback", "0.05")
+    one, two = simulated(*options, "--jobs", "1"), simulated(*options, "--jobs", "2")
     assert one.stdout == two.stdout
-    assert one.stdout != simulated(*asked, "--jobs", "1", "--seed", "8").stdout
+    assert one.stdout != simulated(*options, "--jobs", "1", "--seed", "8").stdout
 
 
 def test_a_bad_run_is_rolled_back_for_the_gate_that_it_fails(simulated):
@@ -73,41 +75,50 @@ def test_the_page_needs_nothing_but_itself(simulated, tmp_path):
     page = tmp_path / "out.html"
     assert simulated("--agreement", "0.72", "--rate", "1/s", "--page", str(page)).exit_code == 0
     text = page.read_text(encoding="utf-8")
+    assert "Pods confirm after 2 s" in text
     assert text.count("<svg") == 2
     assert "http" not in text
     assert "src=" not in text
     assert "<script" not in text
 
 
-def test_looking_less_often_is_asked_for(simulated):
+def test_a_longer_check_interval_checks_less_often(simulated):
     often, rarely = (rules(simulated("-o", "json", *more))["this resource"] for more in ((), ("--every", "5m")))
     assert rarely["looks"] < often["looks"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--rate", "many"), "--rate: many is neither one rate"),
         (("--rate", "1,2,3/s"), "--rate: 1,2,3/s is neither"),
         (("--harm", "luck=0.5"), "--harm: there is no share luck"),
         (("--harm", "agreement=5"), "--harm: agreement=5 is not a name and a share"),
-        (("--own", "orders=0.9"), "--own: there is no own gate orders"),
+        (("--own", "orders=0.9"), "--own: there is no custom gate orders"),
         (("--outage", "2h"), "--outage"),
         (("--every", "1ms"), "--every: at least 1s"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(simulated, arguments, told):
+def test_a_wrong_option_is_refused_in_one_line(simulated, arguments, message):
     found = simulated(*arguments)
     assert found.exit_code == 2
-    assert told in found.stderr
+    assert message in found.stderr
     assert found.stderr.count("\n") == 1
 
 
-def test_an_own_gate_must_be_described(simulated):
+def test_a_custom_gate_must_be_described(simulated):
     assert "--own orders=0.99" in simulated(gates={"metrics": [OWN]}).stderr
     found = simulated("--own", "orders=0.5", "-o", "json", gates={"metrics": [OWN]})
     assert rules(found)["this resource"]["why"] == {"RolledBack: orders": 8}
 
 
-def test_a_suspended_resource_is_not_played(simulated):
-    assert "nothing would move" in simulated(suspend=True).stderr
+def test_a_suspended_resource_is_refused(simulated):
+    assert "spec.suspend is true, so the rollout would not start" in simulated(suspend=True).stderr
+
+
+def test_names_are_escaped_in_the_page():
+    one = Summary("<rule>", 2, dict.fromkeys(("Promoted", "AtCap", "RolledBack", "Held"), 0), {}, (), (), (), 0, 0)
+    text = render([one], title="<title>", head="a & b", notes=["<script>"])
+    assert "<script>" not in text
+    assert "&lt;title&gt;" in text
+    assert "&lt;rule&gt;" in text

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from models.world import spec
+from models.parts import spec
 
 from serin_core import gates
 from serin_core.api.gates import GateName
-from serin_core.api.status import Candidate, Checkpoint, Status, TrialState
+from serin_core.api.status import Candidate, CandidateState, Checkpoint, Status
 from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Counts
 from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
-from serin_operator.prometheus_client import PrometheusApi
+from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"
@@ -52,7 +52,7 @@ class Rollout:
         )
         candidate = Candidate(
             run_id=self.run_id,
-            state=TrialState.RUNNING,
+            state=CandidateState.RUNNING,
             percent=self.percent,
             stage=self.stage,
             stage_started_at=self.began + self.skew,
@@ -67,7 +67,7 @@ class Rollout:
         `alive`: the processes of the pods, None where one has not answered.
         """
         now = (now or datetime.now(UTC)) + self.skew
-        reading = asyncio.run(self.look_within(PrometheusApi(self.endpoints, threads=4), now))
+        reading = asyncio.run(self.look_within(PrometheusClient(self.endpoints, threads=4), now))
         if keep and isinstance(reading, StageCounts):
             # Through JSON, as status goes.
             kept = reading.checkpoint(now, alive=None if alive is None else frozenset(alive)).model_dump_json(
@@ -81,11 +81,11 @@ class Rollout:
         """Answer the operator's settings."""
         return {"default": PrometheusEndpoint(url=self.url, replica_labels=self.replica_labels)}
 
-    async def look_within(self, metrics: PrometheusApi, now: datetime) -> Reading:
+    async def look_within(self, metrics: PrometheusClient, now: datetime) -> Reading:
         """Look once, with a client that is closed afterwards."""
         nothing = cast("Any", None)
         try:
-            return await Gatherer(cluster=nothing, metrics=metrics, pods=nothing, server=nothing)._read(
+            return await Gatherer(cluster=nothing, prometheus=metrics, pods=nothing, server=nothing).read_counts(
                 self.resource, now
             )
         finally:
@@ -114,8 +114,8 @@ def own_counts(reading: Reading, name: str) -> Counts | Unreadable:
     """Answer what a reading says of an own gate."""
     if isinstance(reading, Unreadable):
         return reading
-    key = next(key for key in reading.own if key.partition("@")[0] == name)
-    return reading.of_own(key)
+    key = next(key for key in reading.custom if key.partition("@")[0] == name)
+    return reading.of_custom(key)
 
 
 def labels(name: str, **named: str) -> tuple[tuple[str, str], ...]:

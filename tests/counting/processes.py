@@ -29,8 +29,8 @@ class Server:
     def __post_init__(self) -> None:
         self.counters = Counters()
         # What an earlier stage counted must never be taken for this one's.
-        self.counters.begin(StageKey(RUN, self.stage - 1), CLASSES).arms[Arm.CONTROL].requests[True] = 999
-        self.now = self.counters.begin(StageKey(RUN, self.stage), CLASSES)
+        self.counters.begin_stage(StageKey(RUN, self.stage - 1), CLASSES).arms[Arm.CONTROL].requests[True] = 999
+        self.now = self.counters.begin_stage(StageKey(RUN, self.stage), CLASSES)
 
     def answer(self, number: int) -> None:
         """Count so many requests in each arm."""
@@ -68,7 +68,7 @@ def _one_request(counts: ArmCounts, dice: random.Random) -> None:
         return
     label, agree = dice.choice(CLASSES), dice.choice(tuple(Agree))
     counts.users[agree] += dice.random() < 0.5
-    counts.compared(label, agree)
+    counts.count_comparison(label, agree)
     counts.predictions[dice.random() < 0.9] += 1
     if dice.random() < 0.1:
         counts.doubted(label)

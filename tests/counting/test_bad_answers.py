@@ -15,7 +15,7 @@ import pytest
 from counting.processes import Server
 from counting.watched import Watched
 
-from serin_core.api.status import TrialState
+from serin_core.api.status import CandidateState
 from serin_core.counting import FRESH, NOW
 from serin_core.evidence import Verdict
 from serin_server.metrics.counters import Agree, Arm, Outcome
@@ -124,7 +124,7 @@ def assert_unmoved(watched, *, gates, reason):
     before = (watched.running.stage, watched.known.history)
     for _ in range(3):
         decision = watched.look()
-        assert watched.running.state is TrialState.RUNNING
+        assert watched.running.state is CandidateState.RUNNING
         assert watched.running.percent == 10
         assert (watched.running.stage, watched.known.history) == before
         found = {gate.name: gate for gate in decision.status.gates}
@@ -134,7 +134,7 @@ def assert_unmoved(watched, *, gates, reason):
 
 def test_what_is_spoilt_below_would_else_move_the_rollout(watched, scripted):
     watched.look()
-    assert watched.known.history[-1].event == ("Raised" if scripted.is_good else "Failed")
+    assert watched.known.history[-1].event == ("StepAdvanced" if scripted.is_good else "GateFailed")
 
 
 ALL = ("availability", "errors", "latency", "agreement", "acceptedRatio", "feedback", "orders")

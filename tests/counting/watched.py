@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
-from serin_core.api.status import Status, TrialState
+from serin_core.api.status import CandidateState, Status
 from serin_core.counting import Reading
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
-from serin_operator.prometheus_client import PrometheusApi
+from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"
@@ -34,9 +35,9 @@ class Watched(World):
         steps = [{"percent": percent, "soak": "1s"} for percent in (10, 50, 100)]
         super().__init__(spec(RUN, canary={"shadowSoak": "1s", "steps": steps}))
         self.loop = asyncio.new_event_loop()
-        self.metrics = PrometheusApi({"default": PrometheusEndpoint(url=url, timeout_seconds=5)}, threads=4)
+        self.metrics = PrometheusClient({"default": PrometheusEndpoint(url=url, timeout_seconds=5)}, threads=4)
         nothing = cast("Any", None)
-        self._gatherer = Gatherer(cluster=nothing, metrics=self.metrics, pods=nothing, server=nothing)
+        self._gatherer = Gatherer(cluster=nothing, prometheus=self.metrics, pods=nothing, server=nothing)
         self._is_watched = False
         self.reading_took = 0.0
         """Seconds of CPU."""
@@ -71,7 +72,7 @@ class Watched(World):
         found = self.status and self.status.candidate
         return bool(
             found
-            and found.state is TrialState.RUNNING
+            and found.state is CandidateState.RUNNING
             and found.percent == 10
             and found.stage_started_at
             and self.known.propagation.confirmed
@@ -81,7 +82,7 @@ class Watched(World):
         if not self._is_watched:
             return super()._reading(resource)
         began = time.process_time()
-        reading = self.loop.run_until_complete(self._gatherer._read(resource, self.now))
+        reading = self.loop.run_until_complete(self._gatherer.read_counts(resource, self.now))
         self.reading_took += time.process_time() - began
         return reading
 

@@ -235,7 +235,14 @@ def gate_is_refused(gate):
         or (gate["name"] == "feedback" and bool(bounds))
         or (gate["name"] != "feedback" and (gate.get("required", False) or gate.get("oddsRatio", 1.5) != 1.5))
         or (gate["name"] == "perClass" and ("atMost" in gate or within is not None))
+        or (gate["name"] == "feedback" and margin > 0)
+        or (gate["name"] in ("feedback", "perClass") and is_corrected(gate))
+        or (gate["name"] == "feedback" and bool({0, 100} & set(gate.get("stages", []))))
     )
+
+
+def is_corrected(gate):
+    return gate.get("designEffect", 1) != 1 or gate.get("initialDelay", "0s") != "0s"
 
 
 VALIDATOR = Draft202012Validator(openapi_to_json_schema(SPEC))

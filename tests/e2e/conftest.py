@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from serin_core.api.packing import expanded
 from serin_demo import data
 from serin_demo.commands import run
 from serin_demo.installation import ROOT, Installation
@@ -159,7 +160,7 @@ class Rollout:
 
     @property
     def status(self):
-        return self.get().get("status", {})
+        return expanded(self.get().get("status", {}))
 
     def condition(self, kind="Ready"):
         return next((one for one in self.status.get("conditions", []) if one["type"] == kind), {})

@@ -118,7 +118,7 @@ def test_an_operator_killed_in_mid_stage_goes_on_without_an_early_step(rollout, 
     history = rollout.wait_for_phase("Promoted", seconds=120)["history"]
     # Every stage began once: no soak was lost, none was cut short.
     started = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "Started"]
-    raised = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "Raised"]
+    raised = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "StepAdvanced"]
     assert [percent for percent, _ in started] == [0, 10, 100]
     assert [percent for percent, _ in raised] == [10, 100]
     for (_, began), (_, ended) in zip(started, raised, strict=False):
@@ -144,7 +144,7 @@ def test_a_routing_edited_by_hand_is_put_back_as_a_higher_revision(rollout, regi
     found = json.loads(json.loads(rollout.kubectl("get", "cm", name, "-o", "json"))["data"]["routing.json"])
     assert found["candidate"]["percent"] == 0
     assert found["revision"] == status["propagation"]["revision"]
-    assert "RoutingPutBack" in rollout.events()
+    assert "RoutingReverted" in rollout.events()
 
 
 def test_a_deployment_edited_by_hand_and_a_deleted_service_are_put_back(rollout, registry):
@@ -176,7 +176,7 @@ def test_a_candidate_whose_containers_crash_is_rolled_back_without_prometheus(ro
         status = rollout.wait_for_phase("RolledBack", seconds=90)
     finally:
         local.start_prometheus()
-    assert status["history"][-1]["event"] == "Crashed"
+    assert status["history"][-1]["event"] == "CandidateCrashed"
     assert registry.good not in [run["runID"] for run in status.get("podRuns", [])]
 
 

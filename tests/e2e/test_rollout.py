@@ -17,13 +17,13 @@ def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(r
     before = rollout.get()
     status = rollout.wait_for_phase("Promoted", seconds=120)
     assert status["stable"]["runID"] == registry.good
-    raised = [entry["percent"] for entry in status["history"] if entry["event"] == "Raised"]
+    raised = [entry["percent"] for entry in status["history"] if entry["event"] == "StepAdvanced"]
     assert raised == [10, 50, 100]
     for entry in status["history"]:
-        if entry["event"] in ("Raised", "Promoted"):
-            assert {gate["verdict"] for gate in entry["gates"] if gate["role"] == "Acting"} == {"Pass"}
+        if entry["event"] in ("StepAdvanced", "Promoted"):
+            assert all(name in entry["message"] for name in ("availability", "errors", "latency", "agreement"))
     assert rollout.condition()["status"] == "True"
-    assert {"Begun", "Accepted", "Raised", "Promoted"} <= set(rollout.events())
+    assert {"RolloutStarted", "AcceptancePassed", "StepAdvanced", "Promoted"} <= set(rollout.events())
 
     # The user's fields are unchanged, and nothing is written while nothing changes.
     settled = rollout.get()
@@ -39,9 +39,10 @@ def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(r
     status = rollout.wait_for_phase("RolledBack", seconds=90)
     assert status["stable"]["runID"] == registry.good
     history = [entry for entry in status["history"] if entry["runID"] == registry.outdated]
-    assert history[-1]["event"] == "Failed"
+    assert history[-1]["event"] == "GateFailed"
     assert max(entry["percent"] for entry in history) == 0
-    assert [gate["name"] for gate in history[-1]["gates"] if gate["verdict"] == "Fail"] == ["agreement"]
+    assert [gate["name"] for gate in status["gates"] if gate["verdict"] == "Fail"] == ["agreement"]
+    assert "agreement" in history[-1]["message"]
     assert rollout.condition("Stalled")["status"] == "True"
     assert rollout.condition("Available")["status"] == "True"
 
@@ -114,7 +115,7 @@ def test_a_user_promotes_aborts_and_retries(rollout, registry):
 
     rollout.apply(registry.good)
     rollout.wait_for_stage(0)
-    assert "Raised from 0 to 10 %" in serin("promote", "--reason", "trust me")
+    assert "Advanced from 0 % to 10 %" in serin("promote", "--reason", "trust me")
     status = rollout.wait_for_stage(10)
     assert "trust me" in status["history"][-2]["by"]
 
@@ -147,7 +148,7 @@ def test_a_suspended_rollout_holds_resets_evidence_when_rules_change_and_resumes
     assert rollout.status["candidate"]["percent"] == 10
     assert rollout.condition()["reason"] == "Suspended"
     log = rollout.installed.kubectl("logs", "-n", "serin-system", "deployment/serin-operator")
-    assert f"{rollout.name}: Accepted" in log
+    assert f"{rollout.name}: AcceptancePassed" in log
     applied = f"{rollout.namespace}/{rollout.name}: applied ConfigMap {rollout.name}-model"
     assert applied not in log, "it was as rendered"
 

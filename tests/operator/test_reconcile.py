@@ -4,13 +4,16 @@ import asyncio
 import copy
 from datetime import UTC, datetime
 
+import pytest
+
+from serin_core.api.packing import packed
 from serin_core.contract import names
 from serin_core.counting import Unreadable
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
-from serin_operator.metrics import Telemetry
+from serin_operator.metrics import OperatorMetrics
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import ServerDefaults
 
@@ -20,7 +23,7 @@ SPEC = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}}
 
 
 class MemoryCluster:
-    """Implements ports.Kubernetes over a dictionary, and remembers every write."""
+    """Implements interfaces.Kubernetes over a dictionary, and remembers every write."""
 
     def __init__(self):
         self.objects, self.version, self.writes, self.fail = {}, 0, [], {}
@@ -98,7 +101,7 @@ class MemoryCluster:
         raise BusyError("budget")
 
 
-class SilentMetrics:
+class SilentPrometheus:
     async def read(self, endpoint, query):
         return Unreadable("Unreachable", "down")
 
@@ -107,31 +110,31 @@ class SilentMetrics:
 
 
 class SilentPods:
-    async def ask(self, address, port):
+    async def fetch_report(self, address, port):
         return NoAnswer("silent")
 
 
-def reconciler(cluster, telemetry=None):
+def reconciler(cluster, metrics=None):
     gatherer = Gatherer(
-        cluster=cluster, metrics=SilentMetrics(), pods=SilentPods(), server=ServerDefaults(image="server:1")
+        cluster=cluster, prometheus=SilentPrometheus(), pods=SilentPods(), server=ServerDefaults(image="server:1")
     )
     return Reconciler(
         cluster=cluster,
         gatherer=gatherer,
         applier=Applier(cluster),
-        telemetry=telemetry or Telemetry(lambda: 0),
+        metrics=metrics or OperatorMetrics(lambda: 0),
         clock=lambda: NOW,
     )
 
 
-def look(cluster):
+def reconcile_once(cluster):
     cluster.writes.clear()
     return asyncio.run(reconciler(cluster).reconcile(KEY))
 
 
 def test_status_is_written_before_any_child():
     cluster = MemoryCluster()
-    look(cluster)
+    reconcile_once(cluster)
     kinds = [what for what, _ in cluster.writes]
     assert kinds[0] == "status"
     assert kinds[1] == "create ConfigMap"
@@ -141,8 +144,8 @@ def test_status_is_written_before_any_child():
 def test_an_unchanged_object_is_not_written():
     cluster = MemoryCluster()
     for _ in range(4):
-        look(cluster)
-    result = look(cluster)
+        reconcile_once(cluster)
+    result = reconcile_once(cluster)
     assert cluster.writes == []
     assert result.outcome == "unchanged"
     assert result.requeue_after.total_seconds() > 0
@@ -150,8 +153,8 @@ def test_an_unchanged_object_is_not_written():
 
 def test_a_conflict_ends_the_pass_and_asks_for_another():
     cluster = MemoryCluster()
-    cluster.fail["status", "categories"] = ConflictError("somebody was faster")
-    result = look(cluster)
+    cluster.fail["status", "categories"] = ConflictError("it has changed")
+    result = reconcile_once(cluster)
     assert [what for what, _ in cluster.writes] == ["status"]
     assert (result.outcome, result.is_settled) == ("conflict", False)
 
@@ -159,44 +162,44 @@ def test_a_conflict_ends_the_pass_and_asks_for_another():
 def test_a_child_that_appeared_in_between_is_not_overwritten():
     cluster = MemoryCluster()
     cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")
-    look(cluster)
+    reconcile_once(cluster)
     assert [what for what, _ in cluster.writes] == ["status", "create ConfigMap", "create Event"]
 
 
 def test_an_event_that_cannot_be_posted_stops_nothing():
     cluster = MemoryCluster()
     cluster.fail["create Event", "any"] = RefusedError("no")
-    assert look(cluster).outcome == "changed"
+    assert reconcile_once(cluster).outcome == "changed"
     assert not [key for key in cluster.objects if key[0] == "Event"]
 
 
 def test_an_object_that_is_gone_is_forgotten():
     cluster = MemoryCluster()
     cluster.objects.clear()
-    result = look(cluster)
+    result = reconcile_once(cluster)
     assert (result.outcome, result.requeue_after) == ("gone", None)
 
 
 def test_an_object_that_is_being_deleted_gets_no_more_children():
     cluster = MemoryCluster()
     cluster.objects[names.KIND, "default", "categories"]["metadata"]["deletionTimestamp"] = "now"
-    assert look(cluster).outcome == "deleting"
+    assert reconcile_once(cluster).outcome == "deleting"
     assert cluster.writes == []
 
 
-def test_a_service_of_somebody_else_is_left_alone_and_said():
+def test_a_service_of_another_owner_is_not_changed_and_becomes_a_condition():
     cluster = MemoryCluster()
     theirs = {"kind": "Service", "metadata": {"namespace": "default", "name": "categories"}, "spec": {"theirs": True}}
     cluster.put(theirs)
-    look(cluster)
+    reconcile_once(cluster)
     assert ("apply Service", "categories") not in cluster.writes
     conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
     assert next(one["reason"] for one in conditions if one["type"] == "Ready") == "ChildConflict"
 
 
-def test_an_empty_map_is_left_out_of_status_for_an_apply_would_make_null_of_it():
+def test_an_empty_map_is_left_out_of_status():
     cluster = MemoryCluster()
-    look(cluster)
+    reconcile_once(cluster)
 
     def maps(found):
         return [found, *(one for value in found.values() if isinstance(value, dict) for one in maps(value))]
@@ -209,7 +212,7 @@ def test_an_empty_map_is_left_out_of_status_for_an_apply_would_make_null_of_it()
 def test_nothing_but_status_is_ever_written_on_the_users_object():
     cluster = MemoryCluster()
     for _ in range(5):
-        look(cluster)
+        reconcile_once(cluster)
     live = cluster.objects[names.KIND, "default", "categories"]
     assert live["spec"] == SPEC
     assert set(live["metadata"]) == {"namespace", "name", "uid", "generation", "resourceVersion"}
@@ -224,45 +227,45 @@ def model_of(cluster):
     return next(one for key, one in cluster.objects.items() if key[0] == "ConfigMap" and "-model-" in key[2])
 
 
-def test_a_model_config_map_whose_labels_were_taken_off_gets_them_back():
+def test_removed_labels_of_a_model_config_map_are_restored():
     cluster = MemoryCluster()
     for _ in range(5):
-        look(cluster)
+        reconcile_once(cluster)
     labels = model_of(cluster)["metadata"].pop("labels")
-    assert look(cluster).outcome == "changed"
+    assert reconcile_once(cluster).outcome == "changed"
     assert model_of(cluster)["metadata"]["labels"] == labels
 
 
-def test_a_model_config_map_of_somebody_else_is_left_alone_and_said():
+def test_a_model_config_map_of_another_owner_is_not_changed_and_becomes_a_condition():
     cluster = MemoryCluster()
     for _ in range(5):
-        look(cluster)
+        reconcile_once(cluster)
     theirs = model_of(cluster)
     theirs["metadata"] |= {"labels": {}, "ownerReferences": []}
-    look(cluster)
-    assert look(cluster).outcome == "unchanged"
+    reconcile_once(cluster)
+    assert reconcile_once(cluster).outcome == "unchanged"
     assert ready_reason(cluster) == "ChildConflict"
 
 
-def told(cluster):
+def posted_events(cluster):
     return {one["reason"]: one["message"] for key, one in cluster.objects.items() if key[0] == "Event"}
 
 
-def test_a_transition_is_told_although_a_later_write_of_the_pass_conflicts():
+def test_a_transition_has_its_event_although_a_later_write_of_the_pass_conflicts():
     cluster = MemoryCluster()
     cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")
-    assert look(cluster).outcome == "conflict"
-    assert "Begun" in told(cluster)
+    assert reconcile_once(cluster).outcome == "conflict"
+    assert "RolloutStarted" in posted_events(cluster)
 
 
-def test_nothing_is_told_that_status_does_not_say():
+def test_there_is_no_event_of_what_is_not_in_status():
     cluster = MemoryCluster()
-    cluster.fail["status", "categories"] = ConflictError("somebody was faster")
-    look(cluster)
-    assert told(cluster) == {}
+    cluster.fail["status", "categories"] = ConflictError("it has changed")
+    reconcile_once(cluster)
+    assert posted_events(cluster) == {}
 
 
-def test_a_child_that_is_refused_holds_up_no_other_and_is_told_in_the_api_servers_words():
+def test_a_child_that_is_refused_holds_up_no_other_and_its_event_has_the_api_servers_message():
     cluster = MemoryCluster()
     cluster.fail["create PodDisruptionBudget", "any"] = RefusedError("policy: no budgets here")
     one = reconciler(cluster)
@@ -271,7 +274,7 @@ def test_a_child_that_is_refused_holds_up_no_other_and_is_told_in_the_api_server
     assert ("Deployment", "default", "categories") in cluster.objects
     assert (result.outcome, result.is_settled) == ("refused", False)
     assert ready_reason(cluster) == "ChildRefused"
-    assert told(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here."
+    assert posted_events(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here"
     del cluster.fail["create PodDisruptionBudget", "any"]
     assert asyncio.run(one.reconcile(KEY)).requeue_after.total_seconds() == 0
     asyncio.run(one.reconcile(KEY))
@@ -283,60 +286,109 @@ def condition(cluster, kind):
     return next((one["status"], one["reason"], one["message"]) for one in conditions if one["type"] == kind)
 
 
-def test_a_spec_that_does_not_fit_is_said_and_changes_nothing_else():
+def test_an_invalid_spec_becomes_a_condition_and_changes_nothing_else():
     cluster = MemoryCluster()
     for _ in range(5):
-        look(cluster)
+        reconcile_once(cluster)
     live = cluster.objects[names.KIND, "default", "categories"]
     before = live["status"]
     live["spec"]["runID"] = "nonsense"
-    result = look(cluster)
+    result = reconcile_once(cluster)
     assert cluster.writes == [("status", "categories"), ("create Event", cluster.writes[1][1])]
     assert (result.outcome, result.requeue_after.total_seconds()) == ("invalid", 600)
     status, reason, message = condition(cluster, "Ready")
     assert (status, reason) == ("False", "InvalidSpec")
     assert message.startswith("spec.runID")
     assert condition(cluster, "Stalled")[:2] == ("True", "InvalidSpec")
-    assert told(cluster)["InvalidSpec"] == message
+    assert posted_events(cluster)["InvalidSpec"] == message
     after = cluster.objects[names.KIND, "default", "categories"]["status"]
     assert {key for key in before | after if before.get(key) != after.get(key)} == {"conditions"}
-    look(cluster)
+    reconcile_once(cluster)
     assert cluster.writes == []
     live = cluster.objects[names.KIND, "default", "categories"]
     live["spec"]["runID"] = SPEC["runID"]
-    look(cluster)
+    reconcile_once(cluster)
     assert condition(cluster, "Stalled")[0] == "False"
 
 
-def test_a_new_object_with_a_spec_that_does_not_fit_ignores_the_requests_it_came_with():
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"operatorState": packed({"candidate": {"state": "Pondering"}})}, "status.candidate"),
+        ({"operatorState": packed({"stable": "run_aaaaaaaa_1"})}, "status.stable"),
+        ({"operatorState": "eJw="}, "status.operatorState cannot be read"),
+        ({"operatorState": None}, "status.operatorState cannot be read"),
+        ({"conditions": "fine"}, "status.conditions"),
+    ],
+)
+def test_a_status_that_cannot_be_read_becomes_a_condition_and_an_event_and_nothing_is_decided(change, where):
+    cluster = MemoryCluster()
+    for _ in range(5):
+        reconcile_once(cluster)
+    live = cluster.objects[names.KIND, "default", "categories"]
+    readable = copy.deepcopy(live["status"])
+    live["status"] |= change
+    before = copy.deepcopy(live["status"])
+    result = reconcile_once(cluster)
+    assert cluster.writes == [("status", "categories"), ("create Event", cluster.writes[1][1])]
+    assert (result.outcome, result.is_settled, result.requeue_after.total_seconds()) == ("invalid", True, 60)
+    status, reason, message = condition(cluster, "Ready")
+    assert (status, reason) == ("False", "InvalidStatus")
+    assert message.startswith(where)
+    assert condition(cluster, "Stalled")[:2] == ("True", "InvalidStatus")
+    assert posted_events(cluster)["InvalidStatus"] == message
+    after = cluster.objects[names.KIND, "default", "categories"]["status"]
+    assert {key for key in before | after if before.get(key) != after.get(key)} == {"conditions"}
+    if where != "status.conditions":
+        assert condition(cluster, "Available") == next(
+            (one["status"], one["reason"], one["message"]) for one in before["conditions"] if one["type"] == "Available"
+        )
+        reconcile_once(cluster)
+        assert cluster.writes == []
+    cluster.objects[names.KIND, "default", "categories"]["status"] = readable
+    reconcile_once(cluster)
+    assert condition(cluster, "Ready")[1] != "InvalidStatus"
+
+
+def test_conditions_of_an_unreadable_status_that_the_api_server_refuses_still_become_an_event():
+    cluster = MemoryCluster()
+    reconcile_once(cluster)
+    cluster.objects[names.KIND, "default", "categories"]["status"]["operatorState"] = "7"
+    cluster.fail["status", "any"] = RefusedError("stable must be an object")
+    result = reconcile_once(cluster)
+    assert (result.outcome, result.is_settled) == ("invalid", True)
+    assert posted_events(cluster)["InvalidStatus"].startswith("status.operatorState")
+
+
+def test_a_new_object_with_an_invalid_spec_ignores_the_requests_it_came_with():
     cluster = MemoryCluster()
     live = cluster.objects[names.KIND, "default", "categories"]
     live["metadata"]["annotations"] = {"request.serin.dev/promote-full": "run_aaaaaaaa_1 old"}
     live["spec"]["runID"] = "nonsense"
-    look(cluster)
+    reconcile_once(cluster)
     handled = cluster.objects[names.KIND, "default", "categories"]["status"]["handledRequests"]
     assert [one["answer"] for one in handled] == ["Ignored: new object, ask again"]
 
 
 def test_transitions_are_counted_by_their_event():
-    cluster, telemetry = MemoryCluster(), Telemetry(lambda: 0)
+    cluster, metrics = MemoryCluster(), OperatorMetrics(lambda: 0)
     for _ in range(3):
-        asyncio.run(reconciler(cluster, telemetry).reconcile(KEY))
+        asyncio.run(reconciler(cluster, metrics).reconcile(KEY))
 
     def count(event):
-        return telemetry.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
+        return metrics.registry.get_sample_value("serin_operator_transitions_total", {"event": event})
 
-    assert (count("Begun"), count("Drained"), count("Promoted")) == (1, 1, 0)
+    assert (count("RolloutStarted"), count("PodsLoading"), count("Promoted")) == (1, 1, 0)
 
 
-def test_a_child_that_is_put_back_names_who_had_changed_it():
+def test_the_event_of_a_reverted_change_names_who_made_it():
     cluster = MemoryCluster()
     for _ in range(5):
-        look(cluster)
+        reconcile_once(cluster)
     service = cluster.objects["Service", "default", "categories"]
     service["spec"]["selector"]["nobody"] = "matches"
     fields = {"f:spec": {"f:selector": {}}}
     service["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": fields}]
-    look(cluster)
+    reconcile_once(cluster)
     assert "nobody" not in cluster.objects["Service", "default", "categories"]["spec"]["selector"]
-    assert told(cluster)["ChildPutBack"] == "Service categories was changed by kubectl-edit; it is put back."
+    assert posted_events(cluster)["ChildReverted"] == "Reverted a change of Service categories by kubectl-edit"

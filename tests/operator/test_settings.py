@@ -7,13 +7,13 @@ from serin_operator.settings import ServerDefaults, Settings, SettingsError
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_shipped_configuration_is_one():
+def test_the_shipped_configuration_is_valid():
     settings = Settings.load(ROOT / "manifests" / "base" / "config.yaml")
     assert settings.prometheus.keys() == {"default"}
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "expected keys such as prometheus and server"),
         ("- a", "expected keys such as prometheus and server"),
@@ -23,16 +23,16 @@ def test_the_shipped_configuration_is_one():
         ("prometheus: [", "while parsing"),
     ],
 )
-def test_a_configuration_that_cannot_be_used_says_where_in_one_line(tmp_path, text, told):
+def test_an_invalid_configuration_is_reported_in_one_line_with_its_place(tmp_path, text, message):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=r"config\.yaml") as raised:
         Settings.load(path)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
         Settings.load(tmp_path / "nowhere.yaml")
 
@@ -41,6 +41,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     ("wanted", "image", "refused"),
     [(None, "d:1", False), ("d:1", "d:1", False), ("ok/x:2", "ok/x:2", False), ("evil/x:2", "d:1", True)],
 )
-def test_only_allowed_images_are_taken(wanted, image, refused):
+def test_only_allowed_images_are_used(wanted, image, refused):
     chosen = ServerDefaults(image="d:1", allowed_image_prefixes=("ok/",)).choose(wanted)
     assert (chosen.reference, bool(chosen.refusal)) == (image, refused)

@@ -14,34 +14,34 @@ from serin_operator.watch import CHILDREN, build_registry, build_settings
 RBAC = Path(__file__).parents[2] / "manifests/base/rbac.yaml"
 
 
-def handlers(woken):
-    registry = build_registry(woken.append, lambda: None)
+def handlers(enqueued):
+    registry = build_registry(enqueued.append, lambda: None)
     return {handler.fn.__name__: handler.fn for handler in registry._watching.get_all_handlers()}
 
 
-def tell(woken, handler, **event):
-    asyncio.run(handlers(woken)[handler](**{"namespace": "default", "labels": {}, "type": "MODIFIED"} | event))
+def send(enqueued, handler, **event):
+    asyncio.run(handlers(enqueued)[handler](**{"namespace": "default", "labels": {}, "type": "MODIFIED"} | event))
 
 
-def test_a_child_wakes_the_resource_that_its_label_names():
-    woken = []
-    tell(woken, "child_event", name="x", labels={names.LABEL_MODEL: "categories"})
-    assert woken == [Key("default", "categories")]
+def test_an_event_of_a_child_enqueues_the_resource_in_its_label():
+    enqueued = []
+    send(enqueued, "child_event", name="x", labels={names.LABEL_MODEL: "categories"})
+    assert enqueued == [Key("default", "categories")]
 
 
-def test_rules_wake_the_resources_that_name_them():
-    woken = []
-    told = handlers(woken)
+def test_an_event_of_rules_enqueues_the_resources_that_use_them():
+    enqueued = []
+    found = handlers(enqueued)
     body = {"metadata": {"uid": "u", "generation": 1}, "spec": {"server": {"rules": {"configMapName": "rules"}}}}
-    asyncio.run(told["resource_event"](namespace="default", name="categories", body=body, type=None))
-    woken.clear()
-    asyncio.run(told["config_map_event"](namespace="default", name="rules", labels={}))
-    asyncio.run(told["config_map_event"](namespace="default", name="others", labels={}))
-    assert woken == [Key("default", "categories")]
+    asyncio.run(found["resource_event"](namespace="default", name="categories", body=body, type=None))
+    enqueued.clear()
+    asyncio.run(found["config_map_event"](namespace="default", name="rules", labels={}))
+    asyncio.run(found["config_map_event"](namespace="default", name="others", labels={}))
+    assert enqueued == [Key("default", "categories")]
 
 
 @pytest.mark.parametrize("child", CHILDREN, ids=lambda child: child[-1])
-def test_of_each_kind_of_child_the_api_server_sends_only_ours_and_may(child):
+def test_children_are_watched_by_label_and_the_role_allows_it(child):
     assert build_settings().watching.label_selectors[child] == names.LABEL_MODEL
     role = next(one for one in yaml.safe_load_all(RBAC.read_text()) if one["kind"] == "ClusterRole")
     group = child[0] if not re.fullmatch(r"v\d", child[0]) else ""

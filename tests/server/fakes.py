@@ -10,9 +10,9 @@ from serin_core.contract import names
 from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
-from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
+from serin_registry.errors import RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Prediction, Ranked
-from serin_server.settings import FromOperator, NoStoreAt, Settings, StoreAt
+from serin_server.settings import NoStoreSettings, OperatorMode, Settings, StoreSettings
 
 UID = "6a1f0c1e-0000-4000-8000-000000000001"
 STABLE = "run_aaaaaaaa_1700000000"
@@ -86,7 +86,7 @@ class FakeRegistry:
     def __call__(self, wanted: LoadedRun) -> FakeRun:
         self.read.append(wanted.run)
         if self.away:
-            raise RegistryAwayError(self.away)
+            raise RegistryUnavailableError(self.away)
         if wanted.run in self.refused:
             raise RunRefusedError(self.refused[wanted.run])
         if wanted.run not in self.runs:
@@ -171,20 +171,20 @@ class Mounted:
     def rules(self, text: str) -> None:
         self.write("rules", {names.RULES_KEY: text})
 
-    def settings(self, *, store: StoreAt | None = None, allow_anonymous: bool = False) -> Settings:
+    def settings(self, *, store: StoreSettings | None = None, allow_anonymous: bool = False) -> Settings:
         return Settings(
             host="127.0.0.1",
             port=0,
             model="shop/categories",
             uid=UID,
             pod="categories-1",
-            source=FromOperator(
+            mode=OperatorMode(
                 model_dir=self.root / "model",
                 routing_dir=self.root / "routing",
                 pod_dir=self.root / "pod",
                 state_dir=self.root / "state",
             ),
-            store=store or NoStoreAt(),
+            store=store or NoStoreSettings(),
             rules_file=self.root / "rules" / names.RULES_KEY,
             tokens_dir=self.root / "tokens",
             allow_anonymous=allow_anonymous,

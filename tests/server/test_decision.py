@@ -6,9 +6,26 @@ from hypothesis import strategies as st
 from server.fakes import CANDIDATE, STABLE, digest
 
 from serin_core.contract.documents import ServedRun, Thresholds
-from serin_server.decision import CandidateContext, Decision, FromRules, FromRun, NoAnswer, control_answer, decide
-from serin_server.metrics.counters import Agree, Fallback, Source
-from serin_server.runs.predictor import Attempt, Failed, Failure, NotAsked, Predicted, Prediction, Ranked, Unavailable
+from serin_server.decision import (
+    CandidateContext,
+    FromRules,
+    FromRun,
+    NoSuggestion,
+    RequestDecision,
+    control_answer,
+    decide,
+)
+from serin_server.metrics.counters import Agree, AnswerSource, Fallback
+from serin_server.runs.predictor import (
+    Failed,
+    Failure,
+    NotRequested,
+    Predicted,
+    Prediction,
+    PredictionResult,
+    Ranked,
+    Unavailable,
+)
 
 RULE = FromRules("Groceries", "loblaws")
 RUN = ServedRun(run=CANDIDATE, digest=digest(CANDIDATE), thresholds=Thresholds(default=0.7, per_class={"Dining": 0.9}))
@@ -30,7 +47,7 @@ def trial(*, in_canary: bool, shadow: bool = True) -> CandidateContext:
 def test_the_candidate_answers_a_user_in_the_canary_when_it_is_sure() -> None:
     decision = decide(trial(in_canary=True), predicted(), control=RULE)
     assert decision.answer == FromRun(CANDIDATE, prediction(), 0.7)
-    assert (decision.source, decision.fallback, decision.is_accepted) == (Source.MODEL, None, True)
+    assert (decision.source, decision.fallback, decision.is_accepted) == (AnswerSource.MODEL, None, True)
 
 
 def test_under_its_class_threshold_it_does_not() -> None:
@@ -62,11 +79,11 @@ def test_whoever_is_shown_the_candidate_is_compared_as_well_and_is_no_shadow() -
         pytest.param(RULE, Agree.TRUE, id="the rules say the same"),
         pytest.param(FromRules("Dining", "cafe"), Agree.FALSE, id="the rules say something else"),
         pytest.param(FromRun(STABLE, prediction("Dining"), 0.7), Agree.FALSE, id="the stable run says something else"),
-        pytest.param(NoAnswer(), Agree.NONE, id="there is no control answer"),
+        pytest.param(NoSuggestion(), Agree.NONE, id="there is no control answer"),
     ],
 )
 def test_the_first_label_is_compared_whatever_its_confidence(
-    control: FromRules | FromRun | NoAnswer, agree: Agree
+    control: FromRules | FromRun | NoSuggestion, agree: Agree
 ) -> None:
     assert decide(trial(in_canary=False), predicted(confidence=0.01), control=control).agree is agree
 
@@ -74,7 +91,7 @@ def test_the_first_label_is_compared_whatever_its_confidence(
 @pytest.mark.parametrize(
     ("in_canary", "asked", "reason"),
     [
-        pytest.param(False, NotAsked(), Fallback.NOT_IN_CANARY, id="not in the canary and not asked"),
+        pytest.param(False, NotRequested(), Fallback.NOT_IN_CANARY, id="not in the canary and not asked"),
         pytest.param(False, Unavailable(), Fallback.NOT_IN_CANARY, id="not in the canary comes before unavailable"),
         pytest.param(False, predicted(confidence=0.1), Fallback.NOT_IN_CANARY, id="and before low confidence"),
         pytest.param(True, Unavailable(), Fallback.UNAVAILABLE, id="unavailable"),
@@ -83,7 +100,7 @@ def test_the_first_label_is_compared_whatever_its_confidence(
         pytest.param(True, Failed(Failure.TOO_SLOW, 0.2, prediction()), Fallback.UNKNOWN, id="it was too slow"),
     ],
 )
-def test_a_fallback_has_exactly_one_reason(in_canary: bool, asked: Attempt, reason: Fallback) -> None:  # noqa: FBT001
+def test_a_fallback_has_exactly_one_reason(in_canary: bool, asked: PredictionResult, reason: Fallback) -> None:  # noqa: FBT001
     assert decide(trial(in_canary=in_canary), asked, control=RULE).fallback is reason
 
 
@@ -97,7 +114,10 @@ def test_a_fallback_has_exactly_one_reason(in_canary: bool, asked: Attempt, reas
         pytest.param(Unavailable(), None, id="not available"),
     ],
 )
-def test_only_an_eligible_answer_that_was_not_used_is_not_accepted(asked: Attempt, is_accepted: bool | None) -> None:  # noqa: FBT001
+def test_only_an_eligible_answer_that_was_not_used_is_not_accepted(
+    asked: PredictionResult,
+    is_accepted: bool | None,  # noqa: FBT001
+) -> None:
     assert decide(trial(in_canary=True), asked, control=RULE).is_accepted is is_accepted
 
 
@@ -110,7 +130,7 @@ def test_the_control_answer_is_the_stable_run_over_its_threshold_else_the_rules(
 
 
 attempts = st.one_of(
-    st.just(NotAsked()),
+    st.just(NotRequested()),
     st.just(Unavailable()),
     st.builds(Failed, st.sampled_from(Failure), st.just(0.2), st.none() | st.builds(prediction)),
     st.builds(
@@ -119,24 +139,24 @@ attempts = st.one_of(
         st.floats(min_value=0, max_value=1) | st.just(math.nan),
     ),
 )
-controls = st.sampled_from([RULE, NoAnswer(), FromRun(STABLE, prediction("Dining"), 0.7)])
+controls = st.sampled_from([RULE, NoSuggestion(), FromRun(STABLE, prediction("Dining"), 0.7)])
 
 
 @given(attempts, controls, st.booleans(), st.booleans())
 def test_where_there_is_a_control_answer_there_is_always_an_answer(
-    asked: Attempt,
-    control: FromRules | FromRun | NoAnswer,
+    asked: PredictionResult,
+    control: FromRules | FromRun | NoSuggestion,
     in_canary: bool,  # noqa: FBT001
     shadow: bool,  # noqa: FBT001
 ) -> None:
     decision = decide(trial(in_canary=in_canary, shadow=shadow), asked, control=control)
-    assert isinstance(control, NoAnswer) or not isinstance(decision.answer, NoAnswer)
+    assert isinstance(control, NoSuggestion) or not isinstance(decision.answer, NoSuggestion)
 
 
 @given(attempts, controls, st.booleans())
 def test_the_candidate_is_never_shown_outside_the_canary_nor_under_its_threshold(
-    asked: Attempt,
-    control: FromRules | FromRun | NoAnswer,
+    asked: PredictionResult,
+    control: FromRules | FromRun | NoSuggestion,
     in_canary: bool,  # noqa: FBT001
 ) -> None:
     answer = decide(trial(in_canary=in_canary), asked, control=control).answer
@@ -147,8 +167,8 @@ def test_the_candidate_is_never_shown_outside_the_canary_nor_under_its_threshold
 
 @given(attempts, controls, st.booleans())
 def test_either_the_run_answered_or_there_is_a_reason_why_not(
-    asked: Attempt,
-    control: FromRules | FromRun | NoAnswer,
+    asked: PredictionResult,
+    control: FromRules | FromRun | NoSuggestion,
     in_canary: bool,  # noqa: FBT001
 ) -> None:
     decision = decide(trial(in_canary=in_canary), asked, control=control)
@@ -157,4 +177,4 @@ def test_either_the_run_answered_or_there_is_a_reason_why_not(
 
 
 def test_rules_alone_are_counted_as_rules() -> None:
-    assert Decision(NoAnswer()).source is Source.RULE
+    assert RequestDecision(NoSuggestion()).source is AnswerSource.RULE

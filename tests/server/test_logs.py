@@ -10,10 +10,11 @@ import httpx
 import pytest
 from server.fakes import CANDIDATE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 
+from serin_core.logs import JsonFormatter, TextFormatter
 from serin_core.model.features import Transaction
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.decoder import Direct
-from serin_server.logs import formatter, place_of
+from serin_server.http.fast_path.application import FastPath
+from serin_server.logs import location_of
 from serin_server.runs.predictor import Prediction
 from serin_server.service import Service, build_service
 from serin_server.stores.store import StoreUnavailableError
@@ -58,7 +59,7 @@ class Away:
 def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     lines = io.StringIO()
     handler = logging.StreamHandler(lines)
-    handler.setFormatter(formatter(as_json=request.param))
+    handler.setFormatter(JsonFormatter() if request.param else TextFormatter())
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -76,7 +77,7 @@ def service(mounted: Mounted, run: FakeRun) -> Service:
 
 
 def client_of(pod: Service) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Direct(create_api(pod), service=pod), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(FastPath(create_api(pod), service=pod), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://pod", headers={"Authorization": f"Bearer {TOKEN}"})
 
 
@@ -110,10 +111,10 @@ def test_an_exception_is_told_by_its_type_and_its_frames(*, as_json: bool) -> No
     with pytest.raises(KeyError) as caught:
         raise KeyError("ZUKAYZAL")
     error = caught.value
-    assert place_of(error).startswith("KeyError at test_logs.py:")
+    assert location_of(error).startswith("KeyError at test_logs.py:")
     exc_info = (KeyError, error, error.__traceback__)
     record = logging.LogRecord("serin", logging.ERROR, __file__, 1, "it failed", (), exc_info)
-    line = formatter(as_json=as_json).format(record)
+    line = (JsonFormatter() if as_json else TextFormatter()).format(record)
     assert "KeyError (its message is left out)" in line
     assert "an_exception_is_told_by_its_type" in line
     if as_json:

@@ -164,7 +164,7 @@ def test_told_to_end_it_finishes_what_is_under_way_and_exits_with_0(pod: Process
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"SERIN_UID": ""}, "SERIN_UID: is not set; it is the uid of the SuggestionModel", id="no uid"),
+        pytest.param({"SERIN_UID": ""}, "SERIN_UID: is not set; set it to the uid of the SuggestionModel", id="no uid"),
         pytest.param(
             {"SERIN_MODEL_DIR": "/nowhere"},
             "SERIN_MODEL_DIR: /nowhere/model.json: No such file or directory",
@@ -226,5 +226,23 @@ def test_serve_with_a_bad_option_is_one_line_and_2(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    message = "serin serve: --store: a store with mysql; use none, sqlite:///path or postgresql://user@host/database\n"
+    message = "serin serve: --store: the scheme mysql is not supported; use none, sqlite:///path or postgresql://user@host/database\n"
     assert (ended.returncode, ended.stderr) == (2, message)
+
+
+def test_serve_refuses_a_rules_file_that_was_given_and_does_not_exist(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "serve", "--rules", "nope.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    message = "serin serve: --rules nope.yaml: no such file; `serin rules suggest` writes one\n"
+    assert (ended.returncode, ended.stderr) == (2, message)
+
+
+def test_the_commands_are_imported_without_the_server(tmp_path: Path) -> None:
+    code = "import sys, serin_server.commands.serve; print(sorted({'fastapi', 'uvicorn', 'numpy'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

@@ -14,7 +14,7 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
 
 
 @pytest.mark.parametrize(
-    ("runs", "stable", "has_looked", "now", "obstacle"),
+    ("runs", "stable", "has_checked", "now", "obstacle"),
     [
         pytest.param((), None, True, 0.0, None, id="rules alone are ready at once"),
         pytest.param((), None, False, 0.0, "routing has not been read yet", id="not before routing was read"),
@@ -23,8 +23,8 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
             None,
             True,
             1000.0,
-            f"{CANDIDATE} is being loaded",
-            id="not while a run is being loaded, however long",
+            f"{CANDIDATE} is loading",
+            id="not while a run is loading, however long",
         ),
         pytest.param((LOADED,), None, True, 0.0, None, id="once all are loaded"),
         pytest.param(
@@ -32,7 +32,7 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
             None,
             True,
             STABLE_PATIENCE - 1,
-            f"{CANDIDATE} is being loaded: the registry is not there",
+            f"{CANDIDATE} is loading: the registry is not there",
             id="not while the registry is away",
         ),
         pytest.param(
@@ -43,7 +43,7 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
             NamedRun(SERVED, None),
             True,
             STABLE_PATIENCE - 1,
-            f"the stable run {STABLE} cannot answer: its digest is another one",
+            f"the stable run {STABLE} is not available: its digest is another one",
             id="not while the stable run was refused",
         ),
         pytest.param((REFUSED,), NamedRun(SERVED, None), True, STABLE_PATIENCE, None, id="but for five minutes only"),
@@ -52,7 +52,7 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
             NamedRun(SERVED, None),
             True,
             0.0,
-            f"the stable run {STABLE} cannot answer: this pod does not have it",
+            f"the stable run {STABLE} is not available: it is not loaded on this pod",
             id="nor while it was never named to this pod",
         ),
         pytest.param((REFUSED,), None, True, 0.0, None, id="a refused run that is not stable does not matter"),
@@ -62,14 +62,14 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
 def test_a_process_is_ready_when_nothing_stands_in_the_way(
     runs: tuple[RunOnPod, ...],
     stable: NamedRun | None,
-    has_looked: bool,  # noqa: FBT001
+    has_checked: bool,  # noqa: FBT001
     now: float,
     obstacle: str | None,
 ) -> None:
-    assert Readiness(started=0.0).obstacle(runs, stable=stable, has_looked=has_looked, now=now) == obstacle
+    assert Readiness(started=0.0).not_ready_reason(runs, stable=stable, has_checked=has_checked, now=now) == obstacle
 
 
 def test_an_ending_process_is_not_ready() -> None:
     readiness = Readiness(started=0.0)
     readiness.is_draining = True
-    assert readiness.obstacle((), stable=None, has_looked=True, now=0.0) == "this server is ending"
+    assert readiness.not_ready_reason((), stable=None, has_checked=True, now=0.0) == "the server is stopping"

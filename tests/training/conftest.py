@@ -1,4 +1,4 @@
-"""What several tests of the learning side stand on."""
+"""Fixtures of several tests of training."""
 
 import csv
 import tempfile
@@ -6,16 +6,16 @@ import tempfile
 import pytest
 
 from serin_training.data.reading import read_transactions
-from serin_training.synthetic.generator import Made, generate
+from serin_training.synthetic.generator import SyntheticTransaction, generate
 
-COLUMNS = tuple(Made.__dataclass_fields__)
+COLUMNS = tuple(SyntheticTransaction.__dataclass_fields__)
 
 
-def write_csv(path, made):
+def write_csv(path, transactions):
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(COLUMNS))
         writer.writeheader()
-        writer.writerows({name: getattr(one, name) for name in COLUMNS} for one in made)
+        writer.writerows({name: getattr(one, name) for name in COLUMNS} for one in transactions)
     return path
 
 

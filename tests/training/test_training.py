@@ -17,10 +17,13 @@ from serin_core.model import manifest as runs
 from serin_core.model.acceptance import Limits
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, probabilities
-from serin_core.model.manifest import Manifest, Report
+from serin_core.model.manifest import Manifest
+from serin_core.model.parity import parse_parity
+from serin_core.model.report import Report
+from serin_registry.errors import RegistryError
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import Window
-from serin_training.errors import DataError, RegistryError
+from serin_training.errors import DataError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.publish import publish
 from serin_training.splits import split_by_time
@@ -30,7 +33,7 @@ from serin_training.training import TrainingConfig, train
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def wish(run_id="run_0123abcd", **changes):
+def config(run_id="run_0123abcd", **changes):
     return TrainingConfig(run_id=run_id, now=NOW, **changes)
 
 
@@ -50,7 +53,7 @@ def rows(source):
 
 @pytest.fixture(scope="session")
 def trained(rows):
-    return train(rows, wish())
+    return train(rows, config())
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +64,7 @@ def directory(trained, tmp_path_factory):
 @pytest.fixture(scope="session")
 def many(tmp_path_factory):
     rows = read_transactions(write_csv(tmp_path_factory.mktemp("many") / "all.csv", generate(rows=30_000, seed=1)))
-    return rows, train(rows, wish())
+    return rows, train(rows, config())
 
 
 def test_an_honest_model_on_generated_transactions_is_good_but_not_perfect(many):
@@ -71,7 +74,7 @@ def test_an_honest_model_on_generated_transactions_is_good_but_not_perfect(many)
 
 
 def test_the_same_rows_and_seed_give_the_same_run(rows, trained):
-    again = train(rows, wish())
+    again = train(rows, config())
     assert again.pipeline.trees.text == trained.pipeline.trees.text
     assert again.report == trained.report
     assert again.parity == trained.parity
@@ -79,9 +82,9 @@ def test_the_same_rows_and_seed_give_the_same_run(rows, trained):
 
 def test_no_row_has_two_jobs_and_the_newest_judge(rows):
     split = split_by_time(rows)
-    assert len(split.fit) + len(split.calibrate) + len(split.judge) == len(rows)
+    assert len(split.fit) + len(split.calibrate) + len(split.evaluate) == len(rows)
     assert split.fit[-1].at <= split.calibrate[0].at
-    assert split.calibrate[-1].at <= split.judge[0].at
+    assert split.calibrate[-1].at <= split.evaluate[0].at
 
 
 def expected_calibration_error(answers, categories):
@@ -96,12 +99,13 @@ def expected_calibration_error(answers, categories):
 
 def test_calibration_brings_confidence_nearer_to_how_often_answers_are_right(many):
     rows, trained = many
-    judged = split_by_time(rows).judge
+    judged = split_by_time(rows).evaluate
     transactions, categories = [row.transaction for row in judged], [row.category for row in judged]
     raw = trained.pipeline.predict_proba(transactions)
     uncalibrated = replace(trained.pipeline, calibration=IDENTITY)
     before, after = (
-        expected_calibration_error(pipeline.answers(raw), categories) for pipeline in (uncalibrated, trained.pipeline)
+        expected_calibration_error(pipeline.predictions(raw), categories)
+        for pipeline in (uncalibrated, trained.pipeline)
     )
     assert after < min(before, 0.03)
 
@@ -120,7 +124,7 @@ def test_a_name_that_fewer_than_three_users_paid_never_enters_a_run(rows, traine
 
 def test_a_run_below_the_gate_is_stored_but_latest_stays(rows, trained, tmp_path):
     publish(trained, at(tmp_path))
-    poor = train(rows, wish(run_id="run_ffffffff", limits=Limits(f1_macro=0.999)))
+    poor = train(rows, config(run_id="run_ffffffff", limits=Limits(f1_macro=0.999)))
     assert not poor.report.deployed
     assert "macro F1" in poor.report.deploy_reason
     publish(poor, at(tmp_path))
@@ -139,7 +143,7 @@ def test_a_run_holds_what_serving_needs_and_its_manifest_names_every_file(direct
 
 
 def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(directory):
-    parity = runs.parse_parity((directory / runs.PARITY).read_bytes())
+    parity = parse_parity((directory / runs.PARITY).read_bytes())
     encoder = Encoder.from_files(
         json.loads((directory / runs.ENCODER).read_text()), (directory / runs.WEIGHTS).read_bytes()
     )
@@ -158,7 +162,7 @@ def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(dire
 
 def test_parity_rows_are_nobodys_transactions(directory, rows):
     known = {(row.transaction.merchant, row.transaction.amount) for row in rows}
-    for row in runs.parse_parity((directory / runs.PARITY).read_bytes()):
+    for row in parse_parity((directory / runs.PARITY).read_bytes()):
         assert (row.merchant, row.amount) not in known
 
 
@@ -205,7 +209,7 @@ def test_a_window_of_time_and_the_newest_rows_can_be_chosen(source, rows):
 )
 def test_too_few_rows_are_refused(tmp_path, rows, complaint):
     with pytest.raises(DataError, match=complaint):
-        train(read_transactions(write_csv(tmp_path / "few.csv", generate(rows=rows, seed=2))), wish())
+        train(read_transactions(write_csv(tmp_path / "few.csv", generate(rows=rows, seed=2))), config())
 
 
 def test_generated_transactions_are_the_same_for_the_same_seed_and_look_like_real_ones():

@@ -1,8 +1,8 @@
-"""Fitting the isotonic tables, on rows that neither the trees nor the gate see. Applying them is serin_core's.
+"""Fitting isotonic calibrators, on rows that neither the trees nor the acceptance gate see.
 
-A class's table is fitted on the rows that were answered with it: raw probability against whether the answer was right.
-A class with fewer than MIN_ROWS answers takes the table of all classes together; where even these are fewer, it keeps
-its raw probability.
+A class's calibrator is fitted on the rows predicted as that class: raw probability against whether the prediction was
+right. A class with fewer than MIN_ROWS predictions uses the global calibrator of all classes together; with fewer
+predictions in total, it keeps its raw probability. `serin_core.model.calibration` applies the result.
 """
 
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from serin_core.model.calibration import Calibration, Table
-from serin_training.features.words import Floats, Ints
+from serin_training.arrays import Floats, Ints
 
 MIN_ROWS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class FittedCalibration:
-    """scikit-learn's fitted regressions by class, and the classes that have too few answers for one of their own."""
+    """Fitted scikit-learn regressions by class, and the classes with too few predictions for their own."""
 
     regressions: Mapping[str, IsotonicRegression]
-    few: Mapping[str, int]
-    """By class, how many answers there were."""
-    is_shared: bool
-    """Whether these classes take the table of all classes; else they keep their raw probability."""
+    too_few: Mapping[str, int]
+    """Number of predictions of each class that has no calibrator of its own."""
+    has_global: bool
+    """Whether these classes use the global calibrator; otherwise they keep their raw probability."""
 
     @property
     def calibration(self) -> Calibration:
-        """Answer the same regressions as tables."""
+        """The same regressions as tables."""
         return Calibration(
             {
                 label: Table(raw=fitted.X_thresholds_.tolist(), right=fitted.y_thresholds_.tolist())
@@ -39,24 +39,27 @@ class FittedCalibration:
         )
 
 
-UNCALIBRATED: Final = FittedCalibration({}, {}, is_shared=False)
+UNCALIBRATED: Final = FittedCalibration({}, {}, has_global=False)
 
 
 def fit_calibration(raw: Floats, labels: Ints, classes: tuple[str, ...]) -> FittedCalibration:
-    """Fit one regression a class, from raw probabilities (rows by classes) and the right classes (-1: another one)."""
-    answered, at = raw.argmax(axis=1), raw.max(axis=1)
-    right = (answered == labels).astype(np.float64)
-    shared = _fit(at, right) if len(at) >= MIN_ROWS else None
-    regressions, few = {}, {}
-    for place, label in enumerate(classes):
-        mine = answered == place
-        if mine.sum() >= MIN_ROWS:
-            regressions[label] = _fit(at[mine], right[mine])
+    """Fit one regression per class.
+
+    `raw` holds raw probabilities of shape (rows, classes), `labels` the column of each true class (-1: none of them).
+    """
+    predicted, confidence = raw.argmax(axis=1), raw.max(axis=1)
+    right = (predicted == labels).astype(np.float64)
+    shared = _fit(confidence, right) if len(confidence) >= MIN_ROWS else None
+    regressions, too_few = {}, {}
+    for column, label in enumerate(classes):
+        of_class = predicted == column
+        if of_class.sum() >= MIN_ROWS:
+            regressions[label] = _fit(confidence[of_class], right[of_class])
             continue
-        few[label] = int(mine.sum())
+        too_few[label] = int(of_class.sum())
         if shared is not None:
             regressions[label] = shared
-    return FittedCalibration(regressions=regressions, few=few, is_shared=shared is not None)
+    return FittedCalibration(regressions, too_few, has_global=shared is not None)
 
 
 def _fit(raw: Floats, right: Floats) -> IsotonicRegression:

@@ -1,190 +1,197 @@
-"""Whether newer rows still look like those that a run was judged by. Pure: two profiles in, one verdict out.
+"""Whether newer rows still look like those a run was evaluated on. Pure: two profiles in, one verdict out.
 
-Each look has a test (could it be chance?) and a size of effect (does it matter?). Something has moved only when both
-say so: with a hundred thousand rows everything is significant, with a hundred every month looks odd.
+Each check has a test (is the difference significant?) and an effect size (does it matter?). A check has drifted only if
+both say so: with a hundred thousand rows everything is significant, with a hundred every month looks unusual.
 
-Distributions: chi-squared test of two samples; size is the population stability index without what chance alone adds,
-about (bins - 1)(1/n + 1/m). Shares: two-proportion z-test; size is Cohen's h (1988). Quality: z-test of the macro F1
-over the classes with rows on both sides; size is the fall. The bounds on p are divided by the number of looks
-(Bonferroni).
+Distributions: chi-squared test of two samples; the effect size is the population stability index (PSI) minus its
+expectation under no change, about (bins - 1)(1/n + 1/m). Shares: two-proportion z-test; the effect size is Cohen's h
+(1988). Quality: z-test of the macro F1 over the classes with enough rows on both sides; the effect size is the drop.
+The significance level is divided by the number of checks (Bonferroni).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import asin, erfc, sqrt
 from typing import Final
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chi2_contingency
 
-from serin_core.model.manifest import Profile, Report
+from serin_core.model.report import Profile, Report
+from serin_registry.errors import RegistryError
+from serin_registry.verification import StoredRun
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_profile import profile
-from serin_training.errors import RegistryError
-from serin_training.evaluation import Predictions, answer
+from serin_training.evaluation import Predictions, predict
 from serin_training.metrics import f1_interval
-from serin_training.pipeline import Pipeline
-from serin_training.stored_runs import StoredRun
+from serin_training.run_pipeline import RunPipeline
 
 ALPHA: Final = 0.001
-"""Greatest chance, over all looks at rows like those before, that one of them counts as significant."""
-MOST_INDEX: Final = 0.25
-"""Of the population stability index; the customary bound of a major change."""
-MOST_H: Final = 0.25
+"""Maximum probability, over all checks, that one is significant although nothing has changed."""
+MAX_PSI: Final = 0.25
+"""The customary limit of a major change."""
+MAX_H: Final = 0.25
 """Of Cohen's h: 0.2 is small, 0.5 medium."""
-MOST_FALL: Final = 0.05
-"""Of macro F1."""
-_LEAST_ROWS: Final = 30
-"""Of a class, on both sides, for its F1 to be compared."""
+MAX_F1_DROP: Final = 0.05
+MIN_ROWS: Final = 240
+"""With fewer rows, a share that changes by MAX_H is not significant at ALPHA / 9, whatever the reference."""
+_MIN_CLASS_ROWS: Final = 30
+"""On both sides, for the F1 of a class to be compared."""
 _Z: Final = 1.96
 
 
-class Verdict(StrEnum):
-    """What all looks come to."""
+class DriftVerdict(StrEnum):
+    """The result of all checks."""
 
     STABLE = "stable"
     MOVED = "moved"
-    """The rows look different; where labels came, the answers are as good as before."""
+    """The rows look different; where there are labels, the predictions are as good as before."""
     WORSE = "worse"
-    """The answers are worse."""
+    """The predictions are worse."""
+    TOO_FEW_ROWS = "too few rows to tell"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DriftCheck:
     """One comparison."""
 
-    what: str
-    before: str
-    now: str
-    p: float
-    """The chance of such a difference, or a greater one, where nothing has changed."""
-    size: float
-    most: float
-    """The greatest size that does not matter."""
-    has_moved: bool
+    name: str
+    reference: str
+    current: str
+    p_value: float
+    """Probability of such a difference, or a greater one, if nothing has changed."""
+    statistic_name: str
+    statistic: float
+    """The effect size."""
+    limit: float
+    """The maximum effect size that does not matter."""
+    has_drifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """All of them."""
+    """All checks and their verdict."""
 
     rows: int
-    looks: tuple[Look, ...]
-    verdict: Verdict
+    checks: tuple[DriftCheck, ...]
+    verdict: DriftVerdict
 
 
-def compare(report: Report, before: Profile, now: Profile, answered: Predictions) -> Drift:
-    """Compare rows with those by which a run was judged; `answered` are the newer rows with the run's answers."""
+def compare(report: Report, reference: Profile, current: Profile, predictions: Predictions) -> Drift:
+    """Compare rows with those a run was evaluated on; `predictions` are the run's on the newer rows."""
     found = [
-        _distribution("answers", before.answers, now.answers),
-        _distribution("confidence", _numbered(before.confidence), _numbered(now.confidence)),
-        _share("new merchants", (before.new_merchants, before.rows), (now.new_merchants, now.rows)),
+        _distribution("predicted class", reference.answers, current.answers, is_named=True),
+        _distribution("confidence", _numbered(reference.confidence), _numbered(current.confidence)),
+        _share("new merchants", (reference.new_merchants, reference.rows), (current.new_merchants, current.rows)),
         *(
-            _distribution(name.replace("_", " "), _numbered(counts), _numbered(now.numbers[name]))
-            for name, counts in before.numbers.items()
-            if name in now.numbers and sum(map(bool, counts)) > 1
+            _distribution(name.replace("_", " "), _numbered(counts), _numbered(current.numbers[name]))
+            for name, counts in reference.numbers.items()
+            if name in current.numbers and sum(map(bool, counts)) > 1
         ),
     ]
-    quality = _quality(report, before, answered)
-    looks = [*found, quality] if quality is not None else found
-    judged = [
-        Look(
-            look.what,
-            look.before,
-            look.now,
-            look.p,
-            look.size,
-            look.most,
-            has_moved=bool(look.p < ALPHA / len(looks) and look.size > look.most),
-        )
-        for look in looks
-    ]
-    is_worse = quality is not None and judged[-1].has_moved
-    moved = Verdict.MOVED if any(look.has_moved for look in judged) else Verdict.STABLE
-    return Drift(now.rows, tuple(judged), Verdict.WORSE if is_worse else moved)
+    quality = _quality(report, reference, predictions)
+    if quality is not None:
+        found.append(quality)
+    level = ALPHA / len(found)
+    checks = tuple(
+        replace(check, has_drifted=bool(check.p_value < level and check.statistic > check.limit)) for check in found
+    )
+    return Drift(current.rows, checks, _verdict(checks, rows=current.rows, has_quality=quality is not None))
+
+
+def _verdict(checks: Sequence[DriftCheck], *, rows: int, has_quality: bool) -> DriftVerdict:
+    if has_quality and checks[-1].has_drifted:
+        return DriftVerdict.WORSE
+    if any(check.has_drifted for check in checks):
+        return DriftVerdict.MOVED
+    if rows < MIN_ROWS or any(check.statistic > check.limit for check in checks):
+        return DriftVerdict.TOO_FEW_ROWS
+    return DriftVerdict.STABLE
 
 
 def _numbered(counts: Sequence[int]) -> dict[str, int]:
-    return {str(at): count for at, count in enumerate(counts)}
+    return {f"bin {at:02}": count for at, count in enumerate(counts, start=1)}
 
 
-def _distribution(what: str, before: Mapping[str, int], now: Mapping[str, int]) -> Look:
-    names = [name for name in sorted({*before, *now}) if before.get(name, 0) + now.get(name, 0)]
-    one, other = (np.array([side.get(name, 0) for name in names], dtype=np.float64) for side in (before, now))
+def _distribution(
+    name: str, reference: Mapping[str, int], current: Mapping[str, int], *, is_named: bool = False
+) -> DriftCheck:
+    bins = [one for one in sorted({*reference, *current}) if reference.get(one, 0) + current.get(one, 0)]
+    one, other = (np.array([side.get(at, 0) for at in bins], dtype=np.float64) for side in (reference, current))
     n, m = one.sum(), other.sum()
-    expected = np.stack([(one + other) * n, (one + other) * m]) / (n + m)
-    statistic = float((((np.stack([one, other]) - expected) ** 2) / expected).sum())
     # Half a row in each bin: an empty one would make the index infinite.
-    p, q = (one + 0.5) / (n + 0.5 * len(names)), (other + 0.5) / (m + 0.5 * len(names))
-    index = float(((p - q) * np.log(p / q)).sum()) - (len(names) - 1) * (1 / n + 1 / m)
-    shift = np.abs(p - q)
-    most = int(shift.argmax())
-    told = f"{names[most]} " if what == "answers" else ""
-    return Look(
-        what,
-        before=f"{told}{p[most]:.1%}",
-        now=f"{told}{q[most]:.1%}",
-        p=float(chi2.sf(statistic, max(1, len(names) - 1))),
-        size=max(0.0, index),
-        most=MOST_INDEX,
-        has_moved=False,
+    p, q = (one + 0.5) / (n + 0.5 * len(bins)), (other + 0.5) / (m + 0.5 * len(bins))
+    index = float(((p - q) * np.log(p / q)).sum()) - (len(bins) - 1) * (1 / n + 1 / m)
+    at = int(np.abs(p - q).argmax())
+    label = bins[at] if is_named else bins[at].replace(" 0", " ")
+    return DriftCheck(
+        name,
+        reference=f"{label}: {p[at]:.1%}",
+        current=f"{label}: {q[at]:.1%}",
+        p_value=float(chi2_contingency(np.stack([one, other]), correction=False).pvalue),
+        statistic_name="PSI",
+        statistic=max(0.0, index),
+        limit=MAX_PSI,
     )
 
 
-def _share(what: str, before: tuple[int, int], now: tuple[int, int]) -> Look:
-    one, other = before[0] / before[1], now[0] / now[1]
-    pooled = (before[0] + now[0]) / (before[1] + now[1])
-    error = sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / before[1] + 1 / now[1]))
-    return Look(
-        what,
-        before=f"{one:.1%}",
-        now=f"{other:.1%}",
-        p=erfc(abs(other - one) / error / sqrt(2)),
-        size=abs(2 * asin(sqrt(other)) - 2 * asin(sqrt(one))),
-        most=MOST_H,
-        has_moved=False,
+def _share(name: str, reference: tuple[int, int], current: tuple[int, int]) -> DriftCheck:
+    one, other = reference[0] / reference[1], current[0] / current[1]
+    pooled = (reference[0] + current[0]) / (reference[1] + current[1])
+    error = sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / reference[1] + 1 / current[1]))
+    return DriftCheck(
+        name,
+        reference=f"{one:.1%}",
+        current=f"{other:.1%}",
+        p_value=erfc(abs(other - one) / error / sqrt(2)),
+        statistic_name="Cohen's h",
+        statistic=abs(2 * asin(sqrt(other)) - 2 * asin(sqrt(one))),
+        limit=MAX_H,
     )
 
 
-def _quality(report: Report, before: Profile, answered: Predictions) -> Look | None:
-    """Answer how macro F1 has changed, one-sided; None where no class has rows enough."""
-    scores = answered.scores()
+def _quality(report: Report, reference: Profile, predictions: Predictions) -> DriftCheck | None:
+    """Return the one-sided check of macro F1; None if no class has enough rows."""
+    scores = predictions.scores()
     labels = [
         label
         for label, rows in scores.rows.items()
-        if rows >= _LEAST_ROWS and before.categories.get(label, 0) >= _LEAST_ROWS and label in report.val_f1_per_class
+        if rows >= _MIN_CLASS_ROWS
+        and reference.categories.get(label, 0) >= _MIN_CLASS_ROWS
+        and label in report.val_f1_per_class
     ]
     if not labels:
         return None
     sides = [
-        [(report.val_f1_per_class[label], before.categories[label]) for label in labels],
+        [(report.val_f1_per_class[label], reference.categories[label]) for label in labels],
         [(scores.f1[label], scores.rows[label]) for label in labels],
     ]
     (one, one_error), (other, other_error) = (_mean(side) for side in sides)
-    fall = one - other
-    return Look(
+    drop = one - other
+    return DriftCheck(
         f"macro F1 of {len(labels)} classes",
-        before=f"{one:.3f}",
-        now=f"{other:.3f}",
-        p=erfc(fall / sqrt(one_error**2 + other_error**2) / sqrt(2)) / 2,
-        size=max(0.0, fall),
-        most=MOST_FALL,
-        has_moved=False,
+        reference=f"{one:.3f}",
+        current=f"{other:.3f}",
+        p_value=erfc(drop / sqrt(one_error**2 + other_error**2) / sqrt(2)) / 2,
+        statistic_name="drop",
+        statistic=max(0.0, drop),
+        limit=MAX_F1_DROP,
     )
 
 
 def _mean(side: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Answer the mean F1 and its standard error, from F1 and rows by class."""
+    """Return the mean F1 and its standard error, from F1 and rows by class."""
     widths = [high - low for low, high in (f1_interval(f1, rows) for f1, rows in side)]
     errors = [width / (2 * _Z) for width in widths]
     return sum(f1 for f1, _ in side) / len(side), sqrt(sum(error**2 for error in errors)) / len(side)
 
 
-def drift_of(stored: StoredRun, pipeline: Pipeline, rows: Sequence[LabelledTransaction]) -> Drift:
-    """Compare rows with those by which a run was judged. Raises RegistryError."""
-    before = stored.report.profile
-    if before is None:
-        raise RegistryError(f"{stored.name}: its report has no profile of its rows, an older version wrote it")
-    answered = answer(pipeline, rows)
-    return compare(stored.report, before, profile(pipeline.encoder, answered, edges=before.edges), answered)
+def drift_of(stored: StoredRun, pipeline: RunPipeline, rows: Sequence[LabelledTransaction]) -> Drift:
+    """Compare rows with those a run was evaluated on. Raises RegistryError if its report has no profile."""
+    reference = stored.report.profile
+    if reference is None:
+        raise RegistryError(f"{stored.name}: its report has no data profile; an older version wrote it")
+    predictions = predict(pipeline, rows)
+    current = profile(pipeline.encoder, predictions, edges=reference.edges)
+    return compare(stored.report, reference, current, predictions)

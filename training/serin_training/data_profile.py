@@ -1,4 +1,4 @@
-"""What rows look like to a run, as counts: the sides that drift compares. Pure."""
+"""What rows look like to a run, as counts; drift compares two of these profiles. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,29 +8,32 @@ import numpy as np
 
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key, merchant_words
-from serin_core.model.manifest import Profile
+from serin_core.model.report import Profile
+from serin_training.arrays import Floats
 from serin_training.evaluation import Predictions
 
 CONFIDENCE_BINS: Final = 10
 _EDGES: Final = {"log_amount": 9, "hour": 0, "weekday": 0, "is_refund": 0, "channel": 0}
-"""How many quantiles part a number; 0: each value is a bin of its own."""
+"""Number of quantiles that separate the bins of a number; 0: each value is a bin."""
 
 
-def profile(encoder: Encoder, answered: Predictions, *, edges: dict[str, tuple[float, ...]] | None = None) -> Profile:
-    """Answer the counts of rows, over the bins of another profile or over bins of their own."""
-    transactions = [row.transaction for row in answered.rows]
+def profile(
+    encoder: Encoder, predictions: Predictions, *, edges: dict[str, tuple[float, ...]] | None = None
+) -> Profile:
+    """Return the profile of rows, with the bin edges of another profile or with edges made from these rows."""
+    transactions = [row.transaction for row in predictions.rows]
     numbers = np.array([encoder.numbers(one) for one in transactions]).reshape(-1, len(NUMBERS))
     used = _edges_of(numbers) if edges is None else edges
-    confidence = np.array([confidence for _, confidence in answered.calibrated])
+    confidence = np.array([confidence for _, confidence in predictions.calibrated])
     binned = np.minimum((confidence * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
     rows, right = Counter[str](), Counter[str]()
-    for row, is_right in zip(answered.rows, answered.right, strict=True):
+    for row, is_right in zip(predictions.rows, predictions.right, strict=True):
         rows[f"{row.at:%Y-%m}"] += 1
         right[f"{row.at:%Y-%m}"] += is_right
     return Profile(
-        rows=len(answered.rows),
-        categories=dict(sorted(Counter(answered.categories).items())),
-        answers=dict(sorted(Counter(answered.labels).items())),
+        rows=len(predictions.rows),
+        categories=dict(sorted(Counter(predictions.categories).items())),
+        answers=dict(sorted(Counter(predictions.labels).items())),
         confidence=tuple(np.bincount(binned, minlength=CONFIDENCE_BINS).tolist()),
         new_merchants=new_merchants(encoder, transactions),
         numbers={
@@ -47,12 +50,12 @@ def profile(encoder: Encoder, answered: Predictions, *, edges: dict[str, tuple[f
 
 
 def new_merchants(encoder: Encoder, transactions: Sequence[Transaction]) -> int:
-    """Answer how many transactions have a merchant of whose name the run does not know every word and pair."""
+    """Return the number of transactions whose merchant has a word or word pair that the run does not know."""
     keys = Counter(merchant_key(one.merchant) for one in transactions)
     return sum(count for key, count in keys.items() if not all(word in encoder.places for word in merchant_words(key)))
 
 
-def _edges_of(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, tuple[float, ...]]:
+def _edges_of(numbers: Floats) -> dict[str, tuple[float, ...]]:
     found = {}
     for at, name in enumerate(NUMBERS):
         parts = _EDGES[name]

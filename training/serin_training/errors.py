@@ -1,40 +1,35 @@
-"""What can go wrong in training, as one tree. Every message is one line: what is wrong, where, what would be right.
+"""Errors of training. Every message is one line: what is wrong, where, and what would be right.
 
     TrainingError
-    |-- DataError        the data cannot be used, or does not hold enough to learn from (exit status 2)
-    |-- SettingsError    an option or an environment variable cannot be used (exit status 2)
-    |-- EngineError      the machines to train on could not be had, or did not do their work (exit status 1)
-    |-- GitError         the run could not be proposed in Git; the repository is as it was (exit status 1)
-    |-- ClusterError     the cluster could not be asked, or did not do it (exit status 1)
-    '-- RegistryError    a registry or a run in it cannot be used; it is as it was (exit status 1)
+    |-- DataError            the data cannot be used, or is too little to learn from (exit status 2)
+    |-- OptionError          an option or an environment variable cannot be used (exit status 2)
+    |-- EngineError          the machines to train on are unavailable or failed (exit status 1)
+    |-- GitError             the run could not be proposed in Git; the repository is unchanged (exit status 1)
+    '-- KubernetesApiError   the Kubernetes API did not answer or refused (exit status 1)
 
-Never raised itself: only the leaves are.
+Only the leaves are raised. Errors of registries are those of serin_registry.errors (exit status 1).
 """
 
 
 class TrainingError(Exception):
-    """Any of the errors of this room."""
+    """Base class of all errors of training."""
 
 
 class DataError(TrainingError):
-    """The data cannot be used, or does not hold enough to learn from."""
+    """The data cannot be used, or is too little to learn from."""
 
 
-class SettingsError(TrainingError):
+class OptionError(TrainingError):
     """An option or an environment variable cannot be used."""
 
 
-class RegistryError(TrainingError):
-    """A registry or a run in it cannot be used; the registry is as it was."""
-
-
-class ClusterError(TrainingError):
-    """The cluster could not be asked, or did not do it."""
+class KubernetesApiError(TrainingError):
+    """The Kubernetes API did not answer or refused the request."""
 
 
 class EngineError(TrainingError):
-    """The machines to train on could not be had, or did not do their work."""
+    """The machines to train on are unavailable or failed."""
 
 
 class GitError(TrainingError):
-    """The run could not be proposed in Git; the repository is as it was."""
+    """The run could not be proposed in Git; the repository is unchanged."""

@@ -1,19 +1,21 @@
-"""SuggestionModels in reach of the kubeconfig (or of the pod's own account): which runs they name, and naming another.
+"""SuggestionModels of the cluster in the kubeconfig (or of the pod's service account): the runs they reference.
 
-The kubernetes client is imported late: most commands do without it.
+The kubernetes client is imported late: most commands do not need it.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from serin_core.contract import names
-from serin_training.errors import ClusterError
+from serin_training.errors import KubernetesApiError
 
-_TIMEOUT = 20
+_TIMEOUT: Final = 20
+"""In seconds."""
+_RESOURCE: Final = (names.GROUP, names.VERSION, names.PLURAL)
 
 
 def connect() -> Any | None:
-    """Answer the API of custom objects, None where there is no kubeconfig. Raises ClusterError."""
+    """Return the custom objects API, or None without a kubeconfig."""
     try:
         from kubernetes import client, config  # noqa: PLC0415
     except ModuleNotFoundError:
@@ -28,71 +30,70 @@ def connect() -> Any | None:
     return client.CustomObjectsApi()
 
 
-def connected() -> Any:
-    """Answer the API of custom objects. Raises ClusterError also where there is no kubeconfig."""
+def require_connection() -> Any:
+    """Return the custom objects API. Raises KubernetesApiError without a kubeconfig."""
     api = connect()
     if api is None:
-        raise ClusterError("no kubeconfig, and this is no pod of a cluster: set KUBECONFIG")
+        raise KubernetesApiError("no kubeconfig found, and not running in a pod: set KUBECONFIG")
     return api
 
 
-def named_runs(api: Any) -> set[str]:
-    """Answer every run that a SuggestionModel names, in spec or status. Raises ClusterError."""
-    found = _ask(lambda: api.list_cluster_custom_object(*_KIND, _request_timeout=_TIMEOUT))
+def referenced_runs(api: Any) -> set[str]:
+    """Return every run that a SuggestionModel references in spec or status. Raises KubernetesApiError."""
+    found = _call(lambda: api.list_cluster_custom_object(*_RESOURCE, _request_timeout=_TIMEOUT))
     return set().union(*(runs_of(model) for model in found.get("items", [])))
 
 
 def runs_of(model: Mapping[str, Any]) -> set[str]:
-    """Answer the runs that one SuggestionModel names, wherever."""
+    """Return the runs that one SuggestionModel references anywhere, except in its history."""
     runs: set[str] = set()
 
-    def look(value: Any) -> None:
+    def collect(value: Any) -> None:
         if isinstance(value, Mapping):
             for key, inner in value.items():
                 if key == "runID" and isinstance(inner, str):
                     runs.add(inner)
-                look(inner)
+                collect(inner)
         elif isinstance(value, list):
             for inner in value:
-                look(inner)
+                collect(inner)
 
-    look(model.get("spec", {}))
-    look({key: value for key, value in model.get("status", {}).items() if key != "history"})
+    collect(model.get("spec", {}))
+    collect({key: value for key, value in model.get("status", {}).items() if key != "history"})
     return runs
 
 
 def read_model(api: Any, namespace: str, name: str) -> dict[str, Any]:
-    """Answer one SuggestionModel. Raises ClusterError."""
-    group, version, plural = _KIND
-    return _ask(
+    """Return one SuggestionModel. Raises KubernetesApiError."""
+    group, version, plural = _RESOURCE
+    return _call(
         lambda: api.get_namespaced_custom_object(group, version, namespace, plural, name, _request_timeout=_TIMEOUT)
     )
 
 
-def name_run(api: Any, namespace: str, name: str, run: str) -> None:
-    """Let a SuggestionModel name another run; refused where Argo CD owns it. Raises ClusterError."""
-    model = read_model(api, namespace, name)
-    owner = argocd_application(model)
-    if owner is not None:
-        raise ClusterError(of_argocd(namespace, name, owner))
-    group, version, plural = _KIND
-    _ask(
+def set_run(api: Any, namespace: str, name: str, run: str) -> None:
+    """Set spec.runID of a SuggestionModel. Raises KubernetesApiError, also if Argo CD manages the object."""
+    check_not_managed_by_argocd(read_model(api, namespace, name), namespace, name)
+    group, version, plural = _RESOURCE
+    _call(
         lambda: api.patch_namespaced_custom_object(
             group, version, namespace, plural, name, {"spec": {"runID": run}}, _request_timeout=_TIMEOUT
         )
     )
 
 
-def of_argocd(namespace: str, name: str, owner: str) -> str:
-    """Answer why an object of Argo CD's is not patched."""
-    return (
-        f"{namespace}/{name} is of Argo CD's application {owner}: it would put the old run back; "
-        "propose the run in Git instead (--git)"
-    )
+def check_not_managed_by_argocd(model: Mapping[str, Any], namespace: str, name: str) -> None:
+    """Raise KubernetesApiError if Argo CD manages the object."""
+    owner = argocd_application(model)
+    if owner is not None:
+        raise KubernetesApiError(
+            f"{namespace}/{name} is managed by the Argo CD application {owner}, which would revert the change; "
+            "propose the run in Git instead (--git)"
+        )
 
 
 def argocd_application(model: Mapping[str, Any]) -> str | None:
-    """Answer the Argo CD application that an object is of, None if it is of none."""
+    """Return the Argo CD application that manages an object, or None."""
     metadata = model.get("metadata", {})
     tracking = metadata.get("annotations", {}).get("argocd.argoproj.io/tracking-id")
     if tracking:
@@ -108,16 +109,13 @@ def _is_managed_by_argocd(metadata: Mapping[str, Any]) -> bool:
     return any("argocd" in entry.get("manager", "") for entry in metadata.get("managedFields", []))
 
 
-_KIND = (names.GROUP, names.VERSION, names.PLURAL)
-
-
-def _ask(call: Any) -> dict[str, Any]:
+def _call(request: Any) -> dict[str, Any]:
     from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     try:
-        return dict(call())
+        return dict(request())
     except ApiException as error:
-        raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
+        raise KubernetesApiError(f"the API server answered {error.status} {error.reason}") from None
     except HTTPError as error:
-        raise ClusterError(f"the API server cannot be reached: {' '.join(str(error).split())[:160]}") from None
+        raise KubernetesApiError(f"the API server cannot be reached: {' '.join(str(error).split())[:160]}") from None

@@ -1,11 +1,10 @@
 """The linear model that the trees start from: scikit-learn's SGD, one class against the rest, log loss.
 
-Two things make it good on newer rows and on merchants that nobody has seen: a row weighs half as much for each
-HALF_LIFE of its age (a shop's category changes), and a merchant of n rows weighs as much as sqrt(n) (else three shops
-teach all).
+Two weights make it good on newer rows and on unseen merchants: a row's weight halves with every HALF_LIFE of its age (a
+shop's category changes), and a merchant with n rows has the weight sqrt(n) (otherwise three shops dominate).
 
-Rows that teach the trees are scored by models of strictly older rows: to the trees, merchants are then as new as they
-will be in serving. Folds at random would show them rows that the linear model all but knows by heart.
+The rows that the trees learn from are scored by models of strictly older rows: merchants are then as new to the trees
+as they will be in serving. Random folds would show them rows that the linear model nearly knows by heart.
 """
 
 import itertools
@@ -17,69 +16,71 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDClassifier
 
+from serin_training.arrays import Floats, Ints
 from serin_training.data.rows import LabelledTransaction
-from serin_training.features.words import Floats, Ints
 
 HALF_LIFE: Final = 365.0
-"""Days."""
+"""In days."""
 _PASSES: Final = 50
 _PASSES_ROWS: Final = 250_000
-"""On more rows than these so many passes are not needed: rows times passes then stays the same."""
-_LEAST_PASSES: Final = 6
-MOST_OLDER: Final = 500_000
-"""So many older rows are enough to score newer ones by."""
+"""On more rows fewer passes suffice: rows times passes stays constant."""
+_MIN_PASSES: Final = 6
+MAX_OLDER_ROWS: Final = 500_000
+"""Older rows that a model is fitted on to score newer ones."""
 _ALPHA: Final = 3e-6
-"""The strength of the penalty."""
-FEW_ROWS: Final = 100_000
-"""A lesson of fewer rows is learned in another way: rare words count for more, as in TF-IDF, the penalty is stronger,
-and the weights are the mean of the later half of the passes: where a single pass ends is a matter of luck."""
+"""Strength of the penalty."""
+SMALL_ROWS: Final = 100_000
+"""Below this many rows fitting differs: rare words count for more (as in TF-IDF), the penalty is stronger, and the
+weights are averaged over the second half of the passes, because the end of a single pass is a matter of luck."""
 _RARITY: Final = 0.2
-"""Brings the usual rarity of a word to about 1, so that the penalty fits."""
-_PASSES_OF_FEW: Final = 24
-_ALPHA_OF_FEW: Final = 1.5e-5
-"""The strength of the penalty on 48,000 rows and fewer."""
-_ALPHA_OF_FEW_ROWS: Final = 0.72
-"""The same on more rows, times the rows."""
-_PARTS: Final = 7
-"""So many parts of equal size in time; the first two only teach."""
-_ONLY_TEACH: Final = 2
-_NEVER: Final = -12.0
-"""The score of a class that a model has not seen."""
+"""Scales the usual rarity of a word to about 1, so that the penalty fits."""
+_SMALL_PASSES: Final = 24
+_SMALL_ALPHA: Final = 1.5e-5
+"""Strength of the penalty on up to 48,000 rows."""
+_SMALL_ALPHA_ROWS: Final = 0.72
+"""Strength of the penalty on more rows, times the number of rows."""
+_FOLDS: Final = 7
+"""Parts of equal size in time; the first two are only learned from."""
+_TRAIN_ONLY_FOLDS: Final = 2
+_UNSEEN: Final = -12.0
+"""Score of a class that a model has not seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Rows to learn from, oldest first, as arrays: what fitting needs, here or on another machine."""
+    """Rows to learn from, oldest first, as arrays: all that fitting needs, here or on another machine."""
 
     matrix: csr_matrix
-    """One row a row, one column a word."""
+    """Shape (rows, words)."""
     labels: Ints
-    """Numbers of classes."""
+    """Class number by row."""
     days: Floats
-    """When each row happened, in days since any moment."""
+    """Time of each row, in days since any fixed moment."""
     merchants: Ints
-    """A number a merchant."""
+    """Merchant number by row."""
     classes: int
     is_small: bool
-    """Whether the whole lesson, of which this may be a part, has fewer than FEW_ROWS rows."""
+    """Whether the whole training set, of which this may be a part, has fewer than SMALL_ROWS rows."""
 
     def before(self, end: int) -> "TrainingSet":
-        """Answer the rows before `end`, of these the newest MOST_OLDER."""
-        part = slice(max(0, end - MOST_OLDER), end)
+        """Return the rows before `end`, at most the newest MAX_OLDER_ROWS of them."""
+        part = slice(max(0, end - MAX_OLDER_ROWS), end)
         return TrainingSet(
             self.matrix[part], self.labels[part], self.days[part], self.merchants[part], self.classes, self.is_small
         )
 
     def weights(self) -> Floats:
-        """Answer how much each row weighs, on average 1."""
+        """Return the weight of each row; their mean is 1."""
         _, place, count = np.unique(self.merchants, return_inverse=True, return_counts=True)
         weights: Floats = 0.5 ** ((self.days.max() - self.days) / HALF_LIFE) / np.sqrt(count[place])
         weights /= weights.mean()
         return weights
 
 
-def lesson_of(rows: Sequence[LabelledTransaction], matrix: csr_matrix, labels: Ints, *, classes: int) -> TrainingSet:
-    """Answer rows as a lesson."""
+def training_set_of(
+    rows: Sequence[LabelledTransaction], matrix: csr_matrix, labels: Ints, *, classes: int
+) -> TrainingSet:
+    """Return rows as a training set."""
     merchants: dict[str, int] = {}
     return TrainingSet(
         matrix,
@@ -87,36 +88,38 @@ def lesson_of(rows: Sequence[LabelledTransaction], matrix: csr_matrix, labels: I
         days=np.array([row.at.timestamp() / 86_400 for row in rows]),
         merchants=np.array([merchants.setdefault(row.transaction.merchant, len(merchants)) for row in rows]),
         classes=classes,
-        is_small=len(rows) < FEW_ROWS,
+        is_small=len(rows) < SMALL_ROWS,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """Weights by word and class, and a bias by class."""
+    """A fitted linear model."""
 
     weights: Floats
+    """Shape (words, classes)."""
     bias: Floats
+    """Shape (classes,)."""
 
     def scores(self, matrix: csr_matrix) -> Floats:
-        """Answer one row a row, one column a class."""
+        """Return scores of shape (rows, classes)."""
         found: Floats = np.asarray(matrix @ self.weights + self.bias)
         return found
 
 
-def fit_linear(lesson: TrainingSet, *, seed: int) -> Linear:
-    """Fit on rows of at least one class."""
-    present = np.unique(lesson.labels)
-    words = lesson.matrix.shape[1]
-    fitted = Linear(np.zeros((words, lesson.classes)), np.full(lesson.classes, _NEVER))
+def fit_linear(training_set: TrainingSet, *, seed: int) -> Linear:
+    """Fit the model on rows of at least one class."""
+    present = np.unique(training_set.labels)
+    words = training_set.matrix.shape[1]
+    fitted = Linear(np.zeros((words, training_set.classes)), np.full(training_set.classes, _UNSEEN))
     if len(present) == 1:
-        fitted.bias[present] = -_NEVER
+        fitted.bias[present] = -_UNSEEN
         return fitted
-    rarity = _rarity(lesson)
-    scaled = lesson.matrix.copy()
+    rarity = _rarity(training_set)
+    scaled = training_set.matrix.copy()
     scaled.data *= rarity[scaled.indices]
-    model: Any = SGDClassifier(loss="log_loss", n_jobs=2, random_state=seed, **_pace(lesson)).fit(
-        scaled, lesson.labels, sample_weight=lesson.weights()
+    model: Any = SGDClassifier(loss="log_loss", n_jobs=2, random_state=seed, **_parameters(training_set)).fit(
+        scaled, training_set.labels, sample_weight=training_set.weights()
     )
     coefficients, bias = model.coef_, model.intercept_
     if len(present) == 2:  # noqa: PLR2004 - scikit-learn then fits one model for both
@@ -126,25 +129,25 @@ def fit_linear(lesson: TrainingSet, *, seed: int) -> Linear:
     return fitted
 
 
-def _pace(lesson: TrainingSet) -> dict[str, Any]:
-    """Answer how strong the penalty is, how often the rows are passed, and of which passes the mean is taken."""
-    rows = len(lesson.labels)
-    if lesson.is_small:
+def _parameters(training_set: TrainingSet) -> dict[str, Any]:
+    """Return the strength of the penalty, the number of passes, and from which row on weights are averaged."""
+    rows = len(training_set.labels)
+    if training_set.is_small:
         return {
-            "alpha": min(_ALPHA_OF_FEW, _ALPHA_OF_FEW_ROWS / rows),
-            "max_iter": _PASSES_OF_FEW,
+            "alpha": min(_SMALL_ALPHA, _SMALL_ALPHA_ROWS / rows),
+            "max_iter": _SMALL_PASSES,
             "tol": None,
-            "average": _PASSES_OF_FEW // 2 * rows,
+            "average": _SMALL_PASSES // 2 * rows,
         }
-    return {"alpha": _ALPHA, "max_iter": max(_LEAST_PASSES, min(_PASSES, _PASSES * _PASSES_ROWS // rows))}
+    return {"alpha": _ALPHA, "max_iter": max(_MIN_PASSES, min(_PASSES, _PASSES * _PASSES_ROWS // rows))}
 
 
-def _rarity(lesson: TrainingSet) -> Floats:
-    """Answer what each word's value is multiplied by while fitting: log((1 + rows) / (1 + rows with it)), scaled."""
-    rows, words = lesson.matrix.shape
-    if not lesson.is_small:
+def _rarity(training_set: TrainingSet) -> Floats:
+    """Return the factor of each word while fitting: log((1 + rows) / (1 + rows with it)), scaled."""
+    rows, words = training_set.matrix.shape
+    if not training_set.is_small:
         return np.ones(words)
-    found: Floats = _RARITY * np.log((1 + rows) / (1 + np.bincount(lesson.matrix.indices, minlength=words)))
+    found: Floats = _RARITY * np.log((1 + rows) / (1 + np.bincount(training_set.matrix.indices, minlength=words)))
     return found
 
 
@@ -153,22 +156,25 @@ class Scored:
     """Rows that were scored by models of older rows."""
 
     places: Ints
-    """Which rows, in order."""
+    """Indices of the rows, in order."""
     scores: Floats
 
 
 Fit = Callable[[Iterable[TrainingSet]], Iterable[Linear]]
-"""Fits lessons, one after the other or all at once, and answers in their order."""
+"""Fits models, one after the other or all at once, and returns them in the order of their training sets."""
 
 
-def score_by_older_rows(lesson: TrainingSet, fit: Fit, tell: Callable[[int, int], None]) -> Scored:
-    """Score all but the oldest rows, part by part, each by a model of rows before it; `tell` gets parts, of all."""
-    bounds = np.linspace(0, len(lesson.labels), _PARTS + 1).round().astype(np.int64).tolist()
-    parts = list(itertools.pairwise(bounds))[_ONLY_TEACH:]
+def score_by_older_rows(training_set: TrainingSet, fit: Fit, progress: Callable[[int, int], None]) -> Scored:
+    """Score all but the oldest rows, fold by fold, each by a model of the rows before it.
+
+    `progress` is called with the number of folds done and of all folds.
+    """
+    bounds = np.linspace(0, len(training_set.labels), _FOLDS + 1).round().astype(np.int64).tolist()
+    folds = list(itertools.pairwise(bounds))[_TRAIN_ONLY_FOLDS:]
     found = []
-    for done, (model, (old, end)) in enumerate(
-        zip(fit(lesson.before(old) for old, _ in parts), parts, strict=True), start=1
+    for done, (model, (start, end)) in enumerate(
+        zip(fit(training_set.before(start) for start, _ in folds), folds, strict=True), start=1
     ):
-        found.append(model.scores(lesson.matrix[old:end]))
-        tell(done, len(parts))
-    return Scored(np.arange(parts[0][0], len(lesson.labels)), np.concatenate(found))
+        found.append(model.scores(training_set.matrix[start:end]))
+        progress(done, len(folds))
+    return Scored(np.arange(folds[0][0], len(training_set.labels)), np.concatenate(found))

@@ -1,7 +1,7 @@
-"""Parity rows: made-up transactions by which a server checks that it computes what training computed.
+"""Parity rows: synthetic transactions with which a server checks that it computes what training computed.
 
-Made of single words that the run knows, drawn at random, never of a real transaction's text; it knows a word
-only because several users used it.
+They are random combinations of single words that the run knows, never the text of a real transaction; a run knows a
+word only if several users used it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,31 +11,31 @@ from typing import Final
 import numpy as np
 
 from serin_core.model.encoder import Encoder, probabilities
-from serin_core.model.manifest import ParityRow
-from serin_training.pipeline import Pipeline
+from serin_core.model.parity import ParityRow
+from serin_training.run_pipeline import RunPipeline
 
 ROWS: Final = 48
 _EPOCH: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _ODD_MERCHANTS: Final = ("", "4711", "zzyzx", "SQ *", "Überraschungscafé", "TERMINAL 0417 POS")
 
 
-def parity_rows(pipeline: Pipeline, *, seed: int) -> tuple[ParityRow, ...]:
-    """Answer ROWS made-up transactions with the pipeline's answers, the odd ones first."""
+def parity_rows(pipeline: RunPipeline, *, seed: int) -> tuple[ParityRow, ...]:
+    """Return ROWS synthetic transactions with the pipeline's results, the odd ones first."""
     chance = Random(seed)  # noqa: S311 - variety, not secrecy
     rows = []
     for number in range(ROWS):
         row = _make(pipeline.encoder, number, chance)
         scores, numbers = pipeline.encoder.scores(row.transaction()), pipeline.encoder.numbers(row.transaction())
         corrections = pipeline.trees.corrections(np.array([numbers]))
-        label, confidence = pipeline.answers(probabilities(scores, corrections))[0]
-        answered = {
+        label, confidence = pipeline.predictions(probabilities(scores, corrections))[0]
+        results = {
             "scores": scores.tolist(),
             "numbers": numbers,
             "corrections": corrections[0].tolist(),
             "label": label,
             "confidence": confidence,
         }
-        rows.append(ParityRow.model_validate(row.model_dump() | answered))
+        rows.append(ParityRow.model_validate(row.model_dump() | results))
     return tuple(rows)
 
 

@@ -1,4 +1,4 @@
-"""How far a long work has come: values that a phase hands out, for a terminal or a log to show."""
+"""Progress of a long operation, as values that a terminal or a log can show."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something was done in a phase."""
+    """Part of a phase is done."""
 
     phase: str
     done: int
-    of: int
-    """0: nobody knows yet."""
+    total: int
+    """0: not known yet."""
     unit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A phase is over, and what came of it."""
+    """A phase has ended, with its result."""
 
     phase: str
     text: str
@@ -26,10 +26,10 @@ class Finished:
 ProgressCallback = Callable[[Progress | Finished], None]
 
 
-def silent(_told: Progress | Finished) -> None:
-    """Tell nobody."""
+def silent(_event: Progress | Finished) -> None:
+    """Show nothing."""
 
 
-def counting(tell: ProgressCallback, phase: str, unit: str) -> Callable[[int, int], None]:
-    """Answer what takes how much is done, of how much."""
-    return lambda done, of: tell(Progress(phase, done, of, unit))
+def counting(progress: ProgressCallback, phase: str, unit: str) -> Callable[[int, int], None]:
+    """Return a function of the pieces done and of all pieces that reports the progress of a phase."""
+    return lambda done, total: progress(Progress(phase, done, total, unit))

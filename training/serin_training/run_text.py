@@ -1,44 +1,65 @@
-"""Stored runs in words, for people at a terminal. Pure: reports in, lines out."""
+"""Stored runs as text. Pure: reports in, lines out."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from serin_training.stored_runs import StoredRun
+from serin_core.model.report import Report
+from serin_registry.verification import StoredRun
+from serin_training.scoring import MIN_ROWS
+
+
+def displayed(report: Report, *, profile: bool = False) -> dict[str, Any]:
+    """Return a report as commands print it: the run by its full name, which spec.runID takes."""
+    found = report.model_dump(exclude=None if profile else {"profile"})
+    return found | {"run_id": report.run_directory}
 
 
 def table(runs: Sequence[StoredRun], *, latest: str | None) -> str:
-    """Answer one line a run under a header."""
+    """Return one line per run under a header."""
     header = f"  {'RUN':<24} {'CREATED':<19} {'F1':>6} {'WORST':>6}  {'ROWS':>8}  GATE"
     return "\n".join([header, *(_row(run, is_latest=run.name == latest) for run in runs)])
 
 
 def _row(run: StoredRun, *, is_latest: bool) -> str:
     report = run.report
-    gate = "passed" if report.passed_acceptance_gate else "held back"
     return (
         f"{'*' if is_latest else ' '} {run.name:<24} {report.created_at[:19]:<19} {report.val_f1_macro:>6.3f} "
-        f"{report.val_f1_min:>6.3f}  {sum(report.rows.values()):>8}  {gate}"
+        f"{report.val_f1_min:>6.3f}  {sum(report.rows.values()):>8}  {_gate(run)}"
     )
 
 
-def tell_run(run: StoredRun) -> Iterator[str]:
-    """Answer what a person wants to know of a run, line by line."""
+def run_text(run: StoredRun) -> Iterator[str]:
+    """Yield the report of a run, line by line."""
     report = run.report
     yield run.name
     yield f"  digest      {run.digest}"
     yield f"  created     {report.created_at}, seed {report.seed}"
-    rows = ", ".join(f"{count} to {what}" for what, count in report.rows.items())
-    yield f"  data        {report.data_from[:10]} to {report.data_to[:10]}, rows: {rows}"
+    rows = ", ".join(f"{report.rows[part]} {name}" for part, name in _PARTS.items() if part in report.rows)
+    yield f"  data        {report.data_from[:10]} to {report.data_to[:10]}; rows: {rows}"
     scores = f"macro F1 {report.val_f1_macro:.3f}, worst class {report.val_f1_min:.3f}"
     yield f"  quality     {scores}, accuracy {report.val_accuracy:.3f}"
+    before, after = report.val_calibration_error_uncalibrated, report.val_calibration_error
+    yield f"  calibration error {after:.4f}, {before:.4f} before{calibration_remark(report)}"
     yield f"  gate        {report.deploy_reason}"
+    counts = report.profile.categories if report.profile is not None else {}
     for label, f1 in sorted(report.val_f1_per_class.items(), key=lambda item: item[1]):
-        yield f"    {f1:.3f}  {label}"
+        rare = f" ({counts[label]} rows, too few for the gate)" if counts.get(label, MIN_ROWS) < MIN_ROWS else ""
+        yield f"    {f1:.3f}  {label}{rare}"
     for warning in report.warnings:
         yield f"  warning     {warning}"
 
 
+_PARTS = {"fit": "training", "calibrate": "calibration", "judge": "evaluation"}
+
+
+def calibration_remark(report: Report) -> str:
+    """Return a remark if calibration increased the calibration error, else nothing."""
+    is_worse = report.calibration_enabled and report.val_calibration_error > report.val_calibration_error_uncalibrated
+    return ": calibration made it worse" if is_worse else ""
+
+
 def differences(before: StoredRun, after: StoredRun) -> list[tuple[str, str, str]]:
-    """Answer what changed, as (what, before, after); F1 by class where it moved by 0.005 or more."""
+    """Return what changed, as (what, before, after); F1 by class if it changed by 0.005 or more."""
     one, other = before.report, after.report
     found = [
         ("data to", one.data_to[:10], other.data_to[:10]),
@@ -48,7 +69,7 @@ def differences(before: StoredRun, after: StoredRun) -> list[tuple[str, str, str
         ("accuracy", f"{one.val_accuracy:.3f}", f"{other.val_accuracy:.3f}"),
         ("words known", str(one.features), str(other.features)),
         ("trees", str(one.trees), str(other.trees)),
-        ("acceptance gate", _passed(before), _passed(after)),
+        ("acceptance gate", _gate(before), _gate(after)),
     ]
     for label in sorted({*one.val_f1_per_class, *other.val_f1_per_class}):
         a, b = one.val_f1_per_class.get(label), other.val_f1_per_class.get(label)
@@ -57,5 +78,5 @@ def differences(before: StoredRun, after: StoredRun) -> list[tuple[str, str, str
     return [(what, a, b) for what, a, b in found if a != b]
 
 
-def _passed(run: StoredRun) -> str:
+def _gate(run: StoredRun) -> str:
     return "passed" if run.report.passed_acceptance_gate else "held back"

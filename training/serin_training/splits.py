@@ -1,7 +1,7 @@
-"""Which rows teach, calibrate, judge: by time, the newest judge. Never gives a row two jobs.
+"""Splits rows into training, calibration and evaluation, by time: the newest are evaluated on. The parts are disjoint.
 
-A random split would let a run read tomorrow's shops; the rows it will meet are always newer than those it knows. What a
-random split and one by merchant give stands in the report for comparison only.
+A random split would let a run see merchants of the future; the rows it will meet are always newer than those it knows.
+The report has the scores of a random split and of a split by merchant for comparison only.
 """
 
 from collections import Counter
@@ -20,13 +20,13 @@ from serin_training.errors import DataError
 
 MIN_ROWS: Final = 500
 MIN_CLASSES: Final = 2
+MIN_CLASS_ROWS: Final = 5
+"""A class with fewer training rows is not learned: its transactions stay with the rules."""
+_FEW_CLASS_ROWS: Final = 20
+"""Training rows of a class below which a warning is given."""
 _HELD_OUT: Final = 5
 _FIT: Final = 0.65
 _CALIBRATE: Final = 0.15
-LEAST_ROWS: Final = 5
-"""A class with fewer rows to learn from is not learned: its transactions stay with the rules."""
-_DOUBTFUL_ROWS: Final = 20
-"""Rows of a class to learn from, under which a warning is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,77 +35,78 @@ class Split:
 
     fit: Sequence[LabelledTransaction]
     calibrate: Sequence[LabelledTransaction]
-    judge: Sequence[LabelledTransaction]
+    evaluate: Sequence[LabelledTransaction]
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Answer the classes that can be learned, in alphabetical order."""
+        """Classes that can be learned, in alphabetical order."""
         counted = Counter(row.category for row in self.fit)
-        return tuple(sorted(label for label, rows in counted.items() if rows >= LEAST_ROWS))
+        return tuple(sorted(label for label, rows in counted.items() if rows >= MIN_CLASS_ROWS))
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Answer the number of rows of each part."""
-        return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.judge)}
+        """Number of rows of each part."""
+        return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.evaluate)}
 
 
-def split_by_time(rows: Sequence[LabelledTransaction], *, judged_from: datetime | None = None) -> Split:
-    """Split rows, oldest first, 65 : 15 : 20, or so that rows from `judged_from` on judge.
+def split_by_time(rows: Sequence[LabelledTransaction], *, evaluate_from: datetime | None = None) -> Split:
+    """Split rows, oldest first, 65 : 15 : 20, or so that rows from `evaluate_from` on are evaluated on.
 
-    Raises DataError where they hold too little to learn from.
+    Raises DataError if they are too few to learn from.
     """
     if len(rows) < MIN_ROWS:
-        raise DataError(f"{len(rows)} labelled rows are too few to train on; needed are at least {MIN_ROWS}")
+        raise DataError(f"{len(rows)} labelled rows are too few to train on; at least {MIN_ROWS} are required")
     users = {row.transaction.user_id for row in rows} - {None}
     if len(users) < MIN_USERS:
         raise DataError(
-            f"the rows are of {len(users)} users; needed are at least {MIN_USERS}: fewer make no word known"
+            f"the rows have {len(users)} different user_ids; at least {MIN_USERS} are required, because only words "
+            f"that {MIN_USERS} users used are learned"
         )
-    if judged_from is None:
+    if evaluate_from is None:
         second = round(len(rows) * (_FIT + _CALIBRATE))
     else:
-        second = sum(row.at < judged_from for row in rows)
+        second = sum(row.at < evaluate_from for row in rows)
     first = round(second * _FIT / (_FIT + _CALIBRATE))
     if not 0 < first < second < len(rows):
-        raise DataError(f"of {len(rows)} rows {len(rows) - second} are to judge; needed are some to learn from as well")
-    split = Split(fit=rows[:first], calibrate=rows[first:second], judge=rows[second:])
+        raise DataError(
+            f"{len(rows) - second} of {len(rows)} rows would be used for evaluation; both evaluation and training "
+            "need rows"
+        )
+    split = Split(fit=rows[:first], calibrate=rows[first:second], evaluate=rows[second:])
     if len(split.classes) < MIN_CLASSES:
         several = len({row.category for row in split.fit}) > 1
-        only = "too few of each category" if several else f"all of category {split.fit[0].category!r}"
+        only = "have too few rows per category" if several else f"are all of category {split.fit[0].category!r}"
         raise DataError(
-            f"the {len(split.fit)} rows to learn from are {only}; "
-            f"needed are at least two categories with {LEAST_ROWS} rows each"
+            f"the {len(split.fit)} training rows {only}; "
+            f"at least two categories with {MIN_CLASS_ROWS} rows each are required"
         )
     return split
 
 
 def by_merchant(rows: Sequence[LabelledTransaction], *, seed: int) -> NDArray[np.bool_]:
-    """Answer which rows are held out: all rows of a fifth of the merchants."""
+    """Return which rows are held out: all rows of a fifth of the merchants."""
     parts = [crc32(f"{seed} {merchant_key(row.transaction.merchant)}".encode()) % _HELD_OUT for row in rows]
     held_out: NDArray[np.bool_] = np.equal(parts, 0)
     return held_out
 
 
 def at_random(rows: Sequence[LabelledTransaction], *, seed: int) -> NDArray[np.bool_]:
-    """Answer which rows are held out: any fifth of them."""
+    """Return which rows are held out: a random fifth."""
     held_out: NDArray[np.bool_] = np.random.default_rng(seed).integers(_HELD_OUT, size=len(rows)) == 0
     return held_out
 
 
-def warnings_of(split: Split) -> list[str]:
-    """Answer what makes the judgement doubtful, one sentence each."""
-    found = []
-    learned = Counter(row.category for row in split.fit)
-    judged = Counter(row.category for row in split.judge)
-    for label, rows in sorted(learned.items()):
-        if rows < LEAST_ROWS:
-            found.append(
-                f"{label}: {rows} rows to learn from, under {LEAST_ROWS}; it is not learned, its "
-                "transactions stay with the rules"
-            )
-        elif rows < _DOUBTFUL_ROWS:
-            found.append(f"{label}: only {rows} rows to learn from")
-        if not judged[label]:
-            found.append(f"{label}: no row to judge it by, it is left out of the F1")
-    found += [f"{label}: new among the newest rows, it was not learned" for label in sorted(set(judged) - set(learned))]
+def split_warnings(split: Split) -> list[str]:
+    """Return what makes the evaluation less reliable, one line each."""
+    trained = Counter(row.category for row in split.fit)
+    evaluated = Counter(row.category for row in split.evaluate)
+    few = [(label, rows) for label, rows in sorted(trained.items()) if rows < _FEW_CLASS_ROWS]
+    found = [
+        f"{label}: {rows} training rows, fewer than {MIN_CLASS_ROWS}; not learned, its transactions stay with the rules"
+        for label, rows in few
+        if rows < MIN_CLASS_ROWS
+    ]
+    found += [f"{label}: only {rows} training rows" for label, rows in few if rows >= MIN_CLASS_ROWS]
+    found += [f"{label}: no evaluation row, so not part of the F1" for label in sorted(trained) if not evaluated[label]]
+    found += [f"{label}: appears only in newer rows, not learned" for label in sorted(set(evaluated) - set(trained))]
     return found

@@ -1,9 +1,11 @@
-"""LightGBM: growing the trees and asking them. The same data and seed give the same trees on the same machine.
+"""LightGBM: growing trees and evaluating them. The same data and seed give the same trees on the same machine.
 
-The trees start from the linear model's scores (LightGBM's init_score) and see only the numbers of a transaction. Shown
-the scores as well they learn to trust words more than new merchants deserve: macro F1 falls, most on merchants unseen.
+The trees start from the linear model's scores (LightGBM's init_score) and see only the numbers of a transaction. Given
+the scores as a feature too, they learn to trust words more than new merchants deserve: macro F1 falls, most on unseen
+merchants.
 
-Never takes more than THREADS threads: on a shared machine more of them wait for each other.
+At most THREADS threads are used: on a shared machine more of them wait for each other. LightGBM is imported late, so
+that commands which grow no trees start quickly.
 """
 
 import math
@@ -11,21 +13,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import lightgbm
 import numpy as np
 
 from serin_core.model.encoder import starting_point
-from serin_training.features.words import Floats, Ints
+from serin_training.arrays import Floats, Ints
 
 THREADS: Final = 2
 ROUNDS: Final = 200
-"""At most so many trees a class."""
+"""Maximum number of trees per class."""
 PATIENCE: Final = 10
+"""Rounds without improvement after which growing stops."""
 _STOP_SHARE: Final = 0.1
-"""The newest share of the rows to learn from, that only says when to stop."""
-MOST_ROWS: Final = 300_000
-"""Five numbers are learned from so many rows; more, and older ones, add nothing."""
-# Rates above 0.2 diverge; 15 leaves keep one answer cheap.
+"""Newest share of the rows, used for early stopping only."""
+MAX_ROWS: Final = 300_000
+"""Newest rows that the trees learn from: for five numbers more rows add nothing."""
+# Rates above 0.2 diverge; 15 leaves keep one prediction cheap.
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "multiclass",
     "learning_rate": 0.05,
@@ -46,25 +48,38 @@ class Trees:
     text: str
 
     def corrections(self, numbers: Floats) -> Floats:
-        """Answer what to add to the starting point, one row a row and one column a class, as a server does."""
-        booster = lightgbm.Booster(model_str=self.text)
-        found: Floats = np.asarray(booster.predict(numbers, raw_score=True, num_threads=THREADS), dtype=np.float64)
+        """Return what is added to the starting point, of shape (rows, classes), as a server computes it."""
+        found: Floats = np.asarray(
+            self._booster().predict(numbers, raw_score=True, num_threads=THREADS), dtype=np.float64
+        )
         return found
 
     @property
     def count(self) -> int:
-        """Answer how many trees there are, over all classes."""
-        return int(lightgbm.Booster(model_str=self.text).num_trees())
+        """Number of trees over all classes."""
+        return int(self._booster().num_trees())
+
+    def _booster(self) -> Any:
+        import lightgbm  # noqa: PLC0415
+
+        return lightgbm.Booster(model_str=self.text)
 
 
 def grow(
-    numbers: Floats, scores: Floats, labels: Ints, *, seed: int, tell: Callable[[int, int], None] = lambda _, __: None
+    numbers: Floats,
+    scores: Floats,
+    labels: Ints,
+    *,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> Trees:
-    """Grow trees on rows in order of time, from their scores; the newest tenth of the rows says when to stop.
+    """Grow trees on rows in time order, from their linear scores; the newest tenth of the rows decides when to stop.
 
-    `tell` gets rounds done, of at most how many.
+    `progress` is called with the rounds done and the maximum number of rounds.
     """
-    numbers, scores, labels = numbers[-MOST_ROWS:], scores[-MOST_ROWS:], labels[-MOST_ROWS:]
+    import lightgbm  # noqa: PLC0415
+
+    numbers, scores, labels = numbers[-MAX_ROWS:], scores[-MAX_ROWS:], labels[-MAX_ROWS:]
     first = stop_at(len(labels))
     start = starting_point(scores)
     learn = lightgbm.Dataset(numbers[:first], labels[:first], init_score=start[:first])
@@ -76,23 +91,23 @@ def grow(
         valid_sets=[stop],
         callbacks=[
             lightgbm.early_stopping(PATIENCE, verbose=False),
-            lambda state: tell(state.iteration + 1, ROUNDS),
+            lambda state: progress(state.iteration + 1, ROUNDS),
         ],
     )
     return Trees(str(booster.model_to_string(num_iteration=booster.best_iteration)))
 
 
 def stop_at(rows: int) -> int:
-    """Answer the first of the rows that only say when to stop."""
+    """Return the index of the first row that is used for early stopping only."""
     return round(rows * (1 - _STOP_SHARE))
 
 
 def best_round(losses: Iterable[float]) -> int:
-    """Answer after how many rounds the loss was least, looking no further than PATIENCE rounds behind the best."""
-    best, least = 0, math.inf
+    """Return the number of rounds with the lowest loss, up to PATIENCE rounds after it."""
+    best, lowest = 0, math.inf
     for number, loss in enumerate(losses, start=1):
-        if loss < least:
-            best, least = number, loss
+        if loss < lowest:
+            best, lowest = number, loss
         elif number - best >= PATIENCE:
             break
     return best

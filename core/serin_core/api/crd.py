@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from serin_core.api.base import rules
 from serin_core.api.durations import format_duration
 from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
-from serin_core.api.status import Status
+from serin_core.api.status_view import StatusView
 from serin_core.contract import names
 from serin_core.rollout.observation import Json
 
@@ -86,7 +86,7 @@ def schema() -> Json:
             "kind": {"type": "string", "description": "SuggestionModel."},
             "metadata": {"type": "object"},
             "spec": structural(SuggestionModelSpec),
-            "status": structural(Status),
+            "status": structural(StatusView),
         },
         **rules(
             (
@@ -108,7 +108,7 @@ def structural(model: type[BaseModel]) -> Json:
     """Return the structural schema of a model: no references, no nulls, a type on every node."""
     whole = model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Schemas)
     node = _structural(whole, whole.get("$defs", {}))
-    if model is Status:
+    if model is StatusView:
         node = _without_defaults(node)
     if model.__doc__:
         node["description"] = _one_paragraph(model.__doc__)

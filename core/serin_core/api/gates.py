@@ -1,11 +1,12 @@
 """Gates as users write them in `spec.gates`. Every static rule is defined twice: as CEL and as a validator.
 
-What each built-in gate counts, and in which stages, is defined in serin_core.gates.
+What each built-in gate counts is defined in contract/gate_catalog.py.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, model_validator
 
@@ -35,10 +36,32 @@ class GateName(StrEnum):
     PER_CLASS = "perClass"
 
 
-COUNTS_USERS = frozenset({GateName.AGREEMENT.value})
-"""Gates that count each user once; all others count requests."""
-_ODDS_RATIO = 1.5
-_BUILT_IN = ", ".join(f"'{gate.value}'" for gate in GateName)
+DEFAULT_AT_LEAST: Final[Mapping[GateName, float]] = {
+    GateName.AVAILABILITY: 0.90,
+    GateName.ERRORS: 0.99,
+    GateName.LATENCY: 0.99,
+    GateName.AGREEMENT: 0.70,
+    GateName.ACCEPTED_RATIO: 0.95,
+    GateName.PER_CLASS: 0.60,
+}
+DEFAULT_ODDS_RATIO: Final = 1.5
+NOT_IN_SHADOW: Final = (GateName.ACCEPTED_RATIO, GateName.LOW_CONFIDENCE, GateName.FEEDBACK)
+"""Gates on answers that users see: the shadow (stage 0) has none."""
+NOT_WITHOUT_CONTROL: Final = (GateName.FEEDBACK,)
+"""Gates that compare the canary with the control group: at 100 percent there is none."""
+_NO_CORRECTIONS: Final = (GateName.FEEDBACK, GateName.PER_CLASS)
+
+
+def _listed(gates: Iterable[GateName]) -> str:
+    *most, last = gates
+    return f"{', '.join(most)} or {last}"
+
+
+def _quoted(gates: Iterable[GateName]) -> str:
+    return "[" + ", ".join(f"'{gate.value}'" for gate in gates) + "]"
+
+
+_FULL: Final = 100
 _SELECTOR = r"^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^{}]*\})?$"
 Selector = Annotated[str, Field(min_length=1, max_length=512, pattern=_SELECTOR)]
 
@@ -70,7 +93,7 @@ class Histogram(SpecModel):
 
 
 _NAMES_ITS_COUNTS = (
-    f"(self.name in [{_BUILT_IN}]) != (has(self.good) || has(self.total) || has(self.histogram))",
+    f"(self.name in {_quoted(GateName)}) != (has(self.good) || has(self.total) || has(self.histogram))",
     f"name a built-in gate ({', '.join(GateName)}), or give a custom gate good and total, or a histogram",
 )
 _COUNTS_TWO = (
@@ -95,12 +118,29 @@ _FEEDBACK_HAS_NO_BOUND = (
     "feedback compares canary and control and has no bound; set required and oddsRatio",
 )
 _ONLY_FEEDBACK = (
-    "self.name == 'feedback' || (!self.required && self.oddsRatio == 1.5)",
+    f"self.name == 'feedback' || (!self.required && self.oddsRatio == {DEFAULT_ODDS_RATIO})",
     "required and oddsRatio go with feedback only",
 )
 _PER_CLASS_HAS_AT_LEAST = (
     "self.name != 'perClass' || !(has(self.atMost) || has(self.within))",
     "perClass takes atLeast only",
+)
+_HAS_NO_MARGIN = (
+    "self.name != 'feedback' || self.margin == 0.0",
+    "margin has no effect on feedback; use oddsRatio",
+)
+_IS_CORRECTED = "(self.designEffect > 1.0 || duration(self.initialDelay) > duration('0s'))"
+_HAS_NO_CORRECTIONS = (
+    f"!(self.name in {_quoted(_NO_CORRECTIONS)} && {_IS_CORRECTED})",
+    "designEffect and initialDelay have no effect on feedback and perClass",
+)
+_NOT_IN_SHADOW = (
+    f"!(self.name in {_quoted(NOT_IN_SHADOW)} && has(self.stages) && self.stages.exists(stage, stage == 0.0))",
+    f"{', '.join(NOT_IN_SHADOW)} are not evaluated in the shadow; remove 0 from stages",
+)
+_NOT_AT_FULL = (
+    f"!(self.name in {_quoted(NOT_WITHOUT_CONTROL)} && has(self.stages) && self.stages.exists(stage, stage == 100.0))",
+    "feedback is not evaluated at 100 percent, where there is no control group; remove 100 from stages",
 )
 
 
@@ -117,13 +157,16 @@ class MetricGate(SpecModel):
             _FEEDBACK_HAS_NO_BOUND,
             _ONLY_FEEDBACK,
             _PER_CLASS_HAS_AT_LEAST,
+            _HAS_NO_MARGIN,
+            _HAS_NO_CORRECTIONS,
+            _NOT_IN_SHADOW,
+            _NOT_AT_FULL,
         )
     )
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-zA-Z0-9-]*$")] = Field(
-        description="A built-in gate: availability, errors, latency, agreement, acceptedRatio, lowConfidence, "
-        "feedback or "
-        "perClass (only on if listed); or any other name for a custom gate with good and total, or a histogram."
+        description=f"A built-in gate: {_listed(GateName)} (perClass is only on if listed); "
+        "or any other name for a custom gate with good and total, or a histogram."
     )
     disabled: StrictBool = Field(default=False, description="Turn the gate off. Default: false.")
     dry_run: StrictBool = Field(
@@ -131,9 +174,8 @@ class MetricGate(SpecModel):
     )
     at_least: Rate | None = Field(
         None,
-        description="Minimum share of good, write 0.70 for 70 %. Defaults: availability 0.90, errors 0.99, latency "
-        "0.99, "
-        "agreement 0.70, acceptedRatio 0.95, perClass 0.60.",
+        description="Minimum share of good, write 0.70 for 70 %. "
+        f"Defaults: {', '.join(f'{gate} {share:.2f}' for gate, share in DEFAULT_AT_LEAST.items())}.",
     )
     at_most: Rate | None = Field(
         None,
@@ -144,8 +186,8 @@ class MetricGate(SpecModel):
     margin: Annotated[float, Strict(), Field(ge=0, lt=1)] = Field(
         0,
         description="Tolerance: the gate passes against a bound that is this much less strict, and fails against the "
-        "bound "
-        "itself. `serin lint` prints after how many requests a verdict is then certain. Default: 0.",
+        "bound itself. `serin lint` prints after how many requests a verdict is then certain. "
+        "Not for feedback. Default: 0.",
     )
     stages: Annotated[tuple[Percent, ...], Field(min_length=1, max_length=21)] | None = Field(
         None,
@@ -166,7 +208,7 @@ class MetricGate(SpecModel):
         description="feedback only: the stage waits until this gate passes. Default: false (it can only fail).",
     )
     odds_ratio: Annotated[float, Strict(), Field(gt=1, le=20)] = Field(
-        _ODDS_RATIO,
+        DEFAULT_ODDS_RATIO,
         description="feedback only: maximum ratio of the odds of a rejection in the canary to those in the control "
         "group. "
         "Default: 1.5.",
@@ -198,8 +240,14 @@ class MetricGate(SpecModel):
             _CUSTOM_HAS_A_BOUND[1]: self.is_custom and not any(bounds),
             _MARGIN_LEAVES_ROOM[1]: not leaves_room or (self.within is not None and self.margin > 0),
             _FEEDBACK_HAS_NO_BOUND[1]: self.name == GateName.FEEDBACK and any(bounds),
-            _ONLY_FEEDBACK[1]: self.name != GateName.FEEDBACK and (self.required or self.odds_ratio != _ODDS_RATIO),
+            _ONLY_FEEDBACK[1]: self.name != GateName.FEEDBACK
+            and (self.required or self.odds_ratio != DEFAULT_ODDS_RATIO),
             _PER_CLASS_HAS_AT_LEAST[1]: self.name == GateName.PER_CLASS and any(bounds[1:]),
+            _HAS_NO_MARGIN[1]: self.name == GateName.FEEDBACK and self.margin > 0,
+            _HAS_NO_CORRECTIONS[1]: self.name in _NO_CORRECTIONS
+            and (self.design_effect != 1 or bool(self.initial_delay)),
+            _NOT_IN_SHADOW[1]: self.name in NOT_IN_SHADOW and 0 in (self.stages or ()),
+            _NOT_AT_FULL[1]: self.name in NOT_WITHOUT_CONTROL and _FULL in (self.stages or ()),
         }
         for message, holds in wrong.items():
             if holds:

@@ -1,15 +1,18 @@
-"""The resource's status: all state that decides, and all that a person reads. Written only by the operator.
+"""The status of a SuggestionModel: everything that was observed or decided. Only the operator writes it.
 
-Timestamps are absolute and in UTC; a soak of a week is a timestamp, never a running clock. `phase` is for display.
+Timestamps are absolute and in UTC, so that a soak of a week survives restarts of the operator. `phase` is for display.
+In the cluster it is written as a short view, see `status_view`.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Self, TypedDict, Unpack
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
 
+from serin_core.api import packing
 from serin_core.api.gates import Range
 from serin_core.api.spec import Registry, Thresholds
 from serin_core.evidence import Verdict
@@ -23,19 +26,22 @@ Moment = Annotated[AwareDatetime, PlainSerializer(_to_text, return_type=str)]
 
 
 class StatusModel(BaseModel):
-    """Whatever stands in `status`: camelCase outside; fields of a later version are passed over."""
+    """Base of all parts of a status: camelCase in JSON; fields of a later version are ignored."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, serialize_by_alias=True
     )
 
+    def _copy(self, changes: Mapping[str, object]) -> Self:
+        return self.model_copy(update=dict(changes))
+
 
 BEING_REPLACED = ""
-"""The template of a candidate whose pods come, or may come, from several."""
+"""The template hash of a candidate whose pods are being replaced."""
 
 
-class TrialState(StrEnum):
-    """How far the candidate has come."""
+class CandidateState(StrEnum):
+    """How far the rollout of a candidate has come."""
 
     DRAINING = "Draining"
     LOADING = "Loading"
@@ -45,7 +51,7 @@ class TrialState(StrEnum):
 
 
 class Phase(StrEnum):
-    """One word for people; nothing decides by it."""
+    """The state of a resource in one word, for display only."""
 
     PENDING = "Pending"
     SHADOW = "Shadow"
@@ -58,237 +64,363 @@ class Phase(StrEnum):
 
 
 class RunInUse(StatusModel):
-    """A run that users trust, exactly as it was proven."""
+    """A promoted run, with the settings under which it was proven."""
 
-    run_id: str = Field(alias="runID", description="The run.")
+    run_id: str = Field(alias="runID", description="Name of the run.")
     digest: str = Field(description="The sha256 of its manifest.")
-    since: Moment = Field(description="When it became what it is.")
-    thresholds: Thresholds = Field(Thresholds(), description="The thresholds under which it answers.")
+    since: Moment = Field(description="Time at which it became stable or previous.")
+    thresholds: Thresholds = Field(Thresholds(), description="Confidence thresholds in use.")
     calibration: bool = Field(default=True, description="Whether its calibrators are applied.")
+
+    def with_settings(self, thresholds: Thresholds, *, calibration: bool) -> Self:
+        """Return the run under other thresholds and calibration."""
+        return self._copy({"thresholds": thresholds, "calibration": calibration})
+
+    def serving_since(self, moment: datetime) -> Self:
+        """Return the run as one that serves since `moment`."""
+        return self._copy({"since": moment})
+
+
+class CandidateChanges(TypedDict, total=False):
+    """Fields of a Candidate that change during a rollout."""
+
+    digest: str | None
+    thresholds: Thresholds
+    calibration: bool
+    state: CandidateState
+    reason: str
+    percent: float
+    cap: float | None
+    stage: int | None
+    stage_started_at: datetime | None
+    soak_elapsed: float
+    soaking_since: datetime | None
+    attempt: int
+    template: str
+    promote_full: str
+    proven_at: datetime | None
 
 
 class Candidate(StatusModel):
-    """The run on trial, or the last one that was taken back or refused."""
+    """The run being rolled out, or the last one that was rolled back or refused."""
 
-    run_id: str = Field(alias="runID", description="The run.")
+    run_id: str = Field(alias="runID", description="Name of the run.")
     digest: str | None = Field(None, description="The sha256 of its manifest, pinned once the pods have reported it.")
     pinned: bool = Field(default=False, description="Whether spec.digest named the digest.")
-    source: str = Field("", description="A hash of the registry that the run is read from.")
-    thresholds: Thresholds = Field(Thresholds(), description="The thresholds under which it is on trial.")
+    source: str = Field("", description="Hash of the registry that the run is read from.")
+    thresholds: Thresholds = Field(Thresholds(), description="Confidence thresholds in use.")
     calibration: bool = Field(default=True, description="Whether its calibrators are applied.")
-    state: TrialState = Field(description="Draining, Loading, Running, RolledBack or Refused.")
+    state: CandidateState = Field(description="Draining, Loading, Running, RolledBack or Refused.")
     reason: str = Field("", description="Why it is RolledBack or Refused.")
-    percent: float = Field(0, description="The share of users whom it may answer.")
-    stage: int | None = Field(None, description="The routing revision at which the stage began; absent until it does.")
-    stage_started_at: Moment | None = Field(None, description="When every pod had confirmed the stage.")
+    percent: float = Field(0, description="Percent of users that it may serve.")
+    cap: float | None = Field(None, description="The spec.canary.percent that was last seen.")
+    stage: int | None = Field(None, description="Routing revision at which the stage began; absent before that.")
+    stage_started_at: Moment | None = Field(None, description="Time at which every pod had confirmed the stage.")
     soak_elapsed: float = Field(0, alias="soaked", description="Seconds of soak up to soakingSince.")
-    soaking_since: Moment | None = Field(None, description="Since when the soak is running; absent while it is not.")
-    attempt: int = Field(1, description="How often this run has been tried.")
-    attempt_started_at: Moment = Field(description="When this attempt began.")
+    soaking_since: Moment | None = Field(
+        None, description="Start of the running soak timer; absent while it is stopped."
+    )
+    attempt: int = Field(1, description="Number of this attempt to roll the run out.")
+    attempt_started_at: Moment = Field(description="Start of this attempt.")
     template: str = Field(
         BEING_REPLACED,
-        description="The pod template under which the stage counts; empty while pods are being replaced.",
+        description="Hash of the pod template under which the stage counts; empty while pods are being replaced.",
     )
-    promote_full: bool = Field(default=False, description="A person asked to skip soaks and metric gates.")
-    proven_at: Moment | None = Field(None, description="When it was proven at a cap below 100 percent.")
+    promote_full: str = Field("", description="The promote-full request that skips soaks and metric gates.")
+    proven_at: Moment | None = Field(None, description="Time at which it was proven at a cap below 100 percent.")
+
+    def changed(self, **changes: Unpack[CandidateChanges]) -> Self:
+        """Return a copy with some fields changed."""
+        return self._copy(changes)
+
+    def restart_stage(self) -> Self:
+        """Return the candidate before the start of a stage: clock and soak are reset."""
+        return self.changed(stage=None, stage_started_at=None, soak_elapsed=0.0, soaking_since=None, proven_at=None)
+
+    def end_rollout(self, state: CandidateState, reason: str) -> Self:
+        """Return the candidate after the end of its rollout: no user is served by it."""
+        return self.restart_stage().changed(percent=0.0, promote_full="", state=state, reason=reason)
 
 
 class RejectedRun(StatusModel):
-    """A run that was taken back: not tried again unless a person asks."""
+    """A run that was rolled back: it is rolled out again only on a retry request."""
 
-    run_id: str = Field(alias="runID", description="The run.")
-    at: Moment = Field(description="When it was taken back.")
-    attempt: int = Field(1, description="How often it has been tried.")
-    reason: str = Field(description="Why it was taken back.")
+    run_id: str = Field(alias="runID", description="Name of the run.")
+    at: Moment = Field(description="Time of the rollback.")
+    attempt: int = Field(1, description="Number of attempts so far.")
+    reason: str = Field(description="Why it was rolled back.")
 
 
 class TemplateRun(StatusModel):
     """A run that the pod template loads, with the digest that was known when the template was made."""
 
-    run_id: str = Field(alias="runID", description="The run.")
-    digest: str | None = Field(None, description="Its digest; absent where pods report what they find.")
+    run_id: str = Field(alias="runID", description="Name of the run.")
+    digest: str | None = Field(None, description="Its digest; absent where pods report the digest that they find.")
 
 
 class Crash(StatusModel):
-    """A container that ended badly while it had the candidate loaded."""
+    """A crash of a container that had loaded the candidate."""
 
-    pod: str = Field(description="The uid of the pod.")
-    restart: int = Field(description="Which of its restarts.")
-    at: Moment = Field(description="When it ended.")
+    pod: str = Field(description="UID of the pod.")
+    restart: int = Field(description="Number of the restart.")
+    at: Moment = Field(description="Time of the crash.")
 
 
 class GateRole(StrEnum):
-    """What a gate's verdict may do."""
+    """What the verdict of a gate may cause."""
 
     ACTING = "Acting"
     FAIL_ONLY = "FailOnly"
     DRY_RUN = "DryRun"
 
 
-class GateStatus(StatusModel):
-    """One gate in the present stage: the counts, and what they say."""
+class LateHarm(StatusModel):
+    """Counts since the check after which harm seems to have begun: they decided a Fail."""
 
-    name: str = Field(description="The gate.")
-    at_least: float | None = Field(None, description="The least share of good that it asks for.")
-    at_most: float | None = Field(None, description="The greatest share of good that it allows.")
-    within: Range | None = Field(None, description="The bounds between which it wants the share of good.")
+    check: int = Field(description="First check of these counts, numbered from 1 in the stage.")
+    good: float = Field(description="Good since then.")
+    total: float = Field(description="Total since then.")
+
+
+class GateStatus(StatusModel):
+    """One gate in the current stage: its counts, its limit and its verdict."""
+
+    name: str = Field(description="Name of the gate.")
+    at_least: float | None = Field(None, description="Minimum rate.")
+    at_most: float | None = Field(None, description="Maximum rate.")
+    within: Range | None = Field(None, description="Bounds of the rate.")
+    margin: float | None = Field(None, description="Tolerance of a Pass; absent if there is none.")
     odds_ratio: float | None = Field(
-        None, description="By how many times the odds of a rejection in the canary may exceed those of the control."
+        None, description="Maximum ratio of the odds of a rejection in the canary to those in the control group."
     )
     role: GateRole = Field(
         GateRole.ACTING, description="Acting, FailOnly (not needed for a Pass) or DryRun (never acted on)."
     )
-    good: float | None = Field(None, description="Good, since the stage began.")
-    total: float | None = Field(None, description="All, since the stage began.")
+    good: float | None = Field(None, description="Good events since the stage began.")
+    total: float | None = Field(None, description="All events since the stage began.")
     estimate: float | None = Field(None, description="good / total.")
     lower: float | None = Field(None, description="Lower end of the 95 percent confidence sequence.")
     upper: float | None = Field(None, description="Upper end of the 95 percent confidence sequence.")
     verdict: Verdict = Field(Verdict.INCONCLUSIVE, description="Pass, Fail or Inconclusive.")
-    reason: str = Field(description="Why the verdict is what it is.")
-    needed: int | None = Field(None, description="How many more requests a verdict needs at the present estimate.")
-    detail: str = Field("", description="What else a person would want to know: the worst class, the other arm.")
+    alpha: float | None = Field(
+        None, description="Error probability of the test: of a Fail if it failed, else of a Pass."
+    )
+    late_harm: LateHarm | None = Field(
+        None, description="Counts that decided a Fail; absent if these are all counts of the stage."
+    )
+    reason: str = Field(description="Reason of the verdict.")
+    needed: int | None = Field(None, description="Estimated number of further requests until a verdict.")
+    detail: str = Field("", description="More numbers: the worst class, or the other arm.")
+
+    def without_verdict(self, reason: str, message: str) -> Self:
+        """Return the counts without a verdict, where a later check could not read them."""
+        update = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "detail": message, "needed": None}
+        return self.model_copy(update=update | {"late_harm": None})
 
 
 class CountsAt(StatusModel):
-    """Counts since the stage began, as they stood at one check."""
+    """Counts since the stage began, as read at one check."""
 
-    check: int = Field(description="Which check; harm may have begun after it.")
-    good: float = Field(description="Good until then.")
-    total: float = Field(description="All until then.")
+    check: int = Field(description="Number of the check.")
+    good: float = Field(description="Good events until then.")
+    total: float = Field(description="All events until then.")
 
 
 class GateMemory(StatusModel):
-    """What a gate remembers of earlier checks of the present stage: its evidence needs it, people do not."""
+    """What the test of a gate keeps from earlier checks of the current stage."""
 
-    bound: str = Field("", description="The bound under which it was last judged.")
-    judged_by: str = Field("", description="The chances of an error by which it was last judged.")
-    edits: int = Field(0, description="How often its bound was changed in this stage.")
-    good: float = Field(0, description="Good when last counted.")
-    total: float = Field(0, description="All when last counted.")
-    zero: CountsAt | None = Field(None, description="Where its counts begin, after an initialDelay.")
-    checks: int = Field(0, description="Checks at which something new was counted.")
-    starts: tuple[CountsAt, ...] = Field((), description="Earlier counts after which harm may have begun.")
-    control_good: float = Field(0, description="feedback: good of the control group when last counted.")
-    control_total: float = Field(0, description="feedback: all of the control group when last counted.")
-    log_ratios: tuple[float, ...] = Field((), description="feedback: the log evidence for each harmful odds ratio.")
-    log_ratios_below: tuple[float, ...] = Field((), description="feedback: the same for each harmless odds ratio.")
+    bound: str = Field("", description="Bound of the last check.")
+    judged_by: str = Field("", description="Error rates of the last check.")
+    edits: int = Field(0, description="Number of changes of its bound in this stage.")
+    good: float = Field(0, description="Good events at the last check.")
+    total: float = Field(0, description="All events at the last check.")
+    zero: CountsAt | None = Field(None, description="Counts at the end of the initialDelay.")
+    checks: int = Field(0, description="Number of checks with new events.")
+    starts: tuple[CountsAt, ...] = Field((), description="Earlier counts after which a change may have begun.")
+    control_good: float = Field(0, description="feedback: good events of the control group at the last check.")
+    control_total: float = Field(0, description="feedback: all events of the control group at the last check.")
+    log_ratios: tuple[float, ...] = Field((), description="feedback: log evidence for each harmful odds ratio.")
+    log_ratios_below: tuple[float, ...] = Field((), description="feedback: log evidence for each harmless odds ratio.")
+
+    def rebound(self, bound: str) -> Self:
+        """Return the memory after an edit of the gate's bound.
+
+        The counts stay. Evidence for the limit of two arms is dropped, since it holds for that limit alone.
+        """
+        return self._copy({"bound": bound, "edits": self.edits + 1, "log_ratios_below": ()})
+
+    def with_bound(self, bound: str) -> Self:
+        """Return the same evidence, evaluated by this bound."""
+        return self.model_copy(update={"bound": bound})
+
+    def with_alphas(self, alphas: str) -> Self:
+        """Return the same evidence, evaluated with these error probabilities."""
+        return self if self.judged_by == alphas else self.model_copy(update={"judged_by": alphas})
 
 
 class ProcessCounts(StatusModel):
-    """What one server process had counted when last seen."""
+    """Last known counts of one server process."""
 
-    good: float = Field(description="Good, since the stage began.")
-    total: float = Field(description="All, since the stage began.")
+    good: float = Field(description="Good events since the stage began.")
+    total: float = Field(description="All events since the stage began.")
 
 
 class OwnSeries(StatusModel):
-    """One series of an own gate, as far as it was followed."""
+    """Last known state of one series of a custom gate."""
 
     at: float = Field(description="Unix time of its last sample, in seconds.")
-    last: float = Field(description="Its value then.")
-    gained: float = Field(description="What it has gained since the stage began.")
+    last: float = Field(description="Value of its last sample.")
+    gained: float = Field(description="Increase since the stage began.")
 
 
 class OwnCounts(StatusModel):
-    """The series of one own gate."""
+    """The series of one custom gate."""
 
-    good: dict[str, OwnSeries] = Field(default_factory=dict, description="Those of the good ones.")
-    total: dict[str, OwnSeries] = Field(default_factory=dict, description="Those of all.")
+    good: dict[str, OwnSeries] = Field(default_factory=dict, description="Series of good events.")
+    total: dict[str, OwnSeries] = Field(default_factory=dict, description="Series of all events.")
 
 
 class Checkpoint(StatusModel):
-    """Last known counts by gate and server process, so that a look reads minutes and not the whole stage."""
+    """Last known counts by gate and server process, so that a check reads minutes and not the whole stage."""
 
-    at: Moment = Field(description="Up to when they were read.")
-    since: Moment | None = Field(None, description="From when on: processes that had ended by then are added up.")
+    at: Moment = Field(description="Time up to which they were read.")
+    since: Moment | None = Field(None, description="Processes that had ended before this time are summed up.")
     counts: dict[str, dict[str, ProcessCounts]] = Field(
-        default_factory=dict, description="By gate, then by server process; `ended` is all that have ended."
+        default_factory=dict, description="By gate, then by server process; `ended` sums up all that have ended."
     )
-    own: dict[str, OwnCounts] = Field(default_factory=dict, description="By own gate, what its series have gained.")
+    own: dict[str, OwnCounts] = Field(default_factory=dict, description="By custom gate.")
 
 
 class Propagation(StatusModel):
-    """Which routing is wanted, and whether every pod serves it."""
+    """The routing that was decided, and how many pods serve it."""
 
-    revision: int = Field(0, description="The revision of the routing document; it only grows.")
+    revision: int = Field(0, description="Revision of the routing document; it only grows.")
     stage: int = Field(0, description="The stage that the document names.")
     hash: str = Field("", description="The sha256 of the document.")
-    since: Moment | None = Field(None, description="When this revision was decided.")
-    confirmed: bool = Field(default=False, description="Whether every pod has said that it serves it.")
-    confirmed_at: Moment | None = Field(None, description="When every pod had first said so.")
-    pods: str = Field("0/0", description="How many pods serve it, of how many.")
+    since: Moment | None = Field(None, description="Time at which this revision was decided.")
+    confirmed: bool = Field(default=False, description="Whether every pod has confirmed it.")
+    confirmed_at: Moment | None = Field(None, description="Time at which every pod had first confirmed it.")
+    pods: str = Field("0/0", description="Number of pods that serve it, of all.")
     withdraws_run: bool = Field(
         alias="takesAway",
         default=False,
-        description="Whether a pod that does not serve it may still serve a run that it takes away.",
+        description="Whether a pod with an older routing may still serve a run that this one withdraws.",
     )
+
+    def seen(self, *, confirmed: bool, pods: str, now: datetime) -> Self:
+        """Return it with the pods' confirmations as of `now`."""
+        first = self.confirmed_at or (now if confirmed else None)
+        return self._copy({"confirmed": confirmed, "confirmed_at": first, "pods": pods})
 
 
 class HistoryEntry(StatusModel):
-    """One thing that happened, with the numbers that carried it."""
+    """One transition of the rollout."""
 
-    at: Moment = Field(description="When it happened.")
-    run_id: str = Field("", alias="runID", description="The run that it happened to.")
-    event: str = Field(description="What happened, for example Raised, Promoted, RolledBack.")
-    message: str = Field(description="One sentence for people.")
-    percent: float = Field(0, description="The share of users after it.")
-    by: str = Field("operator", description="Who asked: the operator, or a person's request.")
-    gates: tuple[GateStatus, ...] = Field((), description="The gates as they stood.")
+    at: Moment = Field(description="Time of the transition.")
+    run_id: str = Field("", alias="runID", description="The run that it concerns.")
+    event: str = Field(description="What happened, for example StepAdvanced, Promoted, GateFailed.")
+    message: str = Field(description="What happened, in a sentence, with the evidence.")
+    percent: float = Field(0, description="Percent of users that the run serves afterwards.")
+    by: str = Field("operator", description="Who caused it: the operator, or a manual request.")
 
 
 class HandledRequest(StatusModel):
-    """A person's request, and what became of it."""
+    """A manual request, and its result."""
 
-    action: str = Field(description="promote, promote-full, abort or retry.")
-    value: str = Field(description="The annotation's value.")
-    answer: str = Field(description="What became of it.")
-    at: Moment = Field(description="When it was answered.")
+    action: str = Field(description="promote, promote-full, abort, undo or retry.")
+    value: str = Field(description="Value of the annotation.")
+    answer: str = Field(description="Result of the request.")
+    at: Moment = Field(description="Time of the answer.")
 
 
 class Condition(StatusModel):
-    """A condition as the Kubernetes API conventions define it."""
+    """A condition as defined by the Kubernetes API conventions."""
 
     type: str = Field(description="Ready, Reconciling, Stalled, Available or ShadowForced.")
     status: str = Field(description="True, False or Unknown.")
-    reason: str = Field(description="One word in CamelCase.")
-    message: str = Field("", description="One sentence for people.")
-    observed_generation: int = Field(0, description="The generation of the spec that it speaks of.")
-    last_transition_time: Moment = Field(description="When its status last changed.")
+    reason: str = Field(description="Reason of the status, one word in CamelCase.")
+    message: str = Field("", description="Explanation for users.")
+    observed_generation: int = Field(0, description="Generation of the spec that was observed.")
+    last_transition_time: Moment = Field(description="Time of the last change of its status.")
+
+
+class StatusChanges(TypedDict, total=False):
+    """Fields of a Status that change."""
+
+    phase: Phase
+    observed_generation: int
+    stable: RunInUse | None
+    previous: RunInUse | None
+    candidate: Candidate | None
+    rejected: tuple[RejectedRun, ...]
+    pod_runs: tuple[TemplateRun, ...]
+    former_pod_runs: tuple[TemplateRun, ...]
+    pod_registry: Registry | None
+    pod_attempt: int
+    crashes: tuple[Crash, ...]
+    gates: tuple[GateStatus, ...]
+    memory: dict[str, GateMemory]
+    checkpoint: Checkpoint | None
+    no_data_since: datetime | None
+    propagation: Propagation
+    history: tuple[HistoryEntry, ...]
+    handled_requests: tuple[HandledRequest, ...]
+    conditions: tuple[Condition, ...]
 
 
 class Status(StatusModel):
     """Everything observed or decided about one SuggestionModel."""
 
     phase: Phase = Field(Phase.PENDING, description="For display only.")
-    observed_generation: int = Field(0, description="The generation of the spec that was last looked at.")
-    stable: RunInUse | None = Field(None, description="The run that users trust now; absent while rules answer.")
-    previous: RunInUse | None = Field(None, description="The run before it, still loaded.")
-    candidate: Candidate | None = Field(None, description="The run on trial, or the last one taken back or refused.")
-    rejected: tuple[RejectedRun, ...] = Field((), description="Runs that were taken back.")
-    pod_runs: tuple[TemplateRun, ...] = Field((), description="The runs that the pod template loads.")
-    former_pod_runs: tuple[TemplateRun, ...] = Field((), description="Those of the template before.")
-    pod_registry: Registry | None = Field(None, description="The registry that the pod template reads from.")
-    pod_attempt: int = Field(0, description="The attempt that the pod template names.")
-    crashes: tuple[Crash, ...] = Field((), description="Containers that ended badly with the candidate.")
-    gates: tuple[GateStatus, ...] = Field((), description="The gates of the present stage.")
+    observed_generation: int = Field(0, description="Generation of the spec that was last observed.")
+    stable: RunInUse | None = Field(None, description="The stable run; absent while the rules serve all users.")
+    previous: RunInUse | None = Field(None, description="The stable run before it, still loaded.")
+    candidate: Candidate | None = Field(
+        None, description="The run being rolled out, or the last one that was rolled back or refused."
+    )
+    rejected: tuple[RejectedRun, ...] = Field((), description="Runs that were rolled back.")
+    pod_runs: tuple[TemplateRun, ...] = Field((), description="Runs that the pod template loads.")
+    former_pod_runs: tuple[TemplateRun, ...] = Field((), description="Runs of the template before.")
+    pod_registry: Registry | None = Field(None, description="Registry that the pod template reads from.")
+    pod_attempt: int = Field(0, description="Attempt that the pod template names.")
+    crashes: tuple[Crash, ...] = Field((), description="Crashes of containers that had loaded the candidate.")
+    gates: tuple[GateStatus, ...] = Field((), description="Gates of the current stage.")
     memory: dict[str, GateMemory] = Field(
-        default_factory=dict, description="What the gates of the present stage remember of earlier checks."
+        default_factory=dict, description="What the gates of the current stage keep from earlier checks."
     )
-    checkpoint: Checkpoint | None = Field(None, description="Counts of the present stage as last kept.")
+    checkpoint: Checkpoint | None = Field(None, description="Last known counts of the current stage.")
     no_data_since: Moment | None = Field(
-        None, description="Since when no gate of the stage has data; absent if one has."
+        None, description="Time since which no gate of the stage has data; absent if one has."
     )
-    propagation: Propagation = Field(Propagation(), description="Which routing is wanted and served.")
+    propagation: Propagation = Field(Propagation(), description="The routing that was decided, and who serves it.")
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")
-    handled_requests: tuple[HandledRequest, ...] = Field((), description="People's requests and their answers.")
+    handled_requests: tuple[HandledRequest, ...] = Field((), description="Manual requests and their results.")
     conditions: tuple[Condition, ...] = Field(
         (),
         description="Ready, Reconciling, Stalled, Available.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any) -> Any:
+        return packing.expanded(data) if isinstance(data, dict) else data
+
+    def changed(self, **changes: Unpack[StatusChanges]) -> Self:
+        """Return a copy with some fields changed."""
+        return self._copy(changes)
+
+    def without_evidence(self) -> Self:
+        """Return the status before the first count of a stage."""
+        return self.changed(gates=(), memory={}, checkpoint=None, no_data_since=None)
+
+    def with_candidate(self, candidate: Candidate) -> Self:
+        """Return the status with a changed candidate; evidence is dropped unless its stage has started."""
+        kept = self if candidate.stage_started_at is not None else self.without_evidence()
+        return kept.changed(candidate=candidate)
+
     @property
-    def trial(self) -> Candidate | None:
-        """Answer the candidate while it is on trial, else None."""
-        over = (TrialState.ROLLED_BACK, TrialState.REFUSED)
+    def rollout(self) -> Candidate | None:
+        """The candidate while its rollout is under way, else None."""
+        over = (CandidateState.ROLLED_BACK, CandidateState.REFUSED)
         return None if self.candidate is None or self.candidate.state in over else self.candidate

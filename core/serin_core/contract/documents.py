@@ -1,8 +1,7 @@
-"""The two documents that the operator writes and every server pod reads: one schema for both sides.
+"""The two documents that the operator writes and every server pod reads.
 
-`RoutingDocument` (ConfigMap `<name>-routing`) says which run answers whom; it changes often and its revision only
-grows. `ModelDocument` (ConfigMap `<name>-model-<hash>`, immutable) says which runs a pod loads.
-Never reads or writes a file.
+`RoutingDocument` (ConfigMap `<name>-routing`) names the run that serves each share of users; it changes often, and its
+revision only increases. `ModelDocument` (ConfigMap `<name>-model-<hash>`, immutable) names the runs that a pod loads.
 """
 
 import hashlib
@@ -18,7 +17,7 @@ _T = TypeVar("_T", bound=BaseModel)
 
 
 class DocumentError(ValueError):
-    """A document that does not fit its schema. The message is one line and names the field."""
+    """A document that does not fit its schema. The message is one line that names the field."""
 
 
 class _Document(BaseModel):
@@ -32,18 +31,18 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Thresholds(_Document):
-    """The least calibrated confidence, in 0 to 1, at which a run's answer is used."""
+    """The minimum calibrated confidence, in 0 to 1, at which a run's prediction is used."""
 
     default: Share = 0.70
     per_class: dict[str, Share] = Field(default_factory=dict)
 
     def of(self, label: str) -> float:
-        """Answer the threshold of one class."""
+        """Return the threshold of a class."""
         return self.per_class.get(label, self.default)
 
 
 class ServedRun(_Document):
-    """One run as it may answer: exactly these bytes, under these thresholds."""
+    """A run that serves users: exactly these bytes, with these thresholds."""
 
     run: str
     digest: Digest
@@ -52,16 +51,16 @@ class ServedRun(_Document):
 
 
 class CandidateRun(ServedRun):
-    """The run on trial, and its share of users in percent."""
+    """The run being rolled out, and its share of users in percent."""
 
     percent: Annotated[float, Field(ge=0, le=100)]
 
 
 class RoutingDocument(_Document):
-    """Who is answered by what.
+    """Which run serves which users.
 
-    `stage` is the revision at which the present stage began: every count is labelled with it, so that evidence
-    never crosses from one stage into the next.
+    `stage` is the revision at which the present stage began. Every count is labelled with it, so that no evidence is
+    carried from one stage into the next.
     """
 
     uid: str
@@ -74,30 +73,30 @@ class RoutingDocument(_Document):
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
-        """Read a document. Raises DocumentError."""
+        """Parse a document. Raises DocumentError."""
         return _parse(cls, text)
 
     def text(self) -> str:
-        """Write the one canonical form: sorted keys, no spaces."""
+        """Return the canonical form: sorted keys, no spaces."""
         return _canonical(self)
 
     def hash(self) -> str:
-        """Answer the sha256 of the canonical form, in hex."""
+        """Return the sha256 of the canonical form, in hex."""
         return hashlib.sha256(self.text().encode()).hexdigest()
 
 
 class LoadedRun(_Document):
-    """A run that a pod is to load; without a digest it takes and reports what it finds."""
+    """A run that a pod loads; without a digest, the pod loads what it finds and reports its digest."""
 
     run: str
     digest: Digest | None = None
 
 
 class ModelDocument(_Document):
-    """What a pod loads at its start: the runs, and where they are. `attempt` makes a retry read them anew.
+    """The runs that a pod loads when it starts, and their registry. A new `attempt` makes a retry read them again.
 
-    Which of them must load before the pod may become ready is not said here but by the routing document, whose
-    stable run it is: promotion changes that, and promotion never changes this document.
+    The pod becomes ready once it has loaded the stable run. The routing document names it, not this one, because a
+    promotion changes the stable run and must not replace pods.
     """
 
     uid: str
@@ -107,15 +106,15 @@ class ModelDocument(_Document):
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
-        """Read a document. Raises DocumentError."""
+        """Parse a document. Raises DocumentError."""
         return _parse(cls, text)
 
     def text(self) -> str:
-        """Write the one canonical form: sorted keys, no spaces."""
+        """Return the canonical form: sorted keys, no spaces."""
         return _canonical(self)
 
     def hash(self) -> str:
-        """Answer the sha256 of the canonical form, in hex."""
+        """Return the sha256 of the canonical form, in hex."""
         return hashlib.sha256(self.text().encode()).hexdigest()
 
 
@@ -125,23 +124,23 @@ def _canonical(document: BaseModel) -> str:
 
 def _parse(kind: type[_T], text: str | bytes) -> _T:
     try:
-        # Strict: "10" is no share, though it could be read as one.
+        # Strict: "10" is not accepted as a number.
         return kind.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise DocumentError(one_line(error)) from None
 
 
 def one_line(error: ValidationError) -> str:
-    """Say the first thing that is wrong, and where, in one line."""
+    """Return the first problem and its location, in one line."""
     return first_of(error.errors(include_url=False))
 
 
 def first_of(errors: Sequence[ErrorDetails]) -> str:
-    """Say the first of what pydantic found wrong, and where, in one line."""
+    """Return the first of the problems that pydantic found and its location, in one line."""
     where = ".".join(str(part) for part in errors[0]["loc"]) or "document"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     message = " ".join(errors[0]["msg"].removeprefix("Value error, ").split())
-    # A field's name may be anything that JSON can hold: line breaks, and halves of characters that UTF-8 cannot.
+    # The name of a field may contain line breaks and lone surrogates, which UTF-8 cannot encode.
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in f"{where}: {message}{more}"

@@ -1,6 +1,6 @@
-"""Every name that two parts of Serin must agree on: keys, labels, annotations, paths, metrics.
+"""Every name that two packages share: keys, labels, annotations, paths, metrics.
 
-Nothing here is computed. A name that only one room uses stays in that room.
+Constants only. A name that a single package uses is defined there.
 """
 
 from typing import Final
@@ -12,26 +12,26 @@ PLURAL: Final = "suggestionmodels"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 FIELD_MANAGER: Final = "serin-operator"
 
-# Annotations by which people ask (contracts: "Requests by people").
+# Prefix of the annotations that are manual requests.
 REQUEST_PREFIX: Final = f"request.{GROUP}/"
 
-# On what the operator makes.
+# Labels and annotations of the objects that the operator creates.
 LABEL_MODEL: Final = f"{GROUP}/model"
 LABEL_UID: Final = f"{GROUP}/uid"
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"
-"""On each pod: the routing revision that the operator last announced to it."""
+"""On each pod: the routing revision that the operator announced to it last."""
 ANNOTATION_POKE: Final = f"{GROUP}/poke"
-"""On each pod: changes when the kubelet is to look again."""
+"""On each pod: a change makes the kubelet refresh the mounted files."""
 ANNOTATION_RUNS: Final = f"{GROUP}/runs"
 """On the pod template: the runs that its pods load, separated by commas."""
 ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
-"""On the pod template: the hash of everything that needs new pods when it changes."""
+"""On the pod template: a hash of everything whose change needs new pods."""
 
 ROUTING_KEY: Final = "routing.json"
 MODEL_KEY: Final = "model.json"
 RULES_KEY: Final = "rules.yaml"
 
-# Where a server pod finds things. Each path reaches the process as an environment variable.
+# Mount paths in a server pod. The process gets each of them in an environment variable.
 MODEL_MOUNT: Final = "/etc/serin/model"
 ROUTING_MOUNT: Final = "/etc/serin/routing"
 RULES_MOUNT: Final = "/etc/serin/rules"
@@ -43,7 +43,7 @@ CACHE_MOUNT: Final = "/var/cache/serin"
 STORE_MOUNT: Final = "/etc/serin/store"
 SERVER_PORT: Final = 8080
 
-# Labels of every series of a server (contracts, 4).
+# Labels of every series of a server.
 SERIES_MODEL: Final = "serin_model"
 SERIES_UID: Final = "serin_uid"
 SERIES_POD: Final = "serin_pod"
@@ -54,7 +54,7 @@ SERIES_ARM: Final = "arm"
 ARM_CANARY: Final = "canary"
 ARM_CONTROL: Final = "control"
 
-# Metric families of a server (contracts, 4), named as they appear in a scrape.
+# Metrics of a server, named as in a scrape.
 PREDICTIONS: Final = "lm_ml_predictions_total"
 FALLBACK: Final = "lm_ml_fallback_total"
 LATENCY: Final = "lm_ml_predict_latency_seconds"

@@ -1,18 +1,15 @@
-"""What a server pod says of itself at `GET /ml/status`, and what the operator reads there: one schema for both.
-
-Never asks a pod: that is the operator's adapter.
-"""
+"""The report of a server pod at `GET /ml/status`: the schema that the server writes and the operator reads."""
 
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from serin_core.model.manifest import ClassCoverage
+from serin_core.model.report import ClassCoverage
 
 
 class LoadState(StrEnum):
-    """How far a pod has come with one run."""
+    """State of a run on a pod."""
 
     LOADING = "loading"
     LOADED = "loaded"
@@ -26,16 +23,16 @@ class _Report(BaseModel):
 
 
 class RunQuality(_Report):
-    """What the run's own training report promises, as far as the operator judges it by it (contracts, 5)."""
+    """The figures of the run's training report that the operator's gates use."""
 
     f1_macro: float
     f1_min: float
     coverage: dict[str, ClassCoverage] = Field(default_factory=dict)
-    """By class, the share of answers and how many of them each threshold leaves (contracts, `lowConfidence`)."""
+    """By predicted class, its share of predictions and coverage at each threshold; for the gate lowConfidence."""
 
 
 class RunOnPod(_Report):
-    """One run on one pod. `digest` and `quality` are what the pod found, once it has looked."""
+    """A run on a pod. `digest` and `quality` are set once the pod has read the run."""
 
     run: str
     state: LoadState
@@ -45,10 +42,10 @@ class RunOnPod(_Report):
 
 
 class PodReport(_Report):
-    """What one pod serves at this moment.
+    """What a pod serves at present.
 
-    `revision` and `hash` are those of the routing document in use, -1 and "" before the first one.
-    `attempt` is the one of the model document that the pod was started with.
+    `revision` and `hash` are those of the routing document in use; -1 and "" before the first one.
+    `attempt` is that of the model document with which the pod was started.
     """
 
     uid: str
@@ -59,5 +56,5 @@ class PodReport(_Report):
     runs: tuple[RunOnPod, ...] = Field(default_factory=tuple)
 
     def run(self, name: str) -> RunOnPod | None:
-        """Answer what this pod says of one run."""
+        """Return the report on one run, None if the pod does not know it."""
         return next((run for run in self.runs if run.run == name), None)

@@ -1,8 +1,9 @@
-"""What a server does with a routing document: whether to take it, who is in the canary, which answer is used.
+"""How a server applies a routing document: whether to accept it, which users are in the canary, which run serves them.
 
-Pure rules (contracts, 2.4 and 3). The server applies them in every request; the protocol's tests apply the same ones.
+The server applies these functions at every request (docs/contracts.md, rule 4), and so do the protocol's tests.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,20 +13,20 @@ import xxhash
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
 
 PARTS = 10_000
-"""Users fall into this many parts, so that shares down to 0.01 % can be told apart."""
+"""Users are divided into this many parts, so that a share can be as small as 0.01 %."""
 
 
 class Ignored(StrEnum):
-    """Why a server goes on with the document it has."""
+    """Why a server keeps its present document."""
 
     OTHER_UID = "it belongs to another resource"
     LOWER_REVISION = "its revision is below one already seen"
 
 
 def admit(document: RoutingDocument, *, uid: str, seen: int) -> Ignored | None:
-    """Answer why `document` must not be served, or None when it is to be.
+    """Return why `document` must be ignored, or None if it is accepted.
 
-    `uid` is the one of the pod's template, `seen` the highest revision this pod has ever served.
+    `uid` is that of the pod's template, `seen` the highest revision that this pod has ever served.
     """
     if document.uid != uid:
         return Ignored.OTHER_UID
@@ -36,22 +37,22 @@ def admit(document: RoutingDocument, *, uid: str, seen: int) -> Ignored | None:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a document amounts to on one pod, given what that pod has loaded."""
+    """A document as it applies to one pod, given the runs that the pod has loaded."""
 
     document: RoutingDocument
     candidate: CandidateRun | None
-    """The candidate, if this very run and digest is loaded here."""
+    """The candidate, if it is loaded with this digest."""
     stable: ServedRun | None
-    """The stable run, if this very run and digest is loaded here; else rules answer."""
+    """The stable run, if it is loaded with this digest; else the rules serve its users."""
     percent: float
-    """The share of users whom the candidate may answer here, in percent; 0 where anything is in doubt."""
+    """Share of users that the candidate serves here, in percent; 0 where anything is uncertain."""
 
 
 def route(document: RoutingDocument, *, loaded: Mapping[str, str], announced: int | None) -> Route:
-    """Work out what `document` means here.
+    """Return how `document` applies to a pod.
 
-    `loaded` maps run to digest; `announced` is the revision on the pod's own annotation, None while there is none.
-    A candidate counts as 0 % without an announcement, or with a document below it: the mounted file may be stale.
+    `loaded` maps each run to its digest; `announced` is the revision in the pod's annotation, None if there is none.
+    The candidate's share is 0 without an announcement, and for a document older than it: the file may be stale.
     """
     candidate = document.candidate
     if candidate is not None and loaded.get(candidate.run) != candidate.digest:
@@ -64,20 +65,31 @@ def route(document: RoutingDocument, *, loaded: Mapping[str, str], announced: in
     return Route(document=document, candidate=candidate, stable=stable, percent=percent)
 
 
-def bucket(user_id: str, salt: str) -> int:
-    """Answer the part, 0 to 9,999, that a user falls into: the same on every replica and after every restart.
+def salt(uid: str, candidate: str) -> str:
+    """Return the salt of a resource's routing with this candidate, "" without one: SHA-256 in hex."""
+    return hashlib.sha256(f"{uid}/{candidate}".encode()).hexdigest()
 
-    xxh3 of the user's bytes, seeded by the salt. Whoever is in at 10 % is in at 50 %.
-    """
-    seed = xxhash.xxh3_64_intdigest(salt.encode())
-    return xxhash.xxh3_64_intdigest(user_id.encode(), seed=seed) % PARTS
+
+def seed(salt: str) -> int:
+    """Return the seed of `user_hash` for a salt."""
+    return xxhash.xxh3_64_intdigest(salt.encode())
+
+
+def user_hash(user_id: str, seed: int) -> int:
+    """Return the 64-bit hash of a user, the same on every replica and after every restart: xxh3, seeded by the salt."""
+    return xxhash.xxh3_64_intdigest(user_id.encode(), seed=seed)
+
+
+def is_in_share(user_hash: int, percent: float) -> bool:
+    """Return whether the user with this hash is in a share of users. A user in 10 % is also in 50 %."""
+    return user_hash % PARTS < percent * PARTS / 100
 
 
 def in_canary(user_id: str | None, *, salt: str, percent: float) -> bool:
-    """Answer whether the candidate may answer this user. Nobody without a user_id is ever in."""
-    return user_id is not None and user_id != "" and bucket(user_id, salt) < percent * PARTS / 100
+    """Return whether a user is in the canary. Without a user_id the result is always False."""
+    return bool(user_id) and is_in_share(user_hash(user_id or "", seed(salt)), percent)
 
 
 def is_confident(label: str, confidence: float, thresholds: Thresholds) -> bool:
-    """Answer whether a calibrated confidence reaches its class's threshold. NaN never does."""
+    """Return whether a calibrated confidence reaches the threshold of its class; False for NaN."""
     return confidence >= thresholds.of(label)

@@ -1,23 +1,25 @@
-"""From what Prometheus gave to the two counts of each gate, exactly.
+"""From Prometheus series to the two counts of each gate, exactly.
 
-stage    series of our own servers: one process, one stage, never reset; a count is a sum of last values
-own      counters of the user's: raw samples since the stage began, resets allowed for
+server_counters  series of Serin's servers: one process, one stage, never reset; a count is a sum of last values
+custom_counters  counters of custom gates: raw samples since the stage began, with resets
+reading          the case that counts cannot be read
 
-Never clips or guesses: whatever does not add up, or is no longer watched, is Unreadable, with the reason.
+Counts are never clipped or estimated: whatever does not add up, or is no longer scraped, is Unreadable, with the
+reason.
 """
 
 from serin_core.counting.custom_counters import (
     BEFORE,
-    LONGEST,
-    MOST_SERIES,
+    MAX_SERIES,
+    MAX_WINDOW,
     Kept,
     Samples,
     both_of,
-    count_anew,
+    custom_key,
+    follow,
     identity,
     newest_of,
     of_one_replica,
-    own_key,
     selectors,
     up_to_the_same_time,
     window,
@@ -46,8 +48,8 @@ __all__ = [
     "ENDED",
     "FRESH",
     "GONE",
-    "LONGEST",
-    "MOST_SERIES",
+    "MAX_SERIES",
+    "MAX_WINDOW",
     "NOW",
     "Kept",
     "Reading",
@@ -57,13 +59,13 @@ __all__ = [
     "StageQuery",
     "Unreadable",
     "both_of",
-    "count_anew",
     "count_stage",
+    "custom_key",
     "evaluated_at",
+    "follow",
     "identity",
     "newest_of",
     "of_one_replica",
-    "own_key",
     "selectors",
     "stage_query",
     "stale_after",

@@ -1,10 +1,10 @@
-"""Counters of the user's own, from raw samples since the stage began.
+"""Counters of custom gates, from raw samples since the stage began.
 
-Nothing is known of them: they may have been counting for weeks, restart, or end. So each series is followed sample by
-sample: what it gained since the stage began is counted, and where it fell it has restarted at 0. A series that had no
-sample before the stage began was born within it and counts from 0. What was counted is kept in a checkpoint with the
-time of the last sample, so that a replica of Prometheus that lags behind adds nothing twice.
-Never uses rate() or increase(): they invent and lose counts at the edges of their windows.
+They may have been counting for weeks, restart, or end. So each series is followed sample by sample: its increase since
+the stage began is counted, and where it fell it has restarted at 0. A series that had no sample before the stage began
+is new and counts from 0. Counts are kept in a checkpoint with the time of the last sample, so that a replica of
+Prometheus that lags behind adds nothing twice. rate() and increase() are not used: they lose and invent counts at the
+edges of their windows.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting.reading import Unreadable
 
 BEFORE: Final = timedelta(hours=1)
-"""How far before a stage a series is looked for, to tell one that was there, scraped or not, from one that was born."""
-LONGEST: Final = timedelta(hours=6)
-"""How much of a stage the first look reads at most: a gate that is added to a long stage counts its last hours."""
+"""How far before a stage samples are read, to distinguish a series that existed from a new one."""
+MAX_WINDOW: Final = timedelta(hours=6)
+"""Maximum that the first check reads of a stage: a gate that is added to a long stage counts its last hours."""
 SLACK: Final = timedelta(minutes=2)
-"""How far a later look reaches back behind the newest sample that was followed."""
-MOST_SERIES: Final = 500
+"""How far a later check reads back before the newest sample that was followed."""
+MAX_SERIES: Final = 500
 _GAUGE_FALLS_TO: Final = 0.5
 
 Kept = Mapping[str, OwnSeries]
@@ -40,7 +40,7 @@ class Samples:
 
 
 def selectors(gate: MetricGate) -> tuple[str, str]:
-    """Answer the two selectors of an own gate: of the good ones, and of all."""
+    """Return the selectors of a custom gate: of good and of total."""
     if gate.histogram is None:
         return gate.good or "", gate.total or ""
     name, inside = _name_and_matchers(gate.histogram)
@@ -49,7 +49,7 @@ def selectors(gate: MetricGate) -> tuple[str, str]:
 
 
 def both_of(histogram: Histogram) -> str:
-    """Answer one selector for the bucket and the count of a histogram, so that one answer has both."""
+    """Return one selector for the bucket and the count of a histogram, so that one response has both."""
     name, inside = _name_and_matchers(histogram)
     matchers = (f'__name__=~"{name}_(bucket|count)"', inside, f'le=~"{_written(histogram.le)}|"')
     return f"{{{','.join(filter(None, matchers))}}}"
@@ -61,25 +61,25 @@ def _name_and_matchers(histogram: Histogram) -> tuple[str, str]:
 
 
 def _written(bound: float) -> str:
-    """Answer a pattern for every way to write a bound: Prometheus 3 writes 1.0 and 1e+06, others 1 and 1000000."""
+    """Return a pattern for every notation of a bound: Prometheus 3 writes 1.0 and 1e+06, others 1 and 1000000."""
     digits = len(Decimal(repr(bound)).normalize().as_tuple().digits)
     plain = f"{bound:.12g}"
     ways = dict.fromkeys((plain, f"{plain}.0", repr(bound), f"{bound:.{digits - 1}e}"))
     return "|".join(ways).replace("+", "[+]").replace(".", "[.]")
 
 
-def own_key(gate: MetricGate) -> str:
-    """Answer the name under which a checkpoint keeps a gate's series: another one once its selectors are others."""
+def custom_key(gate: MetricGate) -> str:
+    """Return the key of a gate's series in a checkpoint; it changes with the selectors."""
     return f"{gate.name}@{hashlib.sha256(repr(selectors(gate)).encode()).hexdigest()[:8]}"
 
 
 def identity(labels: Mapping[str, str]) -> str:
-    """Answer the name under which a checkpoint keeps one series."""
+    """Return the key of one series in a checkpoint."""
     return hashlib.sha256(repr(sorted(labels.items())).encode()).hexdigest()[:12]
 
 
 def window(*, began: float, kept: OwnCounts | None, at: float) -> timedelta:
-    """Answer how far back raw samples are asked for: behind the beginning of the stage, or behind what was kept.
+    """Return how far back raw samples are read: before the beginning of the stage, or before what was kept.
 
     All times are Unix seconds by the clock of Prometheus.
     """
@@ -90,16 +90,16 @@ def window(*, began: float, kept: OwnCounts | None, at: float) -> timedelta:
 
 
 def without(labels: Mapping[str, str], left_out: frozenset[str]) -> Mapping[str, str]:
-    """Answer labels without some of them."""
+    """Return labels without those in `left_out`."""
     if left_out.isdisjoint(labels):
         return labels
     return {name: value for name, value in labels.items() if name not in left_out}
 
 
 def of_one_replica(samples: Iterable[Samples], replica_labels: frozenset[str]) -> list[Samples]:
-    """Answer each series once, as the replica of Prometheus gave it that has its newest sample.
+    """Return each series once, from the replica of Prometheus that has its newest sample.
 
-    Samples of two replicas are never mixed: each scrapes at times of its own. Where two have the newest, the names of
+    Samples of two replicas are never mixed: they scrape at different times. Where two have the newest, the names of
     the replicas decide, so that series of one process come from one replica.
     """
     chosen: dict[str, tuple[float, list[str], Samples]] = {}
@@ -115,11 +115,11 @@ def of_one_replica(samples: Iterable[Samples], replica_labels: frozenset[str]) -
 def up_to_the_same_time(
     good: Iterable[Samples], total: Iterable[Samples]
 ) -> tuple[tuple[Samples, ...], tuple[Samples, ...]]:
-    """Answer the samples of two selectors as of one moment.
+    """Return the samples of two selectors up to the same time.
 
-    A series that both match is taken from one answer, since two replicas of Prometheus may have given them. Then what
-    is newer in one than the newest sample of the other is cut: where one metric ends and the other goes on, renamed or
-    no longer scraped, nothing is counted of one alone.
+    A series that both match is taken from one response, since they may come from two replicas of Prometheus. Samples of
+    one selector that are newer than the newest sample of the other are cut: where one metric ends and the other
+    continues, renamed or no longer scraped, neither is counted alone.
     """
     totals = tuple(total)
     in_both = {identity(one.labels): one for one in totals}
@@ -129,7 +129,7 @@ def up_to_the_same_time(
 
 
 def newest_of(samples: Iterable[Samples]) -> float | None:
-    """Answer the Unix time of the newest sample, None if there is none."""
+    """Return the Unix time of the newest sample, None if there is none."""
     return max((one.values[-1][0] for one in samples if one.values), default=None)
 
 
@@ -138,19 +138,17 @@ def _cut(samples: Iterable[Samples], until: float) -> tuple[Samples, ...]:
     return tuple(one for one in cut if one.values)
 
 
-def count_anew(
+def follow(
     samples: Iterable[Samples], *, kept: Kept | None, began: float, earlier: Mapping[str, float] | None = None
 ) -> dict[str, OwnSeries] | Unreadable:
-    """Answer what each series has gained since the stage began (Unix seconds), from what was kept and new samples.
+    """Return the increase of each series since the stage began (Unix seconds), from what was kept and new samples.
 
-    `earlier`: values at the beginning of the stage, by identity, of series that were there and have not been kept.
+    `earlier`: values at the beginning of the stage, by identity, of series that existed then and were not kept.
     """
     followed = dict(kept or {})
     found = tuple(samples)
-    if len(found) > MOST_SERIES:
-        return Unreadable(
-            "TooManySeries", f"a selector matches {len(found)} series, at most {MOST_SERIES} are followed"
-        )
+    if len(found) > MAX_SERIES:
+        return Unreadable("TooManySeries", f"a selector matches {len(found)} series, at most {MAX_SERIES} are followed")
     for one in found:
         name = identity(one.labels)
         after = _follow(one, followed.get(name) or _at_the_beginning(one, began, (earlier or {}).get(name, 0.0)))

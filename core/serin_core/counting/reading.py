@@ -1,11 +1,11 @@
-"""The case of no counts. It is a value like any other: never an exception, never a zero."""
+"""The case that counts cannot be read: a value, never an exception and never a zero."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """No counts, and why: one word for conditions, one sentence for people."""
+    """Why there are no counts: a reason for conditions, and a message."""
 
     reason: str
     message: str

@@ -22,7 +22,7 @@ so that I_p = front * mills, and the upper tail is front * mills(y, x, q).
 Errors, measured against mpmath with 60 digits (tests/core/evidence/test_beta.py): ln mills and ln front are within
 1e-11 + 1e-15 N KL of their value at the given (x, y, d), for N <= 10^12; within ten times that where x or y is below
 0.01, down to 1e-5.
-Never takes a difference of two lgamma of big numbers; never asks what the numbers count.
+No difference of two lgamma of big numbers is taken.
 """
 
 from math import erfc, exp, expm1, inf, lgamma, log, log1p, pi, sqrt
@@ -38,13 +38,13 @@ _SERIES_FROM: Final = 50.0
 _SERIES_UP_TO: Final = 8.0
 """... while N KL is at most this: four standard deviations. Farther out the continued fraction needs few steps."""
 _ENOUGH_TERMS: Final = ((1e6, 5), (1e4, 7), (1e3, 9), (_SERIES_FROM, 15))
-"""How many terms of the expansion do, by x y / N."""
+"""How many terms of the expansion are enough, by x y / N."""
 _PRECISION: Final = 4e-16
-_MOST_STEPS: Final = 5_000
+_MAX_STEPS: Final = 5_000
 
 
 def stirling_error(z: float) -> float:
-    """Answer ln Gamma(z) - ((z - 1/2) ln z - z + ln(2 pi)/2), z > 0 (DLMF 5.11.1; below 10 from lgamma)."""
+    """Return ln Gamma(z) - ((z - 1/2) ln z - z + ln(2 pi)/2), z > 0 (DLMF 5.11.1; below 10 from lgamma)."""
     if z < _STIRLING_FROM:
         return lgamma(z) - (z - 0.5) * log(z) + z - _HALF_LOG_2PI
     w = 1 / (z * z)
@@ -52,19 +52,19 @@ def stirling_error(z: float) -> float:
 
 
 def deviance(x: float, y: float, d: float, *, p: float, q: float) -> float:
-    """Answer N KL(x/N || p) for N = x + y, given d = x - N p."""
+    """Return N KL(x/N || p) for N = x + y, given d = x - N p."""
     n = x + y
     return _part(x, n * p, d) + _part(y, n * q, -d)
 
 
 def log_front(x: float, y: float, far: float) -> float:
-    """Answer ln(p^x q^y / B(x, y)), given `far`, the deviance of p from x/N."""
+    """Return ln(p^x q^y / B(x, y)), given `far`, the deviance of p from x/N."""
     n = x + y
     return 0.5 * log(x * (y / n)) - _HALF_LOG_2PI - far - (stirling_error(x) + stirling_error(y) - stirling_error(n))
 
 
 def log_mills(x: float, y: float, d: float, *, p: float, q: float) -> float:
-    """Answer ln(B_p(x, y) / (p^x q^y)), x, y > 0, 0 < p < 1, q = 1 - p, d = x - N p.
+    """Return ln(B_p(x, y) / (p^x q^y)), x, y > 0, 0 < p < 1, q = 1 - p, d = x - N p.
 
     The upper tail is `log_mills(y, x, -d, p=q, q=p)`.
     """
@@ -80,14 +80,14 @@ def log_mills(x: float, y: float, d: float, *, p: float, q: float) -> float:
 
 
 def log_one_minus_exp(x: float) -> float:
-    """Answer ln(1 - e^x) for x <= 0 (Maechler 2012: log1mexp)."""
+    """Return ln(1 - e^x) for x <= 0 (Maechler 2012: log1mexp)."""
     if x == 0:
         return -inf
     return log(-expm1(x)) if x > -log(2) else log1p(-exp(x))
 
 
 def _part(x: float, mean: float, d: float) -> float:
-    """Answer x ln(x / mean) - d for d = x - mean (Loader's bd0)."""
+    """Return x ln(x / mean) - d for d = x - mean (Loader's bd0)."""
     if abs(d) >= _NEAR * (x + mean):
         return x * log(x / mean) - d
     ratio = d / (x + mean)
@@ -101,10 +101,10 @@ def _part(x: float, mean: float, d: float) -> float:
 
 
 def _fraction(a: float, b: float, d: float, x: float) -> float:
-    """Answer x^a (1-x)^b / B_x(a, b), given d = a - (a + b) x > 2 x - 1."""
+    """Return x^a (1-x)^b / B_x(a, b), given d = a - (a + b) x > 2 x - 1."""
     value = c = a * (d + 1) / (a + 1)
     inverse = 0.0
-    for m in range(1, _MOST_STEPS):
+    for m in range(1, _MAX_STEPS):
         k, beyond = a + 2 * m, m * (b - m) * x / (a + 2 * m - 1)
         up = (a + m - 1) * (a + b + m - 1) * x / (k - 1) * beyond
         down = m + beyond + (a + m) * (d + 1 + m * (2 - x)) / (k + 1)
@@ -118,7 +118,7 @@ def _fraction(a: float, b: float, d: float, x: float) -> float:
 
 
 def _about_the_mean(x: float, y: float, middle: float, r: float) -> float:
-    """Answer the Mills ratio where u = r, by the power series of g, integrated term by term.
+    """Return the Mills ratio where u = r, by the power series of g, integrated term by term.
 
     w = N (t - x/N) / sqrt(x y / N) obeys w w' = u (1 + k w - w^2 / N), k = (y - x) / (N sqrt(x y / N)): so its square
     W has (n + 1) W[n+1] = 2 (k w[n-1] - W[n-1] / N), and g = (u / w) / sqrt(x y / N).

@@ -1,4 +1,4 @@
-"""What a gate asks of a rate."""
+"""What a gate requires of a rate."""
 
 from dataclasses import dataclass
 from math import inf
@@ -48,7 +48,7 @@ class Within:
 
     @property
     def is_met_by_itself(self) -> bool:
-        """Whether neither end asks for anything."""
+        """Whether neither end requires anything."""
         return not 0 < self.low < 1 and not 0 < self.high < 1
 
 

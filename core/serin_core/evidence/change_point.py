@@ -1,4 +1,4 @@
-"""Harm that began late: evidence mixed over the check at which it may have begun.
+"""Late harm: evidence mixed over the check at which the harm may have begun.
 
     log E = logsumexp over starts j of (log E_side(counts since start j) - ln(j (j + 1)))
 
@@ -7,7 +7,7 @@ e-processes is one, so it reaches 1/alpha with a chance of at most alpha while t
 A cumulative count alone needs 54 checks to notice a drop from 0.85 to 0.55 after 40 good checks of 50; this needs 5.
 Relation: e-detectors (Shin, Ramdas, Rinaldo, 2024).
 
-A start that is not kept counts as 0, so dropping starts only lowers E. Never adds a start that was not looked at.
+A start that is not kept counts as 0, so dropping starts only lowers E.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,18 @@ from serin_core.evidence.counts import Counts
 from serin_core.evidence.rate import Claim, Side, most_log_evidence, threshold
 from serin_core.evidence.rate import log_evidence as log_evidence_of_rate
 
-MOST_STARTS: Final = 48
+MAX_STARTS: Final = 48
 _SLACK: Final = 1e-7
-"""By how much a bound must stay below the limit to be believed: far above the rounding of any log E near it."""
+"""How far a bound must stay below the limit: far above the rounding of any log E near it."""
+_MOST_LOG: Final = 600.0
+"""Logarithms are cut here before exp: far above every limit."""
 _LOST: Final = 1e-9
 """How far a difference of counts may fall below 0 by rounding, relative to the counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The cumulative counts just before check number `check` >= 1 of the stage: what harm may have begun at."""
+    """Cumulative counts just before check number `check` >= 1 of the stage, where harm may have begun."""
 
     check: int
     counts: Counts
@@ -38,12 +40,14 @@ class Start:
             raise ValueError(f"checks are numbered from 1, not {self.check}")
 
 
+RawStart = tuple[int, float, float]
+"""Check, good and total of a start."""
 BEGINNING: Final = Start(1, Counts(0, 0))
 """The first start of every stage."""
 
 
 def log_evidence(starts: Sequence[Start], counts: Counts, p: float, side: Side) -> float:
-    """Answer the natural log of the mixture, -inf without starts. Raises ValueError for a start after `counts`."""
+    """Return the natural log of the mixture, -inf without starts. Raises ValueError for a start after `counts`."""
     terms = [
         log_evidence_of_rate(since(start, counts), p, side) - log(start.check * (start.check + 1)) for start in starts
     ]
@@ -52,22 +56,19 @@ def log_evidence(starts: Sequence[Start], counts: Counts, p: float, side: Side) 
 
 
 def reaches(starts: Sequence[Start], counts: Counts, claim: Claim) -> bool:
-    """Tell whether `log_evidence` is at least the limit, with as few tails as the answer needs.
+    """Return whether `log_evidence` is at least the limit, computing as few tails of the beta distribution as possible.
 
-    Every start is first given a bound from above: 1 where what was counted since lies on the good side of p
-    (rate.py, `reaches`); else exp of d^2 / (2 n min(v(s/n), v(p))), v(t) = t (1 - t), which is no less than the
-    greatest likelihood ratio exp(n KL(s/n || p)), because KL is the integral of |t - s/n| / v(t) from s/n to p and
-    v, being concave, is least at an end; then, only if neither these nor the likeliest start alone settle it, E(p)
-    over the prior's tail; then, greatest first, the exact value. While the bounds sum to less than 1/alpha, so does
-    the sum itself: the answer is No, as it would have been with every tail. Once exact values alone sum to 1/alpha
-    the rest, being positive, cannot change a Yes. So skipping never changes an answer.
+    Every start first gets an upper bound: its greatest likelihood ratio (`_log_ratios`). If these and the likeliest
+    start alone do not settle it, E(p) over the prior's tail; then, greatest first, the exact value. While the bounds
+    sum to less than 1/alpha, so does the exact sum: the result is False. Once exact values alone sum to 1/alpha, the
+    rest, being positive, cannot change True. So skipping never changes the result.
     """
     p, side, limit = claim.p, claim.side, claim.limit
     if limit == inf:
         return False
     if not 0 < p < 1 or limit <= 0:
         return log_evidence(starts, counts, p, side) >= limit
-    bounds = _rough_bounds(starts, counts, p, side)
+    bounds = _log_ratios([(start.check, start.counts.good, start.counts.total) for start in starts], counts, claim)
     shares = [_share(bound, start, limit) for bound, start in zip(bounds, starts, strict=True)]
     if sum(shares) < 1 - _SLACK:
         return False
@@ -81,27 +82,74 @@ def reaches(starts: Sequence[Start], counts: Counts, claim: Claim) -> bool:
     return _reaches_exactly(starts, counts, claim, shares)
 
 
-def keep(starts: Sequence[Start], newest: Start, *, most: int = MOST_STARTS) -> tuple[Start, ...]:
-    """Answer the starts with `newest`, at most `most` >= 3 of them: dense near now, geometrically thinner in the past.
+def log_bound(starts: Sequence[RawStart], counts: Counts, claim: Claim) -> float:
+    """Return an upper bound of `log_evidence`, 0 < p < 1."""
+    whole = 0.0
+    for (check, _, _), ratio in zip(starts, _log_ratios(starts, counts, claim), strict=True):
+        whole += exp(min(ratio, _MOST_LOG)) / (check * (check + 1))
+    return log(whole) if whole > 0 else -inf
 
-    The first and the newest always stay. The one that goes is the one whose neighbours are nearest to each other in
-    age, as a ratio. A newest that adds nothing (no check later, or nothing counted since the last) is not taken.
+
+def likeliest(starts: Sequence[Start], counts: Counts, claim: Claim) -> Start:
+    """Return the start whose counts since then are the strongest evidence in the mixture."""
+    return max(
+        starts,
+        key=lambda start: (
+            log_evidence_of_rate(since(start, counts), claim.p, claim.side) - log(start.check * (start.check + 1))
+        ),
+    )
+
+
+class KeptChecks:
+    """Check numbers of the starts that are kept: dense near the newest, geometrically thinner in the past.
+
+    The first and the newest always stay. The one that is dropped is the one whose neighbours are nearest to each other
+    in age, as a ratio. Successors are remembered, so that many rollouts with the same checks share the work.
+    """
+
+    __slots__ = ("_next", "checks")
+
+    def __init__(self, checks: tuple[int, ...]) -> None:
+        self.checks = checks
+        self._next: dict[int, KeptChecks] = {}
+
+    def with_newest(self, check: int) -> "KeptChecks":
+        """Return the numbers that are kept once `check`, later than all of them, is added."""
+        try:
+            return self._next[check]
+        except KeyError:
+            found = self._next[check] = KeptChecks(_thinned((*self.checks, check), MAX_STARTS))
+            return found
+
+
+FIRST_CHECK: Final = KeptChecks((1,))
+"""At the beginning of every stage."""
+
+
+def keep(starts: Sequence[Start], newest: Start, *, most: int = MAX_STARTS) -> tuple[Start, ...]:
+    """Return the starts with `newest`, at most `most` >= 3 of them, chosen as `KeptChecks` chooses.
+
+    A newest that adds nothing (no check later, or nothing counted since the last) is not added.
     """
     if not starts:
         return (newest,)
     last = starts[-1]
     if newest.check <= last.check or newest.counts == last.counts:
         return tuple(starts)
-    kept = [*starts, newest]
-    while len(kept) > most:
-        ages = [newest.check - start.check + 1 for start in kept]
-        least = min(range(1, len(kept) - 1), key=lambda place: ages[place - 1] / ages[place + 1])
-        del kept[least]
-    return tuple(kept)
+    kept = set(_thinned(tuple(start.check for start in (*starts, newest)), most))
+    return tuple(start for start in (*starts, newest) if start.check in kept)
+
+
+def _thinned(checks: tuple[int, ...], most: int) -> tuple[int, ...]:
+    while len(checks) > most:
+        ages = [checks[-1] - check + 1 for check in checks]
+        drop = min(range(1, len(checks) - 1), key=lambda place: ages[place - 1] / ages[place + 1])
+        checks = (*checks[:drop], *checks[drop + 1 :])
+    return checks
 
 
 def since(start: Start, counts: Counts) -> Counts:
-    """Answer what was counted after `start`. Raises ValueError where that would be less than nothing."""
+    """Return what was counted after `start`. Raises ValueError if that is less than nothing."""
     good = counts.good - start.counts.good
     bad = (counts.total - counts.good) - (start.counts.total - start.counts.good)
     if min(good, bad) < -_LOST * counts.total:
@@ -110,24 +158,28 @@ def since(start: Start, counts: Counts) -> Counts:
     return Counts(good, good + bad)
 
 
-def _rough_bounds(starts: Sequence[Start], counts: Counts, p: float, side: Side) -> list[float]:
-    at, bounds = threshold(p), []
-    variance, sign = at.p * at.q, 1 if side is Side.BELOW else -1
+def _log_ratios(starts: Sequence[RawStart], counts: Counts, claim: Claim) -> list[float]:
+    """Return ln of the greatest likelihood ratio since each start, n KL(s/n || p), 0 on the other side of p.
+
+    The evidence is a mean of likelihood ratios, so it is at most the greatest.
+    """
+    at, found = threshold(claim.p), []
+    is_below = claim.side is Side.BELOW
+    p, q = (at.p, at.q) if is_below else (at.q, at.p)
     good, bad, floor = counts.good, counts.total - counts.good, -_LOST * counts.total
-    for start in starts:
-        # Inlined from `since` and `distance`: 48 of these stand in every look at every gate.
-        s, f = good - start.counts.good, bad - (start.counts.total - start.counts.good)
+    for check, start_good, start_total in starts:
+        # Inlined from `since` and `distance`: this runs up to 48 times for every gate at every check.
+        s, f = good - start_good, bad - (start_total - start_good)
         if min(s, f) < floor:
-            since(start, counts)  # says what is wrong
+            raise ValueError(f"{counts} are fewer than at check {check}: {start_good:g} good of {start_total:g}")
+        if not is_below:
+            s, f = f, s
         n = s + f
-        d = sign * (s * at.q - f * at.p)
-        if d >= 0:
-            bounds.append(0.0)
-        elif min(s, f) > _LOST:
-            bounds.append(d * d / (2 * min(s * f / n, n * variance)))
+        if s * q >= f * p:
+            found.append(0.0)
         else:
-            bounds.append(inf)
-    return bounds
+            found.append(f * log(f / (n * q)) + (s * log(s / (n * p)) if s > 0 else 0.0))
+    return found
 
 
 def _reaches_exactly(starts: Sequence[Start], counts: Counts, claim: Claim, shares: list[float]) -> bool:
@@ -144,5 +196,5 @@ def _reaches_exactly(starts: Sequence[Start], counts: Counts, claim: Claim, shar
 
 
 def _share(log_e: float, start: Start, limit: float) -> float:
-    """Answer E / (j (j + 1)) as a share of e^limit; more than enough is as good as any more."""
-    return exp(min(log_e - limit, 600.0)) / (start.check * (start.check + 1))
+    """Return E / (j (j + 1)) as a share of e^limit, cut far above 1."""
+    return exp(min(log_e - limit, _MOST_LOG)) / (start.check * (start.check + 1))

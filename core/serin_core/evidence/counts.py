@@ -1,4 +1,4 @@
-"""What was counted, and what may be said of it."""
+"""Counts of a gate, and its verdict."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from math import inf
 
 
 class Verdict(StrEnum):
-    """What the evidence says of one gate."""
+    """Verdict on one gate."""
 
     PASS = "Pass"  # noqa: S105 - a verdict, no password
     FAIL = "Fail"
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 class Counts:
     """`good` of `total`, both cumulative since the stage began. Raises ValueError unless 0 <= good <= total.
 
-    They may be fractions: counts of users are shared out over the processes that counted them.
+    They may be fractions: counts of users are divided by the number of processes that counted them.
     """
 
     good: float
@@ -29,5 +29,5 @@ class Counts:
 
     @property
     def estimate(self) -> float | None:
-        """Answer the observed rate, None while nothing was counted."""
+        """Return the observed rate, None if nothing was counted."""
         return self.good / self.total if self.total else None

@@ -9,13 +9,12 @@ and f bad:
 which is the same as log E(p) + ln I_p(a+s, b+f) - ln I_p(a, b) with
 log E(p) = lnB(a+s, b+f) - lnB(a, b) - s ln p - f ln(1-p), but subtracts no big numbers. Each E is a non-negative
 supermartingale that starts at 1 while every conditional success probability lies on the null's side, so it reaches
-1/alpha with a chance of at most alpha, for any schedule of looks (Ville).
+1/alpha with a chance of at most alpha, for any schedule of checks (Ville).
 Sources: Robbins, Annals of Mathematical Statistics 41(5), 1970; Howard, Ramdas, McAuliffe, Sekhon, Annals of
 Statistics 49(2), 2021; Lindon and Malek, NeurIPS 2022.
 
 Error: d = s - n p is rounded once, by at most n min(p, q) 1.1e-16. Near a verdict (log E = 20) that moves log E by at
 most 2e-9 at n = 10^12 and 2e-12 at 10^6; the rest is beta.py's. Far from a verdict the error is relative, 1e-15.
-Never decides: what is enough evidence is the caller's.
 """
 
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ CONCENTRATION: Final = 10.0
 
 
 class Side(Enum):
-    """Of which claim evidence speaks: that the rate lies below a threshold, or above it."""
+    """Side of a threshold on which a claim puts the rate."""
 
     BELOW = auto()
     ABOVE = auto()
@@ -61,7 +60,7 @@ class Threshold:
     """ln mills of its upper tail."""
 
     def distance(self, counts: Counts) -> float:
-        """Answer s - n p, positive where more was good than p asks; from whichever of p and q is the exact one."""
+        """Return s - n p, positive where more was good than expected at p; from whichever of p and q is exact."""
         if self.p <= 0.5:  # noqa: PLR2004 - the middle
             return counts.good - counts.total * self.p
         return counts.total * self.q - (counts.total - counts.good)
@@ -69,28 +68,28 @@ class Threshold:
 
 @lru_cache(maxsize=1024)
 def threshold(p: float) -> Threshold:
-    """Answer `p` with its prior, 0 < p < 1."""
+    """Return `p` with its prior, 0 < p < 1."""
     q = 1 - p
     a, b = CONCENTRATION * p, CONCENTRATION * q
     return Threshold(p=p, q=q, a=a, b=b, below=log_mills(a, b, 0.0, p=p, q=q), above=log_mills(b, a, 0.0, p=q, q=p))
 
 
 def log_evidence_above(counts: Counts, p: float) -> float:
-    """Answer the natural log of the evidence that the rate is above `p`, 0 < p < 1."""
+    """Return the natural log of the evidence that the rate is above `p`, 0 < p < 1."""
     at = threshold(p)
     s, f = counts.good, counts.total - counts.good
     return log_mills(at.b + f, at.a + s, -at.distance(counts), p=at.q, q=at.p) - at.above
 
 
 def log_evidence_below(counts: Counts, p: float) -> float:
-    """Answer the natural log of the evidence that the rate is below `p`, 0 < p < 1."""
+    """Return the natural log of the evidence that the rate is below `p`, 0 < p < 1."""
     at = threshold(p)
     s, f = counts.good, counts.total - counts.good
     return log_mills(at.a + s, at.b + f, at.distance(counts), p=at.p, q=at.q) - at.below
 
 
 def log_evidence(counts: Counts, p: float, side: Side) -> float:
-    """Answer the natural log of the evidence that the rate lies on this side of `p`.
+    """Return the natural log of the evidence that the rate lies on this side of `p`.
 
     A `p` of 0 or less, or 1 or more, has one side that is met by itself (inf) and one that never is (-inf).
     """
@@ -100,7 +99,7 @@ def log_evidence(counts: Counts, p: float, side: Side) -> float:
 
 
 def reaches(counts: Counts, claim: Claim) -> bool:
-    """Tell whether the evidence is at least the limit >= 0, without a tail where the counts speak for the other side.
+    """Return whether the evidence is at least the limit >= 0, without a tail where the counts are on the other side.
 
     There every likelihood ratio under the integral is at most 1: it is concave in t in logarithms, 0 at p, and its
     maximum s/n lies on the other side of p. So log E <= 0.
@@ -116,7 +115,7 @@ def reaches(counts: Counts, claim: Claim) -> bool:
 
 
 def most_log_evidence(counts: Counts, p: float, side: Side) -> float:
-    """Answer, without a tail, what `log_evidence` cannot exceed: log E(p) - ln of the prior's tail, 0 < p < 1."""
+    """Return an upper bound of `log_evidence` without a tail: log E(p) - ln of the prior's tail, 0 < p < 1."""
     at = threshold(p)
     x, y = at.a + counts.good, at.b + (counts.total - counts.good)
     front = log_front(x, y, deviance(x, y, at.distance(counts), p=at.p, q=at.q))

@@ -1,7 +1,4 @@
-"""How much traffic a verdict takes: still needed, least possible, and enough for certain.
-
-Never judges: it asks what `judge` would say of counts that may come.
-"""
+"""How many requests a verdict takes: still needed, minimum possible, and enough for certain."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +11,8 @@ from serin_core.evidence.rate import Claim, Side, log_evidence
 from serin_core.evidence.verdict import failing, judge, passing
 
 MOST: Final = 10**12
-"""Counts beyond this are not planned for."""
-_MOST_NEEDED: Final = 10**9
+"""Counts beyond this are not considered."""
+_MAX_NEEDED: Final = 10**9
 _HALVINGS: Final = 200
 
 
@@ -28,9 +25,9 @@ class Least:
 
 
 def needed(counts: Counts, bound: Bound, alphas: Alphas) -> int | None:
-    """Answer how many more requests, at the present estimate, until a verdict; 0 if there is one already.
+    """Return how many more requests a verdict takes at the present estimate; 0 if there is one already.
 
-    None while nothing was counted, or where the estimate lies so near the bound that a thousand million would not do.
+    None if nothing was counted, or if the estimate is so close to the bound that 10^9 would not be enough.
     """
     if judge(counts, bound, alphas) is not Verdict.INCONCLUSIVE:
         return 0
@@ -42,7 +39,7 @@ def needed(counts: Counts, bound: Bound, alphas: Alphas) -> int | None:
 
 
 def least(bound: Bound, alphas: Alphas) -> Least:
-    """Answer the fewest requests that can reach each verdict: all of them good, or bad, or as many as suit best."""
+    """Return the fewest requests that can reach each verdict: all good, or all bad, or the best mix for `Within`."""
     if bound.is_met_by_itself:
         return Least(to_pass=0, to_fail=None)
     passes, fails = passing(bound, alphas), failing(bound, alphas)
@@ -53,9 +50,9 @@ def least(bound: Bound, alphas: Alphas) -> Least:
 
 
 def certain_by(bound: Bound, alphas: Alphas) -> int | None:
-    """Answer the fewest requests from which on every possible count has a verdict; None without a margin.
+    """Return the fewest requests from which on every possible count has a verdict; None without a margin.
 
-    Fractions of a count are possible too, and looks may miss any number: so this is a little more than the first
+    Fractions of a count are possible too, and checks may skip any number: so this is a little more than the first
     number at which every whole count has a verdict (3,711 and 3,668 for at least 0.70 with margin 0.05).
     """
     if bound.is_met_by_itself:
@@ -71,12 +68,12 @@ def _holds(counts: Counts, claim: Claim) -> bool:
 
 
 def _extreme(n: float, side: Side) -> Counts:
-    """Answer the counts that speak most for this side."""
+    """Return the counts that are the strongest evidence for this side."""
     return Counts(n if side is Side.ABOVE else 0, n)
 
 
 def _can_hold_together(n: int, claims: tuple[Claim, ...]) -> bool:
-    """Tell whether some whole number of good ones of `n` makes every claim hold."""
+    """Return whether some whole number of good of `n` makes every claim hold."""
     if len(claims) == 1:
         return _holds(_extreme(n, claims[0].side), claims[0])
     above, below = claims
@@ -85,7 +82,7 @@ def _can_hold_together(n: int, claims: tuple[Claim, ...]) -> bool:
 
 
 def _fewest_good(n: int, above: Claim) -> int | None:
-    """Answer the fewest good of `n` that prove a rate above: the evidence grows with every one."""
+    """Return the fewest good of `n` that prove a rate above: the evidence grows with every one."""
     if not _holds(Counts(n, n), above):
         return None
     low, high = -1, n
@@ -96,7 +93,7 @@ def _fewest_good(n: int, above: Claim) -> int | None:
 
 
 def _leaves_no_gap(n: int, fail: Claim, succeed: Claim) -> bool:
-    """Tell whether, between 0 and `n` good ones (fractions too), Pass begins no later than Fail ends."""
+    """Return whether, between 0 and `n` good (fractions too), Pass begins no later than Fail ends."""
     towards = succeed.side
     if not _holds(_extreme(n, towards), succeed):
         return False
@@ -111,7 +108,7 @@ def _leaves_no_gap(n: int, fail: Claim, succeed: Claim) -> bool:
 
 
 def _first(is_enough: Callable[[int], bool]) -> int | None:
-    """Answer the least n >= 0 that is enough, given that more of it stays enough."""
+    """Return the smallest n >= 0 that is enough, if every greater n is enough too."""
     if is_enough(0):
         return 0
     low, high = 0, 1
@@ -126,7 +123,7 @@ def _first(is_enough: Callable[[int], bool]) -> int | None:
 
 
 def _until(counts: Counts, estimate: float, claims: tuple[Claim, ...]) -> int | None:
-    """Answer how many more requests at this rate until all claims hold."""
+    """Return how many more requests at this rate until all claims hold."""
     speed = min(_speed(estimate, claim.p, claim.side) for claim in claims)
     limit = max(claim.limit for claim in claims)
     if speed <= 0 or not isfinite(limit):
@@ -144,7 +141,7 @@ def _until(counts: Counts, estimate: float, claims: tuple[Claim, ...]) -> int | 
 
 
 def _speed(rate: float, p: float, side: Side) -> float:
-    """Answer how fast the log evidence grows a request: KL(rate || p), 0 on the wrong side."""
+    """Return how fast the log evidence grows per request: KL(rate || p), 0 on the wrong side."""
     if not 0 < p < 1:
         return inf if (p <= 0) == (side is Side.ABOVE) else 0.0
     if rate >= p if side is Side.BELOW else rate <= p:
@@ -153,11 +150,11 @@ def _speed(rate: float, p: float, side: Side) -> float:
 
 
 def _first_beyond(beyond: Callable[[int], float], *, guess: float, speed: float) -> int | None:
-    """Answer the least whole number >= 1 with `beyond` >= 0, growing by about `speed` a request; None if too many."""
+    """Return the smallest whole n >= 1 with `beyond` >= 0, growing by about `speed` a request; None if too many."""
     low, high, below, above = 0, inf, -inf, inf
     more = max(1, ceil(min(guess, MOST)))
     while True:
-        if more > _MOST_NEEDED and low >= _MOST_NEEDED:
+        if more > _MAX_NEEDED and low >= _MAX_NEEDED:
             return None
         value = beyond(more)
         if value >= 0:
@@ -165,7 +162,7 @@ def _first_beyond(beyond: Callable[[int], float], *, guess: float, speed: float)
         else:
             low, below = more, value
         if high - low == 1:
-            return int(high) if high <= _MOST_NEEDED else None
+            return int(high) if high <= _MAX_NEEDED else None
         if high == inf:
             more = low + ceil(1.1 * -below / speed) + 1
         elif below == -inf:

@@ -1,4 +1,4 @@
-"""From counts to a verdict: Fail is looked at first, then Pass, else Inconclusive.
+"""From counts to a verdict: Fail is tested first, then Pass, else Inconclusive.
 
     at least p:    Fail  when log E_below(p) >= ln(1/alpha_fail)
                    Pass  when log E_above(p - margin) >= ln(1/alpha_pass)
@@ -6,8 +6,8 @@
     within [l,h]:  Pass  when E_above(l) and E_below(h) both reach 1/alpha_pass
                    Fail  when E_below(l) or  E_above(h) reaches 2/alpha_fail
 
-With starts, the evidence of Fail is the mixture of late_harm.py instead. A bound of 0 or less, or of 1 or more, is met
-by itself. Never keeps anything: the same counts give the same verdict, however often they are looked at.
+With starts, the evidence of Fail is the mixture of change_point.py instead. A bound of 0 or less, or of 1 or more, is
+met by itself.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from serin_core.evidence.rate import Claim, Side
 
 
 def judge(counts: Counts, bound: Bound, alphas: Alphas, *, starts: Sequence[change_point.Start] = ()) -> Verdict:
-    """Judge a rate by its bound; with `starts`, Fail looks for late harm. Raises ValueError for a start after it."""
+    """Evaluate a rate against its bound; with `starts`, Fail covers late harm. Raises ValueError for a later start."""
     if bound.is_met_by_itself:
         return Verdict.PASS
     if any(_is_harmed(counts, claim, starts) for claim in failing(bound, alphas)):
@@ -31,7 +31,7 @@ def judge(counts: Counts, bound: Bound, alphas: Alphas, *, starts: Sequence[chan
 
 
 def failing(bound: Bound, alphas: Alphas) -> tuple[Claim, ...]:
-    """Answer the claims each of which suffices to Fail."""
+    """Return the claims; any one of them suffices to Fail."""
     match bound:
         case AtLeast(p=p):
             return (Claim(p, Side.BELOW, log_limit(alphas.rollback)),)
@@ -43,7 +43,7 @@ def failing(bound: Bound, alphas: Alphas) -> tuple[Claim, ...]:
 
 
 def passing(bound: Bound, alphas: Alphas) -> tuple[Claim, ...]:
-    """Answer the claims that together suffice to Pass."""
+    """Return the claims that must all hold to Pass."""
     limit = log_limit(alphas.promote)
     match bound:
         case AtLeast(p=p, margin=margin):
@@ -55,7 +55,7 @@ def passing(bound: Bound, alphas: Alphas) -> tuple[Claim, ...]:
 
 
 def log_limit(alpha: float) -> float:
-    """Answer ln(1/alpha): inf, never reached, for an alpha of 0."""
+    """Return ln(1/alpha): inf, never reached, for an alpha of 0."""
     return -log(alpha) if alpha > 0 else inf
 
 

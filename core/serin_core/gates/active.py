@@ -1,113 +1,77 @@
-"""The gates of one resource: what each asks for, in which stages, and what its verdict may do.
+"""Gates of one resource that are evaluated in a stage: the catalogue with the changes of the spec applied."""
 
-A gate reads series by name and label (names.py) and never asks where they came from.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole
-from serin_core.counting import own_key
-from serin_core.evidence import AtLeast, AtMost, Bound, Within
+from serin_core.contract.gate_catalog import CATALOG, AsReported, Criterion, NotWorseThanControl, built_in
+from serin_core.counting import custom_key
+from serin_core.evidence import AtLeast, AtMost, Within
 
-ABOVE_PROMISE: Final = 0.05
-"""By how much the share of doubtful answers may exceed what the run's report promises."""
-
-
-@dataclass(frozen=True, slots=True)
-class AsReported:
-    """At most what the run's own report promises, and ABOVE_PROMISE more."""
-
-    margin: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class NotWorseThanControl:
-    """Two arms: the odds of a bad outcome in the canary against those of the control group."""
-
-    odds_ratio: float
-
-
-Criterion = Bound | AsReported | NotWorseThanControl
+_UNCHANGED = {
+    gate.name: MetricGate(name=gate.name.value, disabled=not gate.is_on_by_default) for gate in CATALOG.values()
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveGate:
-    """A gate as one resource sets it, where it judges."""
+    """A gate with the settings of one resource."""
 
     name: str
-    asked: Criterion
+    criterion: Criterion
     role: GateRole = GateRole.ACTING
     design_effect: float = 1.0
     initial_delay: timedelta = timedelta()
-    own: str = ""
-    """The `own_key` of its counters; "" for a built-in gate."""
+    custom_key: str = ""
+    """Key of its counters in a checkpoint, for a custom gate; "" for a built-in gate."""
 
-
-_DEFAULTS: Final[Mapping[GateName, Criterion]] = {
-    GateName.AVAILABILITY: AtLeast(0.90),
-    GateName.ERRORS: AtLeast(0.99),
-    GateName.LATENCY: AtLeast(0.99),
-    GateName.AGREEMENT: AtLeast(0.70),
-    GateName.ACCEPTED_RATIO: AtLeast(0.95),
-    GateName.LOW_CONFIDENCE: AsReported(),
-    GateName.FEEDBACK: NotWorseThanControl(1.5),
-    GateName.PER_CLASS: AtLeast(0.60),
-}
-# Only who names it wants a gate by class: it asks every class for traffic.
-_UNCHANGED: Final[Mapping[GateName, MetricGate]] = {
-    name: MetricGate(name=name.value, disabled=name is GateName.PER_CLASS) for name in GateName
-}
-_EVERYBODY: Final = 100.0
-_JUDGES_AT: Final[Mapping[GateName, Callable[[float], bool]]] = {
-    GateName.ACCEPTED_RATIO: lambda percent: percent > 0,
-    GateName.LOW_CONFIDENCE: lambda percent: percent > 0,
-    # Two arms: somebody must be in each of them.
-    GateName.FEEDBACK: lambda percent: 0 < percent < _EVERYBODY,
-}
+    @property
+    def counts_users(self) -> bool:
+        """Whether each user is counted once; otherwise requests are counted."""
+        gate = built_in(self.name)
+        return gate is not None and gate.counts_users
 
 
 def active_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGate, ...]:
-    """Answer the gates that judge a stage of this share: the built-in ones in their order, then the user's own."""
-    changes = {change.name: change for change in spec.gates.metrics}
-    built_in = (changes.get(name.value) or _UNCHANGED[name] for name in GateName)
-    own = (change for change in spec.gates.metrics if change.is_custom)
-    return tuple(_active(change) for change in (*built_in, *own) if _judges(change, percent))
+    """Return the gates that are evaluated in a stage: built-in gates in their order, then custom gates."""
+    return tuple(_active(change) for change in _settings(spec) if _is_evaluated(change, percent))
 
 
 def read_by(spec: SuggestionModelSpec, *, percent: float) -> tuple[GateName, ...]:
-    """Answer the built-in gates whose series a stage of this share needs."""
-    return tuple(GateName(gate.name) for gate in active_gates(spec, percent=percent) if not gate.own)
+    """Return the built-in gates whose series are needed in a stage."""
+    return tuple(GateName(gate.name) for gate in active_gates(spec, percent=percent) if not gate.custom_key)
 
 
 def acting_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGate, ...]:
-    """Answer those without whose Pass the stage does not end."""
+    """Return the gates that must all pass before the stage ends."""
     return tuple(gate for gate in active_gates(spec, percent=percent) if gate.role is GateRole.ACTING)
 
 
 def alpha_fail(spec: SuggestionModelSpec) -> float:
-    """Answer the error that one gate may spend on Fail in one stage: alphaRollback / (gates x stages)."""
+    """Return the error probability of Fail for one gate in one stage: alphaRollback / (gates x stages)."""
     stages = (0.0, *(step.percent for step in spec.canary.steps))
-    gates = {
-        gate.name
-        for percent in stages
-        for gate in active_gates(spec, percent=percent)
-        if gate.role is not GateRole.DRY_RUN
-    }
+    gates = [
+        change
+        for change in _settings(spec)
+        if not change.dry_run and any(_is_evaluated(change, percent) for percent in stages)
+    ]
     return spec.analysis.alpha_rollback / max(len(gates) * len(stages), 1)
 
 
-def _judges(change: MetricGate, percent: float) -> bool:
-    if change.disabled:
+def _settings(spec: SuggestionModelSpec) -> Iterator[MetricGate]:
+    changes = {change.name: change for change in spec.gates.metrics}
+    yield from (changes.get(name.value) or unchanged for name, unchanged in _UNCHANGED.items())
+    yield from (change for change in spec.gates.metrics if change.is_custom)
+
+
+def _is_evaluated(change: MetricGate, percent: float) -> bool:
+    if change.disabled or (change.stages is not None and percent not in change.stages):
         return False
-    is_possible = (
-        change.is_custom or GateName(change.name) not in _JUDGES_AT or _JUDGES_AT[GateName(change.name)](percent)
-    )
-    return is_possible and (change.stages is None or percent in change.stages)
+    gate = built_in(change.name)
+    return gate is None or gate.is_evaluated_at(percent)
 
 
 def _active(change: MetricGate) -> ActiveGate:
@@ -115,22 +79,21 @@ def _active(change: MetricGate) -> ActiveGate:
     acting = GateRole.FAIL_ONLY if is_optional else GateRole.ACTING
     return ActiveGate(
         name=change.name,
-        asked=_asked(change),
+        criterion=_criterion(change),
         role=GateRole.DRY_RUN if change.dry_run else acting,
         design_effect=change.design_effect,
         initial_delay=change.initial_delay,
-        own=own_key(change) if change.is_custom else "",
+        custom_key=custom_key(change) if change.is_custom else "",
     )
 
 
-def _asked(change: MetricGate) -> Criterion:
+def _criterion(change: MetricGate) -> Criterion:
     if change.within is not None:
         return Within(change.within.low, change.within.high)
     if change.at_most is not None:
         return AtMost(change.at_most, change.margin)
-    default = (
-        AtLeast(change.at_least or 0.0) if change.is_custom or change.at_least else _DEFAULTS[GateName(change.name)]
-    )
+    has_own_bound = change.is_custom or change.at_least
+    default = AtLeast(change.at_least or 0.0) if has_own_bound else CATALOG[GateName(change.name)].default
     match default:
         case AtLeast(p=p):
             return AtLeast(p, min(change.margin, p))
@@ -138,5 +101,4 @@ def _asked(change: MetricGate) -> Criterion:
             return AsReported(change.margin)
         case NotWorseThanControl():
             return NotWorseThanControl(change.odds_ratio)
-        case other:
-            return other
+    return default

@@ -1,47 +1,53 @@
-"""What the counts of a stage say of each gate, and what each remembers for its next check. Pure.
+"""Evaluation of all gates of a stage at one check, and what each gate keeps for the next one.
 
-Whatever was not read is Inconclusive, with the reason; a gate never guesses, and never forgets a Fail's evidence by
-being looked at more often.
+A gate whose counts cannot be read is Inconclusive, with the reason, and keeps its evidence.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, assert_never
+from math import exp
+from typing import Final
 
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import GateMemory
+from serin_core.api.status import GateMemory, GateStatus, LateHarm
+from serin_core.contract import names
+from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, Criterion, NotWorseThanControl
 from serin_core.contract.pod_report import RunQuality
-from serin_core.counting import Reading, Unreadable
-from serin_core.evidence import Alphas, AtLeast, AtMost, Within
-from serin_core.gates.active import ABOVE_PROMISE, ActiveGate, AsReported, NotWorseThanControl, active_gates, alpha_fail
-from serin_core.gates.feedback import judge_arms
-from serin_core.gates.per_class import judge_classes
-from serin_core.gates.rate import judge_rate
-from serin_core.gates.result import Check, GateResult, PreviousCheck, blank, unread
+from serin_core.counting import Reading, StageCounts, Unreadable
+from serin_core.evidence import Alphas, AtMost, Bound, Counts, Verdict, change_point, needed
+from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
+from serin_core.gates.feedback import FeedbackState
+from serin_core.gates.formatting import count
+from serin_core.gates.per_class import PerClassState
+from serin_core.gates.rate import RateState
+from serin_core.gates.result import REASONS, Evaluation, GateResult, PreviousCheck, gate_status
 
-_FRESH: Final = GateMemory()
-_NO_REPORT: Final = Unreadable("NoReport", "no pod has told what the run's report promises")
+_NO_MEMORY: Final = GateMemory()
+_NO_REPORT: Final = Unreadable("NoReport", "no pod has reported the run's training report yet")
 _TOO_EARLY: Final = Unreadable("InitialDelay", "its initialDelay is not over")
+_NO_CONTROL: Final = Unreadable("NoControl", "there is no feedback from the control group yet")
+GateState = RateState | FeedbackState | PerClassState
+"""Evidence of one gate in a stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is judged: one stage of one run."""
+    """One stage of one run."""
 
     percent: float
     started_at: datetime
     expected_low_confidence: float | None
-    """The share of answers under their threshold that the run's report promises; None where no pod has told it."""
+    """Share of low-confidence answers that the run's report states; None if no pod has reported it."""
 
 
 def expected_low_confidence(
     quality: RunQuality | None, thresholds: Mapping[str, float], default: float
 ) -> float | None:
-    """Answer the share of answers under their threshold that a report promises, None where it says nothing of it.
+    """Return the share of answers under their threshold that a report states, None if it states nothing.
 
-    Between two thresholds of the report the stricter one counts: it promises less.
+    Between two thresholds of the report the stricter one counts: it states a smaller coverage.
     """
     if quality is None or not quality.coverage:
         return None
@@ -53,54 +59,144 @@ def expected_low_confidence(
     return min(max(1.0 - covered, 0.0), 1.0)
 
 
+def criterion_of(gate: ActiveGate, expected: float | None) -> Criterion:
+    """Return the criterion of a gate with the run's report applied, unchanged if the report is not known."""
+    if not isinstance(gate.criterion, AsReported) or expected is None:
+        return gate.criterion
+    return AtMost(min(expected + LOW_CONFIDENCE_TOLERANCE, 1.0), gate.criterion.margin)
+
+
+def gate_state(
+    gate: ActiveGate, criterion: Bound | NotWorseThanControl, alphas: Alphas, memory: GateMemory | None = None
+) -> GateState:
+    """Return the state of a gate: at the beginning of a stage, or as it was kept after an earlier check."""
+    if isinstance(criterion, NotWorseThanControl):
+        return FeedbackState(criterion.odds_ratio, alphas, memory)
+    if gate.name == GateName.PER_CLASS:
+        return PerClassState(criterion, alphas)
+    delayed = bool(gate.initial_delay)
+    return RateState(criterion, alphas, design_effect=gate.design_effect, has_delay=delayed, memory=memory)
+
+
 def judge_stage(
     spec: SuggestionModelSpec, stage: Stage, reading: Reading, last: PreviousCheck, *, now: datetime
 ) -> tuple[GateResult, ...]:
-    """Judge every gate of a stage on what was read."""
-    judged, whole = [], Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
+    """Evaluate every gate of a stage on what was read."""
+    results, whole = [], Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
     for gate in active_gates(spec, percent=stage.percent):
-        before = last.memory.get(gate.name, _FRESH)
-        before = before if before.bound else before.model_copy(update={"bound": str(gate.asked)})
+        memory = last.memory.get(gate.name, _NO_MEMORY)
+        bound = str(gate.criterion)
+        alphas = _after_edits(whole, memory.edits + (memory.bound not in ("", bound)))
+        shown = last.gates.get(gate.name) if memory.judged_by == str(alphas) else None
+        memory = memory if memory.bound else memory.with_bound(bound)
         if isinstance(reading, Unreadable):
-            judged.append(GateResult(unread(blank(gate), reading), before))
+            results.append(GateResult(gate_status(gate, gate.criterion, reading), memory))
         elif now < stage.started_at + gate.initial_delay:
-            judged.append(GateResult(unread(blank(gate), _TOO_EARLY), before))
+            results.append(GateResult(gate_status(gate, gate.criterion, _TOO_EARLY), memory))
         else:
-            alphas = _after_edits(whole, before.edits + (before.bound != str(gate.asked)))
-            shown = last.gates.get(gate.name) if before.judged_by == str(alphas) else None
-            done = _judge_one(Check(gate, blank(gate), reading, before, alphas, shown), stage)
-            judged.append(GateResult(done.gate, done.memory.model_copy(update={"judged_by": str(alphas)})))
-    return tuple(judged)
+            check = _Check(gate, criterion_of(gate, stage.expected_low_confidence), reading, memory, alphas, shown)
+            done = check.evaluate()
+            results.append(GateResult(done.gate, done.memory.with_alphas(str(alphas))))
+    return tuple(results)
 
 
 def edited(spec: SuggestionModelSpec, *, percent: float, memory: Mapping[str, GateMemory]) -> tuple[ActiveGate, ...]:
-    """Answer the gates whose bound is another than the one under which the present stage has judged them."""
+    """Return the gates whose bound was changed since the present stage last evaluated them."""
     gates = active_gates(spec, percent=percent)
-    return tuple(gate for gate in gates if memory.get(gate.name, _FRESH).bound not in ("", str(gate.asked)))
+    return tuple(gate for gate in gates if memory.get(gate.name, _NO_MEMORY).bound not in ("", str(gate.criterion)))
 
 
 def _after_edits(whole: Alphas, edits: int) -> Alphas:
-    """Answer what a verdict may err after so many changes of its bound in one stage: half of it each time.
+    """Return the error probabilities after a number of changes of the bound in one stage: halved each time.
 
-    All of them together then err at most twice as often as one would.
+    All verdicts of the stage together then err at most twice as often as one would.
     """
     return Alphas(promote=whole.promote / 2**edits, rollback=whole.rollback / 2**edits)
 
 
-def _judge_one(check: Check, stage: Stage) -> GateResult:
-    match check.gate.asked:
-        case NotWorseThanControl(odds_ratio=limit):
-            return judge_arms(check, limit=limit)
-        case AsReported():
-            return check.without(_NO_REPORT) if stage.expected_low_confidence is None else _judge_promise(check, stage)
-        case AtLeast() | AtMost() | Within() as bound:
-            return judge_classes(check, bound) if check.gate.name == GateName.PER_CLASS else judge_rate(check, bound)
-        case _:
-            assert_never(check.gate.asked)
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One gate at one check."""
+
+    gate: ActiveGate
+    criterion: Criterion
+    reading: StageCounts
+    memory: GateMemory
+    alphas: Alphas
+    before: GateStatus | None
+    """Its result at the check before, if it was evaluated with the same error probabilities."""
+
+    def evaluate(self) -> GateResult:
+        if isinstance(self.criterion, AsReported):
+            return self._result(_NO_REPORT)
+        match gate_state(self.gate, self.criterion, self.alphas, self.memory):
+            case RateState() as state:
+                key = self.gate.custom_key
+                return self._rate(state, self.reading.of_custom(key) if key else self.reading.of(self.gate.name))
+            case FeedbackState() as state:
+                return self._feedback(state)
+            case PerClassState() as state:
+                return self._per_class(state)
+
+    def _rate(self, state: RateState, found: Counts | Unreadable) -> GateResult:
+        if isinstance(found, Unreadable):
+            return self._result(found)
+        good, total = found.good, found.total
+        if not state.is_new(total) and self.before is not None and self._is_comparable(self.before):
+            # Nothing new was counted: the same counts have the same verdict.
+            return GateResult(self.before, self.memory)
+        counts, verdict = state.evidence(good, total), state.verdict(good, total)
+        alpha, late = self.alphas.promote, None
+        if verdict is Verdict.FAIL:
+            start, claim = state.harm(good, total)
+            alpha, since = exp(-claim.limit), change_point.since(start, counts)
+            late = LateHarm(check=start.check, good=since.good, total=since.total) if start.check > 1 else None
+        more = needed(counts, state.bound, self.alphas) if verdict is Verdict.INCONCLUSIVE else 0
+        state.record(good, total)
+        evaluation = Evaluation(counts=counts, verdict=verdict, needed=more, alpha=alpha, late_harm=late)
+        return self._result(evaluation, state.memory(self.memory))
+
+    def _feedback(self, state: FeedbackState) -> GateResult:
+        parts = self.reading.parts_of(GateName.FEEDBACK)
+        canary = parts.get(names.ARM_CANARY) or self.reading.of(GateName.FEEDBACK.value)
+        control = parts.get(names.ARM_CONTROL, _NO_CONTROL)
+        if isinstance(canary, Unreadable):
+            return self._result(canary)
+        if isinstance(control, Unreadable):
+            return self._result(control)
+        arms = (canary.good, canary.total), (control.good, control.total)
+        verdict = state.verdict(*arms)
+        state.record(*arms)
+        more = None if verdict is Verdict.INCONCLUSIVE else 0
+        evaluation = Evaluation(counts=canary, verdict=verdict, needed=more, detail=_of_control(canary, control))
+        return self._result(evaluation, state.memory(self.memory))
+
+    def _per_class(self, state: PerClassState) -> GateResult:
+        found = self.reading.parts_of(GateName.PER_CLASS) or {"": self.reading.of(GateName.PER_CLASS.value)}
+        broken = next((counts for counts in found.values() if isinstance(counts, Unreadable)), None)
+        if broken is not None:
+            return self._result(broken)
+        return self._result(state.evaluate({label: one for label, one in found.items() if isinstance(one, Counts)}))
+
+    def _is_comparable(self, before: GateStatus) -> bool:
+        """Return whether the gate had been evaluated, by the same limits."""
+        blank = gate_status(self.gate, self.criterion, _TOO_EARLY)
+        return before.reason in REASONS and (before.at_least, before.at_most, before.within, before.role) == (
+            blank.at_least,
+            blank.at_most,
+            blank.within,
+            blank.role,
+        )
+
+    def _result(self, found: Evaluation | Unreadable, memory: GateMemory | None = None) -> GateResult:
+        return GateResult(gate_status(self.gate, self.criterion, found), memory or self.memory)
 
 
-def _judge_promise(check: Check, stage: Stage) -> GateResult:
-    margin = check.gate.asked.margin if isinstance(check.gate.asked, AsReported) else 0.0
-    most = min((stage.expected_low_confidence or 0.0) + ABOVE_PROMISE, 1.0)
-    known = check.blank.model_copy(update={"at_most": round(most, 6)})
-    return judge_rate(replace(check, blank=known), AtMost(most, margin))
+def _of_control(canary: Counts, control: Counts) -> str:
+    text = f"control group: {count(control.good)} of {count(control.total)} were accepted"
+    odds, base = _odds_of_rejection(canary), _odds_of_rejection(control)
+    return text if not odds or not base else f"{text}; the odds of a rejection are {odds / base:.2f} times theirs"
+
+
+def _odds_of_rejection(counts: Counts) -> float:
+    return (counts.total - counts.good) / counts.good if counts.good else 0.0

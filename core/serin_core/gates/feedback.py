@@ -1,81 +1,90 @@
-"""The feedback gate: rejections in the canary against those of the control group, check by check. Pure.
+"""State of the feedback gate during a stage: rejections in the canary compared with those in the control group.
 
-What was said of answers of this stage since the last check is one check's evidence, whatever the delay with which it
-came: both arms have had the same time to answer. A Fail needs no bound: the odds of a rejection are higher in the
-canary. A Pass proves that they are below the limit.
+What was rated since the last check is the evidence of one check. Both arms have had the same time to rate. Fail needs
+no threshold: the odds of a rejection are higher in the canary. Pass proves that they are below the limit.
 """
 
 from typing import Final
 
-from serin_core.api.gates import GateName
 from serin_core.api.status import GateMemory
-from serin_core.contract import names
-from serin_core.counting import Unreadable
-from serin_core.evidence import Counts, Side, Verdict, log_limit
+from serin_core.evidence import Alphas, Counts, Side, Verdict, log_limit
 from serin_core.evidence.two_sample import TwoArms, log_evidence, observe
-from serin_core.gates.result import Check, GateResult, shown
 
-_NO_CONTROL: Final = Unreadable("NoControl", "nobody of the control group has said anything yet")
-
-
-def judge_arms(check: Check, *, limit: float) -> GateResult:
-    """Answer the gate after one more check, and what it remembers of all of them."""
-    parts = check.reading.parts_of(GateName.FEEDBACK)
-    canary = parts.get(names.ARM_CANARY) or check.reading.of(GateName.FEEDBACK.value)
-    control = parts.get(names.ARM_CONTROL, _NO_CONTROL)
-    if isinstance(canary, Unreadable):
-        return check.without(canary)
-    if isinstance(control, Unreadable):
-        return check.without(control)
-    memory = _remember(check.memory, canary, control, limit=limit)
-    verdict = Verdict.INCONCLUSIVE
-    if log_evidence(_harm(memory)) >= log_limit(check.alphas.rollback):
-        verdict = Verdict.FAIL
-    elif log_evidence(_harmless(memory, limit)) >= log_limit(check.alphas.promote):
-        # Without `required` nobody waits for a Pass; that it would be one is shown all the same.
-        verdict = Verdict.PASS
-    status = shown(check.blank, canary, verdict, needed=None if verdict is Verdict.INCONCLUSIVE else 0)
-    return GateResult(status.model_copy(update={"detail": _of_the_other(canary, control)}), memory)
+Pair = tuple[float, float]
+"""Cumulative good and total of one arm."""
+_NOTHING: Final = (0.0, 0.0)
 
 
-def _remember(memory: GateMemory, canary: Counts, control: Counts, *, limit: float) -> GateMemory:
-    """Answer the memory with what was said since the last check. Where less has been counted, nothing is new."""
-    gained, other = _gain(canary, memory.good, memory.total), _gain(control, memory.control_good, memory.control_total)
-    if gained is None or other is None or not gained.total + other.total:
-        return memory
-    return memory.model_copy(
-        update={
-            "good": canary.good,
-            "total": canary.total,
-            "control_good": control.good,
-            "control_total": control.total,
-            "checks": memory.checks + 1,
-            "log_ratios": observe(_harm(memory), gained, other).log_ratios,
-            "log_ratios_below": observe(_harmless(memory, limit), gained, other).log_ratios,
-        }
-    )
+class FeedbackState:
+    """Evidence of the feedback gate, check by check: `fails` and `passes` evaluate counts, `record` keeps them."""
+
+    def __init__(self, limit: float, alphas: Alphas, memory: GateMemory | None = None) -> None:
+        memory = memory or GateMemory()
+        self._fail_limit, self._pass_limit = log_limit(alphas.rollback), log_limit(alphas.promote)
+        self._checks = memory.checks
+        self._canary: Pair = (memory.good, memory.total)
+        self._control: Pair = (memory.control_good, memory.control_total)
+        self._harm = TwoArms(log_ratios=memory.log_ratios) if memory.log_ratios else TwoArms()
+        below = memory.log_ratios_below
+        self._harmless = TwoArms(limit, Side.BELOW, below) if below else TwoArms(limit, Side.BELOW)
+        self._next: tuple[Pair, Pair, TwoArms, TwoArms] = (_NOTHING, _NOTHING, self._harm, self._harmless)
+        """The last counts that were evaluated, and the evidence with them."""
+
+    def fails(self, canary: Pair, control: Pair) -> bool:
+        """Return whether cumulative counts prove that rejections are likelier in the canary."""
+        return log_evidence(self._with(canary, control)[0]) >= self._fail_limit
+
+    def passes(self, canary: Pair, control: Pair) -> bool:
+        """Return whether cumulative counts prove that rejections are not much likelier in the canary."""
+        return log_evidence(self._with(canary, control)[1]) >= self._pass_limit
+
+    def verdict(self, canary: Pair, control: Pair) -> Verdict:
+        """Evaluate cumulative counts. Without `required` no stage waits for the Pass; it is shown all the same."""
+        if self.fails(canary, control):
+            return Verdict.FAIL
+        return Verdict.PASS if self.passes(canary, control) else Verdict.INCONCLUSIVE
+
+    def record(self, canary: Pair, control: Pair) -> None:
+        """Keep the counts of a check; nothing changes unless something new was rated."""
+        if self._gains(canary, control) is None:
+            return
+        self._harm, self._harmless = self._with(canary, control)
+        self._canary, self._control = canary, control
+        self._checks += 1
+
+    def memory(self, before: GateMemory) -> GateMemory:
+        """Return what a later check needs, as it is kept in the status."""
+        return GateMemory(
+            bound=before.bound,
+            judged_by=before.judged_by,
+            edits=before.edits,
+            good=self._canary[0],
+            total=self._canary[1],
+            control_good=self._control[0],
+            control_total=self._control[1],
+            checks=self._checks,
+            log_ratios=self._harm.log_ratios if self._checks else (),
+            log_ratios_below=self._harmless.log_ratios if self._checks else (),
+        )
+
+    def _with(self, canary: Pair, control: Pair) -> tuple[TwoArms, TwoArms]:
+        known_canary, known_control, harm, harmless = self._next
+        if (canary, control) != (known_canary, known_control):
+            gains = self._gains(canary, control)
+            harm, harmless = self._harm, self._harmless
+            if gains is not None:
+                harm, harmless = observe(harm, *gains), observe(harmless, *gains)
+            self._next = (canary, control, harm, harmless)
+        return harm, harmless
+
+    def _gains(self, canary: Pair, control: Pair) -> tuple[Counts, Counts] | None:
+        """Return what was rated since the last check, None if nothing, or if a lagging replica shows less."""
+        gained, other = _gain(canary, self._canary), _gain(control, self._control)
+        if gained is None or other is None or not gained.total + other.total:
+            return None
+        return gained, other
 
 
-def _gain(counts: Counts, good: float, total: float) -> Counts | None:
-    """Answer what was counted since, None where a lagging replica has counted less."""
-    more, bad = counts.good - good, (counts.total - counts.good) - (total - good)
-    return Counts(more, more + bad) if more >= 0 and bad >= 0 else None
-
-
-def _harm(memory: GateMemory) -> TwoArms:
-    return TwoArms(log_ratios=memory.log_ratios) if memory.log_ratios else TwoArms()
-
-
-def _harmless(memory: GateMemory, limit: float) -> TwoArms:
-    ratios = memory.log_ratios_below
-    return TwoArms(limit, Side.BELOW, ratios) if ratios else TwoArms(limit, Side.BELOW)
-
-
-def _of_the_other(canary: Counts, control: Counts) -> str:
-    told = f"control group: {control.good:,.0f} of {control.total:,.0f} were accepted"
-    odds, base = _odds_of_rejection(canary), _odds_of_rejection(control)
-    return told if not odds or not base else f"{told}; the odds of a rejection are {odds / base:.2f} times theirs"
-
-
-def _odds_of_rejection(counts: Counts) -> float:
-    return (counts.total - counts.good) / counts.good if counts.good else 0.0
+def _gain(now: Pair, before: Pair) -> Counts | None:
+    good, bad = now[0] - before[0], (now[1] - now[0]) - (before[1] - before[0])
+    return Counts(good, good + bad) if good >= 0 and bad >= 0 else None

@@ -1,68 +1,85 @@
-"""The gate by class: each class judged by itself, and all of them together. Pure.
+"""The perClass gate: each class evaluated by itself.
 
-Any class that fails, fails the gate; the error of a Fail is shared out over all classes, for each may fail by chance
-(Bonferroni). A Pass needs every class that has traffic, each at the full error: all of them must hold. A class without
-traffic holds nobody up, and is named.
+One class that fails makes the gate fail; the error probability of Fail is divided by the number of classes
+(Bonferroni). Pass needs every class that has traffic, each at the full error probability. A class without traffic is
+named and does not delay the gate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from serin_core.api.gates import GateName
-from serin_core.api.status import GateStatus
-from serin_core.counting import Unreadable
 from serin_core.evidence import Alphas, Bound, Counts, Verdict, judge, needed
-from serin_core.gates.result import Check, GateResult, shown
+from serin_core.gates.formatting import count, percent
+from serin_core.gates.result import Evaluation
 
 _NAMED: Final = 5
 
 
-def judge_classes(check: Check, bound: Bound) -> GateResult:
-    """Judge every class by its own counts."""
-    parts = check.reading.parts_of(GateName.PER_CLASS) or {"": check.reading.of(GateName.PER_CLASS.value)}
-    broken = next((found for found in parts.values() if isinstance(found, Unreadable)), None)
-    if broken is not None:
-        return check.without(broken)
-    classes = {label: found for label, found in parts.items() if isinstance(found, Counts)}
-    alphas = Alphas(promote=check.alphas.promote, rollback=check.alphas.rollback / len(classes))
-    verdicts = {label: judge(counts, bound, alphas) for label, counts in classes.items() if counts.total}
-    whole = Counts(sum(one.good for one in classes.values()), sum(one.total for one in classes.values()))
-    verdict = _combined(list(verdicts.values()))
-    waiting = [classes[label] for label, one in verdicts.items() if one is Verdict.INCONCLUSIVE]
-    more = None if verdict is Verdict.INCONCLUSIVE else 0
-    if verdict is Verdict.INCONCLUSIVE and waiting:
-        # Of that class that needs the most, and at its share of the traffic.
-        wanted = [(needed(counts, bound, alphas), counts) for counts in waiting]
-        scaled = [None if n is None else round(n * whole.total / counts.total) for n, counts in wanted]
-        more = None if None in scaled else max(n for n in scaled if n is not None)
-    status = shown(check.blank, whole, verdict, needed=more)
-    return GateResult(_with_detail(status, classes, verdicts), check.memory)
+class PerClassState:
+    """Evidence of the perClass gate. It needs nothing of earlier checks."""
 
+    def __init__(self, bound: Bound, alphas: Alphas) -> None:
+        self._bound, self._alphas = bound, alphas
 
-def _combined(verdicts: Sequence[Verdict]) -> Verdict:
-    if Verdict.FAIL in verdicts:
-        return Verdict.FAIL
-    return Verdict.PASS if verdicts and set(verdicts) == {Verdict.PASS} else Verdict.INCONCLUSIVE
+    def alphas(self, classes: Mapping[str, Counts]) -> Alphas:
+        """Return the error probabilities of each of these classes."""
+        return Alphas(promote=self._alphas.promote, rollback=self._alphas.rollback / max(len(classes), 1))
 
+    def verdicts(self, classes: Mapping[str, Counts]) -> dict[str, Verdict]:
+        """Return the verdict of every class that has traffic."""
+        alphas = self.alphas(classes)
+        return {label: judge(counts, self._bound, alphas) for label, counts in classes.items() if counts.total}
 
-def _with_detail(status: GateStatus, classes: Mapping[str, Counts], verdicts: Mapping[str, Verdict]) -> GateStatus:
-    parts = []
-    for verdict, word in ((Verdict.FAIL, "failing"), (Verdict.INCONCLUSIVE, "no verdict yet")):
-        found = sorted(
-            (label for label, one in verdicts.items() if one is verdict), key=lambda one: _rate(classes[one])
+    def verdict(self, classes: Mapping[str, Counts]) -> Verdict:
+        """Return the verdict of all classes together."""
+        return _combined(self.verdicts(classes))
+
+    def evaluate(self, classes: Mapping[str, Counts]) -> Evaluation:
+        """Evaluate all classes and describe those without a Pass."""
+        verdicts = self.verdicts(classes)
+        verdict = _combined(verdicts)
+        return Evaluation(
+            counts=Counts(sum(one.good for one in classes.values()), sum(one.total for one in classes.values())),
+            verdict=verdict,
+            needed=self._needed(classes, verdicts) if verdict is Verdict.INCONCLUSIVE else 0,
+            detail=_detail(classes, verdicts),
         )
+
+    def _needed(self, classes: Mapping[str, Counts], verdicts: Mapping[str, Verdict]) -> int | None:
+        """Return how many requests in all the slowest class needs, at its share of the traffic."""
+        alphas, total = self.alphas(classes), sum(counts.total for counts in classes.values())
+        waiting = [classes[label] for label, one in verdicts.items() if one is Verdict.INCONCLUSIVE]
+        found = [(needed(counts, self._bound, alphas), counts) for counts in waiting]
+        scaled = [None if more is None else round(more * total / counts.total) for more, counts in found]
+        return None if None in scaled else max((more for more in scaled if more is not None), default=None)
+
+
+def _combined(verdicts: Mapping[str, Verdict]) -> Verdict:
+    found = set(verdicts.values())
+    if Verdict.FAIL in found:
+        return Verdict.FAIL
+    return Verdict.PASS if found == {Verdict.PASS} else Verdict.INCONCLUSIVE
+
+
+def _detail(classes: Mapping[str, Counts], verdicts: Mapping[str, Verdict]) -> str:
+    parts = []
+    for verdict, title in ((Verdict.FAIL, "failing"), (Verdict.INCONCLUSIVE, "undecided")):
+        labels = (label for label, one in verdicts.items() if one is verdict)
+        found = [
+            f"{label} {percent(_rate(classes[label]))} of {count(classes[label].total)}"
+            for label in sorted(labels, key=lambda one: _rate(classes[one]))
+        ]
         if found:
-            told = [f"{label} {100 * _rate(classes[label]):.1f} % of {classes[label].total:.0f}" for label in found]
-            parts.append(f"{word}: {_some(told)}")
+            parts.append(f"{title}: {_shortened(found)}")
     silent = sorted(label for label, counts in classes.items() if not counts.total)
     if silent:
-        parts.append(f"no traffic: {_some(silent)}")
-    return status.model_copy(update={"detail": "; ".join(parts)})
+        parts.append(f"no traffic: {_shortened(silent)}")
+    return "; ".join(parts)
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _shortened(items: list[str]) -> str:
+    more = len(items) - _NAMED
+    return ", ".join(items[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _rate(counts: Counts) -> float:

@@ -1,20 +1,21 @@
-"""One gate at one check: what is asked, what was read, what is remembered; and how an answer is shown. Pure."""
+"""Result of one gate at one check, as it is shown in the status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 from serin_core.api.gates import Range
-from serin_core.api.status import GateMemory, GateStatus, Status
-from serin_core.counting import StageCounts, Unreadable
-from serin_core.evidence import Alphas, AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
-from serin_core.gates.active import ActiveGate, AsReported, NotWorseThanControl
+from serin_core.api.status import GateMemory, GateStatus, LateHarm, Status
+from serin_core.contract.gate_catalog import Criterion, NotWorseThanControl
+from serin_core.counting import Unreadable
+from serin_core.evidence import AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
+from serin_core.gates.active import ActiveGate
 
 DISPLAY_ALPHA: Final = 0.05
 OPEN: Final = "NotEnoughEvidence"
 PROVEN: Final = "Proven"
 REASONS: Final = frozenset({OPEN, PROVEN})
-"""The reasons of a gate whose counts were read."""
+"""Reasons of a gate whose counts were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,68 +28,63 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class PreviousCheck:
-    """What the gates of the present stage had come to at the check before, by name."""
+    """Results of the present stage at the check before, by gate."""
 
     memory: Mapping[str, GateMemory]
     gates: Mapping[str, GateStatus] = field(default_factory=dict)
 
     @classmethod
     def of(cls, status: Status) -> Self:
-        """Take it from a resource's status."""
+        """Return the results in a resource's status."""
         return cls(memory=status.memory, gates={gate.name: gate for gate in status.gates})
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """All that one gate is judged by. `blank` is its status before anything is known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Counts of one gate and what they prove."""
 
-    gate: ActiveGate
-    blank: GateStatus
-    reading: StageCounts
-    memory: GateMemory
-    alphas: Alphas
-    before: GateStatus | None = None
-    """What it had come to at the check before; None at the first one, or where it could not be judged then."""
-
-    def without(self, why: Unreadable) -> GateResult:
-        """Answer a gate that could not be judged, and why."""
-        return GateResult(unread(self.blank, why), self.memory)
+    counts: Counts
+    verdict: Verdict
+    needed: int | None
+    """Requests until a verdict at the present rate, None if that cannot be estimated."""
+    alpha: float | None = None
+    late_harm: LateHarm | None = None
+    detail: str = ""
 
 
-def blank(gate: ActiveGate) -> GateStatus:
-    """Answer a gate's status before anything is known: what it asks for."""
-    limits: dict[str, object] = {}
-    match gate.asked:
-        case AtLeast(p=p):
-            limits = {"at_least": p}
-        case AtMost(u=u):
-            limits = {"at_most": u}
-        case Within(low=low, high=high):
-            limits = {"within": Range(low=low, high=high)}
-        case NotWorseThanControl(odds_ratio=odds):
-            limits = {"odds_ratio": odds}
-        case AsReported():
-            pass
-    return GateStatus.model_validate({"name": gate.name, "role": gate.role, "reason": "NoData", **limits})
-
-
-def unread(status: GateStatus, why: Unreadable) -> GateStatus:
-    """Answer a gate that could not be judged, and why."""
-    return status.model_copy(update={"reason": why.reason, "detail": why.message})
-
-
-def shown(status: GateStatus, counts: Counts, verdict: Verdict, *, needed: int | None) -> GateStatus:
-    """Answer a gate with its counts, rounded for people, and its verdict."""
-    lower, upper = confidence_sequence(counts, DISPLAY_ALPHA)
-    return status.model_copy(
-        update={
-            "good": round(counts.good, 3),
-            "total": round(counts.total, 3),
-            "estimate": None if counts.estimate is None else round(counts.estimate, 4),
-            "lower": round(lower, 4),
-            "upper": round(upper, 4),
-            "verdict": verdict,
-            "reason": OPEN if verdict is Verdict.INCONCLUSIVE else PROVEN,
-            "needed": needed,
-        }
+def gate_status(gate: ActiveGate, criterion: Criterion, found: Evaluation | Unreadable) -> GateStatus:
+    """Return a gate as it is shown: its criterion, and what was found or why nothing was."""
+    counted = found if isinstance(found, Evaluation) else None
+    counts = None if counted is None else counted.counts
+    lower, upper = (None, None) if counts is None else confidence_sequence(counts, DISPLAY_ALPHA)
+    margin = criterion.margin if isinstance(criterion, AtLeast | AtMost) else 0.0
+    return GateStatus(
+        name=gate.name,
+        role=gate.role,
+        at_least=criterion.p if isinstance(criterion, AtLeast) else None,
+        at_most=round(criterion.u, 6) if isinstance(criterion, AtMost) else None,
+        within=Range(low=criterion.low, high=criterion.high) if isinstance(criterion, Within) else None,
+        margin=margin or None,
+        odds_ratio=criterion.odds_ratio if isinstance(criterion, NotWorseThanControl) else None,
+        good=_rounded(None if counts is None else counts.good, 3),
+        total=_rounded(None if counts is None else counts.total, 3),
+        estimate=_rounded(None if counts is None else counts.estimate, 4),
+        lower=_rounded(lower, 4),
+        upper=_rounded(upper, 4),
+        verdict=Verdict.INCONCLUSIVE if counted is None else counted.verdict,
+        alpha=None if counted is None else counted.alpha,
+        late_harm=None if counted is None else counted.late_harm,
+        reason=_reason(found),
+        needed=None if counted is None else counted.needed,
+        detail=found.message if isinstance(found, Unreadable) else found.detail,
     )
+
+
+def _reason(found: Evaluation | Unreadable) -> str:
+    if isinstance(found, Unreadable):
+        return found.reason
+    return OPEN if found.verdict is Verdict.INCONCLUSIVE else PROVEN
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,1 +1,1 @@
-"""Child objects of a SuggestionModel: how they are rendered and compared with live objects."""
+"""Child objects of a SuggestionModel: rendering, and comparison with live objects."""

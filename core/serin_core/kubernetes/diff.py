@@ -1,7 +1,7 @@
-"""Whether a live object still holds all that was rendered for it, so that an unchanged one is never written.
+"""Differences between a live object and what was rendered for it; an object without differences is not written.
 
-Only rendered fields are compared: defaults that the API server adds, and what others own, are not drift. But where an
-addition would change what is served and to whom, nothing may be added: selectors, and what our container is told.
+Only rendered fields are compared: defaults of the API server and fields of others are no differences. Where an addition
+would change what is served or to whom, in selectors and in the settings of containers, it is a difference.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,13 +20,13 @@ _SUFFIXES = {
     "Ti": Decimal(2**40),
 }
 _QUANTITIES = frozenset({"requests", "limits"})
-_WHOLE = frozenset({"selector"})
-_TOLD_TO_CONTAINERS = ("env", "envFrom", "command", "args")
+_EXACT = frozenset({"selector"})
+_CONTAINER_SETTINGS = ("env", "envFrom", "command", "args")
 _CONTROLLERS = frozenset({"kube-controller-manager", "kubelet", ""})
 
 
 def holds(live: Any, rendered: Any) -> bool:
-    """Answer whether every rendered field stands in `live` with the same value; list items are found anywhere."""
+    """Return whether `live` has every rendered field with the same value; list items may be in any position."""
     match rendered:
         case Mapping():
             return all(_field_holds(live, key, value) for key, value in rendered.items())
@@ -40,7 +40,7 @@ def _field_holds(live: Any, key: str, rendered: Any) -> bool:
     found = live.get(key) if isinstance(live, Mapping) else None
     if found is None:
         return rendered in ({}, [], None)
-    if key in _WHOLE:
+    if key in _EXACT:
         return bool(found == rendered)
     if key == "containers":
         return all(any(_container_holds(item, wanted) for item in found) for wanted in rendered)
@@ -50,43 +50,43 @@ def _field_holds(live: Any, key: str, rendered: Any) -> bool:
 
 
 def _container_holds(live: Any, rendered: Mapping[str, Any]) -> bool:
-    is_told_more = any(len(live.get(key) or ()) != len(rendered.get(key) or ()) for key in _TOLD_TO_CONTAINERS)
-    return not is_told_more and holds(live, rendered)
+    has_additions = any(len(live.get(key) or ()) != len(rendered.get(key) or ()) for key in _CONTAINER_SETTINGS)
+    return not has_additions and holds(live, rendered)
 
 
 def without_additions(live: Mapping[str, Any], rendered: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer `live` without what others told the rendered containers: an apply leaves items of others in place."""
+    """Return `live` without settings that others added to rendered containers: an apply does not remove those."""
     kept = dict(live)
     for key, value in rendered.items():
         if key == "containers":
             wanted = {container["name"]: container for container in value}
-            kept[key] = [_only_told(item, wanted.get(item["name"])) for item in live[key]]
+            kept[key] = [_with_rendered_settings(item, wanted.get(item["name"])) for item in live[key]]
         elif isinstance(value, Mapping) and isinstance(live.get(key), Mapping):
             kept[key] = without_additions(live[key], value)
     return kept
 
 
-def _only_told(live: Mapping[str, Any], rendered: Mapping[str, Any] | None) -> dict[str, Any]:
+def _with_rendered_settings(live: Mapping[str, Any], rendered: Mapping[str, Any] | None) -> dict[str, Any]:
     if rendered is None:
         return dict(live)
-    kept = {key: value for key, value in live.items() if key not in _TOLD_TO_CONTAINERS}
-    return kept | {key: rendered[key] for key in _TOLD_TO_CONTAINERS if key in rendered}
+    kept = {key: value for key, value in live.items() if key not in _CONTAINER_SETTINGS}
+    return kept | {key: rendered[key] for key in _CONTAINER_SETTINGS if key in rendered}
 
 
 def quantity(text: str) -> Decimal:
-    """Answer a Kubernetes quantity as a number: the API server rewrites `0.5` as `500m`."""
+    """Return a Kubernetes quantity as a number: the API server rewrites `0.5` as `500m`."""
     suffix = next((one for one in sorted(_SUFFIXES, key=len, reverse=True) if text.endswith(one)), "")
     return Decimal(text.removesuffix(suffix)) * _SUFFIXES.get(suffix, Decimal(1))
 
 
 def other_owners(live: Mapping[str, Any], *, manager: str) -> tuple[str, ...]:
-    """Answer the field managers of an object other than `manager` and the cluster's own controllers, for an event."""
+    """Return the field managers of an object, except `manager` and the controllers of Kubernetes."""
     found = {str(entry.get("manager", "")) for entry in _managed(live)}
     return tuple(sorted(found - _CONTROLLERS - {manager}))
 
 
 def editors(live: Mapping[str, Any], rendered: Mapping[str, Any], *, manager: str) -> tuple[str, ...]:
-    """Answer the field managers, other than `manager`, that own a field which is not what was rendered."""
+    """Return the field managers, except `manager`, that own a field with a difference."""
     paths = tuple(_differences(live, rendered))
     found = {
         str(entry.get("manager", ""))
@@ -101,12 +101,12 @@ def _managed(live: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _differences(live: Mapping[str, Any], rendered: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Answer the path of each field that differs, down to the first list: whose item it is does not matter here."""
+    """Yield the path of each field that differs, down to the first list."""
     for key, value in rendered.items():
         found = live.get(key)
         if _field_holds(live, key, value):
             continue
-        if isinstance(value, Mapping) and isinstance(found, Mapping) and key not in _WHOLE:
+        if isinstance(value, Mapping) and isinstance(found, Mapping) and key not in _EXACT:
             yield from ((key, *path) for path in _differences(found, value))
         else:
             yield (key,)

@@ -1,7 +1,7 @@
-"""Rendering: what the operator makes for one resource, as plain objects for server-side apply.
+"""The child objects of a SuggestionModel, rendered as plain JSON for server-side apply.
 
-Each is a pure function of spec, status and what was observed; the full intent is rendered every time, since a field
-that is left out of an apply is removed. No service account token, no privilege, nothing of the host.
+Each is a pure function of spec, status and what was observed, and always complete: a field that an apply leaves out is
+removed. Pods get no service account token, no privileges and nothing of the host.
 """
 
 import hashlib
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from serin_core.api.spec import Registry, RegistryVolume
-from serin_core.api.status import Status, TrialState
-from serin_core.contract import names
+from serin_core.api.status import CandidateState, Status
+from serin_core.contract import environment, names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
 from serin_core.rollout.observation import Json, Resource, RulesText, ServerImage
 
@@ -21,7 +21,7 @@ DRAIN_SECONDS = 5
 
 
 def labels(resource: Resource) -> dict[str, str]:
-    """Answer the labels of everything that is made for a resource; pods are selected by the uid among them."""
+    """Return the labels of all children of a resource; pods are selected by the uid among them."""
     return {
         "app.kubernetes.io/name": "serin-server",
         "app.kubernetes.io/part-of": "serin",
@@ -32,12 +32,12 @@ def labels(resource: Resource) -> dict[str, str]:
 
 
 def selector(resource: Resource) -> dict[str, str]:
-    """Answer the labels by which pods of this resource's uid, and no other, are found."""
+    """Return the labels that select the pods of this resource's uid only."""
     return {names.LABEL_UID: resource.uid}
 
 
 def routing_name(resource: Resource) -> str:
-    """Answer the name of the routing ConfigMap."""
+    """Return the name of the routing ConfigMap."""
     return f"{resource.name}-routing"
 
 
@@ -47,14 +47,14 @@ def routing(resource: Resource, document: RoutingDocument) -> Json:
 
 
 def registry(resource: Resource, status: Status) -> Registry:
-    """Answer the registry that the pods read from: while pods are drained, the one that the template had before."""
+    """Return the registry that the pods read; while pods are drained, that of the previous template."""
     candidate = status.candidate
-    is_draining = candidate is not None and candidate.state is TrialState.DRAINING
+    is_draining = candidate is not None and candidate.state is CandidateState.DRAINING
     return status.pod_registry if is_draining and status.pod_registry is not None else resource.spec.registry
 
 
 def model_document(resource: Resource, status: Status) -> ModelDocument:
-    """Answer what the pods load. It changes with runs, attempt and registry; never with promotion or routing."""
+    """Return the model document. It changes with runs, attempt and registry, never with promotion or routing."""
     return ModelDocument(
         uid=resource.uid,
         attempt=status.pod_attempt,
@@ -64,7 +64,7 @@ def model_document(resource: Resource, status: Status) -> ModelDocument:
 
 
 def model(resource: Resource, status: Status, rules: RulesText) -> Json:
-    """Render the model ConfigMap: immutable, named by its contents."""
+    """Render the model ConfigMap: immutable, with a hash of its contents in its name."""
     data = {names.MODEL_KEY: model_document(resource, status).text()}
     if rules.text:
         data[names.RULES_KEY] = rules.text
@@ -73,12 +73,12 @@ def model(resource: Resource, status: Status, rules: RulesText) -> Json:
 
 
 def service_account(resource: Resource) -> Json:
-    """Render the pods' identity, which may do nothing and gets no token."""
+    """Render the service account of the pods, which has no rights and no token."""
     return _object(resource, "v1", "ServiceAccount", resource.name, {"automountServiceAccountToken": False})
 
 
 def service(resource: Resource) -> Json:
-    """Render the Service in front of the ready pods."""
+    """Render the Service of the pods."""
     port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
     return _object(
         resource, "v1", "Service", resource.name, {"spec": {"selector": selector(resource), "ports": [port]}}
@@ -92,7 +92,7 @@ def disruption_budget(resource: Resource) -> Json:
 
 
 def deployment(resource: Resource, template: Json) -> Json:
-    """Render the Deployment around a pod template; no pod goes before its successor is ready."""
+    """Render the Deployment; a pod is replaced only after its successor is ready."""
     spec = {
         "replicas": resource.spec.server.replicas,
         "revisionHistoryLimit": 2,
@@ -104,7 +104,7 @@ def deployment(resource: Resource, template: Json) -> Json:
 
 
 def pod_template(resource: Resource, status: Status, *, model_name: str, image: ServerImage) -> Json:
-    """Render the pod template. Its hash, which stands in its own annotations, is what pods are compared by."""
+    """Render the pod template. Pods are compared with it by its hash, which is in an annotation."""
     pod: Json = {
         "serviceAccountName": resource.name,
         "automountServiceAccountToken": False,
@@ -131,24 +131,24 @@ def pod_template(resource: Resource, status: Status, *, model_name: str, image: 
 
 
 def template_hash(template: Json) -> str:
-    """Answer the hash that a rendered template carries."""
+    """Return the hash in the annotations of a rendered template."""
     return str(template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
 
 
 def _container(resource: Resource, image: ServerImage, source: Registry) -> Json:
     server = resource.spec.server
-    environment: dict[str, Any] = {
-        "SERIN_MODEL_NAME": f"{resource.namespace}/{resource.name}",
-        "SERIN_UID": resource.uid,
-        "SERIN_PORT": str(names.SERVER_PORT),
-        "SERIN_REGISTRY": source.uri,
-        "SERIN_MODEL_DIR": names.MODEL_MOUNT,
-        "SERIN_RULES_DIR": names.MODEL_MOUNT,
-        "SERIN_ROUTING_DIR": names.ROUTING_MOUNT,
-        "SERIN_TOKENS_DIR": names.TOKENS_MOUNT,
-        "SERIN_POD_DIR": names.POD_MOUNT,
-        "SERIN_STATE_DIR": names.STATE_MOUNT,
-        "SERIN_GRACE_SECONDS": str(GRACE_SECONDS),
+    variables: dict[str, Any] = {
+        environment.MODEL_NAME.name: f"{resource.namespace}/{resource.name}",
+        environment.UID.name: resource.uid,
+        environment.PORT.name: str(names.SERVER_PORT),
+        environment.REGISTRY.name: source.uri,
+        environment.MODEL_DIR.name: names.MODEL_MOUNT,
+        environment.RULES_DIR.name: names.MODEL_MOUNT,
+        environment.ROUTING_DIR.name: names.ROUTING_MOUNT,
+        environment.TOKENS_DIR.name: names.TOKENS_MOUNT,
+        environment.POD_DIR.name: names.POD_MOUNT,
+        environment.STATE_DIR.name: names.STATE_MOUNT,
+        environment.GRACE_SECONDS.name: str(GRACE_SECONDS),
     }
     mounts = [
         {"name": "model", "mountPath": names.MODEL_MOUNT, "readOnly": True},
@@ -156,21 +156,21 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
         {"name": "tokens", "mountPath": names.TOKENS_MOUNT, "readOnly": True},
         {"name": "pod", "mountPath": names.POD_MOUNT, "readOnly": True},
         {"name": "state", "mountPath": names.STATE_MOUNT},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir
     ]
     if source.volume is not None:
         mounts.append({"name": "registry", "mountPath": names.REGISTRY_MOUNT, "readOnly": True})
     if image.public_key:
-        environment["SERIN_PUBLIC_KEY"] = image.public_key
+        variables[environment.PUBLIC_KEY.name] = image.public_key
     if server.store.postgres is not None:
         mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
-        environment["SERIN_STORE_FILE"] = f"{names.STORE_MOUNT}/url"
+        variables[environment.STORE_FILE.name] = f"{names.STORE_MOUNT}/url"
         if server.store.retention is not None:
-            environment["SERIN_RETENTION"] = server.store.retention
+            variables[environment.RETENTION.name] = server.store.retention
     if not source.is_directory:
         mounts.append({"name": "cache", "mountPath": names.CACHE_MOUNT})
-        environment["SERIN_CACHE_DIR"] = names.CACHE_MOUNT
-    # What stands in env goes before what a Secret would set of the same name.
+        variables[environment.CACHE_DIR.name] = names.CACHE_MOUNT
+    # env takes precedence over variables of the same name from the Secret.
     secret = {} if source.secret_name is None else {"envFrom": [{"secretRef": {"name": source.secret_name}}]}
     return {
         "name": CONTAINER,
@@ -178,8 +178,11 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
         "imagePullPolicy": image.pull_policy,
         **secret,
         "env": [
-            *({"name": key, "value": value} for key, value in environment.items()),
-            {"name": "SERIN_POD", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+            *({"name": key, "value": value} for key, value in variables.items()),
+            {
+                "name": environment.POD.name,
+                "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+            },
         ],
         "ports": [{"name": "http", "containerPort": names.SERVER_PORT, "protocol": "TCP"}],
         "resources": server.resources.model_dump(exclude_none=True),
@@ -224,7 +227,7 @@ def _volumes(resource: Resource, model_name: str, source: Registry) -> list[Json
         case None:
             pass
     if not source.is_directory:
-        # Twice what the server keeps there: above its limit the kubelet would evict the pod.
+        # Twice what the server keeps there, because the kubelet evicts a pod above this limit.
         volumes.append({"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}})
     if server.store.postgres is not None:
         volumes.append({"name": "store", "secret": {"secretName": server.store.postgres.secret_name}})

@@ -1,6 +1,6 @@
-"""The acceptance gate: what a run's own training report must reach before any request sees the run.
+"""The acceptance gate: minimum scores that a run's training report must reach before the run sees any request.
 
-The same rule for both who apply it: training before `latest` moves, the operator before shadow begins.
+Training applies it before it moves `latest`, the operator before a rollout's shadow stage begins.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The least macro F1, and the least F1 of the worst class, on held-out rows."""
+    """Minimum macro F1 and minimum F1 of the worst class, on held-out rows."""
 
     f1_macro: float = 0.72
     f1_min: float = 0.60
@@ -16,20 +16,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The report reaches the limits."""
+    """Both scores reach their limits."""
 
     reason: str = "acceptance gate passed"
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The report falls short, and by how much."""
+    """A score is below its limit; the reason names it."""
 
     reason: str
 
 
 def judge_acceptance(*, f1_macro: float, f1_min: float, limits: Limits) -> Accepted | Rejected:
-    """Judge a report's two figures. NaN never passes."""
+    """Return whether both scores reach their limits; NaN never does."""
     short = [
         f"{name} {value:.3f} is below {limit:g}"
         for name, value, limit in (("macro F1", f1_macro, limits.f1_macro), ("worst class F1", f1_min, limits.f1_min))

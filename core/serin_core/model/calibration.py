@@ -1,12 +1,12 @@
-"""Isotonic calibration, applied: from a raw probability to how often such an answer is right.
+"""Isotonic calibration: from a raw probability to the share of such predictions that are correct. Applies tables only.
 
-Per class, a non-decreasing table fitted by training on the rows that the trees answered with this class; between two
-points it is linear, beyond the ends it is flat, as scikit-learn's IsotonicRegression(out_of_bounds="clip") has it.
+Training fits a non-decreasing table for each class on the rows that the trees predict as this class. A table is linear
+between two points and constant beyond its ends, as IsotonicRegression(out_of_bounds="clip") of scikit-learn.
 
-An answer is the class of the largest raw probability, with or without calibration; its confidence is that class's own
-table at that probability: "of such answers, so many were right" (top-label calibration: Gupta and Ramdas, ICLR 2022),
-which is what a threshold by class means. Classes after the first keep their raw probability, at most the confidence of
-the first. Nothing is normalised: the confidences of one row need not add up to 1. Never fits anything.
+The prediction is the class of the largest raw probability, with or without calibration. Its confidence is the value of
+that class's table at this probability (top-label calibration: Gupta and Ramdas, ICLR 2022), which is what thresholds
+per class need. The other classes keep their raw probability, at most the confidence of the first. Nothing is
+normalised: the confidences of a row need not sum to 1.
 """
 
 from bisect import bisect_right
@@ -17,12 +17,12 @@ from typing import Any, Self
 
 
 class CalibrationError(ValueError):
-    """A calibration table that does not fit. The message is one line."""
+    """An invalid calibration table. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One class: raw probabilities, strictly increasing, and how often an answer at each of them was right."""
+    """The table of one class: strictly increasing raw probabilities, and the share correct at each of them."""
 
     raw: Sequence[float]
     right: Sequence[float]
@@ -36,7 +36,7 @@ class Table:
             raise CalibrationError("the values of a calibration table must not decrease")
 
     def apply(self, probability: float) -> float:
-        """Answer the calibrated probability; NaN stays NaN."""
+        """Return the calibrated probability; NaN stays NaN."""
         place = bisect_right(self.raw, probability)
         if place == 0:
             return self.right[0] if probability < self.raw[0] else probability
@@ -49,40 +49,40 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A table a class; a class without one keeps its raw probability."""
+    """Tables by class; a class without one keeps its raw probability."""
 
     tables: Mapping[str, Table]
 
     def confidence(self, label: str, probability: float) -> float:
-        """Answer the calibrated confidence of an answer."""
+        """Return the calibrated confidence of a prediction."""
         table = self.tables.get(label)
         return probability if table is None else table.apply(probability)
 
-    def rank(self, classes: Sequence[str], raw: Sequence[float], *, most: int | None = None) -> list[tuple[str, float]]:
-        """Answer classes with their confidence, best first, from raw probabilities in the order of `classes`.
+    def rank(
+        self, classes: Sequence[str], raw: Sequence[float], *, limit: int | None = None
+    ) -> list[tuple[str, float]]:
+        """Return classes with their confidence, best first: all, or the first `limit`.
 
-        All of them, or the best `most`.
-
-        Of equally probable classes the first one in `classes` leads. A NaN leads all, so that nobody takes such a row
-        for an answer. There must be at least one class.
+        `raw` has one probability for each of `classes`, of which there is at least one. Equal probabilities keep the
+        order of `classes`. A NaN comes first, so that such a row reaches no threshold.
         """
         if isnan(sum(raw)):
             order = sorted(range(len(classes)), key=lambda place: (not isnan(raw[place]), -raw[place]))
         else:
             order = sorted(range(len(classes)), key=raw.__getitem__, reverse=True)
-        first, *others = order[:most]
+        first, *others = order[:limit]
         best = self.confidence(classes[first], raw[first])
         return [(classes[first], best), *((classes[place], min(raw[place], best)) for place in others)]
 
     def to_json(self) -> dict[str, Any]:
-        """Answer plain JSON values."""
+        """Return plain JSON values."""
         return {label: {"raw": list(table.raw), "right": list(table.right)} for label, table in self.tables.items()}
 
     @classmethod
     def from_json(cls, found: Any) -> Self:
-        """Read what to_json wrote. Raises CalibrationError."""
+        """Parse the values of to_json. Raises CalibrationError."""
         if not isinstance(found, Mapping):
-            raise CalibrationError("calibration: expected one table a class")
+            raise CalibrationError("calibration: expected a table for each class")
         return cls({str(label): _table(str(label), table) for label, table in found.items()})
 
 

@@ -1,6 +1,6 @@
-"""The words and numbers of one transaction that a run reads: the same code in training and in serving.
+"""Features of a transaction: its words and numbers, computed by the same code in training and in serving.
 
-Never reads a label, a user or a clock.
+They depend on neither label, user nor clock.
 """
 
 import re
@@ -13,15 +13,15 @@ from math import log1p
 from typing import Final
 
 MIN_USERS: Final = 3
-"""A word or channel enters a run only when at least so many users used it (names of people stay out)."""
+"""Minimum number of users of a word or channel that a run learns; keeps names of persons out."""
 KEY_WORDS: Final = 3
-"""A merchant key is made of at most this many words."""
+"""Maximum number of words of a merchant key."""
 PIECE_LETTERS: Final = (3, 4)
-"""A merchant also counts by pieces of so many signs: terminals cut names, and new shops are named like old ones."""
+"""Lengths of a merchant's character n-grams: terminals truncate names, and names of new shops resemble known ones."""
 NUMBERS: Final = ("log_amount", "is_refund", "weekday", "hour", "channel")
-"""What the trees read, in this order."""
-_RECENT: Final = 64
-"""So many texts are remembered as last read: rules, scores and reasons all ask for those of one transaction."""
+"""The numeric features, in the order in which the trees read them."""
+_CACHED_TEXTS: Final = 64
+"""Rules, scores and reasons all need the words of the same transaction, so that the last texts are cached."""
 
 _PROCESSOR: Final = re.compile(
     r"(?:\s*\b(?:sq|tst|pp|paypal|sumup|zettle|stripe|py|sp|ezi|wpy|ic|dd|gpay|cke|bt|fs)\s?\*\s*)+"
@@ -34,7 +34,7 @@ _STORE: Final = re.compile(r"(?<=[^\W\d_])\W*[#*]|(?<=[^\W\d_])\W*\d")
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One bank transaction, as the service knows it. `amount` is negative for a refund."""
+    """A bank transaction. `amount` is negative for a refund."""
 
     txn_id: str
     merchant: str
@@ -46,15 +46,15 @@ class Transaction:
 
 
 def normalise(text: str) -> str:
-    """Answer the words of a text, one space apart: no case, accents, payment processor, numbers or punctuation.
+    """Return the words of a text, separated by spaces, without case, accents, payment processor, numbers, punctuation.
 
-    normalise(normalise(text)) == normalise(text).
+    Idempotent.
     """
     return " ".join(_words(_plain(text)))
 
 
 def merchant_key(merchant: str) -> str:
-    """Answer the shop behind a merchant: its first words, up to the store number and the place printed behind it."""
+    """Return a merchant's name: its first words, without the store number and the place after it."""
     text = _plain(merchant)
     store = _STORE.search(text)
     named = [word for word in _words(text[: store.start()] if store else text) if len(word) > 1]
@@ -62,7 +62,7 @@ def merchant_key(merchant: str) -> str:
 
 
 def merchant_words(merchant: str) -> list[str]:
-    """Answer the words and numbers of a merchant and its pairs of neighbours, as `m:...`, each once, in order."""
+    """Return the unique words and numbers of a merchant and its word pairs, as `m:...`, in order."""
     words = _terms(merchant)
     single = [f"m:{word}" for word in words if len(word) > 1]
     pairs = [f"m:{one} {other}" for one, other in pairwise(words)]
@@ -70,7 +70,7 @@ def merchant_words(merchant: str) -> list[str]:
 
 
 def merchant_pieces(merchant: str) -> list[str]:
-    """Answer the pieces of a merchant, as `m^...`, across its words, each once, in order."""
+    """Return the unique character n-grams of a merchant, as `m^...`, across its words, in order."""
     joined = f"_{'_'.join(_terms(merchant))}_"
     return list(
         dict.fromkeys(
@@ -80,12 +80,12 @@ def merchant_pieces(merchant: str) -> list[str]:
 
 
 def description_words(description: str) -> list[str]:
-    """Answer the words and numbers of a description, as `d:...`, each once, in order."""
+    """Return the unique words and numbers of a description, as `d:...`, in order."""
     return list(dict.fromkeys([f"d:{word}" for word in _terms(description) if len(word) > 1]))
 
 
 def numbers(transaction: Transaction, channels: tuple[str, ...]) -> list[float]:
-    """Answer NUMBERS of one transaction, -1 where one is unknown; finite for a finite amount."""
+    """Return NUMBERS of a transaction, -1 for an unknown one; finite for a finite amount."""
     when, amount, channel = transaction.timestamp, transaction.amount, transaction.channel
     return [
         log1p(abs(amount)),
@@ -96,15 +96,15 @@ def numbers(transaction: Transaction, channels: tuple[str, ...]) -> list[float]:
     ]
 
 
-@lru_cache(_RECENT)
+@lru_cache(_CACHED_TEXTS)
 def _terms(text: str) -> tuple[str, ...]:
-    """Answer the words and numbers of a text, in order."""
+    """Return the words and numbers of a text, in order."""
     return tuple(_WORD_OR_NUMBER.findall(_plain(text)))
 
 
-@lru_cache(_RECENT)
+@lru_cache(_CACHED_TEXTS)
 def _plain(text: str) -> str:
-    """Answer a text without case, accents, apostrophes and payment processors."""
+    """Return a text without case, accents, apostrophes and payment processors."""
     text = text.casefold()
     if not text.isascii():
         text = "".join(

@@ -1,13 +1,13 @@
-"""The rules: keywords by class, the floor below every model.
+"""Keyword rules: they classify a transaction where no model does.
 
     classes:
       Groceries: [loblaws, "no frills"]
       Dining: [pizza]
 
-Keywords and texts are normalised alike (serin_core.model.features): case, accents, punctuation and numbers are ignored.
-A keyword matches at word boundaries in merchant and description; the longest keyword wins, of two equally long ones the
-first in the file. This is the format and its meaning; the server finds keywords with an automaton, and is tested
-against `match` here. Never reads a file.
+Keywords and texts are normalised in the same way (serin_core.model.features): case, accents, punctuation and numbers
+are ignored. A keyword matches whole words in merchant and description. The longest keyword wins, and of two equally
+long ones the first in the file. This module defines the format and its meaning; the server finds keywords with an
+automaton that is tested against `match`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,56 +16,58 @@ from typing import Any, Final, Self
 
 from serin_core.model.features import Transaction, normalise
 
-MOST_KEYWORDS: Final = 100_000
+MAX_KEYWORDS: Final = 100_000
 _EXAMPLE: Final = 'classes: {Groceries: [loblaws, "no frills"]}'
 
 
 class RulesError(ValueError):
-    """A rules file that cannot be used. The message is one line: what is wrong, where, and what would be right."""
+    """An invalid rules file. The message is one line with the problem, its place and a correct example."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The class that the rules answer, and the keyword because of which."""
+    """The class that the rules predict, and the keyword that matched."""
 
     label: str
     keyword: str
 
 
 def text_of(transaction: Transaction) -> str:
-    """Answer the normalised text that keywords are looked for in."""
+    """Return the normalised text in which keywords are searched."""
     return f"{normalise(transaction.merchant)} {normalise(transaction.description)}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Normalised keywords by class, both in the order of the file; each keyword once."""
+    """Normalised keywords by class, both in the order of the file; keywords are unique."""
 
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, found: Any) -> Self:
-        """Check what a YAML parser read. Raises RulesError."""
+        """Validate the output of a YAML parser. Raises RulesError."""
         if not isinstance(found, Mapping) or set(found) != {"classes"} or not isinstance(found["classes"], Mapping):
             raise RulesError(f"rules: expected one key, classes, with keywords by class, as in {_EXAMPLE}")
         labels: dict[str, str] = {}
         for label, keyword in _read(found["classes"]):
             other = labels.setdefault(keyword, label)
             if other != label:
-                raise RulesError(f"rules: keyword {keyword!r} stands under {other} and under {label}; keep one of them")
-        if len(labels) > MOST_KEYWORDS:
-            raise RulesError(f"rules: {len(labels)} keywords are too many; at most {MOST_KEYWORDS} are read")
+                raise RulesError(
+                    f"rules: keyword {keyword!r} is listed under {other} and under {label}; keep one of them"
+                )
+        if len(labels) > MAX_KEYWORDS:
+            raise RulesError(f"rules: {len(labels)} keywords are too many; the maximum is {MAX_KEYWORDS}")
         classes: dict[str, list[str]] = {}
         for keyword, label in labels.items():
             classes.setdefault(label, []).append(keyword)
         return cls({label: tuple(keywords) for label, keywords in classes.items()})
 
     def to_mapping(self) -> dict[str, dict[str, list[str]]]:
-        """Answer what a YAML writer is to write; parse reads it back."""
+        """Return the plain values of the file; `parse` is the inverse."""
         return {"classes": {label: list(keywords) for label, keywords in self.classes.items()}}
 
     def match(self, transaction: Transaction) -> Match | None:
-        """Answer what the rules say, None if no keyword matches: plain search, whose answers faster ones must give."""
+        """Return the match of a plain search, None if no keyword matches. Faster searches must return the same."""
         text = f" {text_of(transaction)} "
         found = [
             Match(label, keyword)
@@ -86,5 +88,5 @@ def _read(classes: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
             raise RulesError(f"rules: {label} has no keyword; give it one or remove it")
         for keyword in keywords:
             if not isinstance(keyword, str) or not normalise(keyword):
-                raise RulesError(f"rules: {label}: {keyword!r} is no keyword; write one or more words with letters")
+                raise RulesError(f"rules: {label}: {keyword!r} is not a keyword; write one or more words with letters")
             yield label, normalise(keyword)

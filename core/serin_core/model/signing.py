@@ -1,13 +1,12 @@
-"""Signatures of runs: what `manifest.sig` beside a manifest says, and how it is checked.
+"""Verification of signed runs: `manifest.sig` beside a manifest.
 
-The signature is Ed25519's (RFC 8032), 64 bytes as they are, over the bytes of manifest.json. The manifest names its run
-and every file's sha256, so it vouches for all of them, and for no other run. Without this room, the same is asked by
+The signature is Ed25519 (RFC 8032), 64 raw bytes, over the bytes of manifest.json. The manifest names its run and the
+sha256 of every file, so that the signature covers all of them and no other run. OpenSSL verifies it as well:
 
     openssl pkeyutl -verify -rawin -pubin -inkey signing.pub -in manifest.json -sigfile manifest.sig
 
-Never signs and never reads a file. Training verifies what is stored, servers verify what they load, and neither may
-import the other: that is why the check stands here. Its cryptography is imported where it is needed, so that an
-operator, which checks nothing, does without that package.
+Training verifies what is stored, and servers verify what they load. The package cryptography is imported only where it
+is needed, because the operator, which verifies nothing, is installed without it.
 """
 
 import re
@@ -22,14 +21,13 @@ _PUBLIC_KEY: Final = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC 
 
 
 class SignatureError(ValueError):
-    """A signature, or the key to check it by, that cannot be relied on. The message is one line."""
+    """An invalid signature or public key. The message is one line."""
 
 
 def verify(manifest: bytes, signature: bytes, public_key: bytes) -> None:
-    """Check that one of these public keys signed the manifest. Raises SignatureError.
+    """Raise SignatureError unless one of the public keys has signed the manifest.
 
-    `public_key` is PEM. It may hold several keys, one after the other, so that runs of both are served while one
-    replaces the other.
+    `public_key` is PEM and may hold several keys, so that a key can be replaced while runs signed by both are served.
     """
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see the module's docstring
 
@@ -43,7 +41,7 @@ def verify(manifest: bytes, signature: bytes, public_key: bytes) -> None:
 
 
 def check_public_key(public_key: bytes) -> None:
-    """Check that `verify` can use these keys: at a start, before there is a run. Raises SignatureError."""
+    """Raise SignatureError unless `verify` can use these keys, so that a process can check them when it starts."""
     _keys(public_key)
 
 
@@ -60,5 +58,7 @@ def _keys(public_key: bytes) -> "list[Ed25519PublicKey]":
         found = []
     keys = [key for key in found if isinstance(key, Ed25519PublicKey)]
     if not keys or len(keys) != len(found):
-        raise SignatureError("the public key is no Ed25519 key in PEM; `serin runs keygen` writes one as signing.pub")
+        raise SignatureError(
+            "the public key is not an Ed25519 key in PEM; `serin runs keygen` writes one as signing.pub"
+        )
     return keys

@@ -1,1 +1,1 @@
-"""The rollout decision: gather → **decide** → apply. See decide.py for the whole, transitions.py for the table."""
+"""The rollout state machine: decide.py is the entry point, table.py lists the transitions."""

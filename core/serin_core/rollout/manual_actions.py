@@ -1,49 +1,58 @@
-"""What people ask for by annotation (contracts, "Requests by people"): rules of the transition table, and the answers.
+"""Manual requests by annotation: rules of the transition table, and the answers (docs/contracts.md, "Requests").
 
 `request.serin.dev/<action>: "<runID> <anything that makes it new>"`; promote names its stage too: `"<runID> 10 ..."`.
-Every value acts at most once and only for the run (and stage) that it names; all answers are remembered in status.
+Every value acts at most once and only for the run (and stage) that it names; all answers are kept in status.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from serin_core.api.status import HandledRequest, Status, TrialState
+from serin_core.api.status import CandidateState, HandledRequest, Status
 from serin_core.contract.names import REQUEST_PREFIX
 from serin_core.rollout import promotion, rollback, spec_changes
 from serin_core.rollout.canary_steps import next_step
 from serin_core.rollout.observation import Resource
 from serin_core.rollout.protocol import Context, Protocol
-from serin_core.rollout.transition import EVERYBODY, Transition
+from serin_core.rollout.transition import ALL_USERS, Transition, place, serving
 
-ACTIONS = ("promote", "promote-full", "abort", "retry")
-NEW_OBJECT = "Ignored: new object, ask again"
+NEW_OBJECT: Final = "Ignored: new object, ask again"
+_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+_SUSPENDED: Final = "the rollout is suspended (spec.suspend); set it to false, then ask again"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One annotation that nobody has answered yet."""
+    """One annotation that has not been answered."""
 
     action: str
     value: str
 
     @property
     def run_id(self) -> str:
-        """Answer the run that it names, "" for none."""
+        """The run that it names, "" for none."""
         return self.value.split()[0] if self.value.split() else ""
 
     @property
     def percent(self) -> float | None:
-        """Answer the stage that a promote names, None where it names none."""
+        """The stage that a promote names, None where it names none."""
         words = self.value.split()
         try:
             return float(words[1].removesuffix("%"))
         except (IndexError, ValueError):
             return None
 
+    @property
+    def note(self) -> str:
+        """The reason: all words after the run (and the stage of a promote), without a timestamp."""
+        words = self.value.split()[2 if self.action == "promote" else 1 :]
+        return " ".join(word for word in words if not _TIMESTAMP.fullmatch(word)) or "no reason given"
+
 
 def unanswered(resource: Resource, status: Status) -> tuple[Request, ...]:
-    """Answer the requests on the object that have not been handled, in the order of their actions."""
+    """Return the requests on the object that have not been handled, in the order of their actions."""
     handled = {(request.action, request.value) for request in status.handled_requests}
     found = (
         Request(key.removeprefix(REQUEST_PREFIX), value)
@@ -54,138 +63,181 @@ def unanswered(resource: Resource, status: Status) -> tuple[Request, ...]:
 
 
 def answer(status: Status, requests: Iterable[Request], text: str, *, now: datetime) -> Status:
-    """Answer the status that remembers an answer to each of `requests`."""
+    """Return the status with the same answer to each of `requests`."""
     answered = tuple(HandledRequest(action=one.action, value=one.value, answer=text, at=now) for one in requests)
-    return status.model_copy(update={"handled_requests": (*status.handled_requests, *answered)})
+    return status.changed(handled_requests=(*status.handled_requests, *answered))
 
 
 def ignore_what_cannot_act(context: Context) -> Status:
-    """Answer the status in which every request that can no longer act has its answer: Ignored, and why."""
-    status = context.status
-    for request in unanswered(context.resource, status):
+    """Return the status in which every request that cannot act is answered: Ignored, and why.
+
+    Everything that a new object carries is ignored: it may have been restored from a backup or from Git.
+    """
+    status, requests = context.status, unanswered(context.resource, context.status)
+    if context.resource.status is None:
+        return answer(status, requests, NEW_OBJECT, now=context.now)
+    for request in requests:
         if reason := _why_ignored(request, context):
             status = answer(status, (request,), f"Ignored: {reason}", now=context.now)
     return status
 
 
 def _why_ignored(request: Request, context: Context) -> str:
-    candidate, stable = context.status.candidate, context.status.stable
-    if request.action not in ACTIONS:
+    reason_of = _REASONS.get(request.action)
+    if reason_of is None:
         return f"unknown action {request.action}; known are {', '.join(ACTIONS)}"
-    known = {run.run_id for run in (candidate, stable) if run is not None}
-    if request.run_id not in known:
-        # The spec may just have come to name it: then the trial begins first, and the request is looked at again.
-        is_coming = request.run_id == context.spec.run_id
-        return "" if is_coming else f"{request.run_id or 'no run'} is neither on trial nor stable"
-    trial = context.status.trial
-    is_on_trial = trial is not None and trial.run_id == request.run_id
-    match request.action:
-        case "abort":
-            is_served = is_on_trial or (stable is not None and stable.run_id == request.run_id)
-            return "" if is_served else "this run is not served"
-        case "retry":
-            is_over = candidate is not None and trial is None and candidate.run_id == request.run_id
-            return "" if is_over and context.spec.run_id == request.run_id else "nothing to retry: this run is not over"
-        case "promote-full":
-            return "" if is_on_trial else "this run is not on trial"
-        case _:
-            return _why_promote_is_ignored(request, context)
+    return "" if _is_about_to_start(request, context) else reason_of(request, context)
+
+
+def _is_about_to_start(request: Request, context: Context) -> bool:
+    """Return whether the rollout of the named run is about to start; the request is checked again then."""
+    known = {run.run_id for run in (context.status.candidate, context.status.stable) if run is not None}
+    return request.action != "undo" and request.run_id not in known and request.run_id == context.spec.run_id
+
+
+def _why_undo_is_ignored(request: Request, context: Context) -> str:
+    stable = context.status.stable
+    if stable is not None and stable.run_id == request.run_id:
+        return ""
+    return f"{request.run_id or 'no run'} is not the stable run ({'none' if stable is None else stable.run_id})"
+
+
+def _why_abort_is_ignored(request: Request, context: Context) -> str:
+    if context.status.rollout is None:
+        undo = f"kubectl serin undo {context.resource.name}"
+        return f"no rollout is running; to take the stable run out of service: {undo}"
+    return _why_not_the_candidate(request, context)
+
+
+def _why_not_the_candidate(request: Request, context: Context) -> str:
+    rollout = context.status.rollout
+    if rollout is not None and rollout.run_id == request.run_id:
+        return ""
+    actual = "no rollout is running" if rollout is None else f"the candidate is {rollout.run_id}"
+    return f"{request.run_id or 'no run'} is not being rolled out; {actual}"
+
+
+def _why_retry_is_ignored(request: Request, context: Context) -> str:
+    candidate = context.status.candidate
+    if candidate is None or candidate.run_id != request.run_id or context.spec.run_id != request.run_id:
+        return f"{request.run_id or 'no run'} is not a run of spec.runID that was rolled back or refused"
+    return "" if context.status.rollout is None else "nothing to retry: the rollout is still running"
+
+
+def _why_promote_full_is_ignored(request: Request, context: Context) -> str:
+    return _why_not_the_candidate(request, context) or (_SUSPENDED if context.spec.suspend else "")
 
 
 def _why_promote_is_ignored(request: Request, context: Context) -> str:
-    trial = context.status.trial
-    if trial is None or trial.run_id != request.run_id or trial.state is not TrialState.RUNNING:
-        return "this run is not in a stage"
-    if request.percent is None:
-        return 'a promote names its stage: "<runID> <percent> ..."'
-    if request.percent != trial.percent:
-        return f"the stage is {trial.percent:g} %, not {request.percent:g} %"
-    if context.spec.suspend:
-        return "spec.suspend is true"
-    if trial.percent < EVERYBODY and next_step(context.spec.canary, percent=trial.percent) is None:
-        return "the run is at its cap"
-    return ""
+    rollout = context.status.rollout
+    if rollout is None or rollout.run_id != request.run_id:
+        return _why_not_the_candidate(request, context)
+    has_next = next_step(context.spec.canary, percent=rollout.percent) is not None
+    reasons = (
+        (rollout.state is not CandidateState.RUNNING, "the candidate is still loading; try again when it is in shadow"),
+        (request.percent is None, 'a promote names its stage: "<runID> <percent> ..."'),
+        (request.percent != rollout.percent, f"the stage is {rollout.percent:g} %, not {request.percent or 0:g} %"),
+        (context.spec.suspend, _SUSPENDED),
+        (rollout.percent < ALL_USERS and not has_next, "the run is at its cap (spec.canary.percent)"),
+    )
+    return next((reason for holds, reason in reasons if holds), "")
 
 
-def _asked(context: Context, action: str, run_id: str) -> Request | None:
+_REASONS: Final[Mapping[str, Callable[[Request, Context], str]]] = {
+    "promote": _why_promote_is_ignored,
+    "promote-full": _why_promote_full_is_ignored,
+    "abort": _why_abort_is_ignored,
+    "undo": _why_undo_is_ignored,
+    "retry": _why_retry_is_ignored,
+}
+ACTIONS: Final = tuple(_REASONS)
+
+
+def _request(context: Context, action: str, run_id: str | None) -> Request | None:
     requests = unanswered(context.resource, context.status)
     return next((one for one in requests if one.action == action and one.run_id == run_id), None)
 
 
-def _moved(context: Context, request: Request, status: Status, message: str) -> Transition:
+def _done(context: Context, request: Request, status: Status, message: str) -> Transition:
     status = answer(status, (request,), f"Done: {message}", now=context.now)
-    is_abort = request.action == "abort"
-    return Transition(status, request.run_id, message, by=f"{request.action} {request.value}", is_warning=is_abort)
+    is_rollback = request.action in ("abort", "undo")
+    by = f"{request.action} {request.value}"
+    return Transition(status, request.run_id, f"{message} (requested: {request.note})", by=by, is_warning=is_rollback)
 
 
-def abort_of_the_candidate(context: Context, _protocol: Protocol) -> Transition | None:
-    """A person takes the run on trial back."""
-    trial = context.status.trial
-    request = None if trial is None else _asked(context, "abort", trial.run_id)
-    if request is None:
+def abort(context: Context, _protocol: Protocol) -> Transition | None:
+    """The rollout of the candidate is aborted on request."""
+    rollout = context.status.rollout
+    request = None if rollout is None else _request(context, "abort", rollout.run_id)
+    if rollout is None or request is None:
         return None
-    return _moved(context, request, rollback.take_back_candidate(context, reason="aborted by a person"), "Aborted.")
+    status = rollback.roll_back_candidate(context, reason=f"aborted on request: {request.note}")
+    message = f"Rollout of {rollout.run_id} aborted {place(rollout)}; {serving(status)}"
+    return _done(context, request, status, message)
 
 
-def abort_of_the_stable_run(context: Context, _protocol: Protocol) -> Transition | None:
-    """A person takes the stable run back, in any state."""
-    stable = context.status.stable
-    request = None if stable is None else _asked(context, "abort", stable.run_id)
-    if request is None:
+def undo(context: Context, _protocol: Protocol) -> Transition | None:
+    """The stable run is taken out of service on request, also while another run is being rolled out."""
+    stable, rollout = context.status.stable, context.status.rollout
+    request = None if stable is None else _request(context, "undo", stable.run_id)
+    if stable is None or request is None:
         return None
-    return _moved(context, request, rollback.take_back_stable(context, reason="aborted by a person"), "Aborted.")
-
-
-def abort_of_the_stable_run_during_a_trial(context: Context, protocol: Protocol) -> Transition | None:
-    """The same while another run is on trial: that trial counts anew, against the run that follows."""
-    return abort_of_the_stable_run(context, protocol)
+    status = rollback.roll_back_stable(context, reason=f"taken out of service on request: {request.note}")
+    restarted = "" if rollout is None else f"; the rollout of {rollout.run_id} starts its stage again"
+    return _done(context, request, status, f"{stable.run_id} taken out of service; {serving(status)}{restarted}")
 
 
 def retry(context: Context, _protocol: Protocol) -> Transition | None:
-    """A person wants a run that was taken back or refused to be tried again."""
+    """A run that was rolled back or refused is rolled out again on request."""
     candidate = context.status.candidate
     if candidate is None or candidate.run_id != context.spec.run_id:
         return None
-    request = _asked(context, "retry", candidate.run_id)
+    request = _request(context, "retry", candidate.run_id)
     if request is None:
         return None
     status = spec_changes.begin_attempt(context, attempt=candidate.attempt + 1)
-    return _moved(context, request, status, f"Tried again, attempt {candidate.attempt + 1}.")
+    return _done(context, request, status, f"Rollout of {candidate.run_id} restarted, attempt {candidate.attempt + 1}")
 
 
-def note_promote_full(context: Context) -> Status:
-    """Answer the status that keeps a promote-full until it can act."""
-    trial = context.status.trial
-    request = None if trial is None else _asked(context, "promote-full", trial.run_id)
-    if trial is None or request is None:
-        return context.status
-    kept = context.status.model_copy(update={"candidate": trial.model_copy(update={"promote_full": True})})
-    return answer(kept, (request,), "Accepted: soaks and metric gates are skipped", now=context.now)
+def promote_full(context: Context, _protocol: Protocol) -> Transition | None:
+    """Soaks and metric gates are skipped on request; what the candidate waits for besides is not."""
+    rollout = context.status.rollout
+    request = None if rollout is None else _request(context, "promote-full", rollout.run_id)
+    if rollout is None or request is None:
+        return None
+    status = context.status.changed(candidate=rollout.changed(promote_full=request.note))
+    message = f"Promotion of {rollout.run_id} without evidence requested: soaks and metric gates are skipped"
+    return _done(context, request, status, message)
 
 
 def promote_one_step(context: Context, protocol: Protocol) -> Transition | None:
-    """A person raises one step now: soak and Inconclusive are skipped, a Fail or a missing confirmation never."""
+    """The candidate advances one step on request: skips soak and missing evidence, never a Fail or a confirmation."""
     candidate = context.status.candidate
     higher = None if candidate is None else next_step(context.spec.canary, percent=candidate.percent)
-    request = _promote_that_may_act(context, protocol)
+    request = _promote_request(context, protocol)
     if candidate is None or request is None or higher is None:
         return None
-    message = f"Raised from {candidate.percent:g} to {higher:g} % by a person."
-    return _moved(context, request, promotion.raise_to(context, higher), message)
+    message = f"Advanced from {candidate.percent:g} % to {higher:g} %{_without_evidence(context)}"
+    return _done(context, request, promotion.advance_to(context, candidate, higher), message)
 
 
 def promote_the_last_step(context: Context, protocol: Protocol) -> Transition | None:
-    """A person ends the last stage now."""
+    """The last stage ends on request: the candidate becomes the stable run."""
     candidate = context.status.candidate
-    request = _promote_that_may_act(context, protocol)
-    if candidate is None or request is None or candidate.percent < EVERYBODY:
+    request = _promote_request(context, protocol)
+    if candidate is None or request is None or candidate.percent < ALL_USERS:
         return None
-    return _moved(context, request, promotion.promote(context), "Promoted by a person.")
+    message = f"{candidate.run_id} promoted to stable{_without_evidence(context)}"
+    return _done(context, request, promotion.promote(context), message)
 
 
-def _promote_that_may_act(context: Context, protocol: Protocol) -> Request | None:
+def _without_evidence(context: Context) -> str:
+    return "" if promotion.is_proven(context) else " without waiting for evidence"
+
+
+def _promote_request(context: Context, protocol: Protocol) -> Request | None:
     candidate = context.status.candidate
     if candidate is None or candidate.stage_started_at is None or not protocol.may_move_forward(context):
         return None
-    request = _asked(context, "promote", candidate.run_id)
+    request = _request(context, "promote", candidate.run_id)
     return request if request is not None and not _why_promote_is_ignored(request, context) else None

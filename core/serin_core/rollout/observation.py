@@ -1,6 +1,6 @@
-"""What one reconcile has gathered, before anything is decided or written: values only.
+"""The observation of one reconcile, gathered before anything is decided or written: values only.
 
-Nothing here is asked for again later in the pass; every resourceVersion is the one read here.
+Nothing is read again later in the pass; writes carry the resourceVersions from here.
 """
 
 from collections.abc import Mapping
@@ -33,14 +33,14 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """A pod that did not say what it serves, and why."""
+    """A pod whose report could not be read, and why."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class PodSeen:
-    """One pod of this resource's uid, as the API server and the pod itself show it."""
+    """One pod of this resource, as reported by the API server and by the pod itself."""
 
     name: str
     uid: str
@@ -50,46 +50,46 @@ class PodSeen:
     ready: bool = False
     deleting: bool = False
     started: bool = True
-    """Whether its server container has ever run: one that has not cannot serve anything."""
+    """Whether its server container has ever run; before that it cannot serve anything."""
     running_since: datetime | None = None
-    """When its server container last started; None while it does not run."""
+    """Start of its server container; None while it does not run."""
     announced: str | None = None
-    """The revision that its annotation names, as it stands there: people can write there too."""
+    """The revision in its annotation, verbatim: users can write there too."""
     poke: str = ""
     crashes: tuple[Crash, ...] = ()
     problem: str = ""
-    """Why it is not ready, in Kubernetes' own words; "" where nothing is wrong."""
+    """Why it is not ready, as reported by Kubernetes; "" if nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingSeen:
-    """The routing ConfigMap as it was read. `document` is None where its text does not parse."""
+    """The routing ConfigMap as it was read. `document` is None if its text cannot be parsed."""
 
     resource_version: str
     document: RoutingDocument | None
     is_ours: bool = True
-    """Whether this resource's uid owns it; the one of a deleted namesake is waited out."""
+    """Whether this resource owns it; the one of a deleted namesake must be deleted first."""
     editors: tuple[str, ...] = ()
-    """Field managers other than the operator that own its data."""
+    """Other field managers than the operator that own its data."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSeen:
-    """Any other child as it was read, whole."""
+    """Any other child as it was read."""
 
     live: Json
     is_ours: bool
-    """Whether this resource's uid owns it; one that belongs to somebody else is never written."""
+    """Whether this resource owns it; a child of someone else is never written."""
 
     @property
     def resource_version(self) -> str:
-        """Answer its resourceVersion."""
+        """The resourceVersion that was read."""
         return str(self.live["metadata"]["resourceVersion"])
 
 
 @dataclass(frozen=True, slots=True)
 class RulesText:
-    """The rules that the template carries: their text, "" for none."""
+    """Text of the rules in the pod template, "" for none."""
 
     text: str
 
@@ -103,31 +103,31 @@ class RulesMissing:
 
 @dataclass(frozen=True, slots=True)
 class ServerImage:
-    """The image of the server pods, as the operator's configuration settles it."""
+    """Image of the server pods, from spec and the operator's configuration."""
 
     reference: str
     pull_policy: str = "IfNotPresent"
     refusal: str = ""
-    """Why spec.server.image is not allowed; "" where it is."""
+    """Why spec.server.image is not allowed; "" if it is."""
     public_key: str = ""
-    """PEM keys of which one must have signed a run; "": runs need no signature."""
+    """PEM public keys; a run must be signed by one of them. "": no signature is needed."""
 
 
-NOT_ASKED = Unreadable("NotAsked", "no stage is being judged")
+NOT_ASKED = Unreadable("NotAsked", "no stage has started")
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that a decision may rest on."""
+    """Everything that a decision may depend on."""
 
     image: ServerImage
     rules: RulesText | RulesMissing = field(default_factory=lambda: RulesText(""))
     routing: RoutingSeen | None = None
     children: Mapping[tuple[str, str], ChildSeen] = field(default_factory=dict)
-    """By (kind, name): every child of this resource's name or uid that exists."""
+    """By (kind, name): every existing child of this resource's name or uid."""
     pods: tuple[PodSeen, ...] = ()
     reading: Reading = NOT_ASKED
     problem: str = ""
-    """Why pods cannot be made at all (a quota, for example), in Kubernetes' own words; "" where they can."""
+    """Why no pods can be created (a quota, for example), as reported by Kubernetes; "" if they can."""
     refusals: tuple[str, ...] = ()
-    """What the API server refused to write in the last pass, in its own words."""
+    """Writes that the API server refused in the last pass, with its messages."""

@@ -1,38 +1,36 @@
-"""Rules about what the pods have come to: drained, replaced, loaded; and whether what they loaded may be tried."""
+"""Rules about the pods: drained, replaced, loaded; and whether the run that they loaded is acceptable."""
 
-from serin_core.api.status import BEING_REPLACED, TemplateRun, TrialState
+from serin_core.api.status import BEING_REPLACED, CandidateState, TemplateRun
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
 from serin_core.model.acceptance import Limits, Rejected, judge_acceptance
 from serin_core.rollout.protocol import Context, Protocol
-from serin_core.rollout.transition import STAGE_RESET, TRIAL_ENDED, Transition, on_trial
+from serin_core.rollout.transition import Transition
 
 
 def template_changed(context: Context, _protocol: Protocol) -> Transition | None:
-    """Rules, image or pod settings were edited in mid-trial: nothing moves forward until every pod is replaced.
+    """Rule 6: rules, image or pod settings changed: nothing moves forward until every pod is replaced.
 
-    The stage's clock and counts stay until then: pods go on serving its share, and what is bad must still be able to
-    take it back. That the edit is undone does not bring the template back under which the stage counted.
+    Clock and counts of the stage stay until then, since pods go on serving its share and a failing gate must still roll
+    it back. Undoing the edit does not bring back the template under which the stage counted.
     """
     candidate = context.status.candidate
     if candidate is None or candidate.template in (BEING_REPLACED, context.template):
         return None
-    waiting = candidate.model_copy(update={"template": BEING_REPLACED})
-    return Transition(
-        on_trial(context, waiting), candidate.run_id, "The pod template changed: every pod is replaced first."
-    )
+    status = context.status.with_candidate(candidate.changed(template=BEING_REPLACED))
+    return Transition(status, candidate.run_id, "The pod template changed: waiting until every pod is replaced")
 
 
 def pods_are_replaced(context: Context, protocol: Protocol) -> Transition | None:
-    """Every pod comes from the wanted template: the stage counts anew."""
+    """Rule 6: every pod comes from the current template: the stage starts again."""
     candidate = context.status.candidate
     if candidate is None or candidate.template == context.template or not protocol.is_replaced(context):
         return None
-    anew = candidate.model_copy(update=STAGE_RESET | {"template": context.template})
-    return Transition(on_trial(context, anew), candidate.run_id, "Every pod is replaced: the stage counts anew.")
+    status = context.status.with_candidate(candidate.restart_stage().changed(template=context.template))
+    return Transition(status, candidate.run_id, "All pods are replaced: evidence and soak of the stage are reset")
 
 
 def pods_are_drained(context: Context, protocol: Protocol) -> Transition | None:
-    """No pod names a candidate any more: the template may load the new one."""
+    """Rule 1: no pod serves a former candidate any more: the template may load the new one."""
     status, candidate = context.status, context.status.candidate
     if candidate is None or not protocol.is_drained(context):
         return None
@@ -41,37 +39,35 @@ def pods_are_drained(context: Context, protocol: Protocol) -> Transition | None:
         TemplateRun(run_id=candidate.run_id, digest=candidate.digest if candidate.pinned else None),
         *(TemplateRun(run_id=run.run_id, digest=run.digest) for run in behind),
     )
-    status = status.model_copy(
-        update={
-            "candidate": candidate.model_copy(update={"state": TrialState.LOADING}),
-            "pod_runs": loaded,
-            "former_pod_runs": status.pod_runs,
-            "pod_attempt": candidate.attempt,
-        }
+    status = status.changed(
+        candidate=candidate.changed(state=CandidateState.LOADING),
+        pod_runs=loaded,
+        former_pod_runs=status.pod_runs,
+        pod_attempt=candidate.attempt,
     )
-    return Transition(status, candidate.run_id, f"Pods load {', '.join(run.run_id for run in loaded)}.")
+    beside = f", beside {', '.join(run.run_id for run in loaded[1:])}" if loaded[1:] else ""
+    return Transition(status, candidate.run_id, f"Pods are loading {candidate.run_id}{beside}")
 
 
 def run_is_refused(context: Context, _protocol: Protocol) -> Transition | None:
-    """A pod cannot load the run, or its digest or report is not what it must be. No request has seen it."""
+    """A pod cannot load the run, or its digest or report is not acceptable. It has served no request."""
     candidate, stable = context.status.candidate, context.status.stable
     if candidate is None:
         return None
-    update: dict[str, object] = {}
+    status = context.status
     if stable is not None and (lost := _refusal(context, stable.run_id)):
         reason = f"the pods that were to load it could not load the stable run {stable.run_id}: {lost}"
-        update = {"pod_runs": context.status.former_pod_runs}
+        status = status.changed(pod_runs=status.former_pod_runs)
     else:
         reason = _refusal(context, candidate.run_id) or _flaw(context)
     if not reason:
         return None
-    refused = candidate.model_copy(update=TRIAL_ENDED | {"state": TrialState.REFUSED, "reason": reason})
-    status = context.status.model_copy(update={"candidate": refused, **update})
-    return Transition(status, candidate.run_id, f"Refused before any request saw it: {reason}.", is_warning=True)
+    status = status.changed(candidate=candidate.end_rollout(CandidateState.REFUSED, reason))
+    return Transition(status, candidate.run_id, f"Refused before it served any request: {reason}", is_warning=True)
 
 
 def pods_disagree_on_the_digest(context: Context, _protocol: Protocol) -> Transition | None:
-    """A pod has loaded the candidate's name with other bytes than those that were judged."""
+    """A pod has loaded other files under the candidate's name than those that were accepted."""
     candidate = context.status.candidate
     if candidate is None:
         return None
@@ -79,30 +75,28 @@ def pods_disagree_on_the_digest(context: Context, _protocol: Protocol) -> Transi
     others -= {candidate.digest}
     if not others:
         return None
-    reason = f"its files changed: a pod loaded {min(str(other) for other in others)}, judged was {candidate.digest}"
-    refused = candidate.model_copy(update=TRIAL_ENDED | {"state": TrialState.REFUSED, "reason": reason})
-    status = context.status.model_copy(update={"candidate": refused})
-    return Transition(status, candidate.run_id, f"Refused: {reason}.", is_warning=True)
+    reason = f"its files changed: a pod loaded {min(map(str, others))}, but {candidate.digest} was accepted"
+    status = context.status.changed(candidate=candidate.end_rollout(CandidateState.REFUSED, reason))
+    return Transition(status, candidate.run_id, f"Refused: {reason}", is_warning=True)
 
 
 def run_is_accepted(context: Context, protocol: Protocol) -> Transition | None:
-    """Every pod has loaded the run, with one digest and a report that the acceptance gate passes."""
+    """Every pod has loaded the run, with one digest and a report that passes the acceptance gate."""
     candidate = context.status.candidate
     found = _loaded_everywhere(context) if protocol.is_replaced(context) else ()
     if candidate is None or not found:
         return None
-    running = candidate.model_copy(
-        update={
-            "state": TrialState.RUNNING,
-            "digest": found[0].digest,
-            "template": context.template,
-            "thresholds": context.spec.thresholds,
-            "calibration": context.spec.calibration,
-        }
+    running = candidate.changed(
+        state=CandidateState.RUNNING,
+        digest=found[0].digest,
+        template=context.template,
+        thresholds=context.spec.thresholds,
+        calibration=context.spec.calibration,
     )
     quality = found[0].quality
-    seen = "" if quality is None else f" (macro F1 {quality.f1_macro:.3f}, worst class {quality.f1_min:.3f})"
-    return Transition(on_trial(context, running), candidate.run_id, f"Accepted{seen}: shadow begins, no user sees it.")
+    scores = "" if quality is None else f" (macro F1 {quality.f1_macro:.3f}, worst class {quality.f1_min:.3f})"
+    message = f"Acceptance gate passed{scores}: starting in shadow, no user is served by it"
+    return Transition(context.status.with_candidate(running), candidate.run_id, message)
 
 
 def _found(context: Context, run_id: str) -> list[RunOnPod]:
@@ -116,7 +110,7 @@ def _refusal(context: Context, run_id: str) -> str:
 
 
 def _loaded_everywhere(context: Context) -> tuple[RunOnPod, ...]:
-    """Answer what every pod says of the candidate, or () while any pod has not loaded it."""
+    """Return what every pod reports about the candidate, or () while any pod has not loaded it."""
     candidate, pods = context.status.candidate, context.observed.pods
     if candidate is None:
         return ()
@@ -125,7 +119,7 @@ def _loaded_everywhere(context: Context) -> tuple[RunOnPod, ...]:
 
 
 def _flaw(context: Context) -> str:
-    """Say what is wrong with a run that every pod has loaded, "" for nothing (or while not every pod has)."""
+    """Return what is wrong with a run that every pod has loaded, "" if nothing is or not every pod has."""
     candidate, found = context.status.candidate, _loaded_everywhere(context)
     if candidate is None or not found:
         return ""
@@ -133,7 +127,7 @@ def _flaw(context: Context) -> str:
     if len(digests) > 1:
         return f"pods loaded different files under its name: {', '.join(digests)}"
     if candidate.digest is not None and digests != [candidate.digest]:
-        return f"its digest is {digests[0]}, wanted is {candidate.digest}"
+        return f"its digest is {digests[0]}, but spec.digest is {candidate.digest}"
     quality, limits = found[0].quality, context.spec.gates.acceptance
     if quality is None:
         return "it has no readable training report (meta.json)"

@@ -1,130 +1,112 @@
-"""Rules that move forward: start a stage's clock, raise the share, promote. Each asks every pod's confirmation anew."""
+"""Rules that move forward: start a stage, advance a step, promote. Each needs the confirmation of every pod."""
 
 from datetime import timedelta
 
 from serin_core import gates
 from serin_core.api.durations import format_duration
-from serin_core.api.status import Candidate, GateRole, RunInUse, Status
-from serin_core.evidence import Verdict
+from serin_core.api.status import Candidate, RunInUse, Status
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_elapsed, soak_of
 from serin_core.rollout.protocol import Context, Protocol
-from serin_core.rollout.transition import EVERYBODY, NO_EVIDENCE, STAGE_RESET, Transition, on_trial
+from serin_core.rollout.transition import ALL_USERS, Transition
 
 
 def stage_is_confirmed(context: Context, protocol: Protocol) -> Transition | None:
-    """Every pod serves the stage's routing and has the run: the clock starts, and counts are evidence."""
+    """Every pod serves the stage's routing and has loaded the run: soak and counting start."""
     candidate = context.status.candidate
     if candidate is None or candidate.stage is None or candidate.stage_started_at is not None:
         return None
     if not protocol.may_move_forward(context):
         return None
     soaking_since = None if context.spec.suspend else context.now
-    started = candidate.model_copy(
-        update={"stage_started_at": context.now, "soak_elapsed": 0.0, "soaking_since": soaking_since}
-    )
-    place = "Shadow" if candidate.percent == 0 else f"{candidate.percent:g} %"
-    return Transition(on_trial(context, started), candidate.run_id, f"{place}: every pod confirms, the clock starts.")
+    started = candidate.changed(stage_started_at=context.now, soak_elapsed=0.0, soaking_since=soaking_since)
+    stage = "Shadow stage" if candidate.percent == 0 else f"Stage {candidate.percent:g} %"
+    soak = format_duration(soak_of(context.spec.canary, percent=candidate.percent))
+    timer = f"the soak of {soak} starts now" if soaking_since else "the soak timer is stopped (spec.suspend)"
+    status = context.status.with_candidate(started)
+    return Transition(status, candidate.run_id, f"{stage} started: all pods serve it; {timer}")
 
 
 def is_proven(context: Context) -> bool:
-    """Answer whether the stage may end: soak over, and every acting gate passes in this very look."""
+    """Return whether the stage may end: the soak is over, and every acting gate passes at this check."""
     candidate = context.status.candidate
     if candidate is None or candidate.stage_started_at is None or context.spec.suspend:
         return False
-    if candidate.promote_full:
-        return True
-    acting = [gate for gate in context.status.gates if gate.role is GateRole.ACTING]
-    return has_soaked(context, candidate) and bool(acting) and all(gate.verdict is Verdict.PASS for gate in acting)
+    return bool(candidate.promote_full) or (has_soaked(context, candidate) and context.has_passed)
 
 
 def has_soaked(context: Context, candidate: Candidate) -> bool:
-    """Answer whether the least time of the present stage is over."""
+    """Return whether the minimum time of the current stage is over."""
     return soak_elapsed(candidate, now=context.now) >= soak_of(context.spec.canary, percent=candidate.percent)
 
 
-def may_go_without_proof(context: Context) -> bool:
-    """Answer whether maxDuration is over and the spec lets the stage end unproven: no estimate lies on the bad side."""
+def may_end_unproven(context: Context) -> bool:
+    """Return whether the stage may end without a verdict.
+
+    That is after maxDuration where `onInconclusive` is Promote and no estimate is on the bad side of its bound.
+    """
     candidate, analysis = context.status.candidate, context.spec.analysis
-    if (
-        candidate is None
-        or candidate.stage_started_at is None
-        or context.spec.suspend
-        or candidate.proven_at is not None
-    ):
+    if candidate is None or context.spec.suspend or candidate.proven_at is not None:
         return False
-    acting = [gate for gate in context.status.gates if gate.role is GateRole.ACTING]
-    is_late = context.now - candidate.stage_started_at >= analysis.max_duration and has_soaked(context, candidate)
-    return (
-        analysis.on_inconclusive == "Promote"
-        and is_late
-        and bool(acting)
-        and not any(map(gates.is_on_bad_side, acting))
-    )
+    is_late = context.is_overdue and has_soaked(context, candidate)
+    has_bad_estimate = any(map(gates.is_on_bad_side, context.acting_gates))
+    return analysis.on_inconclusive == "Promote" and is_late and bool(context.acting_gates) and not has_bad_estimate
 
 
-def _proof(context: Context) -> str:
-    return (
-        ""
-        if is_proven(context)
-        else f" without proof: no verdict in {format_duration(context.spec.analysis.max_duration)}"
-    )
+def _forward(context: Context, candidate: Candidate, status: Status, message: str) -> Transition:
+    """Return a transition whose message says on what evidence it is made."""
+    if candidate.promote_full:
+        message += f" without evidence, requested with promote-full: {candidate.promote_full}"
+    elif not is_proven(context):
+        message += f" without proof: no verdict in {format_duration(context.spec.analysis.max_duration)}"
+    is_proven_by_gates = is_proven(context) and not candidate.promote_full
+    return Transition(status, candidate.run_id, message, is_proven=is_proven_by_gates)
 
 
-def _may_end(context: Context) -> bool:
-    return is_proven(context) or may_go_without_proof(context)
+def _may_end(context: Context, protocol: Protocol) -> bool:
+    return (is_proven(context) or may_end_unproven(context)) and protocol.may_move_forward(context)
 
 
 def stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
-    """The next step follows."""
+    """The stage may end: the next step follows."""
     candidate = context.status.candidate
-    if candidate is None or not _may_end(context) or not protocol.may_move_forward(context):
+    if candidate is None or not _may_end(context, protocol):
         return None
     higher = next_step(context.spec.canary, percent=candidate.percent)
     if higher is None:
         return None
     if candidate.promote_full:
         higher = effective_steps(context.spec.canary)[-1]
-    return Transition(
-        raise_to(context, higher),
-        candidate.run_id,
-        f"Raised from {candidate.percent:g} to {higher:g} %{_proof(context)}.",
-    )
+    status = advance_to(context, candidate, higher)
+    return _forward(context, candidate, status, f"Advanced from {candidate.percent:g} % to {higher:g} %")
 
 
 def last_stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
-    """All users have it, and it is proven there: it becomes the stable run."""
+    """The last stage may end: the candidate becomes the stable run."""
     candidate = context.status.candidate
-    if (
-        candidate is None
-        or candidate.percent < EVERYBODY
-        or not _may_end(context)
-        or not protocol.may_move_forward(context)
-    ):
+    if candidate is None or candidate.percent < ALL_USERS or not _may_end(context, protocol):
         return None
-    return Transition(promote(context), candidate.run_id, f"Promoted{_proof(context)}: it is the stable run now.")
+    return _forward(context, candidate, promote(context), f"{candidate.run_id} promoted to stable")
 
 
 def cap_is_proven(context: Context, protocol: Protocol) -> Transition | None:
-    """Proven at a cap below 100 %: it stays there, and the gates go on watching."""
+    """Proven at a cap below 100 %: it stays there, and its gates are still watched."""
     candidate = context.status.candidate
     if candidate is None or candidate.proven_at is not None or not is_proven(context):
         return None
     if next_step(context.spec.canary, percent=candidate.percent) is not None or not protocol.may_move_forward(context):
         return None
-    proven = candidate.model_copy(update={"proven_at": context.now, "promote_full": False})
-    return Transition(on_trial(context, proven), candidate.run_id, f"Proven at its cap of {candidate.percent:g} %.")
+    status = context.status.with_candidate(candidate.changed(proven_at=context.now, promote_full=""))
+    message = f"Stays at the cap of {candidate.percent:g} % (spec.canary.percent)"
+    return _forward(context, candidate, status, message if candidate.promote_full else f"{message}, proven there")
 
 
-def raise_to(context: Context, percent: float) -> Status:
-    """Answer the status one step higher; its counts start from zero."""
-    candidate = context.status.candidate
-    if candidate is None:
-        return context.status
-    return on_trial(context, candidate.model_copy(update=STAGE_RESET | {"percent": percent}))
+def advance_to(context: Context, candidate: Candidate, percent: float) -> Status:
+    """Return the status at another step; its counts start from zero."""
+    return context.status.with_candidate(candidate.restart_stage().changed(percent=percent))
 
 
 def promote(context: Context) -> Status:
-    """Answer the status in which the candidate is the stable run, and the one before it stays loaded."""
+    """Return the status with the candidate as the stable run; the one before stays loaded as the previous run."""
     status, candidate = context.status, context.status.candidate
     if candidate is None or candidate.digest is None:
         return status
@@ -135,31 +117,18 @@ def promote(context: Context) -> Status:
         thresholds=candidate.thresholds,
         calibration=candidate.calibration,
     )
-    return status.model_copy(
-        update={
-            **NO_EVIDENCE,
-            # What was proven stays to be seen.
-            "gates": status.gates,
-            "stable": stable,
-            "previous": status.stable,
-            "candidate": None,
-            "crashes": (),
-        }
-    )
+    promoted = status.without_evidence().changed(stable=stable, previous=status.stable, candidate=None, crashes=())
+    return promoted.changed(gates=status.gates)  # the evidence stays visible
 
 
-def soaking(context: Context) -> Status:
-    """Answer the status with the soak stopped while suspended, and running again afterwards."""
+def update_soak(context: Context) -> Status:
+    """Return the status with the soak timer stopped while suspended, and running again afterwards."""
     candidate = context.status.candidate
     if candidate is None or candidate.stage_started_at is None:
         return context.status
     if context.spec.suspend and candidate.soaking_since is not None:
-        update: dict[str, object] = {
-            "soak_elapsed": soak_elapsed(candidate, now=context.now) / timedelta(seconds=1),
-            "soaking_since": None,
-        }
-    elif not context.spec.suspend and candidate.soaking_since is None:
-        update = {"soaking_since": context.now}
-    else:
-        return context.status
-    return context.status.model_copy(update={"candidate": candidate.model_copy(update=update)})
+        seconds = soak_elapsed(candidate, now=context.now) / timedelta(seconds=1)
+        return context.status.changed(candidate=candidate.changed(soak_elapsed=seconds, soaking_since=None))
+    if not context.spec.suspend and candidate.soaking_since is None:
+        return context.status.changed(candidate=candidate.changed(soaking_since=context.now))
+    return context.status

@@ -1,18 +1,19 @@
-"""The rollout protocol's sentences (contracts, 2), each a pure predicate over one `Context`.
+"""The rules of the rollout protocol, each a pure predicate over one `Context`. Numbers refer to docs/contracts.md.
 
-`decide` asks only these before it moves. They are gathered in `Protocol`, so that the protocol's test can take out
-one at a time and must see an invariant break.
+Transitions ask only these about the cluster. `Protocol` collects them, so that the protocol's tests can remove one at
+a time and must then see an invariant break.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import Candidate, Crash, RunInUse, Status, TrialState
+from serin_core.api.status import Candidate, CandidateState, Crash, GateRole, GateStatus, RunInUse, Status
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun
 from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.contract.routing import salt
+from serin_core.evidence import Verdict
 from serin_core.rollout.observation import Observed, PodSeen, Resource
 
 CRASHES = 3
@@ -21,33 +22,67 @@ CRASH_WINDOW = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One look at one resource: what was gathered, what was decided so far, and when."""
+    """One check of one resource: what was observed, what was decided so far, and the time."""
 
     resource: Resource
     status: Status
     observed: Observed
     now: datetime
     template: str
-    """The hash of the pod template that spec and status amount to."""
+    """Hash of the pod template that spec and status lead to."""
+    has_foreign_routing: bool = False
+    """Whether someone else changed the routing, as found before anything was decided."""
 
     @property
     def spec(self) -> SuggestionModelSpec:
-        """Answer what is wanted."""
+        """The desired state."""
         return self.resource.spec
 
     @property
     def serving_pods(self) -> tuple[PodSeen, ...]:
-        """Answer every pod that may be answering somebody, ready or not, being deleted or not."""
+        """Pods that may serve requests, ready or not, terminating or not."""
         return tuple(pod for pod in self.observed.pods if pod.started)
 
     @property
     def ready_pods(self) -> tuple[PodSeen, ...]:
-        """Answer the pods that get traffic."""
+        """Pods that get traffic."""
         return tuple(pod for pod in self.observed.pods if pod.ready and not pod.deleting)
+
+    @property
+    def acting_gates(self) -> tuple[GateStatus, ...]:
+        """Gates of the stage that must pass before it may end."""
+        return tuple(gate for gate in self.status.gates if gate.role is GateRole.ACTING)
+
+    @property
+    def failed_gates(self) -> tuple[GateStatus, ...]:
+        """Gates of the stage that failed and may cause a rollback."""
+        failed = (gate for gate in self.status.gates if gate.verdict is Verdict.FAIL)
+        return tuple(gate for gate in failed if gate.role is not GateRole.DRY_RUN)
+
+    @property
+    def undecided_gates(self) -> tuple[str, ...]:
+        """Names of the acting gates that have not passed."""
+        return tuple(gate.name for gate in self.acting_gates if gate.verdict is not Verdict.PASS)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether every acting gate passes, and there is at least one."""
+        return bool(self.acting_gates) and not self.undecided_gates
+
+    @property
+    def stage_started_at(self) -> datetime | None:
+        """Start of the current stage of a rollout; None while none has started."""
+        return None if self.status.rollout is None else self.status.rollout.stage_started_at
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the current stage has lasted for analysis.maxDuration."""
+        started = self.stage_started_at
+        return started is not None and self.now - started >= self.spec.analysis.max_duration
 
 
 def serves_the_routing(pod: PodSeen, context: Context) -> bool:
-    """Answer whether this pod says that it serves the very document that is wanted."""
+    """Return whether the pod reports that it serves exactly the document that was decided."""
     wanted = context.status.propagation
     report = pod.report
     return (
@@ -59,19 +94,19 @@ def serves_the_routing(pod: PodSeen, context: Context) -> bool:
 
 
 def is_confirmed(context: Context) -> bool:
-    """2: every existing pod of this uid, ready or not, serves revision and hash, or is gone."""
+    """Rule 2: every existing pod of this resource, ready or not, serves the decided revision and hash."""
     return all(serves_the_routing(pod, context) for pod in context.serving_pods)
 
 
 def is_drained(context: Context) -> bool:
-    """1: the routing without candidate is confirmed; where no pod is ready, nothing is waited for."""
+    """Rule 1: the routing without candidate is confirmed, or no pod is ready."""
     return not context.ready_pods or is_confirmed(context)
 
 
 def may_move_forward(context: Context) -> bool:
-    """2: confirmed, and every ready pod, at least one, has loaded the candidate's very run and digest.
+    """Rule 2: confirmed, and every ready pod, at least one, has loaded the run and digest of the candidate.
 
-    6: and the stage counts under the template that is wanted.
+    Rule 6: and the stage counts under the current pod template.
     """
     candidate = context.status.candidate
     if candidate is None or candidate.digest is None or candidate.template != context.template:
@@ -82,18 +117,18 @@ def may_move_forward(context: Context) -> bool:
 
 
 def has_loaded(pod: PodSeen, wanted: Candidate | RunInUse) -> bool:
-    """Answer whether this pod says that it has loaded this very run and digest."""
+    """Return whether the pod reports that it has loaded exactly this run and digest."""
     found = pod.report.run(wanted.run_id) if isinstance(pod.report, PodReport) else None
     return found is not None and found.state is LoadState.LOADED and found.digest == wanted.digest
 
 
 def is_replaced(context: Context) -> bool:
-    """6: every existing pod comes from the wanted template, and at least one is ready."""
+    """Rule 6: every existing pod comes from the current template, and at least one is ready."""
     return bool(context.ready_pods) and all(pod.template == context.template for pod in context.observed.pods)
 
 
 def is_foreign_edit(context: Context) -> bool:
-    """3: the routing ConfigMap holds what no writer of ours would have left there."""
+    """Rule 3: the routing ConfigMap holds something that no operator can have written there."""
     found, wanted = context.observed.routing, context.status.propagation
     if wanted.revision == 0 or (found is not None and not found.is_ours):
         return False
@@ -103,50 +138,35 @@ def is_foreign_edit(context: Context) -> bool:
         return True
     if found.document.revision == wanted.revision:
         return found.document.hash() != wanted.hash
-    # A lower one is a document of ours whose successor was not written yet, unless that one was seen by every pod.
+    # A lower revision is an older document of an operator, unless every pod has already confirmed its successor.
     return found.document.revision > wanted.revision or wanted.confirmed
 
 
 def next_revision(context: Context) -> int:
-    """3: above every revision decided or found; a writer never lowers it."""
+    """Rule 3: return a revision above every one that was decided or found; it never falls."""
     found = context.observed.routing
     found_revision = found.document.revision if found is not None and found.document is not None else 0
     return max(context.status.propagation.revision, found_revision) + 1
 
 
 def is_counted(context: Context, pod: PodSeen, crash: Crash) -> bool:
-    """8: a bad end of this attempt, in a pod that loads the candidate and is not being deleted."""
-    trial = context.status.trial
-    loads_it = trial is not None and trial.run_id in pod.runs and crash.at >= trial.attempt_started_at
+    """Rule 8: a crash during this attempt, in a pod that loads the candidate and is not terminating."""
+    rollout = context.status.rollout
+    loads_it = rollout is not None and rollout.run_id in pod.runs and crash.at >= rollout.attempt_started_at
     return loads_it and not pod.deleting
 
 
 def is_crashing(context: Context) -> bool:
-    """8: the candidate's containers ended badly three times in ten minutes of this attempt."""
+    """Rule 8: containers with the candidate crashed three times in ten minutes of this attempt."""
     return len(context.status.crashes) >= CRASHES
 
 
-def withdraws_run(before: RoutingDocument, after: RoutingDocument) -> bool:
-    """7: a pod that goes on with `before` may answer somebody by a run that may not answer them any more."""
-    shown, kept = _identity(before.candidate), _identity(after.candidate)
-    stable, follower = _identity(before.stable), _identity(after.stable)
-    if shown is not None and shown == follower:
-        # Promoted: whoever goes on with `before` is answered by the same run.
-        return False
-    is_lowered = before.candidate and after.candidate and after.candidate.percent < before.candidate.percent
-    return (shown is not None and shown != kept) or bool(is_lowered) or (stable is not None and stable != follower)
-
-
-def _identity(run: ServedRun | None) -> tuple[str, str] | None:
-    return None if run is None else (run.run, run.digest)
-
-
 def routing_document(context: Context, *, revision: int, stage: int) -> RoutingDocument:
-    """1: the document that status amounts to; a candidate appears only while its trial is running."""
+    """Rule 1: return the routing of a status; it names a candidate only while its rollout is in a stage."""
     status = context.status
     candidate = status.candidate
     served = None
-    if candidate is not None and candidate.state is TrialState.RUNNING and candidate.digest is not None:
+    if candidate is not None and candidate.state is CandidateState.RUNNING and candidate.digest is not None:
         served = CandidateRun(
             run=candidate.run_id,
             digest=candidate.digest,
@@ -169,14 +189,9 @@ def _served(run: RunInUse) -> ServedRun:
     return ServedRun(run=run.run_id, digest=run.digest, thresholds=run.thresholds.served(), calibration=run.calibration)
 
 
-def salt(uid: str, run: str) -> str:
-    """Answer the salt of the sticky bucket: sha256 of uid and run, in hex."""
-    return hashlib.sha256(f"{uid}/{run}".encode()).hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """All sentences that a decision asks."""
+    """All rules that a decision asks."""
 
     is_drained: Callable[[Context], bool] = is_drained
     is_confirmed: Callable[[Context], bool] = is_confirmed

@@ -1,75 +1,68 @@
-"""Rules that take a run back. None of them asks whether anybody has confirmed anything."""
+"""Rules that roll a run back. None of them waits for a confirmation by pods."""
 
 from serin_core import gates
 from serin_core.api.durations import format_duration
-from serin_core.api.status import Candidate, GateRole, RejectedRun, Status, TrialState
-from serin_core.evidence import Verdict
+from serin_core.api.status import Candidate, CandidateState, RejectedRun, Status
 from serin_core.rollout.protocol import Context, Protocol
-from serin_core.rollout.transition import STAGE_RESET, TRIAL_ENDED, Transition, source_of
+from serin_core.rollout.transition import Transition, serving, source_of
 
 
-def take_back_candidate(context: Context, *, reason: str) -> Status:
-    """Answer the status once the run on trial has been taken back: stable or rules answer everybody."""
+def roll_back_candidate(context: Context, *, reason: str) -> Status:
+    """Return the status after a rollback of the candidate: the stable run, or the rules, serve all users."""
     status, candidate = context.status, context.status.candidate
     if candidate is None:
         return status
-    over = candidate.model_copy(update=TRIAL_ENDED | {"state": TrialState.ROLLED_BACK, "reason": reason})
     to_rules = context.spec.rollback.to == "Rules" and status.stable is not None
-    return status.model_copy(
-        update={
-            "candidate": over,
-            "rejected": _rejected(
-                status, run_id=candidate.run_id, attempt=candidate.attempt, context=context, reason=reason
-            ),
-            "stable": None if to_rules else status.stable,
-            "previous": status.stable if to_rules else status.previous,
-        }
+    return status.changed(
+        candidate=candidate.end_rollout(CandidateState.ROLLED_BACK, reason),
+        rejected=_rejected(context, run_id=candidate.run_id, attempt=candidate.attempt, reason=reason),
+        stable=None if to_rules else status.stable,
+        previous=status.stable if to_rules else status.previous,
     )
 
 
-def take_back_stable(context: Context, *, reason: str) -> Status:
-    """Answer the status once the stable run has been taken back: the run before it, or rules, answer everybody."""
-    status, stable = context.status, context.status.stable
+def roll_back_stable(context: Context, *, reason: str) -> Status:
+    """Return the status after a rollback of the stable run: the run before it, or the rules, serve all users.
+
+    A rollout that is under way starts its stage again, compared with the run that serves then.
+    """
+    status, stable, rollout = context.status, context.status.stable, context.status.rollout
     if stable is None:
         return status
-    follower = None if context.spec.rollback.to == "Rules" or status.previous is None else status.previous
-    taken_back = Candidate(
+    follower = None if context.spec.rollback.to == "Rules" else status.previous
+    rolled_back = Candidate(
         run_id=stable.run_id,
         digest=stable.digest,
         source=source_of(context.spec),
         thresholds=stable.thresholds,
         calibration=stable.calibration,
-        state=TrialState.ROLLED_BACK,
+        state=CandidateState.ROLLED_BACK,
         reason=reason,
         attempt_started_at=context.now,
     )
-    trial = status.trial
-    restarted = None if trial is None else trial.model_copy(update=STAGE_RESET)
-    return status.model_copy(
-        update={
-            "candidate": restarted or taken_back,
-            "rejected": _rejected(status, run_id=stable.run_id, attempt=1, context=context, reason=reason),
-            "stable": None if follower is None else follower.model_copy(update={"since": context.now}),
-            "previous": None,
-        }
+    return status.changed(
+        candidate=rolled_back if rollout is None else rollout.restart_stage(),
+        rejected=_rejected(context, run_id=stable.run_id, attempt=1, reason=reason),
+        stable=None if follower is None else follower.serving_since(context.now),
+        previous=None,
     )
 
 
-def _rejected(status: Status, *, run_id: str, attempt: int, context: Context, reason: str) -> tuple[RejectedRun, ...]:
-    others = tuple(rejected for rejected in status.rejected if rejected.run_id != run_id)
+def _rejected(context: Context, *, run_id: str, attempt: int, reason: str) -> tuple[RejectedRun, ...]:
+    others = tuple(rejected for rejected in context.status.rejected if rejected.run_id != run_id)
     return (*others, RejectedRun(run_id=run_id, at=context.now, attempt=attempt, reason=reason))
 
 
 def candidate_crashes(context: Context, protocol: Protocol) -> Transition | None:
-    """Its containers ended badly three times in ten minutes: no Prometheus is asked, no confirmation waited for."""
+    """Rule 8: its containers crashed three times in ten minutes. Needs neither Prometheus nor a confirmation."""
     candidate = context.status.candidate
     if candidate is None or not protocol.is_crashing(context):
         return None
-    reason = f"containers that load it ended badly {len(context.status.crashes)} times in 10 minutes"
-    status = take_back_candidate(context, reason=reason)
-    without = tuple(run for run in status.pod_runs if run.run_id != candidate.run_id)
-    status = status.model_copy(update={"pod_runs": without, "former_pod_runs": (), "crashes": ()})
-    return Transition(status, candidate.run_id, f"Rolled back: {reason}.", is_warning=True)
+    reason = f"containers that load it crashed {len(context.status.crashes)} times in 10 minutes"
+    found = _rolled_back(context, candidate, reason)
+    without = tuple(run for run in context.status.pod_runs if run.run_id != candidate.run_id)
+    status = found.status.changed(pod_runs=without, former_pod_runs=(), crashes=())
+    return Transition(status, candidate.run_id, found.message, is_warning=True)
 
 
 def emergency_stop_requested(context: Context, _protocol: Protocol) -> Transition | None:
@@ -77,58 +70,49 @@ def emergency_stop_requested(context: Context, _protocol: Protocol) -> Transitio
     stable = context.status.stable
     if context.spec.canary.percent > 0 or stable is None or stable.run_id != context.spec.run_id:
         return None
-    reason = "spec.canary.percent is 0, the emergency brake"
-    return Transition(
-        take_back_stable(context, reason=reason), stable.run_id, f"Rolled back: {reason}.", is_warning=True
-    )
+    reason = "emergency stop (spec.canary.percent is 0)"
+    status = roll_back_stable(context, reason=reason)
+    return Transition(status, stable.run_id, f"Rolled back: {reason}; {serving(status)}", is_warning=True)
 
 
 def gate_fails(context: Context, _protocol: Protocol) -> Transition | None:
-    """Evidence says that the run is worse than a gate allows."""
-    candidate = context.status.candidate
-    failed = [
-        gate for gate in context.status.gates if gate.verdict is Verdict.FAIL and gate.role is not GateRole.DRY_RUN
-    ]
-    if candidate is None or candidate.stage_started_at is None or candidate.promote_full or not failed:
+    """A gate failed: the run is worse than the gate allows."""
+    candidate, failed = _watched_candidate(context), context.failed_gates
+    if candidate is None or not failed:
         return None
-    reason = "; ".join(gates.describe(gate) for gate in failed)
-    return _taken_back(context, candidate, reason)
+    return _rolled_back(context, candidate, "; ".join(map(gates.describe, failed)))
 
 
 def stage_stays_undecided(context: Context, _protocol: Protocol) -> Transition | None:
-    """No verdict in maxDuration, and the spec wants the run back then."""
-    candidate, analysis = context.status.candidate, context.spec.analysis
-    if analysis.on_inconclusive != "Rollback" or not _is_watched(candidate) or candidate is None:
+    """No verdict in maxDuration, and `onInconclusive` is Rollback."""
+    candidate, analysis = _watched_candidate(context), context.spec.analysis
+    if candidate is None or analysis.on_inconclusive != "Rollback" or candidate.proven_at is not None:
         return None
-    if candidate.proven_at is not None:
+    if not context.is_overdue or context.has_passed:
         return None
-    began = candidate.stage_started_at
-    acting = [gate for gate in context.status.gates if gate.role is GateRole.ACTING]
-    is_decided = bool(acting) and all(gate.verdict is Verdict.PASS for gate in acting)
-    if began is None or context.now - began < analysis.max_duration or is_decided:
-        return None
-    waits = ", ".join(gate.name for gate in acting if gate.verdict is not Verdict.PASS) or "any gate"
+    waits = ", ".join(context.undecided_gates) or "any gate"
     reason = f"no verdict of {waits} in {format_duration(analysis.max_duration)} (onInconclusive: Rollback)"
-    return _taken_back(context, candidate, reason)
+    return _rolled_back(context, candidate, reason)
 
 
 def stage_has_no_data(context: Context, _protocol: Protocol) -> Transition | None:
-    """No data for noDataTimeout, and the spec wants the run back then."""
-    candidate, analysis, since = context.status.candidate, context.spec.analysis, context.status.no_data_since
-    if analysis.on_no_data != "Rollback" or not _is_watched(candidate) or candidate is None or since is None:
+    """No data for noDataTimeout, and `onNoData` is Rollback."""
+    candidate, analysis, since = _watched_candidate(context), context.spec.analysis, context.status.no_data_since
+    if candidate is None or analysis.on_no_data != "Rollback" or since is None:
         return None
     if context.now - since < analysis.no_data_timeout:
         return None
-    return _taken_back(
-        context, candidate, f"no data for {format_duration(analysis.no_data_timeout)} (onNoData: Rollback)"
-    )
+    reason = f"no data for {format_duration(analysis.no_data_timeout)} (onNoData: Rollback)"
+    return _rolled_back(context, candidate, reason)
 
 
-def _is_watched(candidate: Candidate | None) -> bool:
-    """Answer whether gates, and nobody else, decide of the stage."""
-    return candidate is not None and candidate.stage_started_at is not None and not candidate.promote_full
+def _watched_candidate(context: Context) -> Candidate | None:
+    """Return the candidate of a started stage, None where a promote-full request skips the metric gates."""
+    rollout = context.status.rollout
+    return None if rollout is None or rollout.stage_started_at is None or rollout.promote_full else rollout
 
 
-def _taken_back(context: Context, candidate: Candidate, reason: str) -> Transition:
-    message = f"Rolled back at {candidate.percent:g} %: {reason}."
-    return Transition(take_back_candidate(context, reason=reason), candidate.run_id, message, is_warning=True)
+def _rolled_back(context: Context, candidate: Candidate, reason: str) -> Transition:
+    status = roll_back_candidate(context, reason=reason)
+    place = f"from {candidate.percent:g} % to 0 %" if candidate.percent > 0 else "before any user was served"
+    return Transition(status, candidate.run_id, f"Rolled back {place}: {reason}", is_warning=True)

@@ -1,13 +1,13 @@
-"""Rules about what the spec has come to say: which run it names, its digest, its cap, its thresholds."""
+"""Rules about edits of the spec: the run that it names, its digest, cap, thresholds and gates."""
 
 from serin_core import gates
-from serin_core.api.status import Candidate, RunInUse, Status, TrialState
+from serin_core.api.status import Candidate, CandidateState, Status
 from serin_core.rollout.protocol import Context, Protocol
-from serin_core.rollout.transition import NO_EVIDENCE, STAGE_RESET, Transition, on_trial, source_of
+from serin_core.rollout.transition import Transition, serving, source_of
 
 
 def stable_run_has_another_digest(context: Context, _protocol: Protocol) -> Transition | None:
-    """The spec names the stable run, but with a digest under which it was not proven."""
+    """The spec names the stable run, but with another digest than the one that was promoted."""
     stable, digest = context.status.stable, context.spec.digest
     if stable is None or stable.run_id != context.spec.run_id or digest in (None, stable.digest):
         return None
@@ -15,98 +15,81 @@ def stable_run_has_another_digest(context: Context, _protocol: Protocol) -> Tran
     if candidate is not None and (candidate.run_id, candidate.digest) == (stable.run_id, digest):
         return None
     reason = f"spec.digest is {digest}, but this run was promoted as {stable.digest}"
-    refused = new_candidate(context, attempt=1).model_copy(update={"state": TrialState.REFUSED, "reason": reason})
-    status = context.status.model_copy(update={"candidate": refused})
-    return Transition(status, stable.run_id, f"Refused: {reason}.", is_warning=True)
+    refused = new_candidate(context, attempt=1).end_rollout(CandidateState.REFUSED, reason)
+    return Transition(context.status.changed(candidate=refused), stable.run_id, f"Refused: {reason}", is_warning=True)
 
 
 def spec_names_the_stable_run(context: Context, _protocol: Protocol) -> Transition | None:
-    """A trial, or the memory of one, ends when the spec names the run that users trust."""
+    """A rollout ends, also one that was rolled back, when the spec names the stable run."""
     stable, candidate = context.status.stable, context.status.candidate
     if stable is None or candidate is None or stable.run_id != context.spec.run_id:
         return None
     if context.spec.digest not in (None, stable.digest):
         return None
-    status = context.status.model_copy(update={"candidate": None} | NO_EVIDENCE)
-    return Transition(status, stable.run_id, f"The spec names the stable run: the trial of {candidate.run_id} is over.")
+    status = context.status.without_evidence().changed(candidate=None)
+    verb = "closed" if context.status.rollout is None else "cancelled"
+    message = f"Rollout of {candidate.run_id} {verb}: spec.runID is the stable run {stable.run_id} again"
+    return Transition(status, stable.run_id, message)
 
 
 def spec_names_the_previous_run(context: Context, _protocol: Protocol) -> Transition | None:
-    """A previous run that is still loaded and was never taken back is served at once."""
+    """A previous run that is still loaded and was never rolled back serves all users at once."""
     status, previous = context.status, context.status.previous
     if previous is None or previous.run_id != context.spec.run_id or context.spec.digest not in (None, previous.digest):
         return None
     if all(run.run_id != previous.run_id for run in status.pod_runs) or _is_rejected(status, previous.run_id):
         return None
-    status = status.model_copy(
-        update={
-            "stable": previous.model_copy(update={"since": context.now}),
-            "previous": status.stable,
-            "candidate": None,
-            **NO_EVIDENCE,
-        }
+    status = status.without_evidence().changed(
+        stable=previous.serving_since(context.now), previous=status.stable, candidate=None
     )
-    return Transition(
-        status, previous.run_id, "The spec names the previous run, which is still loaded: served at once."
-    )
+    message = f"{serving(status)} again: spec.runID is the previous run, which is still loaded"
+    return Transition(status, previous.run_id, message)
 
 
 def spec_names_a_rejected_run(context: Context, _protocol: Protocol) -> Transition | None:
-    """A run that was taken back is tried again only when a person asks."""
+    """A run that was rolled back is rolled out again only on a retry request."""
     status, run_id = context.status, context.spec.run_id
     if not _is_rejected(status, run_id) or (status.candidate is not None and status.candidate.run_id == run_id):
         return None
     entry = next(rejected for rejected in status.rejected if rejected.run_id == run_id)
-    candidate = new_candidate(context, attempt=entry.attempt).model_copy(
-        update={"state": TrialState.ROLLED_BACK, "reason": entry.reason}
+    candidate = new_candidate(context, attempt=entry.attempt).end_rollout(CandidateState.ROLLED_BACK, entry.reason)
+    message = (
+        f"Not rolled out: {run_id} was rolled back earlier ({entry.reason}); "
+        f"to try it again: kubectl serin retry {context.resource.name}"
     )
-    message = f"Not tried again: this run was taken back before ({entry.reason}). Ask with a retry."
-    return Transition(
-        status.model_copy(update={"candidate": candidate} | NO_EVIDENCE),
-        run_id,
-        message,
-        is_warning=True,
-    )
+    return Transition(status.without_evidence().changed(candidate=candidate), run_id, message, is_warning=True)
 
 
 def spec_names_a_new_run(context: Context, _protocol: Protocol) -> Transition | None:
-    """A new run, or the one on trial (or refused) with another digest or from another registry."""
+    """The spec names a new run, or the candidate with another digest or from another registry."""
     status, candidate, spec = context.status, context.status.candidate, context.spec
     if status.stable is not None and status.stable.run_id == spec.run_id:
         return None
     if candidate is not None and candidate.run_id == spec.run_id:
         has_changed = candidate.source != source_of(spec) or spec.digest not in (None, candidate.digest)
-        if not has_changed or candidate.state is TrialState.ROLLED_BACK:
+        if not has_changed or candidate.state is CandidateState.ROLLED_BACK:
             return None
     attempt = candidate.attempt + 1 if candidate is not None and candidate.run_id == spec.run_id else 1
     previous = status.previous
-    status = status.model_copy(
-        update={
-            "candidate": new_candidate(context, attempt=attempt),
-            "previous": None if previous is not None and previous.run_id == spec.run_id else previous,
-            **NO_EVIDENCE,
-            "crashes": (),
-        }
+    is_previous = previous is not None and previous.run_id == spec.run_id
+    status = status.without_evidence().changed(
+        candidate=new_candidate(context, attempt=attempt), previous=None if is_previous else previous, crashes=()
     )
     against = "the rules" if status.stable is None else status.stable.run_id
-    return Transition(status, spec.run_id, f"On trial against {against}.")
+    replaced = context.status.rollout
+    instead = "" if replaced is None or replaced.run_id == spec.run_id else f"; it replaces {replaced.run_id}"
+    return Transition(status, spec.run_id, f"Rollout of {spec.run_id} started; compared with {against}{instead}")
 
 
 def begin_attempt(context: Context, *, attempt: int) -> Status:
-    """Answer the status of a run that is tried again."""
+    """Return the status at the beginning of another attempt to roll out the same run."""
     rejected = tuple(entry for entry in context.status.rejected if entry.run_id != context.spec.run_id)
-    return context.status.model_copy(
-        update={
-            "candidate": new_candidate(context, attempt=attempt),
-            "rejected": rejected,
-            **NO_EVIDENCE,
-            "crashes": (),
-        }
-    )
+    candidate = new_candidate(context, attempt=attempt)
+    return context.status.without_evidence().changed(candidate=candidate, rejected=rejected, crashes=())
 
 
 def new_candidate(context: Context, *, attempt: int) -> Candidate:
-    """Answer the candidate that the spec names, at the beginning of an attempt."""
+    """Return the candidate that the spec names, at the beginning of an attempt."""
     spec = context.spec
     return Candidate(
         run_id=spec.run_id,
@@ -115,7 +98,8 @@ def new_candidate(context: Context, *, attempt: int) -> Candidate:
         source=source_of(spec),
         thresholds=spec.thresholds,
         calibration=spec.calibration,
-        state=TrialState.DRAINING,
+        state=CandidateState.DRAINING,
+        cap=spec.canary.percent,
         attempt=attempt,
         attempt_started_at=context.now,
     )
@@ -126,45 +110,50 @@ def _is_rejected(status: Status, run_id: str) -> bool:
 
 
 def cap_is_below_the_share(context: Context, _protocol: Protocol) -> Transition | None:
-    """Lowering the cap below the present share takes effect at once, without gates."""
+    """The cap was lowered below the current percent: takes effect at once, without gates."""
     candidate, cap = context.status.candidate, context.spec.canary.percent
     if candidate is None or candidate.percent <= cap:
         return None
-    lowered = candidate.model_copy(update=STAGE_RESET | {"percent": cap})
-    return Transition(on_trial(context, lowered), candidate.run_id, f"Lowered from {candidate.percent:g} to {cap:g} %.")
+    lowered = candidate.restart_stage().changed(percent=cap, cap=cap)
+    message = f"Lowered from {candidate.percent:g} % to {cap:g} % (spec.canary.percent): the stage starts again"
+    return Transition(context.status.with_candidate(lowered), candidate.run_id, message)
+
+
+def cap_changed(context: Context, _protocol: Protocol) -> Transition | None:
+    """The cap was changed without an effect on the current percent."""
+    candidate, cap = context.status.candidate, context.spec.canary.percent
+    if candidate is None or candidate.cap in (None, cap):
+        return None
+    status = context.status.changed(candidate=candidate.changed(cap=cap))
+    message = f"Cap changed from {candidate.cap:g} % to {cap:g} % (spec.canary.percent)"
+    return Transition(status, candidate.run_id, message)
 
 
 def thresholds_changed(context: Context, _protocol: Protocol) -> Transition | None:
-    """Class thresholds or calibration were edited: the run on trial counts anew, a promoted one answers by them."""
-    status, wanted = context.status, {"thresholds": context.spec.thresholds, "calibration": context.spec.calibration}
-    run: Candidate | RunInUse | None = status.candidate or status.stable
-    if run is None or run.run_id != context.spec.run_id:
+    """Thresholds or calibration changed: a stage starts again, a promoted run uses them at once."""
+    status, spec = context.status, context.spec
+    run = status.candidate or status.stable
+    if run is None or run.run_id != spec.run_id:
         return None
-    if run.thresholds == context.spec.thresholds and run.calibration == context.spec.calibration:
+    if run.thresholds == spec.thresholds and run.calibration == spec.calibration:
         return None
-    message = "Thresholds or calibration changed"
-    if isinstance(run, RunInUse):
-        return Transition(
-            status.model_copy(update={"stable": run.model_copy(update=wanted)}), run.run_id, f"{message}: in effect."
-        )
-    changed = run.model_copy(update=STAGE_RESET | wanted)
-    return Transition(on_trial(context, changed), run.run_id, f"{message}: the stage counts anew.")
+    if status.candidate is None:
+        stable = status.stable and status.stable.with_settings(spec.thresholds, calibration=spec.calibration)
+        return Transition(status.changed(stable=stable), run.run_id, "Thresholds or calibration changed: now in effect")
+    changed = status.candidate.restart_stage().changed(thresholds=spec.thresholds, calibration=spec.calibration)
+    message = "Thresholds or calibration changed: evidence and soak of the stage are reset"
+    return Transition(status.with_candidate(changed), run.run_id, message)
 
 
 def gates_changed(context: Context, _protocol: Protocol) -> Transition | None:
-    """A gate's bound was edited in mid-stage: the same counts are judged by the new one, at half the error."""
+    """The bound of a gate changed during a stage: the same counts are judged by it, at half the error rate."""
     status, candidate = context.status, context.status.candidate
     if candidate is None or candidate.stage_started_at is None:
         return None
     changed = gates.edited(context.spec, percent=candidate.percent, memory=status.memory)
     if not changed:
         return None
-    memory = dict(status.memory)
-    for gate in changed:
-        before = memory[gate.name]
-        # The evidence for a limit of two arms holds for that limit alone; all else is judged on the counts.
-        update = {"bound": str(gate.asked), "edits": before.edits + 1, "log_ratios_below": ()}
-        memory[gate.name] = before.model_copy(update=update)
-    names = ", ".join(gate.name for gate in changed)
-    message = f"{names} changed in mid-stage: the same counts are judged anew, at half the chance of an error."
-    return Transition(status.model_copy(update={"memory": memory}), candidate.run_id, message)
+    rebound = {gate.name: status.memory[gate.name].rebound(str(gate.criterion)) for gate in changed}
+    names = ", ".join(rebound)
+    message = f"Bounds changed for {names}: the counts of this stage are judged by them, at half the error rate"
+    return Transition(status.changed(memory=status.memory | rebound), candidate.run_id, message)

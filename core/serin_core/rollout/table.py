@@ -1,8 +1,8 @@
-"""The transition table of a trial: in which state, by which event, to which state. The table is data.
+"""The transition table of a rollout: in which state, by which event, to which state. The table is data.
 
-Each row names the rule that says whether its event has happened in a `Context`, and what the status becomes. Rows are
-tried in order and the first that holds is taken, one a pass, so their order is the order of precedence. The diagram in
-docs/protocol.md is made from this table. Whatever a rule needs to know of the cluster it asks through `Protocol`.
+Each row has a rule that returns what the status becomes if its event has happened in a `Context`. Rows are tried in
+order and the first that holds is taken, one a pass, so their order is their precedence. The diagram in
+docs/contracts.md is made from this table. Rules ask `Protocol` whatever they need to know about the cluster.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from serin_core.api.status import Status
-from serin_core.rollout import manual_actions, pod_rollout, promotion, rollback, spec_changes
+from serin_core.rollout import foreign_edits, manual_actions, pod_rollout, promotion, rollback, spec_changes
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition
 
@@ -18,7 +18,7 @@ Rule = Callable[[Context, Protocol], Transition | None]
 
 
 class State(StrEnum):
-    """The states of the table: those of a trial, and none at all."""
+    """States of the table: those of a candidate, and Idle without one."""
 
     IDLE = "Idle"
     DRAINING = "Draining"
@@ -29,18 +29,18 @@ class State(StrEnum):
 
 
 ANY = tuple(State)
-ON_TRIAL = (State.DRAINING, State.LOADING, State.RUNNING)
+UNDER_WAY = (State.DRAINING, State.LOADING, State.RUNNING)
 OVER = (State.ROLLED_BACK, State.REFUSED)
 
 
 def state_of(status: Status) -> State:
-    """Answer where a status stands in the table."""
+    """Return the state of a status in the table."""
     return State.IDLE if status.candidate is None else State(status.candidate.state.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One arrow: from any of `sources`, when `rule` holds, to `target` (None: wherever it was)."""
+    """One arrow: from any of `sources`, if `rule` returns a transition, to `target` (None: the same state)."""
 
     event: str
     sources: tuple[State, ...]
@@ -49,51 +49,55 @@ class Row:
 
 
 class ImpossibleTransitionError(RuntimeError):
-    """A rule led to a state that the table does not allow: a mistake in the program."""
+    """A rule led to a state that its row does not allow: a bug."""
 
 
 TABLE: tuple[Row, ...] = (
-    # A person's abort wins over all.
-    Row("Aborted", ON_TRIAL, State.ROLLED_BACK, manual_actions.abort_of_the_candidate),
-    Row("Aborted", ON_TRIAL, None, manual_actions.abort_of_the_stable_run_during_a_trial),
-    Row("Aborted", (State.IDLE, *OVER), State.ROLLED_BACK, manual_actions.abort_of_the_stable_run),
-    # Then whatever takes a run back, or keeps it from being seen.
-    Row("Crashed", ON_TRIAL, State.ROLLED_BACK, rollback.candidate_crashes),
-    Row("Braked", (State.IDLE, *OVER), State.ROLLED_BACK, rollback.emergency_stop_requested),
-    Row("Failed", (State.RUNNING,), State.ROLLED_BACK, rollback.gate_fails),
-    Row("Undecided", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided),
-    Row("Unwatched", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data),
-    Row("Refused", (State.RUNNING,), State.REFUSED, pod_rollout.pods_disagree_on_the_digest),
-    # Then what the spec has come to name.
-    Row("Refused", ANY, State.REFUSED, spec_changes.stable_run_has_another_digest),
-    Row("Settled", (*ON_TRIAL, *OVER), State.IDLE, spec_changes.spec_names_the_stable_run),
-    Row("Restored", ANY, State.IDLE, spec_changes.spec_names_the_previous_run),
-    Row("Withheld", ANY, State.ROLLED_BACK, spec_changes.spec_names_a_rejected_run),
-    Row("Begun", ANY, State.DRAINING, spec_changes.spec_names_a_new_run),
-    Row("Retried", OVER, State.DRAINING, manual_actions.retry),
-    Row("Lowered", (State.RUNNING,), State.RUNNING, spec_changes.cap_is_below_the_share),
-    Row("Retuned", (State.RUNNING, State.IDLE), None, spec_changes.thresholds_changed),
-    Row("Rejudged", (State.RUNNING,), State.RUNNING, spec_changes.gates_changed),
-    # Then what the pods have come to.
-    Row("Replacing", (State.RUNNING,), State.RUNNING, pod_rollout.template_changed),
-    Row("Replaced", (State.RUNNING,), State.RUNNING, pod_rollout.pods_are_replaced),
-    Row("Drained", (State.DRAINING,), State.LOADING, pod_rollout.pods_are_drained),
-    Row("Refused", (State.LOADING,), State.REFUSED, pod_rollout.run_is_refused),
-    Row("Accepted", (State.LOADING,), State.RUNNING, pod_rollout.run_is_accepted),
-    # And last, whatever moves forward.
-    Row("Started", (State.RUNNING,), State.RUNNING, promotion.stage_is_confirmed),
-    Row("Raised", (State.RUNNING,), State.RUNNING, manual_actions.promote_one_step),
+    # Requests that take a run out of service come first.
+    Row("RolloutAborted", UNDER_WAY, State.ROLLED_BACK, manual_actions.abort),
+    Row("Undone", UNDER_WAY, None, manual_actions.undo),
+    Row("Undone", (State.IDLE, *OVER), State.ROLLED_BACK, manual_actions.undo),
+    # Rollbacks, and refusals of a run that pods already serve.
+    Row("CandidateCrashed", UNDER_WAY, State.ROLLED_BACK, rollback.candidate_crashes),
+    Row("EmergencyStop", (State.IDLE, *OVER), State.ROLLED_BACK, rollback.emergency_stop_requested),
+    Row("GateFailed", (State.RUNNING,), State.ROLLED_BACK, rollback.gate_fails),
+    Row("StageTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided),
+    Row("NoDataTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data),
+    Row("RunRefused", (State.RUNNING,), State.REFUSED, pod_rollout.pods_disagree_on_the_digest),
+    # Which run the spec names.
+    Row("RunRefused", ANY, State.REFUSED, spec_changes.stable_run_has_another_digest),
+    Row("RolloutCancelled", (*UNDER_WAY, *OVER), State.IDLE, spec_changes.spec_names_the_stable_run),
+    Row("PreviousRunRestored", ANY, State.IDLE, spec_changes.spec_names_the_previous_run),
+    Row("RunRejected", ANY, State.ROLLED_BACK, spec_changes.spec_names_a_rejected_run),
+    Row("RolloutStarted", ANY, State.DRAINING, spec_changes.spec_names_a_new_run),
+    Row("RolloutRetried", OVER, State.DRAINING, manual_actions.retry),
+    # What restarts a stage or changes how it is judged.
+    Row("PercentLowered", (State.RUNNING,), State.RUNNING, spec_changes.cap_is_below_the_share),
+    Row("RoutingReverted", ANY, None, foreign_edits.routing_was_changed),
+    Row("ThresholdsChanged", (State.RUNNING, State.IDLE), None, spec_changes.thresholds_changed),
+    Row("GatesChanged", (State.RUNNING,), State.RUNNING, spec_changes.gates_changed),
+    Row("CapChanged", UNDER_WAY, None, spec_changes.cap_changed),
+    Row("PromotionRequested", UNDER_WAY, None, manual_actions.promote_full),
+    # What the pods have reached.
+    Row("PodsReplacing", (State.RUNNING,), State.RUNNING, pod_rollout.template_changed),
+    Row("PodsReplaced", (State.RUNNING,), State.RUNNING, pod_rollout.pods_are_replaced),
+    Row("PodsLoading", (State.DRAINING,), State.LOADING, pod_rollout.pods_are_drained),
+    Row("RunRefused", (State.LOADING,), State.REFUSED, pod_rollout.run_is_refused),
+    Row("AcceptancePassed", (State.LOADING,), State.RUNNING, pod_rollout.run_is_accepted),
+    # Moves forward come last.
+    Row("StageStarted", (State.RUNNING,), State.RUNNING, promotion.stage_is_confirmed),
+    Row("StepAdvanced", (State.RUNNING,), State.RUNNING, manual_actions.promote_one_step),
     Row("Promoted", (State.RUNNING,), State.IDLE, manual_actions.promote_the_last_step),
-    Row("Raised", (State.RUNNING,), State.RUNNING, promotion.stage_is_proven),
+    Row("StepAdvanced", (State.RUNNING,), State.RUNNING, promotion.stage_is_proven),
     Row("Promoted", (State.RUNNING,), State.IDLE, promotion.last_stage_is_proven),
     Row("AtCap", (State.RUNNING,), State.RUNNING, promotion.cap_is_proven),
 )
 
 
 def take_first(context: Context, protocol: Protocol, table: Iterable[Row] = TABLE) -> tuple[Row, Transition] | None:
-    """Answer the first row that holds, and its move; None where nothing moves.
+    """Return the first row that holds and its transition; None if none holds.
 
-    Raises ImpossibleTransitionError where a rule leads elsewhere than its row says.
+    Raises ImpossibleTransitionError if the rule leads to another state than its row says.
     """
     state = state_of(context.status)
     for row in table:
@@ -108,7 +112,7 @@ def take_first(context: Context, protocol: Protocol, table: Iterable[Row] = TABL
 
 
 def diagram(table: Iterable[Row] = TABLE) -> str:
-    """Draw the table as a Mermaid state diagram, the same for the same table."""
+    """Return the table as a Mermaid state diagram, the same for the same table."""
     arrows: dict[tuple[State, State], list[str]] = {}
     for row in table:
         for source in row.sources:

@@ -1,39 +1,42 @@
-"""A move: what a rule of the transition table answers, and the few changes of status that several rules make."""
+"""A transition: what a rule of the table returns, and texts that several rules use."""
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import Candidate, Status
-from serin_core.rollout.protocol import Context
+from serin_core.api.status import Candidate, CandidateState, Status
 
-EVERYBODY = 100.0
-"""The share, in percent, at which a run answers every user."""
+ALL_USERS: Final = 100.0
+"""Percent at which a run serves every user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A status to go to, and how to tell it: the run, one sentence, who asked, whether it is bad news."""
+    """The status that follows, and how it is reported."""
 
     status: Status
     run_id: str
     message: str
+    """What happened, without a full stop: Event and history add the run and the evidence."""
     by: str = "operator"
     is_warning: bool = False
+    is_proven: bool = False
+    """Whether the stage passed its gates: their numbers are added to the message."""
 
 
 def source_of(spec: SuggestionModelSpec) -> str:
-    """Answer a hash of where runs are read from: a change of it starts a trial over."""
+    """Return a hash of the registry; a rollout starts again when it changes."""
     return hashlib.sha256(spec.registry.model_dump_json(exclude_none=True).encode()).hexdigest()[:12]
 
 
-STAGE_RESET = {"stage": None, "stage_started_at": None, "soak_elapsed": 0.0, "soaking_since": None, "proven_at": None}
-NO_EVIDENCE: dict[str, object] = {"gates": (), "memory": {}, "checkpoint": None, "no_data_since": None}
-"""What a status says of a stage that has counted nothing yet."""
-TRIAL_ENDED = STAGE_RESET | {"percent": 0.0, "promote_full": False}
+def serving(status: Status) -> str:
+    """Return who serves all users that are not in a canary: `run_X serves all users`."""
+    return "the rules serve all users" if status.stable is None else f"{status.stable.run_id} serves all users"
 
 
-def on_trial(context: Context, candidate: Candidate) -> Status:
-    """Answer the status with a candidate whose counts, if it starts a stage, are gone."""
-    fresh = NO_EVIDENCE if candidate.stage_started_at is None else {}
-    return context.status.model_copy(update={"candidate": candidate, **fresh})
+def place(candidate: Candidate) -> str:
+    """Return how far a rollout has come: `at 10 %`, `in shadow`, or before that."""
+    if candidate.state is not CandidateState.RUNNING:
+        return "before shadow"
+    return f"at {candidate.percent:g} %" if candidate.percent > 0 else "in shadow"

@@ -1,17 +1,17 @@
-"""What a decision has to write, in order: intent into status first, then the children rendered from it.
+"""The writes of a decision, in order: status first, then the children rendered from it (rule 3).
 
-Of these the routing is first, with its announcements to pods and the removal of those that do not listen: what takes a
-run back must not wait for a Deployment that a conflict or a policy refuses.
+Of the children the routing is first, with its announcements to pods and the removal of stragglers: a rollback must not
+wait for a Deployment that a conflict or a policy refuses.
 
-Every write carries the resourceVersion that was read in gather; a conflict ends the pass. Writes are values; the shell
-performs them one by one, and so does the protocol's test.
+Every write carries the resourceVersion that was read before; a conflict ends the pass. Writes are values; the operator
+performs them one by one, and so do the tests of the protocol.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from serin_core.api.status import Status, TrialState
+from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport
@@ -34,14 +34,14 @@ class PutStatus:
 
 @dataclass(frozen=True, slots=True)
 class CreateChild:
-    """Make a child that was not there; if it is there by now, that is a conflict."""
+    """Create a child; if it exists by now, that is a conflict."""
 
     rendered: Json
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyChild:
-    """Apply a child over the one that was read. `owners` are the others who own what it changes."""
+    """Apply a child over the one that was read. `owners` are other field managers that own what it changes."""
 
     rendered: Json
     resource_version: str
@@ -50,7 +50,7 @@ class ApplyChild:
 
 @dataclass(frozen=True, slots=True)
 class DeleteChild:
-    """Delete a child that nothing uses any more."""
+    """Delete a child that is no longer used."""
 
     kind: str
     name: str
@@ -59,10 +59,10 @@ class DeleteChild:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatePod:
-    """Announce a revision to a pod, so that its kubelet looks at once.
+    """Announce a revision to a pod, so that its kubelet refreshes the routing at once.
 
-    It carries what was read, the pod's uid and the revision announced before, instead of a resourceVersion: a kubelet
-    writes the pod's status all the time, and none of that may hold up an announcement.
+    It carries the pod's uid and the revision announced before instead of a resourceVersion: a kubelet writes the pod's
+    status all the time, which must not delay an announcement.
     """
 
     name: str
@@ -73,7 +73,7 @@ class AnnotatePod:
 
 @dataclass(frozen=True, slots=True)
 class RemovePod:
-    """Evict a pod that still serves what was taken back, or delete it where no eviction is granted."""
+    """Evict a pod that still serves a withdrawn run, or delete it where no eviction is granted."""
 
     name: str
     uid: str
@@ -84,7 +84,7 @@ Write = PutStatus | CreateChild | ApplyChild | DeleteChild | AnnotatePod | Remov
 
 
 def plan(context: Context, *, before: Status | None, document: RoutingDocument) -> tuple[Write, ...]:
-    """Answer all that must be written for `context.status` to become true; () where nothing changed."""
+    """Return all writes that make `context.status` true; () if nothing changed."""
     resource = context.resource
     writes: list[Write] = []
     if context.status != before:
@@ -121,10 +121,10 @@ def _child(context: Context, rendered: Json) -> Iterator[Write]:
 
 
 def _pods_of(context: Context) -> Iterator[Write]:
-    """Render the template and its ConfigMap, unless what they are made of cannot be had: then they stay."""
+    """Yield the writes of the template and its ConfigMap; none while rules or image are unavailable."""
     resource, status, rules = context.resource, context.status, context.observed.rules
     has_deployment = ("Deployment", resource.name) in context.observed.children
-    is_draining = status.candidate is not None and status.candidate.state is TrialState.DRAINING
+    is_draining = status.candidate is not None and status.candidate.state is CandidateState.DRAINING
     if not isinstance(rules, RulesText) or context.observed.image.refusal or (is_draining and not has_deployment):
         return
     model = manifests.model(resource, status, rules)
@@ -152,10 +152,10 @@ def _announce(context: Context, pod: PodSeen) -> Iterator[Write]:
 
 
 def _remove(context: Context, pod: PodSeen) -> Iterator[Write]:
-    """7: where the routing takes a run away, a pod that answers with another revision for a minute goes.
+    """Rule 7: where the routing withdraws a run, yield the removal of a pod that serves another revision for a minute.
 
-    The minute counts from the decision or from the start of the pod's container, whichever is later: one that has
-    just started may not have read its routing yet. A silent pod is left alone.
+    The minute counts from the decision or from the start of the pod's container, whichever is later: a new pod may not
+    have read its routing yet. A pod that does not answer is left alone.
     """
     wanted = context.status.propagation
     is_stubborn = isinstance(pod.report, PodReport) and pod.started and not serves_the_routing(pod, context)

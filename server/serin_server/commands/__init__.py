@@ -1,1 +1,4 @@
-"""Commands of the program `serin` that belong to the server: `serin serve` and `serin data`."""
+"""Commands of the program `serin` for the server: `serin serve` and `serin data`.
+
+Heavy modules are imported inside the commands, so that other commands of the program start quickly.
+"""

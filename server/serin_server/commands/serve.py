@@ -1,96 +1,129 @@
-"""The command `serin serve`: a server on this machine, without an operator; and beside it `serin data`."""
+"""The command `serin serve`: a server on this machine without an operator."""
 
+import logging
 import os
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serin_server.clock import SystemClock
-from serin_server.commands import data as data_commands
-from serin_server.http_server import listen
-from serin_server.logs import configure_logs
-from serin_server.service import build_service
-from serin_server.settings import (
-    Settings,
-    SettingsError,
-    cache_of_environment,
-    checked_public_key,
-    parse_retention,
-    parse_store,
-    routing_of_environment,
-)
-from serin_server.stores.users import LOCAL_UID
+from serin_core.contract.addresses import addresses_in, display_address
+from serin_server.commands import data
+
+if TYPE_CHECKING:
+    from serin_server.settings import Settings
 
 app = typer.Typer(help="Serve suggestions on this machine.")
-app.add_typer(data_commands.app, name="data")
+app.add_typer(data.app, name="data")
 
 _GRACE_SECONDS = 10.0
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+_DEFAULT_RULES = Path("rules.yaml")
+
+_log = logging.getLogger(__name__)
 
 
 @app.command()
 def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line, given by name
     registry: Annotated[
         str,
-        typer.Option(help="Where runs are kept, a directory or s3://, gs://, az://, https://; its latest is followed."),
+        typer.Option(help="Registry of the runs: a directory or s3://, gs://, az://, https://. Its latest is served."),
     ] = "registry",
-    rules: Annotated[Path, typer.Option(help="Keywords by class, YAML.")] = Path("rules.yaml"),
+    rules: Annotated[Path, typer.Option(help="YAML file with keywords by class.")] = _DEFAULT_RULES,
     store: Annotated[str, typer.Option(help="none, sqlite:///PATH or postgresql://...")] = "sqlite:///serin.sqlite3",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)] = 8080,
-    retention: Annotated[str, typer.Option(help="How long transactions and feedback are kept, like 400d.")] = "",
+    retention: Annotated[
+        str, typer.Option(help="How long to keep transactions and feedback, like 400d; for ever if not given.")
+    ] = "",
     public_key: Annotated[
-        Path | None, typer.Option(help="PEM keys of which one must have signed a run (`serin runs keygen`).")
+        Path | None,
+        typer.Option(help="Accept only runs signed by one of these PEM public keys (`serin runs keygen`)."),
     ] = None,
     tokens: Annotated[
         Path | None,
         typer.Option(
-            help="Directory with the files token and admin-token. Without it everybody on this machine may ask."
+            help="Directory with the files token and admin-token. Without it every user of this machine has access."
         ),
     ] = None,
 ) -> None:
-    """Answer by rules, and by the registry's latest run as the environment says.
+    """Serve suggestions by rules and by the latest run of a registry.
 
-    SUGGEST_USE_MODEL_CANARY ("0", "10%", "50%", "100"), SUGGEST_ENABLE_SHADOW, SUGGEST_THRESHOLDS_JSON and
-    ML_CALIBRATION_ENABLED set the share of users, the comparison, the confidence that is needed, and calibration.
+    Environment variables set the routing: SUGGEST_USE_MODEL_CANARY ("0", "10%", "50%", "100") the share of users that
+    the run serves, SUGGEST_ENABLE_SHADOW the comparison for all others, SUGGEST_THRESHOLDS_JSON the minimum confidence,
+    ML_CALIBRATION_ENABLED calibration.
     """
+    from serin_server.clock import SystemClock  # noqa: PLC0415
+    from serin_server.environment import standalone_cache, standalone_mode  # noqa: PLC0415
+    from serin_server.http_server import listen  # noqa: PLC0415
+    from serin_server.logs import configure_logs  # noqa: PLC0415
+    from serin_server.service import build_service  # noqa: PLC0415
+    from serin_server.settings import (  # noqa: PLC0415
+        Settings,
+        SettingsError,
+        parse_option,
+        parse_retention,
+        parse_store,
+    )
+    from serin_server.stores.users import LOCAL_UID  # noqa: PLC0415
+
     try:
         settings = Settings(
             host="127.0.0.1" if host == "localhost" else host,
             port=port,
-            model="local/" + (Path(registry).resolve().name or "registry"),
+            model="local/" + (Path(display_address(registry)).resolve().name or "registry"),
             uid=LOCAL_UID,
             pod=socket.gethostname(),
-            source=routing_of_environment(os.environ, registry=registry),
-            store=parse_store(store, where="--store"),
-            rules_file=rules,
+            mode=standalone_mode(os.environ, registry=registry),
+            store=parse_option("--store", parse_store, store),
+            rules_file=_rules_file(rules),
             tokens_dir=_tokens_dir(tokens, host=host),
             allow_anonymous=tokens is None,
             grace_seconds=_GRACE_SECONDS,
             public_key=_public_key(public_key),
-            cache=cache_of_environment(os.environ),
-            retention=parse_retention(retention, where="--retention"),
+            cache=standalone_cache(os.environ),
+            retention=parse_option("--retention", parse_retention, retention),
         )
-        configure_logs(as_json=False)
+        configure_logs(as_json=False, addresses=[registry, store, *addresses_in(os.environ.values())])
+        _warn_of_missing(settings, registry=registry)
         listen(build_service(settings, clock=SystemClock()))
     except SettingsError as error:
-        typer.echo(f"serin serve: {error}", err=True)
+        for line in str(error).splitlines():
+            typer.echo(f"serin serve: {line}", err=True)
         raise typer.Exit(2) from None
 
 
+def _rules_file(path: Path) -> Path:
+    from serin_server.settings import SettingsError  # noqa: PLC0415
+
+    if path != _DEFAULT_RULES and not path.exists():
+        raise SettingsError(f"--rules {path}: no such file; `serin rules suggest` writes one")
+    return path
+
+
+def _warn_of_missing(settings: "Settings", *, registry: str) -> None:
+    if not settings.rules_file.exists():
+        _log.warning("%s does not exist: no rules are used (--rules)", settings.rules_file)
+    if "://" not in registry and not Path(registry).is_dir():
+        _log.warning("the registry %s does not exist: no run is served until it does (--registry)", registry)
+
+
 def _public_key(path: Path | None) -> str:
+    from serin_server.settings import SettingsError, checked_public_key, parse_option  # noqa: PLC0415
+
     if path is None:
         return ""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"--public-key {path}: {error}") from None
-    return checked_public_key(text, where=f"--public-key {path}")
+    return parse_option(f"--public-key {path}", checked_public_key, text)
 
 
 def _tokens_dir(tokens: Path | None, *, host: str) -> Path:
+    from serin_server.settings import SettingsError  # noqa: PLC0415
+
     if tokens is None and host not in _LOCAL_HOSTS:
-        raise SettingsError(f"--host {host}: others could reach it; name the directory of its tokens with --tokens")
+        raise SettingsError(f"--host {host}: other machines could connect; give a directory of tokens with --tokens")
     return tokens or Path(os.devnull)

@@ -1,1 +1,1 @@
-"""The HTTP border: what comes in is checked here, what goes out is shaped here, and nothing is decided here."""
+"""The HTTP API: parsing and checking of requests, and the form of responses. No decisions are made here."""

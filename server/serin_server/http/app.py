@@ -1,26 +1,48 @@
-"""The ASGI application of one server process."""
+"""The ASGI application of one server process.
+
+A request passes, from the outside in: tracing (only with a collector), the fast path, the middleware of `create_api`,
+the routes. Without the fast path, which is used only here, every request gets the same response.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
-from serin_server.http.error_handlers import add_problem_handlers
-from serin_server.http.fast_path.decoder import Direct
+from serin_server.http.error_handlers import add_error_handlers
+from serin_server.http.fast_path.application import FastPath
+from serin_server.http.fast_path.protocol import FastPathProtocol
 from serin_server.http.middleware.body_limit import BodyLimit
 from serin_server.http.middleware.close_on_drain import CloseOnDrain
 from serin_server.http.routes.operations import operation_routes
 from serin_server.http.routes.suggestions import suggestion_routes
 from serin_server.service import Service
+from serin_server.settings import SettingsError
+
+PROTOCOL: Final = FastPathProtocol
+"""What uvicorn makes of each connection; without the fast path `BoundedProtocol`."""
 
 
-def create_app(service: Service) -> Direct:
-    """Answer the application: the fast path in front, and behind it all the rest."""
-    return Direct(create_api(service), service=service)
+def create_app(service: Service) -> ASGIApp:
+    """Return the application. Raises SettingsError if it should be traced and the packages for that are missing."""
+    app = FastPath(create_api(service), service=service)
+    if not service.settings.has_collector:
+        return app
+    try:
+        from serin_server.http.middleware.tracing import trace  # noqa: PLC0415 - loaded only where it is used
+    except ImportError:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: tracing needs the packages of the extra `tracing`; install serin[tracing]"
+        ) from None
+    return trace(app, service.identity)
 
 
 def create_api(service: Service) -> FastAPI:
-    """Answer everything as FastAPI declares and answers it; its lifespan runs the service."""
+    """Return all routes and middleware without the fast path; the lifespan of the application runs the service."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -28,11 +50,13 @@ def create_api(service: Service) -> FastAPI:
             yield
 
     app = FastAPI(
-        title="Serin", summary="Suggests a category for each bank transaction.", version="1", lifespan=lifespan
+        title="Serin",
+        summary="Suggests a category for each bank transaction.",
+        version=version("serin"),
+        lifespan=lifespan,
+        middleware=[Middleware(CloseOnDrain, readiness=service.readiness), Middleware(BodyLimit)],
     )
-    add_problem_handlers(app)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(CloseOnDrain, readiness=service.readiness)
+    add_error_handlers(app)
     app.include_router(suggestion_routes(service))
     app.include_router(operation_routes(service))
     return app

@@ -1,44 +1,67 @@
-"""Who may do what: a bearer token for users, another one for administrators."""
+"""Bearer tokens: one parser of the header, and the two dependencies that routes require."""
 
 from typing import Annotated, Final
 
-from fastapi import HTTPException, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import HTTPException, Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from serin_server.tokens import Tokens
 
-_BEARER: Final = HTTPBearer(auto_error=False, description="The token of the server's Secret.")
-_Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+_SCHEME: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+_HOW: Final = "Authorization: Bearer <token>"
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """Return the token of an Authorization header; None without the header or with another scheme."""
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == _SCHEME else None
+
+
+class _Bearer(SecurityBase):
+    """A bearer token as OpenAPI declares it."""
+
+    def __init__(self, name: str, description: str) -> None:
+        self.model = HTTPBearer(description=description)
+        self.scheme_name = name
+
+    async def __call__(self, request: Request) -> str | None:
+        """Return the token of a request, None if there is none."""
+        return bearer_token(request.headers.get("authorization"))
+
+
+_TOKEN: Final = _Bearer("token", "The file `token` of the server's Secret.")
+_ADMIN_TOKEN: Final = _Bearer("adminToken", "The file `admin-token` of the server's Secret.")
 
 
 class UserOnly:
-    """Lets in whoever presents `token`."""
+    """Requires `token`."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    async def __call__(self, credentials: _Credentials) -> None:
-        """Raise 401 for everybody else."""
-        if not self._tokens.admits(_presented(credentials)):
-            raise HTTPException(401, "a bearer token is needed: Authorization: Bearer <token>", headers=_CHALLENGE)
+    async def __call__(self, token: Annotated[str | None, Security(_TOKEN)]) -> None:
+        """Raise 401 for a request without a valid token."""
+        if self._tokens.admits(token):
+            return
+        if token is None:
+            raise HTTPException(401, f"a bearer token is required: {_HOW}", headers=_CHALLENGE)
+        raise HTTPException(401, "the bearer token is not valid", headers=_CHALLENGE)
 
 
 class AdminOnly:
-    """Lets in whoever presents `admin-token`."""
+    """Requires `admin-token`."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    async def __call__(self, credentials: _Credentials) -> None:
-        """Raise 401 without a token, 403 with one that does not do."""
-        presented = _presented(credentials)
-        if self._tokens.admits_admin(presented):
+    async def __call__(self, token: Annotated[str | None, Security(_ADMIN_TOKEN)]) -> None:
+        """Raise 401 for a request without a token, 403 for one with another token."""
+        if self._tokens.admits_admin(token):
             return
-        if presented is None:
-            raise HTTPException(401, "the admin token is needed: Authorization: Bearer <token>", headers=_CHALLENGE)
-        raise HTTPException(403, "this token does not open this; the admin-token of the server's Secret does")
-
-
-def _presented(credentials: HTTPAuthorizationCredentials | None) -> str | None:
-    return None if credentials is None else credentials.credentials
+        if token is None:
+            raise HTTPException(401, f"the admin token is required: {_HOW}", headers=_CHALLENGE)
+        raise HTTPException(403, "this route requires the admin token (admin-token in the server's Secret)")

@@ -1,14 +1,14 @@
-"""Every refusal at the HTTP border is JSON {"detail": one line}; nobody outside ever sees a stack trace.
+"""Error responses. Each is JSON, {"detail": one line}; no response contains a stack trace.
 
-400  an event id that is not ours         413  a body that is too large
-401  no token, or a wrong one             422  a body that does not fit, a field at a time
-403  reload is not open to anybody        503  not ready, or the store does not answer
-404  a transaction that is not kept       500  a fault of this server; the log says more
-409  no store, or a run that was not taken
+400  an event id that this model did not issue    413  a body that is too large
+401  no token, or an invalid one                  422  a body that does not fit its schema
+403  not the admin token                          500  an internal error; the log has the place
+404  a txn_id that is not in the store            503  not ready, or the store is unavailable
+409  no store, or a run that failed to reload
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,59 +17,77 @@ from starlette.types import Receive, Scope, Send
 
 from serin_core.contract.documents import first_of
 from serin_server.event_ids import EventError
-from serin_server.logs import place_of
-from serin_server.stores.store import StoreAbsentError, StoreUnavailableError
+from serin_server.feedback import NothingSuggestedError
+from serin_server.logs import location_of
+from serin_server.stores.store import StoreAbsentError, StoreUnavailableError, UnknownTransactionsError
 
-_MOST_DETAIL: Final = 500
+_MAX_DETAIL: Final = 500
+_STATUS: Final[dict[type[Exception], int]] = {
+    EventError: 400,
+    UnknownTransactionsError: 404,
+    StoreAbsentError: 409,
+    NothingSuggestedError: 422,
+    StoreUnavailableError: 503,
+}
+"""Errors whose message is the detail."""
 
 _log = logging.getLogger(__name__)
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Give every error of this server its answer."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Register the response to each error of this server."""
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(EventError, _not_an_event)
-    app.add_exception_handler(StoreAbsentError, _no_store)
-    app.add_exception_handler(StoreUnavailableError, _store_away)
-    app.add_exception_handler(Exception, _fault)
+    for error in _STATUS:
+        app.add_exception_handler(error, _expected)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    return JSONResponse({"detail": one_line(error)}, 422)
+
+
+async def _expected(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, _STATUS[type(error)])
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return Response(internal_error(request.method, error), 500, media_type="application/json")
 
 
 def one_line(error: RequestValidationError) -> str:
-    """Say the first thing that is wrong with a request, and where."""
-    return first_of(error.errors())[:_MOST_DETAIL]
+    """Return the first error of a request, with the field that it is in."""
+    first, *others = error.errors()
+    return first_of([_explained(first), *others])[:_MAX_DETAIL]
 
 
-def _problem(status: int, detail: str) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status_code=status)
+def _explained(error: Any) -> Any:
+    """Return an error of pydantic with a message for authors of clients."""
+    where, given = error["loc"], error.get("ctx", {})
+    match error["type"]:
+        case "json_invalid":
+            where, text = where[:1], f"not valid JSON: {given['error']} at character {where[-1]}"
+        case "missing" | "model_attributes_type" | "model_type" | "dict_type" if len(where) == 1:
+            text = "a JSON object is required, with the header Content-Type: application/json"
+        case "extra_forbidden":
+            text = "unknown field"
+        case "tuple_type":
+            text = "a list is required"
+        case "too_long":
+            text = f"at most {given['max_length']} entries are allowed"
+        case "string_pattern_mismatch":
+            text = "NUL characters are not allowed"
+        case _:
+            return error
+    return error | {"loc": where, "msg": text}
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-    return _problem(422, one_line(error))
+async def send_internal_error(scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
+    """Send the response to an internal error outside FastAPI."""
+    await Response(internal_error(scope["method"], error), 500, media_type="application/json")(scope, receive, send)
 
 
-async def _not_an_event(_request: Request, error: Exception) -> JSONResponse:
-    return _problem(400, str(error))
-
-
-async def _no_store(_request: Request, error: Exception) -> JSONResponse:
-    return _problem(409, str(error))
-
-
-async def _store_away(_request: Request, error: Exception) -> JSONResponse:
-    return _problem(503, str(error))
-
-
-async def _fault(request: Request, error: Exception) -> Response:
-    return Response(fault(request.method, error), 500, media_type="application/json")
-
-
-async def answer_fault(scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
-    """Answer a request in which this server failed, outside FastAPI."""
-    await Response(fault(scope["method"], error), 500, media_type="application/json")(scope, receive, send)
-
-
-def fault(method: str, error: Exception) -> bytes:
-    """Log where this server failed, and answer the JSON of status 500."""
-    _log.error("a %s request failed: %s", method, place_of(error))
-    return b'{"detail":"this server has a fault; its log says more"}'
+def internal_error(method: str, error: Exception) -> bytes:
+    """Log where an internal error happened, and return the JSON of the response."""
+    _log.error("a %s request failed: %s", method, location_of(error))
+    return b'{"detail":"internal error; see the log of the server"}'

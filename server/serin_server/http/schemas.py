@@ -1,13 +1,14 @@
-"""What requests and answers look like. Unknown fields are refused; every text and list is bounded."""
+"""Schemas of requests and responses. Unknown fields are errors; every text and list has a maximum length."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from serin_core.model.features import Transaction
+from serin_core.model.values import parse_amount, parse_timestamp
 
-MOST_ITEMS = 256
+MAX_ITEMS = 256
 _NO_NUL = r"^[^\x00]*$"
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_NUL)]
@@ -22,16 +23,18 @@ class TransactionBody(_Body):
 
     txn_id: Identifier
     user_id: Annotated[str, StringConstraints(max_length=128, pattern=_NO_NUL)] = Field(
-        "", description="Whose it is. Without one the canary never answers."
+        "", description="The user. Transactions without a user are never served by a candidate in the canary."
     )
-    timestamp: datetime | None = Field(None, description="When it was made; its own offset decides the hour of day.")
+    timestamp: Annotated[datetime, BeforeValidator(parse_timestamp)] | None = Field(
+        None, description="Time of the transaction; its own offset sets the hour of day."
+    )
     merchant: Annotated[str, StringConstraints(max_length=256, pattern=_NO_NUL)] = ""
     description: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL)] = ""
-    amount: FiniteFloat = 0.0
+    amount: Annotated[float, BeforeValidator(parse_amount)] = 0.0
     channel: Annotated[str, StringConstraints(max_length=64, pattern=_NO_NUL)] = ""
 
     def transaction(self) -> Transaction:
-        """Answer it as the rest of the server knows it."""
+        """Return the transaction."""
         return Transaction(
             txn_id=self.txn_id,
             user_id=self.user_id,
@@ -44,84 +47,88 @@ class TransactionBody(_Body):
 
 
 class SuggestionsRequest(_Body):
-    """Which transactions are to be answered: themselves, or the ids of kept ones."""
+    """The transactions to categorise: exactly one of `transactions` and `txn_ids`."""
 
-    txn_ids: Annotated[tuple[Identifier, ...], Field(max_length=MOST_ITEMS)] = ()
-    transactions: Annotated[tuple[TransactionBody, ...], Field(max_length=MOST_ITEMS)] = ()
+    txn_ids: Annotated[tuple[Identifier, ...], Field(max_length=MAX_ITEMS)] = Field(
+        (), description="Ids of transactions that were stored with POST /transactions."
+    )
+    transactions: Annotated[tuple[TransactionBody, ...], Field(max_length=MAX_ITEMS)] = ()
     mode: Literal["auto"] = "auto"
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if bool(self.txn_ids) == bool(self.transactions):
-            raise ValueError("send either txn_ids or transactions, with at least one entry")
+            raise ValueError("send exactly one of txn_ids and transactions, with at least one entry")
         return self
 
 
 class TransactionsRequest(_Body):
-    """Transactions to keep."""
+    """Transactions to store."""
 
-    transactions: Annotated[tuple[TransactionBody, ...], Field(min_length=1, max_length=MOST_ITEMS)]
+    transactions: Annotated[tuple[TransactionBody, ...], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 class FeedbackRequest(_Body):
-    """What the user said of one answer: exactly one of the two."""
+    """Feedback on one suggestion: exactly one of `accepted` and `label`."""
 
-    accepted: bool | None = Field(None, description="Whether the suggestion was taken.")
+    accepted: bool | None = Field(None, description="Whether the user accepted the suggestion.")
     label: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_NUL)] | None = Field(
-        None, description="The class that is right; the suggestion counts as accepted if it is the same."
+        None, description="The correct category; equal to the suggestion, it counts as accepted."
     )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.accepted is None) == (self.label is None):
-            raise ValueError('send either {"accepted": true} or {"label": "..."}')
+            raise ValueError('send exactly one of {"accepted": true} and {"label": "..."}')
         return self
 
 
 class CandidateLabel(_Body):
-    """One class that may be right."""
+    """One suggested category."""
 
     label: str
     confidence: float = Field(description="0 to 1; calibrated for a run, always 1 for a rule.")
     reasons: tuple[str, ...] = Field(
-        description="Of the first one: the keyword that matched, or how sure the run is, what its class needs, and the "
-        "words that weighed most."
+        description="For the first candidate: the keyword of the rule, or the confidence of the run, its threshold and "
+        "the most important words."
     )
 
 
 class Item(_Body):
-    """The answer to one transaction."""
+    """The suggestion for one transaction."""
 
     txn_id: str
-    candidates: tuple[CandidateLabel, ...] = Field(description="Best first; empty where nobody could answer.")
-    source: Literal["model", "rule"]
-    model_id: str | None = Field(description="The run that answered, null for the rules.")
-    event_id: str = Field(description="Under this id feedback is taken.")
+    candidates: tuple[CandidateLabel, ...] = Field(
+        description="Best first; empty if no rule matched and no run was confident enough."
+    )
+    source: Literal["model", "rule"] = Field(description="Also `rule` if there are no candidates.")
+    model_id: str | None = Field(description="The run that made the suggestion, null for a rule.")
+    event_id: str = Field(description="Id of the suggestion, for feedback.")
 
 
-class SuggestionsAnswer(_Body):
-    """One item per transaction, in the order in which they were asked."""
+class SuggestionsResponse(_Body):
+    """One item for each transaction, in the order of the request."""
 
     items: tuple[Item, ...]
 
 
-class FeedbackAnswer(_Body):
-    """What became of feedback."""
+class FeedbackResponse(_Body):
+    """The feedback that is recorded."""
 
     event_id: str
     outcome: Literal["accepted", "rejected"] = Field(
-        description="rejected also where nothing had been suggested and a label was given."
+        description="A label for a suggestion without candidates counts as rejected."
     )
-    repeated: bool = Field(description="True if feedback on this answer was taken before; that one stays.")
+    repeated: bool = Field(description="Whether there was feedback on this suggestion before; the first one counts.")
 
 
-class KeptAnswer(_Body):
-    """How many transactions were kept."""
+class TransactionsResponse(_Body):
+    """The number of transactions that were stored."""
 
     kept: int
 
 
-class Problem(_Body):
+class ErrorResponse(_Body):
     """What is wrong, in one line."""
 
     detail: str

@@ -1,7 +1,7 @@
-"""What one process has counted: plain integers, by stage and arm, primed at 0.
+"""Counters of one process: plain integers by stage and arm, starting at 0.
 
-Only the present stage and the one before it are kept. Everything here happens on the event loop, so a copy taken
-between two transactions always adds up. Never renders anything: that is exposition.py's work.
+Only the current stage and the previous one are kept. All counting happens on the event loop, so a copy taken between
+two transactions is consistent. exposition.py renders them.
 """
 
 from bisect import bisect_left
@@ -13,22 +13,22 @@ from typing import Final, TypeVar
 from serin_core.contract import names
 
 BUCKETS: Final = (0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-"""Upper bounds of the latency histogram, in seconds; 0.05 and 0.1 exactly, because gates ask for them."""
-MOST_USERS: Final = 200_000
-"""Users remembered per stage, about 20 MB; later ones are not counted, so that nobody is counted twice."""
+"""Upper bounds of the latency histogram, in seconds; 0.05 and 0.1 exactly, because gates use them."""
+MAX_USERS: Final = 200_000
+"""Maximum users counted in a stage, about 20 MB; later ones are not counted, so that no user is counted twice."""
 _STAGES_KEPT: Final = 2
 _WITHOUT_CONTROL: Final = 0x9E37_79B9_7F4A_7C15
 
 
 class Arm(StrEnum):
-    """Whether a user was in the canary when the request was decided."""
+    """Whether the user was in the canary at the time of the request."""
 
     CANARY = names.ARM_CANARY
     CONTROL = names.ARM_CONTROL
 
 
 class Agree(StrEnum):
-    """What comparing a run's first label with the control answer gave; NONE: there was no control answer."""
+    """Result of comparing a run's first label with the control answer; NONE: there was no control answer."""
 
     TRUE = "True"
     FALSE = "False"
@@ -36,7 +36,7 @@ class Agree(StrEnum):
 
 
 class Fallback(StrEnum):
-    """Why the run of the series did not answer; the first that applies, in this order."""
+    """Why the run of the series was not used; the first that applies, in this order."""
 
     NOT_IN_CANARY = "not_in_canary"
     UNAVAILABLE = "unavailable"
@@ -44,8 +44,8 @@ class Fallback(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Source(StrEnum):
-    """Who answered; SHADOW beside it when the run of the series was compared and not shown."""
+class AnswerSource(StrEnum):
+    """Source of an answer; SHADOW in addition if the run of the series was compared and not shown."""
 
     RULE = "rule"
     MODEL = "model"
@@ -53,14 +53,14 @@ class Source(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the user said of an answer."""
+    """Outcome of feedback."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
 
 
 class Refusal(StrEnum):
-    """Why a routing document was not taken."""
+    """Why a routing document was rejected."""
 
     UNREADABLE = "unreadable"
     OTHER_UID = "other_uid"
@@ -69,10 +69,10 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageKey:
-    """The labels that every count of a stage carries."""
+    """The labels of all counters of a stage."""
 
     run_id: str
-    """The run on trial; else the stable run; else "rules"."""
+    """The candidate, else the stable run, else "rules"."""
     stage: int
     """The revision at which the stage began; -1 before the first routing document."""
 
@@ -86,45 +86,45 @@ def _zeros(keys: Iterable[_K]) -> dict[_K, int]:
 
 @dataclass(slots=True)
 class ArmCounts:
-    """The counts of one arm of one stage."""
+    """The counters of one arm of one stage."""
 
     predictions: dict[bool, int] = field(default_factory=lambda: _zeros((True, False)))
     fallback: dict[Fallback, int] = field(default_factory=lambda: _zeros(Fallback))
     requests: dict[bool, int] = field(default_factory=lambda: _zeros((True, False)))
     compare: dict[Agree, int] = field(default_factory=lambda: _zeros(Agree))
     users: dict[Agree, int] = field(default_factory=lambda: _zeros(Agree))
-    source: dict[Source, int] = field(default_factory=lambda: _zeros(Source))
+    source: dict[AnswerSource, int] = field(default_factory=lambda: _zeros(AnswerSource))
     feedback: dict[Outcome, int] = field(default_factory=lambda: _zeros(Outcome))
     classes: dict[tuple[str, Agree], int] = field(default_factory=dict)
     low_confidence: dict[str, int] = field(default_factory=dict)
     failures: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
-    """Attempts by bucket, not cumulative; the last one is above every bound."""
+    """Predictions by bucket, not cumulative; the last bucket has no upper bound."""
     latency_seconds: float = 0.0
 
     def prime(self, classes: Iterable[str]) -> None:
-        """Start the series of these classes at 0, where they are not counting already."""
+        """Start the series of these classes at 0, unless they exist."""
         for label in classes:
             self.low_confidence.setdefault(label, 0)
             for agree in Agree:
                 self.classes.setdefault((label, agree), 0)
 
     def observe(self, seconds: float) -> None:
-        """Count how long one attempt took."""
+        """Count the latency of one prediction."""
         self.latency[bisect_left(BUCKETS, seconds)] += 1
         self.latency_seconds += seconds
 
-    def compared(self, label: str, agree: Agree) -> None:
-        """Count one comparison, by the class that the run of the series gave first."""
+    def count_comparison(self, label: str, agree: Agree) -> None:
+        """Count one comparison, by the first label of the run of the series."""
         self.compare[agree] += 1
         self.classes[label, agree] = self.classes.get((label, agree), 0) + 1
 
-    def doubted(self, label: str) -> None:
-        """Count one answer under its class's threshold."""
+    def count_low_confidence(self, label: str) -> None:
+        """Count one prediction below the threshold of its class."""
         self.low_confidence[label] = self.low_confidence.get(label, 0) + 1
 
     def copy(self) -> "ArmCounts":
-        """Answer a copy that no longer changes."""
+        """Return a copy."""
         return replace(
             self,
             predictions=dict(self.predictions),
@@ -140,18 +140,18 @@ class ArmCounts:
         )
 
 
-def user_entry(user: int, agree: Agree) -> int:
-    """Answer 64 bits that stand for one count of a user, given the 64 bits of the user.
+def user_mark(user: int, agree: Agree) -> int:
+    """Return 64 bits that identify one count of a user, from the 64-bit hash of the user.
 
-    A user counts once with a control answer (True or False), and once at most without one (None): else a first
-    transaction that no rule knows would take the user's later evidence away.
+    A user counts once with a control answer (True or False), and at most once without one (None): otherwise a first
+    transaction without a control answer would exclude the user's later comparisons.
     """
     return user ^ _WITHOUT_CONTROL if agree is Agree.NONE else user
 
 
 @dataclass(slots=True)
 class StageCounts:
-    """The counts of one stage, and which users have been counted in it."""
+    """The counters of one stage, and the users counted in it."""
 
     key: StageKey
     arms: Mapping[Arm, ArmCounts] = field(default_factory=lambda: {arm: ArmCounts() for arm in Arm})
@@ -163,27 +163,27 @@ class StageCounts:
         for counts in self.arms.values():
             counts.prime(labels)
 
-    def is_first(self, entry: int) -> bool:
-        """Answer whether this entry of `user_entry` is to be counted in this process, and remember it."""
-        if entry in self._users or len(self._users) >= MOST_USERS:
+    def is_first(self, mark: int) -> bool:
+        """Return whether this result of `user_mark` must be counted in this process, and remember it."""
+        if mark in self._users or len(self._users) >= MAX_USERS:
             return False
-        self._users.add(entry)
+        self._users.add(mark)
         return True
 
     def copy(self) -> "StageCounts":
-        """Answer a copy of the counts that no longer changes."""
+        """Return a copy of the counters."""
         return StageCounts(self.key, {arm: counts.copy() for arm, counts in self.arms.items()})
 
 
 @dataclass(slots=True)
 class Counters:
-    """All that this process has counted."""
+    """All counters of the process."""
 
     refused: dict[Refusal, int] = field(default_factory=lambda: _zeros(Refusal))
     _stages: dict[StageKey, StageCounts] = field(default_factory=dict)
 
-    def begin(self, key: StageKey, classes: Iterable[str]) -> StageCounts:
-        """Answer the counts of a stage, from now on the present one; of those before it, only the last is kept."""
+    def begin_stage(self, key: StageKey, classes: Iterable[str]) -> StageCounts:
+        """Return the counters of a stage, which becomes the current one; of earlier stages only the last is kept."""
         counts = self._stages.pop(key, None) or StageCounts(key)
         counts.prime(classes)
         self._stages[key] = counts
@@ -191,10 +191,10 @@ class Counters:
             del self._stages[next(iter(self._stages))]
         return counts
 
-    def of(self, key: StageKey) -> StageCounts | None:
-        """Answer the counts of a stage, None once they were dropped."""
+    def find(self, key: StageKey) -> StageCounts | None:
+        """Return the counters of a stage, None if they are no longer kept."""
         return self._stages.get(key)
 
     def stages(self) -> tuple[StageCounts, ...]:
-        """Answer copies of all that is kept, the present stage last."""
+        """Return copies of all counters, the current stage last."""
         return tuple(counts.copy() for counts in self._stages.values())

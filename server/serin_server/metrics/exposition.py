@@ -1,6 +1,6 @@
-"""Counts as Prometheus reads them. docs/metrics.md says what each series means.
+"""The text format of Prometheus; docs/metrics.md describes each series.
 
-Takes a frozen Scrape, so that it can work in a thread while requests go on. Never touches a registry of the process.
+The input is a frozen Scrape, so it can be rendered in a thread while requests go on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,19 +16,19 @@ from prometheus_client.utils import floatToGoString
 
 from serin_core.contract import names
 from serin_server.metrics.counters import BUCKETS, ArmCounts, Refusal, StageCounts
-from serin_server.runs.gil_yield import giving_way
+from serin_server.runs.gil_yield import yielding_gil
 
 _K = TypeVar("_K")
 
 DOCUMENTS_REFUSED: Final = "serin_documents_refused_total"
 
 _PROCESS_LABELS: Final = (names.SERIES_MODEL, names.SERIES_UID, names.SERIES_POD, names.SERIES_PROCESS)
-_TRIAL_LABELS: Final = (names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM)
+_STAGE_LABELS: Final = (names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The labels that every series of one process carries."""
+    """The labels of all series of one process."""
 
     model: str
     uid: str
@@ -38,17 +38,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class RunOnScrape:
-    """What is exposed of one loaded run."""
+    """The metrics of one loaded run."""
 
     run: str
     f1: Mapping[str, float]
-    """By class, from the run's own report."""
+    """By class, from the run's report."""
     breaker_open: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """Everything that one answer to /metrics says, at one moment."""
+    """Everything that one response of /metrics contains, at one moment."""
 
     identity: Identity
     stages: tuple[StageCounts, ...]
@@ -56,7 +56,7 @@ class Scrape:
     refused: Mapping[Refusal, int]
     runs: tuple[RunOnScrape, ...]
     run_refused: Mapping[str, bool] = field(default_factory=dict)
-    """By named run, whether it was refused when it was last read."""
+    """For each wanted run, whether it was refused when last read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,48 +82,60 @@ def _source(counts: ArmCounts) -> list[tuple[tuple[str, ...], float]]:
 _FAMILIES: Final = (
     _Family(
         names.PREDICTIONS,
-        "Answers to users in the canary that were available and over their threshold, by whether they were used.",
+        "Predictions for users in the canary at or above their threshold, by whether they were used.",
         ("accepted",),
         lambda counts: _by(counts.predictions),
     ),
-    _Family(names.FALLBACK, "Why the run did not answer.", ("reason",), lambda counts: _by(counts.fallback)),
+    _Family(
+        names.FALLBACK,
+        "Transactions for which the prediction was not used, by reason.",
+        ("reason",),
+        lambda counts: _by(counts.fallback),
+    ),
     _Family(
         names.COMPARE,
-        "Comparisons of the run's first label with the control answer.",
+        "Comparisons of the prediction with the control answer.",
         ("agree",),
         lambda counts: _by(counts.compare),
     ),
-    _Family(names.REQUESTS, "Requests for a prediction, by whether the run could be asked.", ("available",), _requests),
-    _Family(names.REQUESTS_ALIAS, f"The same as {names.REQUESTS}.", ("available",), _requests),
-    _Family(names.SOURCE, "Who answered; shadow: compared and not shown.", ("source",), _source),
-    _Family(names.SOURCE_ALIAS, f"The same as {names.SOURCE}.", ("source",), _source),
+    _Family(
+        names.REQUESTS,
+        "Transactions that need a prediction, by whether the run was available.",
+        ("available",),
+        _requests,
+    ),
+    _Family(names.REQUESTS_ALIAS, f"Alias of {names.REQUESTS}.", ("available",), _requests),
+    _Family(
+        names.SOURCE, "Transactions by source of the answer; shadow: compared and not shown.", ("source",), _source
+    ),
+    _Family(names.SOURCE_ALIAS, f"Alias of {names.SOURCE}.", ("source",), _source),
     _Family(
         names.FAILURES,
-        "Predictions that raised, gave no number, or took too long.",
+        "Failed predictions (exception, NaN, timeout).",
         (),
         lambda counts: [((), counts.failures)],
     ),
     _Family(
         names.USERS_COMPARE,
-        "Comparisons, once per user, run and stage.",
+        "Comparisons of the prediction with the control answer, once per user, run and stage.",
         ("agree",),
         lambda counts: _by(counts.users),
     ),
     _Family(
         names.CLASS_COMPARE,
-        "Comparisons by the run's first label.",
+        "Comparisons of the prediction with the control answer, by predicted class.",
         ("class", "agree"),
         lambda counts: [((label, agree.value), number) for (label, agree), number in counts.classes.items()],
     ),
     _Family(
         names.LOW_CONFIDENCE,
-        "Predictions under their class's threshold.",
+        "Predictions below the threshold of their class.",
         ("class",),
         lambda counts: _by(counts.low_confidence),
     ),
     _Family(
         names.FEEDBACK,
-        "What users said, in the arm and stage of the answer.",
+        "Feedback of users, in the arm and stage of the suggestion.",
         ("outcome",),
         lambda counts: _by(counts.feedback),
     ),
@@ -131,46 +143,46 @@ _FAMILIES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
-    """A text without its numbers."""
+class _Template:
+    """A rendered text without its values."""
 
     series: tuple[tuple[str, ...], ...]
-    """Name and label values of each, in order."""
-    beginnings: tuple[str, ...]
-    """What stands before each number."""
+    """Name and label values of each series, in order."""
+    prefixes: tuple[str, ...]
+    """The text before each value."""
     end: str
 
 
 class Exposition:
-    """Writes scrapes in the text format, version 0.0.4.
+    """Renders scrapes in the text format, version 0.0.4.
 
-    Writing 300 series out takes 5 ms, nearly all of it for what is the same every time. So the text is remembered as
-    prometheus_client wrote it, and only its numbers are written anew, until series come or go.
+    Rendering 300 series takes 5 ms, mostly for text that never changes. So the text of prometheus_client is kept, and
+    only its values are replaced, until the set of series changes.
     """
 
     def __init__(self) -> None:
-        self._form: _Form | None = None
+        self._template: _Template | None = None
 
     def write(self, scrape: Scrape) -> bytes | None:
-        """Answer the text, quickly; None where the series are not those of the last `learn`."""
-        form = self._form
+        """Return the text; None if the series are not those of the last `learn`. Fast."""
+        template = self._template
         samples = [sample for metric in _Collected(scrape).collect() for sample in metric.samples]
-        if form is None or form.series != _series(samples):
+        if template is None or template.series != _series(samples):
             return None
         lines = [
-            f"{beginning}{_number(sample.value)}\n" for beginning, sample in zip(form.beginnings, samples, strict=True)
+            f"{prefix}{_number(sample.value)}\n" for prefix, sample in zip(template.prefixes, samples, strict=True)
         ]
-        return "".join([*lines, form.end]).encode()
+        return "".join([*lines, template.end]).encode()
 
     def learn(self, scrape: Scrape) -> bytes:
-        """Answer the text, slowly, giving way to other threads; from now on `write` knows its series."""
-        with giving_way() as pause:
+        """Return the text, and keep it for `write`. Slow; yields to other threads."""
+        with yielding_gil() as pause:
             collected = _Collected(scrape, pause)
             registry = CollectorRegistry(auto_describe=False)
             registry.register(collected)
             text = generate_latest(registry)
             samples = [sample for metric in collected.collect() for sample in metric.samples]
-            self._form = _form(text.decode(), _series(samples))
+            self._template = _template(text.decode(), _series(samples))
         return text
 
 
@@ -182,16 +194,16 @@ def _series(samples: Iterable[Sample]) -> tuple[tuple[str, ...], ...]:
     return tuple([(sample.name, *sample.labels.values()) for sample in samples])
 
 
-def _form(text: str, series: tuple[tuple[str, ...], ...]) -> _Form:
-    beginnings, waiting = [], ""
-    # Labels may hold other signs that end lines elsewhere.
+def _template(text: str, series: tuple[tuple[str, ...], ...]) -> _Template:
+    prefixes, waiting = [], ""
+    # Not splitlines: labels may contain other line separators.
     for line in text.removesuffix("\n").split("\n"):
         if line.startswith("#"):
             waiting += line + "\n"
         else:
-            beginnings.append(waiting + line[: line.rindex(" ") + 1])
+            prefixes.append(waiting + line[: line.rindex(" ") + 1])
             waiting = ""
-    return _Form(series, tuple(beginnings), waiting)
+    return _Template(series, tuple(prefixes), waiting)
 
 
 class _Collected(Collector):
@@ -220,16 +232,18 @@ class _Collected(Collector):
 
 
 def _counter(family: _Family, arms: Iterable[tuple[tuple[str, ...], ArmCounts]]) -> Metric:
-    metric = CounterMetricFamily(family.name, family.help, labels=(*_PROCESS_LABELS, *_TRIAL_LABELS, *family.label))
+    metric = CounterMetricFamily(family.name, family.help, labels=(*_PROCESS_LABELS, *_STAGE_LABELS, *family.label))
     for labels, counts in arms:
-        for own, value in family.values(counts):
-            metric.add_metric((*labels, *own), value)
+        for extra, value in family.values(counts):
+            metric.add_metric((*labels, *extra), value)
     return metric
 
 
 def _latency(arms: Iterable[tuple[tuple[str, ...], ArmCounts]]) -> Metric:
     metric = HistogramMetricFamily(
-        names.LATENCY, "Seconds that one prediction took.", labels=(*_PROCESS_LABELS, *_TRIAL_LABELS)
+        names.LATENCY,
+        "Latency of predictions in seconds, failures included.",
+        labels=(*_PROCESS_LABELS, *_STAGE_LABELS),
     )
     bounds = [*map(str, BUCKETS), "+Inf"]
     for labels, counts in arms:
@@ -241,29 +255,31 @@ def _latency(arms: Iterable[tuple[tuple[str, ...], ArmCounts]]) -> Metric:
 
 def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     revision = GaugeMetricFamily(
-        names.REVISION, "The routing revision in use, -1 before the first.", labels=_PROCESS_LABELS
+        names.REVISION, "Revision of the routing document in use, -1 before the first.", labels=_PROCESS_LABELS
     )
     revision.add_metric(process, scrape.revision)
     yield revision
     refused = CounterMetricFamily(
-        DOCUMENTS_REFUSED, "Routing documents that were not taken.", labels=(*_PROCESS_LABELS, "reason")
+        DOCUMENTS_REFUSED, "Routing documents that were rejected, by reason.", labels=(*_PROCESS_LABELS, "reason")
     )
     for reason, number in scrape.refused.items():
         refused.add_metric((*process, reason.value), number)
     yield refused
     run_refused = GaugeMetricFamily(
         names.RUN_REFUSED,
-        "1 while a named run was refused when it was last read; /ml/status says why.",
+        "1 if the run was refused when last read; /ml/status has the reason.",
         labels=(*_PROCESS_LABELS, names.SERIES_RUN),
     )
     for name, is_refused in scrape.run_refused.items():
         run_refused.add_metric((*process, name), float(is_refused))
     yield run_refused
     f1 = GaugeMetricFamily(
-        names.RUN_F1, "F1 by class, from the run's own report.", labels=(*_PROCESS_LABELS, names.SERIES_RUN, "class")
+        names.RUN_F1, "F1 by class, from the report of the run.", labels=(*_PROCESS_LABELS, names.SERIES_RUN, "class")
     )
     breaker = GaugeMetricFamily(
-        names.BREAKER_OPEN, "1 while the run is not asked.", labels=(*_PROCESS_LABELS, names.SERIES_RUN)
+        names.BREAKER_OPEN,
+        "1 while the circuit breaker of the run is open.",
+        labels=(*_PROCESS_LABELS, names.SERIES_RUN),
     )
     for run in scrape.runs:
         breaker.add_metric((*process, run.run), float(run.breaker_open))

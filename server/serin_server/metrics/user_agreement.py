@@ -1,6 +1,7 @@
-"""Counts each user once per run and stage: in this process at once, over all pods where they share a store.
+"""Counts each user once per run and stage: in this process, or over all pods if they share a store.
 
-Never holds a request up, and never counts a user twice: while the store is away its new users are not counted at all.
+Requests never wait for the store, and no user is counted twice: while the store is unavailable, new users are not
+counted.
 """
 
 import asyncio
@@ -9,11 +10,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from serin_server.metrics.counters import Agree, Arm, StageCounts, user_entry
+from serin_server.metrics.counters import Agree, Arm, StageCounts, user_mark
 from serin_server.stores.store import SharedUsers, StoreError
 
 _EVERY: Final = 0.2
-_MOST_WAITING: Final = 10_000
+_MAX_WAITING: Final = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -23,58 +24,58 @@ class _Compared:
     counts: StageCounts
     arm: Arm
     agree: Agree
-    entry: int
+    mark: int
 
     def count(self) -> None:
         self.counts.arms[self.arm].users[self.agree] += 1
 
 
 class UserCounts:
-    """Takes every comparison of a user and counts the first one."""
+    """Counts the first comparison of each user."""
 
     def __init__(self, shared: SharedUsers | None) -> None:
-        """Take the store that all pods share, or None: then each process counts its own users."""
+        """`shared` is the store of all pods; without one each process counts its users."""
         self._shared = shared
         self._waiting: list[_Compared] = []
         self._is_reachable = True
 
-    def compared(self, counts: StageCounts, *, arm: Arm, user: int, agree: Agree) -> None:
-        """Take note of one comparison of a user, by the user's 64 bits."""
-        if len(self._waiting) >= _MOST_WAITING:
+    def add(self, counts: StageCounts, *, arm: Arm, user: int, agree: Agree) -> None:
+        """Add one comparison of a user, given by the 64-bit hash."""
+        if len(self._waiting) >= _MAX_WAITING:
             return
-        entry = user_entry(user, agree)
-        if not counts.is_first(entry):
+        mark = user_mark(user, agree)
+        if not counts.is_first(mark):
             return
-        one = _Compared(counts, arm, agree, entry)
+        one = _Compared(counts, arm, agree, mark)
         if self._shared is None:
             one.count()
         else:
             self._waiting.append(one)
 
     async def flush(self) -> None:
-        """Ask the shared store about all users that wait, and count those whom no other pod has counted."""
+        """Count the waiting users that no other pod has counted, according to the shared store."""
         waiting, self._waiting = self._waiting, []
         for key, group in groupby(waiting, key=lambda one: one.counts.key):
-            of_stage = {one.entry: one for one in group}
+            of_stage = {one.mark: one for one in group}
             try:
                 first = await self._shared.first_compared(key, of_stage) if self._shared is not None else ()
             except StoreError as error:
-                self._reached(is_reachable=False, why=str(error))
+                self._set_reachable(is_reachable=False, reason=str(error))
                 return
-            self._reached(is_reachable=True)
-            for entry in first:
-                of_stage[entry].count()
+            self._set_reachable(is_reachable=True)
+            for mark in first:
+                of_stage[mark].count()
 
     async def run(self) -> None:
-        """Flush again and again until cancelled."""
+        """Flush periodically until cancelled."""
         while self._shared is not None:
             await asyncio.sleep(_EVERY)
             if self._waiting:
                 await self.flush()
 
-    def _reached(self, *, is_reachable: bool, why: str = "") -> None:
+    def _set_reachable(self, *, is_reachable: bool, reason: str = "") -> None:
         if self._is_reachable and not is_reachable:
-            _log.warning("users are not counted for agreement until the store is back: %s", why)
+            _log.warning("new users are not counted for agreement until the store is available again: %s", reason)
         if not self._is_reachable and is_reachable:
-            _log.info("the store is back, users are counted again")
+            _log.info("the store is available again, users are counted for agreement")
         self._is_reachable = is_reachable

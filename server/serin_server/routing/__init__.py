@@ -1,1 +1,1 @@
-"""What the operator has decided: the routing document and the pod's annotations, watched and applied."""
+"""Routing: the documents of the operator or the latest run of a registry, watched and applied."""

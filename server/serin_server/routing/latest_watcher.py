@@ -1,105 +1,107 @@
-"""Without an operator: follows `latest` of a registry, and makes the routing that the environment asks for.
+"""Without an operator: serves the run that `latest` of a registry names, with the routing from the environment.
 
-The latest run is the candidate at the share that was set; rules are the control. Never moves `latest`.
+The latest run is the candidate for the configured share of users; the rules are the control. `latest` is only read.
 """
 
 import asyncio
 import logging
 from typing import Final
 
+from serin_core.contract import environment
 from serin_core.contract.documents import CandidateRun, LoadedRun, RoutingDocument
-from serin_server.registry.source import Source
+from serin_core.contract.routing import salt
+from serin_registry.errors import RegistryError
+from serin_registry.reader import Reader
 from serin_server.routing.serving_state import Switch
-from serin_server.runs.loaded_runs import InUse, Refused, RegistryAwayError, Runs
-from serin_server.settings import FromRegistry
-from serin_server.stores.users import salt
+from serin_server.runs.loaded_runs import InUse, Refused, Runs
+from serin_server.settings import StandaloneMode
 
 _EVERY_SECONDS: Final = 1.0
-_EVERY_SECONDS_FROM_FAR: Final = 10.0
+_EVERY_SECONDS_REMOTE: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-class LatestFollower:
-    """Brings the registry's latest run into service as soon as it was loaded and checked."""
+class LatestWatcher:
+    """Serves the latest run as soon as it is loaded and checked."""
 
-    def __init__(self, source: FromRegistry, *, registry: Source, uid: str, runs: Runs, switch: Switch) -> None:
-        """Take what the environment asks for, and the registry that is followed."""
-        self._source, self._registry, self._uid, self._runs, self._switch = source, registry, uid, runs, switch
-        self._complaint = ""
-        self._looked_at: str | None = None
+    def __init__(self, mode: StandaloneMode, *, registry: Reader, uid: str, runs: Runs, switch: Switch) -> None:
+        """`mode` is the routing from the environment, `registry` the registry to watch."""
+        self._mode, self._registry, self._uid, self._runs, self._switch = mode, registry, uid, runs, switch
+        self._last_error = ""
+        self._latest_run: str | None = None
         self._served: str | None = None
         self._revision = 0
-        self._has_looked = False
-        switch.route_by(self._document(candidate=None), announced=self._revision)
+        self._has_checked = False
+        switch.set_routing(self._document(candidate=None), announced=self._revision)
 
     @property
-    def has_looked(self) -> bool:
-        """Answer whether it has been looked at least once."""
-        return self._has_looked
+    def has_checked(self) -> bool:
+        """Whether `latest` has been checked at least once."""
+        return self._has_checked
 
-    async def look(self) -> None:
-        """Look where `latest` points, and serve that run if it is another one and can be used."""
+    async def check(self) -> None:
+        """Read `latest`, and load and serve that run if it has changed."""
         run = await self._latest()
-        if run is not None and run != self._looked_at:
-            await self._take(run)
-        elif isinstance(self._runs.state(self._looked_at or ""), InUse):
-            # It may have been loaded since, from a registry that was away when `latest` moved.
+        if run is not None and run != self._latest_run:
+            await self._load(run)
+        elif isinstance(self._runs.state(self._latest_run or ""), InUse):
+            # It may have been loaded since, if the registry was unavailable when `latest` changed.
             self.serve_loaded()
-        self._has_looked = True
+        self._has_checked = True
 
     async def _latest(self) -> str | None:
         try:
-            # In a thread: a registry that is far, or a volume that hangs, must not hold up an answer.
+            # In a thread: a remote registry or a volume that hangs must not delay requests.
             run = await asyncio.to_thread(self._registry.latest)
-        except RegistryAwayError as error:
-            if str(error) != self._complaint:
-                _log.warning("latest cannot be read, %s goes on: %s", self._served or "rules", error)
-            self._complaint = str(error)
+        except RegistryError as error:
+            if str(error) != self._last_error:
+                _log.warning("cannot read latest, still serving %s: %s", self._served or "rules", error)
+            self._last_error = str(error)
             return None
-        self._complaint = ""
+        self._last_error = ""
         return run
 
-    async def _take(self, run: str) -> None:
-        self._looked_at = run
+    async def _load(self, run: str) -> None:
+        self._latest_run = run
         kept = [] if self._served in {None, run} else [LoadedRun(run=self._served)]
-        self._runs.name([*kept, LoadedRun(run=run)])
+        self._runs.set_wanted([*kept, LoadedRun(run=run)])
         await self._runs.load()
         self.serve_loaded()
 
     def serve_loaded(self) -> None:
-        """Serve the latest run, if it is loaded and not served yet."""
-        run = self._looked_at
+        """Serve the latest run if it is loaded and not served yet."""
+        run = self._latest_run
         if run is None or run == self._served:
             return
         match self._runs.state(run):
             case InUse(loaded=loaded):
                 self._revision += 1
-                self._switch.route_by(
+                self._switch.set_routing(
                     self._document(
                         candidate=CandidateRun(
                             run=run,
                             digest=loaded.predictor.digest,
-                            percent=self._source.percent,
-                            thresholds=self._source.thresholds,
-                            calibration=self._source.calibration,
+                            percent=self._mode.percent,
+                            thresholds=self._mode.thresholds,
+                            calibration=self._mode.calibration,
                         )
                     ),
                     announced=self._revision,
                 )
                 self._served = run
-                self._runs.name([LoadedRun(run=run)])
-                _log.info("latest is %s, at %g %% of users", run, self._source.percent)
+                self._runs.set_wanted([LoadedRun(run=run)])
+                _log.info("serving %s to %g %% of users (%s)", run, self._mode.percent, environment.CANARY.name)
             case Refused() | None:
-                _log.warning("latest is %s, which was refused; %s goes on", run, self._served or "rules")
+                _log.warning("latest is %s, which was refused; still serving %s", run, self._served or "rules")
             case _:
                 pass
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Watch `latest` until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(_EVERY_SECONDS_FROM_FAR if self._registry.is_remote else _EVERY_SECONDS)
+            await self.check()
+            await asyncio.sleep(_EVERY_SECONDS_REMOTE if self._registry.is_remote else _EVERY_SECONDS)
 
     def _document(self, *, candidate: CandidateRun | None) -> RoutingDocument:
         run = "" if candidate is None else candidate.run
@@ -108,6 +110,6 @@ class LatestFollower:
             revision=self._revision,
             stage=self._revision,
             salt=salt(self._uid, run),
-            shadow=self._source.shadow,
+            shadow=self._mode.shadow,
             candidate=candidate,
         )

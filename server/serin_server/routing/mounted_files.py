@@ -1,7 +1,6 @@
-"""What a pod finds in its mounted directories, and what it keeps in its own.
+"""The files in the mounted directories of a pod, and the one file that it writes itself.
 
-Reads whole files through the directory, never a file that was opened before: the kubelet swaps the directory.
-Never waits and never watches: that is following.py's work.
+A file is opened by its path for each read, because the kubelet replaces the directory. routing_watcher.py watches.
 """
 
 import json
@@ -16,12 +15,12 @@ from serin_core.contract.documents import DocumentError, ModelDocument
 
 _ANNOTATIONS: Final = "annotations"
 _REVISION: Final = "revision"
-_MOST_BYTES: Final = 2 << 20
-"""Of a ConfigMap's key there can be one MiB."""
+_MAX_BYTES: Final = 2 << 20
+"""Twice the maximum size of a ConfigMap."""
 
 
 def read_model(directory: Path) -> ModelDocument:
-    """Read what this pod is to load. Raises DocumentError with the file in its message."""
+    """Read the document with the runs to load. Raises DocumentError, which names the file."""
     file = directory / names.MODEL_KEY
     try:
         return ModelDocument.parse(file.read_bytes())
@@ -32,7 +31,7 @@ def read_model(directory: Path) -> ModelDocument:
 
 
 def announced_revision(annotations: str) -> int | None:
-    """Find the revision that was last announced to this pod in the downward API's lines of key="quoted value"."""
+    """Return the revision last announced to this pod, from the lines key="quoted value" of the downward API."""
     for line in annotations.splitlines():
         key, equals, quoted = line.partition("=")
         if equals and key.strip() == names.ANNOTATION_REVISION:
@@ -52,23 +51,23 @@ class PodFiles:
     pod_dir: Path
 
     def routing(self) -> bytes | None:
-        """Answer the routing document as it lies there, None while there is none."""
+        """Return the content of the routing document, None while there is none."""
         return _content(self.routing_dir / names.ROUTING_KEY)
 
     def announced(self) -> int | None:
-        """Answer the revision on the pod's own annotation, None while there is none."""
+        """Return the revision in the pod's annotation, None while there is none."""
         content = _content(self.pod_dir / _ANNOTATIONS)
         return None if content is None else announced_revision(content.decode(errors="replace"))
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRevision:
-    """The highest revision that this pod has ever served, kept over restarts of its container."""
+    """The highest revision that this pod has served, kept across restarts of its container."""
 
     directory: Path
 
     def read(self) -> int:
-        """Answer it, -1 before the first one."""
+        """Return the revision, -1 before the first one."""
         content = _content(self.directory / _REVISION)
         try:
             return -1 if content is None else int(content)
@@ -76,24 +75,24 @@ class SeenRevision:
             return -1
 
     def write(self, revision: int) -> None:
-        """Keep it, atomically and durably. Raises OSError."""
+        """Write the revision atomically and durably. Raises OSError."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        beside = self.directory / f".{_REVISION}.new"
-        with beside.open("w", encoding="ascii") as file:
+        temporary = self.directory / f".{_REVISION}.new"
+        with temporary.open("w", encoding="ascii") as file:
             file.write(str(revision))
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self.directory / _REVISION)
+        temporary.replace(self.directory / _REVISION)
 
 
 def _content(file: Path) -> bytes | None:
-    """Answer a file as it lies there; what is no file, or larger than any of these can be, is none."""
+    """Return the content of a file; None if it does not exist, is not a regular file or is too large."""
     try:
-        # Without O_NONBLOCK, a pipe in its place would hold up the event loop for ever.
+        # Without O_NONBLOCK, opening a pipe would block the event loop for ever.
         opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(opened, "rb") as found:  # noqa: PTH123 - a descriptor
             is_file = stat.S_ISREG(os.fstat(opened).st_mode)
-            content = found.read(_MOST_BYTES + 1) if is_file else b""
+            content = found.read(_MAX_BYTES + 1) if is_file else b""
     except OSError:
         return None
-    return content if is_file and len(content) <= _MOST_BYTES else None
+    return content if is_file and len(content) <= _MAX_BYTES else None

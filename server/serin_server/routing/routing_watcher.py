@@ -1,7 +1,7 @@
-"""Follows the routing that the operator mounts: reads it again whenever the directory or the pod's annotations change.
+"""Watches the routing document and the pod's annotations, and applies each change.
 
-The kubelet swaps whole directories, so directories are watched, and looked at every second beside that. A document
-that cannot be read, belongs to another resource or is older than one already served never replaces the one in use.
+The kubelet replaces whole directories, so the directories are watched, and also read every second. A document that is
+not valid, belongs to another resource or is older than one already served never replaces the one in use.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ _STEP_MILLISECONDS: Final = 10
 _log = logging.getLogger(__name__)
 
 
-class RoutingFollower:
-    """Brings what lies in the mounted directories into service."""
+class RoutingWatcher:
+    """Applies the routing document in the mounted directory."""
 
     def __init__(self, files: PodFiles, *, uid: str, seen: SeenRevision, switch: Switch, counters: Counters) -> None:
         self._files, self._uid, self._seen, self._switch, self._counters = files, uid, seen, switch, counters
@@ -32,16 +32,16 @@ class RoutingFollower:
         self._content: bytes | None = None
         self._document: RoutingDocument | None = None
         self._announced: int | None = None
-        self._has_looked = False
+        self._has_checked = False
 
     @property
-    def has_looked(self) -> bool:
-        """Answer whether it has been looked at least once."""
-        return self._has_looked
+    def has_checked(self) -> bool:
+        """Whether the files have been read at least once."""
+        return self._has_checked
 
-    async def look(self) -> None:
-        """Read both files once and serve what they say, if that is new and may be served."""
-        self._has_looked = True
+    async def check(self) -> None:
+        """Read both files once, and apply a new document that may be served."""
+        self._has_checked = True
         announced, content = self._files.announced(), self._files.routing()
         document = self._document
         if content is not None and content != self._content:
@@ -51,19 +51,19 @@ class RoutingFollower:
             return
         if document is not None and document.revision > self._highest:
             await self._keep(document.revision)
-        is_other = document is not self._document
+        is_new = document is not self._document
         self._document, self._announced = document, announced
-        self._switch.route_by(document, announced=announced)
-        if is_other and document is not None:
+        self._switch.set_routing(document, announced=announced)
+        if is_new and document is not None:
             _log.info("routing %s", _describe(document))
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Watch until cancelled."""
         changed = asyncio.Event()
         watching = asyncio.create_task(self._watch(changed))
         try:
             while True:
-                await self.look()
+                await self.check()
                 try:
                     async with asyncio.timeout(_EVERY_MILLISECONDS / 1000):
                         await changed.wait()
@@ -85,41 +85,41 @@ class RoutingFollower:
             ):
                 changed.set()
         except (OSError, RuntimeError) as error:
-            # Too many watches on this node, say. The look every second goes on.
-            _log.warning("mounted directories cannot be watched, they are read every second: %s", error)
+            # For example, too many watches on this node. The files are still read every second.
+            _log.warning("cannot watch the mounted directories, reading them every second: %s", error)
 
     def _admitted(self, content: bytes) -> RoutingDocument | None:
         try:
             document = RoutingDocument.parse(content)
         except DocumentError as error:
-            self._refuse(Refusal.UNREADABLE, str(error))
+            self._reject(Refusal.UNREADABLE, str(error))
             return None
         match admit(document, uid=self._uid, seen=self._highest):
             case None:
                 return document
             case Ignored.OTHER_UID as why:
-                self._refuse(Refusal.OTHER_UID, f"{why.value} ({document.uid})")
+                self._reject(Refusal.OTHER_UID, f"{why.value} ({document.uid})")
             case Ignored.LOWER_REVISION as why:
-                self._refuse(Refusal.LOWER_REVISION, f"{why.value} ({document.revision} after {self._highest})")
+                self._reject(Refusal.LOWER_REVISION, f"{why.value} ({document.revision} after {self._highest})")
         return None
 
-    def _refuse(self, reason: Refusal, why: str) -> None:
+    def _reject(self, reason: Refusal, why: str) -> None:
         self._counters.refused[reason] += 1
-        _log.warning("routing document not taken, the one in use stays: %s", why)
+        _log.warning("routing document rejected, the current one stays in use: %s", why)
 
     async def _keep(self, revision: int) -> None:
         try:
             await asyncio.to_thread(self._seen.write, revision)
         except OSError as error:
             # A rollback must be served even where the disk is full.
-            _log.warning("revision %d cannot be kept over a restart: %s", revision, error)
+            _log.warning("cannot write revision %d to the state directory: %s", revision, error)
         self._highest = revision
 
 
 def _describe(document: RoutingDocument) -> str:
     candidate, stable = document.candidate, document.stable
-    trial = "none" if candidate is None else f"{candidate.run} at {candidate.percent:g} %"
+    shown = "none" if candidate is None else f"{candidate.run} at {candidate.percent:g} %"
     return (
-        f"revision {document.revision}, stage {document.stage}: candidate {trial}, "
+        f"revision {document.revision}, stage {document.stage}: candidate {shown}, "
         f"stable {'rules' if stable is None else stable.run}"
     )

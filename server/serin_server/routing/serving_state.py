@@ -1,27 +1,25 @@
-"""What new requests are decided by: one frozen value, swapped as a whole when routing, runs or annotations change.
+"""The state that requests are served by: one frozen value, replaced as a whole when routing or runs change.
 
-A request keeps the Serving with which it began; so its stage, arm and route never change under way.
+A request keeps the value with which it began, so its stage, arm and routing never change in between.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import xxhash
-
 from serin_core.contract.documents import RoutingDocument, ServedRun
-from serin_core.contract.routing import PARTS, route
+from serin_core.contract.routing import route, seed, user_hash
 from serin_server.metrics.counters import Counters, StageCounts, StageKey
 from serin_server.runs.predictor import Loaded
 
 RULES_ALONE: Final = "rules"
-"""The label run_id where no run answers and none is on trial."""
+"""The label run_id without a candidate and a stable run."""
 NO_REVISION: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class NamedRun:
-    """A run that routing names, and the very same run as loaded here, if it is."""
+    """A run in the routing document, and the loaded run with the same digest if there is one."""
 
     served: ServedRun
     loaded: Loaded | None
@@ -29,7 +27,7 @@ class NamedRun:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Who answers whom on this pod, and where it is counted."""
+    """Routing of this pod, and the counters of the stage."""
 
     revision: int
     hash: str
@@ -38,36 +36,27 @@ class Serving:
     candidate: NamedRun | None
     stable: NamedRun | None
     percent: float
-    """The share of users in the canary; 0 where the document may be stale."""
+    """Share of users in the canary; 0 if the document may be stale."""
     counts: StageCounts
     seed: int
-    """Of the hash of users, from the salt."""
-
-    def in_canary(self, user_id: str | None) -> bool:
-        """Answer whether a user is in the canary."""
-        return bool(user_id) and self.has_in_canary(self.user_hash(user_id))
+    """Seed of the hash of users, from the salt."""
 
     def user_hash(self, user_id: str | None) -> int:
-        """Answer 64 bits that stand for a user, the same on every pod of this trial; 0 without a user."""
+        """Return the 64-bit hash of a user, the same on every pod of a rollout; 0 without a user."""
         if not user_id:
             return 0
-        return xxhash.xxh3_64_intdigest(user_id.encode(), seed=self.seed)
-
-    def has_in_canary(self, user: int) -> bool:
-        """Answer whether the user of this hash is in the canary: what serin_core.routing.in_canary answers."""
-        return user % PARTS < self.percent * PARTS / 100
+        return user_hash(user_id, self.seed)
 
 
 def serve(
     document: RoutingDocument | None, *, announced: int | None, loaded: Mapping[str, Loaded], counters: Counters
 ) -> Serving:
-    """Work out what a document means on this pod. Without one the rules answer.
+    """Return the state for a document and the loaded runs. Without a document the rules serve all users.
 
-    A user whom the document puts into the canary counts there also while the candidate is not loaded here: what is
-    counted then is that it was unavailable.
+    A user in the canary is counted there even if the candidate is not loaded on this pod: as unavailable.
     """
     if document is None:
-        counts = counters.begin(StageKey(RULES_ALONE, NO_REVISION), ())
+        counts = counters.begin_stage(StageKey(RULES_ALONE, NO_REVISION), ())
         return Serving(
             NO_REVISION, "", "", shadow=False, candidate=None, stable=None, percent=0.0, counts=counts, seed=0
         )
@@ -77,7 +66,7 @@ def serve(
     is_fresh = announced is not None and document.revision >= announced
     percent = document.candidate.percent if document.candidate is not None and is_fresh else 0.0
     subject = candidate or stable
-    counts = counters.begin(
+    counts = counters.begin_stage(
         StageKey(RULES_ALONE if subject is None else subject.served.run, document.stage),
         () if subject is None or subject.loaded is None else subject.loaded.predictor.classes,
     )
@@ -90,7 +79,7 @@ def serve(
         stable=stable,
         percent=percent,
         counts=counts,
-        seed=xxhash.xxh3_64_intdigest(document.salt.encode()),
+        seed=seed(document.salt),
     )
 
 
@@ -101,7 +90,7 @@ def _name(served: ServedRun | None, *, usable: ServedRun | None, loaded: Mapping
 
 
 class Switch:
-    """Holds the one Serving in use. Used from the event loop only, so a swap is seen whole."""
+    """Holds the current state. Used from the event loop only."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -112,16 +101,16 @@ class Switch:
 
     @property
     def current(self) -> Serving:
-        """Answer what new requests are decided by."""
+        """The state for new requests."""
         return self._current
 
-    def route_by(self, document: RoutingDocument | None, *, announced: int | None) -> None:
-        """Take a document that was admitted, and the revision on the pod's annotation, in one swap."""
+    def set_routing(self, document: RoutingDocument | None, *, announced: int | None) -> None:
+        """Apply an admitted document and the revision in the pod's annotation."""
         self._document, self._announced = document, announced
         self._current = self._serve()
 
-    def load(self, loaded: Mapping[str, Loaded]) -> None:
-        """Take the runs that are loaded now, by name."""
+    def set_runs(self, loaded: Mapping[str, Loaded]) -> None:
+        """Apply the loaded runs, by name."""
         self._loaded = dict(loaded)
         self._current = self._serve()
 

@@ -1,8 +1,7 @@
-"""A local breaker: keeps one process from asking a run that fails repeatedly, and lets it back by itself.
+"""Circuit breaker: stops one process from using a run that fails repeatedly, and tries it again after a pause.
 
-Repeatedly: OPENS_AFTER failures in a row, or MOST_FAILURES among the last WINDOW attempts. A run that fails less often
-than that goes on being asked, and is the gates' business. Never looks at a clock: `now` is an argument, in seconds of
-any monotonic clock.
+Repeatedly means OPENS_AFTER failures in a row, or MAX_FAILURES among the last WINDOW predictions. A run that fails less
+often stays in use; the gates judge it. `now` is always an argument, in seconds of a monotonic clock.
 """
 
 from dataclasses import dataclass, field
@@ -11,34 +10,34 @@ from typing import Final
 OPENS_AFTER: Final = 5
 """Failures in a row."""
 WINDOW: Final = 50
-MOST_FAILURES: Final = 20
-"""Failures among the last WINDOW attempts, in whatever order."""
+MAX_FAILURES: Final = 20
+"""Failures among the last WINDOW predictions, in any order."""
 FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 30.0
+MAX_PAUSE: Final = 30.0
 _WINDOW_BITS: Final = (1 << WINDOW) - 1
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Closed: asks. Open: does not ask until the pause is over; then one attempt decides.
+    """Closed: the run is used. Open: it is not used until the pause is over; then one prediction decides.
 
-    Each failure of such an attempt doubles the pause, from FIRST_PAUSE to LONGEST_PAUSE seconds.
+    Each failure after a pause doubles the next one, from FIRST_PAUSE to MAX_PAUSE seconds.
     """
 
     _in_a_row: int = field(default=0, init=False)
     _recent: int = field(default=0, init=False)
-    """One bit an attempt since the last pause, the latest one lowest; 1 where it failed."""
+    """One bit for each prediction since the last pause, the latest one lowest; 1 if it failed."""
     _pause: float = field(default=FIRST_PAUSE, init=False)
-    _closed_from: float = field(default=float("-inf"), init=False)
+    _closes_at: float = field(default=float("-inf"), init=False)
     _is_probing: bool = field(default=False, init=False)
-    """The next attempt is the first one after a pause."""
+    """Whether the next prediction is the first one after a pause."""
 
     def is_open(self, now: float) -> bool:
-        """Answer whether the run must not be asked at this moment."""
-        return now < self._closed_from
+        """Return whether the run must not be used now."""
+        return now < self._closes_at
 
     def succeeded(self) -> None:
-        """Take note of an answer; after a pause it forgives everything."""
+        """Record a success; after a pause it resets all failures."""
         self._in_a_row = 0
         self._recent = 0 if self._is_probing else (self._recent << 1) & _WINDOW_BITS
         self._is_probing = False
@@ -46,13 +45,13 @@ class Breaker:
             self._pause = FIRST_PAUSE
 
     def failed(self, now: float) -> bool:
-        """Take note of a failure, and answer whether it opened the breaker."""
+        """Record a failure, and return whether it opened the breaker."""
         self._in_a_row += 1
         self._recent = (self._recent << 1 | 1) & _WINDOW_BITS
-        is_repeated = self._in_a_row >= OPENS_AFTER or self._recent.bit_count() >= MOST_FAILURES
+        is_repeated = self._in_a_row >= OPENS_AFTER or self._recent.bit_count() >= MAX_FAILURES
         if not is_repeated and not self._is_probing:
             return False
-        self._closed_from = now + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._closes_at = now + self._pause
+        self._pause = min(2 * self._pause, MAX_PAUSE)
         self._is_probing = True
         return True

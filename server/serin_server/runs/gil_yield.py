@@ -1,8 +1,8 @@
-"""Work in a thread beside an event loop that must not wait for it.
+"""Work in a thread that does not delay the event loop.
 
-One interpreter lock serves both. A thread that runs Python keeps it for the switch interval, 5 ms by default, while the
-loop asks for it: fifty times what an answer takes. So work here pauses after each little while, and the interval is
-short as long as there is such work. Nothing is computed otherwise than without; it only takes longer.
+The interpreter lock (GIL) is shared: a thread that runs Python keeps it for the switch interval, 5 ms by default, while
+the event loop waits for it, fifty times as long as a suggestion takes. So the work here pauses at short intervals, and
+the switch interval is short meanwhile. The results are the same; the work only takes longer.
 """
 
 import sys
@@ -17,11 +17,11 @@ _WORK: Final = 0.0002
 _PAUSE: Final = 0.0004
 """Seconds; time.sleep(0) would take the lock again before the loop's thread has woken up."""
 _INTERVAL: Final = 0.0001
-"""Seconds after which whoever waits for the lock is given it, in what does not pause by itself."""
+"""Switch interval in seconds, for work that does not pause by itself."""
 
 
-class GivingWay:
-    """Pauses, in the thread that calls it, whenever that has worked for a little while."""
+class GilYielder:
+    """Pauses the calling thread if it has worked for _WORK seconds."""
 
     def __init__(self) -> None:
         self._since = time.perf_counter()
@@ -33,8 +33,8 @@ class GivingWay:
             self._since = time.perf_counter()
 
 
-class _Shortened:
-    """The interval, which is one for the process: short from the first block's beginning to the last one's end."""
+class _SwitchInterval:
+    """The switch interval of the process: short from the start of the first block to the end of the last one."""
 
     def __init__(self) -> None:
         self._lock, self._blocks, self._before = threading.Lock(), 0, 0.0
@@ -53,14 +53,14 @@ class _Shortened:
                 sys.setswitchinterval(self._before)
 
 
-_shortened: Final = _Shortened()
+_switch_interval: Final = _SwitchInterval()
 
 
 @contextmanager
-def giving_way() -> Iterator[GivingWay]:
-    """Answer what to call between two small pieces of work, and keep the interval short until the block ends."""
-    _shortened.begin()
+def yielding_gil() -> Iterator[GilYielder]:
+    """Yield a function to call between small pieces of work; the switch interval is short until the block ends."""
+    _switch_interval.begin()
     try:
-        yield GivingWay()
+        yield GilYielder()
     finally:
-        _shortened.end()
+        _switch_interval.end()

@@ -1,8 +1,8 @@
-"""A run's trees, asked through LightGBM's C API: one row, one thread, nothing allocated on the way.
+"""A run's trees through LightGBM's C API: one row, one thread, no allocation.
 
-Rows that the trees cannot tell apart are answered from memory: a first number counts only by the split points that it
-lies between, so the middle between them stands for it, and each comparison comes out the same. The other numbers have
-few values by themselves. What is remembered is what the trees answered, bit for bit.
+Rows that the trees cannot distinguish share one cached result. The first feature matters only by the two split points
+it lies between, so it is replaced by the middle between them, and each comparison has the same result. The other
+features have few values anyway. The cached results are those of the trees, bit for bit.
 
 `LGBM_BoosterPredictForMatSingleRowFast` and the scratch buffers here are not re-entrant: one thread at a time.
 """
@@ -20,10 +20,10 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, Final
 
-REMEMBERED: Final = 8192
-"""So many different rows are kept with their answer: packed, at 12 classes about 4 MB once it is full."""
-_DOUBTFUL: Final = 1e-9
-"""Relative: LightGBM reads the text of a split point to within a few units in the last place."""
+CACHE_SIZE: Final = 8192
+"""Different rows whose result is cached: with 12 classes about 4 MB."""
+_TOLERANCE: Final = 1e-9
+"""Relative error with which LightGBM may parse the text of a split point."""
 _RAW_SCORE: Final = 1
 _FLOAT64: Final = 1
 _CATEGORICAL: Final = 1
@@ -33,40 +33,40 @@ _LINES: Final = ("split_feature", "threshold", "decision_type")
 
 
 class TreesError(ValueError):
-    """A text that holds no trees, or other trees than wanted. The message is one line."""
+    """Text without trees, or with trees of another shape. The message is one line."""
 
 
 class FastTrees:
-    """Grown trees of several classes."""
+    """The trees of all classes, with a cache."""
 
     def __init__(self, model: str, *, classes: int, numbers: int) -> None:
-        """Read LightGBM's text format. Raises TreesError."""
-        walk = _Walk(model, classes=classes, numbers=numbers)
+        """Parse LightGBM's text format. Raises TreesError."""
+        trees = _Trees(model, classes=classes, numbers=numbers)
         self._splits = _first_splits(model)
         self._middles = _middles(self._splits)
         self._pack = Struct(f"{numbers}d").pack
-        self._remembered = lru_cache(REMEMBERED)(walk)
+        self._cached = lru_cache(CACHE_SIZE)(trees)
 
     def corrections(self, numbers: Sequence[float]) -> Sequence[float]:
-        """Answer what the trees add, one number a class: from memory, where they have answered such a row before."""
+        """Return the correction of each class, from the cache if the trees have seen an equivalent row."""
         first, *others = numbers
-        return self._remembered(self._pack(self._stand_in(first), *others))
+        return self._cached(self._pack(self._representative(first), *others))
 
-    def _stand_in(self, number: float) -> float:
-        """Answer the number that stands for all between the same two split points.
+    def _representative(self, number: float) -> float:
+        """Return the number that represents all numbers between the same two split points.
 
-        A number that lies as near to a split point as LightGBM's own reading of its text may be off stands for itself.
+        A number within _TOLERANCE of a split point represents only itself.
         """
         place = bisect_left(self._splits, number)
         for split in self._splits[max(place - 1, 0) : place + 1]:
-            # Turned round, so that NaN stands for itself as well.
-            if not abs(number - split) > _DOUBTFUL * abs(split):
+            # Negated, so that NaN represents itself as well.
+            if not abs(number - split) > _TOLERANCE * abs(split):
                 return number
         return self._middles[place] if self._middles else number
 
 
-class _Walk:
-    """The trees themselves, and the scratch buffers of one row."""
+class _Trees:
+    """The trees, and the buffers for one row."""
 
     def __init__(self, model: str, *, classes: int, numbers: int) -> None:
         library = _library()
@@ -78,7 +78,8 @@ class _Walk:
         _check(library.LGBM_BoosterGetNumFeature(booster, ctypes.byref(wanted)))
         if (found.value, wanted.value) != (classes, numbers):
             raise TreesError(
-                f"trees of {found.value} classes over {wanted.value} numbers; wanted are {classes} over {numbers}"
+                f"trees of {found.value} classes and {wanted.value} features; "
+                f"expected {classes} classes and {numbers} features"
             )
         config = ctypes.c_void_p()
         _check(
@@ -89,7 +90,7 @@ class _Walk:
         weakref.finalize(self, library.LGBM_FastConfigFree, config)
         self._row, self._out = (ctypes.c_double * numbers)(), (ctypes.c_double * classes)()
         self._into_row, self._from_out = memoryview(self._row).cast("B"), memoryview(self._out).cast("B")
-        self._ask = library.LGBM_BoosterPredictForMatSingleRowFast
+        self._predict = library.LGBM_BoosterPredictForMatSingleRowFast
         self._arguments = (
             config,
             ctypes.cast(self._row, ctypes.c_void_p),
@@ -99,12 +100,12 @@ class _Walk:
 
     def __call__(self, row: bytes) -> Sequence[float]:
         self._into_row[:] = row
-        _check(self._ask(*self._arguments))
+        _check(self._predict(*self._arguments))
         return array("d", self._from_out.tobytes())
 
 
 def _middles(splits: Sequence[float]) -> tuple[float, ...]:
-    """Answer a number of each stretch that the split points make, from before the first to after the last."""
+    """Return a number of each interval between split points, from before the first to after the last."""
     if not splits:
         return ()
     between = (low + (high - low) / 2 for low, high in pairwise(splits))
@@ -112,8 +113,8 @@ def _middles(splits: Sequence[float]) -> tuple[float, ...]:
 
 
 def _first_splits(model: str) -> tuple[float, ...]:
-    """Answer all points at which the first number is split, in order; none if it is not only split by `<=`."""
-    # Line by line: one search through the whole text would keep the interpreter's lock for 10 ms.
+    """Return the sorted split points of the first feature; none if a split is not a plain `<=`."""
+    # Line by line: one search through the whole text would hold the interpreter lock for 10 ms.
     values: dict[str, list[str]] = {name: [] for name in _LINES}
     for line in model.split("\n"):
         name, _, value = line.partition("=")
@@ -134,7 +135,7 @@ def _first_splits(model: str) -> tuple[float, ...]:
 
 @cache
 def _library() -> Any:
-    # Found, not imported: the package would bring scipy, and scikit-learn and pandas where they are installed.
+    # Located, not imported: the package would import scipy, and scikit-learn and pandas if they are installed.
     package = find_spec("lightgbm")
     if package is None or package.origin is None:
         raise ImportError("lightgbm is not installed")
@@ -145,5 +146,5 @@ def _library() -> Any:
 
 def _check(status: int) -> None:
     if status:
-        told = _library().LGBM_GetLastError().decode(errors="replace")
-        raise TreesError(" ".join(told.split())[:200])
+        message = _library().LGBM_GetLastError().decode(errors="replace")
+        raise TreesError(" ".join(message.split())[:200])

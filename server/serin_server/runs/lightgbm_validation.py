@@ -1,9 +1,8 @@
-"""Whether a text holds trees that LightGBM can read and walk, before LightGBM is given it.
+"""Validation of LightGBM's text format, before LightGBM parses it.
 
-LightGBM believes what it reads: a child that points back is walked for ever, one that points nowhere is read, a line
-that is cut ends the process, from a thread where nobody can catch it. So a text is taken only if it has, line by line,
-the shape that LightGBM itself writes for numeric trees of several classes. What it says after the trees is for people,
-and is not handed on.
+LightGBM trusts its input: a child that points back is an endless loop, one that points outside is read, and a truncated
+line ends the process. So a text is accepted only if it has, line by line, the shape that LightGBM itself writes for
+numeric trees of several classes. The text after the trees is only informative, and is removed.
 """
 
 import math
@@ -43,11 +42,11 @@ _LINES: Final = (
 _NUMBERS: Final = re.compile(r"[-+.0-9e ]*")
 _LARGEST: Final = 2**31 - 1
 _DIRECTIONS: Final = frozenset({0, 2, 4, 6, 8, 10})
-"""Of a numeric split: where a missing value goes, and what counts as missing."""
+"""Valid values for a numeric split: where a missing value goes, and what counts as missing."""
 
 
 def checked_trees(text: str, *, classes: int, numbers: int, pause: Callable[[], None] = lambda: None) -> str:
-    """Answer the part of a text that holds trees of so many classes over so many numbers. Raises TreesError.
+    """Return the part of a text with the trees, for this number of classes and features. Raises TreesError.
 
     `pause` is called after each tree.
     """
@@ -56,14 +55,14 @@ def checked_trees(text: str, *, classes: int, numbers: int, pause: Callable[[], 
     header, _, rest = text.partition("\n\n")
     sizes = _sizes(header, classes=classes, numbers=numbers)
     if len(sizes) % classes:
-        raise TreesError(f"{len(sizes)} trees are no whole number for each of {classes} classes")
+        raise TreesError(f"{len(sizes)} trees cannot be divided evenly among {classes} classes")
     at = 0
     for number, size in enumerate(sizes):
         _check_tree(rest[at : at + size], number, numbers=numbers)
         at += size
         pause()
     if not rest.startswith(_END, at):
-        raise TreesError("after its trees the text must say that they end")
+        raise TreesError(f"the line {_END.strip()!r} is missing after the trees")
     return f"{header}\n\n{rest[: at + len(_END)]}"
 
 
@@ -75,19 +74,19 @@ def _sizes(header: str, *, classes: int, numbers: int) -> Sequence[int]:
         found, equals, value = line.partition("=")
         wanted = pattern.format(classes=classes, last=numbers - 1)
         if found != name or not re.fullmatch(wanted, value) or bool(equals) != bool(pattern):
-            raise TreesError(f"the header of the trees: {name} does not stand there as it must, but {line[:60]!r}")
+            raise TreesError(f"the header of the trees: expected {name}, found {line[:60]!r}")
     return [_whole(size) for size in lines[-1].partition("=")[2].split(" ")]
 
 
 def _check_tree(block: str, number: int, *, numbers: int) -> None:
     lines = block.split("\n")
     if lines[0] != f"Tree={number}" or lines[-3:] != ["", "", ""] or len(lines) != len(_LINES) + 4:
-        raise TreesError(f"tree {number} is cut, or does not begin where the header says")
+        raise TreesError(f"tree {number} is truncated, or does not begin where the header says")
     values: dict[str, str] = {}
     for name, line in zip(_LINES, lines[1:-3], strict=True):
         found, equals, value = line.partition("=")
         if found != name or not equals or not _NUMBERS.fullmatch(value):
-            raise TreesError(f"tree {number}: {name} does not stand there as it must")
+            raise TreesError(f"tree {number}: the line {name} is missing or malformed")
         values[name] = value
     try:
         _check_values(values, numbers=numbers)
@@ -98,7 +97,7 @@ def _check_tree(block: str, number: int, *, numbers: int) -> None:
 def _check_values(values: Mapping[str, str], *, numbers: int) -> None:
     leaves = _whole(values["num_leaves"])
     if leaves < 1 or values["num_cat"] != "0" or values["is_linear"] != "0":
-        raise ValueError("it must have leaves, splits by order alone, and one value a leaf")
+        raise ValueError("it must have leaves, numeric splits only, and one value in each leaf")
     read = {name: _read(name, values[name]) for name in _LINES}
     for name in (*_OF_SPLITS, *_ALSO_OF_SPLITS):
         if len(read[name]) != leaves - 1:
@@ -108,19 +107,19 @@ def _check_values(values: Mapping[str, str], *, numbers: int) -> None:
         if len(read[name]) != leaves and not is_left_out:
             raise ValueError(f"{name} has {len(read[name])} numbers for {leaves} leaves")
     if not all(0 <= one < numbers for one in read["split_feature"]):
-        raise ValueError(f"split_feature names none of {numbers} numbers")
+        raise ValueError(f"split_feature is outside the {numbers} features")
     if not _DIRECTIONS.issuperset(read["decision_type"]):
-        raise ValueError("decision_type is none of a numeric split")
+        raise ValueError("decision_type is not that of a numeric split")
     _check_children(read["left_child"], read["right_child"], leaves=leaves)
 
 
 def _check_children(left: Sequence[float], right: Sequence[float], *, leaves: int) -> None:
-    # LightGBM counts splits in the order in which it makes them, so that a walk only ever goes on to later ones.
+    # LightGBM numbers splits in the order in which it makes them, so a child always has a higher number.
     if any(0 <= child <= split for children in (left, right) for split, child in enumerate(children)):
-        raise ValueError("a split leads back")
+        raise ValueError("a split points to an earlier one")
     reached = sorted((*left, *right))
     if leaves > 1 and reached != [*range(-leaves, 0), *range(1, leaves - 1)]:
-        raise ValueError("its splits do not lead to every split and leaf once")
+        raise ValueError("its splits do not reach each split and leaf exactly once")
 
 
 def _read(name: str, value: str) -> Sequence[float]:

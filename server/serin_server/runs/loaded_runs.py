@@ -1,11 +1,10 @@
-"""Which runs this process loads, and how far each has come.
+"""The runs of this process, and the load state of each.
 
-Loading happens in a thread, beside what is in use; a run that is in use stays until its successor was checked. A
-registry that is away says nothing about a run: it is asked again until it answers. Never loads a run that was not
-named.
+A run is loaded in a thread; the one in use stays until its replacement is checked. While the registry is unavailable,
+loading is retried. Only wanted runs are loaded.
 
-RunRefusedError      the run must not be used; not read again until asked to
-RegistryAwayError    the registry could not be read; tried again
+RunRefusedError             the run must not be used; it is read again only on request
+RegistryUnavailableError    the registry could not be read; reading is retried
 """
 
 import asyncio
@@ -16,44 +15,33 @@ from typing import Final, Protocol
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
+from serin_registry.errors import RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Loaded, Predictor
 
 FIRST_PAUSE: Final = 3.0
-"""Seconds until a registry that was away is asked again; doubled every time that it is still away."""
-LONGEST_PAUSE: Final = 30.0
+"""Seconds until an unavailable registry is tried again; doubled after each failure."""
+MAX_PAUSE: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
 
-class RunRefusedError(Exception):
-    """A run that must not be used. The message is one line; `digest` is the one found, None if it was not reached."""
-
-    def __init__(self, reason: str, *, digest: str | None = None) -> None:
-        super().__init__(reason)
-        self.digest = digest
-
-
-class RegistryAwayError(Exception):
-    """The registry could not be read, which may pass. The message is one line."""
-
-
-class Read(Protocol):
+class RunReader(Protocol):
     """Reads and checks one run. Called in a thread."""
 
     def __call__(self, wanted: LoadedRun) -> Predictor:
-        """Answer the run, ready to be asked. Raises RunRefusedError, RegistryAwayError."""
+        """Return the run, ready for predictions. Raises RunRefusedError, RegistryUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """Neither loaded nor refused yet; `reason` says why the registry could not be read, "" if it was not tried."""
+    """Neither loaded nor refused yet; `reason` is why the registry could not be read, "" before the first try."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Looked at and not to be used."""
+    """Read, and not to be used."""
 
     reason: str
     digest: str | None
@@ -61,28 +49,28 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class InUse:
-    """Loaded; `complaint` says why a later reload was not taken, "" if there is nothing to say."""
+    """Loaded; `reload_error` is why the last reload failed, "" if none did."""
 
     loaded: Loaded
-    complaint: str = ""
+    reload_error: str = ""
     is_refused: bool = False
-    """Whether the complaint is one about what lies in the registry now."""
+    """Whether the reload failed because of the run in the registry, not because the registry was unavailable."""
 
 
 RunState = Loading | Refused | InUse
 
 
 class Runs:
-    """The runs of one process, in the order in which they were named."""
+    """The wanted runs of one process, in the order of the list."""
 
     def __init__(
         self,
-        read: Read,
+        read: RunReader,
         *,
         changed: Callable[[Mapping[str, Loaded]], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Take how a run is read, whom to tell, on the event loop, which runs can be asked, and how to wait."""
+        """`changed` is called on the event loop with the loaded runs, whenever these change."""
         self._read = read
         self._changed = changed
         self._sleep = sleep
@@ -90,60 +78,60 @@ class Runs:
         self._wanted: dict[str, LoadedRun] = {}
         self._one_at_a_time = asyncio.Lock()
 
-    def name(self, wanted: Sequence[LoadedRun]) -> None:
-        """Say which runs are wanted from now on; what is known of others is forgotten."""
+    def set_wanted(self, wanted: Sequence[LoadedRun]) -> None:
+        """Set the runs to load; the state of all others is dropped."""
         self._wanted = {run.run: run for run in wanted}
         self._states = {run: self._states.get(run, Loading()) for run in self._wanted}
         self._changed(self.loaded())
 
     def state(self, run: str) -> RunState | None:
-        """Answer how far a run has come, None if it was never named."""
+        """Return the state of a run, None if it is not wanted."""
         return self._states.get(run)
 
     @property
     def is_loading(self) -> bool:
-        """Answer whether a named run has been neither loaded nor refused yet."""
+        """Whether a wanted run has been neither loaded nor refused yet."""
         return any(isinstance(state, Loading) for state in self._states.values())
 
     def loaded(self) -> Mapping[str, Loaded]:
-        """Answer the runs that can be asked, by name."""
+        """Return the loaded runs by name."""
         return {run: state.loaded for run, state in self._states.items() if isinstance(state, InUse)}
 
     def refused(self) -> Mapping[str, bool]:
-        """Answer, by named run, whether it was refused when it was last read; one in use goes on all the same."""
+        """Return for each wanted run whether it was refused when last read; a loaded one stays in use all the same."""
         return {
             run: isinstance(state, Refused) or (isinstance(state, InUse) and state.is_refused)
             for run, state in self._states.items()
         }
 
     def reports(self) -> tuple[RunOnPod, ...]:
-        """Answer what this process says of its runs."""
+        """Return the state of each run as the pod reports it."""
         return tuple(_report(run, state) for run, state in self._states.items())
 
     async def run(self) -> None:
-        """Load what is named, and again what the registry could not give, until cancelled."""
+        """Load wanted runs, and retry while the registry is unavailable, until cancelled."""
         pause = FIRST_PAUSE
         while True:
             await self.load()
             if not self.is_loading:
                 pause = FIRST_PAUSE
             await self._sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
 
     async def load(self) -> None:
-        """Try once to load each named run that was neither loaded nor refused."""
+        """Try once to load each wanted run that was neither loaded nor refused."""
         async with self._one_at_a_time:
             for run, wanted in tuple(self._wanted.items()):
                 if isinstance(self._states.get(run), Loading):
-                    await self._take(wanted)
+                    await self._load_one(wanted)
 
     async def reload(self) -> None:
-        """Read every named run again, each beside the one in use, and swap those that can be used."""
+        """Read every wanted run again, and replace those in use by the ones that pass the checks."""
         async with self._one_at_a_time:
             for wanted in tuple(self._wanted.values()):
-                await self._take(wanted)
+                await self._load_one(wanted)
 
-    async def _take(self, wanted: LoadedRun) -> None:
+    async def _load_one(self, wanted: LoadedRun) -> None:
         state = await self._read_one(wanted, before=self._states.get(wanted.run, Loading()))
         if wanted.run in self._wanted:
             self._states[wanted.run] = state
@@ -152,34 +140,34 @@ class Runs:
     async def _read_one(self, wanted: LoadedRun, *, before: RunState) -> RunState:
         match before:
             case InUse(loaded=loaded):
-                # Other bytes under the same name would be another run: routing names this digest.
+                # Other bytes under the same name would be another run: routing contains this digest.
                 pinned = wanted.model_copy(update={"digest": loaded.predictor.digest})
             case _:
                 pinned = wanted
         try:
             predictor = await asyncio.to_thread(self._read, pinned)
-        except RegistryAwayError as error:
-            return _still(wanted.run, before, str(error))
+        except RegistryUnavailableError as error:
+            return _after_registry_error(wanted.run, before, str(error))
         except RunRefusedError as error:
             refused = Refused(str(error), error.digest)
-        except Exception as error:  # noqa: BLE001 - a run's files come from elsewhere; whatever they provoke refuses them
+        except Exception as error:  # noqa: BLE001 - the files are untrusted: any failure refuses the run
             refused = Refused(" ".join(f"{type(error).__name__}: {error}".split()), None)
         else:
             _log.info("run %s loaded, %s", predictor.run, predictor.digest)
             return InUse(Loaded(predictor))
-        _log.warning("run %s not loaded: %s", wanted.run, refused.reason)
+        _log.warning("run %s refused: %s", wanted.run, refused.reason)
         if isinstance(before, InUse):
-            return InUse(before.loaded, complaint=refused.reason, is_refused=True)
+            return InUse(before.loaded, reload_error=refused.reason, is_refused=True)
         return refused
 
 
-def _still(run: str, before: RunState, why: str) -> RunState:
-    """Answer what is known of a run after a try that the registry did not answer: no less than before."""
+def _after_registry_error(run: str, before: RunState, why: str) -> RunState:
+    """Return the state of a run after the registry could not be read: what was known before stays known."""
     if before != Loading(why):
-        _log.warning("run %s not read, the registry is asked again: %s", run, why)
+        _log.warning("run %s cannot be read now, will retry: %s", run, why)
     match before:
         case InUse(loaded=loaded):
-            return InUse(loaded, complaint=why)
+            return InUse(loaded, reload_error=why)
         case Refused():
             return before
         case Loading():
@@ -192,12 +180,12 @@ def _report(run: str, state: RunState) -> RunOnPod:
             return RunOnPod(run=run, state=LoadState.LOADING, reason=reason)
         case Refused(reason=reason, digest=digest):
             return RunOnPod(run=run, state=LoadState.REFUSED, digest=digest, reason=reason)
-        case InUse(loaded=loaded, complaint=complaint):
+        case InUse(loaded=loaded, reload_error=reload_error):
             predictor = loaded.predictor
             return RunOnPod(
                 run=run,
                 state=LoadState.LOADED,
                 digest=predictor.digest,
-                reason=complaint,
+                reason=reload_error,
                 quality=predictor.quality,
             )

@@ -1,13 +1,12 @@
-"""Reading a run from the registry: hash first, then open.
+"""Loading a run from the registry: hashes are verified before any file is parsed.
 
-Only what serving needs is opened, no pickle among it. A run is handed out only when its own answers to the parity rows
-equal, bit for bit, what training's pipeline answered.
+Only the files that serving needs are parsed, and no pickle is. A run is returned only if it computes, bit for bit, what
+training computed for the parity rows.
 """
 
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
 from weakref import WeakValueDictionary
 
 from serin_core.contract.documents import LoadedRun
@@ -19,126 +18,85 @@ from serin_core.model.manifest import (
     CALIBRATION,
     CLASSES,
     ENCODER,
-    MANIFEST,
     MODEL,
     PARITY,
     REPORT,
     SERVING,
     WEIGHTS,
-    Manifest,
-    ParityRow,
-    Report,
     RunError,
-    digest,
     is_run_name,
     parse_classes,
-    parse_parity,
-    verify,
 )
-from serin_core.model.signing import SIGNATURE, SignatureError
-from serin_core.model.signing import verify as verify_signature
-from serin_server.registry.absent import AbsentError
-from serin_server.registry.cache import Cache, NoCache
-from serin_server.registry.source import open_source
-from serin_server.runs.gil_yield import giving_way
+from serin_core.model.parity import ParityRow, parse_parity
+from serin_core.model.report import Report
+from serin_registry.cache import NO_CACHE, Cache
+from serin_registry.errors import AddressError, NotInRegistryError, RunRefusedError
+from serin_registry.reader import Reader, open_reader
+from serin_registry.verification import read_files, read_manifest
+from serin_server.runs.gil_yield import yielding_gil
 from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
 from serin_server.runs.lightgbm_validation import checked_trees
-from serin_server.runs.loaded_runs import RegistryAwayError, RunRefusedError
 from serin_server.runs.model import Texts, TreesPredictor
-
-MOST_BYTES: Final = 256 << 20
-"""The largest file of a run that is read."""
-MOST_MANIFEST_BYTES: Final = 1 << 20
+from serin_server.settings import SettingsError
 
 
 class RegistryReader:
-    """Reads runs of one registry. Implements runs.Read. Used by one thread at a time."""
+    """Loads runs of one registry. Implements loaded_runs.RunReader. Used by one thread at a time."""
 
-    def __init__(self, registry: str, *, cache: Cache | None = None, public_key: str = "") -> None:
-        """Take where it is, what keeps files of a registry that is far, and who must have signed a run.
+    def __init__(self, registry: str, *, cache: Cache = NO_CACHE, public_key: str = "") -> None:
+        """Open the registry at this address; its files are cached where reading them costs requests.
 
-        `public_key` holds PEM keys of which one must have signed; "": signatures are not looked at. Raises
+        `public_key` holds PEM keys of which one must have signed a run; without it, signatures are ignored. Raises
         SettingsError.
         """
-        self._source = open_source(registry)
-        self._cache = cache if cache is not None and self._source.is_remote else NoCache()
-        self._public_key = public_key
+        self._source = open_registry(registry)
+        self._cache = cache if self._source.is_remote else NO_CACHE
+        self._public_key = public_key.encode()
         self._open_runs: WeakValueDictionary[tuple[str, str], TreesPredictor] = WeakValueDictionary()
 
     def __call__(self, wanted: LoadedRun) -> TreesPredictor:
-        """Answer the run, checked and ready. Raises RunRefusedError, RegistryAwayError."""
+        """Return the run, verified and ready to predict. Raises RunRefusedError, RegistryUnavailableError."""
         if not is_run_name(wanted.run):
             raise RunRefusedError(f"{wanted.run} is not in the registry {self._source.uri}")
-        manifest_text = self._manifest(wanted)
-        found = digest(manifest_text)
-        if wanted.digest not in (None, found):
-            raise RunRefusedError(f"its digest is {found}, wanted is {wanted.digest}", digest=found)
         try:
-            if self._public_key:
-                self._check_signature(wanted.run, manifest_text)
-            manifest = Manifest.parse(manifest_text)
-            verify(manifest, run=wanted.run, files={})
-            files = {name: self._file(manifest, name) for name in SERVING}
-            verify(manifest, run=wanted.run, files=files)
-        except (RunError, AbsentError, RunRefusedError) as error:
-            raise RunRefusedError(str(error), digest=found) from None
-        for content in (manifest_text, *files.values()):
+            found = read_manifest(
+                self._source,
+                wanted.run,
+                required_digest=wanted.digest,
+                public_key=self._public_key,
+                cache=self._cache,
+            )
+        except NotInRegistryError as error:
+            raise RunRefusedError(str(error)) from None
+        files = read_files(self._source, found, SERVING, cache=self._cache)
+        for content in (found.text, *files.values()):
             self._cache.keep(content)
-        return self._opened(wanted.run, found, files)
+        return self._opened(wanted.run, found.digest, files)
 
     def _opened(self, run: str, found: str, files: Mapping[str, bytes]) -> TreesPredictor:
-        # The same bytes, read and hashed anew, make the same run: the one in use needs no rebuilding. Its scratch
-        # buffers belong to the event loop, so it must not be asked from here.
+        # The same bytes make the same run, so the one in use is not built again. Its buffers belong to the event loop:
+        # it must not be used for predictions here.
         in_use = self._open_runs.get((run, found))
         if in_use is not None:
             return in_use
         try:
-            with giving_way() as pause:
+            with yielding_gil() as pause:
                 opened = _open(run, found, files, pause)
         except (RunError, EncoderError, CalibrationError, TreesError) as error:
             raise RunRefusedError(str(error), digest=found) from None
         except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            told = " ".join(str(error).split())[:200] or type(error).__name__
-            raise RunRefusedError(f"its files do not fit: {told}", digest=found) from None
+            message = " ".join(str(error).split())[:200] or type(error).__name__
+            raise RunRefusedError(f"its files are not consistent: {message}", digest=found) from None
         self._open_runs[run, found] = opened
         return opened
 
-    def _manifest(self, wanted: LoadedRun) -> bytes:
-        try:
-            return self._source.read(wanted.run, MANIFEST, most=MOST_MANIFEST_BYTES)
-        except AbsentError as error:
-            if self._source.is_remote:
-                raise RunRefusedError(f"{wanted.run} is not in the registry {self._source.uri}") from None
-            raise RunRefusedError(str(error)) from None
-        except RegistryAwayError:
-            kept = wanted.digest and self._cache.find(_hex(wanted.digest), most=MOST_MANIFEST_BYTES)
-            if not kept:
-                raise
-            # It is these very bytes that are wanted, wherever they come from.
-            return kept
 
-    def _file(self, manifest: Manifest, name: str) -> bytes:
-        entry = manifest.files.get(name)
-        if entry is None:
-            raise RunError(f"{name}: the manifest does not name it")
-        if entry.size > MOST_BYTES:
-            raise RunError(f"{name}: it is larger than {MOST_BYTES} bytes")
-        kept = self._cache.find(entry.sha256, most=entry.size)
-        return self._source.read(manifest.run, name, most=entry.size) if kept is None else kept
-
-    def _check_signature(self, run: str, manifest: bytes) -> None:
-        try:
-            signature = self._source.read(run, SIGNATURE, most=MOST_MANIFEST_BYTES)
-        except AbsentError:
-            raise RunError(f"{SIGNATURE}: it is not signed, and this server takes signed runs only") from None
-        try:
-            verify_signature(manifest, signature, self._public_key.encode())
-        except SignatureError as error:
-            raise RunError(str(error)) from None
-
-
-def _hex(found: str) -> str:
-    return found.removeprefix("sha256:")
+def open_registry(uri: str) -> Reader:
+    """Open a registry by a path or a URI; nothing is read yet. Raises SettingsError."""
+    try:
+        return open_reader(uri)
+    except AddressError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], None]) -> TreesPredictor:
@@ -152,7 +110,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
     encoder = Encoder.from_files(words, files[WEIGHTS])
     pause()
     if encoder.classes != classes:
-        raise RunError(f"{ENCODER}: its classes are not those of {CLASSES}")
+        raise RunError(f"{ENCODER}: its classes differ from those in {CLASSES}")
     trees = checked_trees(files[MODEL].decode("utf-8"), classes=len(classes), numbers=len(NUMBERS), pause=pause)
     predictor = TreesPredictor(
         run=run,
@@ -168,7 +126,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
     pause()
     rows = parse_parity(files[PARITY])
     if not rows:
-        raise RunError(f"{PARITY}: it holds no row, so nothing shows that this server computes what training did")
+        raise RunError(f"{PARITY}: it has no rows to verify the predictions of this server with")
     for number, row in enumerate(rows):
         pause()
         _check_parity(predictor, encoder, row, number)
@@ -180,7 +138,7 @@ def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, n
     corrections = predictor.corrections(row.numbers)
     found = tuple(scores.tolist()), tuple(numbers), tuple(corrections)
     if found != (row.scores, row.numbers, row.corrections):
-        raise RunError(f"{PARITY}: row {number}: this server computes other numbers than training did")
+        raise RunError(f"{PARITY}: row {number}: this server computes different numbers than training")
     first = predictor.predict(row.transaction(), calibrated=True).first
     if first.label != row.label or not math.isclose(first.confidence, row.confidence, abs_tol=1e-9):
-        raise RunError(f"{PARITY}: row {number}: this server answers {first.label}, training answered {row.label}")
+        raise RunError(f"{PARITY}: row {number}: this server predicts {first.label}, training predicted {row.label}")

@@ -1,8 +1,8 @@
-"""A run in memory, asked about one transaction: words to scores, numbers through the trees, calibration, best three.
+"""The prediction of a run in memory: scores of the words, corrections of the trees, calibration, best three classes.
 
-Whatever many transactions share is remembered, within bounds: the scores of a merchant and of a merchant with its
-description, the answers of the trees, the words behind an answer. What is remembered is what would be computed anew,
-bit for bit. Not re-entrant, because of the trees: one thread at a time.
+What many transactions share is cached, with a maximum size: the scores of a merchant and of a merchant with its
+description, the results of the trees, the most important words. Cached values are the same as computed ones, bit for
+bit. Not re-entrant, because of the trees: one thread at a time.
 """
 
 from array import array
@@ -21,30 +21,30 @@ from serin_core.model.features import Transaction
 from serin_server.runs.lightgbm_predictor import FastTrees
 from serin_server.runs.predictor import Prediction, Ranked
 
-REMEMBERED: Final = 8192
-"""So many merchants' scores are kept: at 12 classes about 5 MB once it is full."""
-REMEMBERED_TEXTS: Final = 4096
-"""So many pairs of merchant and description are kept with their scores, and with the words behind an answer."""
-LONGEST_REMEMBERED: Final = 256
-"""Characters of a description; longer ones hardly come again, and would make the bound on memory a loose one."""
+CACHE_SIZE: Final = 8192
+"""Merchants whose scores are cached: with 12 classes about 5 MB."""
+CACHED_TEXTS: Final = 4096
+"""Pairs of merchant and description whose scores and most important words are cached."""
+MAX_CACHED_CHARACTERS: Final = 256
+"""Longer descriptions are not cached: they rarely repeat, and would need too much memory."""
 CANDIDATES: Final = 3
-"""How many classes an answer names."""
+"""Classes in a prediction."""
 _TINY: Final = 1e-200
 
 
 Shares = Sequence[float]
-"""The logistic function of each score that the words of a transaction give. Packed: many are remembered."""
+"""Logistic function of the score of each class, packed because many are cached."""
 
 
-class _Fresh:
-    """What the encoder makes of texts that are not remembered."""
+class _Computed:
+    """The encoder's results for texts that are not cached."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._merchant_scores = lru_cache(REMEMBERED)(encoder.merchant_scores)
+        self._merchant_scores = lru_cache(CACHE_SIZE)(encoder.merchant_scores)
 
     def scores(self, merchant: str, description: str) -> Floats:
-        return self._encoder.described(self._merchant_scores(merchant), description)
+        return self._encoder.add_description(self._merchant_scores(merchant), description)
 
     def merchant(self, merchant: str) -> Shares:
         return shares_of(self._merchant_scores(merchant))
@@ -57,46 +57,46 @@ class _Fresh:
 
 
 def shares_of(scores: Floats) -> Shares:
-    """Answer the logistic function of each score."""
+    """Return the logistic function of each score."""
     return array("d", np.exp(starting_point(scores)).tobytes())
 
 
 class Texts:
-    """What a run's encoder makes of texts, from memory where it can."""
+    """The results of a run's encoder for texts, from the cache where possible."""
 
     def __init__(self, encoder: Encoder) -> None:
-        # Of an object of its own, so that nothing here refers to itself: a run that was replaced is gone at once.
-        self._fresh = _Fresh(encoder)
-        self._merchant = lru_cache(REMEMBERED)(self._fresh.merchant)
-        self._described = lru_cache(REMEMBERED_TEXTS)(self._fresh.described)
-        self._words = lru_cache(REMEMBERED_TEXTS)(self._fresh.words)
+        # A separate object, so that there is no reference cycle: the memory of a replaced run is freed at once.
+        self._computed = _Computed(encoder)
+        self._merchant = lru_cache(CACHE_SIZE)(self._computed.merchant)
+        self._described = lru_cache(CACHED_TEXTS)(self._computed.described)
+        self._words = lru_cache(CACHED_TEXTS)(self._computed.words)
 
     def scores(self, merchant: str, description: str) -> Floats:
-        """Answer the score of each class by merchant and description."""
-        return self._fresh.scores(merchant, description)
+        """Return the score of each class."""
+        return self._computed.scores(merchant, description)
 
     def shares(self, merchant: str, description: str) -> Shares:
-        """Answer the logistic function of these scores."""
+        """Return the logistic function of each score."""
         if not description:
             return self._merchant(merchant)
-        described = self._described if len(description) <= LONGEST_REMEMBERED else self._fresh.described
+        described = self._described if len(description) <= MAX_CACHED_CHARACTERS else self._computed.described
         return described(merchant, description)
 
     def words(self, merchant: str, description: str, label: str) -> tuple[str, ...]:
-        """Answer the words that speak most for a class, strongest first."""
-        words = self._words if len(description) <= LONGEST_REMEMBERED else self._fresh.words
+        """Return the most important words for a class, strongest first."""
+        words = self._words if len(description) <= MAX_CACHED_CHARACTERS else self._computed.words
         return words(merchant, description, label)
 
 
 def raw_probabilities(
     shares: Sequence[float], corrections: Sequence[float], scores: Callable[[], Floats]
 ) -> list[float]:
-    """Answer what encoder.probabilities answers, but for the last digits: exp(log p + c) is p * exp(c).
+    """Return the same as encoder.probabilities, up to rounding: exp(log p + c) is p * exp(c).
 
-    Where that would leave the range of floating point, or anything is no number, that function itself is asked.
+    Outside the range of floating point, or with NaN, that function itself is used.
     """
-    most = max(corrections)
-    powers = [share * exp(correction - most) for share, correction in zip(shares, corrections, strict=True)]
+    highest = max(corrections)
+    powers = [share * exp(correction - highest) for share, correction in zip(shares, corrections, strict=True)]
     total = sum(powers)
     if not total > _TINY:
         return list(probabilities(scores(), np.array(corrections)).tolist())
@@ -105,7 +105,7 @@ def raw_probabilities(
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class TreesPredictor:
-    """A run in memory. Implements predictor.Predictor."""
+    """A loaded run. Implements predictor.Predictor."""
 
     run: str
     digest: str
@@ -118,19 +118,19 @@ class TreesPredictor:
     _calibration: Calibration = field(repr=False)
 
     def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
-        """Answer the most probable classes, best first."""
+        """Return the most probable classes, best first."""
         calibration = self._calibration if calibrated else IDENTITY
         texts = transaction.merchant, transaction.description
         shares = self._texts.shares(*texts)
         corrections = self._trees.corrections(self._encoder.numbers(transaction))
         raw = raw_probabilities(shares, corrections, partial(self._texts.scores, *texts))
-        ranked = calibration.rank(self.classes, raw, most=CANDIDATES)
+        ranked = calibration.rank(self.classes, raw, limit=CANDIDATES)
         return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
-        """Answer the words of a transaction that speak most for a class, strongest first."""
+        """Return the words of a transaction that are most important for a class, strongest first."""
         return self._texts.words(transaction.merchant, transaction.description, label)
 
     def corrections(self, numbers: Sequence[float]) -> Sequence[float]:
-        """Answer what the trees add to the starting point, in the order of `classes`."""
+        """Return the corrections of the trees, in the order of `classes`."""
         return self._trees.corrections(numbers)

@@ -1,7 +1,7 @@
-"""What the rest of the server knows of a loaded run: that it can be asked, and what came of asking.
+"""The interface of a loaded run, and guarded predictions: every failure of a run is a value, never an exception.
 
-Never lets anything out of a prediction but an outcome: whatever a run does wrong is a value here. What is made anew for
-every transaction is a msgspec.Struct: frozen and slotted like the dataclasses elsewhere, at a quarter of their cost.
+Values that are created for each transaction are msgspec.Structs: frozen and slotted like the dataclasses elsewhere, at
+a quarter of their cost.
 """
 
 import logging
@@ -16,17 +16,17 @@ import msgspec
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
 from serin_server.clock import Clock
-from serin_server.logs import place_of
+from serin_server.logs import location_of
 from serin_server.runs.circuit_breaker import Breaker
 
-LONGEST: Final = 0.1
-"""Seconds; an answer that took longer is discarded (contracts, 5: latency)."""
+MAX_SECONDS: Final = 0.1
+"""Predictions that take longer are discarded."""
 
 _log = logging.getLogger(__name__)
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """One class with its confidence, 0 to 1."""
+    """A class with its confidence, 0 to 1."""
 
     label: str
     confidence: float
@@ -39,7 +39,7 @@ class Prediction(msgspec.Struct, frozen=True):
 
     @property
     def first(self) -> Ranked:
-        """Answer the most probable class."""
+        """Return the most probable class."""
         return self.ranked[0]
 
 
@@ -48,78 +48,78 @@ class Predictor(Protocol):
 
     @property
     def run(self) -> str:
-        """Answer the run's name."""
+        """Name of the run."""
 
     @property
     def digest(self) -> str:
-        """Answer the sha256 of its manifest, `sha256:<hex>`."""
+        """SHA-256 of its manifest, `sha256:<hex>`."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Answer every label it can give."""
+        """All labels it can predict."""
 
     @property
     def quality(self) -> RunQuality:
-        """Answer what its report promises over all classes."""
+        """Quality over all classes, from its report."""
 
     @property
     def f1(self) -> Mapping[str, float]:
-        """Answer what its report promises by class."""
+        """F1 by class, from its report."""
 
     def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
-        """Answer the most probable classes. May raise anything."""
+        """Return the most probable classes. May raise anything."""
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
-        """Answer the words of a transaction that speak most for a class, strongest first. May raise anything."""
+        """Return the words that are most important for a class, strongest first. May raise anything."""
 
 
 class Failure(StrEnum):
-    """What went wrong with one prediction."""
+    """Why a prediction failed."""
 
-    RAISED = "raised"
-    NOT_A_NUMBER = "gave no number"
+    RAISED = "raised an exception"
+    NOT_A_NUMBER = "returned NaN"
     TOO_SLOW = "took too long"
 
 
-class NotAsked(msgspec.Struct, frozen=True):
-    """Nobody would have looked at the answer."""
+class NotRequested(msgspec.Struct, frozen=True):
+    """No prediction was needed."""
 
 
 class Unavailable(msgspec.Struct, frozen=True):
-    """The run was not asked: it is not loaded here, or its breaker is open."""
+    """The run was not used: it is not loaded here, or its circuit breaker is open."""
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The run was asked and gave nothing that may be used."""
+    """The run was used, and the prediction must be discarded."""
 
     failure: Failure
     seconds: float
     late: Prediction | None = None
-    """What came too late to be used."""
+    """The prediction, if it was only too late."""
 
 
 class Predicted(msgspec.Struct, frozen=True):
-    """The run answered in time."""
+    """The run returned a valid prediction in time."""
 
     prediction: Prediction
     seconds: float
 
 
-Attempt = NotAsked | Unavailable | Failed | Predicted
+PredictionResult = NotRequested | Unavailable | Failed | Predicted
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A run in use, behind its breaker."""
+    """A loaded run with its circuit breaker."""
 
     predictor: Predictor
     breaker: Breaker = field(default_factory=Breaker)
 
 
-def attempt(
+def predict_guarded(
     loaded: Loaded | None, transaction: Transaction, *, calibrated: bool, clock: Clock
 ) -> Unavailable | Failed | Predicted:
-    """Ask a run about one transaction. Never raises because of the run."""
+    """Return the result of one prediction. Never raises because of the run."""
     began = clock.monotonic()
     if loaded is None or loaded.breaker.is_open(began):
         return Unavailable()
@@ -127,37 +127,37 @@ def attempt(
     try:
         prediction = loaded.predictor.predict(transaction, calibrated=calibrated)
     except Exception as error:  # noqa: BLE001 - the model never fails a request, whatever it raises
-        prediction, cause = None, f" ({place_of(error)})"
+        prediction, cause = None, f" ({location_of(error)})"
     else:
         cause = ""
     ended = clock.monotonic()
-    outcome = _judge(prediction, seconds=ended - began)
-    match outcome:
+    result = _checked(prediction, seconds=ended - began)
+    match result:
         case Predicted():
             loaded.breaker.succeeded()
         case Failed(failure=failure):
             if loaded.breaker.failed(ended):
                 _log.warning(
-                    "run %s is not asked for a while: its prediction %s%s", loaded.predictor.run, failure.value, cause
+                    "run %s is not used for a while: its prediction %s%s", loaded.predictor.run, failure.value, cause
                 )
-    return outcome
+    return result
 
 
 def explain(loaded: Loaded | None, transaction: Transaction, *, label: str) -> tuple[str, ...]:
-    """Answer the words because of which a run answered `label`; none where it cannot say. Never raises."""
+    """Return the words that were most important for `label`, none if that is not known. Never raises."""
     if loaded is None:
         return ()
     try:
         return loaded.predictor.words(transaction, label)
-    except Exception:  # noqa: BLE001 - an answer stands without its reasons
+    except Exception:  # noqa: BLE001 - a suggestion without reasons is still valid
         return ()
 
 
-def _judge(prediction: Prediction | None, *, seconds: float) -> Failed | Predicted:
+def _checked(prediction: Prediction | None, *, seconds: float) -> Failed | Predicted:
     if prediction is None:
         return Failed(Failure.RAISED, seconds)
     if not math.isfinite(prediction.first.confidence):
         return Failed(Failure.NOT_A_NUMBER, seconds)
-    if seconds > LONGEST:
+    if seconds > MAX_SECONDS:
         return Failed(Failure.TOO_SLOW, seconds, late=prediction)
     return Predicted(prediction, seconds)

@@ -1,1 +1,1 @@
-"""Where transactions and feedback are kept: nowhere, in one file, or in a shared database."""
+"""Storage of transactions and feedback: none, one file, or a shared database."""

@@ -1,20 +1,20 @@
-"""Which store the settings name. Drivers of databases are loaded where one is used: each pod pays for its own alone."""
+"""Opens the store of the settings. Drivers are imported only if they are used."""
 
-from serin_server.settings import NoStoreAt, PostgresAt, SqliteAt, StoreAt
+from serin_server.settings import NoStoreSettings, PostgresSettings, SqliteSettings, StoreSettings
 from serin_server.stores.memory import Memory
 from serin_server.stores.store import Store
 
 
-def open_store(at: StoreAt, *, uid: str) -> Store:
-    """Answer the store that is set. Raises StoreUnavailableError for a bad file; a database may come later."""
-    match at:
-        case NoStoreAt():
+def open_store(settings: StoreSettings, *, uid: str) -> Store:
+    """Return the store. Raises StoreUnavailableError if a file cannot be opened; a database is connected later."""
+    match settings:
+        case NoStoreSettings():
             return Memory()
-        case SqliteAt(path=path):
+        case SqliteSettings(path=path):
             from serin_server.stores.sqlite import Sqlite  # noqa: PLC0415
 
             return Sqlite(path)
-        case PostgresAt(url=url):
+        case PostgresSettings(url=url):
             from serin_server.stores.postgres import Postgres  # noqa: PLC0415
 
             return Postgres(url, uid=uid)

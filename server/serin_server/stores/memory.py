@@ -1,6 +1,6 @@
-"""No store: feedback is counted once per answer within one process, and nothing else is kept.
+"""No store: feedback counts once for each suggestion within one process, and nothing else is kept.
 
-Never grows beyond MOST_EVENTS: the oldest answers are forgotten first, and feedback on them would count again.
+At most MAX_EVENTS suggestions are remembered; feedback on older ones would count again.
 """
 
 from collections import OrderedDict
@@ -11,29 +11,29 @@ from typing import Final
 from serin_core.model.features import Transaction
 from serin_server.stores.store import Erased, Feedback, StoreAbsentError
 
-MOST_EVENTS: Final = 100_000
-_NOTHING_KEPT: Final = "this server keeps no transactions (its store is none); send them in `transactions`"
+MAX_EVENTS: Final = 100_000
+_NO_STORE: Final = "this server has no store; send the transactions in `transactions`"
 
 
 class Memory:
-    """Remembers which answers had feedback, and nothing else."""
+    """Remembers which suggestions had feedback, and nothing else."""
 
-    def __init__(self, most_events: int = MOST_EVENTS) -> None:
+    def __init__(self, most_events: int = MAX_EVENTS) -> None:
         self._most = most_events
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     async def save(self, transactions: Sequence[Transaction]) -> None:
         """Raise StoreAbsentError."""
         del transactions
-        raise StoreAbsentError(_NOTHING_KEPT)
+        raise StoreAbsentError(_NO_STORE)
 
     async def fetch(self, txn_ids: Collection[str]) -> Mapping[str, Transaction]:
         """Raise StoreAbsentError."""
         del txn_ids
-        raise StoreAbsentError(_NOTHING_KEPT)
+        raise StoreAbsentError(_NO_STORE)
 
     async def record(self, feedback: Feedback) -> bool:
-        """Answer whether this is the first feedback on an answer, as far as this process remembers."""
+        """Return whether this is the first feedback on a suggestion, as far as this process remembers."""
         identity = feedback.event.identity
         if identity in self._seen:
             return False
@@ -42,14 +42,14 @@ class Memory:
             self._seen.popitem(last=False)
         return True
 
-    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
+    async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
         """Raise StoreAbsentError."""
-        del user_id, is_rehearsal
-        raise StoreAbsentError(_NOTHING_KEPT)
+        del user_id, dry_run
+        raise StoreAbsentError(_NO_STORE)
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
-        """Answer 0: what is remembered is bounded, and names nobody."""
-        del age, now, most
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
+        """Return 0: what is remembered is bounded, and identifies no user."""
+        del age, now, limit
         return 0
 
     async def close(self) -> None:

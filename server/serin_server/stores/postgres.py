@@ -1,8 +1,7 @@
 """A store in Postgres, for any number of pods.
 
-Connects when it is first needed and again whenever it was lost, so that a pod starts and answers without it. Waits are
-bounded: a slow database gives StoreUnavailableError, never a stuck request. Migrations go forward only, one pod at a
-time.
+Connects when first needed, and again after a lost connection, so that a pod starts and serves without the database.
+All waits have a timeout: a slow database raises StoreUnavailableError. Migrations only go forward, one pod at a time.
 """
 
 import asyncio
@@ -13,12 +12,13 @@ from typing import Any, Final
 
 import asyncpg
 
+from serin_core.contract.addresses import ENCODE_PASSWORD, display_address
 from serin_core.model.features import Transaction
-from serin_server.metrics.counters import Agree, StageKey, user_entry
+from serin_server.metrics.counters import Agree, StageKey, user_mark
 from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
 from serin_server.stores.users import as_signed, as_unsigned, user_hashes
 
-_MOST_CONNECTIONS: Final = 8
+_MAX_CONNECTIONS: Final = 8
 _SECONDS: Final = 2.0
 _MIGRATION_LOCK: Final = 0x5E121
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -27,11 +27,11 @@ _AGES: Final = (
     ("serin_feedback", "at"),
     ("serin_users_compared", "counted_at"),
 )
-"""What grows old, and since when it is kept."""
-# The driver calls a connection that was lost in mid-command an internal error of its own, beside its error tree.
+"""Tables that retention applies to, and the column with the age."""
+# The driver raises an internal error, outside its error tree, for a connection that is lost during a command.
 _LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
-# A timestamp is kept as it was sent: its offset decides the hour that a run sees, and timestamptz would drop it.
+# Timestamps are stored as text: the offset determines the hour that a run uses, and timestamptz would drop it.
 _MIGRATIONS: Final = (
     """
     CREATE TABLE serin_transactions (
@@ -68,14 +68,14 @@ class Postgres:
     """Transactions, feedback and counted users in a database that all pods of a model share."""
 
     def __init__(self, url: str, *, uid: str, seconds: float = _SECONDS) -> None:
-        """Remember where, and for how long a command may take; nothing is connected yet."""
+        """Store the URL and the timeout of a command in seconds; nothing is connected yet."""
         self._url, self._uid, self._seconds = url, uid, seconds
         self._pool: Any = None
         self._connecting = asyncio.Lock()
 
     async def save(self, transactions: Sequence[Transaction]) -> None:
-        """Keep transactions, each in the place of an older one with its txn_id."""
-        # The last one of a txn_id wins; one order for all keeps two writers from waiting for each other forever.
+        """Store transactions; one with a known txn_id replaces the older one."""
+        # The last one of a txn_id wins; a common order of rows avoids deadlocks between writers.
         rows = [_row(one) for _, one in sorted({one.txn_id: one for one in transactions}.items())]
         async with self._connection() as connection:
             await connection.executemany(
@@ -90,7 +90,7 @@ class Postgres:
             )
 
     async def fetch(self, txn_ids: Collection[str]) -> Mapping[str, Transaction]:
-        """Answer those that are kept, by txn_id."""
+        """Return the stored transactions by txn_id."""
         async with self._connection() as connection:
             rows = await connection.fetch(
                 """
@@ -102,7 +102,7 @@ class Postgres:
         return {row["txn_id"]: _transaction(row) for row in rows}
 
     async def record(self, feedback: Feedback) -> bool:
-        """Keep what was said first of an answer, and answer whether this was the first."""
+        """Store feedback if it is the first on its suggestion, and return whether it was."""
         event = feedback.event
         async with self._connection() as connection:
             status = await connection.execute(
@@ -126,10 +126,7 @@ class Postgres:
         return bool(status == "INSERT 0 1")
 
     async def first_compared(self, key: StageKey, users: Collection[int]) -> Collection[int]:
-        """Answer which of these users no pod has counted in this stage yet, and remember them.
-
-        Users of earlier stages are forgotten on the way.
-        """
+        """Return the users that no pod has counted in this stage yet, and store them; delete earlier stages."""
         async with self._connection() as connection, connection.transaction():
             await connection.execute(
                 "DELETE FROM serin_users_compared WHERE uid = $1 AND stage < $2", self._uid, key.stage
@@ -147,8 +144,8 @@ class Postgres:
             )
         return {as_unsigned(row["user_hash"]) for row in rows}
 
-    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
-        """Erase a user's transactions and feedback of all models in this database, and that the user was counted."""
+    async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
+        """Delete all transactions, feedback and counting marks of a user, for all models in this database."""
         async with self._connection() as connection:
             transaction = connection.transaction()
             await transaction.start()
@@ -157,22 +154,22 @@ class Postgres:
             except BaseException:
                 await transaction.rollback()
                 raise
-            await (transaction.rollback() if is_rehearsal else transaction.commit())
+            await (transaction.rollback() if dry_run else transaction.commit())
         return erased
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
-        """Erase what has been kept for longer than `age` by this clock and the database's, whichever is behind."""
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
+        """Delete rows older than `age` by this clock and by the database's, whichever is behind."""
         erased = 0
         async with self._connection() as connection:
             for table, column in _AGES:
-                # Rows that another pod erases at this moment are left to it.
+                # Rows that another pod deletes at this moment are skipped.
                 query = f"""
                     DELETE FROM {table} WHERE ctid = ANY(ARRAY(
                         SELECT ctid FROM {table}
                         WHERE {column} < least($1, (extract(epoch FROM now()) * 1000)::bigint) - $2
                         LIMIT $3 FOR UPDATE SKIP LOCKED))
-                """  # noqa: S608 - names of our own
-                erased += _rows(await connection.execute(query, now, age // _MILLISECOND, most))
+                """  # noqa: S608 - constant names
+                erased += _rows(await connection.execute(query, now, age // _MILLISECOND, limit))
         return erased
 
     async def close(self) -> None:
@@ -188,27 +185,31 @@ class Postgres:
                 try:
                     yield connection
                 except asyncpg.InternalClientError:
-                    # Nobody knows what it would answer to the next one: the pool makes another.
+                    # Its state is unknown, so the pool replaces it.
                     connection.terminate()
                     raise
         except _LOST as error:
-            # The driver's own text may repeat the URL, and with it a password.
-            raise StoreUnavailableError(f"the store does not answer: {type(error).__name__}") from error
+            # The text of the driver may contain the URL with the password.
+            raise StoreUnavailableError(f"the store is not available: {type(error).__name__}") from error
 
     async def _ready_pool(self) -> Any:
         if self._pool is not None:
             return self._pool
-        # Who comes while somebody else waits for a database that does not answer waits no longer than for an answer.
+        # While another request waits for a database that does not respond, this one has the same timeout.
         async with asyncio.timeout(_SECONDS):
             await self._connecting.acquire()
         try:
             if self._pool is None:
                 pool = await asyncpg.create_pool(
-                    self._url, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_SECONDS, command_timeout=self._seconds
+                    self._url, min_size=0, max_size=_MAX_CONNECTIONS, timeout=_SECONDS, command_timeout=self._seconds
                 )
                 try:
                     async with pool.acquire(timeout=_SECONDS) as connection:
                         await _migrate(connection)
+                except ValueError:
+                    pool.terminate()
+                    where = display_address(self._url)
+                    raise StoreUnavailableError(f"{where}: the address is not valid; {ENCODE_PASSWORD}") from None
                 except BaseException:
                     pool.terminate()
                     raise
@@ -219,12 +220,12 @@ class Postgres:
 
 
 async def _migrate(connection: Any) -> None:
-    """Bring the schema up to date, while every other pod waits."""
+    """Update the schema while every other pod waits."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
         await connection.execute("CREATE TABLE IF NOT EXISTS serin_schema (version integer NOT NULL)")
         version = await connection.fetchval("SELECT coalesce(max(version), 0) FROM serin_schema")
-        # A newer schema only ever adds, so that old pods go on beside new ones during an update.
+        # A newer schema only adds, so that pods of both versions work during an update.
         for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
             await connection.execute(statements)
             await connection.execute("INSERT INTO serin_schema VALUES ($1)", number)
@@ -243,7 +244,7 @@ async def _erase(connection: Any, user_id: str) -> Erased:
     )
     for uid, run in models:
         users = user_hashes(user_id, uid=uid, run=run)
-        marks = [user_entry(user, agree) for user in users for agree in (Agree.TRUE, Agree.NONE)]
+        marks = [user_mark(user, agree) for user in users for agree in (Agree.TRUE, Agree.NONE)]
         feedback += _rows(
             await connection.execute(
                 "DELETE FROM serin_feedback WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)",
@@ -265,7 +266,7 @@ async def _erase(connection: Any, user_id: str) -> Erased:
 
 
 def _rows(status: str) -> int:
-    """Answer how many rows a command says it touched, as in "DELETE 3"."""
+    """Return the number of rows in the status of a command, like "DELETE 3"."""
     return int(status.rpartition(" ")[2])
 
 

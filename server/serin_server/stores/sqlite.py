@@ -1,7 +1,7 @@
-"""A store in one file, for the one process of `serin serve`.
+"""A store in one file, for the single process of `serin serve`.
 
-Works in one thread of its own, so that the event loop never waits for a disk. Migrations go forward only; a file that
-a newer version wrote is refused.
+All work is done in one thread, so that the event loop never waits for a disk. Migrations only go forward; a file of a
+newer version is rejected.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Sqlite:
     """Transactions and feedback in one file."""
 
     def __init__(self, path: Path, *, seconds: float = 2.0) -> None:
-        """Open the file, or make it; wait at most `seconds` for a lock. Raises StoreUnavailableError."""
+        """Open or create the file; wait at most `seconds` for a lock. Raises StoreUnavailableError."""
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         try:
@@ -60,7 +60,7 @@ class Sqlite:
             raise StoreUnavailableError(f"{path}: {error}") from None
 
     async def save(self, transactions: Sequence[Transaction]) -> None:
-        """Keep transactions, each in the place of an older one with its txn_id."""
+        """Store transactions; one with a known txn_id replaces the older one."""
         rows = [_row(transaction) for transaction in transactions]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -73,7 +73,7 @@ class Sqlite:
         await self._do(work)
 
     async def fetch(self, txn_ids: Collection[str]) -> Mapping[str, Transaction]:
-        """Answer those that are kept, by txn_id."""
+        """Return the stored transactions by txn_id."""
         marks = ", ".join("?" * len(txn_ids))
 
         def work(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
@@ -83,7 +83,7 @@ class Sqlite:
         return {transaction.txn_id: transaction for transaction in map(_transaction, await self._do(work))}
 
     async def record(self, feedback: Feedback) -> bool:
-        """Keep what was said first of an answer, and answer whether this was the first."""
+        """Store feedback if it is the first on its suggestion, and return whether it was."""
         event = feedback.event
         row = (
             event.identity,
@@ -106,8 +106,8 @@ class Sqlite:
 
         return await self._do(work)
 
-    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
-        """Erase a user's transactions, the feedback on them, and feedback on those that came with a request."""
+    async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
+        """Delete all transactions and feedback of a user."""
 
         def work(connection: sqlite3.Connection) -> Erased:
             runs = [run for (run,) in connection.execute("SELECT DISTINCT run_id FROM feedback")]
@@ -120,26 +120,26 @@ class Sqlite:
                         "DELETE FROM feedback WHERE run_id = ? AND user_hash = ?", (run, as_signed(user))
                     ).rowcount
             transactions = connection.execute("DELETE FROM transactions WHERE user_id = ?", (user_id,)).rowcount
-            if is_rehearsal:
+            if dry_run:
                 connection.rollback()
             return Erased(transactions, feedback, counted=0)
 
         erased = await self._do(work)
-        if not is_rehearsal:
-            # Until then the erased rows can still be read in the log beside the file.
+        if not dry_run:
+            # Until then the deleted rows could still be read in the write-ahead log.
             await self._do(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         return erased
 
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
-        """Erase what has been kept for longer than `age`, at most so many rows of each kind."""
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
+        """Delete rows older than `age`, at most `limit` of each kind, and return their number."""
         before = now - age // _MILLISECOND
 
         def work(connection: sqlite3.Connection) -> int:
             return sum(
                 connection.execute(
-                    f"DELETE FROM {table} WHERE rowid IN "  # noqa: S608 - names of our own
+                    f"DELETE FROM {table} WHERE rowid IN "  # noqa: S608 - constant names
                     f"(SELECT rowid FROM {table} WHERE {column} < ? LIMIT ?)",
-                    (before, most),
+                    (before, limit),
                 ).rowcount
                 for table, column in (("transactions", "saved_at"), ("feedback", "at"))
             )
@@ -159,14 +159,14 @@ class Sqlite:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction)
         except (sqlite3.Error, RuntimeError) as error:
-            raise StoreUnavailableError(f"the store {self._path.name} does not answer: {error}") from None
+            raise StoreUnavailableError(f"the store {self._path.name} is not available: {error}") from None
 
 
 def _open(path: Path, seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=seconds)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    # What is erased is overwritten, not only let go of.
+    # Deleted rows are overwritten.
     connection.execute("PRAGMA secure_delete = ON")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(_MIGRATIONS):

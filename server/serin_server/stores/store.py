@@ -1,8 +1,9 @@
-"""The seam to whatever keeps transactions and feedback.
+"""The interface of stores of transactions and feedback.
 
-StoreError               what a user may be told, one line
-|-- StoreAbsentError          this server keeps nothing
-'-- StoreUnavailableError     the store cannot be reached at this moment; asking again later may work
+StoreError                    one line that may be shown to users
+|-- StoreAbsentError          this server has no store
+|-- UnknownTransactionsError  txn_ids that are not in the store
+'-- StoreUnavailableError     the store cannot be reached now
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,32 +17,36 @@ from serin_server.metrics.counters import Outcome, StageKey
 
 
 class StoreError(Exception):
-    """A store that did not do what was asked. The message is one line."""
+    """A request that the store could not serve. The message is one line."""
 
 
 class StoreAbsentError(StoreError):
-    """This server keeps nothing."""
+    """This server has no store."""
+
+
+class UnknownTransactionsError(StoreError):
+    """Transactions that are not in the store."""
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be reached, or did not answer in time."""
+    """The store cannot be reached, or did not respond in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a user said of one answer."""
+    """Feedback on one suggestion."""
 
     event: Event
     at: int
-    """When it was said, Unix time in milliseconds."""
+    """Time of the feedback, Unix time in milliseconds."""
     outcome: Outcome
     label: str
-    """The class that the user holds for right, "" if only the suggestion was rejected."""
+    """The correct class, "" if the suggestion was only rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many rows of a user were erased, or would be."""
+    """Number of rows of a user that were deleted, or would be."""
 
     transactions: int
     feedback: int
@@ -50,39 +55,47 @@ class Erased:
 
 
 class Store(Protocol):
-    """Keeps transactions and feedback. Every method raises StoreUnavailableError while it cannot."""
+    """Stores transactions and feedback. Every method raises StoreUnavailableError if it fails."""
 
     async def save(self, transactions: Sequence[Transaction]) -> None:
-        """Keep transactions, each in the place of an older one with its txn_id. Raises StoreAbsentError."""
+        """Store transactions; one with a known txn_id replaces the older one. Raises StoreAbsentError."""
 
     async def fetch(self, txn_ids: Collection[str]) -> Mapping[str, Transaction]:
-        """Answer those that are kept, by txn_id. Raises StoreAbsentError."""
+        """Return the stored transactions by txn_id. Raises StoreAbsentError."""
 
     async def record(self, feedback: Feedback) -> bool:
-        """Keep what was said first of an answer, and answer whether this was the first."""
+        """Store feedback if it is the first on its suggestion, and return whether it was."""
 
-    async def erase(self, user_id: str, *, is_rehearsal: bool) -> Erased:
-        """Erase what is kept of a user, all of it or nothing; a rehearsal only says how much that would be.
+    async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
+        """Delete all rows of a user in one transaction; with `dry_run` only count them. Raises StoreAbsentError."""
 
-        Raises StoreAbsentError.
-        """
-
-    async def expire(self, age: timedelta, *, now: int, most: int) -> int:
-        """Erase what has been kept for longer than `age`, at most so many rows of each kind, and answer how many.
+    async def expire(self, age: timedelta, *, now: int, limit: int) -> int:
+        """Delete rows older than `age`, at most `limit` of each kind, and return their number.
 
         `now` is Unix time in milliseconds.
         """
 
     async def close(self) -> None:
-        """Let go of everything that is open."""
+        """Close the store."""
 
 
 @runtime_checkable
 class SharedUsers(Protocol):
-    """A store that knows, for all processes together, which users have been counted."""
+    """A store that knows which users have been counted by any process."""
 
     async def first_compared(self, key: StageKey, users: Collection[int]) -> Collection[int]:
-        """Answer which of these users no process has counted in this stage yet, and remember them.
+        """Return the users that no process has counted in this stage yet, and store them.
 
         Raises StoreUnavailableError.
         """
+
+
+async def fetch_all(store: Store, txn_ids: Sequence[str]) -> list[Transaction]:
+    """Return the stored transactions in the order of `txn_ids`. Raises StoreError."""
+    stored = await store.fetch(txn_ids)
+    missing = [txn_id for txn_id in txn_ids if txn_id not in stored]
+    if missing:
+        raise UnknownTransactionsError(
+            f"unknown txn_id {missing[0]!r} ({len(missing)} of {len(txn_ids)} are not in the store)"
+        )
+    return [stored[txn_id] for txn_id in txn_ids]

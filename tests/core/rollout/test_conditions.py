@@ -1,10 +1,11 @@
-"""Every situation of contracts.md as real status objects: conditions, phase, and what Argo CD makes of them."""
+"""Every reason of docs/conditions.md as a real status: conditions, phase, and what Argo CD makes of them."""
 
 from pathlib import Path
 
 import pytest
 from lupa.lua51 import LuaRuntime
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.contract.pod_report import RunQuality
 from serin_core.rollout.observation import RulesMissing, ServerImage
@@ -175,10 +176,10 @@ def test_a_change_that_the_operator_has_not_seen_is_progressing():
 
 
 @pytest.mark.parametrize("make", [rolled_back, refused, missing], ids=lambda make: make.__name__)
-def test_a_run_that_is_not_served_says_what_to_do_next(make):
+def test_the_message_of_a_run_that_is_not_served_has_the_next_step(make):
     message = make().status.conditions[0].message
-    assert f'request.serin.dev/retry="{A} <why>"' in message
-    assert "name another run" in message.lower()
+    assert "kubectl serin retry categories" in message
+    assert "set spec.runid to another run" in message.lower()
 
 
 def test_a_stable_run_that_new_pods_cannot_load_is_served_while_the_former_pods_wait_for_them():
@@ -188,7 +189,7 @@ def test_a_stable_run_that_new_pods_cannot_load_is_served_while_the_former_pods_
     at.settle(rounds=20)
     ready = at.status.conditions[0]
     assert (ready.status, ready.reason) == ("True", "PodsUnavailable")
-    assert ready.message == f"Holding: a pod cannot load {A}: it is not in the registry."
+    assert ready.message == f"On hold: a pod cannot load {A}: it is not in the registry"
 
 
 def test_an_object_without_status_is_progressing():
@@ -212,7 +213,7 @@ def test_a_transition_time_moves_only_when_the_status_flips():
     assert after["Ready"].last_transition_time == before["Ready"].last_transition_time
 
 
-def test_forced_shadow_is_said():
+def test_forced_shadow_is_a_condition():
     at = world(shadow=False)
     at.verdict = "unsure"
     at.settle(rounds=20)

@@ -1,13 +1,15 @@
 """The protocol under everything that may happen, in any order: invariants (a) to (g) hold in every state.
 
 Hypothesis picks the steps: passes of two operators cut anywhere, late and lost routing, restarts, hand edits, edits
-and requests in mid-trial, re-creation. At the end of each run the world is left in peace and must come to its end (e).
+and requests during a rollout, re-creation. At the end of each run everything is undisturbed, and it must come to its
+end (e).
 """
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.api.spec import SuggestionModelSpec
 
@@ -167,11 +169,11 @@ class Rollout(RuleBasedStateMachine):
         self.world.rules = text
 
     @rule(
-        action=st.sampled_from(["promote", "promote-full", "abort", "retry"]),
+        action=st.sampled_from(["promote", "promote-full", "abort", "undo", "retry"]),
         run=st.sampled_from(RUNS),
         percent=st.sampled_from([0, 10, 50]),
     )
-    def person_asks(self, action, run, percent):
+    def user_requests(self, action, run, percent):
         self.asked += 1
         words = [run, str(percent)] if action == "promote" else [run]
         self.world.request(action, " ".join([*words, f"no. {self.asked}"]))

@@ -1,14 +1,14 @@
 import re
 from pathlib import Path
 
-from serin_core.rollout import conditions
+from serin_core.rollout import ready_reason
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_the_page_on_conditions_lists_every_reason_and_no_other():
-    code = Path(conditions.__file__).read_text(encoding="utf-8")
-    said = set(re.findall(r'ReadyReason\(\s*"([A-Za-z]+)"', code)) | {"InvalidSpec"}
+    code = Path(ready_reason.__file__).read_text(encoding="utf-8")
+    said = set(re.findall(r'(?:ReadyReason|stalled)\(\s*"([A-Za-z]+)"', code)) | {"InvalidSpec", "InvalidStatus"}
     page = (ROOT / "docs" / "conditions.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| ([A-Z][A-Za-z]+) \|", page, flags=re.MULTILINE))
     assert listed == said

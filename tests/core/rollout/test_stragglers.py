@@ -1,11 +1,12 @@
-"""Stragglers: a pod that goes on with a run that was taken away goes itself, however the run was taken away."""
+"""Stragglers: a pod that goes on with a withdrawn run is removed, however the run was withdrawn."""
 
 from datetime import timedelta
 
 import pytest
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
-from serin_core.api.status import TrialState
+from serin_core.api.status import CandidateState
 from serin_core.rollout.writes import EVICT_AFTER, RemovePod
 
 A, B, C = (f"run_{letter * 8}_1" for letter in "abc")
@@ -17,13 +18,13 @@ def capped(run, percent):
     return spec(run, canary={"percent": percent, "shadowSoak": "1s", "steps": STEPS})
 
 
-def on_trial(percent=50):
-    """A is promoted, B on trial at `percent`, and one pod will never refresh its routing again."""
+def rolling_out(percent=50):
+    """A is promoted, B is at `percent`, and one pod will never refresh its routing again."""
     at = World(spec(A))
     at.registry = dict(DIGESTS)
     at.settle(rounds=40)
     at.edit(spec(B))
-    at.settle(until=lambda at: at.status.trial is not None and at.status.trial.percent == percent)
+    at.settle(until=lambda at: at.status.rollout is not None and at.status.rollout.percent == percent)
     at.settle(until=lambda at: at.status.propagation.confirmed)
     at.verdict = "unsure"
     stuck = at.pods[min(at.pods)]
@@ -55,8 +56,8 @@ def change_the_files(at):
     at.restart(other)
 
 
-def abort_the_stable_run(at):
-    at.request("abort", f"{A} by a person")
+def undo_the_stable_run(at):
+    at.request("undo", f"{A} by a user")
 
 
 def fail(at):
@@ -70,39 +71,39 @@ WAYS = (
     name_a_new_run,
     lower_the_cap,
     change_the_files,
-    abort_the_stable_run,
+    undo_the_stable_run,
 )
 
 
-@pytest.mark.parametrize("take_away", WAYS, ids=lambda way: way.__name__)
-def test_a_pod_that_goes_on_with_a_run_that_was_taken_away_is_removed(take_away):
-    at, stuck = on_trial()
-    take_away(at)
+@pytest.mark.parametrize("withdraw", WAYS, ids=lambda way: way.__name__)
+def test_a_pod_that_goes_on_with_a_run_that_was_withdrawn_is_removed(withdraw):
+    at, stuck = rolling_out()
+    withdraw(at)
     at.settle(rounds=200)
     assert stuck.name not in at.pods
     assert at.status.propagation.confirmed
 
 
 def test_a_pod_that_is_slow_in_a_raise_is_left_alone():
-    at, stuck = on_trial(10)
+    at, stuck = rolling_out(10)
     at.verdict = "pass"
     at.settle(rounds=200)
-    assert at.status.trial.percent == 50
+    assert at.status.rollout.percent == 50
     assert stuck.name in at.pods
 
 
 def test_a_silent_pod_is_left_alone():
-    at, stuck = on_trial()
+    at, stuck = rolling_out()
     stuck.is_cut_off = True
     at.verdict = "fail"
     at.settle(rounds=400)
-    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert at.status.candidate.state is CandidateState.ROLLED_BACK
     assert stuck.name in at.pods
     assert not at.status.propagation.confirmed
 
 
 def test_a_pod_is_deleted_where_no_eviction_is_granted():
-    at, stuck = on_trial()
+    at, stuck = rolling_out()
     at.is_guarded = True
     at.verdict = "fail"
     at.settle(rounds=200)
@@ -112,7 +113,7 @@ def test_a_pod_is_deleted_where_no_eviction_is_granted():
 
 
 def test_long_after_a_rollback_a_new_pod_has_its_minute():
-    at, _stuck = on_trial()
+    at, _stuck = rolling_out()
     old = at.routing_text()
     at.verdict = "fail"
     at.settle(rounds=200)

@@ -1,8 +1,9 @@
-"""A template that is edited in mid-stage delays what moves forward, never what takes back."""
+"""A template that is edited in mid-stage delays what moves forward, never what rolls back."""
 
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
-from serin_core.api.status import BEING_REPLACED, TrialState
+from serin_core.api.status import BEING_REPLACED, CandidateState
 
 A = "run_aaaaaaaa_1"
 DIGESTS = {A: "sha256:" + "a" * 64}
@@ -10,8 +11,8 @@ SMALL = {"replicas": 2, "token": {"secretName": "token"}, "resources": {"request
 
 
 def is_at_half(at):
-    trial = at.status and at.status.trial
-    return bool(trial and trial.percent == 50 and trial.stage_started_at)
+    rollout = at.status and at.status.rollout
+    return bool(rollout and rollout.percent == 50 and rollout.stage_started_at)
 
 
 def edited_at_half():
@@ -25,21 +26,21 @@ def edited_at_half():
     return at
 
 
-def test_while_pods_are_awaited_a_gate_that_fails_still_takes_the_run_back():
+def test_while_pods_are_awaited_a_gate_that_fails_still_rolls_the_run_back():
     at = edited_at_half()
-    assert at.status.trial.percent == 50
+    assert at.status.rollout.percent == 50
     at.verdict = "fail"
     at.settle(rounds=10)
-    assert at.status.candidate.state is TrialState.ROLLED_BACK
+    assert at.status.candidate.state is CandidateState.ROLLED_BACK
 
 
 def test_while_pods_are_awaited_nothing_moves_forward():
     at = edited_at_half()
     at.verdict = "pass"
-    at.request("promote", f"{A} 50 by a person")
+    at.request("promote", f"{A} 50 by a user")
     at.settle(rounds=30)
-    assert at.status.trial.percent == 50
-    assert at.status.trial.template == BEING_REPLACED
+    assert at.status.rollout.percent == 50
+    assert at.status.rollout.template == BEING_REPLACED
 
 
 def test_the_condition_says_what_is_awaited():
@@ -50,16 +51,16 @@ def test_the_condition_says_what_is_awaited():
     at.whole_pass(at.operators[0])
     ready = at.status.conditions[0]
     assert (ready.status, ready.reason) == ("Unknown", "RolloutProgressing")
-    assert "the pod template changed and waits for its pods, 0 of 2 are replaced" in ready.message
+    assert "the pod template changed, 0 of 2 pods are replaced" in ready.message
 
 
-def test_an_edit_that_is_undone_counts_anew_as_well():
+def test_an_edit_that_is_undone_restarts_the_stage_as_well():
     at = edited_at_half()
-    stage = at.status.trial.stage
+    stage = at.status.rollout.stage
     at.is_full = False
     at.edit(spec(A))
     at.settle(rounds=10)
-    assert at.status.trial.stage > stage
+    assert at.status.rollout.stage > stage
     at.verdict = "pass"
     at.settle(rounds=40)
     assert at.status.phase == "Promoted"
@@ -70,7 +71,7 @@ def registry_of_the_template(at):
     return next(variable["value"] for variable in container["env"] if variable["name"] == "SERIN_REGISTRY")
 
 
-def test_a_registry_that_is_edited_in_mid_trial_is_read_once_the_pods_are_drained():
+def test_a_registry_that_is_edited_during_a_rollout_is_read_once_the_pods_are_drained():
     at = World(spec(A))
     at.registry = dict(DIGESTS)
     at.settle(until=is_at_half)
@@ -78,7 +79,7 @@ def test_a_registry_that_is_edited_in_mid_trial_is_read_once_the_pods_are_draine
     stuck.is_stuck = True
     at.edit(spec(A, registry={"uri": "/elsewhere"}))
     at.settle(rounds=10)
-    assert at.status.trial.state is TrialState.DRAINING
+    assert at.status.rollout.state is CandidateState.DRAINING
     assert registry_of_the_template(at) == "/registry"
     stuck.is_stuck = False
     at.settle(rounds=60)

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.api.status import Status
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of
@@ -11,7 +12,7 @@ from serin_core.rollout.table import TABLE, ImpossibleTransitionError, Row, Stat
 from serin_core.rollout.transition import Transition
 
 A = "run_aaaaaaaa_1"
-DOCS = Path(__file__).parents[3] / "docs" / "protocol.md"
+DOCS = Path(__file__).parents[3] / "docs" / "contracts.md"
 
 
 def context():
@@ -53,7 +54,7 @@ def test_steps_above_the_cap_become_one_step_at_it(cap, steps, rungs):
     assert effective_steps(canary) == rungs
 
 
-def test_steps_edited_in_mid_trial_leave_the_position_where_it_is():
+def test_steps_edited_in_a_rollout_leave_the_position_where_it_is():
     canary = spec(A, canary={"steps": [{"percent": 20, "soak": "1h"}, {"percent": 100, "soak": "2h"}]}).canary
     assert next_step(canary, percent=10) == 20
     assert next_step(canary, percent=50) == 100

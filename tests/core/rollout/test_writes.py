@@ -1,6 +1,7 @@
 """The order of a pass's writes: intent, then what users feel, then everything else."""
 
-from models.world import World, spec
+from models.parts import spec
+from models.world import World
 
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
@@ -23,7 +24,7 @@ def kinds(decision):
 def test_a_rollback_reaches_the_pods_before_any_other_child_is_written():
     at = World(spec(A))
     at.registry = {A: "sha256:" + "a" * 64}
-    at.settle(until=lambda at: bool(at.status and at.status.trial and at.status.trial.percent == 50))
+    at.settle(until=lambda at: bool(at.status and at.status.rollout and at.status.rollout.percent == 50))
     at.settle(rounds=4)
     at.verdict = "unsure"
     at.children.pop(("PodDisruptionBudget", "categories"))

@@ -3,33 +3,33 @@
 from pathlib import Path
 
 import pytest
-from server.registry.conftest import RUN, Files
+from registry.conftest import RUN, Files
 
 from serin_core.contract.documents import Thresholds
+from serin_registry.cache import DirectoryCache
+from serin_registry.reader import open_reader
 from serin_server.metrics.counters import Counters
-from serin_server.registry.cache import DirectoryCache
-from serin_server.registry.source import open_source
-from serin_server.routing.latest_watcher import LatestFollower
+from serin_server.routing.latest_watcher import LatestWatcher
 from serin_server.routing.serving_state import Switch
 from serin_server.runs.loaded_runs import Runs
 from serin_server.runs.loader import RegistryReader
-from serin_server.settings import FromRegistry
-from serin_training.registry.objects import ObjectRegistry
+from serin_server.settings import StandaloneMode
+from serin_training.registry.object_store import ObjectRegistry
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_latest_of_a_bucket_is_followed(bucket: str, files: Files, tmp_path: Path) -> None:
     switch = Switch(Counters())
-    runs = Runs(RegistryReader(bucket, cache=DirectoryCache(tmp_path)), changed=switch.load)
-    source = FromRegistry(bucket, shadow=True, percent=50.0, thresholds=Thresholds(), calibration=True)
-    follower = LatestFollower(source, registry=open_source(bucket), uid="local", runs=runs, switch=switch)
+    runs = Runs(RegistryReader(bucket, cache=DirectoryCache(tmp_path)), changed=switch.set_runs)
+    source = StandaloneMode(bucket, shadow=True, percent=50.0, thresholds=Thresholds(), calibration=True)
+    watcher = LatestWatcher(source, registry=open_reader(bucket), uid="local", runs=runs, switch=switch)
 
-    await follower.look()
+    await watcher.check()
     assert switch.current.candidate is None
     ObjectRegistry(bucket).publish(RUN, files)
     ObjectRegistry(bucket).point_latest(RUN)
-    await follower.look()
+    await watcher.check()
     candidate = switch.current.candidate
     assert candidate is not None
     assert candidate.served.run == RUN

@@ -23,7 +23,7 @@ def count(url: str, start: Barrier, answers: "multiprocessing.SimpleQueue[int]")
         for first in range(1, USERS, 100):
             for user in range(first, first + 100):
                 # Synchronous: what a request does cannot wait for a database.
-                users.compared(counts, arm=Arm.CANARY, user=user, agree=Agree.TRUE)
+                users.add(counts, arm=Arm.CANARY, user=user, agree=Agree.TRUE)
             await users.flush()
         await store.close()
         return counts.arms[Arm.CANARY].users[Agree.TRUE]

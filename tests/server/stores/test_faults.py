@@ -32,7 +32,7 @@ async def test_a_file_of_the_first_version_is_brought_up_to_date_with_what_it_ho
     connection.close()
     store = Sqlite(tmp_path / "data.db")
     assert list(await store.fetch(["1"])) == ["1"]
-    assert await store.expire(OLD, now=NOW, most=10) == 0
+    assert await store.expire(OLD, now=NOW, limit=10) == 0
     await store.close()
 
 
@@ -79,7 +79,7 @@ async def test_a_server_of_the_first_version_goes_on_beside_a_newer_schema(empty
     await old.work(1)
     await old.work(3)
     assert sorted(await new.fetch(["1", "2", "3"])) == ["1", "2", "3"]
-    assert await new.expire(OLD, now=NOW, most=10) == 2, "its feedback was said in 1970"
+    assert await new.expire(OLD, now=NOW, limit=10) == 2, "its feedback was said in 1970"
     await connection.close()
     await new.close()
 

@@ -58,9 +58,9 @@ async def test_of_two_at_once_exactly_one_is_the_first(any_store: Store) -> None
 
 
 async def test_without_a_store_nothing_is_kept_and_that_is_said() -> None:
-    with pytest.raises(StoreAbsentError, match="store is none"):
+    with pytest.raises(StoreAbsentError, match="has no store"):
         await Memory().save([transaction()])
-    with pytest.raises(StoreAbsentError, match="store is none"):
+    with pytest.raises(StoreAbsentError, match="has no store"):
         await Memory().fetch(["1"])
 
 
@@ -157,7 +157,7 @@ async def test_a_database_that_is_nowhere_is_unavailable_without_its_password() 
     store = Postgres("postgresql://me:secret@127.0.0.1:1/db", uid="u")
     with pytest.raises(StoreUnavailableError) as caught:
         await store.record(feedback())
-    assert str(caught.value) == "the store does not answer: ConnectionRefusedError"
+    assert str(caught.value) == "the store is not available: ConnectionRefusedError"
     await store.close()
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from serin_core.model import manifest, signing
 from serin_core.model.signing import SignatureError
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.keys import (
     SIGNING_KEY,
@@ -44,14 +44,14 @@ def test_the_private_key_is_its_owners_alone_and_the_public_one_checks_what_it_s
 @pytest.mark.parametrize("there", ["signing.key", "signing.pub"])
 def test_a_key_is_never_overwritten_and_half_a_pair_never_left(tmp_path, there):
     (tmp_path / there).write_text("mine")
-    with pytest.raises(SettingsError, match=f"{there}: it is there already; a key is never overwritten"):
+    with pytest.raises(OptionError, match=f"{there}: it exists; a key is never overwritten"):
         generate_keys(tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {there: "mine"}
 
 
 def test_a_link_in_the_keys_place_is_not_followed(tmp_path):
     (tmp_path / "signing.key").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(SettingsError, match="never overwritten"):
+    with pytest.raises(OptionError, match="never overwritten"):
         generate_keys(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 
@@ -59,7 +59,7 @@ def test_a_link_in_the_keys_place_is_not_followed(tmp_path):
 def test_a_folder_that_is_none_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(SettingsError, match=r"file.*; no key was written"):
+        with pytest.raises(OptionError, match=r"file.*; no key was written"):
             generate_keys(folder)
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_sign_is_told_before_a_training(keys, tmp_path, monkeypatch,
             key = load_pem_private_key(private.read_bytes(), password=None)
             file.write_bytes(pem(key, BestAvailableEncryption(b"word")))
     monkeypatch.setenv(SIGNING_KEY, str(file))
-    with pytest.raises(SettingsError, match=f"^{SIGNING_KEY}: {file}: ") as caught:
+    with pytest.raises(OptionError, match=f"^{SIGNING_KEY}: {file}: ") as caught:
         signing_key_of_environment()
     assert "\n" not in str(caught.value)
 
@@ -97,9 +97,9 @@ def test_the_environment_names_a_key_or_none(keys, monkeypatch):
 
 
 def test_a_public_key_that_is_none_is_told(keys):
-    with pytest.raises(SettingsError, match=r"signing\.key: the public key is no Ed25519 key in PEM"):
+    with pytest.raises(OptionError, match=r"signing\.key: the public key is not an Ed25519 key in PEM"):
         read_public_key(keys[0])
-    with pytest.raises(SettingsError, match="No such file"):
+    with pytest.raises(OptionError, match="No such file"):
         read_public_key(keys[0].with_name("none"))
 
 

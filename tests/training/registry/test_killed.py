@@ -8,7 +8,7 @@ import pytest
 
 from serin_core.model import manifest as runs
 from serin_core.model import signing
-from serin_training.errors import RegistryError
+from serin_registry.errors import RegistryError
 from serin_training.registry.directory import DirectoryRegistry
 
 OLD, NEW, NEXT = "run_00000001_1", "run_00000002_2", "run_00000003_3"
@@ -111,5 +111,5 @@ def test_two_trainers_at_the_same_moment_both_store_their_run(tmp_path):
 
 @pytest.mark.parametrize("run", ["../x", "latest", "run_1"])
 def test_a_name_that_is_none_is_refused(tmp_path, run):
-    with pytest.raises(RegistryError, match="is no name of a run"):
+    with pytest.raises(RegistryError, match="is not the name of a run"):
         at(tmp_path).read(run, "meta.json")

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from training.registry.conftest import between, serving
+from registry.s3 import between, serving
 
 from serin_core.model import manifest as runs
 from serin_core.model import signing
@@ -17,7 +17,7 @@ OLD, NEW, NEXT = "run_00000001_1", "run_00000002_2", "run_00000003_3"
 FILES = {"meta.json": b"{}", "model.txt": b"trees" * 1000, "weights.npy": bytes(4096)}
 TRAINER = f"""
 import sys
-from serin_training.registry.objects import ObjectRegistry
+from serin_training.registry.object_store import ObjectRegistry
 
 registry = ObjectRegistry(sys.argv[1])
 registry.publish({NEW!r}, {FILES!r}, sign=lambda manifest: bytes(64))

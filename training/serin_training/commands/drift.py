@@ -1,76 +1,55 @@
-"""serin drift."""
+"""`serin drift`."""
 
 import json
-from typing import Any
 
 import typer
 
-from serin_training.commands.inputs import read_rows
 from serin_training.commands.options import (
     Data,
     Limit,
-    Moment,
-    Output,
+    OutputFormat,
     OutputOption,
     Registry,
     Run,
+    Since,
+    Until,
+    examples,
     exit_on_error,
-    in_utc,
 )
-from serin_training.data.rows import Window
-from serin_training.data_drift import Drift, drift_of
-from serin_training.registry.writer import open_registry
-from serin_training.stored_runs import StoredRun, open_run
 
 app = typer.Typer()
 
 
-@app.command(name="drift")
+@app.command(
+    name="drift",
+    epilog=examples("serin drift --run latest --data new.csv --registry ./registry --since 2026-01-01"),
+)
 def drift_command(  # noqa: PLR0913 - options of the command line, given by name
     run: Run,
     data: Data,
     registry: Registry,
     *,
-    since: Moment = None,
-    until: Moment = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = None,
-    output: OutputOption = Output.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
-    """Say whether newer transactions still look like those that a run was judged by."""
+    """Compare newer transactions with the data a run was evaluated on.
+
+    The verdict is stable, moved (the data differ, the predictions are as good), worse (the predictions are worse), or
+    too few rows to tell. A check has drifted if its p-value is significant and its statistic exceeds the limit.
+    """
     with exit_on_error("drift"):
+        from serin_training import drift_text
+        from serin_training.commands.inputs import load_rows, window_of
+        from serin_training.data_drift import drift_of
+        from serin_training.registry.writer import open_registry
+        from serin_training.stored_runs import open_run
+
         stored, pipeline = open_run(open_registry(registry), run)
-        rows = read_rows(data, Window(since=in_utc(since), until=in_utc(until), limit=limit))
-        found = drift_of(stored, pipeline, rows)
-        if output is Output.JSON:
-            typer.echo(json.dumps(_plain(stored, found), indent=2))
+        rows = load_rows(data, window_of(since, until, limit))
+        drift = drift_of(stored, pipeline, rows)
+        if output is OutputFormat.JSON:
+            typer.echo(json.dumps(drift_text.as_json(stored.name, drift), indent=2))
         else:
-            typer.echo(_told(stored, found))
-
-
-def _plain(stored: StoredRun, found: Drift) -> dict[str, Any]:
-    looks = [
-        {
-            "what": look.what,
-            "before": look.before,
-            "now": look.now,
-            "p": look.p,
-            "size": look.size,
-            "most": look.most,
-            "moved": look.has_moved,
-        }
-        for look in found.looks
-    ]
-    return {"run": stored.name, "rows": found.rows, "verdict": found.verdict.value, "looks": looks}
-
-
-def _told(stored: StoredRun, found: Drift) -> str:
-    lines = [
-        f"{stored.name} on {found.rows} rows: {found.verdict.value}",
-        f"  {'LOOK':<24} {'BEFORE':>16} {'NOW':>16} {'CHANCE':>8} {'SIZE':>6} {'MOST':>6}",
-    ]
-    lines += [
-        f"{'*' if look.has_moved else ' '} {look.what:<24} {look.before:>16} {look.now:>16} {look.p:>8.2g} "
-        f"{look.size:>6.3f} {look.most:>6.2f}"
-        for look in found.looks
-    ]
-    return "\n".join(lines)
+            typer.echo(drift_text.as_text(stored.name, drift))

@@ -1,4 +1,4 @@
-"""All commands of the learning side."""
+"""All training commands as one application."""
 
 import typer
 

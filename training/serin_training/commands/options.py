@@ -1,5 +1,6 @@
-"""What the commands share: options, complaints, and where results go."""
+"""Options, error handling and output that the commands share."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,69 +10,96 @@ from typing import Annotated
 
 import typer
 
-from serin_training.errors import ClusterError, DataError, EngineError, GitError, RegistryError, SettingsError
+from serin_core.contract import environment
+from serin_core.contract.addresses import without_secrets
+from serin_training.errors import DataError, EngineError, GitError, KubernetesApiError, OptionError
+
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 Data = Annotated[
     list[str],
     typer.Option(
         "--data",
-        help="Labelled transactions: a CSV (plain or gzip), a .parquet file, sqlite:///FILE, postgresql://... (a "
-        "server's store, or a table named behind a #), or a folder of `serin features`. May be given several times.",
+        metavar="SOURCE",
+        help="Labelled transactions: a CSV file (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://... "
+        "(a server's store, or a table with #TABLE appended), or a folder written by `serin features`. Repeatable.",
         show_default=False,
     ),
 ]
 Registry = Annotated[
-    str, typer.Option("--registry", help="A directory, or file://, s3://, gs://, az://, https://.", show_default=False)
+    str,
+    typer.Option(
+        "--registry", metavar="URI", help="Directory, or file://, s3://, gs://, az://, https://.", show_default=False
+    ),
 ]
-Run = Annotated[
-    str, typer.Option("--run", help="A run's name, its first part run_<8 hex>, or latest.", show_default=False)
+RUN_HELP = "Name of a run (run_<8 hex>_<time>), its first part run_<8 hex>, or latest."
+Run = Annotated[str, typer.Option("--run", metavar="RUN", help=RUN_HELP, show_default=False)]
+Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="Only rows from this time on (UTC).")]
+Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Only rows before this time (UTC).")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only this many of the newest rows.")]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed: the same data and seed give the same result.")]
+Calibrate = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate/--no-calibrate", envvar=environment.CALIBRATION.name, help="Fit one isotonic calibrator per class."
+    ),
 ]
-Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only so many of the newest rows.")]
-Seed = Annotated[int, typer.Option(help="The same data and seed give the same result.")]
-
-
 SignOption = Annotated[
     Path | None,
-    typer.Option("--sign", help="Sign the run with this private key (SERIN_SIGNING_KEY; `serin runs keygen`)."),
+    typer.Option(
+        "--sign",
+        help="Sign the run with this private key, by default that of SERIN_SIGNING_KEY (see `serin runs keygen`).",
+        show_default=False,
+    ),
 ]
 
 
-class Output(StrEnum):
+class OutputFormat(StrEnum):
     """How results are printed."""
 
     TEXT = "text"
     JSON = "json"
 
 
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text or json.")]
+OutputOption = Annotated[OutputFormat, typer.Option("-o", "--output", help="Output format.")]
+
+
+def examples(*commands: str) -> str:
+    """Return the epilog of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
 
 
 @contextmanager
 def exit_on_error(command: str) -> Iterator[None]:
-    """Turn this room's errors into one line and an exit status."""
+    """Print an expected error as one line and exit with its status."""
+    from serin_registry.errors import RegistryError
+
     try:
         yield
-    except (DataError, SettingsError) as error:
-        typer.echo(f"serin {command}: {error}", err=True)
-        raise typer.Exit(2) from None
-    except (RegistryError, ClusterError, EngineError, GitError, OSError) as error:
-        typer.echo(f"serin {command}: {error}", err=True)
-        raise typer.Exit(1) from None
+    except (DataError, OptionError) as error:
+        message, status = f"serin {command}: {error}", 2
+    except ModuleNotFoundError as error:
+        message, status = f"serin: {command} needs {error.name}: pip install 'serin[training]'", 2
+    except (RegistryError, KubernetesApiError, EngineError, GitError, OSError) as error:
+        message, status = f"serin {command}: {error}", 1
+    else:
+        return
+    note(message)
+    raise typer.Exit(status)
 
 
-def say(text: str) -> None:
-    """Tell a person, on stderr."""
-    typer.echo(text, err=True)
+def note(text: str) -> None:
+    """Print a note on stderr, without secrets of addresses on the command line."""
+    typer.echo(without_secrets(text, *sys.argv[1:]), err=True)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:
-    """Answer a moment of the command line with its offset."""
+    """Return a time of the command line as UTC."""
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing. Raises OSError."""
+    """Write a file completely or not at all. Raises OSError."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         unfinished.write_text(text, encoding="utf-8")

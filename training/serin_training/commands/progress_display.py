@@ -1,4 +1,4 @@
-"""Progress for people: a bar with rate and time left on a terminal, one JSON line a phase in a log; both on stderr."""
+"""Progress on stderr: bars with rate and time left on a terminal, one JSON line per finished phase in a log."""
 
 import json
 import sys
@@ -12,11 +12,11 @@ from serin_training.progress import Finished, Progress, ProgressCallback
 
 
 @contextmanager
-def showing() -> Iterator[ProgressCallback]:
-    """Answer whom to tell, as long as the work goes on."""
+def show_progress() -> Iterator[ProgressCallback]:
+    """Yield the function that shows progress."""
     if sys.stderr.isatty():
-        with _bars() as tell:
-            yield tell
+        with _bars() as progress:
+            yield progress
     else:
         yield _lines()
 
@@ -24,20 +24,20 @@ def showing() -> Iterator[ProgressCallback]:
 def _lines() -> ProgressCallback:
     began = time.monotonic()
 
-    def tell(told: Progress | Finished) -> None:
-        if isinstance(told, Finished):
-            line = {"phase": told.phase, "seconds": round(time.monotonic() - began, 1), "text": told.text}
+    def progress(event: Progress | Finished) -> None:
+        if isinstance(event, Finished):
+            line = {"phase": event.phase, "seconds": round(time.monotonic() - began, 1), "text": event.text}
             typer.echo(json.dumps(line, ensure_ascii=False), err=True)
 
-    return tell
+    return progress
 
 
 @contextmanager
 def _bars() -> Iterator[ProgressCallback]:
-    # It takes a while to import; only a terminal needs it.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
+    # Slow to import, and only a terminal needs it.
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description:<20}"),
@@ -47,40 +47,40 @@ def _bars() -> Iterator[ProgressCallback]:
         TextColumn("{task.fields[left]}"),
         TimeRemainingColumn(),
     )
-    # What goes to stdout is a result: it must not end up among the bars, which are on stderr.
+    # Results go to stdout: they must not be redirected between the bars on stderr.
     bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False)
     tasks: dict[str, TaskID] = {}
 
-    def tell(told: Progress | Finished) -> None:
-        if isinstance(told, Finished):
-            if told.phase in tasks:
-                bars.remove_task(tasks.pop(told.phase))
+    def progress(event: Progress | Finished) -> None:
+        if isinstance(event, Finished):
+            if event.phase in tasks:
+                bars.remove_task(tasks.pop(event.phase))
             if not tasks:
-                # Without a bar to draw it would draw an empty line, again and again.
+                # Without a bar it would draw an empty line repeatedly.
                 bars.stop()
-            bars.console.print(f"{told.phase}: {told.text}", highlight=False, markup=False)
+            bars.console.print(f"{event.phase}: {event.text}", highlight=False, markup=False)
             return
-        if told.phase not in tasks:
-            tasks[told.phase] = bars.add_task(told.phase, total=None, count="", left="")
+        if event.phase not in tasks:
+            tasks[event.phase] = bars.add_task(event.phase, total=None, count="", left="")
             bars.start()
-        task = tasks[told.phase]
+        task = tasks[event.phase]
         speed = bars.tasks[bars.task_ids.index(task)].speed
-        total = told.of if told.of > 1 else None
-        # Without a total the bar moves to and fro: it would only stand still.
+        # A bar without a total only shows activity.
+        total = event.total if event.total > 1 else None
         left = "" if total is None else "left"
-        bars.update(task, completed=told.done, total=total, count=count(told, speed), left=left)
+        bars.update(task, completed=event.done, total=total, count=count(event, speed), left=left)
 
     try:
-        yield tell
+        yield progress
     finally:
         bars.stop()
 
 
-def count(told: Progress, speed: float | None) -> str:
-    """Answer how much is done, of how much, how fast; nothing of a phase of one piece."""
-    if told.of == 1:
+def count(event: Progress, speed: float | None) -> str:
+    """Return how much is done, of how much, and how fast; empty for a phase of one piece."""
+    if event.total == 1:
         return ""
-    done = f"{told.done:,}/{told.of:,} {told.unit}" if told.of else f"{told.done:,} {told.unit}"
+    done = f"{event.done:,}/{event.total:,} {event.unit}" if event.total else f"{event.done:,} {event.unit}"
     if not speed:
         return done
-    return f"{done}  {speed:,.0f}/s" if speed >= 10 else f"{done}  {speed:.1f}/s"  # noqa: PLR2004 - of two digits
+    return f"{done}  {speed:,.0f}/s" if speed >= 10 else f"{done}  {speed:.1f}/s"  # noqa: PLR2004 - two digits

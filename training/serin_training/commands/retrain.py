@@ -1,4 +1,4 @@
-"""serin retrain."""
+"""`serin retrain`."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,68 +6,91 @@ from typing import Annotated
 
 import typer
 
-from serin_training.commands.inputs import read_material
 from serin_training.commands.options import (
+    Calibrate,
     Data,
-    Moment,
     Registry,
     Seed,
     SignOption,
+    Since,
+    examples,
     exit_on_error,
-    in_utc,
-    say,
+    note,
 )
-from serin_training.commands.progress_display import showing
-from serin_training.commands.train import checked_signing_key, limits_of_environment, new_run_id, page_of
-from serin_training.data.rows import Window
-from serin_training.registry.publish import publish
-from serin_training.registry.writer import open_registry
-from serin_training.retraining.retrain import Material, Present, propose, train_again, why_again
-from serin_training.retraining.targets import Latest, destination_of
-from serin_training.stored_runs import open_run
-from serin_training.training import TrainingConfig
+from serin_training.commands.progress_display import show_progress
 
 app = typer.Typer()
 
 
-@app.command(name="retrain")
+@app.command(
+    name="retrain",
+    epilog=examples(
+        "serin retrain --data transactions.csv --registry ./registry --dry-run",
+        "serin retrain --data transactions.csv --registry ./registry --model categories -n shop --apply",
+    ),
+)
 def retrain_command(  # noqa: PLR0913 - options of the command line, given by name
     data: Data,
     registry: Registry,
     *,
-    run: Annotated[str, typer.Option(help="The run that is trusted now.")] = "latest",
-    model: Annotated[str | None, typer.Option(help="The SuggestionModel that the run is proposed to.")] = None,
-    namespace: Annotated[str, typer.Option("-n", "--namespace", help="Its namespace.")] = "default",
-    apply: Annotated[bool, typer.Option("--apply", help="Propose by a patch of its runID.")] = False,
-    git: Annotated[Path | None, typer.Option(help="Propose by a commit on a branch of this repository.")] = None,
-    file: Annotated[Path | None, typer.Option(help="The YAML file below it that names the run.")] = None,
-    push: Annotated[str | None, typer.Option(help="Push the branch to this remote.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Train whether there is a reason or not.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and train nothing.")] = False,
+    run: Annotated[str, typer.Option(metavar="RUN", help="The current run, to compare the new one with.")] = "latest",
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The SuggestionModel to propose the run to.")
+    ] = None,
+    namespace: Annotated[str, typer.Option("-n", "--namespace", help="Namespace of the SuggestionModel.")] = "default",
+    apply: Annotated[bool, typer.Option("--apply", help="Propose the run by patching spec.runID of --model.")] = False,
+    git: Annotated[Path | None, typer.Option(help="Propose the run by a commit in this Git repository.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="With --git: the YAML file, below the repository, that names the run.")
+    ] = None,
+    push: Annotated[str | None, typer.Option(metavar="REMOTE", help="With --git: push to this remote.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train even if there is no reason to.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show whether and why a run would be trained, and train nothing.")
+    ] = False,
     seed: Seed = 0,
-    since: Moment = None,
+    since: Since = None,
+    calibrate: Calibrate = True,
     sign: SignOption = None,
 ) -> None:
-    """Train again where there is a reason to, and propose the run where it is as good as the present one.
+    """Train again if needed, and propose the run if it is not worse.
 
-    Reasons: more than 1000 new labels, answers that have become worse, new categories, a month gone. With nothing to do
-    it says so and ends with 0.
+    Reasons: more than 1000 new labels, worse predictions, a new category, or a run older than a month. Without a
+    reason nothing is trained, and the exit status is 0. The new run's name goes to stdout.
     """
-    with exit_on_error("retrain"), showing() as tell:
-        where = destination_of(namespace=namespace, model=model, apply=apply, git=git, file=file, push=push)
-        limits, key = limits_of_environment(), checked_signing_key(sign)
+    with exit_on_error("retrain"), show_progress() as progress:
+        from serin_training.commands import inputs, training_setup
+        from serin_training.registry.publish import publish
+        from serin_training.registry.writer import open_registry
+        from serin_training.retraining.retrain import CurrentRun, TrainingData, propose, retrain, retraining_reasons
+        from serin_training.retraining.targets import LatestOnly, target_of
+        from serin_training.stored_runs import open_run
+        from serin_training.training import TrainingConfig
+
+        target = target_of(namespace=namespace, model=model, apply=apply, git=git, file=file, push=push)
+        limits, key = training_setup.limits_of_environment(), training_setup.checked_signing_key(sign)
         opened = open_registry(registry)
-        present = Present(*open_run(opened, where.present_run() or run))
+        current = CurrentRun(*open_run(opened, target.current_run() or run))
         now = datetime.now(UTC)
-        material = Material(*read_material(data, Window(since=in_utc(since))))
-        why = why_again(present, material, now=now, is_forced=force, say=say)
-        if not why or dry_run:
+        training_data = TrainingData(*inputs.load_data(data, inputs.window_of(since)))
+        reasons = retraining_reasons(current, training_data, now=now, is_forced=force, note=note)
+        if not reasons or dry_run:
             return
-        deploy = isinstance(where, Latest)
-        wish = TrainingConfig(run_id=new_run_id(), now=now, seed=seed, deploy=deploy, limits=limits)
-        candidate = train_again(present, material, wish, tell)
-        say(candidate.compared)
-        page = page_of(candidate.trained, opened, present.stored.name, with_examples=False)
-        say(f"stored as {publish(candidate.trained, opened, page=page, signing_key=key)}")
-        typer.echo(candidate.trained.name)
-        propose(candidate, where, why, say)
+        config = TrainingConfig(
+            run_id=training_setup.new_run_id(),
+            now=now,
+            seed=seed,
+            calibrate=calibrate,
+            deploy=isinstance(target, LatestOnly),
+            limits=limits,
+        )
+        retrained = retrain(current, training_data, config, progress)
+        note(retrained.comparison)
+        trained = retrained.trained
+        html = training_setup.html_report(trained, opened, current.stored.name, with_examples=False)
+        where = publish(trained, opened, page=html, signing_key=key)
+        note(training_setup.summary_of(trained, where))
+        typer.echo(trained.name)
+        propose(retrained, target, reasons, note)
+        if retrained.is_good and isinstance(target, LatestOnly):
+            note(f"next: {training_setup.rollout_command(trained.name)}")

@@ -1,37 +1,50 @@
-"""serin runs list, show, verify, diff, swap-to, prune, keygen."""
+"""`serin runs`: list, show, verify, diff, swap-to, prune, keygen."""
 
 import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
-from serin_core.model.manifest import RunError, parse_run_name
-from serin_training import kubernetes_client
-from serin_training.commands.options import Output, OutputOption, Registry, exit_on_error, say
-from serin_training.errors import ClusterError, RegistryError
-from serin_training.registry.keys import SIGNING_KEY, generate_keys, read_public_key
-from serin_training.registry.writer import Registry as AnyRegistry
-from serin_training.registry.writer import open_registry
-from serin_training.run_text import differences, table, tell_run
-from serin_training.stored_runs import StoredRun, read_run, verify_run
+from serin_training.commands.options import (
+    RUN_HELP,
+    OutputFormat,
+    OutputOption,
+    Registry,
+    examples,
+    exit_on_error,
+    note,
+)
+from serin_training.errors import KubernetesApiError
+
+if TYPE_CHECKING:
+    from serin_registry.verification import StoredRun
+    from serin_training.registry.writer import Registry as RunRegistry
 
 app = typer.Typer()
-runs_app = typer.Typer(help="Look at the runs of a registry, compare them, tidy up.", no_args_is_help=True)
+runs_app = typer.Typer(
+    help="List, show, compare, verify and prune runs of a registry.",
+    no_args_is_help=True,
+    epilog=examples("serin runs list --registry ./registry", "serin runs show latest --registry ./registry"),
+)
 app.add_typer(runs_app, name="runs")
 
-_NOTHING_REMOVED = "nothing was removed; --no-cluster removes without asking which runs SuggestionModels name"
+_NOTHING_REMOVED = "nothing was removed; --no-cluster removes without checking which runs SuggestionModels reference"
 
-Name = Annotated[str, typer.Argument(help="A run's name, run_<8 hex>, or latest.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=False)]
 
 
-@runs_app.command(name="list")
-def list_command(registry: Registry, *, output: OutputOption = Output.TEXT) -> None:
+@runs_app.command(name="list", epilog=examples("serin runs list --registry s3://models/categories"))
+def list_command(registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
     """List the runs, oldest first; * marks latest."""
     with exit_on_error("runs list"):
+        from serin_registry.errors import RegistryError
+        from serin_registry.verification import read_run
+        from serin_training.registry.writer import open_registry
+        from serin_training.run_text import table
+
         opened = open_registry(registry)
         latest = opened.latest()
         found: list[StoredRun] = []
@@ -39,8 +52,8 @@ def list_command(registry: Registry, *, output: OutputOption = Output.TEXT) -> N
             try:
                 found.append(read_run(opened, name))
             except RegistryError as error:
-                say(f"left out: {error}")
-        if output is Output.JSON:
+                note(f"skipped: {error}")
+        if output is OutputFormat.JSON:
             reports = [
                 {"run": one.name, "latest": one.name == latest, "digest": one.digest}
                 | {
@@ -53,57 +66,72 @@ def list_command(registry: Registry, *, output: OutputOption = Output.TEXT) -> N
         elif found:
             typer.echo(table(found, latest=latest))
         else:
-            say(f"{registry}: no run yet")
+            note(f"{opened.uri}: no runs found")
 
 
-@runs_app.command()
-def show(run: Name, registry: Registry, *, output: OutputOption = Output.TEXT) -> None:
-    """Show one run's report."""
+@runs_app.command(epilog=examples("serin runs show latest --registry ./registry"))
+def show(run: Name, registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
+    """Show the report of a run."""
     with exit_on_error("runs show"):
+        from serin_registry.verification import read_run
+        from serin_training.registry.writer import open_registry
+        from serin_training.run_text import displayed, run_text
+
         found = read_run(open_registry(registry), run)
-        if output is Output.JSON:
-            typer.echo(json.dumps({"digest": found.digest} | found.report.model_dump(), indent=2))
+        if output is OutputFormat.JSON:
+            typer.echo(json.dumps({"digest": found.digest} | displayed(found.report, profile=True), indent=2))
         else:
-            typer.echo("\n".join(tell_run(found)))
+            typer.echo("\n".join(run_text(found)))
 
 
-@runs_app.command()
+@runs_app.command(epilog=examples("serin runs verify latest --registry ./registry --key signing.pub"))
 def verify(
     run: Name,
     registry: Registry,
     *,
     key: Annotated[
-        Path | None, typer.Option(help="A public key, signing.pub: the run must be signed by it.", show_default=False)
+        Path | None,
+        typer.Option(help="A public key (signing.pub); the run must be signed by it.", show_default=False),
     ] = None,
 ) -> None:
-    """Check every file against the run's manifest, and who signed that; nothing is opened."""
+    """Check every file of a run against its manifest, and the signature; no model file is loaded."""
     with exit_on_error("runs verify"):
+        from serin_registry.verification import verify_run
+        from serin_training.registry.keys import read_public_key
+        from serin_training.registry.writer import open_registry
+
         public_key = None if key is None else read_public_key(key)
-        found = verify_run(open_registry(registry), run, public_key=public_key)
+        found = verify_run(open_registry(registry), run, public_key=public_key or b"")
         signed = "" if key is None else f", signed by the key of {key}"
-        typer.echo(f"{found.name}: {len(found.manifest.files)} files as its manifest says, {found.digest}{signed}")
+        typer.echo(f"{found.name}: {len(found.manifest.files)} files match the manifest, {found.digest}{signed}")
 
 
-@runs_app.command()
+@runs_app.command(epilog=examples("serin runs keygen --out keys"))
 def keygen(
-    out: Annotated[Path, typer.Option(help="The folder that signing.key and signing.pub go to.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write signing.key and signing.pub to.", show_default=False)],
 ) -> None:
-    """Make a key to sign runs with: signing.key for who trains, signing.pub for servers and `runs verify --key`."""
+    """Generate a key pair to sign runs: signing.key for training, signing.pub for servers and `runs verify`."""
     with exit_on_error("runs keygen"):
+        from serin_training.registry.keys import SIGNING_KEY, generate_keys
+
         private, public = generate_keys(out)
         typer.echo(private)
         typer.echo(public)
-        say(f"{SIGNING_KEY}={private} lets `serin train` sign its runs; whoever has this file can sign too")
+        note(f"{SIGNING_KEY}={private} lets `serin train` sign its runs; keep this file secret")
 
 
-@runs_app.command()
-def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption = Output.TEXT) -> None:
-    """Say what changed from one run to another."""
+@runs_app.command(epilog=examples("serin runs diff run_1a2b3c4d_1767225600 latest --registry ./registry"))
+def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
+    """Show what changed from one run to another."""
     with exit_on_error("runs diff"):
+        from serin_registry.verification import read_run
+        from serin_training.registry.writer import open_registry
+        from serin_training.run_text import differences
+
         opened = open_registry(registry)
         one, other = read_run(opened, before), read_run(opened, after)
         changes = differences(one, other)
-        if output is Output.JSON:
+        if output is OutputFormat.JSON:
             typer.echo(json.dumps([{"what": what, "before": a, "after": b} for what, a, b in changes], indent=2))
         else:
             width = max((len(what) for what, _, _ in changes), default=0)
@@ -112,83 +140,95 @@ def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption 
                 typer.echo(f"  {what:<{width}}  {a} -> {b}")
 
 
-@runs_app.command(name="swap-to")
-def swap_to(
+@runs_app.command(name="swap-to", epilog=examples("serin runs swap-to run_1a2b3c4d_1767225600 --registry ./registry"))
+def swap_to_command(
     run: Name,
     registry: Registry,
     *,
-    force: Annotated[bool, typer.Option(help="Also to a run that its acceptance gate refused.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if the run did not pass its acceptance gate.")] = False,
 ) -> None:
-    """Let `latest` name another run, after every file of it was checked."""
+    """Point `latest` at another run, after checking all its files."""
     with exit_on_error("runs swap-to"):
-        opened = open_registry(registry)
-        found = verify_run(opened, run)
-        if not found.report.passed_acceptance_gate and not force:
-            raise RegistryError(f"{found.name}: {found.report.deploy_reason}; --force lets latest name it all the same")
-        before = opened.latest()
-        opened.point_latest(found.name)
-        typer.echo(f"latest: {before or 'none'} -> {found.name}")
+        from serin_registry.errors import GateRefusedError, RegistryError
+        from serin_registry.latest import swap_to
+        from serin_training.registry.writer import open_registry
+
+        try:
+            swap = swap_to(run, registry=open_registry(registry), force=force)
+        except GateRefusedError as error:
+            raise RegistryError(f"{error}; --force points latest at it anyway") from None
+        typer.echo(f"latest: {swap.before or 'none'} -> {swap.after}")
 
 
-@runs_app.command()
+@runs_app.command(epilog=examples("serin runs prune --registry ./registry --keep 5 --dry-run"))
 def prune(
     registry: Registry,
     *,
-    keep: Annotated[int, typer.Option(min=1, help="How many of the newest runs stay.")] = 10,
-    older_than: Annotated[float, typer.Option(min=0, help="Only runs older than so many days go.")] = 0,
-    dry_run: Annotated[bool, typer.Option(help="Say what would go, and remove nothing.")] = False,
-    ask_cluster: Annotated[
-        bool, typer.Option("--cluster/--no-cluster", help="Keep what SuggestionModels in reach name.")
+    keep: Annotated[int, typer.Option(min=1, help="Keep this many of the newest runs.")] = 10,
+    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Remove only runs older than this.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
+    check_cluster: Annotated[
+        bool, typer.Option("--cluster/--no-cluster", help="Keep runs that SuggestionModels of the cluster reference.")
     ] = True,
 ) -> None:
-    """Remove old runs; never one that latest or a SuggestionModel in reach names."""
+    """Remove old runs, except those that `latest` or a SuggestionModel in the current cluster references."""
     with exit_on_error("runs prune"):
+        from serin_training.registry.writer import open_registry
+
         opened = open_registry(registry)
         candidates = [name for name in opened.runs()[:-keep] if _age_in_days(name) >= older_than]
-        kept = _named_somewhere(opened, ask_cluster=ask_cluster)
+        kept = _references(opened, check_cluster=check_cluster)
         for name in candidates:
             if name in kept:
-                say(f"{name}: kept, {kept[name]}")
+                note(f"{name}: kept, {kept[name]}")
                 continue
             if not dry_run:
                 opened.delete(name)
             typer.echo(f"{name}: {'would be removed' if dry_run else 'removed'}")
 
 
-def _named_somewhere(registry: AnyRegistry, *, ask_cluster: bool) -> dict[str, str]:
-    """Answer runs that stay, and why. Raises ClusterError where that cannot be known."""
-    kept = dict.fromkeys(_named_in_cluster() if ask_cluster else (), "a SuggestionModel names it")
+def _references(registry: "RunRegistry", *, check_cluster: bool) -> dict[str, str]:
+    """Return the runs that must stay, and why. Raises KubernetesApiError if that cannot be determined."""
+    kept = dict.fromkeys(_runs_in_cluster() if check_cluster else (), "a SuggestionModel references it")
     latest = registry.latest()
     if latest is not None:
-        kept[latest] = "latest names it"
+        kept[latest] = "latest references it"
     return kept
 
 
-def _named_in_cluster() -> set[str]:
+def _runs_in_cluster() -> set[str]:
+    import yaml
+
+    from serin_training import kubernetes_client
+
     try:
         api = kubernetes_client.connect()
         if api is not None:
-            return kubernetes_client.named_runs(api)
-    except ClusterError as error:
-        raise ClusterError(f"{error}; {_NOTHING_REMOVED}") from None
+            return kubernetes_client.referenced_runs(api)
+    except KubernetesApiError as error:
+        raise KubernetesApiError(f"{error}; {_NOTHING_REMOVED}") from None
     except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
-        # What a damaged kubeconfig provokes.
-        raise ClusterError(f"the kubeconfig cannot be used ({type(error).__name__}); {_NOTHING_REMOVED}") from None
-    # There may be a cluster all the same: the kubeconfig is damaged, or the kubernetes client is not installed.
+        # Raised for a damaged kubeconfig.
+        raise KubernetesApiError(
+            f"the kubeconfig cannot be used ({type(error).__name__}); {_NOTHING_REMOVED}"
+        ) from None
+    # There may be a cluster: the kubeconfig is damaged, or the kubernetes client is not installed.
     where = _kubeconfig()
     if where is not None:
-        raise ClusterError(f"the kubeconfig {where} cannot be used; {_NOTHING_REMOVED}")
-    say("no kubeconfig: only what latest names is kept")
+        raise KubernetesApiError(f"the kubeconfig {where} cannot be used; {_NOTHING_REMOVED}")
+    note("no kubeconfig: only the run that latest references is kept")
     return set()
 
 
 def _kubeconfig() -> str | None:
     named = os.environ.get("KUBECONFIG")
-    usual = Path.home() / ".kube" / "config"
-    return named or (str(usual) if usual.exists() else None)
+    default = Path.home() / ".kube" / "config"
+    return named or (str(default) if default.exists() else None)
 
 
 def _age_in_days(name: str) -> float:
+    from serin_core.model.manifest import RunError, parse_run_name
+
     try:
         return (time.time() - parse_run_name(name)[1]) / 86_400
     except RunError:

@@ -1,44 +1,35 @@
-"""serin train, serin features."""
+"""`serin train` and `serin features`."""
 
-import os
-import secrets
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
-from serin_core.model.acceptance import Limits
-from serin_core.model.keyword_rules import Rules, RulesError
-from serin_training.commands.inputs import read_material
 from serin_training.commands.options import (
+    Calibrate,
     Data,
     Limit,
-    Moment,
     Seed,
     SignOption,
+    Since,
+    Until,
+    examples,
     exit_on_error,
-    in_utc,
-    say,
+    note,
     write_text,
 )
-from serin_training.commands.progress_display import showing
-from serin_training.data.reading import open_source
-from serin_training.data.rows import LabelledTransaction, Window
-from serin_training.engines.engine import Engine
-from serin_training.engines.local import LocalEngine
-from serin_training.errors import SettingsError
-from serin_training.features.store import FeatureStore
+from serin_training.commands.progress_display import show_progress
+from serin_training.errors import OptionError
 from serin_training.progress import Finished, Progress
-from serin_training.registry.keys import read_signing_key, signing_key_of_environment
-from serin_training.registry.publish import publish
-from serin_training.registry.writer import Registry, open_registry
-from serin_training.stored_runs import read_run
-from serin_training.training import TrainedRun, TrainingConfig, train
+
+if TYPE_CHECKING:
+    from serin_training.data.rows import LabelledTransaction
+    from serin_training.engines.engine import Engine
 
 app = typer.Typer()
 
@@ -50,140 +41,134 @@ class EngineName(StrEnum):
     DASK = "dask"
 
 
-@app.command(name="train")
-def train_command(  # noqa: PLR0913 - each one is an option of the command line, given by name
+@app.command(
+    name="train",
+    epilog=examples(
+        "serin generate --rows 30000 --out transactions.csv",
+        "serin train --data transactions.csv --registry ./registry",
+    ),
+)
+def train_command(  # noqa: PLR0913 - options of the command line, given by name
     data: Data,
     *,
     registry: Annotated[
-        str | None, typer.Option(help="Where the run is stored (a directory or s3://...); without it nothing is.")
+        str | None, typer.Option(metavar="URI", help="Store the run here (directory, s3://...); by default nowhere.")
     ] = None,
     seed: Seed = 0,
     limit: Limit = None,
-    since: Moment = None,
-    until: Moment = None,
-    calibrate: Annotated[bool, typer.Option(help="Fit isotonic calibrators, one a class.")] = True,
-    deploy: Annotated[bool, typer.Option(help="Let `latest` name the run if the acceptance gate passes.")] = True,
-    dry_run: Annotated[bool, typer.Option(help="Train and judge, and store nothing.")] = False,
-    page: Annotated[Path | None, typer.Option(help="Where the report goes as an HTML page.")] = None,
-    examples: Annotated[bool, typer.Option(help="Show texts of transactions in the page.")] = True,
+    since: Since = None,
+    until: Until = None,
+    calibrate: Calibrate = True,
+    deploy: Annotated[bool, typer.Option(help="Point `latest` at the run if the acceptance gate passes.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Train and evaluate, but store nothing.")] = False,
+    page: Annotated[Path | None, typer.Option(help="Also write the HTML report to this file.")] = None,
+    page_examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="Show texts of misclassified transactions in --page.")
+    ] = True,
     sign: SignOption = None,
-    rules: Annotated[Path | None, typer.Option(help="The rules file: say which categories have no rule.")] = None,
-    engine: Annotated[EngineName, typer.Option(help="Train on this machine, or on a Dask cluster.")] = EngineName.LOCAL,
+    rules: Annotated[Path | None, typer.Option(help="A rules file: report categories that have no rule.")] = None,
+    engine: Annotated[EngineName, typer.Option(help="Train on this machine or on a Dask cluster.")] = EngineName.LOCAL,
     scheduler: Annotated[
-        str | None, typer.Option(help="The Dask scheduler, tcp://HOST:8786; without it two processes here.")
+        str | None,
+        typer.Option(help="Address of the Dask scheduler, tcp://HOST:8786; by default two local processes."),
     ] = None,
 ) -> None:
-    """Train a run, judge it on the newest rows, and print its report as JSON."""
-    with exit_on_error("train"), showing() as tell, engine_of(engine, scheduler) as used:
+    """Train a model and register the run.
+
+    The run is evaluated on the newest rows; its report goes to stdout as JSON. A run that does not pass the acceptance
+    gate is stored as well, but `latest` does not move to it. ML_DEPLOY_THRESHOLD_F1 and ML_DEPLOY_THRESHOLD_F1_MIN set
+    the minimum macro F1 and the minimum F1 of the worst class.
+    """
+    with exit_on_error("train"), show_progress() as progress, open_engine(engine, scheduler) as used:
+        from serin_training.commands import inputs, training_setup
+        from serin_training.registry.publish import publish
+        from serin_training.registry.writer import open_registry
+        from serin_training.run_text import displayed
+        from serin_training.training import TrainingConfig, train
+
         opened = None if registry is None or dry_run else open_registry(registry)
-        limits = limits_of_environment()
-        key = checked_signing_key(sign)
-        # Asked before a long training, so that a registry which is not there is told at once.
-        before = None if opened is None else opened.latest()
-        rows, corpus = read_material(data, Window(since=in_utc(since), until=in_utc(until), limit=limit))
+        limits, key = training_setup.limits_of_environment(), training_setup.checked_signing_key(sign)
+        # Read before a long training, so that an unreachable registry is reported at once.
+        previous = None if opened is None else opened.latest()
+        rows, corpus = inputs.load_data(data, inputs.window_of(since, until, limit))
         if rules is not None:
-            _say_what_has_no_rule(rows, rules)
-        wish = TrainingConfig(
-            run_id=new_run_id(),
+            _report_missing_rules(rows, rules)
+        config = TrainingConfig(
+            run_id=training_setup.new_run_id(),
             now=datetime.now(UTC),
             seed=seed,
             calibrate=calibrate,
             deploy=deploy and opened is not None,
             limits=limits,
         )
-        trained = train(rows, wish, tell, engine=used, corpus=corpus)
+        trained = train(rows, config, progress, engine=used, corpus=corpus)
+        where = None
         if opened is not None:
-            where = publish(
-                trained, opened, page=page_of(trained, opened, before, with_examples=False), signing_key=key
-            )
-            say(f"stored as {where}; {trained.report.deploy_reason}")
+            html = training_setup.html_report(trained, opened, previous, with_examples=False)
+            where = publish(trained, opened, page=html, signing_key=key)
         if page is not None:
-            write_text(page, page_of(trained, opened, before, with_examples=examples))
-            say(f"page: {page}")
-        typer.echo(trained.report.model_dump_json(indent=2, exclude={"profile"}))
+            html = training_setup.html_report(trained, opened, previous, with_examples=page_examples)
+            write_text(page, html)
+        typer.echo(json.dumps(displayed(trained.report), indent=2))
+        note(training_setup.summary_of(trained, where))
+        if where is not None and trained.report.passed_acceptance_gate:
+            note(f"next: {training_setup.rollout_command(trained.name)}")
 
 
-@app.command(name="features")
+@app.command(
+    name="features",
+    epilog=examples(
+        "serin features --data transactions.csv --out features", "serin train --data features --registry ./registry"
+    ),
+)
 def features_command(
     data: Data,
     *,
-    out: Annotated[Path, typer.Option(help="The folder of features; made where it is not there.")] = Path("features"),
+    out: Annotated[Path, typer.Option(help="The folder; created if it does not exist.")] = Path("features"),
 ) -> None:
-    """Look up the words of all transactions once, and keep them; a second time only what is new or has changed."""
-    with exit_on_error("features"), showing() as tell:
+    """Extract text features once and cache them.
+
+    A second time only new and changed rows are read. Pass the folder to other commands with --data.
+    """
+    with exit_on_error("features"), show_progress() as progress:
+        from serin_training.data.reading import open_source
+        from serin_training.features.store import FeatureStore
+
         sources = [open_source(one) for one in data]
-        found = FeatureStore(out).update(sources, lambda rows: tell(Progress("features", rows, 0, "rows")))
-        told = (
-            f"nothing has changed, {found.rows} rows"
-            if found.is_nothing
-            else f"{found.new} new, {found.changed} changed, {found.gone} gone; now {found.rows} rows"
-        )
-        tell(Finished("features", f"{out}: {told}"))
+        update = FeatureStore(out).update(sources, lambda rows: progress(Progress("features", rows, 0, "rows")))
+        progress(Finished("features", f"{out}: {update}"))
 
 
 @contextmanager
-def engine_of(name: EngineName, scheduler: str | None) -> Iterator[Engine]:
-    """Answer where to train, as long as it is needed. Raises SettingsError, EngineError."""
+def open_engine(name: EngineName, scheduler: str | None) -> Iterator["Engine"]:
+    """Yield the engine to train with. Raises OptionError, EngineError."""
     match name:
         case EngineName.LOCAL if scheduler is not None:
-            raise SettingsError(f"--scheduler {scheduler}: only the engine dask has a scheduler; add --engine dask")
+            from serin_core.contract.addresses import display_address
+
+            raise OptionError(
+                f"--scheduler {display_address(scheduler)}: only the engine dask has a scheduler; add --engine dask"
+            )
         case EngineName.LOCAL:
+            from serin_training.engines.local import LocalEngine
+
             yield LocalEngine()
         case EngineName.DASK:
-            # It takes a second to import, and its extra may not be installed.
-            from serin_training.engines.dask_cluster import connect  # noqa: PLC0415
+            from serin_training.engines.dask_cluster import connect
 
             with connect(scheduler) as engine:
                 yield engine
 
 
-def checked_signing_key(given: Path | None) -> Path | None:
-    """Answer the key file to sign with, read once before a long training. Raises SettingsError."""
-    key = given or signing_key_of_environment()
-    if key is not None:
-        read_signing_key(key)
-    return key
+def _report_missing_rules(rows: Sequence["LabelledTransaction"], path: Path) -> None:
+    import yaml
 
+    from serin_core.model.keyword_rules import Rules, RulesError
 
-def new_run_id() -> str:
-    """Answer a name for a new run."""
-    return f"run_{secrets.token_hex(4)}"
-
-
-def page_of(trained: TrainedRun, registry: Registry | None, before: str | None, *, with_examples: bool) -> str:
-    """Answer the page of a run, beside the run that `latest` named before."""
-    # Its pictures take a second to import; other commands do without them.
-    from serin_training.html_report.page import Look, render  # noqa: PLC0415
-
-    stable = None if registry is None or before is None else read_run(registry, before).report
-    return render(Look(trained.report, trained.judged, trained.merchants, stable=stable, with_examples=with_examples))
-
-
-def _say_what_has_no_rule(rows: list[LabelledTransaction], path: Path) -> None:
     try:
         rules = Rules.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, RulesError) as error:
-        raise SettingsError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+        raise OptionError(f"{path}: {' '.join(str(error).split())[:200]}") from None
     without = sorted({row.category for row in rows} - set(rules.classes))
     if without:
-        say(f"{path}: no rule for {', '.join(without)}: nothing answers for the model there")
-
-
-def limits_of_environment() -> Limits:
-    """Read the runbook's limits from the environment. Raises SettingsError."""
-
-    def share(name: str, default: float) -> float:
-        text = os.environ.get(name, str(default))
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not 0 <= value <= 1:
-            raise SettingsError(f"{name} is {text!r}; it must be a number from 0 to 1")
-        return value
-
-    standard = Limits()
-    return Limits(
-        f1_macro=share("ML_DEPLOY_THRESHOLD_F1", standard.f1_macro),
-        f1_min=share("ML_DEPLOY_THRESHOLD_F1_MIN", standard.f1_min),
-    )
+        note(f"{path}: no rule for {', '.join(without)}; nothing is suggested there when the model does not answer")

@@ -1,4 +1,4 @@
-"""A CSV file, plain or gzip, in UTF-8. Never guesses an encoding."""
+"""A CSV file, plain or gzip, in UTF-8; other encodings are refused."""
 
 import csv
 import gzip
@@ -18,25 +18,25 @@ _GZIP: Final = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class CsvFile(File):
-    """Implements rows.Source."""
+    """Implements rows.DataSource."""
 
     def rows(self) -> Iterator[Row]:
-        """Answer its rows. Raises DataError."""
-        path = self.path
+        """Yield the rows. Raises DataError."""
+        path = self.name
         line = 1
         try:
-            with _open(path) as text:
+            with _open(self.path) as text:
                 reader = csv.DictReader(text)
                 if not reader.fieldnames:
-                    raise DataError(f"{path}: it is empty; needed is a CSV with the columns {', '.join(COLUMNS)}")
-                check_columns(str(path), reader.fieldnames)
-                unique = Unique(str(path), "line")
+                    raise DataError(f"{path}: the file is empty; give a CSV file with the columns {', '.join(COLUMNS)}")
+                check_columns(path, reader.fieldnames)
+                unique = Unique(path, "line")
                 for record in reader:
                     line = reader.line_num
                     place = f"{path}, line {line}"
                     if None in record or None in record.values():
                         raise DataError(
-                            f"{place}: it has not as many fields as the header; quote fields that hold a comma"
+                            f"{place}: not as many fields as in the header; quote fields that contain a comma"
                         )
                     row = check_record(record, place)
                     unique.add(row.transaction.txn_id, line)
@@ -49,10 +49,10 @@ class CsvFile(File):
         except (gzip.BadGzipFile, EOFError) as error:
             raise DataError(f"{path}: the gzip file is damaged ({' '.join(str(error).split())})") from None
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}; needed is a file that can be read") from None
+            raise DataError(f"{path}: {error.strerror or error}; give a readable file") from None
         except csv.Error as error:
             raise DataError(
-                f"{path}, near line {line}: it is no CSV ({error}); needed are the columns {', '.join(COLUMNS)}"
+                f"{path}, near line {line}: not valid CSV ({error}); required columns: {', '.join(COLUMNS)}"
             ) from None
 
 

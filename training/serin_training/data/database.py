@@ -1,13 +1,13 @@
-"""A database: a table with the columns of a CSV, or the store in which a server keeps transactions and feedback.
+"""Training data in a database: a table with the columns of a CSV, or the store of a server.
 
     sqlite:///FILE            postgresql://HOST/DATABASE            a server's store: labels are its users' feedback
     sqlite:///FILE#TABLE      postgresql://HOST/DATABASE#TABLE      a table or view with the columns of a CSV
 
-Reads only, chunk by chunk, and in one transaction, so that a server may go on writing. Never shows a password.
+Only reads, in chunks and in one transaction, so that a server can write meanwhile. Messages hold neither user nor
+password.
 """
 
 import asyncio
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
-from urllib.parse import urlsplit
 
 import asyncpg
 
-from serin_training.data.rows import Row, Said, Weight
+from serin_core.contract.addresses import ENCODE_PASSWORD, HIDDEN, display_address, is_table_name
+from serin_training.data.rows import Label, LabelOrigin, Row
 from serin_training.data.validation import Unique, check_columns, check_record
 from serin_training.errors import DataError
 
@@ -28,7 +28,6 @@ POSTGRES: Final = ("postgresql://", "postgres://")
 DATABASES: Final = (SQLITE, *POSTGRES)
 _CHUNK: Final = 10_000
 _SECONDS: Final = 20.0
-_TABLE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
 Record = Mapping[str, Any]
 
 
@@ -36,53 +35,54 @@ class Reader(Protocol):
     """An open database, in one transaction."""
 
     def select(self, query: str) -> Iterator[Record]:
-        """Answer the rows of a query."""
+        """Yield the rows of a query."""
 
     def columns(self, table: str) -> list[str]:
-        """Answer a table's columns, none if there is no such table."""
+        """Return a table's columns, none if there is no such table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Implements rows.Source."""
+    """Implements rows.DataSource."""
 
     name: str
+    """The address without secrets."""
     url: str = field(repr=False)
     table: str | None
     """None: a server's store."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a URL. Raises DataError."""
+        """Parse a URL. Raises DataError."""
+        name = display_address(text)
         url, _, table = text.partition("#")
-        if table and not _TABLE.fullmatch(table):
-            raise DataError(f"{_without_password(url)}: {table!r} is no name of a table")
-        named = _without_password(url) + (f"#{table}" if table else "")
+        if table and not is_table_name(table):
+            raise DataError(f"{name}: what follows the # is not the name of a table{_hint(name)}")
         if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).is_file():
-            raise DataError(f"{named}: there is no such file; four slashes begin an absolute path")
-        return cls(name=named, url=url, table=table or None)
+            raise DataError(f"{name}: there is no such file; an absolute path begins with a fourth slash")
+        return cls(name=name, url=url, table=table or None)
 
     def rows(self) -> Iterator[Row]:
-        """Answer the rows of the table, or of the store. Raises DataError."""
+        """Yield the rows of the table, or of the store. Raises DataError."""
         with self._open() as reader:
             if self.table is not None:
                 yield from self._table_rows(reader, self.table)
             else:
                 yield from self._stored_rows(reader)
 
-    def feedback(self) -> Iterator[tuple[str, Said]]:
-        """Answer what users said of the server's answers. Raises DataError."""
+    def feedback(self) -> Iterator[tuple[str, Label]]:
+        """Yield the users' feedback by transaction, none from a table. Raises DataError."""
         if self.table is not None:
             return
         with self._open() as reader:
             feedback = self._store(reader).feedback
             for record in reader.select(f"SELECT txn_id, at, suggested, outcome, label FROM {feedback}"):  # noqa: S608
-                said = _said(record)
-                if said is not None:
-                    yield record["txn_id"], said
+                label = _label(record)
+                if label is not None:
+                    yield record["txn_id"], label
 
     def fingerprint(self) -> str:
-        """Answer nothing to rely on: a row may change anywhere and leave no trace, so that only reading it tells."""
+        """Return "": only reading every row shows whether one has changed."""
         return ""
 
     def _open(self) -> AbstractContextManager[Reader]:
@@ -114,12 +114,12 @@ class Database:
         for store in _STORES:
             if reader.columns(store.transactions) and reader.columns(store.feedback):
                 return store
-        raise DataError(f"{self.name}: it is no store of a server; name a table behind a #, as in {self.name}#TABLE")
+        raise DataError(f"{self.name}: it is not the store of a server; add #TABLE to read a table")
 
 
 @dataclass(frozen=True, slots=True)
 class _Store:
-    """What a server calls its tables."""
+    """Names of a server's tables."""
 
     transactions: str
     feedback: str
@@ -128,24 +128,17 @@ class _Store:
 _STORES: Final = (_Store("serin_transactions", "serin_feedback"), _Store("transactions", "feedback"))
 
 
-def _said(record: Record) -> Said | None:
+def _label(record: Record) -> Label | None:
     at = datetime.fromtimestamp(record["at"] / 1000, tz=UTC)
     if record["label"]:
-        return Said(record["label"], at)
+        return Label(record["label"], at)
     if record["outcome"] == "accepted" and record["suggested"]:
-        return Said(record["suggested"], at, Weight.ACCEPTED)
+        return Label(record["suggested"], at, LabelOrigin.ACCEPTED)
     return None
 
 
 def _quoted(table: str) -> str:
     return ".".join(f'"{part}"' for part in table.split("."))
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +165,7 @@ def _open_sqlite(name: str, url: str) -> Iterator[Reader]:
             connection.execute("BEGIN")
             yield _Sqlite(connection)
     except sqlite3.Error as error:
-        raise DataError(f"{name}: {error}; needed is an SQLite database that can be read") from None
+        raise DataError(f"{name}: {error}; expected a readable SQLite database") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +191,7 @@ class _Postgres:
 def _open_postgres(name: str, url: str) -> Iterator[Reader]:
     loop = asyncio.new_event_loop()
     try:
-        connection = loop.run_until_complete(asyncpg.connect(url, timeout=_SECONDS))
+        connection = loop.run_until_complete(_connect(name, url))
         try:
             transaction = connection.transaction(isolation="repeatable_read", readonly=True)
             loop.run_until_complete(transaction.start())
@@ -207,7 +200,17 @@ def _open_postgres(name: str, url: str) -> Iterator[Reader]:
         finally:
             connection.terminate()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-        # The driver's own text may repeat the URL, and with it a password.
-        raise DataError(f"{name}: the database does not answer as it should: {type(error).__name__}") from None
+        raise DataError(f"{name}: the database failed: {type(error).__name__}") from None
     finally:
         loop.close()
+
+
+async def _connect(name: str, url: str) -> Any:
+    try:
+        return await asyncpg.connect(url, timeout=_SECONDS)
+    except Exception as error:  # noqa: BLE001 - whatever the address provokes; the message may repeat it
+        raise DataError(f"{name}: cannot connect to the database: {type(error).__name__}{_hint(name)}") from None
+
+
+def _hint(name: str) -> str:
+    return f"; {ENCODE_PASSWORD}" if HIDDEN in name else ""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from serin_core.contract.addresses import without_secrets
 from serin_training.data.file import File
 from serin_training.data.rows import Row
 from serin_training.data.validation import COLUMNS, Unique, check_columns, check_record
@@ -17,10 +18,10 @@ _BATCH: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ParquetFile(File):
-    """Implements rows.Source."""
+    """Implements rows.DataSource."""
 
     def rows(self) -> Iterator[Row]:
-        """Answer its rows. Raises DataError."""
+        """Yield the rows. Raises DataError."""
         try:
             with pq.ParquetFile(self.path) as file:
                 _check_schema(self.name, file.schema_arrow)
@@ -34,10 +35,10 @@ class ParquetFile(File):
                         yield row
                 unique.check()
         except OSError as error:
-            told = error.strerror or " ".join(str(error).split())[:200]
-            raise DataError(f"{self.path}: {told}; needed is a Parquet file") from None
+            message = error.strerror or without_secrets(" ".join(str(error).split()), str(self.path))[:200]
+            raise DataError(f"{self.name}: {message}; give a Parquet file") from None
         except pa.ArrowInvalid as error:
-            raise DataError(f"{self.path}: it is no Parquet file ({' '.join(str(error).split())[:200]})") from None
+            raise DataError(f"{self.name}: not a Parquet file ({' '.join(str(error).split())[:200]})") from None
 
 
 def _check_schema(name: str, schema: Any) -> None:
@@ -48,7 +49,7 @@ def _check_schema(name: str, schema: Any) -> None:
             kind = kind.value_type
         if not _fits(column, kind):
             wanted = {"timestamp": "a timestamp, a date or text", "amount": "a number"}.get(column, "text or a number")
-            raise DataError(f"{name}: column {column} is of type {kind}; needed is {wanted}")
+            raise DataError(f"{name}: column {column} is of type {kind}; {wanted} is required")
 
 
 def _fits(column: str, kind: Any) -> bool:

@@ -1,8 +1,8 @@
-"""Labelled transactions, which of them count, and which of several labels of one transaction counts."""
+"""Labelled transactions, and which of several labels of one transaction counts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from typing import Final, Protocol
 
@@ -11,7 +11,7 @@ from serin_core.model.features import Transaction
 
 @dataclass(frozen=True, slots=True)
 class LabelledTransaction:
-    """A transaction, when it happened, and the category that a person gave it."""
+    """A transaction, its time, and the category that a user gave it."""
 
     transaction: Transaction
     at: datetime
@@ -19,79 +19,79 @@ class LabelledTransaction:
     category: str
 
 
-class Weight(IntEnum):
-    """How much a label says: words of one's own go before a suggestion that was accepted."""
+class LabelOrigin(IntEnum):
+    """Origin of a label: one that a user wrote wins over an accepted suggestion."""
 
     ACCEPTED = 0
-    IN_WORDS = 1
+    WRITTEN = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One label that somebody gave a transaction."""
+class Label:
+    """A label that a user gave a transaction."""
 
-    label: str
+    category: str
     at: datetime
-    """When; a category that a source only states was said when the transaction happened."""
-    weight: Weight = Weight.IN_WORDS
+    """Time of the label; for a category in a source, the time of the transaction."""
+    origin: LabelOrigin = LabelOrigin.WRITTEN
 
 
-def settle(said: Sequence[Said]) -> Said | None:
-    """Answer the label that counts: of those in words, else of those accepted, the latest; None if there is none."""
-    return max(said, key=lambda one: (one.weight, one.at), default=None)
+def best_label(labels: Sequence[Label]) -> Label | None:
+    """Return the label that counts: the latest that a user wrote, else the latest accepted; None without a label."""
+    return max(labels, key=lambda one: (one.origin, one.at), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A transaction of a source, and the category that stands beside it, if one does."""
+    """A transaction of a source and its label, if it has one."""
 
     transaction: Transaction
     at: datetime
-    said: Said | None
+    label: Label | None
 
     def labelled(self, category: str) -> LabelledTransaction:
-        """Answer it with a category."""
+        """Return the transaction with a category."""
         return LabelledTransaction(transaction=self.transaction, at=self.at, category=category)
 
 
-class Source(Protocol):
-    """Where transactions come from. Every method may raise DataError."""
+class DataSource(Protocol):
+    """A source of transactions. Every method may raise DataError."""
 
     @property
     def name(self) -> str:
-        """Answer it as a person named it, without a password."""
+        """Name of the source as the user gave it, without secrets."""
 
-    def feedback(self) -> Iterator[tuple[str, Said]]:
-        """Answer what was said of transactions, by txn_id, of this source or of any other."""
+    def feedback(self) -> Iterator[tuple[str, Label]]:
+        """Yield labels from feedback with their txn_id; the transactions may be in another source."""
 
     def rows(self) -> Iterator[Row]:
-        """Answer its transactions, in its own order, reading chunk by chunk."""
+        """Yield the transactions in the order of the source, read chunk by chunk."""
 
     def fingerprint(self) -> str:
-        """Answer a text that changes whenever what rows() and feedback() answer may have; "": only reading tells."""
+        """Return a text that changes whenever the content may have changed; empty if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which rows count: from `since` (inclusive) until `until` (exclusive), of these the newest `limit`."""
+    """Selection of rows: from `since` (inclusive) until `until` (exclusive), at most the newest `limit`."""
 
     since: datetime | None = None
     until: datetime | None = None
     limit: int | None = None
 
     def holds(self, at: datetime) -> bool:
-        """Answer whether a moment lies in it."""
+        """Return whether a time is selected."""
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
     def choose(self, rows: Sequence[LabelledTransaction]) -> list[LabelledTransaction]:
-        """Answer the rows that count, oldest first."""
+        """Return the selected rows, oldest first."""
         chosen = sorted((row for row in rows if self.holds(row.at)), key=lambda row: (row.at, row.transaction.txn_id))
         return chosen if self.limit is None else chosen[max(0, len(chosen) - self.limit) :]
 
+    def __str__(self) -> str:
+        """Return the limits in time for a message; empty without any."""
+        since = "" if self.since is None else f" since {self.since:%Y-%m-%d}"
+        return since + ("" if self.until is None else f" before {self.until:%Y-%m-%d}")
+
 
 EVERYTHING: Final = Window()
-
-
-def as_utc(time: datetime) -> datetime:
-    """Answer a time in UTC; one without an offset is taken as UTC."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

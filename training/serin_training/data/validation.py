@@ -1,37 +1,37 @@
-"""One record of a source against the schema. Never guesses, and never repairs a record."""
+"""Checks one record of a source against the schema. Records are never repaired."""
 
-import math
 from array import array
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 import xxhash
 
 from serin_core.model.features import Transaction
-from serin_training.data.rows import Row, Said, as_utc
+from serin_core.model.values import as_utc, parse_amount, parse_timestamp
+from serin_training.data.rows import Label, Row
 from serin_training.errors import DataError
 
 COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
-LONGEST: Final = 1000
-"""Characters of a text; a terminal prints 22 of a merchant."""
+MAX_CHARACTERS: Final = 1000
+"""Of a text; a terminal prints 22 of a merchant."""
 FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def check_columns(name: str, found: Iterable[str]) -> None:
-    """Check that all COLUMNS are there, each once. Raises DataError."""
+    """Raise DataError unless all COLUMNS are present, each once."""
     names = list(found)
     missing = [column for column in COLUMNS if column not in names]
     if missing:
-        raise DataError(f"{name}: no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}")
+        raise DataError(f"{name}: missing column {', '.join(missing)}; required are {', '.join(COLUMNS)}")
     if any(names.count(column) > 1 for column in COLUMNS):
-        raise DataError(f"{name}: a column stands twice; needed is each of {', '.join(COLUMNS)} once")
+        raise DataError(f"{name}: a column occurs twice; each of {', '.join(COLUMNS)} is required once")
 
 
 def check_record(record: Mapping[str, Any], place: str) -> Row:
-    """Answer a record, whose values are text or what a database or Parquet makes of them. Raises DataError."""
+    """Return a record as a row; values are text or the types of a database or of Parquet. Raises DataError."""
     timestamp = _time(record["timestamp"], place)
     at = as_utc(timestamp)
     category = _text(record, "category", place).strip()
@@ -45,47 +45,38 @@ def check_record(record: Mapping[str, Any], place: str) -> Row:
         timestamp=timestamp,
     )
     if not transaction.txn_id:
-        raise DataError(f"{place}: txn_id is empty; each transaction needs one of its own")
-    return Row(transaction, at, Said(category, at) if category else None)
+        raise DataError(f"{place}: txn_id is empty; each transaction needs a unique one")
+    return Row(transaction, at, Label(category, at) if category else None)
 
 
 def _text(record: Mapping[str, Any], column: str, place: str) -> str:
     value = record[column]
     text = "" if value is None else str(value)
-    if len(text) > LONGEST:
-        raise DataError(f"{place}: {column} has {len(text)} characters; at most {LONGEST} can be a {column}")
+    if len(text) > MAX_CHARACTERS:
+        raise DataError(f"{place}: {column} has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
     return text
 
 
 def _amount(value: Any, place: str) -> float:
     try:
-        amount = float(value)
-    except (TypeError, ValueError, OverflowError):
-        amount = math.nan
-    if not math.isfinite(amount):
-        raise DataError(f"{place}: amount {_short(value)} is no number; write it as 12.50 or -12.50")
-    return amount
+        return parse_amount(value)
+    except ValueError:
+        raise DataError(f"{place}: amount {_short(value)} is not a number; write it as 12.50 or -12.50") from None
 
 
 def _time(value: Any, place: str) -> datetime:
-    time = value
-    if isinstance(value, str):
-        try:
-            time = datetime.fromisoformat(value.strip())
-        except ValueError:
-            time = None
-    elif isinstance(value, date) and not isinstance(value, datetime):
-        time = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a day has no offset
-    if not isinstance(time, datetime):
+    try:
+        time = parse_timestamp(value)
+    except ValueError:
         raise DataError(
-            f"{place}: timestamp {_short(value)} is no time; write it as 2026-01-31 or 2026-01-31T12:00:00+00:00"
-        )
+            f"{place}: timestamp {_short(value)} is not a time; write it as 2026-01-31 or 2026-01-31T12:00:00+00:00"
+        ) from None
     try:
         is_possible = FIRST <= as_utc(time) < LAST
     except OverflowError:
         is_possible = False
     if not is_possible:
-        raise DataError(f"{place}: timestamp {_short(value)} is out of range; it lies from 1970 to 2099")
+        raise DataError(f"{place}: timestamp {_short(value)} is out of range (1970 to 2099)")
     return time
 
 
@@ -95,30 +86,27 @@ def _short(value: Any) -> str:
 
 
 class Unique:
-    """Whether each txn_id stands once. Remembers twelve bytes a row."""
+    """Check that each txn_id occurs once. Keeps twelve bytes per row."""
 
     def __init__(self, name: str, unit: str) -> None:
-        """Take the source's name and what its rows are called, `line` or `row`."""
+        """Use the name of the source and of its rows, `line` or `row`."""
         self._name, self._unit = name, unit
         self._hashes, self._places = array("Q"), array("I")
 
     def add(self, txn_id: str, place: int) -> None:
-        """Remember one."""
+        """Add the txn_id of a line or row."""
         self._hashes.append(xxhash.xxh3_64_intdigest(txn_id.encode()))
         self._places.append(place)
 
     def check(self) -> None:
-        """Raise DataError if one stood twice."""
+        """Raise DataError if a txn_id occurs twice."""
         hashes = np.frombuffer(self._hashes, dtype=np.uint64)
         ordered = np.sort(hashes)
         if not (ordered[1:] == ordered[:-1]).any():
             return
         order = np.argsort(hashes, kind="stable")
         twice = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
-        # The one that a reader of the file meets first.
+        # The first duplicate in the order of the file.
         pairs = [(self._places[order[at + 1]], self._places[order[at]]) for at in twice.tolist()]
         second, first = min(pairs)
-        raise DataError(
-            f"{self._name}, {self._unit} {second}: its txn_id stood already on {self._unit} {first}; "
-            "each must be unique"
-        )
+        raise DataError(f"{self._name}, {self._unit} {second}: duplicate txn_id, first seen on {self._unit} {first}")

@@ -1,6 +1,6 @@
-"""Where the heavy parts of a training run.
+"""Where the heavy parts of training run.
 
-engine          what is asked of one
+engine          the interface
 local           this machine
 dask_cluster    the workers of a Dask cluster
 """

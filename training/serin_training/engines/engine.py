@@ -1,27 +1,28 @@
-"""What a training asks of the machines it runs on: three kinds of work that are the same wherever they are done."""
+"""The interface of the machines that training runs on: three tasks with the same result everywhere."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from serin_core.model.features import Transaction
-from serin_training.features.words import Floats, Ints, Words
+from serin_training.arrays import Floats, Ints
+from serin_training.features.words import Words
 from serin_training.linear import Linear, TrainingSet
 from serin_training.trees import Trees
 
 CHUNK = 20_000
-"""Rows of one part."""
+"""Rows per part."""
 
 
 class Engine(Protocol):
-    """Somewhere to train. Every method may raise EngineError."""
+    """A place to train. Every method may raise EngineError."""
 
-    def look_up(self, transactions: Sequence[Transaction], tell: Callable[[int, int], None]) -> list[Words]:
-        """Look up the words of transactions, CHUNK rows a part; `tell` gets rows done, of all."""
+    def extract(self, transactions: Sequence[Transaction], progress: Callable[[int, int], None]) -> list[Words]:
+        """Extract the words of transactions, CHUNK rows per part; `progress` gets the rows done and all rows."""
 
-    def fit(self, lessons: Iterable[TrainingSet], *, seed: int) -> Iterable[Linear]:
-        """Fit one linear model a lesson, and answer them in order."""
+    def fit(self, training_sets: Iterable[TrainingSet], *, seed: int) -> Iterable[Linear]:
+        """Return one fitted linear model per training set, in order."""
 
     def grow(
-        self, numbers: Floats, scores: Floats, labels: Ints, *, seed: int, tell: Callable[[int, int], None]
+        self, numbers: Floats, scores: Floats, labels: Ints, *, seed: int, progress: Callable[[int, int], None]
     ) -> Trees:
-        """Grow the trees, as trees.grow."""
+        """Grow the trees as `trees.grow` does."""

@@ -1,6 +1,6 @@
-"""The words of transactions, looked up once: in memory, on a cluster, or kept in a folder between trainings.
+"""The words of transactions: extracted in memory, on a cluster, or cached in a folder between trainings.
 
-words      what is looked up, part by part, and parts put together
+words      extracting words part by part, and merging parts
 table      a part as a Parquet table
-store      a folder of parts that follows its sources
+store      a folder of parts that is updated from its sources
 """

@@ -1,6 +1,6 @@
-"""A part as a Parquet table: labelled transactions and their words, one row a transaction.
+"""A part as a Parquet table: one row per labelled transaction, with its words.
 
-The columns of a CSV, `at` in UTC, and one list of words for each block. Any Parquet reader can open it.
+Columns: those of a CSV source, `at` in UTC, and one list of words for each block. Any Parquet reader can open it.
 """
 
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ SCHEMA: Final = pa.schema(
 
 
 def to_table(rows: Sequence[LabelledTransaction]) -> pa.Table:
-    """Look up the words of some rows, and answer both as a table."""
+    """Extract the words of rows and return both as a table."""
     words = Words.of([row.transaction for row in rows])
     columns: dict[str, Any] = {
         "txn_id": [row.transaction.txn_id for row in rows],
         "user_id": [row.transaction.user_id for row in rows],
         "at": [row.at for row in rows],
-        "timestamp": [_written(row.transaction.timestamp) for row in rows],
+        "timestamp": [_iso(row.transaction.timestamp) for row in rows],
         "merchant": [row.transaction.merchant for row in rows],
         "description": [row.transaction.description for row in rows],
         "amount": [row.transaction.amount for row in rows],
@@ -50,19 +50,19 @@ def to_table(rows: Sequence[LabelledTransaction]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def _written(time: datetime | None) -> str | None:
+def _iso(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat()
 
 
 def _lists(words: Words) -> list[Any]:
-    """Answer one Arrow list a block, over one dictionary."""
+    """Return one Arrow list per block, over one dictionary."""
     vocabulary = pa.array(words.vocabulary, type=pa.string())
     ends = np.cumsum(words.sizes.ravel(), dtype=np.int64).reshape(words.sizes.shape)
     found = []
     for block in range(words.sizes.shape[1]):
         sizes = words.sizes[:, block]
         starts = ends[:, block] - sizes
-        # Positions of this block's words among all words of the part.
+        # Indices of this block's words among all words of the part.
         chosen = np.repeat(starts - np.concatenate(([0], np.cumsum(sizes)[:-1])), sizes) + np.arange(sizes.sum())
         values = pa.DictionaryArray.from_arrays(pa.array(words.places[chosen]), vocabulary)
         offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
@@ -71,7 +71,7 @@ def _lists(words: Words) -> list[Any]:
 
 
 def rows_of(table: pa.Table) -> list[LabelledTransaction]:
-    """Answer the labelled transactions of a table."""
+    """Return the labelled transactions of a table."""
     texts = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
     found = []
     for txn_id, user_id, at, timestamp, merchant, description, amount, channel, category in zip(
@@ -91,7 +91,7 @@ def rows_of(table: pa.Table) -> list[LabelledTransaction]:
 
 
 def words_of(table: pa.Table) -> Words:
-    """Answer the words of a table's rows."""
+    """Return the words of a table's rows."""
     places: list[Any] = []
     sizes = []
     vocabulary: dict[str, int] = {}
@@ -105,7 +105,7 @@ def words_of(table: pa.Table) -> Words:
         places.append(mapping[indices].astype(np.int32) if len(indices) else np.zeros(0, dtype=np.int32))
         sizes.append(lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int32))
     by_row = np.stack(sizes, axis=1) if sizes else np.zeros((0, len(_BLOCKS)), dtype=np.int32)
-    # From block by block to row by row, each block's words in their order.
+    # Reordered from block by block to row by row; the words of a block keep their order.
     owner = np.concatenate(
         [np.repeat(np.arange(len(size)) * len(_BLOCKS) + block, size) for block, size in enumerate(sizes)]
     )

@@ -1,9 +1,10 @@
-"""The words of transactions, part by part, and parts put together; and which words a run may know.
+"""Extracting the words of transactions, part by part; and which words a run may know.
 
-A part's words are looked up on their own and parts are merged afterwards: the same code for one machine, for workers of
-a cluster, and for parts that were kept. Counts are the same however the rows were cut into parts.
+Parts are extracted independently and merged afterwards: the same code for one machine, for workers of a cluster, and
+for cached parts. Counts do not depend on how the rows are divided into parts.
 
-A word enters a run when at least MIN_USERS users used it. What a word is, and how blocks are scaled, is serin_core's.
+A word enters a run if at least MIN_USERS users used it. `serin_core.model` defines what a word is and how the blocks of
+words (of merchant and description) are scaled.
 """
 
 from array import array
@@ -17,9 +18,7 @@ from scipy.sparse import csr_matrix
 
 from serin_core.model.encoder import BLOCKS, blocks
 from serin_core.model.features import MIN_USERS, Transaction
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from serin_training.arrays import Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +26,15 @@ class Words:
     """The words of one part's transactions."""
 
     vocabulary: Sequence[str]
-    """Each word of the part once."""
+    """The different words of the part."""
     places: NDArray[np.int32]
-    """Row by row and block by block, where each word stands in the vocabulary."""
+    """Index of each word in the vocabulary, row by row and block by block."""
     sizes: NDArray[np.int32]
-    """Shape (rows, blocks): how many words each block has."""
+    """Number of words of each block, of shape (rows, blocks)."""
 
     @classmethod
     def of(cls, transactions: Sequence[Transaction]) -> Self:
-        """Look up the words of some transactions."""
+        """Extract the words of transactions."""
         vocabulary: dict[str, int] = {}
         places, sizes = array("i"), array("i")
         for one in transactions:
@@ -51,36 +50,36 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All words of some rows."""
+    """The words of some rows."""
 
     words: tuple[str, ...]
     matrix: csr_matrix
-    """One row a transaction and one column a word: SCALE / sqrt(words in the block), or 0."""
+    """Shape (transactions, words): scale of the block / sqrt(words in the block), or 0."""
     users: Ints
-    """A number a user, by row; -1 where a row has none."""
+    """User number by row; -1 without a user."""
 
     def __len__(self) -> int:
-        """Answer the number of rows."""
+        """Return the number of rows."""
         return len(self.users)
 
     def users_by_word(self, rows: Ints) -> Ints:
-        """Answer how many users used each word in these rows."""
+        """Return the number of users of each word in these rows."""
         chosen = self.matrix[rows]
         users = np.repeat(self.users[rows], np.diff(chosen.indptr))
         has_user = users >= 0
         return _users_by_word(chosen.indices[has_user].astype(np.int64), users[has_user], of=len(self.words))
 
     def known(self, rows: Ints) -> Ints:
-        """Answer the columns of the words that at least MIN_USERS users used in these rows."""
+        """Return the columns of the words that at least MIN_USERS users used in these rows."""
         return np.flatnonzero(self.users_by_word(rows) >= MIN_USERS)
 
     def select(self, rows: Ints) -> "Corpus":
-        """Answer these rows in this order, over the same words."""
+        """Return these rows, in this order, with the same columns."""
         return Corpus(self.words, self.matrix[rows], self.users[rows])
 
 
 def merge(parts: Sequence[Words], users: Sequence[str | None]) -> Corpus:
-    """Put parts together, with the users of all their rows."""
+    """Merge parts; `users` are those of all their rows."""
     columns: dict[str, int] = {}
     found = []
     for part in parts:
@@ -100,12 +99,12 @@ def merge(parts: Sequence[Words], users: Sequence[str | None]) -> Corpus:
 
 
 def find_channels(transactions: Sequence[Transaction]) -> tuple[str, ...]:
-    """Answer the channels that at least MIN_USERS users used, in alphabetical order."""
+    """Return the channels that at least MIN_USERS users used, in alphabetical order."""
     names = sorted({one.channel for one in transactions} - {""})
     place = {name: at for at, name in enumerate(names)}
-    told = [one for one in transactions if one.user_id and one.channel]
-    channels = np.array([place[one.channel] for one in told], dtype=np.int64)
-    users = _users_by_word(channels, _numbered([one.user_id for one in told]), of=len(names))
+    known = [one for one in transactions if one.user_id and one.channel]
+    channels = np.array([place[one.channel] for one in known], dtype=np.int64)
+    users = _users_by_word(channels, _numbered([one.user_id for one in known]), of=len(names))
     return tuple(names[at] for at in np.flatnonzero(users >= MIN_USERS))
 
 

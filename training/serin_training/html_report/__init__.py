@@ -1,6 +1,6 @@
-"""The HTML page of a run: one file that needs no other and no network.
+"""The HTML report of a run: one file that needs no other and no network.
 
-page       what stands on it
-charts     its pictures, as SVG
-page.html.j2   its form
+page           the content
+charts         the charts, as SVG
+page.html.j2   the template; style.css, its stylesheet
 """

@@ -1,4 +1,4 @@
-"""The pictures of a run's page: matplotlib figures as SVG text that can stand inside HTML."""
+"""The charts of a run's report: matplotlib figures as SVG text to embed in HTML."""
 
 import io
 import re
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from serin_core.model.manifest import Coverage
+from serin_core.model.report import Coverage
 from serin_training.metrics import Bin, f1_interval
 
 _INK: Final = "#1f2933"
@@ -31,8 +31,8 @@ _STYLE: Final[Any] = {
 }
 
 
-def f1_by_class(f1: Mapping[str, float], rows: Mapping[str, int], *, least: float) -> str:
-    """Draw the F1 of each class with its 95 % interval, best on top, and the gate's least F1 as a line."""
+def f1_by_class(f1: Mapping[str, float], rows: Mapping[str, int], *, minimum: float) -> str:
+    """Draw the F1 of each class with its 95 % interval, best on top, and the gate's minimum as a line."""
     order = sorted(f1, key=lambda label: f1[label])
     with mpl.rc_context(_STYLE):
         figure, axes = _new(6.8, 0.6 + 0.23 * len(order))
@@ -40,20 +40,20 @@ def f1_by_class(f1: Mapping[str, float], rows: Mapping[str, int], *, least: floa
             low, high = f1_interval(f1[label], rows[label])
             axes.plot([low, high], [place, place], color=_GREY, linewidth=3, solid_capstyle="round")
             axes.plot(f1[label], place, "o", color=_BLUE, markersize=5)
-        axes.axvline(least, color=_RED, linewidth=1, linestyle="--")
+        axes.axvline(minimum, color=_RED, linewidth=1, linestyle="--")
         axes.set_yticks(range(len(order)), [f"{label} ({rows[label]})" for label in order])
         axes.set_xlim(0, 1.01)
-        axes.set_xlabel("F1 (rows in brackets; bar: 95 % interval; dashed: the gate's least)")
+        axes.set_xlabel("F1 (rows in brackets; bar: 95 % interval; dashed: gate minimum)")
         return _svg(figure)
 
 
 def reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
-    """Draw confidence against the share of right answers, before and after calibration."""
+    """Draw confidence against the share of right predictions, before and after calibration."""
     with mpl.rc_context(_STYLE):
         figure, axes = _new(4.2, 3.6)
         axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1)
         for bins, color, name in ((before, _RED, "before"), (after, _BLUE, "after")):
-            sizes = np.sqrt([one.answers for one in bins])
+            sizes = np.sqrt([one.predictions for one in bins])
             axes.plot([one.confidence for one in bins], [one.right for one in bins], color=color, linewidth=1)
             axes.scatter(
                 [one.confidence for one in bins],
@@ -62,27 +62,25 @@ def reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
                 color=color,
                 label=name,
             )
-        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share of right answers")
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share of right predictions")
         axes.legend(frameon=False, loc="upper left")
         return _svg(figure)
 
 
 def coverage(by_threshold: Mapping[str, Coverage]) -> str:
-    """Draw, by threshold, the share that is answered and the share of these that is right."""
+    """Draw coverage and precision by threshold."""
     thresholds = [float(text) for text in by_threshold]
     with mpl.rc_context(_STYLE):
         figure, axes = _new(4.2, 3.6)
-        axes.plot(thresholds, [one.coverage for one in by_threshold.values()], "o-", color=_BLUE, label="answered")
-        axes.plot(
-            thresholds, [one.precision for one in by_threshold.values()], "o-", color=_INK, label="right of these"
-        )
+        axes.plot(thresholds, [one.coverage for one in by_threshold.values()], "o-", color=_BLUE, label="coverage")
+        axes.plot(thresholds, [one.precision for one in by_threshold.values()], "o-", color=_INK, label="precision")
         axes.set(ylim=(0, 1.02), xlabel="threshold", ylabel="share")
         axes.legend(frameon=False, loc="lower left")
         return _svg(figure)
 
 
 def confusion(matrix: NDArray[np.int64], labels: Sequence[str]) -> str:
-    """Draw which classes are taken for which, in shares of each true class."""
+    """Draw the confusion matrix, in shares of each true class."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     with mpl.rc_context(_STYLE):
         side = 1.6 + 0.27 * len(labels)
@@ -91,24 +89,27 @@ def confusion(matrix: NDArray[np.int64], labels: Sequence[str]) -> str:
         for row in range(len(labels)):
             for column in range(len(labels)):
                 share = shares[row, column]
-                if share >= 0.01:  # noqa: PLR2004 - less is no news
+                if share >= 0.01:  # noqa: PLR2004 - less is not shown
                     color = "white" if share > 0.6 else _INK  # noqa: PLR2004 - readable on either shade
                     axes.text(column, row, f"{share * 100:.0f}", ha="center", va="center", color=color, fontsize=6.5)
         axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
         axes.set_yticks(range(len(labels)), labels)
-        axes.set(xlabel="answered (percent of the row)", ylabel="what people said")
+        axes.set(xlabel="predicted class (percent of the row)", ylabel="true class")
         axes.spines[:].set_visible(False)
         return _svg(figure)
 
 
 def by_month(months: Mapping[str, tuple[float, int]]) -> str:
-    """Draw the accuracy of each month."""
+    """Draw the accuracy of each month, with its number of rows."""
     with mpl.rc_context(_STYLE):
         figure, axes = _new(6.8, 2.2)
         places = range(len(months))
         axes.plot(places, [accuracy for accuracy, _ in months.values()], "o-", color=_BLUE)
         every = max(1, len(months) // 12)
-        axes.set_xticks(list(places)[::every], list(months)[::every])
+        labels = [f"{month}\nn={rows}" for month, (_, rows) in months.items()]
+        # The last month may be incomplete: its number of rows is always shown.
+        shown = [at for at in places if at % every == (len(months) - 1) % every]
+        axes.set_xticks(shown, [labels[at] for at in shown])
         axes.set(ylim=(0, 1.02), ylabel="accuracy")
         return _svg(figure)
 
@@ -122,7 +123,7 @@ def _svg(figure: Figure) -> str:
     target = io.StringIO()
     figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = target.getvalue()
-    # Ids are the same in every figure; on one page they would name each other's parts.
+    # Ids are the same in every figure; in one document they would clash.
     salt = re.sub(r"\W", "", str(abs(hash(text)) % 10**8))
     text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>s{salt}-", text[text.index("<svg") :])
     return re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2)

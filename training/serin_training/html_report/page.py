@@ -1,107 +1,113 @@
-"""What stands on the page of a run. Texts of transactions only where examples are wanted."""
+"""The content of a run's HTML report. Texts of transactions appear only if examples are requested."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
+from sklearn.metrics import confusion_matrix
 
 from serin_core.model.features import merchant_key
-from serin_core.model.manifest import Report
+from serin_core.model.report import Report
 from serin_training.evaluation import Predictions
 from serin_training.html_report import charts
-from serin_training.metrics import by_group, confusion_matrix, confusions, macro_f1, reliability
+from serin_training.metrics import by_group, confusions, macro_f1, reliability
+from serin_training.run_text import calibration_remark
+from serin_training.scoring import MIN_ROWS, Scores
 
 _CONFUSIONS: Final = 12
 _EXAMPLES: Final = 4
-_LONGEST: Final = 60
+_MAX_CHARACTERS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the page is made of."""
+class ReportInput:
+    """What the report is made of."""
 
     report: Report
-    judged: Predictions
+    evaluated: Predictions
+    """Predictions on the evaluation rows."""
     merchants: frozenset[str]
-    """The keys of the merchants that the run learned from."""
+    """Keys of the merchants in the training and calibration rows."""
     stable: Report | None
-    """The report of the run that is trusted now, where there is one."""
+    """Report of the run to compare with, if there is one."""
     with_examples: bool
 
 
-def render(look: Look) -> str:
-    """Answer the page as HTML."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+def render(found: ReportInput) -> str:
+    """Return the report as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("serin_training", "html_report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["f1"] = lambda value: f"{value:.3f}"
-    template = environment.from_string(files("serin_training.html_report").joinpath("page.html.j2").read_text())
-    report, judged = look.report, look.judged
-    labels = sorted({*judged.labels, *judged.categories})
-    scores = judged.scores()
-    return template.render(
+    report, evaluated, scores = found.report, found.evaluated, found.evaluated.scores()
+    stylesheet = environment.get_template("style.css").render()
+    return environment.get_template("page.html.j2").render(
+        stylesheet=Markup(stylesheet),  # noqa: S704 - our stylesheet
         report=report,
-        rows=len(judged.rows),
-        f1_chart=Markup(charts.f1_by_class(scores.f1, scores.rows, least=report.gate_f1_min)),  # noqa: S704 - our own drawing
-        reliability_chart=Markup(_reliability(judged)),  # noqa: S704
-        coverage_chart=Markup(charts.coverage(scores.coverage)),  # noqa: S704
-        confusion_chart=Markup(  # noqa: S704
-            charts.confusion(confusion_matrix(judged.labels, judged.categories, labels), labels)
-        ),
-        month_chart=Markup(charts.by_month(_by_month(judged))),  # noqa: S704
+        worst=scores.worst,
+        rare=[(label, rows) for label, rows in scores.rows.items() if rows < MIN_ROWS and label != scores.worst],
+        min_rows=MIN_ROWS,
+        calibration_remark=calibration_remark(report),
+        charts={name: Markup(svg) for name, svg in _charts(report, evaluated, scores)},  # noqa: S704 - our charts
         coverage=scores.coverage,
-        promised=report.coverage_by_class,
-        confusions=_confusions(look),
-        novelty=_novelty(look),
-        changes=_changes(report, look.stable) if look.stable is not None else None,
-        stable=look.stable,
-        with_examples=look.with_examples,
+        confusions=list(_confusions(found)),
+        novelty=list(_novelty(found)),
+        changes=[] if found.stable is None else _changes(report, found.stable),
+        stable=found.stable,
+        with_examples=found.with_examples,
     )
 
 
-def _reliability(judged: Predictions) -> str:
+def _charts(report: Report, evaluated: Predictions, scores: Scores) -> Iterator[tuple[str, str]]:
+    labels = sorted({*evaluated.labels, *evaluated.categories})
     before, after = (
-        reliability([confidence for _, confidence in answers], judged.right)
-        for answers in (judged.raw, judged.calibrated)
+        reliability([confidence for _, confidence in predicted], evaluated.right)
+        for predicted in (evaluated.raw, evaluated.calibrated)
     )
-    return charts.reliability(before, after)
+    months = by_group([f"{row.at:%Y-%m}" for row in evaluated.rows], evaluated.labels, evaluated.categories)
+    yield "f1", charts.f1_by_class(scores.f1, scores.rows, minimum=report.gate_f1_min)
+    yield "reliability", charts.reliability(before, after)
+    yield "coverage", charts.coverage(scores.coverage)
+    yield "confusion", charts.confusion(confusion_matrix(evaluated.categories, evaluated.labels, labels=labels), labels)
+    yield "months", charts.by_month(months)
 
 
-def _by_month(judged: Predictions) -> Mapping[str, tuple[float, int]]:
-    return by_group([f"{row.at:%Y-%m}" for row in judged.rows], judged.labels, judged.categories)
-
-
-def _novelty(look: Look) -> list[dict[str, Any]]:
-    seen = [merchant_key(row.transaction.merchant) in look.merchants for row in look.judged.rows]
-    found = []
-    for name, wanted in (("merchants that it learned from", True), ("merchants never seen", False)):
+def _novelty(found: ReportInput) -> Iterator[dict[str, Any]]:
+    evaluated = found.evaluated
+    seen = [merchant_key(row.transaction.merchant) in found.merchants for row in evaluated.rows]
+    for name, wanted in (("known from training", True), ("new", False)):
         chosen = [at for at, is_seen in enumerate(seen) if is_seen is wanted]
-        labels, categories = look.judged.labels, look.judged.categories
-        answers, truth = [labels[at] for at in chosen], [categories[at] for at in chosen]
-        right = sum(answer == wanted_label for answer, wanted_label in zip(answers, truth, strict=True))
+        labels, truth = [evaluated.labels[at] for at in chosen], [evaluated.categories[at] for at in chosen]
+        right = sum(map(str.__eq__, labels, truth))
         accuracy = right / len(chosen) if chosen else None
-        found.append({"name": name, "rows": len(chosen), "f1": macro_f1(answers, truth), "accuracy": accuracy})
-    return found
+        yield {"name": name, "rows": len(chosen), "f1": macro_f1(labels, truth), "accuracy": accuracy}
 
 
-def _confusions(look: Look) -> list[dict[str, Any]]:
-    judged = look.judged
-    found = []
-    for one in confusions(judged.labels, judged.categories, most=_CONFUSIONS):
+def _confusions(found: ReportInput) -> Iterator[dict[str, Any]]:
+    evaluated = found.evaluated
+    for one in confusions(evaluated.labels, evaluated.categories, limit=_CONFUSIONS):
         examples = [
             _example(row.transaction.merchant, row.transaction.description)
-            for row, label in zip(judged.rows, judged.labels, strict=True)
-            if look.with_examples and (row.category, label) == (one.truth, one.answer)
+            for row, label in zip(evaluated.rows, evaluated.labels, strict=True)
+            if found.with_examples and (row.category, label) == (one.truth, one.predicted)
         ]
-        found.append({"one": one, "examples": list(dict.fromkeys(examples))[:_EXAMPLES]})
-    return found
+        yield {
+            "truth": one.truth,
+            "predicted": one.predicted,
+            "rows": one.rows,
+            "examples": list(dict.fromkeys(examples))[:_EXAMPLES],
+        }
 
 
 def _example(merchant: str, description: str) -> str:
     text = f"{merchant} · {description}" if description else merchant
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 1]}…"
 
 
 def _changes(report: Report, stable: Report) -> Sequence[tuple[str, float, float]]:
@@ -111,5 +117,4 @@ def _changes(report: Report, stable: Report) -> Sequence[tuple[str, float, float
         ("accuracy", stable.val_accuracy, report.val_accuracy),
     ]
     both = sorted(set(stable.val_f1_per_class) & set(report.val_f1_per_class))
-    found += [(label, stable.val_f1_per_class[label], report.val_f1_per_class[label]) for label in both]
-    return found
+    return found + [(label, stable.val_f1_per_class[label], report.val_f1_per_class[label]) for label in both]

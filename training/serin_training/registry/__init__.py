@@ -1,9 +1,9 @@
-"""Registries: where runs are kept.
+"""Writing runs to registries; serin_registry reads them.
 
-registry    what every registry can do, and how one is opened by its URI
-directory   in a directory: file://
-objects     in an object store: s3://, gs://, az://, and https:// to read
-complaints  what object stores complain of, in words
-files       which files a run has
-keys        keys that sign runs
+writer         what every registry can do, and how one is opened by its address
+directory      a registry in a directory
+object_store   a registry in an object store
+publish        a trained run to a registry
+files          the files of a run
+keys           keys that sign runs
 """

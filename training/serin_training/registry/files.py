@@ -1,4 +1,4 @@
-"""The files of a run, from what training made."""
+"""The files of a run, made from the result of a training."""
 
 import io
 import json
@@ -7,11 +7,13 @@ import pickle
 import joblib
 
 from serin_core.model import manifest
+from serin_core.model.parity import parity_text
+from serin_training.sklearn_pipeline import to_sklearn
 from serin_training.training import TrainedRun
 
 
 def run_files(run: TrainedRun) -> dict[str, bytes]:
-    """Answer every file of a run but the manifest, by name."""
+    """Return every file of a run but the manifest, by name."""
     encoder, weights = run.pipeline.encoder.to_files()
     files = {
         manifest.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
@@ -20,8 +22,8 @@ def run_files(run: TrainedRun) -> dict[str, bytes]:
         manifest.ENCODER: _json(encoder),
         manifest.WEIGHTS: weights,
         manifest.CALIBRATION: _json(run.pipeline.calibration.to_json()),
-        manifest.PARITY: manifest.parity_text(run.parity),
-        manifest.PIPELINE: _joblib(run.pipeline),
+        manifest.PARITY: parity_text(run.parity),
+        manifest.PIPELINE: _joblib(to_sklearn(run.pipeline)),
     }
     if run.report.calibration_enabled:
         files[manifest.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))

@@ -1,6 +1,6 @@
-"""Keys that sign runs. Whoever trains keeps signing.key; servers and `serin runs verify` are given signing.pub.
+"""Keys that sign runs: signing.key for training, signing.pub for servers and `serin runs verify`.
 
-Never overwrites a key: runs that it signed could not be checked any more.
+A key is never overwritten: the runs that it signed could not be verified any more.
 """
 
 import os
@@ -17,35 +17,36 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from serin_core.contract import environment
 from serin_core.model import signing
 from serin_core.model.signing import SignatureError
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 
-SIGNING_KEY: Final = "SERIN_SIGNING_KEY"
+SIGNING_KEY: Final = environment.SIGNING_KEY.name
 PRIVATE: Final = "signing.key"
 PUBLIC: Final = "signing.pub"
 
-_FOR_ITS_OWNER: Final = 0o600
-_FOR_ALL: Final = 0o644
+_OWNER_ONLY: Final = 0o600
+_READABLE_BY_ALL: Final = 0o644
 
 Sign = Callable[[bytes], bytes]
-"""From a manifest's bytes to their signature."""
+"""Returns the signature of a manifest's bytes."""
 
 
 def generate_keys(folder: Path) -> tuple[Path, Path]:
-    """Write a new private and public key and answer where. Raises SettingsError; then neither is there."""
+    """Write a new key pair and return the private and the public file. Raises OptionError; then neither exists."""
     key = Ed25519PrivateKey.generate()
     private, public = folder / PRIVATE, folder / PUBLIC
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, mode, content in (
-            (private, _FOR_ITS_OWNER, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())),
-            (public, _FOR_ALL, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
+            (private, _OWNER_ONLY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())),
+            (public, _READABLE_BY_ALL, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
         ):
             opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             written.append(path)
-            with open(opened, "wb") as file:  # noqa: PTH123 - a descriptor, opened with its mode from the first moment
+            with open(opened, "wb") as file:  # noqa: PTH123 - a descriptor, created with its final mode
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -53,44 +54,46 @@ def generate_keys(folder: Path) -> tuple[Path, Path]:
         for path in written:
             path.unlink(missing_ok=True)
         if isinstance(error, FileExistsError) and folder.is_dir():
-            raise SettingsError(f"{error.filename}: it is there already; a key is never overwritten") from None
-        raise SettingsError(f"{error.filename or folder}: {error.strerror}; no key was written") from None
+            raise OptionError(f"{error.filename}: it exists; a key is never overwritten") from None
+        raise OptionError(f"{error.filename or folder}: {error.strerror}; no key was written") from None
     return private, public
 
 
 def read_signing_key(path: Path) -> Sign:
-    """Answer what signs with the private key of a file. Raises SettingsError."""
+    """Return the signing function of a private key file. Raises OptionError."""
     try:
         key = load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise SettingsError(f"{path}: it is no Ed25519 key in PEM without a password; `serin runs keygen` writes one")
+        raise OptionError(
+            f"{path}: not an Ed25519 private key in PEM without a password; `serin runs keygen` makes one"
+        )
     return key.sign
 
 
 def read_public_key(path: Path) -> bytes:
-    """Answer the public keys of a file, after a look at whether they are. Raises SettingsError."""
+    """Read and check a file of public keys. Raises OptionError."""
     text = _read(path)
     try:
         signing.check_public_key(text)
     except SignatureError as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise OptionError(f"{path}: {error}") from None
     return text
 
 
 def signing_key_of_environment() -> Path | None:
-    """Answer the private key that SERIN_SIGNING_KEY names, None if it names none. Raises SettingsError.
+    """Return the private key file that SERIN_SIGNING_KEY names, None if it is unset. Raises OptionError.
 
-    It is read once, so that a wrong one is told before a training and not after it.
+    The file is read, so that a wrong one is reported before a training and not after it.
     """
     name = os.environ.get(SIGNING_KEY, "").strip()
     if not name:
         return None
     try:
         read_signing_key(Path(name))
-    except SettingsError as error:
-        raise SettingsError(f"{SIGNING_KEY}: {error}") from None
+    except OptionError as error:
+        raise OptionError(f"{SIGNING_KEY}: {error}") from None
     return Path(name)
 
 
@@ -98,4 +101,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
+        raise OptionError(f"{path}: {error.strerror}") from None

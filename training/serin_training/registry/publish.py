@@ -1,4 +1,4 @@
-"""Putting a trained run into a registry; then, if it may, `latest` moves. Never to a run that its gate refused."""
+"""Publish a trained run to a registry, and let `latest` name it if its acceptance gate passed."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from serin_training.training import TrainedRun
 
 
 def publish(run: TrainedRun, registry: Registry, *, page: str | None = None, signing_key: Path | None = None) -> str:
-    """Store a run and answer where; `latest` moves where the report says deployed. Raises RegistryError, SettingsError.
+    """Store a run and return where it is; `latest` moves to it if its report says `deployed`.
 
-    `page` is the report for people, which then lies beside the report for programs. `signing_key` is the file of the
-    private key that signs the manifest; without it the run is not signed.
+    `page` is the report as HTML, stored beside the JSON report. `signing_key` is the file of the private key that signs
+    the manifest; without it the run is not signed. Raises RegistryError, OptionError.
     """
     sign = None if signing_key is None else read_signing_key(signing_key)
     files = run_files(run) | ({} if page is None else {manifest.PAGE: page.encode()})

@@ -1,7 +1,7 @@
-"""Training again where there is a reason to, and proposing what comes of it.
+"""Training again if there is a reason to, and proposing the new run.
 
-worth           whether to train again, and whether the new run is good enough
-destination     where a run is proposed: nowhere, in an object's spec, or by a commit
-proposing       the commit
-retrain         the steps, in order
+policy       whether to train again, and whether the new run is good enough
+targets      where a run is proposed: only `latest`, the spec of an object, or a Git commit
+git_commit   the Git commit
+retrain      the steps, in order
 """

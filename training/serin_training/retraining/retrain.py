@@ -1,106 +1,110 @@
-"""The steps of training again: look at what is new, find a reason, train, compare, propose.
+"""The steps of retraining: find a reason, train, compare, propose.
 
-Never proposes a run that its gate holds back or that is worse than the present one on the same rows; such a run is
-stored all the same, and `latest` stays.
+A run that its acceptance gate holds back, or that is worse than the current one on the same rows, is stored but never
+proposed, and `latest` does not move to it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from serin_registry.verification import StoredRun
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_drift import Drift, drift_of
-from serin_training.evaluation import answer
+from serin_training.evaluation import predict
 from serin_training.features.words import Corpus
-from serin_training.pipeline import Pipeline
 from serin_training.progress import ProgressCallback
-from serin_training.retraining.policy import compare_runs, reasons
-from serin_training.retraining.targets import Destination
-from serin_training.stored_runs import StoredRun
+from serin_training.retraining.policy import NEW_LABELS, compare_runs, reasons
+from serin_training.retraining.targets import Target
+from serin_training.run_pipeline import RunPipeline
 from serin_training.training import TrainedRun, TrainingConfig, train
 
-Say = Callable[[str], None]
-"""Tells a person one sentence."""
+Note = Callable[[str], None]
+"""Shows one line to the user."""
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
-    """The run that is trusted now."""
+class CurrentRun:
+    """The run that a new one must not be worse than."""
 
     stored: StoredRun
-    pipeline: Pipeline
+    pipeline: RunPipeline
 
     @property
-    def learned_until(self) -> datetime:
-        """Answer when the newest row happened that it has seen."""
+    def trained_until(self) -> datetime:
+        """Time of the newest row that the run has seen."""
         return datetime.fromisoformat(self.stored.report.data_to)
 
     def newer(self, rows: Sequence[LabelledTransaction]) -> list[LabelledTransaction]:
-        """Answer the rows that it has not seen."""
-        return [row for row in rows if row.at > self.learned_until]
+        """Return the rows that the run has not seen."""
+        return [row for row in rows if row.at > self.trained_until]
 
     def drift(self, newer: list[LabelledTransaction]) -> Drift | None:
-        """Answer how these look beside those that it was judged by; None where there is nothing to compare."""
+        """Return the drift of these rows; None if there is nothing to compare."""
         if not newer or self.stored.report.profile is None:
             return None
         return drift_of(self.stored, self.pipeline, newer)
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What there is to learn from."""
+class TrainingData:
+    """Rows to train on."""
 
     rows: list[LabelledTransaction]
     corpus: Corpus | None
-    """What is known of these very rows' words; None: they are looked up."""
+    """The words of these rows if they are cached."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A new run, and how it does beside the present one."""
+class RetrainedRun:
+    """A new run and its comparison with the current one."""
 
     trained: TrainedRun
-    compared: str
-    """In a sentence."""
+    comparison: str
+    """In one line."""
     is_good: bool
+    """Whether the run may be proposed."""
 
 
-def why_again(present: Present, material: Material, *, now: datetime, is_forced: bool, say: Say) -> list[str]:
-    """Answer why to train again, at least one reason, and say them; none where there is nothing to do."""
-    newer = present.newer(material.rows)
-    drift = present.drift(newer)
-    found = reasons(present.stored.report, present.pipeline.classes, newer, drift, now=now)
+def retraining_reasons(
+    current: CurrentRun, data: TrainingData, *, now: datetime, is_forced: bool, note: Note
+) -> list[str]:
+    """Return and show the reasons to train again; an empty list if nothing has to be done."""
+    newer = current.newer(data.rows)
+    drift = current.drift(newer)
+    found = reasons(current.stored.report, current.pipeline.classes, newer, drift, now=now)
     if not found and not is_forced:
-        seen = "" if drift is None else f", which look {drift.verdict}"
-        say(f"{present.stored.name}: nothing to do: {len(newer)} new labels{seen}")
+        few = f"only {len(newer)} new labels since this run (of more than {NEW_LABELS})" if newer else None
+        verdict = "" if drift is None else f"; drift: {drift.verdict}"
+        note(f"{current.stored.name}: skipped: {few or 'no new labels since this run'}{verdict}")
         return []
-    why = found or ["it is asked for"]
-    for reason in why:
-        say(f"training again: {reason}")
-    return why
+    found = found or ["requested with --force"]
+    for reason in found:
+        note(f"retraining: {reason}")
+    return found
 
 
-def train_again(present: Present, material: Material, wish: TrainingConfig, tell: ProgressCallback) -> Candidate:
-    """Train, and compare with the present run on the same newest rows. Raises DataError, EngineError."""
-    trained = train(material.rows, wish, tell, corpus=material.corpus)
-    compared = compare_runs(
-        answer(present.pipeline, trained.judged.rows), trained.judged, learned_until=present.learned_until
+def retrain(
+    current: CurrentRun, data: TrainingData, config: TrainingConfig, progress: ProgressCallback
+) -> RetrainedRun:
+    """Train, and compare with the current run on the same newest rows. Raises DataError, EngineError."""
+    trained = train(data.rows, config, progress, corpus=data.corpus)
+    comparison = compare_runs(
+        predict(current.pipeline, trained.evaluated.rows), trained.evaluated, trained_until=current.trained_until
     )
-    if not trained.report.passed_acceptance_gate:
-        trained = trained.held_back(trained.report.deploy_reason)
-    elif not compared.is_not_worse:
-        trained = trained.held_back(f"it is not as good as {present.stored.name}: {compared}")
-    else:
-        return Candidate(trained, str(compared), is_good=True)
-    return Candidate(trained, str(compared), is_good=False)
+    is_good = trained.report.passed_acceptance_gate and comparison.is_not_worse
+    if not is_good:
+        worse = f"worse than {current.stored.name}: {comparison}"
+        trained = trained.held_back(worse if trained.report.passed_acceptance_gate else trained.report.deploy_reason)
+    return RetrainedRun(trained, str(comparison), is_good)
 
 
-def propose(candidate: Candidate, where: Destination, why: Sequence[str], say: Say) -> None:
-    """Propose a stored run where it is good, and say so. Raises ClusterError, GitError."""
-    trained = candidate.trained
-    if not candidate.is_good:
-        say(f"{trained.name}: not proposed: {trained.report.deploy_reason}")
+def propose(retrained: RetrainedRun, target: Target, why: Sequence[str], note: Note) -> None:
+    """Propose a stored run if it is good, and show what was done. Raises KubernetesApiError, GitError."""
+    trained = retrained.trained
+    if not retrained.is_good:
+        note(f"{trained.name}: not proposed: {trained.report.deploy_reason}")
         return
-    done = where.propose(trained.name, "\n".join([*why, candidate.compared]))
+    done = target.propose(trained.name, "\n".join([*why, retrained.comparison]))
     if done:
-        say(done)
+        note(done)

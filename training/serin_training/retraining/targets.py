@@ -1,91 +1,89 @@
-"""Where a run is proposed: in one place only. Never judges whether it deserves it."""
+"""Where a run is proposed: one place only. Whether it is good enough is decided in `policy`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from serin_training import kubernetes_client
-from serin_training.errors import ClusterError, SettingsError
+from serin_training.errors import OptionError
 from serin_training.retraining.git_commit import Proposal, propose
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
-    """Nowhere else: the run is stored, and `latest` moves to it."""
+class LatestOnly:
+    """The run is stored, and `latest` moves to it; nothing else."""
 
-    def present_run(self) -> str | None:
-        """Answer nothing: whoever asks names the present run."""
+    def current_run(self) -> str | None:
+        """Return None: the caller names the current run."""
         return None
 
     def propose(self, _run: str, _why: str) -> str:
-        """Answer what was done, in a sentence: nothing more."""
+        """Return an empty text: nothing more is done."""
         return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A SuggestionModel's spec.runID is patched."""
+    """spec.runID of a SuggestionModel is patched."""
 
     namespace: str
     model: str
 
-    def present_run(self) -> str | None:
-        """Answer the run that users trust now, None while the rules answer; refuse early what a patch would meet.
+    def current_run(self) -> str | None:
+        """Return the stable run, or None while the rules serve all users.
 
-        Raises ClusterError.
+        Raises KubernetesApiError, also if a patch would be refused later.
         """
-        found = kubernetes_client.read_model(kubernetes_client.connected(), self.namespace, self.model)
-        owner = kubernetes_client.argocd_application(found)
-        if owner is not None:
-            raise ClusterError(kubernetes_client.of_argocd(self.namespace, self.model, owner))
+        found = kubernetes_client.read_model(kubernetes_client.require_connection(), self.namespace, self.model)
+        kubernetes_client.check_not_managed_by_argocd(found, self.namespace, self.model)
         stable: str | None = (found.get("status", {}).get("stable") or {}).get("runID")
         return stable
 
     def propose(self, run: str, _why: str) -> str:
-        """Name the run in the object, and answer that in a sentence. Raises ClusterError."""
-        kubernetes_client.name_run(kubernetes_client.connected(), self.namespace, self.model, run)
-        return f"{self.namespace}/{self.model}: spec.runID is {run}"
+        """Patch the object and return what was done. Raises KubernetesApiError."""
+        kubernetes_client.set_run(kubernetes_client.require_connection(), self.namespace, self.model, run)
+        return f"{self.namespace}/{self.model}: spec.runID set to {run}"
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A YAML file of a Git repository is changed on a branch of its own."""
+    """A YAML file of a Git repository is changed on a new branch."""
 
     repository: Path
     file: Path
-    """Below the repository."""
+    """Relative to the repository."""
     model: str | None
-    """None where the file holds one object only."""
+    """None if the file holds only one SuggestionModel."""
     push: str | None
-    """The remote; None: the branch stays here."""
+    """The remote; None: the branch is not pushed."""
 
-    def present_run(self) -> str | None:
-        """Answer nothing: whoever asks names the present run."""
+    def current_run(self) -> str | None:
+        """Return None: the caller names the current run."""
         return None
 
     def propose(self, run: str, why: str) -> str:
-        """Commit, and answer that in a sentence. Raises GitError."""
+        """Commit and return what was done. Raises GitError."""
         message = f"{self.model or 'SuggestionModel'}: roll out {run}\n\n{why}"
         commit = propose(Proposal(self.repository, self.file, self.model, run, message), push=self.push)
         return f"{self.repository}: commit {commit[:12]} on branch serin/{run}"
 
 
-Destination = Latest | Patch | Commit
+Target = LatestOnly | Patch | Commit
 
 
-def destination_of(  # noqa: PLR0913 - one for each option that says where
+def target_of(  # noqa: PLR0913 - one for each option that names a target
     *, namespace: str, model: str | None, apply: bool, git: Path | None, file: Path | None, push: str | None
-) -> Destination:
-    """Answer the one place that the options name. Raises SettingsError where they contradict each other."""
+) -> Target:
+    """Return the target that the options name. Raises OptionError if they contradict each other."""
     if apply and git is not None:
-        raise SettingsError("--apply and --git: the run is proposed in one place only")
+        raise OptionError("--apply and --git: the run is proposed in one place only")
     if (git is None) != (file is None):
-        raise SettingsError("--git and --file belong together: the repository, and the YAML file that names the run")
+        raise OptionError("--git and --file belong together: the repository, and the YAML file that names the run")
     if push is not None and git is None:
-        raise SettingsError("--push: only a commit can be pushed; add --git and --file")
+        raise OptionError("--push: only a commit can be pushed; add --git and --file")
     if git is not None and file is not None:
         return Commit(git, file, model, push)
     if not apply:
-        return Latest()
+        return LatestOnly()
     if model is None:
-        raise SettingsError("--apply: name the SuggestionModel with --model")
+        raise OptionError("--apply: name the SuggestionModel with --model")
     return Patch(namespace, model)

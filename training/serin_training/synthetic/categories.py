@@ -1,24 +1,27 @@
-"""The categories of made-up transactions: what their shops are called, what is paid there, what people write."""
+"""Categories of synthetic transactions: names of their shops, usual amounts, usual descriptions."""
 
 from dataclasses import dataclass
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A category: what its shops are called, what people write, what it costs, how much of it is bought online."""
+class Category:
+    """A category of purchases."""
 
     name: str
     share: float
+    """Relative frequency of its merchants."""
     words: tuple[str, ...]
-    notes: tuple[str, ...]
+    """Words in the names of its merchants."""
+    descriptions: tuple[str, ...]
     amount: float
     """Median, in the currency of the card."""
     online: float
+    """Share of merchants that sell online."""
 
 
-KINDS: Final = (
-    Kind(
+CATEGORIES: Final = (
+    Category(
         "Groceries",
         18,
         ("market", "foods", "grocer", "fresh", "superstore"),
@@ -26,7 +29,7 @@ KINDS: Final = (
         48,
         0.08,
     ),
-    Kind(
+    Category(
         "Dining",
         17,
         ("pizza", "grill", "sushi", "cafe", "bistro", "kitchen"),
@@ -34,7 +37,7 @@ KINDS: Final = (
         24,
         0.10,
     ),
-    Kind(
+    Category(
         "Transport",
         12,
         ("taxi", "parking", "transit", "cab", "rail"),
@@ -42,8 +45,8 @@ KINDS: Final = (
         17,
         0.35,
     ),
-    Kind("Fuel", 7, ("gas", "petro", "fuel", "energy"), ("fuel for van", "diesel", "tank"), 55, 0.0),
-    Kind(
+    Category("Fuel", 7, ("gas", "petro", "fuel", "energy"), ("fuel for van", "diesel", "tank"), 55, 0.0),
+    Category(
         "Utilities",
         7,
         ("hydro", "water", "telecom", "power", "wireless"),
@@ -51,7 +54,7 @@ KINDS: Final = (
         95,
         0.7,
     ),
-    Kind(
+    Category(
         "Health",
         7,
         ("pharmacy", "dental", "clinic", "drugs", "optical"),
@@ -59,7 +62,7 @@ KINDS: Final = (
         38,
         0.12,
     ),
-    Kind(
+    Category(
         "Travel",
         6,
         ("hotel", "air", "inn", "tours", "suites"),
@@ -67,7 +70,7 @@ KINDS: Final = (
         260,
         0.6,
     ),
-    Kind(
+    Category(
         "Software",
         6,
         ("cloud", "software", "hosting", "apps", "data"),
@@ -75,7 +78,7 @@ KINDS: Final = (
         42,
         0.97,
     ),
-    Kind(
+    Category(
         "Office",
         6,
         ("stationery", "office", "print", "paper", "copy"),
@@ -83,10 +86,10 @@ KINDS: Final = (
         62,
         0.4,
     ),
-    Kind(
+    Category(
         "Shopping", 6, ("outlet", "boutique", "mart", "shoes", "fashion"), ("gift", "winter jacket", "shoes"), 70, 0.45
     ),
-    Kind(
+    Category(
         "Home",
         5,
         ("hardware", "lumber", "garden", "paint", "tools"),
@@ -94,5 +97,5 @@ KINDS: Final = (
         58,
         0.15,
     ),
-    Kind("Leisure", 5, ("cinema", "gym", "books", "sports", "tickets"), ("concert", "gym fee", "novel"), 31, 0.5),
+    Category("Leisure", 5, ("cinema", "gym", "books", "sports", "tickets"), ("concert", "gym fee", "novel"), 31, 0.5),
 )

@@ -1,8 +1,7 @@
-"""Made-up transactions that look like real ones, the same for the same seed. No row of anybody's is in them.
+"""Synthetic card payments, the same for the same seed; no real data is used.
 
-What makes real ones hard is in here: names cut at 22 characters, store numbers, processors in front of names, shops
-that sell under two categories, shops that nobody has seen before, habits of users, months that drift, people who
-mislabel.
+They have what makes real payments hard: names cut at 22 characters, store numbers, payment processors in front of
+names, shops with two categories, new shops, habits of users, drift from month to month, wrong labels.
 """
 
 import itertools
@@ -13,25 +12,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from serin_training.synthetic.categories import KINDS, Kind
+from serin_training.synthetic.categories import CATEGORIES, Category
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
-CUT: Final = 22
-"""Terminals print at most so many characters of a merchant."""
+MAX_NAME: Final = 22
+"""Characters of a merchant that terminals print."""
 MISLABELLED: Final = 0.05
 REFUNDED: Final = 0.02
 DESCRIBED: Final = 0.45
-"""The share of transactions with a description; of these, so many say what was bought: TELLING."""
-TELLING: Final = 0.8
+"""Share of transactions with a description."""
+INFORMATIVE: Final = 0.8
+"""Share of descriptions that tell what was bought."""
 FAVOURITES: Final = 14
+"""Favourite merchants of a user."""
 LOYAL: Final = 0.75
-"""The share of a user's payments that go to favourite merchants."""
-LATECOMERS: Final = 0.35
-"""The share of merchants that open only after the first month."""
-TWO_SIDED: Final = 0.16
-"""The share of merchants that sell under a second category."""
+"""Share of a user's payments to favourite merchants."""
+OPENING_LATER: Final = 0.35
+"""Share of merchants that open after the first day."""
+TWO_CATEGORIES: Final = 0.16
+"""Share of merchants with a second category."""
 NAMED: Final = 0.45
-"""The share of merchants whose name says what they sell."""
+"""Share of merchants whose name tells what they sell."""
 
 
 _ONSETS: Final = ("b", "br", "c", "d", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "v", "w", "z")
@@ -42,8 +43,8 @@ _PROCESSORS: Final = ("SQ *", "TST* ", "PAYPAL *", "SP ")
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """One made-up transaction, in the columns that training reads."""
+class SyntheticTransaction:
+    """A transaction in the columns that training reads."""
 
     txn_id: str
     user_id: str
@@ -58,31 +59,31 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class _Merchant:
     name: str
-    kind: Kind
-    second: Kind | None
+    category: Category
+    second: Category | None
     opens: float
-    """When it opens, as a share of the whole time."""
+    """Opening time, from 0 (start) to 1 (end)."""
     is_chain: bool
     processor: str
     is_online: bool
     weight: float
 
 
-def generate(*, rows: int, seed: int = 0, months: int = 18, users: int = 600) -> Iterator[Made]:
-    """Make so many transactions in time order, spread over so many months."""
-    rng = random.Random(seed)  # noqa: S311 - made-up shoppers, no secrets
-    merchants = _merchants(rng, most=max(120, rows // 40))
-    people = [_Person(rng, number, merchants) for number in range(users)]
+def generate(*, rows: int, seed: int = 0, months: int = 18, users: int = 600) -> Iterator[SyntheticTransaction]:
+    """Yield `rows` transactions of `users` users in time order, spread over `months` months."""
+    rng = random.Random(seed)  # noqa: S311 - synthetic data, no secrets
+    merchants = _merchants(rng, number=max(120, rows // 40))
+    shoppers = [_Shopper(rng, number, merchants) for number in range(users)]
     activity = list(itertools.accumulate(1 / (rank + 5) for rank in range(users)))
     length = timedelta(days=30.4 * months)
     moments = sorted(rng.random() for _ in range(rows))
     for number, moment in enumerate(moments):
-        person = people[bisect(activity, rng.random() * activity[-1])]
-        merchant = person.choose(rng, moment)
-        yield _transaction(rng, number=number, at=START + moment * length, person=person, merchant=merchant)
+        shopper = shoppers[bisect(activity, rng.random() * activity[-1])]
+        merchant = shopper.choose(rng, moment)
+        yield _transaction(rng, number=number, at=START + moment * length, shopper=shopper, merchant=merchant)
 
 
-class _Person:
+class _Shopper:
     def __init__(self, rng: random.Random, number: int, merchants: Sequence[_Merchant]) -> None:
         self.name = f"u{number:04d}"
         self._merchants = merchants
@@ -93,7 +94,7 @@ class _Person:
         return self._merchants[bisect(self._weights, rng.random() * self._weights[-1])]
 
     def choose(self, rng: random.Random, moment: float) -> _Merchant:
-        """Answer where the next payment goes: mostly to a favourite, and only where it is open by then."""
+        """Return the merchant of the next payment: one that is open at `moment`, most often a favourite."""
         for _ in range(20):
             found = rng.choice(self._favourites) if rng.random() < LOYAL else self._any(rng)
             if found.opens <= moment:
@@ -104,31 +105,31 @@ class _Person:
         return min(self._favourites, key=lambda merchant: merchant.opens)
 
 
-def _merchants(rng: random.Random, *, most: int) -> list[_Merchant]:
-    made: list[_Merchant] = []
+def _merchants(rng: random.Random, *, number: int) -> list[_Merchant]:
+    found: list[_Merchant] = []
     used = set[str]()
-    shares = list(itertools.accumulate(kind.share for kind in KINDS))
-    while len(made) < most:
-        kind = KINDS[bisect(shares, rng.random() * shares[-1])]
+    shares = list(itertools.accumulate(category.share for category in CATEGORIES))
+    while len(found) < number:
+        category = CATEGORIES[bisect(shares, rng.random() * shares[-1])]
         brand = _brand(rng)
-        name = f"{brand} {rng.choice(kind.words)}" if rng.random() < NAMED else brand
+        name = f"{brand} {rng.choice(category.words)}" if rng.random() < NAMED else brand
         if name in used:
             continue
         used.add(name)
-        others = [other for other in KINDS if other is not kind]
-        made.append(
+        others = [other for other in CATEGORIES if other is not category]
+        found.append(
             _Merchant(
                 name=name.upper(),
-                kind=kind,
-                second=rng.choice(others) if rng.random() < TWO_SIDED else None,
-                opens=rng.random() if rng.random() < LATECOMERS else 0.0,
+                category=category,
+                second=rng.choice(others) if rng.random() < TWO_CATEGORIES else None,
+                opens=rng.random() if rng.random() < OPENING_LATER else 0.0,
                 is_chain=rng.random() < 0.4,  # noqa: PLR2004 - of merchants
                 processor=rng.choice(_PROCESSORS) if rng.random() < 0.25 else "",  # noqa: PLR2004 - of merchants
-                is_online=rng.random() < kind.online,
-                weight=1 / (rng.randrange(most) + 8),
+                is_online=rng.random() < category.online,
+                weight=1 / (rng.randrange(number) + 8),
             )
         )
-    return made
+    return found
 
 
 def _brand(rng: random.Random) -> str:
@@ -138,26 +139,28 @@ def _brand(rng: random.Random) -> str:
     return " ".join(words)
 
 
-def _transaction(rng: random.Random, *, number: int, at: datetime, person: _Person, merchant: _Merchant) -> Made:
-    kind = merchant.kind
-    if merchant.second is not None and rng.random() < 0.3:  # noqa: PLR2004 - of a two-sided merchant's sales
-        kind = merchant.second
-    label = rng.choice(KINDS) if rng.random() < MISLABELLED else kind
-    amount = kind.amount * rng.lognormvariate(0, 0.7) * (-1 if rng.random() < REFUNDED else 1)
-    return Made(
+def _transaction(
+    rng: random.Random, *, number: int, at: datetime, shopper: _Shopper, merchant: _Merchant
+) -> SyntheticTransaction:
+    category = merchant.category
+    if merchant.second is not None and rng.random() < 0.3:  # noqa: PLR2004 - of sales of a merchant with two categories
+        category = merchant.second
+    label = rng.choice(CATEGORIES) if rng.random() < MISLABELLED else category
+    amount = category.amount * rng.lognormvariate(0, 0.7) * (-1 if rng.random() < REFUNDED else 1)
+    return SyntheticTransaction(
         txn_id=f"t{number:07d}",
-        user_id=person.name,
-        timestamp=at.replace(hour=_hour(rng, kind), minute=rng.randrange(60)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        user_id=shopper.name,
+        timestamp=at.replace(hour=_hour(rng, category), minute=rng.randrange(60)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         merchant=_printed(rng, merchant),
-        description=_note(rng, kind),
+        description=_description(rng, category),
         amount=f"{amount:.2f}",
         channel="online" if merchant.is_online else "pos",
         category=label.name,
     )
 
 
-def _hour(rng: random.Random, kind: Kind) -> int:
-    middle = 13 if kind.name in ("Dining", "Office") else 16
+def _hour(rng: random.Random, category: Category) -> int:
+    middle = 13 if category.name in ("Dining", "Office") else 16
     return min(23, max(0, round(rng.gauss(middle, 4))))
 
 
@@ -167,10 +170,10 @@ def _printed(rng: random.Random, merchant: _Merchant) -> str:
         parts.append(f"#{rng.randrange(1, 400):04d}")
     if rng.random() < 0.4:  # noqa: PLR2004 - of receipts
         parts.append(rng.choice(_CITIES))
-    return " ".join(parts)[:CUT].strip()
+    return " ".join(parts)[:MAX_NAME].strip()
 
 
-def _note(rng: random.Random, kind: Kind) -> str:
+def _description(rng: random.Random, category: Category) -> str:
     if rng.random() >= DESCRIBED:
         return ""
-    return rng.choice(kind.notes if rng.random() < TELLING else _NEUTRAL)
+    return rng.choice(category.descriptions if rng.random() < INFORMATIVE else _NEUTRAL)

@@ -1,112 +1,46 @@
-"""uvicorn's connections, but for bounds on a request that is not whole yet, and a short way for one that is.
+"""A connection that responds to a complete suggestion request as it is read, without an ASGI task.
 
-Bounded is what one connection may cost before its request is whole: how long it may take, and how large its head may
-be.
-uvicorn waits for ever for a request that does not come, or comes a byte at a time. Here it has READ_SECONDS from its
-first byte to its last; then 408, and the connection is closed. Costs nothing where a request arrives in one piece.
-Never times what the server itself takes: while it does not read, the clock starts anew.
-
-The short way: a suggestion that is asked for in one piece is answered as it is read, without an ASGI task, which costs
-more than the answer (docs/decisions/0052). One such request a reading, so that nobody who sends many at once keeps
-others waiting; whatever is not for it goes the way of uvicorn, as if nothing had been tried.
+The task would cost more than the suggestion (docs/decisions/0052). At most one request per read is handled this way, so
+that a client with many requests does not delay others; all other requests are handled by uvicorn.
 """
 
 import asyncio
-from typing import ClassVar, Final
+from typing import Final
 
-import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from serin_server.http.error_handlers import internal_error
+from serin_server.http.fast_path.application import PATH, FastPath
+from serin_server.http.protocol import BoundedProtocol
 
-from serin_server.http.error_handlers import fault
-from serin_server.http.fast_path.decoder import PATH, Direct
-
-READ_SECONDS: Final = 10.0
-MOST_HEAD_BYTES: Final = 32 << 10
-"""Request line and headers together, trailers of a chunked body included."""
-MOST_WAITING: Final = 128
-"""Requests of one connection that wait behind the one that is being answered."""
-_SHORT_URL: Final = PATH.encode()
+_URL: Final = PATH.encode()
 
 
-class _HeadTooLargeError(Exception):
-    """Ends the parsing of a request whose head is too large."""
-
-
-class _TooManyWaitingError(Exception):
-    """Ends the parsing of requests that come faster than they are answered."""
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """A connection."""
-
-    read_seconds: ClassVar[float] = READ_SECONDS
+class FastPathProtocol(BoundedProtocol):
+    """One connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
-        super().connection_made(transport)
-        self._direct = self.app if isinstance(self.app, Direct) else None
+        """Start to wait for a request."""
+        self._fast_path = self.app if isinstance(self.app, FastPath) else None
         self._held: list[bytes] | None = None
+        """Body of a request that uvicorn has not been given, None without such a request."""
         self._may_hold = True
-        self._has_begun, self._in_head, self._is_reading = False, True, True
-        self._head_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
-        self._watch()
+        super().connection_made(transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Let go."""
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Read on, with an eye on the clock where the request is not whole yet."""
-        self._has_begun = self._may_hold = True
-        if self._in_head:
-            self._head_bytes += len(data)
-        super().data_received(data)
+    def parse(self, data: bytes) -> None:
+        """Parse what arrived; a request that is not complete then is handled by uvicorn."""
+        self._may_hold = True
+        super().parse(data)
         if self._held is not None:
-            self._let_go()
-        if not self._is_reading:
-            self._unwatch()
-            self._expect_another()
-        elif self._in_head and self._head_bytes > MOST_HEAD_BYTES:
-            self.send_400_response("")
-        elif self._deadline is None:
-            self._watch()
+            self._release()
 
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        super().on_message_begin()
-        # Of the answer before, where both requests came in one piece.
-        self._unset_keepalive_if_required()
-        self._in_head = self._is_reading = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer is only counted, since nothing here reads any. Raises _HeadTooLargeError."""
-        if self._in_head:
-            super().on_header(name, value)
-            return
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MOST_HEAD_BYTES:
-            raise _HeadTooLargeError
-
-    def on_headers_complete(self) -> None:
-        """End its head. Raises _HeadTooLargeError, _TooManyWaitingError."""
-        # Only where so much came in at all is it worth adding up.
-        if self._head_bytes > MOST_HEAD_BYTES:
-            self._head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            if self._head_bytes > MOST_HEAD_BYTES:
-                raise _HeadTooLargeError
-        # uvicorn reads on after each answer, however many requests wait already.
-        if len(self.pipeline) >= MOST_WAITING:
-            raise _TooManyWaitingError
-        self._in_head = False
-        if self._is_short():
+    def dispatch(self) -> None:
+        """Hold a request back if its head is one for the fast path, else start to process it."""
+        if self._is_eligible():
             self._held, self._may_hold = [], False
         else:
-            super().on_headers_complete()
+            super().dispatch()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of its body."""
+        """Receive a piece of the body."""
         if self._held is None:
             super().on_body(body)
         else:
@@ -114,19 +48,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
-        if self._held is not None and not self._answered(b"".join(self._held)):
-            self._let_go()
-        if self._held is None:
-            super().on_message_complete()
-        self._held = None
-        self._in_head, self._is_reading, self._head_bytes = True, False, 0
+        if self._held is not None and self._respond(b"".join(self._held)):
+            self._held = None
+            self.end_reading()
+            return
+        if self._held is not None:
+            self._release()
+        super().on_message_complete()
 
-    def _is_short(self) -> bool:
-        """Answer whether a request may go the short way, as far as its head tells."""
+    def _is_eligible(self) -> bool:
         return (
-            self._direct is not None
+            self._fast_path is not None
             and self._may_hold
-            and self.url == _SHORT_URL
+            and self.url == _URL
             and self.parser.get_method() == b"POST"
             and (self.cycle is None or self.cycle.response_complete)
             and self.parser.get_http_version() == "1.1"
@@ -137,73 +71,27 @@ class BoundedProtocol(HttpToolsProtocol):
             and not self.transport.is_closing()
         )
 
-    def _answered(self, body: bytes) -> bool:
-        """Answer a whole request, if that can be done at once."""
-        assert self._direct is not None  # noqa: S101 - _is_short saw to it
+    def _respond(self, body: bytes) -> bool:
+        """Respond to a complete request, and return whether that was possible."""
+        assert self._fast_path is not None  # noqa: S101 - checked by _is_eligible
         status = b"200 OK"
         try:
-            answer = self._direct.at_once(self.headers, body)
-        except Exception as error:  # noqa: BLE001 - as at FastAPI's border: nobody outside sees a stack trace
-            status, answer = b"500 Internal Server Error", fault("POST", error)
-        if answer is None:
+            content = self._fast_path.respond(self.headers, body)
+        except Exception as error:  # noqa: BLE001 - the border of the process, as in FastAPI
+            status, content = b"500 Internal Server Error", internal_error("POST", error)
+        if content is None:
             return False
         usual = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
         self.transport.write(
             b"HTTP/1.1 %b\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-            % (status, usual, len(answer), answer)
+            % (status, usual, len(content), content)
         )
         self.on_response_complete()
         return True
 
-    def _let_go(self) -> None:
-        """Send what was held the way of uvicorn."""
+    def _release(self) -> None:
+        """Give uvicorn the request that was held."""
         held, self._held = self._held, None
-        super().on_headers_complete()
+        super().dispatch()
         for piece in held or ():
             super().on_body(piece)
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, in the one shape of all refusals, and close."""
-        del msg
-        if self.transport.is_closing():
-            return
-        if self._head_bytes > MOST_HEAD_BYTES:
-            self._refuse("431 Request Header Fields Too Large", f"the headers are larger than {MOST_HEAD_BYTES} bytes")
-        elif len(self.pipeline) >= MOST_WAITING:
-            self._refuse("429 Too Many Requests", f"more than {MOST_WAITING} requests wait on this connection")
-        else:
-            self._refuse("400 Bad Request", "this is no HTTP request")
-
-    def _expect_another(self) -> None:
-        """See to it that a connection ends some day if nothing is under way, whatever stood between two requests."""
-        is_idle = self.cycle is None or self.cycle.response_complete
-        if is_idle and self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-
-    def _watch(self) -> None:
-        self._deadline = self.loop.call_later(self.read_seconds, self._too_slow)
-
-    def _unwatch(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _too_slow(self) -> None:
-        self._deadline = None
-        if self.transport.is_closing():
-            return
-        is_answering = self.cycle is not None and not self.cycle.response_complete
-        if self.flow.read_paused or (is_answering and self._in_head):
-            self._watch()  # it is this server that keeps the client waiting
-        elif not self._has_begun or (is_answering and self.cycle.response_started):
-            self.transport.close()
-        else:
-            self._refuse("408 Request Timeout", f"the request took longer than {self.read_seconds:g} s to arrive")
-
-    def _refuse(self, status: str, detail: str) -> None:
-        body = msgspec.json.encode({"detail": detail})
-        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
-        self.transport.close()

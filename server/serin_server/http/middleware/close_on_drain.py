@@ -1,4 +1,4 @@
-"""Tells clients to let go of their connections once the process is ending.
+"""Asks clients to close their connections once the process is stopping.
 
 Otherwise the next request on a kept connection could arrive just as it is closed.
 """
@@ -9,13 +9,13 @@ from serin_server.readiness import Readiness
 
 
 class CloseOnDrain:
-    """Adds `Connection: close` to every answer while the process drains."""
+    """Adds `Connection: close` to every response while the process drains."""
 
     def __init__(self, app: ASGIApp, *, readiness: Readiness) -> None:
         self._app, self._readiness = app, readiness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on."""
+        """Handle one request."""
 
         async def closing(message: Message) -> None:
             if message["type"] == "http.response.start" and self._readiness.is_draining:

@@ -1,7 +1,7 @@
-"""A span a request, sent to an OpenTelemetry collector, where one is named.
+"""Tracing: one span for each request, sent to an OpenTelemetry collector.
 
-Imported only then: without a collector neither its SDK nor its exporter is loaded, and no request pays for them. A span
-says which endpoint was asked, how it was answered and by which pod; never what was asked, by whom, or an event id.
+Imported only if a collector is configured; otherwise neither the SDK nor the exporter is loaded. A span has the route,
+the status and the pod; never the content of a request, its user or an event id.
 """
 
 from typing import Any, Final
@@ -23,11 +23,11 @@ _KNOWN: Final = frozenset(
         *("/metrics", "/healthz", "/readyz", "/docs", "/openapi.json"),
     }
 )
-_FAULT: Final = 500
+_SERVER_ERROR: Final = 500
 
 
 def trace(app: ASGIApp, identity: Identity, *, processor: SpanProcessor | None = None) -> "Traced":
-    """Answer the application, traced. The collector and its headers are those of OpenTelemetry's own variables."""
+    """Return the application with tracing. OpenTelemetry's own variables configure the collector and its headers."""
     resource = Resource.create(
         {"service.name": "serin-server", "service.instance.id": identity.pod, "serin.model": identity.model}
     )
@@ -37,7 +37,7 @@ def trace(app: ASGIApp, identity: Identity, *, processor: SpanProcessor | None =
 
 
 def _to_collector() -> SpanProcessor:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - as slow
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - slow to import
 
     return BatchSpanProcessor(OTLPSpanExporter())
 
@@ -51,14 +51,13 @@ class Traced:
         self._parent = TraceContextTextMapPropagator()
         self._provider = provider
 
-    def shutdown(self) -> None:
-        """Send what waits, and end."""
-        self._provider.shutdown()
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on, within its span."""
+        """Handle one request within a span; the end of the lifespan sends the last spans."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._provider.shutdown()
             return
         route = _route(scope["path"])
         attributes = {"http.request.method": scope["method"], "http.route": route}
@@ -76,7 +75,7 @@ class Traced:
             async def noting(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
-                    if message["status"] >= _FAULT:
+                    if message["status"] >= _SERVER_ERROR:
                         span.set_status(Status(StatusCode.ERROR))
                 await send(message)
 
@@ -84,7 +83,7 @@ class Traced:
 
 
 def _route(path: str) -> str:
-    """Answer which endpoint a path asks for: never a part of the path that a client made up."""
+    """Return the route of a path, never a part of the path that the client chose."""
     if path in _KNOWN:
         return path
     return _FEEDBACK if path.startswith("/agent/suggestions/") and path.endswith("/feedback") else "other"

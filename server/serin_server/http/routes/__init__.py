@@ -1,1 +1,1 @@
-"""Routes that FastAPI serves."""
+"""Routes of the HTTP API."""

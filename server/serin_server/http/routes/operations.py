@@ -1,4 +1,4 @@
-"""The routes that operators, probes and Prometheus use."""
+"""Routes for the operator, Kubernetes probes and Prometheus."""
 
 import asyncio
 from typing import Any
@@ -9,36 +9,24 @@ from starlette.responses import PlainTextResponse
 
 from serin_core.contract.pod_report import LoadState
 from serin_server.http.auth import AdminOnly
-from serin_server.http.schemas import Problem
+from serin_server.http.schemas import ErrorResponse
 from serin_server.metrics.exposition import Exposition
 from serin_server.routing.serving_state import NamedRun
 from serin_server.service import Service
 
 
 def operation_routes(service: Service) -> APIRouter:
-    """Answer the routes, bound to one process."""
+    """Return the routes of one process."""
     router, exposition = APIRouter(tags=["operations"]), Exposition()
 
-    @router.get("/ml/status")
+    @router.get("/ml/status", summary="Status of this pod")
     async def status() -> dict[str, Any]:
-        """Say what this pod serves: the operator reads revision, hash and runs; the rest is for people."""
-        serving, now = service.switch.current, service.clock.monotonic()
-        return {
-            **service.report().model_dump(mode="json"),
-            "pod": service.identity.pod,
-            "ready": service.obstacle() is None,
-            "obstacle": service.obstacle() or "",
-            "shadow": serving.shadow,
-            "percent": serving.percent,
-            "candidate": None if serving.candidate is None else serving.candidate.served.run,
-            "stable": None if serving.stable is None else serving.stable.served.run,
-            "breakersOpen": [run for run, loaded in service.runs.loaded().items() if loaded.breaker.is_open(now)],
-            "refusedDocuments": {reason.value: number for reason, number in service.counters.refused.items()},
-        }
+        """Return the routing and the runs of this pod; the operator reads revision, hash and runs."""
+        return _status(service)
 
-    @router.get("/ml/thresholds")
+    @router.get("/ml/thresholds", summary="Confidence thresholds")
     async def thresholds() -> dict[str, Any]:
-        """Say which confidence each class of each run in use needs."""
+        """Return the minimum confidence of each class, for the candidate and the stable run."""
         serving = service.switch.current
         return {
             "revision": serving.revision,
@@ -48,41 +36,59 @@ def operation_routes(service: Service) -> APIRouter:
 
     @router.post(
         "/ml/v2/reload",
+        summary="Reload the runs",
         dependencies=[Depends(AdminOnly(service.tokens))],
-        responses={status: {"model": Problem} for status in (401, 403, 409)},
+        responses={status: {"model": ErrorResponse} for status in (401, 403, 409)},
     )
     async def reload() -> dict[str, Any]:
-        """Read the named runs again, beside those in use, and swap them; never any other run."""
+        """Read the runs of this pod from the registry again; each stays in use until its replacement is checked."""
         await service.reload()
         reports = service.runs.reports()
         for run in reports:
             if run.reason:
-                kept = "; the one in use stays" if run.state is LoadState.LOADED else ""
+                kept = "; the loaded run stays in use" if run.state is LoadState.LOADED else ""
                 raise HTTPException(409, f"{run.run}: {run.reason}{kept}")
         return {"runs": [run.model_dump(mode="json") for run in reports]}
 
-    @router.get("/metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        """Expose every count, as docs/metrics.md says."""
-        # Copied here, between two transactions; new series are written out in a thread, while requests go on.
+        """Return all metrics in the text format of Prometheus; docs/metrics.md describes them."""
+        # Copied here, between two transactions; new series are rendered in a thread, while requests go on.
         scrape = service.scrape()
         text = exposition.write(scrape) or await asyncio.to_thread(exposition.learn, scrape)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    @router.get("/healthz")
+    @router.get("/healthz", summary="Liveness probe")
     async def healthz() -> dict[str, str]:
-        """Say that the event loop turns."""
+        """Return 200 while the process responds."""
         return {"status": "ok"}
 
-    @router.get("/readyz", responses={503: {"model": Problem}})
+    @router.get("/readyz", summary="Readiness probe", responses={503: {"model": ErrorResponse}})
     async def readyz() -> dict[str, str]:
-        """Say whether requests may be sent here."""
-        obstacle = service.obstacle()
-        if obstacle is not None:
-            raise HTTPException(503, obstacle)
+        """Return 200 if requests may be sent to this pod, else 503 with the reason."""
+        reason = service.not_ready_reason()
+        if reason is not None:
+            raise HTTPException(503, reason)
         return {"status": "ready"}
 
     return router
+
+
+def _status(service: Service) -> dict[str, Any]:
+    serving, now = service.switch.current, service.clock.monotonic()
+    reason = service.not_ready_reason()
+    return {
+        **service.report().model_dump(mode="json"),
+        "pod": service.identity.pod,
+        "ready": reason is None,
+        "obstacle": reason or "",
+        "shadow": serving.shadow,
+        "percent": serving.percent,
+        "candidate": None if serving.candidate is None else serving.candidate.served.run,
+        "stable": None if serving.stable is None else serving.stable.served.run,
+        "breakersOpen": [run for run, loaded in service.runs.loaded().items() if loaded.breaker.is_open(now)],
+        "refusedDocuments": {reason.value: number for reason, number in service.counters.refused.items()},
+    }
 
 
 def _thresholds(named: NamedRun | None) -> dict[str, Any] | None:

@@ -1,0 +1,49 @@
+"""Every command with its one-line summary, so that `serin --help` imports none of them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Rollouts on a cluster": {
+        "status": "Show the status of a rollout and its gates.",
+        "explain": "Explain each gate: what it has counted, how certain that is, and what a verdict still needs.",
+        "watch": "Follow a rollout until it ends.",
+        "promote": "Advance the candidate to the next step now.",
+        "promote-full": "Advance the candidate through all remaining steps to promotion.",
+        "retry": "Start the rollout of a rolled back or refused run again.",
+        "abort": "End the running rollout and roll back its candidate.",
+        "undo": "Take the stable run out of service; the previous run, or the rules, serve instead.",
+    },
+    "Manifests, without a cluster": {
+        "lint": "Check SuggestionModel manifests before you apply them.",
+        "simulate": "Simulate rollouts of a SuggestionModel; compare with Flagger and Argo Rollouts.",
+        "replay": "Run the rollout of a SuggestionModel on recorded counts.",
+    },
+    "Server on this machine": {
+        "serve": "Serve suggestions on this machine, without an operator.",
+        "data": "Manage stored user data.",
+    },
+    "Training and registry": {
+        "train": "Train a model and register the run.",
+        "features": "Extract text features once and cache them.",
+        "evaluate": "Evaluate a run on labelled transactions.",
+        "thresholds": "Propose thresholds by class for a target precision.",
+        "drift": "Compare newer transactions with the data a run was evaluated on.",
+        "retrain": "Train again if needed, and propose the run if it is not worse.",
+        "runs": "List, show, compare, verify and prune runs of a registry.",
+        "generate": "Generate synthetic transactions.",
+        "rules": "Manage the keyword rules that answer when no model does.",
+    },
+}
+EXTRAS: Final[Mapping[str, str]] = {
+    "Rollouts on a cluster": "cli",
+    "Manifests, without a cluster": "cli",
+    "Server on this machine": "server",
+    "Training and registry": "training",
+}
+"""The optional dependencies that the commands of a section need."""
+
+
+def extra_of(command: str) -> str:
+    """Return the name of the optional dependencies that a command needs."""
+    return next(EXTRAS[section] for section, commands in SECTIONS.items() if command in commands)

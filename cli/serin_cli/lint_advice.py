@@ -1,0 +1,182 @@
+"""Advice on a valid spec: likely mistakes, and whether its gates can reach a verdict in time. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+from typing import Any, Final
+
+from serin_cli.finding import Finding, Severity
+from serin_core.api.durations import format_duration
+from serin_core.api.gates import GateName, MetricGate
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import GateRole
+from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
+from serin_core.gates import ActiveGate, active_gates, alpha_fail
+from serin_core.rollout.canary_steps import effective_steps, soak_of
+
+_MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Expected traffic: requests per second, and different users per day."""
+
+    requests_per_second: float
+    users_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Stages:
+    """The stages of a spec with the gates that judge each."""
+
+    spec: SuggestionModelSpec
+    alphas: Alphas
+    gates: Mapping[float, tuple[ActiveGate, ...]]
+
+    @classmethod
+    def of(cls, spec: SuggestionModelSpec) -> "_Stages":
+        alphas = Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
+        shares = (0.0, *effective_steps(spec.canary))
+        return cls(spec, alphas, {share: active_gates(spec, percent=share) for share in shares})
+
+
+def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
+    """Return warnings and notes on a spec that has no errors: warnings first."""
+    stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
+    found = [*_registry(stages.spec), *_stages(stages), *_metrics(stages), *_margins(stages), _plan(stages)]
+    if traffic is not None:
+        found += _times_to_pass(stages, traffic)
+    return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)
+
+
+def _warning(path: str, message: str) -> Finding:
+    return Finding(path, message, Severity.WARNING)
+
+
+def _registry(spec: SuggestionModelSpec) -> Iterator[Finding]:
+    if spec.registry.is_directory and spec.registry.volume is None:
+        yield _warning("spec.registry.volume", f"missing: no volume is mounted, so {spec.registry.uri} is empty")
+
+
+def _stages(stages: _Stages) -> Iterator[Finding]:
+    spec = stages.spec
+    for percent, gates in stages.gates.items():
+        if not any(gate.role is GateRole.ACTING for gate in gates):
+            yield _warning("spec.gates", f"no gate is active {_at(percent)}: the rollout would hold with NoGate")
+        soak = soak_of(spec.canary, percent=percent)
+        if soak > spec.analysis.max_duration:
+            message = f"shorter than the soak of {format_duration(soak)} {_at(percent)}"
+            yield _warning("spec.analysis.maxDuration", message)
+
+
+def _metrics(stages: _Stages) -> Iterator[Finding]:
+    for index, change in enumerate(stages.spec.gates.metrics):
+        if not change.disabled:
+            path = f"spec.gates.metrics[{index}]"
+            yield from _of_fields(path, change)
+            yield from _of_delay(path, change, stages)
+            yield from _of_stages(path, change, stages)
+
+
+def _of_fields(path: str, change: MetricGate) -> Iterator[Finding]:
+    if change.name in _MORE_IS_BETTER and change.at_most is not None:
+        message = f"rolls back a run with {change.name} above {100 * change.at_most:g} %; did you mean atLeast?"
+        yield _warning(f"{path}.atMost", message)
+
+
+def _of_delay(path: str, change: MetricGate, stages: _Stages) -> Iterator[Finding]:
+    delay, longest = change.initial_delay, stages.spec.analysis.max_duration
+    if delay >= longest:
+        yield _warning(f"{path}.initialDelay", f"not below analysis.maxDuration ({format_duration(longest)})")
+        return
+    for percent, gates in stages.gates.items():
+        soak = soak_of(stages.spec.canary, percent=percent)
+        if delay > soak and any(gate.name == change.name for gate in gates):
+            message = f"longer than the soak of {format_duration(soak)} {_at(percent)}, which waits for it"
+            yield _warning(f"{path}.initialDelay", message)
+            return
+
+
+def _of_stages(path: str, change: MetricGate, stages: _Stages) -> Iterator[Finding]:
+    # A step above the cap is no stage now, but is one when the cap is raised.
+    later = {step.percent for step in stages.spec.canary.steps} | {stages.spec.canary.percent}
+    for percent in sorted(set(change.stages or ())):
+        if percent not in stages.gates and percent not in later:
+            yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
+
+
+def _margins(stages: _Stages) -> Iterator[Finding]:
+    """Yield after how many requests a verdict is certain, for each gate with a margin."""
+    by_name = {gate.name: gate for gates in stages.gates.values() for gate in gates}
+    for index, change in enumerate(stages.spec.gates.metrics):
+        gate = by_name.get(change.name)
+        if not change.margin or gate is None or not isinstance(gate.criterion, AtLeast | AtMost):
+            continue
+        path = f"spec.gates.metrics[{index}].margin"
+        if _passes_anything(gate.criterion):
+            yield _warning(path, f"so large that {change.name} passes whatever is counted")
+        elif (certain := certain_by(gate.criterion, stages.alphas)) is not None:
+            message = f"{change.name} has a verdict after at most {_counted(certain * gate.design_effect, gate)}"
+            yield Finding(path, message, Severity.NOTE)
+
+
+def _passes_anything(bound: AtLeast | AtMost) -> bool:
+    return bound.margin >= bound.p if isinstance(bound, AtLeast) else bound.u + bound.margin >= 1
+
+
+def _plan(stages: _Stages) -> Finding:
+    soaks = {percent: soak_of(stages.spec.canary, percent=percent) for percent in stages.gates}
+    steps = ", ".join(f"{format_duration(soak)} {_at(percent)}" for percent, soak in soaks.items())
+    total = format_duration(sum(soaks.values(), timedelta()))
+    return Finding("spec.canary", f"a rollout takes at least {total}: {steps}", Severity.NOTE)
+
+
+def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
+    """Yield a warning for each gate that cannot pass in maxDuration, and by stage when its gates can pass."""
+    longest = stages.spec.analysis.max_duration
+    for percent, gates in stages.gates.items():
+        slowest, text = timedelta(), ""
+        for gate in gates:
+            bound = gate.criterion
+            if gate.role is not GateRole.ACTING or not isinstance(bound, AtLeast | AtMost | Within):
+                continue
+            fewest = least(bound, stages.alphas).to_pass
+            if fewest is None:
+                continue
+            required, seen = fewest * gate.design_effect, _seen(gate, longest, percent=percent, traffic=traffic)
+            if seen < required:
+                message = (
+                    f"counts {_counted(seen, gate)} {_at(percent)} in {format_duration(longest)} "
+                    f"(analysis.maxDuration), and needs at least {_counted(required, gate)}, all good"
+                )
+                yield _warning(f"spec.gates.{gate.name}", message + _remedy(bound, stages.alphas))
+            elif (time := longest * (required / seen)) > slowest:
+                slowest, text = time, f"{gate.name} needs {_counted(required, gate)}, all good"
+        if text:
+            earliest = format_duration(timedelta(seconds=ceil(slowest.total_seconds())))
+            message = f"{_at(percent)}, the gates can pass after {earliest} at the earliest: {text}"
+            yield Finding("spec.gates", message, Severity.NOTE)
+
+
+def _remedy(bound: Bound, alphas: Alphas) -> str:
+    return "" if certain_by(bound, alphas) else "; a margin, a less strict bound or a longer maxDuration would help"
+
+
+def _counted(number: float, gate: ActiveGate) -> str:
+    return f"{number:,.0f} {'users' if gate.counts_users else 'requests'}"
+
+
+def _seen(gate: ActiveGate, time: timedelta, *, percent: float, traffic: Traffic) -> float:
+    """Return how many requests or users a gate counts in this time of a stage."""
+    counting = time - gate.initial_delay
+    if gate.counts_users:
+        # Agreement is judged on all users, everything else of a canary on the canary alone.
+        return traffic.users_per_day * max(counting / _DAY, 1.0)
+    share = 1.0 if percent == 0 else percent / 100
+    return share * traffic.requests_per_second * counting.total_seconds()
+
+
+def _at(percent: float) -> str:
+    return "in shadow" if percent == 0 else f"at {percent:g} %"

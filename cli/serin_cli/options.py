@@ -1,0 +1,70 @@
+"""Options that several commands share, and how a command ends with an error."""
+
+from enum import StrEnum
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from serin_core.contract import names
+
+_KINDS: Final = {
+    "sgm",
+    "suggestionmodel",
+    names.PLURAL,
+    f"suggestionmodel.{names.GROUP}",
+    f"{names.PLURAL}.{names.GROUP}",
+}
+
+
+class Output(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class StatusOutput(StrEnum):
+    """Output formats of a resource's status."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def bare_name(given: str) -> str:
+    """Return NAME of `NAME`, `sgm/NAME` or `suggestionmodel/NAME`. Raises BadParameter for another kind."""
+    kind, slash, name = given.rpartition("/")
+    if slash and kind.lower() not in _KINDS:
+        raise typer.BadParameter(f"{given!r} is not a SuggestionModel; write NAME or sgm/NAME")
+    return name
+
+
+Name = Annotated[
+    str, typer.Argument(help="Name of the SuggestionModel: NAME or sgm/NAME.", callback=bare_name, show_default=False)
+]
+Namespace = Annotated[
+    str | None, typer.Option("-n", "--namespace", help="Namespace; the namespace of the context by default.")
+]
+Context = Annotated[
+    str | None, typer.Option("--context", help="Context of the kubeconfig; the current context by default.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Reason, recorded in the history and in the Event.")]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Output format: text or json.")]
+Manifest = Annotated[str, typer.Option("-f", "--file", help="YAML file with the manifest; - reads standard input.")]
+
+
+def examples(*commands: str) -> str:
+    """Return the examples of a command as the end of its help."""
+    return "\b\n" + "\n".join(("Examples:", *(f"  {command}" for command in commands)))
+
+
+def fail(message: object) -> typer.Exit:
+    """Print an error and return the exit with status 1, to be raised."""
+    typer.echo(f"serin: {message}", err=True)
+    return typer.Exit(1)
+
+
+def refuse(message: object) -> NoReturn:
+    """Exit with an error for wrong usage: one line and status 2."""
+    typer.echo(f"serin: {message}", err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,119 @@
+"""The page of a simulation: one HTML file that loads nothing, with charts as SVG. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from math import ceil, floor, log10
+from typing import Final
+
+import jinja2
+
+from serin_cli.simulation_text import clock, place, reasons, share
+from serin_simulation.summary import StageSummary, Summary
+
+_COLOURS: Final = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a6d3b", "#6a4c93")
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 300, 56, 748, 16, 256
+_TICKS: Final = {
+    60: "1m",
+    600: "10m",
+    3600: "1h",
+    6 * 3600: "6h",
+    86_400: "1d",
+    604_800: "1w",
+    2_592_000: "30d",
+}
+"""Labels of the time axis, by seconds."""
+_CORNERS: Final = 200
+"""Corners of a curve, at most."""
+_LONGEST_BAR: Final = 514
+"""Width of the longest bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    rule: str
+    colour: str
+    is_promoted: bool
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    stage: StageSummary
+    median: float
+    ninth_decile: float
+
+
+class _Chart:
+    """The share of rollouts that have ended, over time on a logarithmic axis."""
+
+    width, height, left, right, top, bottom = _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM
+
+    def __init__(self, summaries: Sequence[Summary]) -> None:
+        times = [at for one in summaries for at in (*one.promoted_after, *one.rolled_back_after) if at > 0]
+        self._low = floor(10 * log10(min(times, default=60))) / 10
+        self._high = max(ceil(10 * log10(max(times, default=3600))) / 10, self._low + 0.5)
+        self.marks = [_Mark(self.x(at), label) for at, label in _TICKS.items() if self._low <= log10(at) <= self._high]
+        self.curves = [
+            _Curve(one.rule, colour, is_promoted, self._points(ends, one.rollouts))
+            for one, colour in zip(summaries, _COLOURS, strict=False)
+            for is_promoted, ends in ((True, one.promoted_after), (False, one.rolled_back_after))
+        ]
+
+    def x(self, seconds: float) -> float:
+        """Return where a time is, in pixels."""
+        part = (log10(max(seconds, 10**self._low)) - self._low) / (self._high - self._low)
+        return round(_LEFT + (_RIGHT - _LEFT) * part, 1)
+
+    def y(self, part: float) -> float:
+        """Return where a share is, in pixels."""
+        return round(_TOP + (_BOTTOM - _TOP) * (1 - part), 1)
+
+    def _points(self, ends: Sequence[float], rollouts: int) -> str:
+        if not ends:
+            return ""
+        corners = _steps(ends, rollouts)
+        corners.append((10**self._high, corners[-1][1]))
+        return " ".join(f"{self.x(at)},{self.y(part)}" for at, part in corners)
+
+
+def render(summaries: Sequence[Summary], *, title: str, head: str, notes: Sequence[str]) -> str:
+    """Return the page."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals |= {"clock": clock, "place": place, "reasons": reasons, "share": share}
+    template = environment.from_string(files("serin_cli").joinpath("simulation_page.html.j2").read_text("utf-8"))
+    return template.render(
+        summaries=summaries,
+        title=title,
+        head=head,
+        notes=notes,
+        chart=_Chart(summaries),
+        bars=_bars(summaries[0].stages),
+    )
+
+
+def _steps(ends: Sequence[float], rollouts: int) -> list[tuple[float, float]]:
+    """Return the corners of the share that has ended by each time, at most some hundreds."""
+    every = max(1, len(ends) // _CORNERS)
+    corners = [(ends[0], 0.0)]
+    for first in range(0, len(ends), every):
+        last = min(first + every, len(ends)) - 1
+        corners += [(ends[last], corners[-1][1]), (ends[last], (last + 1) / rollouts)]
+    return corners
+
+
+def _bars(stages: Sequence[StageSummary]) -> list[_Bar]:
+    longest = max((stage.ninth_decile or 0 for stage in stages), default=0) or 1
+    scale = _LONGEST_BAR / longest
+    return [
+        _Bar(stage, round(scale * (stage.median or 0), 1), round(scale * (stage.ninth_decile or 0), 1))
+        for stage in stages
+    ]

@@ -1,0 +1,60 @@
+"""`kubectl serin status` and `kubectl serin explain`: one rollout, read from the resource's status."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from serin_cli.evidence_text import describe_evidence
+from serin_cli.kubernetes_client import Cluster, ClusterError
+from serin_cli.options import Context, Name, Namespace, StatusOutput, examples, fail
+from serin_cli.status_text import describe_status
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "kubectl serin status categories",
+        "kubectl serin status sgm/categories -n transactions -o yaml",
+    )
+)
+def status(
+    name: Name,
+    namespace: Namespace = None,
+    context: Context = None,
+    output: Annotated[
+        StatusOutput, typer.Option("-o", "--output", help="Output format: text, json or yaml.")
+    ] = StatusOutput.TEXT,
+) -> None:
+    """Show the status of a rollout and its gates.
+
+    With -o json or -o yaml, print the complete .status of the resource.
+    """
+    live = _read(name, namespace, context)
+    match output:
+        case StatusOutput.JSON:
+            typer.echo(json.dumps(live.get("status", {}), indent=2))
+        case StatusOutput.YAML:
+            typer.echo(yaml.safe_dump(live.get("status", {}), sort_keys=False), nl=False)
+        case StatusOutput.TEXT:
+            typer.echo("\n".join(describe_status(live, now=datetime.now(UTC))))
+
+
+@app.command(epilog=examples("kubectl serin explain categories"))
+def explain(name: Name, namespace: Namespace = None, context: Context = None) -> None:
+    """Explain each gate: what it has counted, how certain that is, and what a verdict still needs.
+
+    If no stage is running, explain how the last rollout ended.
+    """
+    live = _read(name, namespace, context)
+    typer.echo("\n".join(describe_evidence(live, now=datetime.now(UTC))))
+
+
+def _read(name: str, namespace: str | None, context: str | None) -> dict[str, Any]:
+    try:
+        return Cluster.connect(namespace=namespace, context=context).get(name)
+    except ClusterError as error:
+        raise fail(error) from None

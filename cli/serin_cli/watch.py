@@ -1,0 +1,130 @@
+"""`kubectl serin watch`: follow one rollout until it ends."""
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
+from serin_cli.options import Context, Name, Namespace, examples, fail
+from serin_cli.status_text import describe_entry, full_name, ready_condition
+
+app = typer.Typer()
+RETRY_FOR: Final = 60.0
+"""Seconds of failed requests after which `watch` stops."""
+OUTCOMES: Final = {"Promoted": 0, "AtCap": 0, "RolledBack": 1, "RunRefused": 1}
+"""Exit status by the reason of the condition Ready."""
+
+
+@app.command(
+    epilog=examples(
+        "kubectl serin watch categories",
+        "kubectl serin watch categories -n transactions --timeout 3600",
+    )
+)
+def watch(
+    name: Name,
+    namespace: Namespace = None,
+    context: Context = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Time out after this many seconds (0: wait forever).")
+    ] = 0,
+) -> None:
+    """Follow a rollout until it ends.
+
+    Exit status 0 if the run is promoted or has reached its cap; 1 if it is rolled back or refused, on a timeout, or if
+    the resource is deleted.
+    """
+    try:
+        cluster = Cluster.connect(namespace=namespace, context=context)
+        for line, exit_status in _follow(cluster, name, timeout):
+            typer.echo(line)
+            if exit_status is not None:
+                raise typer.Exit(exit_status)
+    except ClusterError as error:
+        raise fail(error) from None
+    raise fail(f"timed out after {timeout:g} s; the rollout is still running")
+
+
+def _follow(cluster: Cluster, name: str, timeout: float) -> Iterator[tuple[str, int | None]]:
+    """Yield each new line, and with the last one the exit status."""
+    seen: set[tuple[str, str]] = set()
+    last = ""
+    for live in _polls(cluster, name, timeout=timeout):
+        status = live.get("status", {})
+        if not last:
+            yield _header(live), None
+        for entry in status.get("history", []):
+            key = (entry["at"], entry["event"])
+            if key not in seen and _is_current(entry, live):
+                yield describe_entry(entry), None
+            seen.add(key)
+        if status.get("observedGeneration") != live["metadata"]["generation"]:
+            last = last or " "
+            continue
+        ready = ready_condition(live)
+        line, exit_status = f"{ready.get('reason', '')}: {ready.get('message', '')}", _exit_status(live, ready)
+        if line != last or exit_status is not None:
+            last = line
+            yield f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {line}", exit_status
+        if exit_status is None and _has_no_pods(live):
+            yield "stopped: spec.server.replicas is 0, so the rollout cannot continue", 1
+
+
+def _header(live: Mapping[str, Any]) -> str:
+    status = live.get("status", {})
+    candidate, stable = status.get("candidate") or {}, status.get("stable") or {}
+    return f"{full_name(live)}: candidate {candidate.get('runID', 'none')}, stable {stable.get('runID', 'the rules')}"
+
+
+def _is_current(entry: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Return whether an entry of the history belongs to the present rollout."""
+    status = live.get("status", {})
+    candidate = status.get("candidate") or {}
+    run = candidate.get("runID") or (status.get("stable") or {}).get("runID")
+    is_of_run = not run or entry.get("runID", run) in ("", run)
+    return is_of_run and bool(entry["at"] >= candidate.get("attemptStartedAt", ""))
+
+
+def _polls(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str, Any]]:
+    """Yield the resource every second. Raises ClusterError if it is deleted, or after RETRY_FOR of failed requests."""
+    deadline = time.monotonic() + timeout if timeout else None
+    failing_since: float | None = None
+    is_known = False
+    while deadline is None or time.monotonic() < deadline:
+        try:
+            live = cluster.get(name)
+        except AbsentError:
+            if is_known:
+                raise ClusterError(f"suggestionmodel {name!r} was deleted") from None
+            raise
+        except ClusterError as error:
+            failing_since = _tolerate(error, failing_since)
+        else:
+            failing_since, is_known = None, True
+            yield live
+        time.sleep(1.0)
+
+
+def _tolerate(error: ClusterError, since: float | None) -> float:
+    """Return the time of the first of consecutive failed requests; report that one, raise the one after RETRY_FOR."""
+    now = time.monotonic()
+    if since is None:
+        typer.echo(f"serin: {error}; trying again", err=True)
+        return now
+    if now - since >= RETRY_FOR:
+        raise error
+    return since
+
+
+def _exit_status(live: Mapping[str, Any], ready: Mapping[str, Any]) -> int | None:
+    """Return the exit status of a rollout that ended; None while it runs or a pod has not confirmed."""
+    confirmed = live["status"].get("propagation", {}).get("confirmed", False)
+    # Without pods, none can serve anything else.
+    return OUTCOMES.get(ready.get("reason", "")) if confirmed or _has_no_pods(live) else None
+
+
+def _has_no_pods(live: Mapping[str, Any]) -> bool:
+    return bool(live.get("spec", {}).get("server", {}).get("replicas") == 0)

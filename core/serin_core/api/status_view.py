@@ -1,0 +1,91 @@
+"""The status as it is written to the cluster: short enough for `kubectl describe`.
+
+The view is derived from the whole status, which is packed into its field `operatorState`. Only that field is read
+back, so that editing the view by hand changes nothing.
+"""
+
+from collections.abc import Mapping
+from types import GenericAlias
+from typing import Any, Final
+
+from pydantic import Field, create_model
+
+from serin_core.api.packing import STATE, Json, packed
+from serin_core.api.status import (
+    Candidate,
+    HandledRequest,
+    Propagation,
+    RejectedRun,
+    RunInUse,
+    Status,
+    StatusModel,
+    TemplateRun,
+)
+
+HISTORY_SHOWN: Final = 5
+
+
+def _part(model: type[StatusModel], *names: str, **others: Any) -> Any:
+    """Return a model with some fields of another, and with `others` instead or besides."""
+    fields: dict[str, Any] = {name: (model.model_fields[name].annotation, model.model_fields[name]) for name in names}
+    return create_model(f"{model.__name__}View", __base__=StatusModel, __doc__=model.__doc__, **fields, **others)
+
+
+def _several(kind: Any) -> Any:
+    return GenericAlias(tuple, (kind, ...))
+
+
+def _optional(kind: Any, name: str) -> tuple[Any, Any]:
+    return kind | None, Field(None, description=Status.model_fields[name].description)
+
+
+_Served = _part(RunInUse, "run_id", "digest", "since")
+_Candidate = _part(
+    Candidate, "run_id", "digest", "state", "reason", "percent", "stage", "stage_started_at", "attempt", "proven_at"
+)
+_Run = _part(TemplateRun, "run_id")
+
+StatusView: type[StatusModel] = _part(
+    Status,
+    "phase",
+    "observed_generation",
+    stable=_optional(_Served, "stable"),
+    previous=_optional(_Served, "previous"),
+    candidate=_optional(_Candidate, "candidate"),
+    rejected=_optional(_several(_part(RejectedRun, "run_id", "reason")), "rejected"),
+    pod_runs=_optional(_several(_Run), "pod_runs"),
+    former_pod_runs=_optional(_several(_Run), "former_pod_runs"),
+    gates=(tuple[str, ...] | None, Field(None, description="Gates of the current stage, one line each.")),
+    propagation=_optional(_part(Propagation, "revision", "confirmed", "pods"), "propagation"),
+    history=(tuple[str, ...] | None, Field(None, description="The last transitions, newest last, one line each.")),
+    handled_requests=(
+        tuple[HandledRequest, ...] | None,
+        Field(None, description="The last manual request and its result."),
+    ),
+    conditions=(Status.model_fields["conditions"].annotation, Status.model_fields["conditions"]),
+    operator_state=(str | None, Field(None, description="The whole status as compressed JSON. Do not edit it.")),
+)
+StatusView.__doc__ = "Observed state of a SuggestionModel. `kubectl serin status NAME -o yaml` shows all details."
+
+
+def condensed(status: Status) -> Json:
+    """Return the JSON of `status` in the API server: the view, with the whole status packed into it."""
+    whole = status.model_dump(mode="json", exclude_none=True)
+    shown = {key: value for key, value in whole.items() if value not in ([], "")} | {
+        "gates": [_gate(gate) for gate in whole["gates"]] or None,
+        "history": [_entry(entry) for entry in whole["history"]][-HISTORY_SHOWN:] or None,
+        "handledRequests": whole["handledRequests"][-1:] or None,
+        STATE: packed(whole),
+    }
+    return StatusView.model_validate(shown).model_dump(mode="json", exclude_none=True)
+
+
+def _gate(gate: Mapping[str, Any]) -> str:
+    role = {"FailOnly": " (can only fail)", "DryRun": " (dry run)"}.get(gate["role"], "")
+    numbers = f"{100 * gate['estimate']:.1f} % of {gate['total']:g}" if gate.get("total") else gate["reason"]
+    return f"{gate['name']}{role}: {gate['verdict']}, {numbers}"
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    run = f" {entry['runID']}" if entry["runID"] else ""
+    return f"{entry['at'][:19]}Z{run} {entry['event']}: {entry['message']}"

@@ -1,0 +1,191 @@
+"""Built-in gates: what each one counts, where it is evaluated, and how it is described. One entry per gate.
+
+Counting, evaluation, messages, the simulation and the tables in docs/gates.md and docs/metrics.md are made from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from serin_core.api.gates import DEFAULT_AT_LEAST, DEFAULT_ODDS_RATIO, NOT_IN_SHADOW, NOT_WITHOUT_CONTROL, GateName
+from serin_core.contract import names
+from serin_core.evidence import AtLeast, Bound
+
+LOW_CONFIDENCE_TOLERANCE: Final = 0.05
+"""By how much the share of low-confidence answers may exceed the share that the run's report states."""
+_FULL: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class AsReported:
+    """At most the share that the run's report states, plus LOW_CONFIDENCE_TOLERANCE."""
+
+    margin: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotWorseThanControl:
+    """Odds of a bad outcome in the canary at most `odds_ratio` times the odds in the control group."""
+
+    odds_ratio: float
+
+
+Criterion = Bound | AsReported | NotWorseThanControl
+
+
+class Unit(Enum):
+    """What a gate counts."""
+
+    REQUESTS = "requests"
+    USERS = "users"
+    FEEDBACK = "answers with feedback"
+
+
+class Arms(Enum):
+    """Whose traffic a gate counts once users are in the canary. The shadow has no arms: everyone is counted."""
+
+    CANARY = "canary"
+    BOTH = "canary and control"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """How series of one metric move the two counts of a gate, or of the part that the `part` label names."""
+
+    metric: str
+    label: str
+    value: str
+    good: int
+    total: int
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltInGate:
+    """Everything that is specific to one built-in gate."""
+
+    name: GateName
+    description: str
+    """The share that it measures, as a noun phrase."""
+    phrase: str
+    """What holds of those that are good: `54 of 60 users agree`."""
+    terms: tuple[Term, ...]
+    default: Criterion
+    unit: Unit = Unit.REQUESTS
+    arms: Arms = Arms.CANARY
+    is_on_by_default: bool = True
+
+    @property
+    def counts_users(self) -> bool:
+        """Whether each user is counted once."""
+        return self.unit is Unit.USERS
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """Metrics that it reads."""
+        return frozenset(term.metric for term in self.terms)
+
+    def is_evaluated_at(self, percent: float) -> bool:
+        """Return whether a stage with this share of users in the canary, 0 for the shadow, has what it counts."""
+        if percent == 0:
+            return self.name not in NOT_IN_SHADOW
+        return percent < _FULL or self.name not in NOT_WITHOUT_CONTROL
+
+
+_GATES: Final = (
+    BuiltInGate(
+        name=GateName.AVAILABILITY,
+        description="requests for which the run was available: loaded, and its circuit breaker closed",
+        phrase="found the run available",
+        terms=(
+            Term(names.REQUESTS, "available", "True", good=1, total=1),
+            Term(names.REQUESTS, "available", "False", good=0, total=1),
+        ),
+        default=AtLeast(DEFAULT_AT_LEAST[GateName.AVAILABILITY]),
+    ),
+    BuiltInGate(
+        name=GateName.ERRORS,
+        description="predictions without an error: no exception, a finite number, at most 0.1 s",
+        phrase="succeeded",
+        terms=(
+            Term(names.REQUESTS, "available", "True", good=1, total=1),
+            Term(names.FAILURES, "", "", good=-1, total=0),
+        ),
+        default=AtLeast(DEFAULT_AT_LEAST[GateName.ERRORS]),
+    ),
+    BuiltInGate(
+        name=GateName.LATENCY,
+        description="predictions that took at most 0.1 s",
+        phrase="took at most 0.1 s",
+        terms=(
+            Term(f"{names.LATENCY}_bucket", "le", "0.1", good=1, total=0),
+            Term(f"{names.LATENCY}_count", "", "", good=0, total=1),
+        ),
+        default=AtLeast(DEFAULT_AT_LEAST[GateName.LATENCY]),
+    ),
+    BuiltInGate(
+        name=GateName.AGREEMENT,
+        description="users whose first answer of the run equals the control answer (the stable run's, else the rules')",
+        phrase="agree",
+        terms=(
+            Term(names.USERS_COMPARE, "agree", "True", good=1, total=1),
+            Term(names.USERS_COMPARE, "agree", "False", good=0, total=1),
+        ),
+        default=AtLeast(DEFAULT_AT_LEAST[GateName.AGREEMENT]),
+        unit=Unit.USERS,
+        arms=Arms.BOTH,
+    ),
+    BuiltInGate(
+        name=GateName.ACCEPTED_RATIO,
+        description="answers over the confidence threshold that were shown (the others came too late)",
+        phrase="were shown",
+        terms=(
+            Term(names.PREDICTIONS, "accepted", "True", good=1, total=1),
+            Term(names.PREDICTIONS, "accepted", "False", good=0, total=1),
+        ),
+        default=AtLeast(DEFAULT_AT_LEAST[GateName.ACCEPTED_RATIO]),
+    ),
+    BuiltInGate(
+        name=GateName.LOW_CONFIDENCE,
+        description="answers under the confidence threshold of their class; here fewer are better",
+        phrase="had low confidence",
+        terms=(
+            Term(names.LOW_CONFIDENCE, "", "", good=1, total=0),
+            Term(names.REQUESTS, "available", "True", good=0, total=1),
+            Term(names.FAILURES, "", "", good=0, total=-1),
+        ),
+        default=AsReported(),
+    ),
+    BuiltInGate(
+        name=GateName.FEEDBACK,
+        description="suggestions with user feedback that were accepted, compared between canary and control group",
+        phrase="were accepted",
+        terms=(
+            Term(names.FEEDBACK, "outcome", "accepted", good=1, total=1, part=names.SERIES_ARM),
+            Term(names.FEEDBACK, "outcome", "rejected", good=0, total=1, part=names.SERIES_ARM),
+        ),
+        default=NotWorseThanControl(DEFAULT_ODDS_RATIO),
+        unit=Unit.FEEDBACK,
+        arms=Arms.BOTH,
+    ),
+    BuiltInGate(
+        name=GateName.PER_CLASS,
+        description="answers that equal the control answer, for each class separately",
+        phrase="agree",
+        terms=(
+            Term(names.CLASS_COMPARE, "agree", "True", good=1, total=1, part="class"),
+            Term(names.CLASS_COMPARE, "agree", "False", good=0, total=1, part="class"),
+        ),
+        default=AtLeast(DEFAULT_AT_LEAST[GateName.PER_CLASS]),
+        arms=Arms.BOTH,
+        # It needs traffic in every class.
+        is_on_by_default=False,
+    ),
+)
+CATALOG: Final[Mapping[GateName, BuiltInGate]] = {gate.name: gate for gate in _GATES}
+
+
+def built_in(name: str) -> BuiltInGate | None:
+    """Return the built-in gate of this name, None for a custom gate."""
+    return CATALOG.get(GateName(name)) if name in set(GateName) else None

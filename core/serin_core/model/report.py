@@ -1,0 +1,103 @@
+"""The training report of a run, meta.json."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serin_core.api.spec import RUN_PATTERN
+from serin_core.model.manifest import REPORT, parse_file
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _ReportModel(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Coverage(_ReportModel):
+    """Coverage and precision at a threshold, on held-out rows."""
+
+    coverage: _Share
+    """Share of rows whose confidence reaches the threshold."""
+    precision: _Share
+    """Share of those that are classified correctly; 0 if there are none."""
+
+
+class ClassCoverage(_ReportModel):
+    """Coverage of one predicted class, on held-out rows."""
+
+    share: _Share
+    """Share of all rows that are classified as this class."""
+    by_threshold: dict[str, Coverage]
+
+
+class Profile(_ReportModel):
+    """Counts that describe the held-out rows; newer rows are compared with them (`serin drift`)."""
+
+    rows: int
+    categories: dict[str, int]
+    """Rows by the class that users chose."""
+    answers: dict[str, int]
+    """Rows by the class that the run predicts."""
+    confidence: tuple[int, ...]
+    """Predictions by confidence, in bins of equal width from 0 to 1."""
+    new_merchants: int
+    """Rows with a merchant name of which the run does not know every word."""
+    numbers: dict[str, tuple[int, ...]]
+    """For each numeric feature, rows by the bins of `edges`; the first bin is below all edges."""
+    edges: dict[str, tuple[float, ...]]
+    monthly: dict[str, tuple[int, int]]
+    """By month, the number of rows and of correct predictions."""
+
+
+class Report(_ReportModel):
+    """The training report. Shares and scores are in 0 to 1.
+
+    All `val_` figures and coverages are measured on the newest rows, unseen by trees and calibrators, with
+    calibration if `calibration_enabled`. Unknown fields are ignored, so that an older server can read a newer run.
+    """
+
+    run_id: str
+    """`run_<8 hex>`; the directory name appends the time."""
+    run_directory: str = Field(pattern=RUN_PATTERN)
+    """The run's full name, the one that `spec.runID` takes."""
+    created_at: str
+    val_f1_macro: _Share
+    val_f1_min: _Share
+    val_f1_per_class: dict[str, _Share]
+    val_accuracy: _Share
+    val_calibration_error: _Share = 0.0
+    """Expected calibration error, over 15 bins."""
+    val_calibration_error_uncalibrated: _Share = 0.0
+    val_f1_by_split: dict[str, _Share] = {}
+    """Macro F1 of the linear model alone, with the newest rows, whole merchants or random rows held out."""
+    gate_f1_macro: _Share = 0.72
+    """The acceptance gate's minimum when the run was evaluated; the next field likewise."""
+    gate_f1_min: _Share = 0.60
+    passed_acceptance_gate: bool
+    deployed: bool
+    """Whether training was asked to move `latest` to this run and the acceptance gate allowed it."""
+    deploy_reason: str
+    calibration_enabled: bool
+    classes_without_own_calibration: tuple[str, ...] = ()
+    """Classes with too few rows for a calibrator; they use that of all classes, or none (see the warnings)."""
+    coverage_by_threshold: dict[str, Coverage]
+    """By threshold, as "0.70"."""
+    coverage_by_class: dict[str, ClassCoverage]
+    rows: dict[str, int]
+    """The number of rows used to `fit` the trees, to `calibrate` and to `judge` (evaluate)."""
+    features: int
+    """The number of words that the run knows and of numeric features."""
+    trees: int
+    """The number of trees of all classes together."""
+    data_from: str
+    data_to: str
+    seed: int
+    profile: Profile | None = None
+    """None if an older version wrote the report."""
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: bytes) -> Self:
+        """Parse meta.json. Raises RunError."""
+        return parse_file(cls, text, REPORT)

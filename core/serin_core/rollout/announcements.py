@@ -1,0 +1,65 @@
+"""Events of one pass: the transition that was taken, and conditions that need attention."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from serin_core.api.status import Phase, Status
+from serin_core.rollout.protocol import Context
+from serin_core.rollout.table import Row
+from serin_core.rollout.transition import Transition, place
+
+PROBLEMS: Final = frozenset(
+    {
+        "MetricsUnavailable",
+        "NoGate",
+        "PodsUnavailable",
+        "RulesUnavailable",
+        "ImageRefused",
+        "ChildConflict",
+        "ChildRefused",
+    }
+)
+"""Reasons of the condition Ready that are announced when they begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An Event to post on the resource."""
+
+    reason: str
+    message: str
+    is_warning: bool = False
+
+
+def announcements(
+    context: Context, *, before: Status, taken: tuple[Row, Transition] | None
+) -> tuple[Announcement, ...]:
+    """Return the Events of a pass in the order in which things happened."""
+    found: list[Announcement] = []
+    if taken is not None:
+        row, transition = taken
+        message = context.status.history[-1].message
+        is_named = not transition.run_id or transition.run_id in message
+        named = message if is_named else f"{transition.run_id}: {message}"
+        found.append(Announcement(row.event, named, transition.is_warning))
+    found += _suspension(context.status, before)
+    return (*found, *_problems(context.status, before))
+
+
+def _suspension(status: Status, before: Status) -> list[Announcement]:
+    rollout, was_suspended = status.rollout, before.phase is Phase.SUSPENDED
+    if rollout is None or was_suspended is (status.phase is Phase.SUSPENDED):
+        return []
+    where = f"Rollout of {rollout.run_id} {{}} {place(rollout)}"
+    if was_suspended:
+        return [Announcement("Resumed", where.format("resumed"))]
+    return [Announcement("Suspended", f"{where.format('suspended')} (spec.suspend): the soak timer is stopped")]
+
+
+def _problems(status: Status, before: Status) -> list[Announcement]:
+    known = {condition.reason for condition in before.conditions}
+    return [
+        Announcement(condition.reason, condition.message, is_warning=True)
+        for condition in status.conditions
+        if condition.type == "Ready" and condition.reason in PROBLEMS and condition.reason not in known
+    ]

@@ -1,0 +1,284 @@
+"""The state of a resource as a reason of its condition Ready: an ordered chain of checks, the first that holds.
+
+Nothing is decided by it. docs/conditions.md lists all reasons.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+from serin_core import gates
+from serin_core.api.durations import format_duration
+from serin_core.api.status import Candidate, CandidateState, RunInUse
+from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.counting import Unreadable
+from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
+from serin_core.rollout.observation import RulesMissing
+from serin_core.rollout.protocol import Context, has_loaded
+from serin_core.rollout.transition import place, serving
+
+SILENCE: Final = timedelta(seconds=60)
+"""Time without any series after which a stage is reported as without metrics."""
+Truth = Literal["True", "False", "Unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyReason:
+    """The state of a resource: reason and message of Ready, and what follows for Reconciling and Stalled."""
+
+    reason: str
+    message: str
+    ready: Truth = "Unknown"
+    is_reconciling: bool = True
+    is_stalled: bool = False
+
+
+def stalled(reason: str, message: str) -> ReadyReason:
+    """Return a state that only a user can end."""
+    return ReadyReason(reason, message, ready="False", is_reconciling=False, is_stalled=True)
+
+
+def ready_reason(context: Context) -> ReadyReason:
+    """Return the first state that holds."""
+    return next((found for check in _CHAIN if (found := check(context)) is not None), _running(context))
+
+
+def _child_is_foreign(context: Context) -> ReadyReason | None:
+    foreign = [f"{kind} {name}" for (kind, name), child in context.observed.children.items() if not child.is_ours]
+    if context.observed.routing is not None and not context.observed.routing.is_ours:
+        foreign.append("the routing ConfigMap")
+    if not foreign:
+        return None
+    message = f"{', '.join(sorted(foreign))} exists already and belongs to another object; waiting until it is deleted"
+    return ReadyReason("ChildConflict", message)
+
+
+def _rolled_back(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if candidate is None or candidate.state is not CandidateState.ROLLED_BACK:
+        return None
+    message = (
+        f"{candidate.run_id} was rolled back: {candidate.reason}; {serving(context.status)} ({_confirmed(context)}). "
+        f"Set spec.runID to another run, or try it again: {_retry(context)}"
+    )
+    return stalled("RolledBack", message)
+
+
+def _confirmed(context: Context) -> str:
+    serving_pods, pods = context.status.propagation.pods.split("/")
+    return f"{serving_pods} of {pods} pods {'' if context.status.propagation.confirmed else 'have '}confirmed"
+
+
+def _retry(context: Context) -> str:
+    return f"kubectl serin retry {context.resource.name}"
+
+
+def _refused(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if candidate is None or candidate.state is not CandidateState.REFUSED:
+        return None
+    is_named = candidate.reason.startswith(candidate.run_id)
+    refusal = candidate.reason if is_named else f"{candidate.run_id} is refused: {candidate.reason}"
+    message = f"{refusal}. Set spec.runID to another run, or fix it and try it again: {_retry(context)}"
+    return stalled("RunRefused", message)
+
+
+def _image_refused(context: Context) -> ReadyReason | None:
+    refusal = context.observed.image.refusal
+    return stalled("ImageRefused", refusal) if refusal else None
+
+
+def _rules_missing(context: Context) -> ReadyReason | None:
+    match context.observed.rules:
+        case RulesMissing(reason=reason):
+            kept = "running pods keep the old rules" if context.observed.pods else "no pods are started"
+            return ReadyReason("RulesUnavailable", f"{reason}; {kept}")
+        case _:
+            return None
+
+
+def _child_refused(context: Context) -> ReadyReason | None:
+    if not context.observed.refusals:
+        return None
+    message = f"The API server refused: {'; '.join(context.observed.refusals)}"
+    return ReadyReason("ChildRefused", message, ready=_ready_of_promoted(context))
+
+
+def _pods_unavailable(context: Context) -> ReadyReason | None:
+    problems = sorted({pod.problem for pod in context.observed.pods if pod.problem and not pod.deleting})
+    problems += [context.observed.problem] if context.observed.problem else []
+    problems += _refusals_of_the_stable_run(context)
+    if not problems:
+        return None
+    return ReadyReason("PodsUnavailable", f"On hold: {'; '.join(problems)}", ready=_ready_of_promoted(context))
+
+
+def _refusals_of_the_stable_run(context: Context) -> list[str]:
+    """Return why pods, ready or not, cannot load the stable run; the rules serve users on such a pod if it is ready."""
+    stable = context.status.stable
+    if stable is None:
+        return []
+    reports = [pod.report for pod in context.observed.pods if not pod.deleting]
+    runs = [report.run(stable.run_id) for report in reports if isinstance(report, PodReport)]
+    refusals = {run.reason for run in runs if run is not None and run.state is LoadState.REFUSED}
+    return [f"a pod cannot load {stable.run_id}: {reason}" for reason in sorted(refusals)]
+
+
+def _is_served(context: Context) -> bool:
+    """Return whether all pods confirm the routing, and all ready pods, at least one, have loaded the stable run."""
+    stable, ready = context.status.stable, context.ready_pods
+    return stable is not None and context.status.propagation.confirmed and bool(ready) and not _lacking(context, stable)
+
+
+def _lacking(context: Context, stable: RunInUse) -> int:
+    return sum(not has_loaded(pod, stable) for pod in context.ready_pods)
+
+
+def _ready_of_promoted(context: Context) -> Truth:
+    return "True" if context.status.candidate is None and _is_served(context) else "Unknown"
+
+
+def _promoted(context: Context) -> ReadyReason | None:
+    stable = context.status.stable
+    if context.status.candidate is not None or stable is None:
+        return None
+    if context.spec.server.replicas == 0 or _is_served(context):
+        message = f"{stable.run_id} serves 100 % of users ({_confirmed(context)})"
+        return ReadyReason("Promoted", message, ready="True", is_reconciling=False)
+    if lacking := _lacking(context, stable):
+        message = f"{lacking} ready pods have not loaded {stable.run_id} as {stable.digest}; they serve the rules"
+        return ReadyReason("PodsUnavailable", message)
+    return ReadyReason("Promoting", f"{stable.run_id} is promoted; {_confirmed(context)}")
+
+
+def _before_running(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if candidate is None:
+        return ReadyReason("Pending", "No rollout has started yet")
+    match candidate.state:
+        case CandidateState.DRAINING:
+            message = f"Waiting for all pods to stop serving a former candidate, before they load {candidate.run_id}"
+            return ReadyReason("Draining", message)
+        case CandidateState.LOADING:
+            return ReadyReason("Loading", f"Pods are loading {candidate.run_id}")
+        case _:
+            return None
+
+
+def _template_changed(context: Context) -> ReadyReason | None:
+    candidate, pods = context.status.candidate, context.observed.pods
+    if candidate is None or candidate.template == context.template:
+        return None
+    replaced = sum(pod.template == context.template for pod in pods)
+    message = (
+        f"On hold {place(candidate)}: the pod template changed, {replaced} of {len(pods)} pods are replaced; "
+        "until all are, a failing gate still rolls back"
+    )
+    return ReadyReason("RolloutProgressing", message, _ready_at_cap(context, candidate))
+
+
+def _metrics_unavailable(context: Context) -> ReadyReason | None:
+    candidate, reading = context.status.candidate, context.observed.reading
+    if candidate is None or candidate.stage_started_at is None:
+        return None
+    match reading:
+        case Unreadable(reason="NotAsked"):
+            return None
+        case Unreadable(message=message):
+            problem = message
+        case _:
+            silent = [
+                gate.name for gate in context.acting_gates if gate.total is None and gate.reason != "InitialDelay"
+            ]
+            if not silent or context.now - candidate.stage_started_at < SILENCE:
+                return None
+            problem = f"no data for {', '.join(silent)}"
+    message = f"On hold {place(candidate)}: {problem}"
+    return ReadyReason("MetricsUnavailable", message, _ready_at_cap(context, candidate))
+
+
+def _ready_at_cap(context: Context, candidate: Candidate) -> Truth:
+    return "True" if is_at_cap(context.spec.canary, candidate) else "Unknown"
+
+
+def _at_cap(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if candidate is None or not is_at_cap(context.spec.canary, candidate) or not context.status.propagation.confirmed:
+        return None
+    message = (
+        f"{candidate.run_id} is proven at its cap of {candidate.percent:g} % (spec.canary.percent) and stays there"
+    )
+    return ReadyReason("AtCap", message, ready="True", is_reconciling=False)
+
+
+def _suspended(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if not context.spec.suspend or candidate is None:
+        return None
+    message = (
+        f"Suspended {place(candidate)} (spec.suspend): no promotion, the soak timer is stopped; "
+        "a failing gate still rolls back"
+    )
+    return ReadyReason("Suspended", message)
+
+
+def _no_gate(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if candidate is None or gates.acting_gates(context.spec, percent=candidate.percent):
+        return None
+    return ReadyReason("NoGate", f"On hold {place(candidate)}: no gate judges this stage")
+
+
+def _undecided(context: Context) -> ReadyReason | None:
+    candidate, waits = context.status.candidate, context.undecided_gates
+    if candidate is None or not context.is_overdue or not waits:
+        return None
+    message = (
+        f"On hold {place(candidate)}: no verdict in {format_duration(context.spec.analysis.max_duration)} "
+        f"(maxDuration), waiting for {', '.join(waits)}. "
+        f"To go on or to stop: kubectl serin promote {context.resource.name}, "
+        f"or kubectl serin abort {context.resource.name}"
+    )
+    return ReadyReason("Undecided", message)
+
+
+def _running(context: Context) -> ReadyReason:
+    candidate = context.status.candidate
+    if candidate is None:
+        return ReadyReason("Pending", "No rollout has started yet")
+    stage = "Shadow" if candidate.percent == 0 else f"{candidate.percent:g} %"
+    if candidate.stage_started_at is None:
+        return ReadyReason("RolloutProgressing", f"{stage}: waiting for all pods to serve it, {_confirmed(context)}")
+    waits = [f"evidence for {', '.join(context.undecided_gates)}"] if context.undecided_gates else []
+    waits += _soak_left(context, candidate)
+    return ReadyReason(
+        "RolloutProgressing", f"{stage}: waiting for {' and '.join(waits) or 'confirmation by all pods'}"
+    )
+
+
+def _soak_left(context: Context, candidate: Candidate) -> list[str]:
+    soak = soak_of(context.spec.canary, percent=candidate.percent)
+    if soak <= soak_elapsed(candidate, now=context.now) or candidate.soaking_since is None:
+        return []
+    until = candidate.soaking_since + soak - timedelta(seconds=candidate.soak_elapsed)
+    return [f"the soak of {format_duration(soak)} (until {until:%Y-%m-%d %H:%M:%S} UTC)"]
+
+
+_CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
+    _child_is_foreign,
+    _image_refused,
+    _rolled_back,
+    _refused,
+    _rules_missing,
+    _child_refused,
+    _pods_unavailable,
+    _promoted,
+    _before_running,
+    _template_changed,
+    _metrics_unavailable,
+    _at_cap,
+    _suspended,
+    _no_gate,
+    _undecided,
+)

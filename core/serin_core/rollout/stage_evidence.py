@@ -1,0 +1,59 @@
+"""Evidence of the current stage: crashes that were seen, and gates judged on the counts of this check."""
+
+from datetime import timedelta
+from typing import Final
+
+from serin_core import gates
+from serin_core.api.status import Candidate, Status
+from serin_core.contract.pod_report import PodReport
+from serin_core.counting import StageCounts
+from serin_core.rollout.protocol import CRASH_WINDOW, Context, Protocol
+
+CHECKPOINT_EVERY: Final = timedelta(minutes=5)
+
+
+def note_crashes(context: Context, protocol: Protocol) -> Status:
+    """Return the status with the recent crashes of containers that had loaded the candidate."""
+    if context.status.rollout is None:
+        return context.status.changed(crashes=())
+    seen = [crash for pod in context.observed.pods for crash in pod.crashes if protocol.is_counted(context, pod, crash)]
+    known = {(crash.pod, crash.restart): crash for crash in (*context.status.crashes, *seen)}
+    recent = (crash for crash in known.values() if context.now - crash.at <= CRASH_WINDOW)
+    return context.status.changed(crashes=tuple(sorted(recent, key=lambda crash: (crash.at, crash.pod))))
+
+
+def judge(context: Context) -> Status:
+    """Return the status with every gate of a started stage judged on the counts of this check."""
+    status, rollout, reading = context.status, context.status.rollout, context.observed.reading
+    if rollout is None or rollout.stage_started_at is None:
+        return status
+    if not isinstance(reading, StageCounts):
+        unread = tuple(gate.without_verdict(reading.reason, reading.message) for gate in status.gates)
+        return status.changed(gates=unread, no_data_since=status.no_data_since or context.now)
+    checkpoint = status.checkpoint
+    if checkpoint is None or context.now - checkpoint.at >= CHECKPOINT_EVERY:
+        checkpoint = reading.checkpoint(context.now, alive=_processes(context))
+    stage = gates.Stage(rollout.percent, rollout.stage_started_at, _expected_low_confidence(context, rollout))
+    judged = gates.judge_stage(context.spec, stage, reading, gates.PreviousCheck.of(status), now=context.now)
+    has_data = any(one.gate.total for one in judged) or not judged
+    return status.changed(
+        gates=tuple(one.gate for one in judged),
+        memory={one.gate.name: one.memory for one in judged},
+        checkpoint=checkpoint,
+        no_data_since=None if has_data else status.no_data_since or context.now,
+    )
+
+
+def _processes(context: Context) -> frozenset[str] | None:
+    """Return the server processes of all pods, None where a pod has not reported its own."""
+    reports = [pod.report for pod in context.observed.pods]
+    found = frozenset(report.process for report in reports if isinstance(report, PodReport))
+    return found if all(isinstance(report, PodReport) for report in reports) else None
+
+
+def _expected_low_confidence(context: Context, rollout: Candidate) -> float | None:
+    """Return the share of answers below their threshold that the run's report leads to expect, None if unknown."""
+    reports = (pod.report for pod in context.observed.pods)
+    runs = (report.run(rollout.run_id) for report in reports if isinstance(report, PodReport))
+    quality = next((run.quality for run in runs if run is not None and run.quality is not None), None)
+    return gates.expected_low_confidence(quality, rollout.thresholds.per_class, rollout.thresholds.default)

@@ -1,0 +1,104 @@
+"""What can go wrong when a registry is read, as one tree.
+
+    RegistryError
+    |-- AddressError                the registry's address cannot be used
+    |-- RegistryUnavailableError    the registry could not be read, which may pass: try again
+    |-- NotInRegistryError          the registry was read, and has no such run or file
+    '-- RunRefusedError             a run or one of its files is there, and must not be used
+        |-- GateRefusedError        its acceptance gate refused the run
+        '-- FileTooLargeError       a file has more bytes than are read
+
+Every message is one line and holds no secret.
+"""
+
+import re
+from typing import Final
+
+
+class RegistryError(Exception):
+    """A registry, or a run in it, that cannot be used."""
+
+
+class AddressError(RegistryError):
+    """An address that names no registry: of an unknown kind, or incomplete."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """A registry that could not be read, which may pass."""
+
+
+class NotInRegistryError(RegistryError):
+    """A run or file that the registry does not have; reading it again gives the same result."""
+
+
+class RunRefusedError(RegistryError):
+    """A run that must not be used. `digest` is the one found, None if the manifest was not reached."""
+
+    def __init__(self, reason: str, *, digest: str | None = None) -> None:
+        super().__init__(reason)
+        self.digest = digest
+
+
+class GateRefusedError(RunRefusedError):
+    """A run that its acceptance gate refused."""
+
+
+class FileTooLargeError(RunRefusedError):
+    """A file that has more bytes than are read."""
+
+    def __init__(self, file: str, *, size: int, max_bytes: int) -> None:
+        super().__init__(f"{file}: it has {size} bytes, more than the {max_bytes} that are expected")
+        self.size = size
+
+
+_CREDENTIALS: Final = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_SERVICE_ACCOUNT_KEY or GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+_ENDPOINT: Final = {"s3": "AWS_ENDPOINT and AWS_REGION"}
+_NO_BUCKET: Final = r"NoSuchBucket|ContainerNotFound|specified bucket does not exist"
+# The first match counts. {credentials} and {endpoint} are the settings of this kind of store.
+_CAUSES: Final = (
+    (r"169\.254\.169\.254|metadata\.google|Account must be specified", "no credentials were found; set {credentials}"),
+    (_NO_BUCKET, "there is no such bucket"),
+    (
+        r"40[13] (Unauthorized|Forbidden)|necessary privileges|valid authentication",
+        "access was denied; check {credentials}, and their permissions",
+    ),
+    (r"\b30\d [A-Z]|redirect", "the store redirects to another address; check {endpoint}"),
+    (r"BadScheme", "its endpoint is plain http://, which needs AWS_ALLOW_HTTP=true"),
+    (r"501 Not Implemented", "the store does not support conditional writes (If-None-Match); use another one"),
+    (r"(?P<status>(5\d\d|429) [A-Z][A-Za-z ]+)", "the store returned {status} to every attempt; try later"),
+    (r"kind: Timeout|TimedOut", "the store does not respond in time; check {endpoint}, and the network"),
+    (r"peer certificate|UnknownIssuer", "the store's certificate is not trusted; check {endpoint}"),
+    (r"dns error|failed to lookup", "the store's host is unknown; check {endpoint}"),
+    (r"Unable to recognise URL", "the address names no bucket"),
+    (r"empty host", "the address names no host"),
+    (
+        r"error sending request|HTTP error|kind: (Body|Decode|Request)",
+        "the store cannot be reached; check {endpoint}, and the network",
+    ),
+)
+
+
+def is_missing_bucket(error: Exception) -> bool:
+    """Return whether a store's "not found" is about the whole bucket, not about one object."""
+    return re.search(_NO_BUCKET, str(error)) is not None
+
+
+def describe_store_error(error: Exception, *, scheme: str) -> str:
+    """Return the cause of a store's error and what to check, in one line.
+
+    Never repeats the error's own text: it names the whole address, which may hold a password.
+    """
+    text = " ".join(str(error).split())
+    for pattern, cause in _CAUSES:
+        found = re.search(pattern, text)
+        if found:
+            return cause.format(
+                credentials=_CREDENTIALS.get(scheme, "what the web server asks for"),
+                endpoint=_ENDPOINT.get(scheme, "the address"),
+                status=found.groupdict().get("status", ""),
+            )
+    return f"the store failed in an unknown way ({type(error).__name__})"

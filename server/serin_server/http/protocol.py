@@ -1,0 +1,152 @@
+"""uvicorn's HTTP/1.1 protocol with limits on a request that has not arrived completely.
+
+uvicorn waits for ever for a request that does not arrive, or arrives a byte at a time. Here it has READ_SECONDS from
+its first byte to its last; then the response is 408, and the connection is closed. Time that the server itself takes
+does not count: while it does not read, the clock is reset. The size of the head and the number of pipelined requests
+are limited as well.
+"""
+
+import asyncio
+from typing import ClassVar, Final
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+READ_SECONDS: Final = 10.0
+MAX_HEAD_BYTES: Final = 32 << 10
+"""Request line and headers together, trailers of a chunked body included."""
+MAX_WAITING: Final = 128
+"""Requests of one connection that wait for the response to an earlier one."""
+
+
+class _HeadTooLargeError(Exception):
+    """Ends the parsing of a request whose head is too large."""
+
+
+class _TooManyWaitingError(Exception):
+    """Ends the parsing of requests that arrive faster than they are processed."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    read_seconds: ClassVar[float] = READ_SECONDS
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to wait for a request."""
+        super().connection_made(transport)
+        self._has_begun, self._in_head, self._is_reading = False, True, True
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the deadline."""
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, and start a deadline if the request is not complete."""
+        self._has_begun = True
+        if self._in_head:
+            self._head_bytes += len(data)
+        self.parse(data)
+        if not self._is_reading:
+            self._stop_deadline()
+            self._expect_next()
+        elif self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self.send_400_response("")
+        elif self._deadline is None:
+            self._start_deadline()
+
+    def parse(self, data: bytes) -> None:
+        """Parse what arrived."""
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        # Still set for the response before, if both requests arrived in one piece.
+        self._unset_keepalive_if_required()
+        self._in_head = self._is_reading = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Store a header; the size of a trailer is only counted. Raises _HeadTooLargeError."""
+        if self._in_head:
+            super().on_header(name, value)
+            return
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _HeadTooLargeError
+
+    def on_headers_complete(self) -> None:
+        """End the head of a request. Raises _HeadTooLargeError, _TooManyWaitingError."""
+        # The exact size matters only if that much arrived at all.
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                raise _HeadTooLargeError
+        # uvicorn continues to read after each response, however many requests wait already.
+        if len(self.pipeline) >= MAX_WAITING:
+            raise _TooManyWaitingError
+        self._in_head = False
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Start to process a request whose head is complete."""
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        super().on_message_complete()
+        self.end_reading()
+
+    def end_reading(self) -> None:
+        """Wait for the next request."""
+        self._in_head, self._is_reading, self._head_bytes = True, False, 0
+
+    def send_400_response(self, msg: str) -> None:
+        """Reject what is not a request, with the same JSON as all errors, and close the connection."""
+        del msg
+        if self.transport.is_closing():
+            return
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._reject("431 Request Header Fields Too Large", f"the headers are larger than {MAX_HEAD_BYTES} bytes")
+        elif len(self.pipeline) >= MAX_WAITING:
+            self._reject("429 Too Many Requests", f"more than {MAX_WAITING} requests wait on this connection")
+        else:
+            self._reject("400 Bad Request", "this is not a valid HTTP request")
+
+    def _expect_next(self) -> None:
+        """Close the connection after the keep-alive time if no request is open, whatever came between two requests."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.read_seconds, self._on_deadline)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _on_deadline(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        is_responding = self.cycle is not None and not self.cycle.response_complete
+        if self.flow.read_paused or (is_responding and self._in_head):
+            self._start_deadline()  # the client waits for this server
+        elif not self._has_begun or (is_responding and self.cycle.response_started):
+            self.transport.close()
+        else:
+            self._reject("408 Request Timeout", f"the request took longer than {self.read_seconds:g} s to arrive")
+
+    def _reject(self, status: str, detail: str) -> None:
+        body = msgspec.json.encode({"detail": detail})
+        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        self.transport.close()

@@ -1,0 +1,49 @@
+"""The examples: valid, and complete together."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from serin_cli.lint_schema import schema_findings
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.model.keyword_rules import Rules
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def documents(name):
+    return list(yaml.safe_load_all((EXAMPLES / name).read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def model():
+    (found,) = documents("suggestionmodel.yaml")
+    return found
+
+
+@pytest.fixture
+def prerequisites():
+    return {found["kind"]: found for found in documents("prerequisites.yaml")}
+
+
+def test_the_example_has_no_errors(model):
+    assert schema_findings(model) == []
+
+
+def test_the_prerequisites_are_what_the_example_refers_to(model, prerequisites):
+    spec = SuggestionModelSpec.model_validate(model["spec"])
+    namespace = model["metadata"]["namespace"]
+    assert prerequisites["Namespace"]["metadata"]["name"] == namespace
+    referred = {
+        "PersistentVolumeClaim": spec.registry.volume.claim_name,
+        "Secret": spec.server.token.secret_name,
+        "ConfigMap": spec.server.rules.config_map_name,
+    }
+    found = {kind: prerequisites[kind]["metadata"] for kind in referred}
+    assert found == {kind: {"name": name, "namespace": namespace} for kind, name in referred.items()}
+
+
+def test_the_example_of_rules_can_be_read(prerequisites):
+    rules = Rules.parse(yaml.safe_load(prerequisites["ConfigMap"]["data"]["rules.yaml"]))
+    assert set(rules.classes) == {"Groceries", "Fuel", "Rent"}

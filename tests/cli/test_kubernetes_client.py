@@ -1,0 +1,77 @@
+"""Errors of the API server, each in one line."""
+
+import socket
+from types import SimpleNamespace
+
+import pytest
+from kubernetes.client import ApiClient, Configuration, CustomObjectsApi
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
+
+from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
+
+
+class FakeApi:
+    """Has the SuggestionModels of one namespace; `error` is raised by every request for one."""
+
+    def __init__(self, *names, error=None, list_error=None):
+        self.names, self.error, self.list_error = names, error or ApiException(404, "Not Found"), list_error
+        self.api_client = SimpleNamespace(configuration=SimpleNamespace(host="https://10.0.0.1:6443"))
+
+    def get_namespaced_custom_object(self, *_arguments, **_settings):
+        raise self.error
+
+    def list_namespaced_custom_object(self, *_arguments, **_settings):
+        if self.list_error:
+            raise self.list_error
+        return {"items": [{"metadata": {"name": name}} for name in self.names]}
+
+
+def error_of(api):
+    with pytest.raises(ClusterError) as caught:
+        Cluster(api, "shop").get("c")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("api", "end"),
+    [
+        (FakeApi("rent", "categories"), "; existing there: categories, rent"),
+        (FakeApi(), "; existing there: none"),
+        (FakeApi("rent", list_error=ApiException(403, "Forbidden")), ""),
+    ],
+    ids=["some", "none", "may not be listed"],
+)
+def test_a_missing_model_is_reported_with_those_that_exist(api, end):
+    error = error_of(api)
+    assert isinstance(error, AbsentError)
+    assert str(error) == f"suggestionmodel 'c' not found in namespace 'shop'{end}"
+
+
+def test_a_refusal_is_the_servers_own():
+    assert str(error_of(FakeApi(error=ApiException(403, "Forbidden")))) == "the API server answered 403 Forbidden"
+
+
+def test_a_timeout_is_short():
+    timeout = MaxRetryError(None, "/apis", ConnectTimeoutError(None, "Connection to 10.0.0.1 timed out."))
+    expected = "cannot reach the API server at https://10.0.0.1:6443: timed out after 20 s"
+    assert str(error_of(FakeApi(error=timeout))) == expected
+
+
+def test_an_api_server_that_is_away_is_short():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"https://127.0.0.1:{taken.getsockname()[1]}"
+    configuration = Configuration(host=address)
+    configuration.retries = False
+    api = CustomObjectsApi(ApiClient(configuration))
+    assert str(error_of(api)) == f"cannot reach the API server at {address}: connection refused"
+
+
+def test_an_unknown_certificate_is_short():
+    reason = (
+        "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:1)'))"
+    )
+    error = str(error_of(FakeApi(error=MaxRetryError(None, "/apis", Exception(reason)))))
+    assert error.endswith("certificate verify failed")
+    assert len(error) < 160

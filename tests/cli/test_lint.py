@@ -1,0 +1,229 @@
+"""lint: errors of fields in plain words, likely mistakes, and whether gates can reach a verdict in time."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from serin_cli import lint
+from serin_cli.lint_advice import Traffic, advice
+from serin_cli.lint_schema import schema_findings
+
+RUN = "run_1a2b3c4d_1767225600"
+LIKE = 'matchers and no PromQL, for example shop_orders_total{code="200"}'
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def manifest(**spec):
+    base = {
+        "runID": RUN,
+        "registry": {"uri": "/registry", "volume": {"claimName": "registry"}},
+        "server": {"token": {"secretName": "tokens"}},
+    }
+    return {
+        "apiVersion": "serin.dev/v1alpha1",
+        "kind": "SuggestionModel",
+        "metadata": {"name": "categories"},
+        "spec": base | spec,
+    }
+
+
+def gates(*metrics):
+    return manifest(gates={"metrics": list(metrics)})
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (
+            manifest(runID="model-v2"),
+            "error: spec.runID: 'model-v2' is not a run: write its name as `serin runs list` prints it, for example "
+            + RUN,
+        ),
+        (manifest(shadowSoak="3h"), "error: spec.shadowSoak: unknown field; did you mean shadow?"),
+        (manifest(cannary={}), "error: spec.cannary: unknown field; did you mean canary?"),
+        (
+            manifest(canary={"shadowSaok": "3h"}),
+            "error: spec.canary.shadowSaok: unknown field; did you mean shadowSoak?",
+        ),
+        (
+            gates({"name": "errors", "atLest": 0.9}),
+            "error: spec.gates.metrics[0].atLest: unknown field; did you mean atLeast?",
+        ),
+        (
+            manifest(canary={"percent": "10%"}),
+            "error: spec.canary.percent: '10%' is not a number; write 10 without quotes",
+        ),
+        (manifest(canary={"percent": 150}), "error: spec.canary.percent: 150 is not at most 100"),
+        (
+            manifest(canary={"shadowSoak": "1d"}),
+            "error: spec.canary.shadowSoak: '1d' is not a duration: write one like 24h, 30m or 1h30m",
+        ),
+        (manifest(canary={"steps": []}), "error: spec.canary.steps: must not be empty"),
+        (manifest(canary={"steps": [{"percent": 150}]}), "error: spec.canary.steps[0].percent: 150 is not at most 100"),
+        (
+            manifest(canary={"steps": [{"percent": 50}, {"percent": 10}]}),
+            "error: spec.canary.steps: steps must be strictly increasing in percent, for example 10, 50, 100",
+        ),
+        (manifest(analysis={"interval": "0s"}), "error: spec.analysis.interval: 0s is not at least 1s"),
+        (
+            manifest(analysis={"onInconclusive": "hold"}),
+            "error: spec.analysis.onInconclusive: 'hold' is not one of Hold, Rollback, Promote; did you mean Hold?",
+        ),
+        (
+            gates({"name": "errors", "atLeast": 70}),
+            "error: spec.gates.metrics[0].atLeast: 70 is not below 1; write 0.70 for 70 %",
+        ),
+        (
+            gates({"name": "orders", "good": "sum(rate(x[5m]))", "total": "t", "atLeast": 0.9}),
+            "error: spec.gates.metrics[0].good: 'sum(rate(x[5m]))' is not a counter: write a metric with label " + LIKE,
+        ),
+        (
+            manifest(thresholds={"perClass": {"Dining": 2}}),
+            "error: spec.thresholds.perClass.Dining: 2 is not at most 1; write 0.02 for 2 %",
+        ),
+        (manifest(suspend="yes"), "error: spec.suspend: 'yes' is not true or false"),
+        (manifest(server={}), "error: spec.server.token: required; write token: {secretName: NAME}"),
+        (
+            manifest(server={"token": {"secretName": "t"}, "resources": {"requests": {"cpus": "1"}}}),
+            "error: spec.server.resources.requests.cpus: 'cpus' is not one of cpu, memory; did you mean cpu?",
+        ),
+        (manifest() | {"metadata": {}}, "error: metadata.name: required"),
+        (
+            manifest() | {"metadata": {"name": "n" * 45}},
+            "error: metadata.name: 45 characters, at most 44: other names are made from it",
+        ),
+        (manifest() | {"apiVersion": "v1"}, "error: apiVersion: expected serin.dev/v1alpha1, found v1"),
+        ({"kind": "Deployment"}, "error: kind: expected SuggestionModel, found Deployment"),
+        ([1], "error: kind: expected SuggestionModel, found none"),
+    ],
+)
+def test_an_error_names_the_field_and_what_would_be_right(document, expected):
+    assert [str(finding) for finding in schema_findings(document)] == [expected]
+
+
+def test_a_wrong_gate_name_lists_the_gates_and_guesses():
+    (found,) = schema_findings(gates({"name": "agreemnt", "atLeast": 0.7}))
+    assert found.path == "spec.gates.metrics[0]"
+    assert found.message.startswith("name a built-in gate (availability, errors,")
+    assert found.message.endswith("; did you mean agreement?")
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (
+            manifest(registry={"uri": "/registry"}),
+            "warning: spec.registry.volume: missing: no volume is mounted, so /registry is empty",
+        ),
+        (
+            gates({"name": "agreement", "atMost": 0.3}),
+            "warning: spec.gates.metrics[0].atMost: rolls back a run with agreement above 30 %; did you mean atLeast?",
+        ),
+        (
+            gates({"name": "agreement", "margin": 0.9}),
+            "warning: spec.gates.metrics[0].margin: so large that agreement passes whatever is counted",
+        ),
+        (
+            gates({"name": "errors", "initialDelay": "48h"}),
+            "warning: spec.gates.metrics[0].initialDelay: longer than the soak of 24h in shadow, which waits for it",
+        ),
+        (
+            gates({"name": "errors", "initialDelay": "336h"}),
+            "warning: spec.gates.metrics[0].initialDelay: not below analysis.maxDuration (336h)",
+        ),
+        (gates({"name": "errors", "stages": [33]}), "warning: spec.gates.metrics[0].stages: there is no stage at 33 %"),
+        (
+            manifest(analysis={"maxDuration": "12h"}, canary={"steps": [{"percent": 10, "soak": "1h"}]}),
+            "warning: spec.analysis.maxDuration: shorter than the soak of 24h in shadow",
+        ),
+    ],
+)
+def test_a_likely_mistake_is_a_warning(document, expected):
+    assert schema_findings(document) == []
+    assert expected in [str(finding) for finding in advice(document["spec"], None)]
+
+
+def test_a_sound_manifest_has_notes_only():
+    assert [str(finding) for finding in advice(manifest()["spec"], None)] == [
+        "note: spec.canary: a rollout takes at least 96h: 24h in shadow, 24h at 10 %, 24h at 50 %, 24h at 100 %"
+    ]
+
+
+def test_a_margin_is_shown_with_the_requests_after_which_a_verdict_is_certain():
+    spec = gates({"name": "availability", "margin": 0.02})["spec"]
+    notes = [finding for finding in advice(spec, None) if "margin" in finding.path and finding.severity == "note"]
+    assert [str(note) for note in notes] == [
+        "note: spec.gates.metrics[0].margin: availability has a verdict after at most 14,796 requests"
+    ]
+
+
+def test_thin_traffic_is_a_warning_and_enough_of_it_a_note():
+    thin = [str(one) for one in advice(manifest()["spec"], Traffic(0.0002, 5))]
+    assert any(
+        line.startswith(
+            "warning: spec.gates.errors: counts 242 requests in shadow in 336h (analysis.maxDuration), and needs at"
+        )
+        for line in thin
+    )
+    assert any("a margin, a less strict bound or a longer maxDuration would help" in line for line in thin)
+    enough = [str(one) for one in advice(manifest()["spec"], Traffic(2, 3000))]
+    earliest = "the gates can pass after 26m15s at the earliest: errors needs 315 requests, all good"
+    assert f"note: spec.gates: at 10 %, {earliest}" in enough
+
+
+def run(*arguments, **settings):
+    return CliRunner().invoke(lint.app, list(arguments), **settings)
+
+
+def test_all_errors_of_all_documents_are_reported_with_file_and_resource(tmp_path):
+    file = tmp_path / "m.yaml"
+    broken = manifest(runID="x", canary={"percent": 101})
+    other = manifest(suspend=1) | {"metadata": {"name": "second"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tokens"}}
+    file.write_text(yaml.safe_dump_all([broken, secret, other]), encoding="utf-8")
+    said = run("-f", str(file))
+    assert said.exit_code == 1
+    places = [line.split(": error: ")[0] + " " + line.split(": ")[3] for line in said.stdout.splitlines()]
+    assert places == [
+        f"{file}: suggestionmodel/categories spec.runID",
+        f"{file}: suggestionmodel/categories spec.canary.percent",
+        f"{file}: suggestionmodel/second spec.suspend",
+    ]
+    rows = json.loads(run("-f", str(file), "-o", "json").stdout)
+    assert [(row["file"], row["resource"], row["path"], row["severity"]) for row in rows] == [
+        (str(file), "suggestionmodel/categories", "spec.runID", "error"),
+        (str(file), "suggestionmodel/categories", "spec.canary.percent", "error"),
+        (str(file), "suggestionmodel/second", "spec.suspend", "error"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["kind: Secret\n", "apiVersion: serin.dev/v1alpha1\nkind: SugestionModel\n"])
+def test_a_file_without_a_suggestion_model_is_an_error(text):
+    said = run("-f", "-", input=text)
+    assert said.exit_code == 1
+    assert "-: document 1: error: kind: expected SuggestionModel, found S" in said.stdout
+
+
+def test_a_sound_manifest_is_ok():
+    said = run("-f", str(EXAMPLES / "suggestionmodel.yaml"))
+    assert (said.exit_code, said.stdout.splitlines()[-1]) == (0, "OK: no problems found")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: b: c", "line 1, column 5: not valid YAML: mapping values are not allowed here"),
+        ("", "the file is empty"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_wrong_usage(text, message):
+    said = run("-f", "-", input=text)
+    assert (said.exit_code, said.stderr) == (2, f"serin: -: {message}\n")
+
+
+def test_a_missing_file_is_wrong_usage():
+    said = run("-f", "nofile.yaml")
+    assert (said.exit_code, said.stderr) == (2, "serin: nofile.yaml: no such file or directory\n")

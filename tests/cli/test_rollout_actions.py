@@ -1,0 +1,137 @@
+"""promote, promote-full, retry, abort and undo, against a cluster that is a dictionary."""
+
+import pytest
+from cli.fakes import CANDIDATE, OLD, OLDER, RUN, STABLE, FakeCluster, model, run
+
+from serin_cli import rollout_actions
+from serin_core.contract.names import REQUEST_PREFIX
+
+
+@pytest.fixture
+def serin(monkeypatch, virtual_time):
+    return lambda cluster, *arguments, **settings: run(
+        monkeypatch, rollout_actions.app, cluster, *arguments, **settings
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "action", "names"),
+    [
+        ("promote", "promote", [RUN, "10"]),
+        ("promote-full", "promote-full", [RUN]),
+        ("retry", "retry", [RUN]),
+        ("abort", "abort", [RUN]),
+        ("undo", "undo", [OLD]),
+    ],
+)
+def test_a_request_names_the_run_the_time_and_the_reason(serin, verb, action, names):
+    cluster = FakeCluster(model(candidate=CANDIDATE, stable=STABLE))
+    said = serin(cluster, verb, "c", "--reason", "checked by hand", *(["--yes"] if verb == "undo" else []))
+    assert (said.exit_code, said.stdout) == (0, "Raised from 10 to 50 %.\n")
+    value = cluster.requests[f"{REQUEST_PREFIX}{action}"].split()
+    assert value[: len(names)] == names
+    assert value[len(names)].endswith("Z")
+    assert value[len(names) + 1 :] == ["checked", "by", "hand"]
+
+
+@pytest.mark.parametrize("state", ["RolledBack", "Refused"])
+def test_abort_without_a_running_rollout_writes_nothing_and_names_undo(serin, state):
+    cluster = FakeCluster(model(candidate=CANDIDATE | {"state": state}, stable=STABLE))
+    said = serin(cluster, "abort", "categories")
+    assert (said.exit_code, cluster.requests) == (1, {})
+    assert said.stderr == (
+        f"serin: no rollout is running; {OLD} is stable. To take it out of service: kubectl serin undo categories\n"
+    )
+
+
+def test_abort_after_a_promotion_writes_nothing(serin):
+    cluster = FakeCluster(model(stable=STABLE))
+    assert serin(cluster, "abort", "categories").exit_code == 1
+    assert cluster.requests == {}
+
+
+def test_abort_accepts_no_run_but_the_candidate(serin):
+    cluster = FakeCluster(model(candidate=CANDIDATE, stable=STABLE))
+    said = serin(cluster, "abort", "c", "--run", OLD)
+    assert (said.exit_code, cluster.requests) == (1, {})
+    assert said.stderr == f"serin: {OLD} is not the candidate; the candidate is {RUN}\n"
+    said = serin(cluster, "abort", "c", "--run", RUN)
+    assert (said.exit_code, said.stderr) == (0, f"rolling back {RUN}\n")
+
+
+@pytest.mark.parametrize(
+    ("spec", "previous", "serving"),
+    [({}, OLDER, OLDER), ({}, None, "the rules"), ({"rollback": {"to": "Rules"}}, OLDER, "the rules")],
+    ids=["previous run", "no previous run", "rules as the spec wants"],
+)
+def test_undo_shows_which_run_will_serve(serin, spec, previous, serving):
+    status = {"previous": {"runID": previous}} if previous else {}
+    said = serin(FakeCluster(model(stable=STABLE, spec=spec, **status)), "undo", "c", "--yes")
+    assert (said.exit_code, said.stdout) == (0, "Raised from 10 to 50 %.\n")
+    assert said.stderr == f"{OLD} will be taken out of service; {serving} will serve instead.\n"
+
+
+def test_undo_is_not_carried_out_without_a_confirmation(serin):
+    cluster = FakeCluster(model(stable=STABLE))
+    said = serin(cluster, "undo", "c")
+    assert (said.exit_code, cluster.requests) == (1, {})
+    assert said.stderr.endswith("serin: not confirmed: standard input is not a terminal; use --yes\n")
+
+
+@pytest.mark.parametrize(("typed", "exit_code", "is_written"), [("y\n", 0, True), ("n\n", 1, False), ("\n", 1, False)])
+def test_undo_asks_at_a_terminal(serin, monkeypatch, typed, exit_code, is_written):
+    monkeypatch.setattr(rollout_actions, "is_terminal", lambda: True)
+    cluster = FakeCluster(model(stable=STABLE))
+    said = serin(cluster, "undo", "c", input=typed)
+    assert (said.exit_code, bool(cluster.requests)) == (exit_code, is_written)
+
+
+def test_undo_without_a_stable_run_is_refused(serin):
+    cluster = FakeCluster(model(candidate=CANDIDATE))
+    said = serin(cluster, "undo", "c", "--yes")
+    assert (said.exit_code, said.stderr) == (1, "serin: c has no stable run; the rules serve all users\n")
+    assert cluster.requests == {}
+
+
+def test_undo_warns_that_the_evidence_of_a_running_rollout_is_reset(serin):
+    said = serin(FakeCluster(model(candidate=CANDIDATE, stable=STABLE)), "undo", "c", "--yes")
+    assert f"The evidence of {RUN}, whose rollout is running, will be reset." in said.stderr
+
+
+@pytest.mark.parametrize("verb", ["promote", "promote-full", "retry", "abort"])
+def test_a_request_without_a_run_is_refused(serin, verb):
+    cluster = FakeCluster(model())
+    said = serin(cluster, verb, "c")
+    assert (said.exit_code, cluster.requests) == (1, {})
+    assert "no r" in said.stderr
+
+
+def test_an_ignored_request_ends_with_status_1(serin):
+    cluster = FakeCluster(model(candidate=CANDIDATE), answer="Ignored: it is not running.")
+    assert serin(cluster, "promote", "c").exit_code == 1
+
+
+def test_a_request_without_an_answer_is_reported_with_the_way_to_withdraw_it(serin):
+    cluster = FakeCluster(model(candidate=CANDIDATE))
+    cluster.annotate = lambda name, annotations: None
+    said = serin(cluster, "retry", "c")
+    assert said.exit_code == 1
+    assert "the operator has not answered within 30 s; the request is pending" in said.stderr
+    assert "kubectl annotate sgm c -n shop request.serin.dev/retry-" in said.stderr
+
+
+def test_a_request_waits_for_the_first_status_and_reports_a_missing_operator(serin):
+    said = serin(FakeCluster({"metadata": {"namespace": "shop", "name": "c", "generation": 1}}), "promote", "c")
+    assert (said.exit_code, said.stderr) == (1, "serin: c has no status yet: is the operator running?\n")
+
+
+@pytest.mark.parametrize("given", ["sgm/c", "suggestionmodel/c", "suggestionmodels.serin.dev/c"])
+def test_a_name_may_carry_its_kind(serin, given):
+    cluster = FakeCluster(model(candidate=CANDIDATE))
+    assert serin(cluster, "promote", given).exit_code == 0
+
+
+def test_a_name_of_another_kind_is_wrong_usage(serin):
+    said = serin(FakeCluster(model(candidate=CANDIDATE)), "promote", "deploy/c")
+    assert said.exit_code == 2
+    assert "not a SuggestionModel" in said.stderr

@@ -1,0 +1,163 @@
+"""status and explain, against a cluster that is a dictionary."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, condition, model, run
+
+from serin_cli import status
+from serin_cli.evidence_text import describe_evidence
+from serin_cli.kubernetes_client import ClusterError
+from serin_cli.status_text import describe_stage, describe_status
+
+NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+GATE = {
+    "name": "agreement", "atLeast": 0.7, "good": 80.0, "total": 90.0, "estimate": 0.889,
+    "verdict": "Inconclusive", "reason": "NotYetProven", "needed": 40,
+}  # fmt: skip
+IN_STAGE = CANDIDATE | {
+    "stage": 7,
+    "stageStartedAt": "2026-01-02T08:00:00.000000Z",
+    "soakingSince": "2026-01-02T08:48:00.000000Z",
+}
+
+
+@pytest.fixture
+def serin(monkeypatch):
+    return lambda cluster, *arguments: run(monkeypatch, status.app, cluster, *arguments)
+
+
+def test_status_shows_run_gates_and_history(serin):
+    entry = {"at": "2026-01-02T03:04:05.000000Z", "event": "Raised", "message": "Raised from 0 to 10 %.", "runID": RUN}
+    said = serin(FakeCluster(model(candidate=CANDIDATE, stable=STABLE, gates=[GATE], history=[entry])), "status", "c")
+    assert said.exit_code == 0
+    assert "stable     run_00000000_1700000000, since 2026-01-01T00:00:00Z" in said.stdout
+    assert f"candidate  {RUN}, Running at 10 %" in said.stdout
+    assert "agreement 88.9 % of 90 (at least 70 %): Inconclusive, about 40 more to a verdict" in said.stdout
+    assert f"2026-01-02T03:04:05Z  {RUN}  Raised: Raised from 0 to 10 %." in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "spec", "expected"),
+    [
+        ({}, {}, "10 % (step 1 of 3), soaked 3h12m of 24h, earliest advance 2026-01-03 08:48 UTC, then 50 %"),
+        (
+            {"soaked": 3600.0},
+            {"canary": {"steps": [{"percent": 10, "soak": "6h"}]}},
+            "10 % (step 1 of 1), soaked 4h12m of 6h, earliest advance 13:48 UTC, then it stays at 10 %",
+        ),
+        (
+            {"percent": 0},
+            {"canary": {"shadowSoak": "1h"}},
+            "shadow, soak of 1h complete, waiting for the gates, then 10 %",
+        ),
+        (
+            {"percent": 100, "soakingSince": None, "soaked": 90.0},
+            {},
+            "100 % (step 3 of 3), soaked 1m30s of 24h, soak timer stopped, then promotion",
+        ),
+        ({"stageStartedAt": None}, {}, ""),
+        ({"state": "RolledBack"}, {}, ""),
+    ],
+    ids=["soaking", "the last step", "shadow", "stopped", "no stage", "ended"],
+)
+def test_a_stage_shows_its_soak_and_what_comes_next(changes, spec, expected):
+    assert describe_stage(model(candidate=IN_STAGE | changes, spec=spec), now=NOW) == expected
+
+
+def test_the_gates_of_an_ended_rollout_need_no_more():
+    lines = describe_status(model(candidate=IN_STAGE | {"state": "RolledBack"}, gates=[GATE]), now=NOW)
+    assert "  gate       agreement 88.9 % of 90 (at least 70 %): Inconclusive" in lines
+
+
+@pytest.mark.parametrize("command", ["status", "explain"])
+def test_a_missing_status_asks_whether_the_operator_runs(serin, command):
+    live = {"metadata": {"namespace": "shop", "name": "categories", "generation": 1}}
+    assert "is the operator running?" in serin(FakeCluster(live), command, "c").stdout
+
+
+@pytest.mark.parametrize(("form", "parse"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_status_for_programs_is_the_whole_status(serin, form, parse):
+    live = model(candidate=CANDIDATE)
+    assert parse(serin(FakeCluster(live), "status", "c", "-o", form).stdout) == live["status"]
+
+
+def test_a_cluster_that_cannot_be_reached_is_one_line_and_exit_status_1(serin):
+    said = serin(FakeCluster(ClusterError("no suggestionmodel 'c' in namespace 'shop'")), "status", "c")
+    assert said.exit_code == 1
+    assert said.stderr == "serin: no suggestionmodel 'c' in namespace 'shop'\n"
+
+
+def test_explain_shows_the_stage_and_each_gate_of_a_running_rollout():
+    lines = describe_evidence(model(candidate=IN_STAGE, gates=[GATE]), now=NOW)
+    assert lines[0] == f"shop/categories: {RUN} in 10 %, stage 7"
+    assert "soaked 3h12m of 24h" in lines[1]
+    assert lines[2].startswith("  agreement: 80 of 90 users agree (88.9 %)")
+    assert "about 40 more" in lines[2]
+
+
+def test_explain_shows_the_reason_of_an_outage():
+    blind = GATE | {"reason": "Unreachable", "needed": None}
+    outage = condition("MetricsUnavailable", "Holding at 10 %: Prometheus did not answer.")
+    lines = describe_evidence(model(candidate=IN_STAGE, gates=[blind], conditions=[outage]), now=NOW)
+    assert "  MetricsUnavailable: Holding at 10 %: Prometheus did not answer." in lines
+
+
+def test_explain_of_a_rollback_shows_what_ended_it_and_the_last_gates_of_that_run():
+    entries = [
+        {
+            "at": "2026-01-02T09:00:00.000000Z",
+            "event": "Failed",
+            "message": "Rolled back at 10 %: agreement.",
+            "runID": RUN,
+        },
+        {"at": "2026-01-02T09:00:01.000000Z", "event": "Other", "message": "Of another run.", "runID": OLD},
+    ]
+    live = model(
+        candidate=CANDIDATE | {"state": "RolledBack"},
+        stable=STABLE,
+        gates=[GATE | {"verdict": "Fail"}],
+        history=entries,
+        conditions=[condition("RolledBack", f"{RUN} was rolled back: agreement.")],
+    )
+    assert describe_evidence(live, now=NOW) == [
+        f"shop/categories: {RUN} was rolled back",
+        f"  RolledBack: {RUN} was rolled back: agreement.",
+        f"  2026-01-02T09:00:00Z  {RUN}  Failed: Rolled back at 10 %: agreement.",
+        f"  gates of {RUN} at its last check:",
+        "    agreement 88.9 % of 90 (at least 70 %): Fail",
+    ]
+
+
+def test_explain_of_a_refused_run_shows_why_and_no_gates_of_another_run():
+    live = model(
+        candidate=CANDIDATE | {"state": "Refused"},
+        stable=STABLE,
+        gates=[GATE],
+        history=[{"at": "2026-01-01T09:00:00.000000Z", "event": "Promoted", "message": "It is stable.", "runID": OLD}],
+        conditions=[condition("RunRefused", f"{RUN} is not in the registry.")],
+    )
+    assert describe_evidence(live, now=NOW) == [
+        f"shop/categories: {RUN} was refused",
+        f"  RunRefused: {RUN} is not in the registry.",
+    ]
+
+
+def test_explain_of_a_loading_run_shows_no_evidence_of_the_run_before():
+    live = model(
+        candidate=CANDIDATE | {"state": "Loading"}, gates=[GATE], conditions=[condition("Loading", "Loading.")]
+    )
+    assert describe_evidence(live, now=NOW) == [
+        f"shop/categories: {RUN} is in no stage yet",
+        "  Loading: Loading.",
+    ]
+
+
+def test_explain_without_a_rollout_names_the_stable_run():
+    live = model(stable=STABLE, conditions=[condition("Promoted", "All pods serve it.")])
+    assert describe_evidence(live, now=NOW) == [
+        f"shop/categories: no rollout is running; {OLD} is stable",
+        "  Promoted: All pods serve it.",
+    ]

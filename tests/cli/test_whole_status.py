@@ -1,0 +1,26 @@
+"""The CLI reads the whole status, not the short view that `kubectl describe` prints."""
+
+from types import SimpleNamespace
+
+from serin_cli.kubernetes_client import Cluster
+from serin_core.api.packing import STATE
+from serin_core.api.status import GateStatus, Status
+from serin_core.api.status_view import condensed
+
+GATE = GateStatus(name="agreement", at_least=0.7, good=50, total=51, estimate=50 / 51, reason="Proven")
+
+
+def read(status):
+    api = SimpleNamespace(get_namespaced_custom_object=lambda *_path, **_options: {"status": status})
+    return Cluster(api, "default").get("categories")["status"]
+
+
+def test_gates_are_read_with_their_numbers():
+    view = condensed(Status(gates=(GATE,)))
+    assert view["gates"] == ["agreement: Inconclusive, 98.0 % of 51"]
+    assert [GateStatus.model_validate(gate) for gate in read(view)["gates"]] == [GATE]
+
+
+def test_of_a_status_that_cannot_be_read_the_conditions_are_left():
+    view = condensed(Status(gates=(GATE,))) | {STATE: "nonsense"}
+    assert set(read(view)) == {"phase", "observedGeneration", "conditions"}

@@ -1,0 +1,73 @@
+"""Differences between live and rendered objects, and who made them."""
+
+import pytest
+
+from serin_core.kubernetes.diff import editors, holds, without_additions
+
+RENDERED = {
+    "metadata": {"name": "x", "labels": {"ours": "1"}},
+    "spec": {
+        "selector": {"uid": "u"},
+        "replicas": 2,
+        "template": {"spec": {"containers": [{"name": "server", "env": [{"name": "A", "value": "1"}]}]}},
+    },
+}
+
+
+def live(**changes):
+    container = {"name": "server", "env": [{"name": "A", "value": "1"}], "terminationMessagePath": "/dev/x"}
+    spec = {
+        "selector": {"uid": "u"},
+        "replicas": 2,
+        "template": {"spec": {"containers": [container | changes.pop("container", {})], "dnsPolicy": "ClusterFirst"}},
+    }
+    return {"metadata": {"name": "x", "labels": {"ours": "1", "theirs": "2"}}, "spec": spec | changes}
+
+
+RENDERED_ENV = [{"name": "A", "value": "1"}]
+ANONYMOUS = {"name": "SERIN_ALLOW_ANONYMOUS", "value": "true"}
+
+
+@pytest.mark.parametrize(
+    ("found", "is_same"),
+    [
+        pytest.param(live(), True, id="defaults and labels of others"),
+        pytest.param(live(replicas=3), False, id="another value"),
+        pytest.param(live(selector={"uid": "u", "none": "such"}), False, id="a selector of one key more"),
+        pytest.param(live(selector={}), False, id="a selector of one key less"),
+        pytest.param(live(container={"env": [*RENDERED_ENV, ANONYMOUS]}), False, id="a variable more"),
+        pytest.param(
+            live(container={"envFrom": [{"configMapRef": {"name": "x"}}]}), False, id="variables by reference"
+        ),
+        pytest.param(live(container={"command": ["sh"]}), False, id="another command"),
+    ],
+)
+def test_nothing_may_be_added_to_a_selector_or_to_the_settings_of_a_container(found, is_same):
+    assert holds(found, RENDERED) is is_same
+
+
+def test_removing_additions_keeps_what_others_may_own():
+    found = live(container={"env": [*RENDERED_ENV, ANONYMOUS], "envFrom": [{"configMapRef": {"name": "x"}}]})
+    assert without_additions(found, RENDERED) == live()
+
+
+def managed(manager, fields):
+    return {"manager": manager, "fieldsV1": fields}
+
+
+def test_only_owners_of_differences_are_named():
+    found = live(replicas=5)
+    found["metadata"]["managedFields"] = [
+        managed("serin-operator", {"f:spec": {"f:selector": {}}}),
+        managed("kubectl-scale", {"f:spec": {"f:replicas": {}}}),
+        managed("kubectl-label", {"f:metadata": {"f:labels": {"f:theirs": {}}}}),
+        managed("kube-controller-manager", {"f:spec": {"f:replicas": {}}}),
+    ]
+    assert editors(found, RENDERED, manager="serin-operator") == ("kubectl-scale",)
+
+
+def test_the_owner_of_an_added_variable_is_named():
+    found = live(container={"env": [*RENDERED_ENV, ANONYMOUS]})
+    path = {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"server"}': {}}}}}}
+    found["metadata"]["managedFields"] = [managed("kubectl-edit", path), managed("kubectl-scale", {"f:spec": {}})]
+    assert editors(found, RENDERED, manager="serin-operator") == ("kubectl-edit",)

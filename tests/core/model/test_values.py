@@ -1,0 +1,75 @@
+"""Timestamps and amounts, as server and training accept them."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from serin_core.model.values import as_utc, parse_amount, parse_timestamp
+from serin_server.http.schemas import TransactionBody
+from serin_training.data.validation import COLUMNS, check_record
+from serin_training.errors import DataError
+
+NOON = datetime.fromisoformat("2026-01-31T12:00:00")
+DAY = datetime.fromisoformat("2026-01-31T00:00:00")
+TIMES = [
+    ("2026-01-31", DAY),
+    ("20260131", DAY),
+    ("2026-01-31T12:00:00", NOON),
+    (" 2026-01-31 12:00 ", NOON),
+    ("2026-01-31T12:00:00Z", NOON.replace(tzinfo=UTC)),
+    ("2026-01-31t12:00:00z", NOON.replace(tzinfo=UTC)),
+    ("2026-01-31T12:00:00+0100", NOON.replace(tzinfo=timezone(timedelta(hours=1)))),
+]
+NO_TIMES = ["", "yesterday", "1700000000", "1700000000.5", 1700000000, True, [], "2026-02-30", "2026-01-31T24:00:01"]
+AMOUNTS = [("12.50", 12.5), (" -3 ", -3.0), (7, 7.0), ("1e3", 1000.0)]
+NO_AMOUNTS = ["", "1,5", "nan", "inf", float("inf"), 10**400, [], None]
+
+
+def trained(**values):
+    return check_record(
+        dict.fromkeys(COLUMNS, "") | {"txn_id": "t", "timestamp": "2026-01-31", "amount": 1} | values, ""
+    )
+
+
+@pytest.mark.parametrize(("value", "time"), TIMES)
+def test_server_and_training_read_the_same_time(value, time):
+    assert parse_timestamp(value) == time
+    assert TransactionBody(txn_id="t", timestamp=value).transaction().timestamp == time
+    assert trained(timestamp=value).transaction.timestamp == time
+
+
+@pytest.mark.parametrize("value", NO_TIMES)
+def test_server_and_training_refuse_the_same_times(value):
+    with pytest.raises(ValueError, match=r"^Input should be a day or time in ISO 8601"):
+        parse_timestamp(value)
+    with pytest.raises(ValueError, match="timestamp"):
+        TransactionBody(txn_id="t", timestamp=value)
+    with pytest.raises(DataError, match="timestamp"):
+        trained(timestamp=value)
+
+
+def test_days_and_times_of_a_database_are_times():
+    assert parse_timestamp(date(2026, 1, 31)) == DAY
+    assert parse_timestamp(NOON) is NOON
+
+
+@pytest.mark.parametrize(("value", "amount"), AMOUNTS)
+def test_server_and_training_read_the_same_amount(value, amount):
+    assert parse_amount(value) == amount
+    assert TransactionBody(txn_id="t", amount=value).amount == amount
+    assert trained(amount=value).transaction.amount == amount
+
+
+@pytest.mark.parametrize("value", NO_AMOUNTS)
+def test_server_and_training_refuse_the_same_amounts(value):
+    with pytest.raises(ValueError, match=r"^Input should be a finite number$"):
+        parse_amount(value)
+    with pytest.raises(ValueError, match="amount"):
+        TransactionBody(txn_id="t", amount=value)
+    with pytest.raises(DataError, match="amount"):
+        trained(amount=value)
+
+
+def test_a_time_without_an_offset_is_utc():
+    assert as_utc(NOON) == NOON.replace(tzinfo=UTC)
+    assert as_utc(NOON.replace(tzinfo=timezone(timedelta(hours=1)))) == datetime(2026, 1, 31, 11, tzinfo=UTC)

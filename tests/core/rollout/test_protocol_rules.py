@@ -1,0 +1,256 @@
+"""Each rule of the protocol is needed: without it, the trace of its scenario breaks an invariant.
+
+Every scenario runs twice: with the whole protocol it ends well, with the one rule removed it must not.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from models import scenarios_1_to_4 as first
+from models import scenarios_5_to_8 as last
+from models.parts import Broken, ProtocolRules, without
+from models.starting import A, has_percent, new_world
+from models.world import World
+
+from serin_core.api.status import CandidateState
+from serin_core.contract import names
+from serin_core.contract.pod_report import PodReport
+from serin_core.contract.routing import Ignored, Route, admit, route
+from serin_core.rollout import manual_actions, pod_rollout, protocol, rollback
+from serin_core.rollout.table import TABLE
+from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
+
+
+def world(protocol_rules=None):
+    made = new_world(protocol_rules=protocol_rules)
+    if isinstance(made.protocol_rules.order, _RemovesSilentPods):
+        made.protocol_rules.order.at = made
+    return made
+
+
+def _children_first(writes):
+    return tuple(sorted(writes, key=lambda write: isinstance(write, PutStatus)))
+
+
+def _admits_other_uids(document, *, uid, seen):
+    found = admit(document, uid=uid, seen=seen)
+    return None if found is Ignored.OTHER_UID else found
+
+
+def _admits_lower_revisions(document, *, uid, seen):
+    found = admit(document, uid=uid, seen=seen)
+    return None if found is Ignored.LOWER_REVISION else found
+
+
+def _any_bytes(document, *, loaded, announced):
+    fine = route(document, loaded=loaded, announced=announced)
+    candidate = document.candidate
+    fresh = announced is not None and document.revision >= announced
+    return replace(fine, candidate=candidate, percent=candidate.percent if candidate and fresh else 0.0)
+
+
+def _without_announcement(document, *, loaded, announced):
+    _ = announced
+    found: Route = route(document, loaded=loaded, announced=document.revision)
+    return found
+
+
+def _loaded_nowhere_needed(context):
+    return bool(context.ready_pods) and protocol.is_confirmed(context)
+
+
+def _vacuously(context):
+    candidate = context.status.candidate
+    return candidate is not None and protocol.is_confirmed(context)
+
+
+def _only_ready_pods_confirm(context):
+    return all(protocol.serves_the_routing(pod, context) for pod in context.ready_pods)
+
+
+def _instead(rule, other):
+    """Return the table with `other` in the place of `rule`: what the rule ensures is removed."""
+    table = tuple(replace(row, rule=other) if row.rule is rule else row for row in TABLE)
+    assert table != TABLE
+    return ProtocolRules(table=table)
+
+
+def _refuses_the_run_only(context, given):
+    found = pod_rollout.run_is_refused(context, given)
+    same = found and found.status.changed(pod_runs=context.status.pod_runs)
+    return found and replace(found, status=same)
+
+
+def _without_the_report_check(context, given):
+    found = pod_rollout.run_is_refused(context, given)
+    return None if found and "F1" in found.message else found
+
+
+def _once_one_pod_has_loaded(context, given):
+    reports = [pod for pod in context.observed.pods if isinstance(pod.report, PodReport) and pod.report.runs]
+    return pod_rollout.run_is_accepted(replace(context, observed=replace(context.observed, pods=tuple(reports))), given)
+
+
+def _in_the_same_attempt(context, given):
+    found = manual_actions.retry(context, given)
+    attempt = context.status.candidate.attempt
+    same = found and found.status.candidate.changed(attempt=attempt)
+    return found and replace(found, status=found.status.changed(candidate=same))
+
+
+def _once_confirmed(context, given):
+    return rollback.candidate_crashes(context, given) if context.status.propagation.confirmed else None
+
+
+def _names_the_candidate_always(context, *, revision, stage):
+    candidate = context.status.candidate
+    running = candidate and candidate.changed(state=CandidateState.RUNNING)
+    always = context.status.changed(candidate=running)
+    return protocol.routing_document(replace(context, status=always), revision=revision, stage=stage)
+
+
+def _counts_former_attempts(context, pod, _crash):
+    return context.status.rollout.run_id in pod.runs and not pod.deleting
+
+
+def _counts_terminating_pods(context, pod, crash):
+    return protocol.is_counted(context, replace(pod, deleting=False), crash)
+
+
+class _RemovesSilentPods:
+    """In a rollback every pod that does not confirm is removed, straggler or not."""
+
+    at: World
+
+    def __call__(self, writes):
+        status = self.at.status
+        is_rolled_back = (
+            status is not None and status.candidate and status.candidate.state is CandidateState.ROLLED_BACK
+        )
+        silent = [pod for pod in self.at.pods.values() if pod.is_cut_off] if is_rolled_back else []
+        return (*writes, *(RemovePod(pod.name, pod.uid, is_forced=False) for pod in silent))
+
+
+def _removing_silent_pods():
+    order = _RemovesSilentPods()
+    return ProtocolRules(order=order)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One rule: the scenario that needs it, and the protocol without it."""
+
+    scenario: Callable[[World], None]
+    protocol_rules: ProtocolRules
+
+
+CASES = {
+    "1 until the run is accepted the routing names no candidate": Case(
+        first.run_that_is_refused, without(document=_names_the_candidate_always)
+    ),
+    "1 once it is rolled back the routing names no candidate": Case(
+        first.pod_that_keeps_the_routing_of_a_run_that_was_rolled_back,
+        without(document=_names_the_candidate_always),
+    ),
+    "1 every pod has loaded the run": Case(
+        first.pod_that_is_slow_to_load, _instead(pod_rollout.run_is_accepted, _once_one_pod_has_loaded)
+    ),
+    "1 the operator checks the report": Case(
+        first.report_below_the_gate, _instead(pod_rollout.run_is_refused, _without_the_report_check)
+    ),
+    "2 existing pods, ready or not": Case(
+        first.terminating_pod_that_goes_on, without(is_confirmed=_only_ready_pods_confirm)
+    ),
+    "1 the routing without candidate is confirmed before the template changes": Case(
+        first.straggler_of_a_former_attempt, without(is_drained=lambda _context: True)
+    ),
+    "2 every pod confirms revision and hash": Case(
+        first.pod_that_does_not_confirm, without(may_move_forward=lambda context: bool(context.ready_pods))
+    ),
+    "2 every ready pod has loaded that very run and digest": Case(
+        first.pod_that_lost_the_run, without(may_move_forward=_loaded_nowhere_needed)
+    ),
+    "2 at least one": Case(first.no_pod_is_left, without(may_move_forward=_vacuously)),
+    "3 intent into status first": Case(first.crash_between_status_and_children, ProtocolRules(order=_children_first)),
+    "3 every write carries the resourceVersion read in gather": Case(
+        first.leader_that_wakes_from_a_freeze, ProtocolRules(checks_versions=False)
+    ),
+    "3 a writer never lowers the revision": Case(
+        first.routing_edited_upwards_by_hand,
+        without(next_revision=lambda context: context.status.propagation.revision + 1),
+    ),
+    "3 a foreign edit starts a new stage": Case(
+        first.routing_edited_in_place_by_hand, without(is_foreign_edit=lambda _context: False)
+    ),
+    "4 documents of another uid are ignored": Case(
+        first.routing_of_a_namesake, ProtocolRules(admit=_admits_other_uids)
+    ),
+    "4 a lower revision is ignored": Case(
+        first.old_routing_applied_after_a_rollback, ProtocolRules(admit=_admits_lower_revisions)
+    ),
+    "4 a percent counts only for the run and digest it names": Case(
+        first.run_whose_files_changed, ProtocolRules(route=_any_bytes)
+    ),
+    "4 without an announcement a candidate counts as 0": Case(
+        first.pod_that_starts_from_a_stale_mount, ProtocolRules(route=_without_announcement)
+    ),
+    "4 the revision seen is kept over restarts": Case(
+        first.old_routing_applied_after_a_rollback, ProtocolRules(keeps_seen=False)
+    ),
+    "5 the former template is restored": Case(
+        last.stable_run_that_new_pods_cannot_load, _instead(pod_rollout.run_is_refused, _refuses_the_run_only)
+    ),
+    "5 a retry raises the attempt": Case(
+        last.run_retried_once_its_files_are_fixed, _instead(manual_actions.retry, _in_the_same_attempt)
+    ),
+    "6 template first, every pod replaced, then the new stage": Case(
+        last.rules_edited_in_mid_stage,
+        without(is_replaced=lambda context: bool(context.ready_pods)),
+    ),
+    "7 stragglers are annotated again": Case(
+        last.kubelet_that_missed_the_announcement,
+        ProtocolRules(
+            keeps=lambda write: not (isinstance(write, AnnotatePod) and names.ANNOTATION_POKE in write.annotations)
+        ),
+    ),
+    "7 in a rollback a pod with another revision is evicted": Case(
+        last.pod_that_never_refreshes, ProtocolRules(keeps=lambda write: not isinstance(write, RemovePod))
+    ),
+    "7 silent pods are left alone": Case(last.operator_that_is_cut_off, _removing_silent_pods()),
+    "7 deleted where no eviction is granted": Case(
+        last.pod_that_no_eviction_removes,
+        ProtocolRules(keeps=lambda write: not (isinstance(write, RemovePod) and write.is_forced)),
+    ),
+    "8 since this attempt began": Case(last.crashes_of_a_former_attempt, without(is_counted=_counts_former_attempts)),
+    "8 of pods that are not terminating": Case(
+        last.pods_that_crash_while_they_terminate, without(is_counted=_counts_terminating_pods)
+    ),
+    "8 waiting for no confirmation": Case(
+        last.crashes_while_a_pod_does_not_confirm, _instead(rollback.candidate_crashes, _once_confirmed)
+    ),
+    "8 three crashes roll the run back": Case(
+        last.candidate_that_crashes_its_pods, without(is_crashing=lambda _context: False)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_with_the_whole_protocol_the_scenario_ends_well(case):
+    case.scenario(world())
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_without_the_rule_an_invariant_breaks(case):
+    with pytest.raises(Broken):
+        case.scenario(world(protocol_rules=case.protocol_rules))
+
+
+def test_a_promote_acts_once_and_only_in_the_stage_that_it_names():
+    at = world()
+    at.settle(until=has_percent(0))
+    at.verdict = "unsure"
+    at.request("promote", f"{A} 0 because")
+    at.settle(rounds=20)
+    if at.status.rollout.percent != 10:
+        raise Broken(f"(g) one promote led to {at.status.rollout.percent:g} %")

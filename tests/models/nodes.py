@@ -1,0 +1,125 @@
+"""The nodes of the model: a Deployment controller, kubelets, and server pods that load runs and read their routing."""
+
+import copy
+import json
+from typing import Any
+
+from models.api_server import ApiServer
+from models.parts import NAME, Pod, ProtocolRules
+
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import Crash
+from serin_core.contract import names
+from serin_core.contract.documents import DocumentError, ModelDocument, RoutingDocument
+
+
+class Nodes(ApiServer):
+    """Pods and their kubelets."""
+
+    def __init__(self, first: SuggestionModelSpec, *, protocol_rules: ProtocolRules | None = None) -> None:
+        self.registry: dict[str, str] = {}
+        self.is_full = False
+        """No node has capacity: pods that never ran do not start."""
+        super().__init__(first, protocol_rules=protocol_rules)
+
+    def roll(self) -> None:
+        """The Deployment controller: one more pod of the current template, or one less of a former one."""
+        deployment = self.children.get(("Deployment", NAME))
+        if deployment is None:
+            return
+        owner = deployment["metadata"]["ownerReferences"][0]["uid"]
+        template = deployment["spec"]["template"]
+        wanted = template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE]
+        mine = [pod for pod in self.pods.values() if pod.owner == owner and not pod.deleting]
+        new = [pod for pod in mine if pod.template_hash == wanted]
+        old = [pod for pod in mine if pod.template_hash != wanted]
+        replicas = deployment["spec"]["replicas"]
+        if len(new) < replicas and len(mine) <= replicas:
+            self._new_pod(owner, template)
+            return
+        unready = [pod for pod in old if not pod.is_ready(self.now)]
+        ready = sum(pod.is_ready(self.now) for pod in mine)
+        if old and (unready or ready > replicas):
+            victim = (unready or old)[0]
+            victim.deleting = True
+            victim.version = self._bump()
+
+    def _new_pod(self, owner: str, template: dict[str, Any]) -> None:
+        self.uids += 1
+        name = f"pod-{self.uids}"
+        volumes = template["spec"]["volumes"]
+        model = next(volume["configMap"]["name"] for volume in volumes if volume["name"] == "model")
+        self.pods[name] = Pod(
+            name=name,
+            uid=f"uid-{self.uids}",
+            owner=owner,
+            template=copy.deepcopy(template),
+            model=model,
+            version=self._bump(),
+        )
+
+    def finish_deletions(self) -> None:
+        """Pods that are being deleted are gone."""
+        self.pods = {name: pod for name, pod in self.pods.items() if not pod.deleting}
+
+    def refresh(self, pod: Pod) -> None:
+        """The kubelet writes the present ConfigMap and annotations into the pod's volumes."""
+        if not pod.is_stuck:
+            pod.mount = self.routing_text()
+            announced = pod.annotations.get(names.ANNOTATION_REVISION)
+            pod.announced = None if announced is None else int(announced)
+
+    def start(self, pod: Pod, *, mount: str | None = None) -> None:
+        """The pod's process starts; `mount` is what a late kubelet had put there, if not what is current."""
+        if pod.running or pod.deleting:
+            return
+        if pod.mounted_model is None:
+            model = self.children.get(("ConfigMap", pod.model))
+            text = mount or pod.mount or self.routing_text()
+            if model is None or text is None:
+                return
+            pod.mounted_model = ModelDocument.parse(model["data"][names.MODEL_KEY])
+            pod.mount = text
+        if self.is_full and pod.restarts == 0:
+            return
+        pod.running, pod.started_at = True, self.now
+        pod.started_from = json.loads(pod.mount or '{"revision": -1}')["revision"]
+        self.read(pod)
+
+    def load(self, pod: Pod) -> None:
+        """The process has loaded or refused every run of its template; it reads each once."""
+        if not pod.running or pod.mounted_model is None:
+            return
+        for run in pod.mounted_model.runs:
+            found = self.registry.get(run.run)
+            if run.run in pod.loaded or run.run in pod.refused:
+                continue
+            if found is None:
+                pod.refused[run.run] = "it is not in the registry"
+            elif run.digest not in (None, found):
+                pod.refused[run.run] = f"its digest is {found}"
+            else:
+                pod.loaded[run.run] = found
+
+    def read(self, pod: Pod) -> None:
+        """The process reads the mounted routing."""
+        if not pod.running or pod.mount is None:
+            return
+        try:
+            document = RoutingDocument.parse(pod.mount)
+        except DocumentError:
+            return
+        if self.protocol_rules.admit(document, uid=pod.owner, seen=pod.seen) is None:
+            pod.seen = max(pod.seen, document.revision)
+            pod.document = document
+
+    def restart(self, pod: Pod, *, badly: bool = False) -> None:
+        """The container ends and will be started again; the emptyDir and the mount stay."""
+        if not pod.running:
+            return
+        pod.restarts += 1
+        if badly:
+            pod.crashes.append(Crash(pod=pod.uid, restart=pod.restarts, at=self.now))
+        pod.running, pod.document, pod.loaded, pod.refused = False, None, {}, {}
+        if not self.protocol_rules.keeps_seen:
+            pod.seen = 0

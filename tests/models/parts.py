@@ -1,0 +1,126 @@
+"""Parts of the model: pods, operators, and the protocol with rules that can be removed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.status import Crash
+from serin_core.contract import names
+from serin_core.contract.documents import ModelDocument, RoutingDocument
+from serin_core.contract.routing import Ignored, Route, admit, route
+from serin_core.rollout.decide import Decision
+from serin_core.rollout.observation import ChildSeen, Resource, RoutingSeen
+from serin_core.rollout.protocol import PROTOCOL, Protocol
+from serin_core.rollout.table import TABLE, Row
+from serin_core.rollout.writes import Write
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NAME = "categories"
+STABLE_PATIENCE = timedelta(minutes=5)
+"""How long a server that cannot load the stable run is not ready (docs/contracts.md, rule 5)."""
+
+
+class Broken(AssertionError):  # noqa: N818 - what the tests expect, not an error of the model
+    """An invariant does not hold."""
+
+
+class Conflict(Exception):  # noqa: N818 - the API server's own term
+    """A write carried a resourceVersion that is not the present one."""
+
+
+@dataclass(frozen=True)
+class ProtocolRules:
+    """The protocol, rule by rule; each field can be replaced to remove one."""
+
+    protocol: Protocol = PROTOCOL
+    admit: Callable[..., Ignored | None] = admit
+    route: Callable[..., Route] = route
+    order: Callable[[tuple[Write, ...]], tuple[Write, ...]] = lambda writes: writes
+    keeps: Callable[[Write], bool] = lambda _write: True
+    checks_versions: bool = True
+    table: tuple[Row, ...] = TABLE
+    keeps_seen: bool = True
+    """Whether the highest revision seen outlives the container (an emptyDir)."""
+
+
+@dataclass
+class Pod:
+    """One pod: its API object, its kubelet's view, and its process."""
+
+    name: str
+    uid: str
+    owner: str
+    template: dict[str, Any]
+    model: str
+    version: int
+    annotations: dict[str, str] = field(default_factory=dict)
+    deleting: bool = False
+    mount: str | None = None
+    announced: int | None = None
+    mounted_model: ModelDocument | None = None
+    seen: int = 0
+    """Kept on the emptyDir: the highest revision ever served."""
+    running: bool = False
+    document: RoutingDocument | None = None
+    loaded: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    restarts: int = 0
+    crashes: list[Crash] = field(default_factory=list)
+    is_stuck: bool = False
+    """Its kubelet never refreshes the volume."""
+    is_cut_off: bool = False
+    """Its report cannot be read by the operator."""
+    started_at: datetime = START
+    started_from: int = -1
+    """The revision in the mount when the process started."""
+
+    @property
+    def template_hash(self) -> str:
+        return str(self.template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
+
+    def is_ready(self, now: datetime) -> bool:
+        """Return what the server's /readyz returns: it waits five minutes for a stable run that it cannot load."""
+        if not self.running or self.document is None or self.mounted_model is None:
+            return False
+        settled = all(run.run in self.loaded or run.run in self.refused for run in self.mounted_model.runs)
+        return settled and (self.serves_stable or now - self.started_at >= STABLE_PATIENCE)
+
+    @property
+    def serves_stable(self) -> bool:
+        """Whether the stable run of its routing, if there is one, is loaded here."""
+        stable = None if self.document is None else self.document.stable
+        return stable is None or self.loaded.get(stable.run) == stable.digest
+
+
+@dataclass
+class Operator:
+    """One operator process: what it gathered, and the writes that are left."""
+
+    name: str
+    resource: Resource | None = None
+    children: dict[tuple[str, str], ChildSeen] = field(default_factory=dict)
+    routing: RoutingSeen | None = None
+    pending: list[Write] = field(default_factory=list)
+    decision: Decision | None = None
+    truth: dict[str, Any] = field(default_factory=dict)
+
+
+def spec(run: str, **changes: Any) -> SuggestionModelSpec:
+    """Return a spec with short soaks; `changes` are merged at the top level."""
+    body: dict[str, Any] = {
+        "runID": run,
+        "server": {"replicas": 2, "token": {"secretName": "token"}},
+        "canary": {
+            "shadowSoak": "1s",
+            "steps": [{"percent": 10, "soak": "1s"}, {"percent": 50, "soak": "1s"}, {"percent": 100, "soak": "1s"}],
+        },
+        "analysis": {"interval": "1s"},
+    }
+    return SuggestionModelSpec.model_validate(body | changes)
+
+
+def without(**changes: Any) -> ProtocolRules:
+    """Return the protocol with some of its predicates replaced."""
+    return ProtocolRules(protocol=replace(PROTOCOL, **changes))

@@ -1,0 +1,73 @@
+"""Requests over a socket: what an apply leaves in place is removed by a second write, which is made only then."""
+
+import asyncio
+import copy
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import ApiClient, Configuration
+
+from serin_core.kubernetes import diff
+from serin_operator.kubernetes_client import KubernetesClient
+
+CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
+RENDERED = {
+    "kind": "Deployment",
+    "metadata": {"namespace": "default", "name": "x"},
+    "spec": {"template": {"spec": {"containers": [CONTAINER]}}},
+}
+
+
+async def apply_over(live):
+    return await ask(live, lambda cluster: cluster.apply(RENDERED, "7"))
+
+
+async def ask(live, question):
+    """Call a server that responds to everything with `live`, and return the requests that it received."""
+    asked = []
+
+    async def answer(request):
+        asked.append((request.method, await request.json() if request.can_read_body else None))
+        return web.json_response(live)
+
+    application = web.Application()
+    application.add_routes([web.route("*", "/{path:.*}", answer)])
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    cluster = KubernetesClient(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
+    try:
+        answered = await question(cluster)
+    finally:
+        await cluster.close()
+        await runner.cleanup()
+    return asked if answered is None else answered
+
+
+def live(**container):
+    found = copy.deepcopy(RENDERED)
+    found["metadata"] |= {"resourceVersion": "8"}
+    found["spec"]["template"]["spec"]["containers"] = [CONTAINER | container]
+    return found
+
+
+def test_what_an_apply_corrects_needs_no_second_write():
+    assert [method for method, _ in asyncio.run(apply_over(live()))] == ["PATCH"]
+
+
+@pytest.mark.parametrize(
+    "addition",
+    [{"env": [*CONTAINER["env"], {"name": "SERIN_ALLOW_ANONYMOUS", "value": "true"}]}, {"command": ["sh"]}],
+    ids=["a variable", "a command"],
+)
+def test_additions_of_others_are_removed_at_the_version_that_the_apply_made(addition):
+    asked = asyncio.run(apply_over(live(**addition)))
+    assert asked[1] == ("PUT", live())
+
+
+def test_an_item_of_a_list_holds_what_was_rendered_for_it():
+    rendered = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "b"}}
+    item = {"metadata": {"name": "x"}, "data": {"a": "b"}}
+    answer = {"apiVersion": "v1", "kind": "ConfigMapList", "items": [item]}
+    found = asyncio.run(ask(answer, lambda cluster: cluster.list("ConfigMap", "default", {"a": "b"})))
+    assert diff.holds(found[0], rendered)

@@ -1,0 +1,45 @@
+"""The report of a pod over a real socket."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from serin_core.contract.pod_report import PodReport
+from serin_core.rollout.observation import NoAnswer
+from serin_operator.pod_client import MAX_BYTES, PodClient
+
+REPORT = PodReport(uid="u", process="p", revision=3)
+
+
+async def ask(pieces):
+    async def status(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0.01)
+        return response
+
+    application = web.Application()
+    application.add_routes([web.get("/ml/status", status)])
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    pods = PodClient()
+    try:
+        return await pods.fetch_report("127.0.0.1", runner.addresses[0][1])
+    finally:
+        await pods.close()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("at", [1, 20])
+def test_a_response_in_several_chunks_is_read_to_its_end(at):
+    text = REPORT.model_dump_json().encode()
+    assert asyncio.run(ask([text[:at], text[at:]])) == REPORT
+
+
+def test_a_response_that_is_too_long_is_no_report():
+    found = asyncio.run(ask([b" " * MAX_BYTES, b" "]))
+    assert found == NoAnswer(f"its response has more than {MAX_BYTES} bytes")

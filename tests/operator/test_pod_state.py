@@ -1,0 +1,151 @@
+"""The state of pods."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from serin_core.contract import names
+from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
+from serin_core.rollout.observation import NoAnswer
+from serin_operator.pod_state import observed_pod as observed_pod_at
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ASKED = NoAnswer("not asked")
+
+
+def observed_pod(live, report):
+    return observed_pod_at(live, report, NOW)
+
+
+def pod(*containers, conditions=(), **metadata):
+    annotations = {names.ANNOTATION_TEMPLATE: "t", names.ANNOTATION_RUNS: "run_a,run_b"}
+    return {
+        "metadata": {"name": "p", "uid": "u", "annotations": annotations} | metadata,
+        "status": {"conditions": list(conditions), "containerStatuses": list(containers)},
+    }
+
+
+def ended(code, reason="Error"):
+    return {"terminated": {"exitCode": code, "reason": reason, "finishedAt": "2026-01-01T00:00:05Z"}}
+
+
+def test_a_pod_without_anything_yet_serves_nothing():
+    seen = observed_pod({"metadata": {"name": "p", "uid": "u"}, "status": {}}, ASKED)
+    assert (seen.started, seen.ready, seen.announced, seen.runs, seen.problem) == (False, False, None, (), "")
+
+
+def test_a_running_pod_is_known_by_its_annotations():
+    ready = {"type": "Ready", "status": "True"}
+    running = {"containerID": "x", "restartCount": 0, "state": {"running": {}}}
+    annotations = {names.ANNOTATION_TEMPLATE: "t", names.ANNOTATION_RUNS: "a", names.ANNOTATION_REVISION: "7"}
+    seen = observed_pod(pod(running, conditions=[ready], annotations=annotations), ASKED)
+    assert (seen.started, seen.ready, seen.announced, seen.runs, seen.template) == (True, True, "7", ("a",), "t")
+
+
+@pytest.mark.parametrize("text", ["", "abc", "-1", "7"])
+def test_an_announcement_is_kept_as_it_is_so_that_it_can_be_replaced(text):
+    annotations = {names.ANNOTATION_REVISION: text}
+    assert observed_pod(pod(annotations=annotations), ASKED).announced == text
+
+
+def test_a_running_container_has_the_time_of_its_start():
+    running = {"containerID": "x", "state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}}
+    assert observed_pod(pod(running), ASKED).running_since == NOW + timedelta(seconds=5)
+    assert observed_pod(pod({"containerID": "x", "state": ended(1)}), ASKED).running_since is None
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": None},
+        {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": "2026-01-01T00:00:05Z"},
+        {"exitCode": 1, "reason": "Error", "finishedAt": None},
+    ],
+    ids=["unknown, without a time", "unknown, with a time", "without a time"],
+)
+def test_an_end_that_the_kubelet_did_not_see_is_no_crash(lost):
+    assert observed_pod(pod({"restartCount": 1, "lastState": {"terminated": lost}}), ASKED).crashes == ()
+
+
+def test_failures_are_crashes_each_once_and_successful_ends_are_none():
+    waiting = {"restartCount": 2, "lastState": ended(1), "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    assert [(crash.restart, crash.pod) for crash in observed_pod(pod(waiting), ASKED).crashes] == [(1, "u")]
+    just_ended = {"restartCount": 1, "lastState": ended(1), "state": ended(137, "OOMKilled")}
+    assert [crash.restart for crash in observed_pod(pod(just_ended), ASKED).crashes] == [0, 1]
+    fine = {"restartCount": 1, "lastState": ended(0, "Completed"), "state": {"running": {}}}
+    assert observed_pod(pod(fine), ASKED).crashes == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        pytest.param(
+            pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "1 Insufficient cpu."}]),
+            "a pod cannot be placed: 1 Insufficient cpu.",
+            id="unschedulable",
+        ),
+        pytest.param(
+            pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}}),
+            "a pod does not start: ImagePullBackOff",
+            id="image",
+        ),
+        pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), "", id="just starting"),
+        pytest.param(
+            pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}}, deletionTimestamp="x"), "", id="going away"
+        ),
+    ],
+)
+def test_only_what_a_user_must_fix_is_a_problem(found, problem):
+    assert observed_pod(found, ASKED).problem == problem
+
+
+CREATING = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+RUNNING = {"containerID": "x", "state": {"running": {}}}
+LOADING = PodReport(
+    uid="u", process="p", revision=3, runs=(RunOnPod(run="run_a", state=LoadState.LOADING, reason="away"),)
+)
+
+
+def unready_for(seconds, *containers):
+    since = (NOW - timedelta(seconds=seconds)).isoformat()
+    return pod(*containers, conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": since}])
+
+
+@pytest.mark.parametrize(
+    ("found", "report", "problem"),
+    [
+        pytest.param(unready_for(59, CREATING), ASKED, "", id="just starting"),
+        pytest.param(
+            unready_for(61, CREATING),
+            ASKED,
+            "a pod has not started for over a minute: ContainerCreating: waits for its volumes or image",
+            id="a Secret is missing",
+        ),
+        pytest.param(
+            unready_for(61, RUNNING),
+            LOADING,
+            "a pod has not been ready for over a minute: run_a is loading: away",
+            id="still loading",
+        ),
+        pytest.param(
+            unready_for(61, RUNNING),
+            NoAnswer("timed out"),
+            "a pod has not been ready for over a minute: its server does not respond: timed out",
+            id="silent",
+        ),
+        pytest.param(
+            pod({"state": {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "t" not found'}}}),
+            ASKED,
+            'a pod does not start: CreateContainerConfigError: secret "t" not found',
+            id="in the kubelet's own words",
+        ),
+        pytest.param(
+            pod({"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting p_x"}}}),
+            ASKED,
+            "a pod does not start: CrashLoopBackOff",
+            id="words that would change at every look are left out",
+        ),
+    ],
+)
+def test_a_pod_that_is_not_ready_within_a_minute_is_a_problem(found, report, problem):
+    assert observed_pod(found, report).problem == problem

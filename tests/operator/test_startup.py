@@ -1,0 +1,151 @@
+"""The operator's process, started as a kubelet starts it."""
+
+import asyncio
+import json
+import logging
+import os
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import httpx
+import pytest
+import yaml
+from kubernetes.aio.config import kube_config
+
+from serin_localcluster.controlplane import free_port
+from serin_operator.kubernetes_client import connect
+from serin_operator.watch import build_settings, login
+
+RESOURCES = "/apis/serin.dev/v1alpha1/suggestionmodels"
+# What the process meets in a container whose image has no passwd entry for the pod's runAsUser.
+UNDER_A_UID_WITHOUT_A_NAME = (
+    "import pwd; pwd.getpwuid = lambda uid: {}[uid]; from serin_operator.main import main; main()"
+)
+NAMES_OF_USERS = ("LOGNAME", "USER", "LNAME", "USERNAME", "POD_ID")
+
+
+class ApiServer(BaseHTTPRequestHandler):
+    """Serves these answers by path and forbids everything else."""
+
+    answers: ClassVar = {}
+
+    def do_GET(self):
+        found = self.answers.get(self.path.partition("?")[0])
+        self.send_response(403 if found is None else 200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(found or {"kind": "Status", "message": "forbidden"}).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def api_server(answers):
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Api", (ApiServer,), {"answers": answers})) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def kubeconfig(url):
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+
+
+@contextmanager
+def operator(tmp_path, url):
+    port = free_port()
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(url)))
+    (tmp_path / "config.yaml").write_text(
+        yaml.safe_dump({"prometheus": {}, "server": {"image": "i"}, "host": "127.0.0.1", "port": port})
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in NAMES_OF_USERS}
+    process = subprocess.Popen(
+        [sys.executable, "-c", UNDER_A_UID_WITHOUT_A_NAME, "--config", str(tmp_path / "config.yaml")],
+        env=environment | {"KUBECONFIG": str(tmp_path / "kubeconfig")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def wait_until_ready(process, url):
+    for _ in range(300):
+        if process.poll() is not None:
+            pytest.fail(f"the operator ended: {process.stderr.read()}")
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail("the operator was not ready within 30 s")
+
+
+def test_the_operator_starts_under_a_uid_without_a_name(tmp_path):
+    answers = {
+        "/api": {"versions": []},
+        "/apis": {"groups": []},
+        RESOURCES: {"apiVersion": "serin.dev/v1alpha1", "items": []},
+    }
+    with api_server(answers) as api, operator(tmp_path, api) as (process, url):
+        wait_until_ready(process, url)
+        assert process.poll() is None
+
+
+def test_an_operator_that_may_not_list_its_resources_is_alive_but_not_ready(tmp_path):
+    answers = {"/api": {"versions": []}, "/apis": {"groups": []}}
+    with api_server(answers) as api, operator(tmp_path, api) as (process, url):
+        for _ in range(300):
+            try:
+                alive = httpx.get(f"{url}/healthz").status_code == 200
+            except httpx.TransportError:
+                time.sleep(0.1)
+                continue
+            break
+        assert alive
+        time.sleep(1)
+        assert process.poll() is None
+        assert httpx.get(f"{url}/readyz").status_code == 503
+        assert httpx.get(f"{url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("is_namespaced", [False, True])
+def test_with_namespaces_given_kopf_lists_neither_namespaces_nor_crds(is_namespaced):
+    assert build_settings(is_namespaced=is_namespaced).scanning.disabled == is_namespaced
+
+
+def test_the_api_servers_certificate_is_verified_but_not_by_the_extensions_of_its_authority(tmp_path, monkeypatch):
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig("https://127.0.0.1:1")))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    context = login(logger=logging.getLogger(), settings=build_settings()).as_ssl_context()
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+    async def flags():
+        client = await connect()
+        try:
+            return client.rest_client.ssl_context.verify_flags
+        finally:
+            await client.close()
+
+    assert not asyncio.run(flags()) & ssl.VERIFY_X509_STRICT

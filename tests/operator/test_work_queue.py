@@ -1,0 +1,195 @@
+import asyncio
+import logging
+from datetime import timedelta
+
+from serin_operator.logs import add_reconcile_id
+from serin_operator.work_queue import Result, WorkQueue, work
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def queue():
+    clock = Clock()
+    return WorkQueue(clock=clock), clock
+
+
+def test_a_key_added_twice_is_worked_on_once():
+    todo, _ = queue()
+    todo.add("a")
+    todo.add("a")
+    assert todo.take() == "a"
+    assert todo.take() is None
+
+
+def test_a_key_is_never_worked_on_twice_at_once_but_once_more_afterwards():
+    todo, _ = queue()
+    todo.add("a")
+    assert todo.take() == "a"
+    todo.add("a")
+    assert todo.take() is None
+    todo.done("a")
+    assert todo.take() == "a"
+    todo.done("a")
+    assert todo.take() is None
+
+
+def test_a_delayed_key_comes_when_it_is_due():
+    todo, clock = queue()
+    todo.add_after("a", 10)
+    assert todo.take() is None
+    clock.now = 10.0
+    assert todo.take() == "a"
+
+
+def test_the_earlier_of_two_delays_counts_and_the_later_is_forgotten():
+    todo, clock = queue()
+    todo.add_after("a", 10)
+    todo.add_after("a", 2)
+    todo.add_after("a", 50)
+    clock.now = 3.0
+    assert todo.take() == "a"
+    todo.done("a")
+    clock.now = 100.0
+    assert todo.take() is None
+
+
+def test_adding_a_key_overtakes_its_delay():
+    todo, clock = queue()
+    todo.add_after("a", 10)
+    todo.add("a")
+    assert todo.take() == "a"
+    todo.done("a")
+    clock.now = 20.0
+    assert todo.take() is None
+
+
+def test_a_delay_of_a_key_that_was_added_meanwhile_is_not_waited_for():
+    todo, clock = queue()
+    todo.add("a")
+    todo.take()
+    todo.add("a")
+    todo.done("a")
+    todo.add_after("a", 10)
+    assert todo.take() == "a"
+    todo.done("a")
+    clock.now = 11.0
+    assert todo.take() is None
+
+
+def test_failures_wait_longer_each_time_up_to_a_bound_and_are_forgotten():
+    todo, _ = queue()
+    delays = [todo.retry_delay("a") for _ in range(100)]
+    assert 0.05 < delays[0] < 0.2
+    assert 45 < delays[-1] <= 75
+    todo.forget_failures("a")
+    assert todo.retry_delay("a") < 0.2
+
+
+def test_what_does_not_settle_waits_longer_each_time_but_never_beyond_its_requeue_time():
+    todo, _ = queue()
+    waits = [todo.requeue_delay("a", Result("refused", None, is_settled=False)) for _ in range(20)]
+    assert waits[0] < 0.2
+    assert waits[-1] > 45
+    assert todo.requeue_delay("a", Result("refused", timedelta(seconds=1), is_settled=False)) == 1.0
+    assert todo.requeue_delay("a", Result("changed", timedelta(seconds=30))) == 30.0
+    assert todo.requeue_delay("a", Result("refused", None, is_settled=False)) < 0.2
+
+
+def run_until_idle(todo, handle, *, workers, on_failure=lambda: None):
+    async def main():
+        tasks = [asyncio.create_task(work(todo, handle, deadline=1, on_failure=on_failure)) for _ in range(workers)]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_key_that_fails_does_not_stop_the_others_and_comes_back():
+    todo, clock = queue()
+    worked = []
+
+    async def handle(key):
+        worked.append(key)
+        if key == "bad":
+            raise RuntimeError("no")
+        return Result("unchanged", None)
+
+    todo.add("bad")
+    todo.add("good")
+    failures = []
+    run_until_idle(todo, handle, workers=1, on_failure=lambda: failures.append(1))
+    assert worked == ["bad", "good"]
+    assert len(failures) == 1
+    clock.now = 1.0
+    assert todo.take() == "bad"
+
+
+def test_workers_are_bounded_and_no_key_overlaps_itself():
+    todo, _ = queue()
+    running, most, overlapped = set(), 0, False
+
+    async def handle(key):
+        nonlocal most, overlapped
+        overlapped |= key in running
+        running.add(key)
+        most = max(most, len(running))
+        todo.add(key) if len(running) == 1 and key == "a" else None
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        running.discard(key)
+        return Result("unchanged", None)
+
+    for key in "abcdef":
+        todo.add(key)
+    run_until_idle(todo, handle, workers=3)
+    assert most == 3
+    assert not overlapped
+
+
+def test_a_handler_that_hangs_is_ended_by_the_deadline():
+    todo, _ = queue()
+
+    async def handle(_key):
+        await asyncio.Event().wait()
+
+    async def main():
+        todo.add("a")
+        task = asyncio.create_task(work(todo, handle, deadline=0.01))
+        while todo.depth() or not todo._delayed:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    assert todo._due.keys() == {"a"}
+
+
+def test_each_line_of_a_reconcile_has_its_id_and_the_next_one_has_another():
+    todo, _ = queue()
+    found = []
+
+    async def handle(key):
+        async def line():
+            record = logging.makeLogRecord({"msg": "hello"})
+            assert add_reconcile_id(record)
+            found.append((key, record.reconcile))
+
+        await asyncio.gather(line(), line())
+        return Result("unchanged", None)
+
+    todo.add("a")
+    todo.add("b")
+    run_until_idle(todo, handle, workers=1)
+    ids = {key: {one for other, one in found if other == key} for key in "ab"}
+    assert [len(ids[key]) for key in "ab"] == [1, 1]
+    assert not ids["a"] & ids["b"]
+    assert not {"-"} & (ids["a"] | ids["b"])

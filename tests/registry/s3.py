@@ -1,0 +1,141 @@
+"""An S3 on loopback, and what stands between a trainer and it."""
+
+import http.client
+import http.server
+import os
+import re
+import subprocess
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+MOTO = Path(__file__).parents[2] / ".moto" / "bin" / "moto_server"
+MAKE_BUCKET = """
+import sys, boto3
+boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="key",
+             aws_secret_access_key="secret").create_bucket(Bucket="bucket")
+"""
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """Start moto's S3 (`make test` installs it), make a bucket and answer the address."""
+    process = subprocess.Popen(
+        [str(MOTO), "-H", "127.0.0.1", "-p", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        address = next(found[0] for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        # It tells each request; unread, the pipe would fill up and stop it.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        subprocess.run(
+            [str(MOTO.with_name("python")), "-c", MAKE_BUCKET, address], check=True, capture_output=True, timeout=60
+        )
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    """Answer what lets this process ask an S3 at some address."""
+
+    def use(address):
+        for name, value in {
+            "AWS_ENDPOINT": address,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+
+    return use
+
+
+@pytest.fixture
+def bucket(s3, endpoint, request):
+    """Answer a part of the bucket that is this test's own."""
+    endpoint(s3)
+    return "s3://bucket/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@contextmanager
+def serving(handler):
+    """Serve with a handler on loopback and answer the address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers every method with `answer`, in silence."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        self.answer(self.rfile.read(length))
+
+    do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - http.server's names
+
+    def log_message(self, *_):
+        pass
+
+    def respond(self, status, headers, content):
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def hang_up(self):
+        self.close_connection = True
+
+
+def always(status, content=b"<Error><Code>Some</Code></Error>"):
+    """Answer a handler that answers the same to everything."""
+
+    class Always(Handler):
+        def answer(self, _):
+            self.respond(status, [], content)
+
+    return Always
+
+
+def between(s3, before, after):
+    """Answer a handler that forwards to an S3 where `before(n)` of the n-th request says so.
+
+    The answer is passed on where `after(n)` says so; else the line is dead.
+    """
+    lock, requests = threading.Lock(), [0]
+
+    class Between(Handler):
+        def answer(self, content):
+            with lock:
+                requests[0] += 1
+                number = requests[0]
+            if not before(number):
+                return self.hang_up()
+            connection = http.client.HTTPConnection(s3.removeprefix("http://"), timeout=20)
+            connection.request(self.command, self.path, content, dict(self.headers))
+            answer = connection.getresponse()
+            found = answer.status, answer.getheaders(), answer.read()
+            connection.close()
+            return self.respond(*found) if after(number) else self.hang_up()
+
+    return Between

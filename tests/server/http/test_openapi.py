@@ -1,0 +1,111 @@
+"""The OpenAPI document is kept: whatever it describes, well or badly asked, is answered, and never by a fault."""
+
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
+from server.fakes import ADMIN, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+
+from serin_server.http.app import create_api
+from serin_server.http.fast_path.application import FastPath
+from serin_server.http.schemas import ErrorResponse
+from serin_server.service import build_service
+from serin_server.stores.sqlite import Sqlite
+
+OPERATIONS = (
+    ("POST", "/agent/suggestions"),
+    ("POST", "/agent/suggestions/{event_id}/feedback"),
+    ("POST", "/transactions"),
+    ("GET", "/ml/status"),
+    ("GET", "/ml/thresholds"),
+    ("POST", "/ml/v2/reload"),
+    ("GET", "/metrics"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+)
+WITH_BODIES = {"/agent/suggestions", "/agent/suggestions/{event_id}/feedback", "/transactions"}
+
+
+@dataclass
+class Pod:
+    """A service on an event loop of its own, and a client of it."""
+
+    document: dict[str, Any]
+    client: httpx.AsyncClient
+    portal: BlockingPortal
+
+    def ask(self, **request: Any) -> httpx.Response:
+        response: httpx.Response = self.portal.call(partial(self.client.request, **request))
+        return response
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
+    mounted = Mounted(tmp_path_factory.mktemp("pod"))
+    mounted.model(FakeRun().run)
+    mounted.rules("classes:\n  Groceries: [loblaws]\n")
+    mounted.route(routing(5, percent=50))
+    store = Sqlite(mounted.root / "data.db")
+    service = build_service(mounted.settings(), clock=FakeClock(), read=FakeRegistry(FakeRun()), store=store)
+    api = create_api(service)
+
+    @asynccontextmanager
+    async def running() -> Any:
+        transport = httpx.ASGITransport(FastPath(api, service=service), raise_app_exceptions=False)
+        async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
+            yield client
+
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(running()) as client:
+        yield Pod(api.openapi(), client, portal)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "mode"),
+    [
+        pytest.param(method, path, mode, id=f"{path}, {name}")
+        for name, mode in (("as declared", GenerationMode.POSITIVE), ("otherwise", GenerationMode.NEGATIVE))
+        for method, path in OPERATIONS
+        if mode is GenerationMode.POSITIVE or path in WITH_BODIES
+    ],
+)
+def test_whatever_is_asked_it_is_answered_and_never_by_a_fault(
+    pod: Pod, method: str, path: str, mode: GenerationMode
+) -> None:
+    operation = schemathesis.openapi.from_dict(pod.document)[path][method]
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def asked(data: st.DataObject) -> None:
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+        token = ADMIN if path == "/ml/v2/reload" else TOKEN
+        given_ = case.as_transport_kwargs(base_url="http://pod", headers={"Authorization": f"Bearer {token}"})
+        response = pod.ask(**{name: value for name, value in given_.items() if name not in {"cookies", "auth"}})
+        assert response.status_code < 500
+        if response.status_code >= 400:
+            assert ErrorResponse.model_validate_json(response.content).detail.isprintable()
+
+    asked()
+
+
+def test_every_operation_of_the_document_is_asked(pod: Pod) -> None:
+    found = {(method.upper(), path) for path, methods in pod.document["paths"].items() for method in methods}
+    assert found == set(OPERATIONS)
+
+
+def test_the_endpoint_that_fastapi_does_not_answer_stands_in_it_as_well(pod: Pod) -> None:
+    operation = pod.document["paths"]["/agent/suggestions"]["post"]
+    assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SuggestionsRequest")
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "/SuggestionsResponse"
+    )
+    assert pod.ask(method="GET", url="/openapi.json").json() == pod.document
+    assert "swagger" in pod.ask(method="GET", url="/docs").text

@@ -1,0 +1,522 @@
+"""The whole service in one process, with runs at the seam of the registry, asked over ASGI."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+
+from serin_core.contract.documents import Thresholds
+from serin_server.http.app import create_api
+from serin_server.http.fast_path.application import FastPath
+from serin_server.http.middleware.body_limit import MAX_BODY_BYTES
+from serin_server.service import Service, build_service
+from serin_server.stores.sqlite import Sqlite
+from serin_server.stores.store import Store
+
+pytestmark = pytest.mark.anyio
+
+RULES = "classes:\n  Groceries: [loblaws]\n  Dining: [cafe]\n"
+USER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@dataclass
+class Running:
+    """A service and a client of it."""
+
+    service: Service
+    client: httpx.AsyncClient
+
+    async def suggest(self, *transactions: dict[str, Any], headers: dict[str, str] = USER) -> list[dict[str, Any]]:
+        body = {"transactions": list(transactions)}
+        response = await self.client.post("/agent/suggestions", json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return list(response.json()["items"])
+
+    async def feedback(self, event_id: str, **body: Any) -> httpx.Response:
+        return await self.client.post(f"/agent/suggestions/{event_id}/feedback", json=body, headers=USER)
+
+    async def count(self, name: str, **labels: str) -> float:
+        text = (await self.client.get("/metrics")).text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    async def check(self) -> None:
+        await self.service.watcher.check()
+
+
+@asynccontextmanager
+async def running(
+    mounted: Mounted, registry: FakeRegistry, *, clock: FakeClock | None = None, store: Store | None = None
+) -> AsyncIterator[Running]:
+    if not (mounted.root / "model" / "model.json").exists():
+        mounted.model(*registry.runs, *registry.refused)
+    mounted.rules(RULES)
+    service = build_service(mounted.settings(), clock=clock or FakeClock(), read=registry, store=store)
+    api = create_api(service)
+    async with api.router.lifespan_context(api):
+        await service.runs.load()
+        transport = httpx.ASGITransport(app=FastPath(api, service=service), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
+            yield Running(service, client)
+
+
+def bought(txn_id: str = "1", **fields: Any) -> dict[str, Any]:
+    return {"txn_id": txn_id, "user_id": "u1", "merchant": "LOBLAWS #12", "amount": 3.2, **fields}
+
+
+async def test_rules_answer_while_nothing_is_routed(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        item, unknown = await pod.suggest(bought(), bought("2", merchant="nobody knows"))
+        assert item["source"] == "rule"
+        assert item["model_id"] is None
+        assert item["candidates"] == [{"label": "Groceries", "confidence": 1.0, "reasons": ['keyword "loblaws"']}]
+        assert unknown["candidates"] == []
+        assert unknown["event_id"]
+
+
+async def test_in_shadow_the_candidate_is_counted_and_never_shown(mounted: Mounted) -> None:
+    mounted.route(routing(4, percent=0))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
+        items = await pod.suggest(bought("1"), bought("2"), bought("3", user_id="u2"))
+        assert {item["source"] for item in items} == {"rule"}
+        trial = {"run_id": CANDIDATE, "stage": "4", "arm": "control"}
+        assert await pod.count("lm_suggest_compare_total", agree="False", **trial) == 3
+        assert await pod.count("serin_users_compare_total", agree="False", **trial) == 2
+        assert await pod.count("lm_ml_fallback_total", reason="not_in_canary", **trial) == 3
+        assert await pod.count("lm_suggest_source_total", source="shadow", **trial) == 3
+        assert await pod.count("lm_suggest_source_total", source="rule", **trial) == 3
+        assert await pod.count("lm_ml_predict_requests_total", available="True", **trial) == 3
+        assert await pod.count("lm_ml_predict_latency_seconds_count", **trial) == 3
+        assert await pod.count("lm_ml_predictions_total", **trial) == 0
+
+
+async def test_in_the_canary_the_candidate_answers(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.91))) as pod:
+        (item,) = await pod.suggest(bought())
+        assert (item["source"], item["model_id"]) == ("model", CANDIDATE)
+        assert item["candidates"][0]["label"] == "Dining"
+        assert item["candidates"][0]["confidence"] == pytest.approx(0.91)
+        assert await pod.count("lm_ml_predictions_total", accepted="True", arm="canary") == 1
+        assert await pod.count("lm_ml_fallback_total") == 0
+
+
+async def test_without_a_user_the_candidate_never_answers(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun())) as pod:
+        (item,) = await pod.suggest(bought(user_id=""))
+        assert item["source"] == "rule"
+        assert await pod.count("serin_users_compare_total") == 0
+        assert await pod.count("lm_suggest_compare_total", agree="True") == 1
+
+
+async def test_under_its_threshold_the_stable_run_answers(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100, stable=STABLE))
+    registry = FakeRegistry(FakeRun(confidence=0.4), FakeRun(STABLE, label="Dining", confidence=0.8))
+    async with running(mounted, registry) as pod:
+        (item,) = await pod.suggest(bought())
+        assert item["model_id"] == STABLE
+        assert await pod.count("lm_ml_fallback_total", reason="low_confidence", run_id=CANDIDATE) == 1
+        assert await pod.count("serin_low_confidence_total", run_id=CANDIDATE, **{"class": "Groceries"}) == 1
+        assert await pod.count("lm_suggest_compare_total", agree="False", run_id=CANDIDATE) == 1
+        assert await pod.count("lm_ml_predict_requests_total") == 1
+
+
+@pytest.mark.parametrize("kind", ["raises", "gives NaN", "is slow"])
+async def test_a_run_that_fails_never_fails_a_request(mounted: Mounted, clock: FakeClock, kind: str) -> None:
+    mounted.route(routing(5, percent=100))
+
+    def explode() -> None:
+        raise MemoryError("no")
+
+    broken = {
+        "raises": FakeRun(before=explode),
+        "gives NaN": FakeRun(confidence=float("nan")),
+        "is slow": FakeRun(before=lambda: clock.advance(0.11)),
+    }[kind]
+    async with running(mounted, FakeRegistry(broken), clock=clock) as pod:
+        items = await pod.suggest(*(bought(str(number)) for number in range(8)))
+        assert {item["source"] for item in items} == {"rule"}
+        assert broken.asked == 5
+        trial = {"arm": "canary", "run_id": CANDIDATE}
+        assert await pod.count("serin_predict_failures_total", **trial) == 5
+        assert await pod.count("lm_ml_predict_requests_total", available="True", **trial) == 5
+        assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 3
+        assert await pod.count("lm_ml_fallback_total", reason="unknown", **trial) == 5
+        assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 3
+        assert await pod.count("lm_ml_predict_latency_seconds_count", **trial) == 5
+        assert await pod.count("lm_ml_predictions_total", accepted="False", **trial) == (5 if kind == "is slow" else 0)
+        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 1
+        clock.advance(1.5)
+        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 0
+
+
+async def test_comparisons_take_a_tenth_of_a_second_of_a_request_and_the_rest_goes_without(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5))
+    tardy = FakeRun(before=lambda: clock.advance(0.04))
+    async with running(mounted, FakeRegistry(tardy), clock=clock) as pod:
+        for batches in (1, 2):
+            items = await pod.suggest(*(bought(str(number)) for number in range(20)))
+            assert {item["source"] for item in items} == {"rule"}
+            assert tardy.asked == 3 * batches
+        assert await pod.count("lm_ml_predict_requests_total", run_id=CANDIDATE) == 6
+        assert await pod.count("lm_suggest_source_total", source="shadow") == 6
+        assert await pod.count("lm_suggest_source_total", source="rule") == 40
+        assert await pod.count("serin_breaker_open") == 0
+
+
+async def test_what_is_left_out_because_the_candidate_was_late_counts_as_unavailable(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5))
+    late = FakeRun(before=lambda: clock.advance(0.11))
+    async with running(mounted, FakeRegistry(late), clock=clock) as pod:
+        await pod.suggest(*(bought(str(number)) for number in range(20)))
+        assert late.asked == 1
+        assert await pod.count("lm_ml_predict_requests_total", available="True", run_id=CANDIDATE) == 1
+        assert await pod.count("lm_ml_predict_requests_total", available="False", run_id=CANDIDATE) == 19
+
+
+async def test_whoever_is_shown_the_candidate_is_not_kept_from_it_by_comparisons(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5, percent=100))
+    tardy = FakeRun(before=lambda: clock.advance(0.04))
+    async with running(mounted, FakeRegistry(tardy), clock=clock) as pod:
+        items = await pod.suggest(*(bought(str(number)) for number in range(20)))
+        assert {item["source"] for item in items} == {"model"}
+
+
+async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: Mounted) -> None:
+    mounted.route(routing(9, percent=None, stable=STABLE))
+    async with running(mounted, FakeRegistry(FakeRun(STABLE, label="Dining"))) as pod:
+        (item,) = await pod.suggest(bought())
+        assert (item["source"], item["model_id"]) == ("model", STABLE)
+        trial = {"run_id": STABLE, "stage": "9", "arm": "control"}
+        assert await pod.count("lm_suggest_compare_total", agree="False", **trial) == 1
+        assert await pod.count("lm_ml_fallback_total", **trial) == 0
+        assert await pod.count("lm_ml_predictions_total") == 0
+        mounted.route(routing(10, percent=None, stable=STABLE, shadow=False))
+        await pod.check()
+        await pod.suggest(bought())
+        assert await pod.count("lm_suggest_compare_total", stage="10") == 0
+        assert await pod.count("lm_suggest_source_total", stage="10", source="model") == 1
+
+
+async def test_new_thresholds_take_effect_with_the_next_document(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.8))) as pod:
+        assert (await pod.suggest(bought()))[0]["source"] == "model"
+        mounted.route(routing(6, percent=100, thresholds=Thresholds(default=0.7, per_class={"Dining": 0.9})))
+        await pod.check()
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+        answer = (await pod.client.get("/ml/thresholds")).json()
+        assert answer["candidate"]["classes"] == {"Groceries": 0.7, "Dining": 0.9}
+        assert answer["stable"] is None
+
+
+async def test_feedback_is_counted_once_in_the_arm_and_stage_of_its_answer(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
+        one, two, three = await pod.suggest(bought("1"), bought("2"), bought("3"))
+        mounted.route(routing(6, percent=0))
+        await pod.check()
+        first = await pod.feedback(one["event_id"], accepted=True)
+        assert first.json() == {"event_id": one["event_id"], "outcome": "accepted", "repeated": False}
+        assert (await pod.feedback(one["event_id"], accepted=False)).json()["repeated"]
+        assert (await pod.feedback(two["event_id"], label="Groceries")).json()["outcome"] == "rejected"
+        assert (await pod.feedback(three["event_id"], label="Dining")).json()["outcome"] == "accepted"
+        of_answer = {"stage": "5", "arm": "canary"}
+        assert await pod.count("serin_feedback_total", outcome="accepted", **of_answer) == 2
+        assert await pod.count("serin_feedback_total", outcome="rejected", **of_answer) == 1
+        assert await pod.count("serin_feedback_total") == 3
+
+
+async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: Mounted) -> None:
+    mounted.route(routing(5))
+    async with running(mounted, FakeRegistry(FakeRun())) as pod:
+        (item,) = await pod.suggest(bought())
+        for revision in (6, 7):
+            mounted.route(routing(revision))
+            await pod.check()
+        assert (await pod.feedback(item["event_id"], accepted=True)).status_code == 200
+        assert await pod.count("serin_feedback_total") == 0
+
+
+async def test_a_missing_token_and_a_wrong_one_have_different_messages(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        body = {"transactions": [bought()]}
+        missing = await pod.client.post("/agent/suggestions", json=body)
+        wrong = await pod.client.post("/agent/suggestions", json=body, headers={"Authorization": "Bearer x"})
+        assert (missing.status_code, missing.json()["detail"]) == (
+            401,
+            "a bearer token is required: Authorization: Bearer <token>",
+        )
+        assert (wrong.status_code, wrong.json()["detail"]) == (401, "the bearer token is not valid")
+
+
+async def test_where_nothing_was_suggested_only_a_label_makes_sense_and_is_a_rejection(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        (item,) = await pod.suggest(bought(merchant="nobody"))
+        refused = await pod.feedback(item["event_id"], accepted=True)
+        assert (refused.status_code, refused.json()["detail"]) == (
+            422,
+            'body.accepted: nothing was suggested here; send {"label": "..."} instead',
+        )
+        taken = await pod.feedback(item["event_id"], label="Dining")
+        assert taken.json()["outcome"] == "rejected"
+        assert await pod.count("serin_feedback_total", outcome="rejected") == 1
+
+
+@pytest.mark.parametrize("event_id", ["nonsense", "AAAA" * 20, "%00", "A" * 3000])
+async def test_an_event_id_that_nobody_gave_out_is_refused_in_one_line(mounted: Mounted, event_id: str) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.feedback(event_id, accepted=True)
+        assert response.status_code == 400
+        assert response.json()["detail"].startswith("event_id: ")
+        assert "\n" not in response.json()["detail"]
+
+
+async def test_transactions_that_are_kept_are_answered_by_their_ids(mounted: Mounted) -> None:
+    store = Sqlite(mounted.root / "data.db")
+    async with running(mounted, FakeRegistry(), store=store) as pod:
+        kept = await pod.client.post("/transactions", json={"transactions": [bought("7")]}, headers=USER)
+        assert kept.json() == {"kept": 1}
+        response = await pod.client.post("/agent/suggestions", json={"txn_ids": ["7"]}, headers=USER)
+        assert response.json()["items"][0]["candidates"][0]["label"] == "Groceries"
+        missing = await pod.client.post("/agent/suggestions", json={"txn_ids": ["7", "8"]}, headers=USER)
+        assert (missing.status_code, missing.json()["detail"]) == (
+            404,
+            "unknown txn_id '8' (1 of 2 are not in the store)",
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/agent/suggestions", {"txn_ids": ["7"]}), ("/transactions", {"transactions": [bought()]})],
+    ids=["asked by id", "sent to be kept"],
+)
+async def test_without_a_store_transactions_come_with_the_request(
+    mounted: Mounted, path: str, body: dict[str, Any]
+) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.client.post(path, json=body, headers=USER)
+        assert response.status_code == 409
+        assert response.json()["detail"] == ("this server has no store; send the transactions in `transactions`")
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        pytest.param({}, "body: send exactly one of txn_ids and transactions, with at least one entry", id="neither"),
+        pytest.param(
+            {"txn_ids": ["1"], "transactions": [bought()]},
+            "body: send exactly one of txn_ids and transactions, with at least one entry",
+            id="both",
+        ),
+        pytest.param(
+            {"transactions": [bought(amount="NaN")]},
+            "body.transactions.0.amount: Input should be a finite number",
+            id="an amount that is no number",
+        ),
+        pytest.param(
+            {"transactions": [bought(colour="red")]},
+            "body.transactions.0.colour: unknown field",
+            id="a field that is not known",
+        ),
+        pytest.param(
+            {"transactions": [bought()], "mode": "magic"}, "body.mode: Input should be 'auto'", id="another mode"
+        ),
+        pytest.param(
+            {"transactions": [bought(str(number)) for number in range(257)]},
+            "body.transactions: at most 256 entries are allowed",
+            id="too many",
+        ),
+        pytest.param(
+            {"transactions": [bought(merchant="x" * 257)]},
+            "body.transactions.0.merchant: String should have at most 256 characters",
+            id="too long",
+        ),
+    ],
+)
+async def test_a_request_that_does_not_fit_is_said_in_one_line(
+    mounted: Mounted, body: dict[str, Any], detail: str
+) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.client.post("/agent/suggestions", json=body, headers=USER)
+        assert (response.status_code, response.json()) == (422, {"detail": detail})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"{", id="cut"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe", id="no text"),
+        pytest.param(b'{"txn_ids": ["\\ud800"]}', id="half a character"),
+        pytest.param(b'{"txn_ids": ["\\u0000"]}', id="a NUL"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        pytest.param(b'{"\\n": 1}', id="a line break as a field"),
+        pytest.param(b'{"\\ud800": 1}', id="half a character as a field"),
+        pytest.param(b'{"\\u2028\\u001b[2J": 1}', id="controls as a field"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/agent/suggestions", "/agent/suggestions/e/feedback", "/transactions"])
+async def test_garbage_is_refused_in_one_line_and_never_a_fault(mounted: Mounted, path: str, content: bytes) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        response = await pod.client.post(path, content=content, headers=USER)
+        assert response.status_code in {400, 422}
+        assert response.json()["detail"].isprintable()
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(mounted: Mounted) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * (MAX_BODY_BYTES // 10)
+
+    async with running(mounted, FakeRegistry()) as pod:
+        for content in (b" " * (MAX_BODY_BYTES + 1), pieces()):
+            response = await pod.client.post("/agent/suggestions", content=content, headers=USER)
+            assert response.status_code == 413
+            assert response.json()["detail"].startswith("the body is larger than 1048576 bytes")
+
+
+async def test_doors_open_to_their_own_token_only(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+
+        async def status(method: str, path: str, token: str | None) -> int:
+            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+            return (
+                await pod.client.request(method, path, headers=headers, json={"transactions": [bought()]})
+            ).status_code
+
+        for path in ("/agent/suggestions", "/transactions", "/agent/suggestions/x/feedback"):
+            assert await status("POST", path, None) == 401
+            assert await status("POST", path, ADMIN) == 401
+        assert await status("POST", "/ml/v2/reload", None) == 401
+        assert await status("POST", "/ml/v2/reload", TOKEN) == 403
+        assert await status("POST", "/ml/v2/reload", ADMIN) == 200
+        for path in ("/ml/status", "/ml/thresholds", "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json"):
+            assert await status("GET", path, None) == 200
+
+
+async def test_status_is_what_the_operator_reads(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=10))
+    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "no such directory"})) as pod:
+        status = (await pod.client.get("/ml/status")).json()
+        report = pod.service.report().model_validate(status)
+        assert (report.revision, report.hash) == (5, routing(5, percent=10).hash())
+        assert report.uid == mounted.settings().uid
+        assert [run.state.value for run in report.runs] == ["loaded", "refused"]
+        assert report.runs[0].quality == FakeRun().quality
+        assert status["runs"][1]["reason"] == "no such directory"
+
+
+async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    registry = FakeRegistry(FakeRun(label="Dining"))
+    async with running(mounted, registry) as pod:
+        admin = {"Authorization": f"Bearer {ADMIN}"}
+        registry.runs[CANDIDATE] = FakeRun(label="Groceries")
+        assert (await pod.client.post("/ml/v2/reload", headers=admin)).status_code == 200
+        assert (await pod.suggest(bought()))[0]["candidates"][0]["label"] == "Groceries"
+        registry.refused[CANDIDATE] = "parity row 1 differs"
+        response = await pod.client.post("/ml/v2/reload", headers=admin)
+        assert (response.status_code, response.json()["detail"]) == (
+            409,
+            f"{CANDIDATE}: parity row 1 differs; the loaded run stays in use",
+        )
+        assert (await pod.suggest(bought()))[0]["source"] == "model"
+
+
+async def test_a_pod_without_its_stable_run_is_not_ready_for_five_minutes_then_answers_by_rules(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5, stable=STABLE))
+    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "model.txt is missing"}), clock=clock) as pod:
+        response = await pod.client.get("/readyz")
+        assert (response.status_code, response.json()["detail"]) == (
+            503,
+            f"the stable run {STABLE} is not available: model.txt is missing",
+        )
+        clock.advance(300.0)
+        assert (await pod.client.get("/readyz")).status_code == 200
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+
+
+async def test_a_refused_candidate_does_not_keep_a_pod_from_being_ready(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(refused={CANDIDATE: "no such directory"})) as pod:
+        assert (await pod.client.get("/readyz")).status_code == 200
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+        trial = {"run_id": CANDIDATE, "arm": "canary"}
+        assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 1
+        assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 1
+
+
+async def test_an_ending_pod_is_alive_and_not_ready(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        pod.service.readiness.is_draining = True
+        assert (await pod.client.get("/readyz")).json() == {"detail": "the server is stopping"}
+        alive = await pod.client.get("/healthz")
+        assert (alive.status_code, alive.headers["connection"]) == (200, "close")
+        assert len(await pod.suggest(bought())) == 1
+
+
+async def test_users_of_other_paths_get_one_line_as_well(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        assert (await pod.client.get("/nowhere")).json() == {"detail": "Not Found"}
+        assert (await pod.client.get("/agent/suggestions")).json() == {"detail": "Method Not Allowed"}
+
+
+async def test_a_run_that_takes_300_ms_in_one_request_of_a_hundred_is_asked_on_and_every_request_is_answered(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5, percent=100))
+    run = FakeRun(label="Dining", before=lambda: clock.advance(0.3 if run.asked % 100 == 0 else 0.001))
+    async with running(mounted, FakeRegistry(run), clock=clock) as pod:
+        items = [item for _ in range(10) for item in await pod.suggest(*(bought(str(n)) for n in range(50)))]
+        assert (len(items), run.asked) == (500, 500)
+        assert sum(item["source"] == "rule" for item in items) == 5
+        assert await pod.count("serin_predict_failures_total", arm="canary") == 5
+        assert await pod.count("lm_ml_predictions_total", accepted="False") == 5
+        assert await pod.count("lm_ml_predict_requests_total", available="False") == 0
+        assert await pod.count("serin_breaker_open") == 0
+
+
+async def test_a_run_that_fails_every_second_time_is_left_alone_for_a_while(mounted: Mounted, clock: FakeClock) -> None:
+    mounted.route(routing(5, percent=100))
+
+    def now_and_then() -> None:
+        if run.asked % 2 == 0:
+            raise ValueError
+
+    run = FakeRun(before=now_and_then)
+    async with running(mounted, FakeRegistry(run), clock=clock) as pod:
+        assert len(await pod.suggest(*(bought(str(number)) for number in range(100)))) == 100
+        assert run.asked == 40
+        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 1
+        assert await pod.count("lm_ml_fallback_total", reason="unavailable") == 60
+
+
+async def test_an_answer_says_why(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining", confidence=0.91))) as pod:
+        (item,) = await pod.suggest(bought())
+        first, second = item["candidates"]
+        assert first["reasons"] == [
+            f"{CANDIDATE}: confidence 0.91, threshold 0.70",
+            "most important words: loblaws",
+        ]
+        assert second["reasons"] == []

@@ -1,0 +1,199 @@
+import gc
+import re
+import tracemalloc
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from serin_core.contract import names
+from serin_server.metrics.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
+from serin_server.metrics.exposition import Exposition, Identity, RunOnScrape, Scrape
+from serin_server.metrics.user_agreement import UserCounts
+
+IDENTITY = Identity(model="shop/categories", uid="u", pod="p", process="abc")
+RUN = "run_bbbbbbbb_1"
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def samples(counters: Counters, *runs: RunOnScrape, revision: int = 7) -> Samples:
+    text = Exposition().learn(Scrape(IDENTITY, counters.stages(), revision, dict(counters.refused), runs)).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def of(found: Samples, name: str, **labels: str) -> float:
+    return next(
+        value for (found_name, have), value in found.items() if found_name == name and labels.items() <= set(have)
+    )
+
+
+def test_every_series_carries_the_labels_of_the_process() -> None:
+    counters = Counters()
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
+    constant = {("serin_model", "shop/categories"), ("serin_uid", "u"), ("serin_pod", "p"), ("serin_process", "abc")}
+    found = samples(counters, RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False))
+    assert found
+    assert all(constant <= labels for _, labels in found)
+
+
+def test_all_label_values_of_a_new_stage_are_there_at_zero() -> None:
+    counters = Counters()
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
+    found = samples(counters)
+    own = {
+        names.PREDICTIONS: ("accepted", ["True", "False"]),
+        names.FALLBACK: ("reason", ["not_in_canary", "unavailable", "low_confidence", "unknown"]),
+        names.COMPARE: ("agree", ["True", "False", "None"]),
+        names.REQUESTS: ("available", ["True", "False"]),
+        names.REQUESTS_ALIAS: ("available", ["True", "False"]),
+        names.SOURCE: ("source", ["rule", "model", "shadow"]),
+        names.SOURCE_ALIAS: ("source", ["rule", "model", "shadow"]),
+        names.USERS_COMPARE: ("agree", ["True", "False", "None"]),
+        names.FEEDBACK: ("outcome", ["accepted", "rejected"]),
+        names.LOW_CONFIDENCE: ("class", ["Dining"]),
+    }
+    for name, (label, values) in own.items():
+        for arm in Arm:
+            for value in values:
+                assert of(found, name, run_id=RUN, stage="3", arm=arm.value, **{label: value}) == 0
+    assert of(found, names.FAILURES, run_id=RUN, stage="3", arm="canary") == 0
+    assert of(found, f"{names.LATENCY}_count", run_id=RUN, stage="3", arm="canary") == 0
+
+
+def test_the_histogram_is_cumulative_and_holds_the_bounds_that_gates_ask_for() -> None:
+    counters = Counters()
+    counts = counters.begin_stage(StageKey(RUN, 3), ()).arms[Arm.CANARY]
+    for seconds in (0.01, 0.05, 0.1, 0.100001, 3.0):
+        counts.observe(seconds)
+    found = samples(counters)
+    bucket = f"{names.LATENCY}_bucket"
+    assert [of(found, bucket, arm="canary", le=le) for le in ("0.05", "0.1", "1.0", "+Inf")] == [2, 3, 4, 5]
+    assert of(found, f"{names.LATENCY}_count", arm="canary") == 5
+
+
+def test_counts_appear_under_their_arm_and_both_names() -> None:
+    counters = Counters()
+    counts = counters.begin_stage(StageKey(RUN, 3), ["Dining"]).arms[Arm.CONTROL]
+    counts.requests[True] += 2
+    counts.fallback[Fallback.NOT_IN_CANARY] += 2
+    counts.count_comparison("Dining", Agree.FALSE)
+    counts.count_low_confidence("Dining")
+    found = samples(counters)
+    assert of(found, names.REQUESTS, arm="control", available="True") == 2
+    assert of(found, names.REQUESTS_ALIAS, arm="control", available="True") == 2
+    assert of(found, names.CLASS_COMPARE, arm="control", agree="False", **{"class": "Dining"}) == 1
+    assert of(found, names.LOW_CONFIDENCE, arm="control", **{"class": "Dining"}) == 1
+    assert of(found, names.REQUESTS, arm="canary", available="True") == 0
+
+
+def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
+    counters = Counters()
+    counters.refused[Refusal.OTHER_UID] += 1
+    found = samples(counters, RunOnScrape(RUN, {"Dining": 0.81}, breaker_open=True), revision=12)
+    assert of(found, names.REVISION) == 12
+    assert of(found, names.RUN_F1, run_id=RUN, **{"class": "Dining"}) == 0.81
+    assert of(found, names.BREAKER_OPEN, run_id=RUN) == 1
+    assert of(found, "serin_documents_refused_total", reason="other_uid") == 1
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def test_the_page_lists_every_series_and_no_other() -> None:
+    counters = Counters()
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
+    run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False)
+    text = Exposition().learn(Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,))).decode()
+    exposed = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    rows = [line.split("|")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`((?:lm|ml|serin|suggest)_\w+)`", row)}
+    labels = {"serin_model", "serin_uid", "serin_pod", "serin_process"}
+    assert listed - labels == exposed
+
+
+def test_the_page_names_every_label_of_every_series() -> None:
+    counters = Counters()
+    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
+    page = PAGE.read_text()
+    names_of = {
+        name
+        for _, labels in samples(counters, RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False))
+        for name, _ in labels
+    }
+    assert [name for name in names_of if f"`{name}`" not in page] == []
+
+
+def test_after_a_thousand_stages_nothing_more_is_kept() -> None:
+    counters, users = Counters(), UserCounts(None)
+    classes = [f"class {number}" for number in range(20)]
+
+    def live(stages: range) -> int:
+        for stage in stages:
+            counts = counters.begin_stage(StageKey(f"run_{stage:08x}_1", stage), classes)
+            for user in range(50):
+                users.add(counts, arm=Arm.CANARY, user=user + stage, agree=Agree.TRUE)
+                counts.arms[Arm.CANARY].count_comparison(classes[user % 20], Agree.TRUE)
+        gc.collect()
+        of_server = tracemalloc.Filter(inclusive=True, filename_pattern="*/serin_server/*")
+        return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([of_server]).traces)
+
+    tracemalloc.start()
+    try:
+        _, early, late = (live(range(begin, begin + 500)) for begin in (1000, 1500, 2000))
+    finally:
+        tracemalloc.stop()
+    assert late < 1.5 * early  # a hundred bytes left by each stage would double it
+    assert len(counters.stages()) == 2
+    assert len(samples(counters)) == len({*samples(counters)})
+
+
+def test_a_run_that_was_refused_is_told_by_name() -> None:
+    scrape = Scrape(IDENTITY, (), 1, {}, (), run_refused={RUN: True, "run_aaaaaaaa_1": False})
+    text = Exposition().learn(scrape).decode()
+    told = {
+        line.partition('run_id="')[2].partition('"')[0]: line[-3:] for line in text.splitlines() if "run_id" in line
+    }
+    assert told == {RUN: "1.0", "run_aaaaaaaa_1": "0.0"}
+
+
+ODD = ["Dining", 'a "b" \\ c', "two\nlines", "one\u2028other\x85\x0b\r", "# TYPE", "Café 1.0"]
+
+
+def test_what_is_remembered_is_written_as_it_would_be_anew() -> None:
+    counters, exposition = Counters(), Exposition()
+    run = RunOnScrape(RUN, dict.fromkeys(ODD, 0.8), breaker_open=False)
+
+    def scrape() -> Scrape:
+        refused = dict(counters.refused)
+        return Scrape(IDENTITY, counters.stages(), 7, refused, (run,), run_refused={RUN: False})
+
+    counts = counters.begin_stage(StageKey(RUN, 3), ODD).arms[Arm.CANARY]
+    assert exposition.write(scrape()) is None
+    assert exposition.write(scrape()) is None
+    exposition.learn(scrape())
+    for number, label in enumerate(ODD):
+        counts.count_comparison(label, Agree.TRUE)
+        counts.count_low_confidence(label)
+        counts.requests[True] += 10**number * 1_234_567
+        counts.observe(10.0**-number)
+        assert exposition.write(scrape()) == Exposition().learn(scrape())
+
+
+def test_series_that_come_or_go_are_not_written_from_memory() -> None:
+    counters, exposition = Counters(), Exposition()
+
+    def scrape() -> Scrape:
+        return Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), ())
+
+    stage = counters.begin_stage(StageKey(RUN, 3), ["Dining"])
+    exposition.learn(scrape())
+    stage.arms[Arm.CANARY].count_low_confidence("Groceries")
+    assert exposition.write(scrape()) is None
+    exposition.learn(scrape())
+    assert exposition.write(scrape()) is not None
+    counters.begin_stage(StageKey(RUN, 4), ["Dining"])
+    assert exposition.write(scrape()) is None

@@ -1,0 +1,56 @@
+"""Each image holds every package that its program imports, and no package that it does not need."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+IMPORT = """
+import importlib, sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        package = name.partition(".")[0]
+        if package.startswith("serin_") and package not in sys.argv[2].split(","):
+            raise ModuleNotFoundError(f"{name} is not in the image", name=name)
+
+sys.meta_path.insert(0, Missing())
+for module in sys.argv[1].split(","):
+    importlib.import_module(module)
+print(*sorted({name.partition(".")[0] for name in sys.modules if name.startswith("serin_")}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("image", "modules"),
+    [
+        ("operator", "serin_operator.main"),
+        ("server", "serin_server.main,serin_server.stores.postgres,serin_registry.object_store"),
+        (
+            "training",
+            "serin_cli.main,serin_training.commands.main,serin_training.registry.object_store,serin_cli.replay",
+        ),
+    ],
+)
+def test_an_image_holds_what_its_program_imports_and_no_more(image, modules):
+    copied = re.findall(r"^COPY (\w+) \1$", (ROOT / f"Dockerfile.{image}").read_text(), flags=re.MULTILINE)
+    packages = [f"serin_{one}" for one in copied]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, modules, ",".join(packages)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == set(packages)
+
+
+def test_every_package_of_an_image_is_in_the_wheel():
+    built = re.search(r"^packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), flags=re.DOTALL | re.MULTILINE)
+    for path in ROOT.glob("Dockerfile.*"):
+        for one in re.findall(r"^COPY (\w+) \1$", path.read_text(), flags=re.MULTILINE):
+            assert f'"{one}/serin_{one}"' in built[1]

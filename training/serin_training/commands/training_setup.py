@@ -1,0 +1,73 @@
+"""What `train` and `retrain` prepare, and what they show at the end. Imported when a command runs."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from serin_core.contract import environment
+from serin_core.model.acceptance import Limits
+from serin_registry.verification import read_run
+from serin_training.errors import OptionError
+from serin_training.html_report.page import ReportInput, render
+from serin_training.registry.keys import read_signing_key, signing_key_of_environment
+from serin_training.registry.writer import Registry
+from serin_training.training import TrainedRun
+
+
+def new_run_id() -> str:
+    """Return a new random run ID."""
+    return f"run_{secrets.token_hex(4)}"
+
+
+def checked_signing_key(given: Path | None) -> Path | None:
+    """Return the key file to sign with, read once before a long training. Raises OptionError."""
+    key = given or signing_key_of_environment()
+    if key is not None:
+        read_signing_key(key)
+    return key
+
+
+def limits_of_environment() -> Limits:
+    """Return the minimum scores of the acceptance gate, from the environment. Raises OptionError."""
+    defaults = Limits()
+    return Limits(
+        f1_macro=_share(environment.DEPLOY_F1.name, defaults.f1_macro),
+        f1_min=_share(environment.DEPLOY_F1_MIN.name, defaults.f1_min),
+    )
+
+
+def _share(name: str, default: float) -> float:
+    text = os.environ.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise OptionError(f"{name} is {text!r}; it must be a number from 0 to 1")
+    return value
+
+
+def html_report(trained: TrainedRun, registry: Registry | None, previous: str | None, *, with_examples: bool) -> str:
+    """Return the HTML report of a run, compared with the previous run if there is one."""
+    stable = None if registry is None or previous is None else read_run(registry, previous).report
+    return render(
+        ReportInput(trained.report, trained.evaluated, trained.merchants, stable, with_examples=with_examples)
+    )
+
+
+def summary_of(trained: TrainedRun, where: str | None) -> str:
+    """Return the result of a training in one line."""
+    report, worst = trained.report, trained.evaluated.scores().worst
+    place = "not stored" if where is None else f"stored as {where}"
+    return (
+        f"{trained.name}: macro F1 {report.val_f1_macro:.3f}, worst class {report.val_f1_min:.3f} ({worst}), "
+        f"accuracy {report.val_accuracy:.3f}; {report.deploy_reason}; {place}"
+    )
+
+
+def rollout_command(run: str, model: str = "NAME", namespace: str | None = None) -> str:
+    """Return the kubectl command that starts the rollout of a run."""
+    options = "" if namespace is None else f" -n {namespace}"
+    patch = json.dumps({"spec": {"runID": run}}, separators=(",", ":"))
+    return f"kubectl patch sgm {model}{options} --type=merge -p '{patch}'"
