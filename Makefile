@@ -54,7 +54,7 @@ WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
 	@$(BIN)/python -m serin_localcluster build
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)

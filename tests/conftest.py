@@ -1,7 +1,5 @@
 """Fixed examples of hypothesis, and which tests one process runs when several processes share the work."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
 
@@ -10,31 +8,34 @@ settings.register_profile("same", derandomize=True)
 settings.register_profile("new", derandomize=False, print_blob=True)
 settings.load_profile("same")
 
-TESTS = Path(__file__).parent
-SHARED = ("counting", "server/registry", "server/stores", "training/registry")
-"""Directories whose fixtures take long to set up. One process runs all of their tests; else a file is the unit."""
-FIRST = ("cluster", "training")
-"""Groups that take longest: begun first, so that no process is left with one of them at the end."""
+SHARED = ("e2e", "counting", "registry", "server/registry", "server/stores", "training/registry")
+"""Directories whose fixtures take long to set up: one process runs all of their tests. Else the unit is a file."""
+FIRST = ("e2e", "training")
+"""Units that take longest: started first, so that no process is left with one of them at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)
+def unit(nodeid):
+    path = nodeid.partition("::")[0].removeprefix("tests/")
+    folder = path.rpartition("/")[0]
+    return folder if folder in SHARED else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where several processes share the work
+
+    class UnitScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return unit(nodeid)
+
+    return UnitScheduling(config, log)
+
+
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("loadgroup", default=False):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    # Stable: within a rank the order stays that of the collection.
-    items.sort(key=rank)
+    if hasattr(config, "workerinput"):
+        # Stable: within a rank the order stays that of the collection.
+        items.sort(key=lambda item: rank(unit(item.nodeid)))
 
 
-def group(item):
-    path = item.path.relative_to(TESTS)
-    if path.parts[0] == "e2e" and item.get_closest_marker("cluster"):
-        return "cluster"
-    folder = path.parent.as_posix()
-    return folder if folder in SHARED else path.as_posix()
-
-
-def rank(item):
-    [mark] = item.iter_markers("xdist_group")
-    return next((number for number, name in enumerate(FIRST) if mark.args[0].startswith(name)), len(FIRST))
+def rank(name):
+    return next((number for number, prefix in enumerate(FIRST) if name.startswith(prefix)), len(FIRST))

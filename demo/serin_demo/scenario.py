@@ -11,7 +11,7 @@ from serin_demo.installation import Installation
 from serin_demo.traffic import Traffic
 
 ENDS = {"Promoted": "Promoted", "GateFailed": "RolledBack", "CandidateCrashed": "RolledBack", "RunRefused": "Refused"}
-TOLD = frozenset({*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "RolloutAborted"})
+SHOWN = frozenset({*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "RolloutAborted"})
 
 
 @dataclass
@@ -66,15 +66,15 @@ def play(scenario: Scenario, setting: Setting, *, format_changes_at: float | Non
     console.line(f"--- Rollout {scenario.title}")
     console.line(f"{scenario.run_id}; expected: {scenario.expected} at {scenario.expected_percent:g} %", indent=4)
     installation.set_run(scenario.run_id)
-    began, told = time.monotonic(), set[tuple[str, str]]()
+    began, shown = time.monotonic(), set[tuple[str, str]]()
     while time.monotonic() - began < limit:
         status = _as_mapping(installation.read().get("status"))
         scenario.history = [entry for entry in status.get("history", []) if entry.get("runID") == scenario.run_id]
         for entry in scenario.history:
-            if (entry["at"], entry["event"]) in told:
+            if (entry["at"], entry["event"]) in shown:
                 continue
-            told.add((entry["at"], entry["event"]))
-            if entry["event"] in TOLD:
+            shown.add((entry["at"], entry["event"]))
+            if entry["event"] in SHOWN:
                 console.line(f"{entry['event']:<17} {entry['message']}", indent=4)
             scenario.max_percent = max(
                 scenario.max_percent, entry["percent"] if entry["event"] in ("StepAdvanced", "StageStarted") else 0.0
