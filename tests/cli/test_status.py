@@ -15,7 +15,7 @@ from serin_cli.status_text import describe_stage, describe_status
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 GATE = {
     "name": "agreement", "atLeast": 0.7, "good": 80.0, "total": 90.0, "estimate": 0.889,
-    "verdict": "Inconclusive", "reason": "NotYetProven", "needed": 40,
+    "verdict": "Inconclusive", "reason": "NotEnoughEvidence", "needed": 40,
 }  # fmt: skip
 IN_STAGE = CANDIDATE | {
     "stage": 7,
@@ -94,7 +94,7 @@ def test_explain_shows_the_stage_and_each_gate_of_a_running_rollout():
     lines = describe_evidence(model(candidate=IN_STAGE, gates=[GATE]), now=NOW)
     assert lines[0] == f"shop/categories: {RUN} in 10 %, stage 7"
     assert "soaked 3h12m of 24h" in lines[1]
-    assert lines[2].startswith("  agreement: 80 of 90 users agree (88.9 %)")
+    assert lines[2].startswith("  agreement: 80 of 90 users agree (88.89 %)")
     assert "about 40 more" in lines[2]
 
 

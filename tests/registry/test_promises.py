@@ -13,7 +13,7 @@ from registry.s3 import always, between, serving
 from serin_core.model import manifest as runs
 from serin_core.model import signing
 from serin_registry.errors import RegistryError
-from serin_training.errors import SettingsError
+from serin_training.errors import OptionError
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.object_store import ObjectRegistry
 from serin_training.registry.writer import open_registry
@@ -310,5 +310,5 @@ def test_a_web_server_can_be_read_and_nothing_else(web):
     [("ftp://host/x", "ftp:// is not known"), ("file://host/x", "takes an absolute path")],
 )
 def test_a_uri_that_is_none_is_refused(uri, complaint):
-    with pytest.raises(SettingsError, match=complaint):
+    with pytest.raises(OptionError, match=complaint):
         open_registry(uri)

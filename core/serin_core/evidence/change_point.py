@@ -84,10 +84,14 @@ def reaches(starts: Sequence[Start], counts: Counts, claim: Claim) -> bool:
 
 def log_bound(starts: Sequence[RawStart], counts: Counts, claim: Claim) -> float:
     """Return an upper bound of `log_evidence`, 0 < p < 1."""
-    whole = 0.0
-    for (check, _, _), ratio in zip(starts, _log_ratios(starts, counts, claim), strict=True):
-        whole += exp(min(ratio, _MOST_LOG)) / (check * (check + 1))
-    return log(whole) if whole > 0 else -inf
+    ratios = _log_ratios(starts, counts, claim)
+    greatest = max(ratios, default=-inf)
+    if greatest == -inf:
+        return -inf
+    weights = (
+        exp(ratio - greatest) / (check * (check + 1)) for (check, _, _), ratio in zip(starts, ratios, strict=True)
+    )
+    return greatest + log(sum(weights))
 
 
 def likeliest(starts: Sequence[Start], counts: Counts, claim: Claim) -> Start:

@@ -64,8 +64,8 @@ def test_a_rollout_is_told_in_order_and_every_event_names_its_run():
     assert all(A in one.message for one in found)
     assert found[0].message == f"Rollout of {A} started; compared with the rules"
     assert found[3].message == f"{A}: Shadow stage started: all pods serve it; the soak of 1s starts now"
-    assert found[4].message.startswith(f"{A}: Advanced from 0 % to 10 %: availability 100.0 % of 1000")
-    assert found[-1].message.startswith(f"{A} promoted to stable: availability 100.0 % of 1000")
+    assert found[4].message.startswith(f"{A}: Advanced from 0 % to 10 %: availability 100 % of 1,000")
+    assert found[-1].message.startswith(f"{A} promoted to stable: availability 100 % of 1,000")
 
 
 def test_every_pass_with_a_transition_emits_its_event():
