@@ -4,8 +4,8 @@ import pytest
 from hypothesis import settings
 
 # The same examples on every machine; `make fuzz` tries new ones.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("new", derandomize=False, print_blob=True)
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("new", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("same")
 
 SHARED = ("e2e", "counting", "registry", "server/registry", "server/stores", "training/registry")

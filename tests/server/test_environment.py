@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from models.world import spec
+from models.parts import spec
 
 from serin_core.api.status import Status
 from serin_core.contract import environment

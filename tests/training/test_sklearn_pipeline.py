@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from training.retraining.test_retrain import NOW
 
 from serin_core.model import manifest
+from serin_core.model.parity import parse_parity
 from serin_training.registry.files import run_files
 from serin_training.training import TrainingConfig, train
 
@@ -44,7 +45,7 @@ def test_another_process_predicts_the_parity_rows_bit_for_bit(path, files):
     program = (
         "import json, sys, joblib\n"
         "from sklearn.pipeline import Pipeline\n"
-        "from serin_core.model.manifest import parse_parity\n"
+        "from serin_core.model.parity import parse_parity\n"
         "pipeline = joblib.load(sys.argv[1])\n"
         "assert type(pipeline) is Pipeline\n"
         "rows = [row.transaction() for row in parse_parity(sys.stdin.buffer.read())]\n"
@@ -57,7 +58,7 @@ def test_another_process_predicts_the_parity_rows_bit_for_bit(path, files):
     )
     assert done.returncode == 0, done.stderr.decode()
     labels, confidence = json.loads(done.stdout)
-    parity = manifest.parse_parity(files[manifest.PARITY])
+    parity = parse_parity(files[manifest.PARITY])
     assert labels == [row.label for row in parity]
     assert confidence == [row.confidence for row in parity]
 
