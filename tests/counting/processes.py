@@ -71,7 +71,7 @@ def _one_request(counts: ArmCounts, dice: random.Random) -> None:
     counts.count_comparison(label, agree)
     counts.predictions[dice.random() < 0.9] += 1
     if dice.random() < 0.1:
-        counts.doubted(label)
+        counts.count_low_confidence(label)
     counts.feedback[dice.choice(tuple(Outcome))] += dice.random() < 0.3
 
 

@@ -42,14 +42,14 @@ def with_field(column, value):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda _: [], "it is empty; needed is a CSV with the columns txn_id, user_id,"),
-        (without("category"), "no column category; needed are txn_id, user_id,"),
-        (with_field("amount", "twelve"), "line 3: amount 'twelve' is no number; write it as 12.50"),
-        (with_field("timestamp", "yesterday"), "line 3: timestamp 'yesterday' is no time; write it as 2026-01-31"),
+        (lambda _: [], "the file is empty; give a CSV file with the columns txn_id, user_id,"),
+        (without("category"), "missing column category; required are txn_id, user_id,"),
+        (with_field("amount", "twelve"), "line 3: amount 'twelve' is not a number; write it as 12.50"),
+        (with_field("timestamp", "yesterday"), "line 3: timestamp 'yesterday' is not a time; write it as 2026-01-31"),
         (with_field("merchant", "CAF\udce9"), "is not UTF-8; save the file as UTF-8"),
-        (lambda lines: [*lines, lines[1]], "its txn_id stood already on line 2; each must be unique"),
-        (lambda lines: [*lines[:5], "a,b", *lines[5:]], "line 6: it has not as many fields as the header"),
-        (lambda lines: lines[:1], "no row with a category is left to read; needed are labelled transactions"),
+        (lambda lines: [*lines, lines[1]], "duplicate txn_id, first seen on line 2"),
+        (lambda lines: [*lines[:5], "a,b", *lines[5:]], "line 6: not as many fields as in the header"),
+        (lambda lines: lines[:1], "no row with a category; labelled transactions are required"),
     ],
     ids=[
         "an empty file",
@@ -70,7 +70,7 @@ def test_an_invalid_file_gives_one_line_with_the_requirement_and_status_2(lines,
 
 
 def test_a_missing_file_gives_one_line_and_status_2(tmp_path):
-    train(tmp_path / "nowhere.csv", tmp_path / "registry", "No such file or directory; needed is a file")
+    train(tmp_path / "nowhere.csv", tmp_path / "registry", "No such file or directory; give a readable file")
     assert list(tmp_path.iterdir()) == []
 
 

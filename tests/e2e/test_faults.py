@@ -117,7 +117,7 @@ def test_an_operator_killed_in_mid_stage_goes_on_without_an_early_step(rollout, 
         kill_operator()
     history = rollout.wait_for_phase("Promoted", seconds=120)["history"]
     # Every stage began once: no soak was lost, none was cut short.
-    started = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "Started"]
+    started = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "StageStarted"]
     raised = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "StepAdvanced"]
     assert [percent for percent, _ in started] == [0, 10, 100]
     assert [percent for percent, _ in raised] == [10, 100]

@@ -25,7 +25,7 @@ def test_retrain_sets_its_run_in_the_object_but_not_in_one_that_argo_cd_owns(rol
     tracking = f"argocd.argoproj.io/tracking-id=shop:serin.dev/SuggestionModel:{rollout.namespace}/{rollout.name}"
     rollout.kubectl("annotate", "sgm", rollout.name, tracking)
     before = len(list((runs / "ledger_suggestions").iterdir()))
-    with pytest.raises(CommandError, match="Argo CD's application shop"):
+    with pytest.raises(CommandError, match="the Argo CD application shop"):
         run(command, environment=environment)
     assert len(list((runs / "ledger_suggestions").iterdir())) == before, "nothing was trained in vain"
     assert rollout.get()["spec"]["runID"] == proposed
