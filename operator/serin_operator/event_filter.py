@@ -11,7 +11,7 @@ from serin_operator.reconcile import Key
 
 
 class EventFilter:
-    """Tells changes of a resource from the operator's own status writes, and rules from other ConfigMaps."""
+    """Distinguishes changes of a resource from the operator's own status writes, and rules from other ConfigMaps."""
 
     def __init__(self) -> None:
         self._fingerprints: dict[Key, int] = {}

@@ -105,6 +105,6 @@ class Cluster:
 
 
 def is_counting(status: Status | None) -> datetime | None:
-    """Answer since when a stage counts, None while none does."""
+    """Return when the current stage began to count, None if it has not."""
     rollout = None if status is None else status.rollout
     return None if rollout is None else rollout.stage_started_at
