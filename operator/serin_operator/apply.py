@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, assert_never
 
+from serin_core.api.base import Json
 from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.rollout.decide import Announcement
-from serin_core.rollout.observation import Json
 from serin_core.rollout.writes import (
     AnnotatePod,
     ApplyChild,

@@ -8,6 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from serin_core import gates
+from serin_core.api.base import Json
+from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Status
 from serin_core.contract import names
@@ -16,19 +18,9 @@ from serin_core.contract.pod_report import PodReport
 from serin_core.counting import CLOCK_BEHIND, Reading, StageQuery, Unreadable, count_stage, evaluated_at, stage_query
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
+from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.model.keyword_rules import Rules, RulesError
-from serin_core.rollout.observation import (
-    NOT_ASKED,
-    ChildSeen,
-    Json,
-    NoAnswer,
-    Observed,
-    PodSeen,
-    Resource,
-    RoutingSeen,
-    RulesMissing,
-    RulesText,
-)
+from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen
 from serin_operator.custom_counters import CustomCounterReader
 from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
 from serin_operator.invalid import InvalidObjectError

@@ -12,9 +12,10 @@ Errors of the Kubernetes API:
 from collections.abc import Mapping
 from typing import Protocol
 
+from serin_core.api.base import Json
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting import Samples, Series, Unreadable
-from serin_core.rollout.observation import Json, NoAnswer
+from serin_core.rollout.observation import NoAnswer
 
 
 class ClusterError(Exception):

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from serin_core.api.base import Json
 from serin_core.api.status import Condition, Status
 from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.rollout import conditions, manual_actions
-from serin_core.rollout.observation import Json
 
 
 class InvalidObjectError(ValueError):

@@ -14,9 +14,9 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
+from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.kubernetes import diff
-from serin_core.rollout.observation import Json
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
 APPLY: Final = "application/apply-patch+yaml"

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from serin_core.api.base import Json
 from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.pod_report import LoadState, PodReport
-from serin_core.rollout.observation import Json, NoAnswer, PodSeen
+from serin_core.rollout.observation import NoAnswer, PodSeen
 
 _NEEDS_ATTENTION = frozenset(
     {

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
-from serin_core.rollout.observation import Json
 from serin_core.rollout.writes import PutStatus
 from serin_operator.apply import Applier, ObjectRef
 from serin_operator.gather import Gatherer, parse

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from serin_core.contract import environment
 from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
-from serin_core.rollout.observation import ServerImage
+from serin_core.kubernetes.inputs import ServerImage
 
 
 class SettingsError(ValueError):

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
-from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
+from serin_core.contract.pod_report import ClassCoverage, Coverage, LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.counting import Reading
-from serin_core.model.report import ClassCoverage, Coverage
+from serin_core.kubernetes.inputs import ServerImage
 from serin_core.rollout.decide import Decision
-from serin_core.rollout.observation import NOT_ASKED, Observed, PodSeen, Resource, RoutingSeen, ServerImage
+from serin_core.rollout.observation import NOT_ASKED, Observed, PodSeen, RoutingSeen
 from serin_core.rollout.writes import ApplyChild, CreateChild, PutStatus
 
 DIGEST: Final = f"sha256:{0:064x}"

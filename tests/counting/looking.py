@@ -10,10 +10,10 @@ from models.parts import spec
 
 from serin_core import gates
 from serin_core.api.gates import GateName
+from serin_core.api.resource import Resource
 from serin_core.api.status import Candidate, CandidateState, Checkpoint, Status
 from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Counts
-from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint

@@ -9,10 +9,10 @@ from typing import Any, cast
 from models.parts import spec
 from models.world import World
 
+from serin_core.api.resource import Resource
 from serin_core.api.status import CandidateState, Status
 from serin_core.counting import Reading
 from serin_core.rollout.decide import Decision
-from serin_core.rollout.observation import Resource
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.documents import ModelDocument, RoutingDocument
 from serin_core.contract.routing import Ignored, Route, admit, route
 from serin_core.rollout.decide import Decision
-from serin_core.rollout.observation import ChildSeen, Resource, RoutingSeen
+from serin_core.rollout.observation import ChildSeen, RoutingSeen
 from serin_core.rollout.protocol import PROTOCOL, Protocol
 from serin_core.rollout.table import TABLE, Row
 from serin_core.rollout.writes import Write

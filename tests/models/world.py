@@ -12,26 +12,16 @@ from models.invariants import Invariants
 from models.parts import NAME, Broken, Conflict, Operator, Pod, ProtocolRules
 
 from serin_core.api.gates import GateName
+from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import ProcessCounts
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument
-from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQuality
+from serin_core.contract.pod_report import ClassCoverage, Coverage, LoadState, PodReport, RunOnPod, RunQuality
 from serin_core.counting import Reading, StageCounts, Unreadable
-from serin_core.model.report import ClassCoverage, Coverage
+from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 from serin_core.rollout.decide import Decision, decide
-from serin_core.rollout.observation import (
-    NOT_ASKED,
-    ChildSeen,
-    NoAnswer,
-    Observed,
-    PodSeen,
-    Resource,
-    RoutingSeen,
-    RulesMissing,
-    RulesText,
-    ServerImage,
-)
+from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen
 
 
 class World(Invariants):

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from models.parts import spec
 
+from serin_core.api.resource import Resource
 from serin_core.api.status import Status
 from serin_core.contract import environment
 from serin_core.contract.environment import Variable
+from serin_core.kubernetes.inputs import ServerImage
 from serin_core.kubernetes.manifests import pod_template
-from serin_core.rollout.observation import Resource, ServerImage
 from serin_server import environment as reader
 from serin_server.environment import pod_settings
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serin_core.model.report import ClassCoverage, Coverage
+from serin_core.contract.pod_report import ClassCoverage, Coverage
 
 THRESHOLDS: Final = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.99)
 MIN_ROWS: Final = 30

@@ -1,10 +1,17 @@
 """Base model of the spec, CEL rules, and types that several fields share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
 
+GROUP: Final = "serin.dev"
+VERSION: Final = "v1alpha1"
+KIND: Final = "SuggestionModel"
+PLURAL: Final = "suggestionmodels"
+
+Json = dict[str, Any]
+"""A Kubernetes object, or a part of one."""
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 Rate = Annotated[float, Strict(), Field(gt=0, lt=1)]
 Percent = Annotated[float, Strict(), Field(ge=0, le=100)]

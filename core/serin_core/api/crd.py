@@ -10,12 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from serin_core.api.base import rules
+from serin_core.api.base import GROUP, KIND, PLURAL, VERSION, Json, rules
 from serin_core.api.durations import format_duration
 from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.api.status_view import StatusView
-from serin_core.contract import names
-from serin_core.rollout.observation import Json
 
 _COLUMNS = (
     ("Stable", "string", ".status.stable.runID", "Run that serves all users outside the canary."),
@@ -46,7 +44,7 @@ def definition() -> Json:
         for name, kind, path, text in group
     ]
     version = {
-        "name": names.VERSION,
+        "name": VERSION,
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
@@ -56,14 +54,14 @@ def definition() -> Json:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
         "spec": {
-            "group": names.GROUP,
+            "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": names.KIND,
-                "listKind": f"{names.KIND}List",
-                "plural": names.PLURAL,
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
                 "singular": "suggestionmodel",
                 "shortNames": ["sgm"],
                 "categories": ["serin"],

@@ -13,8 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, mode
 from serin_core.api.base import Percent, Share, SpecModel, rules
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
-from serin_core.contract.documents import Thresholds as ServedThresholds
-from serin_core.kubernetes.diff import quantity
+from serin_core.api.quantities import quantity
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -152,10 +151,6 @@ class Thresholds(SpecModel):
     per_class: Annotated[dict[Annotated[str, Field(max_length=128)], Share], Field(max_length=256)] = Field(
         {}, description="Thresholds by class, for example {Groceries: 0.65}."
     )
-
-    def served(self) -> ServedThresholds:
-        """Return the thresholds in the form that a routing document holds."""
-        return ServedThresholds(default=self.default, per_class=dict(self.per_class))
 
 
 class Analysis(SpecModel):

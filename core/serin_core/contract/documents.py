@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from serin_core.api.spec import Thresholds as SpecThresholds
+
 _T = TypeVar("_T", bound=BaseModel)
 
 
@@ -35,6 +37,11 @@ class Thresholds(_Document):
 
     default: Share = 0.70
     per_class: dict[str, Share] = Field(default_factory=dict)
+
+    @classmethod
+    def from_spec(cls, thresholds: SpecThresholds) -> Self:
+        """Return the thresholds of a spec in the form of a routing document."""
+        return cls(default=thresholds.default, per_class=dict(thresholds.per_class))
 
     def of(self, label: str) -> float:
         """Return the threshold of a class."""

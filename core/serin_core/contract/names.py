@@ -5,10 +5,12 @@ Constants only. A name that a single package uses is defined there.
 
 from typing import Final
 
-GROUP: Final = "serin.dev"
-VERSION: Final = "v1alpha1"
-KIND: Final = "SuggestionModel"
-PLURAL: Final = "suggestionmodels"
+from serin_core.api import base
+
+GROUP: Final = base.GROUP
+VERSION: Final = base.VERSION
+KIND: Final = base.KIND
+PLURAL: Final = base.PLURAL
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 FIELD_MANAGER: Final = "serin-operator"
 

@@ -1,11 +1,33 @@
 """The report of a server pod at `GET /ml/status`: the schema that the server writes and the operator reads."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from serin_core.model.report import ClassCoverage
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _CoverageModel(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Coverage(_CoverageModel):
+    """Coverage and precision at a threshold, on held-out rows."""
+
+    coverage: _Share
+    """Share of rows whose confidence reaches the threshold."""
+    precision: _Share
+    """Share of those that are classified correctly; 0 if there are none."""
+
+
+class ClassCoverage(_CoverageModel):
+    """Coverage of one predicted class, on held-out rows."""
+
+    share: _Share
+    """Share of all rows that are classified as this class."""
+    by_threshold: dict[str, Coverage]
 
 
 class LoadState(StrEnum):

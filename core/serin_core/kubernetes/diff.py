@@ -5,20 +5,10 @@ would change what is served or to whom, in selectors and in the settings of cont
 """
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
-_SUFFIXES = {
-    "m": Decimal("0.001"),
-    "k": Decimal(10**3),
-    "M": Decimal(10**6),
-    "G": Decimal(10**9),
-    "T": Decimal(10**12),
-    "Ki": Decimal(2**10),
-    "Mi": Decimal(2**20),
-    "Gi": Decimal(2**30),
-    "Ti": Decimal(2**40),
-}
+from serin_core.api.quantities import quantity
+
 _QUANTITIES = frozenset({"requests", "limits"})
 _EXACT = frozenset({"selector"})
 _CONTAINER_SETTINGS = ("env", "envFrom", "command", "args")
@@ -71,12 +61,6 @@ def _with_rendered_settings(live: Mapping[str, Any], rendered: Mapping[str, Any]
         return dict(live)
     kept = {key: value for key, value in live.items() if key not in _CONTAINER_SETTINGS}
     return kept | {key: rendered[key] for key in _CONTAINER_SETTINGS if key in rendered}
-
-
-def quantity(text: str) -> Decimal:
-    """Return a Kubernetes quantity as a number: the API server rewrites `0.5` as `500m`."""
-    suffix = next((one for one in sorted(_SUFFIXES, key=len, reverse=True) if text.endswith(one)), "")
-    return Decimal(text.removesuffix(suffix)) * _SUFFIXES.get(suffix, Decimal(1))
 
 
 def other_owners(live: Mapping[str, Any], *, manager: str) -> tuple[str, ...]:

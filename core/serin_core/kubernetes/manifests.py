@@ -9,11 +9,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from serin_core.api.base import Json
+from serin_core.api.resource import Resource
 from serin_core.api.spec import Registry, RegistryVolume
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract import environment, names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
-from serin_core.rollout.observation import Json, Resource, RulesText, ServerImage
+from serin_core.kubernetes.inputs import RulesText, ServerImage
 
 CONTAINER = "server"
 GRACE_SECONDS = 30

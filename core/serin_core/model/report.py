@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from serin_core.api.spec import RUN_PATTERN
+from serin_core.contract.pod_report import ClassCoverage, Coverage
 from serin_core.model.manifest import REPORT, parse_file
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -12,23 +13,6 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 class _ReportModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Coverage(_ReportModel):
-    """Coverage and precision at a threshold, on held-out rows."""
-
-    coverage: _Share
-    """Share of rows whose confidence reaches the threshold."""
-    precision: _Share
-    """Share of those that are classified correctly; 0 if there are none."""
-
-
-class ClassCoverage(_ReportModel):
-    """Coverage of one predicted class, on held-out rows."""
-
-    share: _Share
-    """Share of all rows that are classified as this class."""
-    by_threshold: dict[str, Coverage]
 
 
 class Profile(_ReportModel):

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serin_core import gates
+from serin_core.api.resource import Resource
 from serin_core.api.status import HistoryEntry, Status
 from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.kubernetes import manifests
+from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import conditions, manual_actions, propagation, stage_evidence
 from serin_core.rollout.announcements import Announcement, announcements
-from serin_core.rollout.observation import Observed, Resource, RulesText
+from serin_core.rollout.observation import Observed
 from serin_core.rollout.promotion import update_soak
 from serin_core.rollout.protocol import PROTOCOL, Context, Protocol
 from serin_core.rollout.scheduling import RESYNC, next_check

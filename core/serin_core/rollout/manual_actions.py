@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from serin_core.api.resource import Resource
 from serin_core.api.status import CandidateState, HandledRequest, Status
 from serin_core.contract.names import REQUEST_PREFIX
 from serin_core.rollout import promotion, rollback, spec_changes
 from serin_core.rollout.canary_steps import next_step
-from serin_core.rollout.observation import Resource
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import ALL_USERS, Transition, place, serving
 

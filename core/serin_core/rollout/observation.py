@@ -6,29 +6,13 @@ Nothing is read again later in the pass; writes carry the resourceVersions from 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import Crash, Status
+from serin_core.api.base import Json
+from serin_core.api.status import Crash
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting import Reading, Unreadable
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """The SuggestionModel as it was read. `status` is None on an object that has none yet."""
-
-    namespace: str
-    name: str
-    uid: str
-    generation: int
-    resource_version: str
-    spec: SuggestionModelSpec
-    status: Status | None
-    annotations: Mapping[str, str] = field(default_factory=dict)
+from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,32 +69,6 @@ class ChildSeen:
     def resource_version(self) -> str:
         """The resourceVersion that was read."""
         return str(self.live["metadata"]["resourceVersion"])
-
-
-@dataclass(frozen=True, slots=True)
-class RulesText:
-    """Text of the rules in the pod template, "" for none."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RulesMissing:
-    """The rules cannot be read, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServerImage:
-    """Image of the server pods, from spec and the operator's configuration."""
-
-    reference: str
-    pull_policy: str = "IfNotPresent"
-    refusal: str = ""
-    """Why spec.server.image is not allowed; "" if it is."""
-    public_key: str = ""
-    """PEM public keys; a run must be signed by one of them. "": no signature is needed."""
 
 
 NOT_ASKED = Unreadable("NotAsked", "no stage has started")

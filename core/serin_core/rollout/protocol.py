@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate, CandidateState, Crash, GateRole, GateStatus, RunInUse, Status
-from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun
+from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.contract.routing import salt
 from serin_core.evidence import Verdict
-from serin_core.rollout.observation import Observed, PodSeen, Resource
+from serin_core.rollout.observation import Observed, PodSeen
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)
@@ -170,7 +171,7 @@ def routing_document(context: Context, *, revision: int, stage: int) -> RoutingD
         served = CandidateRun(
             run=candidate.run_id,
             digest=candidate.digest,
-            thresholds=candidate.thresholds.served(),
+            thresholds=Thresholds.from_spec(candidate.thresholds),
             calibration=candidate.calibration,
             percent=candidate.percent,
         )
@@ -186,7 +187,9 @@ def routing_document(context: Context, *, revision: int, stage: int) -> RoutingD
 
 
 def _served(run: RunInUse) -> ServedRun:
-    return ServedRun(run=run.run_id, digest=run.digest, thresholds=run.thresholds.served(), calibration=run.calibration)
+    return ServedRun(
+        run=run.run_id, digest=run.digest, thresholds=Thresholds.from_spec(run.thresholds), calibration=run.calibration
+    )
 
 
 @dataclass(frozen=True, slots=True)

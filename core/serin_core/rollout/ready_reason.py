@@ -13,8 +13,8 @@ from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, CandidateState, RunInUse
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.counting import Unreadable
+from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
-from serin_core.rollout.observation import RulesMissing
 from serin_core.rollout.protocol import Context, has_loaded
 from serin_core.rollout.transition import place, serving
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from serin_core.api.base import Json
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport
 from serin_core.kubernetes import diff, manifests
-from serin_core.rollout.observation import Json, PodSeen, RulesText
+from serin_core.kubernetes.inputs import RulesText
+from serin_core.rollout.observation import PodSeen
 from serin_core.rollout.protocol import Context, serves_the_routing
 
 POKE_EVERY = timedelta(seconds=10)

@@ -7,7 +7,7 @@ from serin_core import gates
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole, OwnCounts, OwnSeries, ProcessCounts
-from serin_core.contract.pod_report import RunQuality
+from serin_core.contract.pod_report import ClassCoverage, Coverage, RunQuality
 from serin_core.counting import StageCounts, Unreadable, custom_key
 from serin_core.evidence import Counts, Verdict, log_evidence_below
 from serin_core.gates import (
@@ -20,7 +20,6 @@ from serin_core.gates import (
     expected_low_confidence,
     judge_stage,
 )
-from serin_core.model.report import ClassCoverage, Coverage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWN = {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.9}

@@ -8,7 +8,7 @@ from models.parts import spec
 from models.world import World
 
 from serin_core.contract.pod_report import RunQuality
-from serin_core.rollout.observation import RulesMissing, ServerImage
+from serin_core.kubernetes.inputs import RulesMissing, ServerImage
 
 A, B = "run_aaaaaaaa_1", "run_bbbbbbbb_1"
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B)}

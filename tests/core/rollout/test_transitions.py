@@ -4,9 +4,11 @@ import pytest
 from models.parts import spec
 from models.world import World
 
+from serin_core.api.resource import Resource
 from serin_core.api.status import Status
+from serin_core.kubernetes.inputs import ServerImage
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of
-from serin_core.rollout.observation import Observed, Resource, ServerImage
+from serin_core.rollout.observation import Observed
 from serin_core.rollout.protocol import PROTOCOL, Context
 from serin_core.rollout.table import TABLE, ImpossibleTransitionError, Row, State, diagram, take_first
 from serin_core.rollout.transition import Transition

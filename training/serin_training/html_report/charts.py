@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from serin_core.model.report import Coverage
+from serin_core.contract.pod_report import Coverage
 from serin_training.metrics import Bin, f1_interval
 
 _INK: Final = "#1f2933"
