@@ -126,7 +126,16 @@ class TestShow:
         assert json.loads(serin("show", name, "--registry", at, "-o", "json").stdout)["run_directory"] == NEW
 
 
-BAD_NAMES = ("", "nonsense", "../../etc", "run_0000000", "run_99999999", f"{NEW}/../{NEW}", "run_00000009_9", "latest")
+BAD_NAMES = (
+    "",
+    "nonsense",
+    "../../etc",
+    "run_0000000",
+    "run_99999999",
+    pytest.param(f"{NEW}/../{NEW}", id="a path"),
+    "run_00000009_9",
+    "latest",
+)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
