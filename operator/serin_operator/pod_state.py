@@ -19,6 +19,8 @@ _NEEDS_ATTENTION = frozenset(
         "CreateContainerError",
     }
 )
+# Reasons given by the kubelet and by containerd (with exit code 255).
+_END_NOT_SEEN = frozenset({"ContainerStatusUnknown", "Unknown"})
 _UNINFORMATIVE = frozenset({"ContainerCreating", "PodInitializing", "PodPending"})
 READY_TIMEOUT = timedelta(seconds=60)
 """How long a pod may take to start and become ready before that is a problem."""
@@ -63,8 +65,8 @@ def _crashes(uid: str, containers: list[Json]) -> list[Crash]:
 
 
 def _is_crash(ended: Json) -> bool:
-    """Return whether a container crashed. One whose end the kubelet did not see, as in a node's reboot, did not."""
-    if not ended.get("finishedAt") or ended.get("reason") == "ContainerStatusUnknown":
+    """Return whether a container crashed. An end that nobody saw, as when its node restarts, is not a crash."""
+    if not ended.get("finishedAt") or ended.get("reason") in _END_NOT_SEEN:
         return False
     return bool(ended.get("exitCode") != 0 or ended.get("reason") == "OOMKilled")
 

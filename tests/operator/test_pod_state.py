@@ -59,9 +59,10 @@ def test_a_running_container_has_the_time_of_its_start():
     [
         {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": None},
         {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": "2026-01-01T00:00:05Z"},
+        {"exitCode": 255, "reason": "Unknown", "finishedAt": "2026-01-01T00:00:05Z"},
         {"exitCode": 1, "reason": "Error", "finishedAt": None},
     ],
-    ids=["unknown, without a time", "unknown, with a time", "without a time"],
+    ids=["unknown, without a time", "unknown, with a time", "containerd after a reboot", "without a time"],
 )
 def test_an_end_that_the_kubelet_did_not_see_is_no_crash(lost):
     assert observed_pod(pod({"restartCount": 1, "lastState": {"terminated": lost}}), ASKED).crashes == ()
@@ -72,6 +73,8 @@ def test_failures_are_crashes_each_once_and_successful_ends_are_none():
     assert [(crash.restart, crash.pod) for crash in observed_pod(pod(waiting), ASKED).crashes] == [(1, "u")]
     just_ended = {"restartCount": 1, "lastState": ended(1), "state": ended(137, "OOMKilled")}
     assert [crash.restart for crash in observed_pod(pod(just_ended), ASKED).crashes] == [0, 1]
+    exit_255 = {"restartCount": 1, "lastState": ended(255, "Error"), "state": {"running": {}}}
+    assert [crash.restart for crash in observed_pod(pod(exit_255), ASKED).crashes] == [0]
     fine = {"restartCount": 1, "lastState": ended(0, "Completed"), "state": {"running": {}}}
     assert observed_pod(pod(fine), ASKED).crashes == ()
 

@@ -71,7 +71,7 @@ def killed_again_and_again(tmp_path: Path, store: str, kept: Callable[[], set[st
     acknowledged: set[str] = set()
     chance = random.Random(7)
     for number in range(KILLS):
-        with started("-c", SERVE, "serve", "--port", "0", *arguments, environment={}) as process:
+        with started("-c", SERVE, "--port", "0", *arguments, environment={}) as process:
             users = Users(process.url, number)
             workers = [threading.Thread(target=users.work, args=(worker,)) for worker in range(4)]
             for worker in workers:

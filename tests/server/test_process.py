@@ -199,7 +199,6 @@ def test_serve_needs_neither_operator_nor_registry(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(RULES)
     command = "from serin_server.commands.serve import app; app()"
     arguments = (
-        "serve",
         "--port",
         "0",
         "--registry",
@@ -220,7 +219,7 @@ def test_serve_needs_neither_operator_nor_registry(tmp_path: Path) -> None:
 
 def test_serve_with_a_bad_option_is_one_line_and_2(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "serve", "--store", "mysql://x"],
+        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "--store", "mysql://x"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -232,7 +231,7 @@ def test_serve_with_a_bad_option_is_one_line_and_2(tmp_path: Path) -> None:
 
 def test_serve_refuses_a_rules_file_that_was_given_and_does_not_exist(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "serve", "--rules", "nope.yaml"],
+        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "--rules", "nope.yaml"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serin_core.contract.addresses import addresses_in, display_address
-from serin_server.commands import data
 
 if TYPE_CHECKING:
     from serin_server.settings import Settings
 
 app = typer.Typer(help="Serve suggestions on this machine.")
-app.add_typer(data.app, name="data")
 
 _GRACE_SECONDS = 10.0
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
