@@ -1,14 +1,9 @@
 """Base model of the spec, CEL rules, and types that several fields share."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
-
-GROUP: Final = "serin.dev"
-VERSION: Final = "v1alpha1"
-KIND: Final = "SuggestionModel"
-PLURAL: Final = "suggestionmodels"
 
 Json = dict[str, Any]
 """A Kubernetes object, or a part of one."""

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from serin_core.api.base import GROUP, KIND, PLURAL, VERSION, Json, rules
+from serin_core.api.base import Json, rules
 from serin_core.api.durations import format_duration
+from serin_core.api.identity import GROUP, KIND, PLURAL, VERSION
 from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.api.status_view import StatusView
 

@@ -5,12 +5,12 @@ Constants only. A name that a single package uses is defined there.
 
 from typing import Final
 
-from serin_core.api import base
+from serin_core.api import identity
 
-GROUP: Final = base.GROUP
-VERSION: Final = base.VERSION
-KIND: Final = base.KIND
-PLURAL: Final = base.PLURAL
+GROUP: Final = identity.GROUP
+VERSION: Final = identity.VERSION
+KIND: Final = identity.KIND
+PLURAL: Final = identity.PLURAL
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 FIELD_MANAGER: Final = "serin-operator"
 
