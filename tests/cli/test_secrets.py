@@ -15,7 +15,7 @@ import pytest
 
 from serin_server.settings import SettingsError, parse_store
 from serin_training.errors import GitError
-from serin_training.retraining.git_commit import Proposal, propose
+from serin_training.retraining.git_commit import Commit
 
 WORD = "s3cr3t"
 """Is in every password, and in nothing else that a command prints."""
@@ -156,7 +156,7 @@ class TestGit:
                 push = f"r{number}"
             run = f"run_0000000a_{number + 1}"
             with pytest.raises(GitError) as caught:
-                propose(Proposal(repository, Path("model.yaml"), None, run, "message"), push=push)
+                Commit(repository, Path("model.yaml"), None, push).commit(run, "message")
             assert WORD not in str(caught.value)
 
 

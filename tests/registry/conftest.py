@@ -11,7 +11,7 @@ from training.conftest import write_csv
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY, Manifest, digest
 from serin_training.data.reading import read_transactions
-from serin_training.registry.files import run_files
+from serin_training.registry.publish import run_files
 from serin_training.synthetic.generator import generate
 from serin_training.training import TrainingConfig, train
 

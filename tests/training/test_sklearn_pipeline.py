@@ -15,7 +15,7 @@ from training.retraining.test_retrain import NOW
 
 from serin_core.model import manifest
 from serin_core.model.parity import parse_parity
-from serin_training.registry.files import run_files
+from serin_training.registry.publish import run_files
 from serin_training.training import TrainingConfig, train
 
 

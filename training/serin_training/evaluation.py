@@ -47,9 +47,6 @@ class Predictions:
 
 def predict(pipeline: RunPipeline, rows: Sequence[LabelledTransaction]) -> Predictions:
     """Return a run's predictions for rows."""
-    raw = pipeline.predict_proba([row.transaction for row in rows]).tolist()
-    return Predictions(
-        rows=rows,
-        raw=[IDENTITY.rank(pipeline.classes, one, limit=1)[0] for one in raw],
-        calibrated=[pipeline.calibration.rank(pipeline.classes, one, limit=1)[0] for one in raw],
-    )
+    raw = pipeline.predict_proba([row.transaction for row in rows])
+    uncalibrated = [IDENTITY.rank(pipeline.classes, one, limit=1)[0] for one in raw.tolist()]
+    return Predictions(rows, uncalibrated, pipeline.predictions(raw))

@@ -24,15 +24,6 @@ class Bin:
     predictions: int
 
 
-@dataclass(frozen=True, slots=True)
-class Confusion:
-    """Rows of one class that were predicted as another."""
-
-    truth: str
-    predicted: str
-    rows: int
-
-
 def reliability(confidence: Sequence[float], right: Sequence[bool]) -> list[Bin]:
     """Return the non-empty bins of equal width, lowest confidence first."""
     at, is_right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.bool_)
@@ -47,13 +38,6 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
     """Return the mean distance between confidence and share of right predictions (Guo et al., ICML 2017)."""
     total = sum(one.predictions for one in bins)
     return sum(abs(one.confidence - one.right) * one.predictions for one in bins) / total if total else 0.0
-
-
-def confusions(labels: Sequence[str], categories: Sequence[str], *, limit: int) -> list[Confusion]:
-    """Return the most frequent wrong predictions, most rows first."""
-    wrong = Counter((truth, label) for label, truth in zip(labels, categories, strict=True) if label != truth)
-    ordered = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))
-    return [Confusion(truth, label, rows) for (truth, label), rows in ordered[:limit]]
 
 
 def f1_interval(f1: float, rows: int) -> tuple[float, float]:

@@ -8,7 +8,7 @@ shops: that run is evaluated. The acceptance gate sees only the evaluation rows.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from serin_training.arrays import Ints
 from serin_training.calibration import FittedCalibration
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_profile import profile
-from serin_training.engines.engine import Engine
 from serin_training.engines.local import LocalEngine
 from serin_training.evaluation import Predictions, predict
 from serin_training.features.words import Corpus, find_channels, merge
@@ -85,7 +84,7 @@ def train(
     config: TrainingConfig,
     progress: ProgressCallback = silent,
     *,
-    engine: Engine | None = None,
+    engine: LocalEngine | None = None,
     corpus: Corpus | None = None,
 ) -> TrainedRun:
     """Train on rows, oldest first, and evaluate on the newest of them. Raises DataError, EngineError.
@@ -108,7 +107,7 @@ class _Training:
     split: Split
     corpus: Corpus
     config: TrainingConfig
-    engine: Engine
+    engine: LocalEngine
     progress: ProgressCallback
 
     def run(self) -> TrainedRun:
@@ -213,6 +212,8 @@ class _Training:
     def _report(self, pipeline: RunPipeline, fitted: FittedCalibration, evaluated: Predictions) -> Report:
         split, config, scores = self.split, self.config, evaluated.scores()
         acceptance = judge_acceptance(f1_macro=scores.f1_macro, f1_min=scores.f1_min, limits=config.limits)
+        has_passed = isinstance(acceptance, Accepted)
+        is_unwanted = has_passed and not config.deploy
         errors = evaluated.calibration_error(calibrated=False), evaluated.calibration_error(calibrated=True)
         return Report(
             run_id=config.run_id,
@@ -227,7 +228,9 @@ class _Training:
             val_calibration_error=errors[1],
             val_calibration_error_uncalibrated=errors[0],
             val_f1_by_split=self._f1_by_split(pipeline, evaluated),
-            **_acceptance(acceptance, config=config),
+            passed_acceptance_gate=has_passed,
+            deployed=has_passed and config.deploy,
+            deploy_reason=acceptance.reason + ("; deployment was not requested" if is_unwanted else ""),
             calibration_enabled=config.calibrate,
             classes_without_own_calibration=tuple(fitted.too_few),
             coverage_by_threshold=dict(scores.coverage),
@@ -245,20 +248,6 @@ class _Training:
 
 def _transactions(rows: Sequence[LabelledTransaction]) -> list[Transaction]:
     return [row.transaction for row in rows]
-
-
-def _acceptance(verdict: Accepted | Rejected, *, config: TrainingConfig) -> dict[str, Any]:
-    match verdict:
-        case Rejected(reason=reason):
-            return {"passed_acceptance_gate": False, "deployed": False, "deploy_reason": reason}
-        case Accepted(reason=reason) if config.deploy:
-            return {"passed_acceptance_gate": True, "deployed": True, "deploy_reason": reason}
-        case Accepted(reason=reason):
-            return {
-                "passed_acceptance_gate": True,
-                "deployed": False,
-                "deploy_reason": f"{reason}; deployment was not requested",
-            }
 
 
 def _warnings(

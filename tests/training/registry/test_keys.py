@@ -93,7 +93,7 @@ def test_the_environment_names_a_key_or_none(keys, monkeypatch):
     monkeypatch.setenv(SIGNING_KEY, " ")
     assert signing_key_of_environment() is None
     monkeypatch.setenv(SIGNING_KEY, str(keys[0]))
-    assert signing_key_of_environment() == keys[0]
+    assert signing_key_of_environment()(b"manifest") == read_signing_key(keys[0])(b"manifest")
 
 
 def test_a_public_key_that_is_none_is_told(keys):

@@ -16,8 +16,8 @@ from serin_training.data_profile import profile
 from serin_training.drift_text import as_text
 from serin_training.errors import GitError
 from serin_training.evaluation import predict
-from serin_training.html_report.page import ReportInput, render
-from serin_training.retraining.git_commit import Proposal, propose, set_run
+from serin_training.html_report.page import render
+from serin_training.retraining.git_commit import Commit, set_run
 from serin_training.retraining.policy import reasons
 from serin_training.synthetic.generator import generate
 from serin_training.training import TrainingConfig, train
@@ -147,7 +147,7 @@ def repository(tmp_path):
 def test_a_run_is_proposed_as_one_commit_on_a_branch_and_the_checkout_stays(repository):
     folder, git = repository
     (folder / "models.yaml").write_text("half an edit of somebody\n")
-    commit = propose(Proposal(folder, "models.yaml", "categories", RUN, "categories: roll out"), push=None)
+    commit = Commit(folder, "models.yaml", "categories", push=None).commit(RUN, "categories: roll out")
     assert git("rev-parse", f"serin/{RUN}") == commit
     assert git("show", f"serin/{RUN}:models.yaml") == MODELS.replace("run_00000000_1", RUN).strip()
     assert git("rev-parse", "--abbrev-ref", "HEAD") == "main"
@@ -157,7 +157,7 @@ def test_a_run_is_proposed_as_one_commit_on_a_branch_and_the_checkout_stays(repo
 
 def test_a_folder_that_is_no_repository_is_refused(tmp_path):
     with pytest.raises(GitError, match="not a git repository"):
-        propose(Proposal(tmp_path, "models.yaml", None, RUN, "message"), push=None)
+        Commit(tmp_path, "models.yaml", None, push=None).commit(RUN, "message")
 
 
 def serin(*arguments):
@@ -243,7 +243,7 @@ def test_the_html_report_names_rare_classes_months_and_worse_calibration(few_row
     worse = trained.report.model_copy(
         update={"val_calibration_error": 0.0547, "val_calibration_error_uncalibrated": 0.0307}
     )
-    page = render(ReportInput(worse, trained.evaluated, trained.merchants, None, with_examples=False))
+    page = render(replace(trained, report=worse), None, with_examples=False)
     rows = trained.evaluated.scores().rows
     rare = [label for label, count in rows.items() if count < 30]
     assert rare

@@ -1,6 +1,5 @@
 """`serin retrain`."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -60,35 +59,27 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     """
     with exit_on_error("retrain"), show_progress() as progress:
         from serin_training.commands import inputs, training_setup
+        from serin_training.registry.keys import read_signing_key, signing_key_of_environment
         from serin_training.registry.publish import publish
         from serin_training.registry.writer import open_registry
-        from serin_training.retraining.retrain import CurrentRun, TrainingData, propose, retrain, retraining_reasons
+        from serin_training.retraining.retrain import CurrentRun, propose, retrain, retraining_reasons
         from serin_training.retraining.targets import LatestOnly, target_of
         from serin_training.stored_runs import open_run
-        from serin_training.training import TrainingConfig
 
         target = target_of(namespace=namespace, model=model, apply=apply, git=git, file=file, push=push)
-        limits, key = training_setup.limits_of_environment(), training_setup.checked_signing_key(sign)
+        config = training_setup.training_config(seed=seed, calibrate=calibrate, deploy=isinstance(target, LatestOnly))
+        signing_key = signing_key_of_environment() if sign is None else read_signing_key(sign)
         opened = open_registry(registry)
         current = CurrentRun(*open_run(opened, target.current_run() or run))
-        now = datetime.now(UTC)
-        training_data = TrainingData(*inputs.load_data(data, inputs.window_of(since)))
-        reasons = retraining_reasons(current, training_data, now=now, is_forced=force, note=note)
+        rows, corpus = inputs.load_data(data, inputs.window_of(since))
+        reasons = retraining_reasons(current, rows, now=config.now, is_forced=force, note=note)
         if not reasons or dry_run:
             return
-        config = TrainingConfig(
-            run_id=training_setup.new_run_id(),
-            now=now,
-            seed=seed,
-            calibrate=calibrate,
-            deploy=isinstance(target, LatestOnly),
-            limits=limits,
-        )
-        retrained = retrain(current, training_data, config, progress)
+        retrained = retrain(current, rows, corpus, config, progress)
         note(retrained.comparison)
         trained = retrained.trained
         html = training_setup.html_report(trained, opened, current.stored.name, with_examples=False)
-        where = publish(trained, opened, page=html, signing_key=key)
+        where = publish(trained, opened, page=html, sign=signing_key)
         note(training_setup.summary_of(trained, where))
         typer.echo(trained.name)
         propose(retrained, target, reasons, note)

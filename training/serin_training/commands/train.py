@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +28,7 @@ from serin_training.progress import Finished, Progress
 
 if TYPE_CHECKING:
     from serin_training.data.rows import LabelledTransaction
-    from serin_training.engines.engine import Engine
+    from serin_training.engines.local import LocalEngine
 
 app = typer.Typer()
 
@@ -81,31 +80,25 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
     """
     with exit_on_error("train"), show_progress() as progress, open_engine(engine, scheduler) as used:
         from serin_training.commands import inputs, training_setup
+        from serin_training.registry.keys import read_signing_key, signing_key_of_environment
         from serin_training.registry.publish import publish
         from serin_training.registry.writer import open_registry
         from serin_training.run_text import displayed
-        from serin_training.training import TrainingConfig, train
+        from serin_training.training import train
 
         opened = None if registry is None or dry_run else open_registry(registry)
-        limits, key = training_setup.limits_of_environment(), training_setup.checked_signing_key(sign)
+        config = training_setup.training_config(seed=seed, calibrate=calibrate, deploy=deploy and opened is not None)
+        signing_key = signing_key_of_environment() if sign is None else read_signing_key(sign)
         # Read before a long training, so that an unreachable registry is reported at once.
         previous = None if opened is None else opened.latest()
         rows, corpus = inputs.load_data(data, inputs.window_of(since, until, limit))
         if rules is not None:
             _report_missing_rules(rows, rules)
-        config = TrainingConfig(
-            run_id=training_setup.new_run_id(),
-            now=datetime.now(UTC),
-            seed=seed,
-            calibrate=calibrate,
-            deploy=deploy and opened is not None,
-            limits=limits,
-        )
         trained = train(rows, config, progress, engine=used, corpus=corpus)
         where = None
         if opened is not None:
             html = training_setup.html_report(trained, opened, previous, with_examples=False)
-            where = publish(trained, opened, page=html, signing_key=key)
+            where = publish(trained, opened, page=html, sign=signing_key)
         if page is not None:
             html = training_setup.html_report(trained, opened, previous, with_examples=page_examples)
             write_text(page, html)
@@ -140,7 +133,7 @@ def features_command(
 
 
 @contextmanager
-def open_engine(name: EngineName, scheduler: str | None) -> Iterator["Engine"]:
+def open_engine(name: EngineName, scheduler: str | None) -> Iterator["LocalEngine"]:
     """Yield the engine to train with. Raises OptionError, EngineError."""
     match name:
         case EngineName.LOCAL if scheduler is not None:

@@ -3,38 +3,26 @@
 import json
 import os
 import secrets
-from pathlib import Path
+from datetime import UTC, datetime
 
 from serin_core.contract import environment
 from serin_core.model.acceptance import Limits
 from serin_registry.verification import read_run
 from serin_training.errors import OptionError
-from serin_training.html_report.page import ReportInput, render
-from serin_training.registry.keys import read_signing_key, signing_key_of_environment
+from serin_training.html_report.page import render
 from serin_training.registry.writer import Registry
-from serin_training.training import TrainedRun
+from serin_training.training import TrainedRun, TrainingConfig
 
 
-def new_run_id() -> str:
-    """Return a new random run ID."""
-    return f"run_{secrets.token_hex(4)}"
-
-
-def checked_signing_key(given: Path | None) -> Path | None:
-    """Return the key file to sign with, read once before a long training. Raises OptionError."""
-    key = given or signing_key_of_environment()
-    if key is not None:
-        read_signing_key(key)
-    return key
-
-
-def limits_of_environment() -> Limits:
-    """Return the minimum scores of the acceptance gate, from the environment. Raises OptionError."""
+def training_config(*, seed: int, calibrate: bool, deploy: bool) -> TrainingConfig:
+    """Return the options of a new run, with the minimum scores of the environment. Raises OptionError."""
     defaults = Limits()
-    return Limits(
+    limits = Limits(
         f1_macro=_share(environment.DEPLOY_F1.name, defaults.f1_macro),
         f1_min=_share(environment.DEPLOY_F1_MIN.name, defaults.f1_min),
     )
+    run_id, now = f"run_{secrets.token_hex(4)}", datetime.now(UTC)
+    return TrainingConfig(run_id=run_id, now=now, seed=seed, calibrate=calibrate, deploy=deploy, limits=limits)
 
 
 def _share(name: str, default: float) -> float:
@@ -51,9 +39,7 @@ def _share(name: str, default: float) -> float:
 def html_report(trained: TrainedRun, registry: Registry | None, previous: str | None, *, with_examples: bool) -> str:
     """Return the HTML report of a run, compared with the previous run if there is one."""
     stable = None if registry is None or previous is None else read_run(registry, previous).report
-    return render(
-        ReportInput(trained.report, trained.evaluated, trained.merchants, stable, with_examples=with_examples)
-    )
+    return render(trained, stable, with_examples=with_examples)
 
 
 def summary_of(trained: TrainedRun, where: str | None) -> str:
@@ -66,8 +52,7 @@ def summary_of(trained: TrainedRun, where: str | None) -> str:
     )
 
 
-def rollout_command(run: str, model: str = "NAME", namespace: str | None = None) -> str:
+def rollout_command(run: str) -> str:
     """Return the kubectl command that starts the rollout of a run."""
-    options = "" if namespace is None else f" -n {namespace}"
     patch = json.dumps({"spec": {"runID": run}}, separators=(",", ":"))
-    return f"kubectl patch sgm {model}{options} --type=merge -p '{patch}'"
+    return f"kubectl patch sgm NAME --type=merge -p '{patch}'"

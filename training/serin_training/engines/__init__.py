@@ -1,6 +1,5 @@
-"""Where the heavy parts of training run.
+"""Where the heavy parts of training run: three tasks with the same result everywhere.
 
-engine          the interface
-local           this machine
+local           this machine; its class is the interface
 dask_cluster    the workers of a Dask cluster
 """

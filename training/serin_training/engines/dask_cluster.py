@@ -15,18 +15,18 @@ from serin_core.contract.addresses import display_address, without_secrets
 from serin_core.model.encoder import starting_point
 from serin_core.model.features import Transaction
 from serin_training.arrays import Floats, Ints
-from serin_training.engines.engine import CHUNK
+from serin_training.engines.local import CHUNK, LocalEngine
 from serin_training.errors import EngineError
 from serin_training.features.words import Words
 from serin_training.linear import Linear, TrainingSet, fit_linear
-from serin_training.trees import MAX_ROWS, PARAMETERS, ROUNDS, Trees, best_round, grow, stop_at
+from serin_training.trees import MAX_ROWS, PARAMETERS, ROUNDS, Trees, best_round, stop_at
 
 _SECONDS: Final = 20
 _LOCAL: Final = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
 
 
-class DaskEngine:
-    """Implements engine.Engine."""
+class DaskEngine(LocalEngine):
+    """The workers of a Dask cluster."""
 
     def __init__(self, client: Any) -> None:
         """Use a connected distributed.Client."""
@@ -58,7 +58,7 @@ class DaskEngine:
         first = stop_at(len(labels))
         if len(np.unique(labels[:first])) < scores.shape[1]:
             # The estimator numbers the classes it sees, so all must be present.
-            return grow(numbers, scores, labels, seed=seed, progress=progress)
+            return super().grow(numbers, scores, labels, seed=seed, progress=progress)
         start = starting_point(scores)
         with _as_engine_error():
             booster = self._grow(numbers[:first], start[:first], labels[:first], seed=seed)

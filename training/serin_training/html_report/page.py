@@ -1,42 +1,29 @@
 """The content of a run's HTML report. Texts of transactions appear only if examples are requested."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
 from sklearn.metrics import confusion_matrix
 
-from serin_core.model.features import merchant_key
+from serin_core.model.features import Transaction, merchant_key
 from serin_core.model.report import Report
 from serin_training.evaluation import Predictions
 from serin_training.html_report import charts
-from serin_training.metrics import by_group, confusions, macro_f1, reliability
+from serin_training.metrics import by_group, macro_f1, reliability
 from serin_training.run_text import calibration_remark
 from serin_training.scoring import MIN_ROWS, Scores
+from serin_training.training import TrainedRun
 
 _CONFUSIONS: Final = 12
 _EXAMPLES: Final = 4
 _MAX_CHARACTERS: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class ReportInput:
-    """What the report is made of."""
-
-    report: Report
-    evaluated: Predictions
-    """Predictions on the evaluation rows."""
-    merchants: frozenset[str]
-    """Keys of the merchants in the training and calibration rows."""
-    stable: Report | None
-    """Report of the run to compare with, if there is one."""
-    with_examples: bool
-
-
-def render(found: ReportInput) -> str:
-    """Return the report as HTML."""
+def render(run: TrainedRun, stable: Report | None, *, with_examples: bool) -> str:
+    """Return the report of a run as HTML; `stable` is the report of the run to compare with, if there is one."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("serin_training", "html_report"),
         autoescape=True,
@@ -45,7 +32,7 @@ def render(found: ReportInput) -> str:
     )
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["f1"] = lambda value: f"{value:.3f}"
-    report, evaluated, scores = found.report, found.evaluated, found.evaluated.scores()
+    report, evaluated, scores = run.report, run.evaluated, run.evaluated.scores()
     stylesheet = environment.get_template("style.css").render()
     return environment.get_template("page.html.j2").render(
         stylesheet=Markup(stylesheet),  # noqa: S704 - our stylesheet
@@ -56,11 +43,11 @@ def render(found: ReportInput) -> str:
         calibration_remark=calibration_remark(report),
         charts={name: Markup(svg) for name, svg in _charts(report, evaluated, scores)},  # noqa: S704 - our charts
         coverage=scores.coverage,
-        confusions=list(_confusions(found)),
-        novelty=list(_novelty(found)),
-        changes=[] if found.stable is None else _changes(report, found.stable),
-        stable=found.stable,
-        with_examples=found.with_examples,
+        confusions=list(_confusions(evaluated, with_examples=with_examples)),
+        novelty=list(_novelty(run)),
+        changes=[] if stable is None else _changes(report, stable),
+        stable=stable,
+        with_examples=with_examples,
     )
 
 
@@ -78,9 +65,9 @@ def _charts(report: Report, evaluated: Predictions, scores: Scores) -> Iterator[
     yield "months", charts.by_month(months)
 
 
-def _novelty(found: ReportInput) -> Iterator[dict[str, Any]]:
-    evaluated = found.evaluated
-    seen = [merchant_key(row.transaction.merchant) in found.merchants for row in evaluated.rows]
+def _novelty(run: TrainedRun) -> Iterator[dict[str, Any]]:
+    evaluated = run.evaluated
+    seen = [merchant_key(row.transaction.merchant) in run.merchants for row in evaluated.rows]
     for name, wanted in (("known from training", True), ("new", False)):
         chosen = [at for at, is_seen in enumerate(seen) if is_seen is wanted]
         labels, truth = [evaluated.labels[at] for at in chosen], [evaluated.categories[at] for at in chosen]
@@ -89,20 +76,15 @@ def _novelty(found: ReportInput) -> Iterator[dict[str, Any]]:
         yield {"name": name, "rows": len(chosen), "f1": macro_f1(labels, truth), "accuracy": accuracy}
 
 
-def _confusions(found: ReportInput) -> Iterator[dict[str, Any]]:
-    evaluated = found.evaluated
-    for one in confusions(evaluated.labels, evaluated.categories, limit=_CONFUSIONS):
-        examples = [
-            _example(row.transaction.merchant, row.transaction.description)
-            for row, label in zip(evaluated.rows, evaluated.labels, strict=True)
-            if found.with_examples and (row.category, label) == (one.truth, one.predicted)
-        ]
-        yield {
-            "truth": one.truth,
-            "predicted": one.predicted,
-            "rows": one.rows,
-            "examples": list(dict.fromkeys(examples))[:_EXAMPLES],
-        }
+def _confusions(evaluated: Predictions, *, with_examples: bool) -> Iterator[dict[str, Any]]:
+    """Yield the most frequent wrong predictions, most rows first."""
+    wrong: dict[tuple[str, str], list[Transaction]] = defaultdict(list)
+    for row, label in zip(evaluated.rows, evaluated.labels, strict=True):
+        if row.category != label:
+            wrong[row.category, label].append(row.transaction)
+    for (truth, label), found in sorted(wrong.items(), key=lambda one: (-len(one[1]), one[0]))[:_CONFUSIONS]:
+        examples = dict.fromkeys(_example(one.merchant, one.description) for one in found if with_examples)
+        yield {"truth": truth, "predicted": label, "rows": len(found), "examples": list(examples)[:_EXAMPLES]}
 
 
 def _example(merchant: str, description: str) -> str:

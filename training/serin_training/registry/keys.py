@@ -82,19 +82,13 @@ def read_public_key(path: Path) -> bytes:
     return text
 
 
-def signing_key_of_environment() -> Path | None:
-    """Return the private key file that SERIN_SIGNING_KEY names, None if it is unset. Raises OptionError.
-
-    The file is read, so that a wrong one is reported before a training and not after it.
-    """
+def signing_key_of_environment() -> Sign | None:
+    """Return the signing function of the key file that SERIN_SIGNING_KEY names, None if unset. Raises OptionError."""
     name = os.environ.get(SIGNING_KEY, "").strip()
-    if not name:
-        return None
     try:
-        read_signing_key(Path(name))
+        return read_signing_key(Path(name)) if name else None
     except OptionError as error:
         raise OptionError(f"{SIGNING_KEY}: {error}") from None
-    return Path(name)
 
 
 def _read(path: Path) -> bytes:

@@ -1,23 +1,55 @@
-"""Publish a trained run to a registry, and let `latest` name it if its acceptance gate passed."""
+"""Publish a trained run to a registry: its files, and `latest` if its acceptance gate passed."""
 
-from pathlib import Path
+import io
+import json
+import pickle
+
+import joblib
 
 from serin_core.model import manifest
-from serin_training.registry.files import run_files
-from serin_training.registry.keys import read_signing_key
+from serin_core.model.parity import parity_text
+from serin_training.registry.keys import Sign
 from serin_training.registry.writer import Registry
+from serin_training.sklearn_pipeline import to_sklearn
 from serin_training.training import TrainedRun
 
 
-def publish(run: TrainedRun, registry: Registry, *, page: str | None = None, signing_key: Path | None = None) -> str:
+def publish(run: TrainedRun, registry: Registry, *, page: str | None = None, sign: Sign | None = None) -> str:
     """Store a run and return where it is; `latest` moves to it if its report says `deployed`.
 
-    `page` is the report as HTML, stored beside the JSON report. `signing_key` is the file of the private key that signs
-    the manifest; without it the run is not signed. Raises RegistryError, OptionError.
+    `page` is the report as HTML, stored beside the JSON report. `sign` signs the manifest; without it the run is not
+    signed. Raises RegistryError.
     """
-    sign = None if signing_key is None else read_signing_key(signing_key)
     files = run_files(run) | ({} if page is None else {manifest.PAGE: page.encode()})
     place = registry.publish(run.name, files, sign=sign)
     if run.report.deployed:
         registry.point_latest(run.name)
     return place
+
+
+def run_files(run: TrainedRun) -> dict[str, bytes]:
+    """Return every file of a run but the manifest, by name."""
+    encoder, weights = run.pipeline.encoder.to_files()
+    files = {
+        manifest.REPORT: run.report.model_dump_json(indent=2).encode() + b"\n",
+        manifest.CLASSES: _json(run.pipeline.classes),
+        manifest.MODEL: run.pipeline.trees.text.encode(),
+        manifest.ENCODER: _json(encoder),
+        manifest.WEIGHTS: weights,
+        manifest.CALIBRATION: _json(run.pipeline.calibration.to_json()),
+        manifest.PARITY: parity_text(run.parity),
+        manifest.PIPELINE: _joblib(to_sklearn(run.pipeline)),
+    }
+    if run.report.calibration_enabled:
+        files[manifest.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))
+    return files
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _joblib(value: object) -> bytes:
+    target = io.BytesIO()
+    joblib.dump(value, target)
+    return target.getvalue()

@@ -24,46 +24,48 @@ _TIMEOUT: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """The change to commit."""
+class Commit:
+    """A YAML file of a Git repository is changed on a new branch."""
 
     repository: Path
     file: Path
     """Relative to the repository."""
     model: str | None
     """Name of the SuggestionModel; None if the file holds only one."""
-    run: str
-    message: str
+    push: str | None
+    """The remote; None: the branch is not pushed."""
 
-    @property
-    def branch(self) -> str:
-        """Branch of the commit."""
-        return f"serin/{self.run}"
+    def current_run(self) -> str | None:
+        """Return None: the caller names the current run."""
+        return None
 
+    def propose(self, run: str, why: str) -> str:
+        """Commit and return what was done. Raises GitError."""
+        commit = self.commit(run, f"{self.model or 'SuggestionModel'}: roll out {run}\n\n{why}")
+        return f"{self.repository}: commit {commit[:12]} on branch serin/{run}"
 
-def propose(proposal: Proposal, *, push: str | None) -> str:
-    """Commit the change on its branch, push it if a remote is given, and return the commit. Raises GitError."""
-    git = _Git(proposal.repository)
-    git.run("rev-parse", "--is-inside-work-tree")
-    with tempfile.TemporaryDirectory(prefix="serin-git-") as folder:
-        tree = Path(folder) / "tree"
-        git.run("worktree", "add", "--quiet", "--detach", str(tree))
-        try:
-            inside = _Git(tree)
-            path = tree / proposal.file
+    def commit(self, run: str, message: str) -> str:
+        """Commit the change, push it if there is a remote, and return the commit. Raises GitError."""
+        git, branch = _Git(self.repository), f"serin/{run}"
+        git.run("rev-parse", "--is-inside-work-tree")
+        with tempfile.TemporaryDirectory(prefix="serin-git-") as folder:
+            tree = Path(folder) / "tree"
+            git.run("worktree", "add", "--quiet", "--detach", str(tree))
             try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise GitError(f"{proposal.file}: {error}; it must be a committed YAML file") from None
-            path.write_text(set_run(text, model=proposal.model, run=proposal.run, where=str(proposal.file)), "utf-8")
-            inside.run("checkout", "--quiet", "-b", proposal.branch)
-            inside.run("commit", "--quiet", "-m", proposal.message, "--", str(proposal.file))
-            commit = inside.run("rev-parse", "HEAD")
-            if push is not None:
-                inside.push(push, proposal.branch)
-            return commit
-        finally:
-            git.run("worktree", "remove", "--force", str(tree))
+                inside, path = _Git(tree), tree / self.file
+                try:
+                    text = path.read_text(encoding="utf-8")
+                except (OSError, UnicodeDecodeError) as error:
+                    raise GitError(f"{self.file}: {error}; it must be a committed YAML file") from None
+                path.write_text(set_run(text, model=self.model, run=run, where=str(self.file)), "utf-8")
+                inside.run("checkout", "--quiet", "-b", branch)
+                inside.run("commit", "--quiet", "-m", message, "--", str(self.file))
+                commit = inside.run("rev-parse", "HEAD")
+                if self.push is not None:
+                    inside.push(self.push, branch)
+                return commit
+            finally:
+                git.run("worktree", "remove", "--force", str(tree))
 
 
 def set_run(text: str, *, model: str | None, run: str, where: str) -> str:

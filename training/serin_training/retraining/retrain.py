@@ -10,7 +10,7 @@ from datetime import datetime
 
 from serin_registry.verification import StoredRun
 from serin_training.data.rows import LabelledTransaction
-from serin_training.data_drift import Drift, drift_of
+from serin_training.data_drift import drift_of
 from serin_training.evaluation import predict
 from serin_training.features.words import Corpus
 from serin_training.progress import ProgressCallback
@@ -35,25 +35,6 @@ class CurrentRun:
         """Time of the newest row that the run has seen."""
         return datetime.fromisoformat(self.stored.report.data_to)
 
-    def newer(self, rows: Sequence[LabelledTransaction]) -> list[LabelledTransaction]:
-        """Return the rows that the run has not seen."""
-        return [row for row in rows if row.at > self.trained_until]
-
-    def drift(self, newer: list[LabelledTransaction]) -> Drift | None:
-        """Return the drift of these rows; None if there is nothing to compare."""
-        if not newer or self.stored.report.profile is None:
-            return None
-        return drift_of(self.stored, self.pipeline, newer)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """Rows to train on."""
-
-    rows: list[LabelledTransaction]
-    corpus: Corpus | None
-    """The words of these rows if they are cached."""
-
 
 @dataclass(frozen=True, slots=True)
 class RetrainedRun:
@@ -67,11 +48,12 @@ class RetrainedRun:
 
 
 def retraining_reasons(
-    current: CurrentRun, data: TrainingData, *, now: datetime, is_forced: bool, note: Note
+    current: CurrentRun, rows: Sequence[LabelledTransaction], *, now: datetime, is_forced: bool, note: Note
 ) -> list[str]:
     """Return and show the reasons to train again; an empty list if nothing has to be done."""
-    newer = current.newer(data.rows)
-    drift = current.drift(newer)
+    newer = [row for row in rows if row.at > current.trained_until]
+    can_compare = newer and current.stored.report.profile is not None
+    drift = drift_of(current.stored, current.pipeline, newer) if can_compare else None
     found = reasons(current.stored.report, current.pipeline.classes, newer, drift, now=now)
     if not found and not is_forced:
         few = f"only {len(newer)} new labels since this run (of more than {NEW_LABELS})" if newer else None
@@ -85,10 +67,17 @@ def retraining_reasons(
 
 
 def retrain(
-    current: CurrentRun, data: TrainingData, config: TrainingConfig, progress: ProgressCallback
+    current: CurrentRun,
+    rows: Sequence[LabelledTransaction],
+    corpus: Corpus | None,
+    config: TrainingConfig,
+    progress: ProgressCallback,
 ) -> RetrainedRun:
-    """Train, and compare with the current run on the same newest rows. Raises DataError, EngineError."""
-    trained = train(data.rows, config, progress, corpus=data.corpus)
+    """Train, and compare with the current run on the same newest rows; the arguments are those of `train`.
+
+    Raises DataError, EngineError.
+    """
+    trained = train(rows, config, progress, corpus=corpus)
     comparison = compare_runs(
         predict(current.pipeline, trained.evaluated.rows), trained.evaluated, trained_until=current.trained_until
     )

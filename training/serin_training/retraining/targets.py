@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serin_training import kubernetes_client
 from serin_training.errors import OptionError
-from serin_training.retraining.git_commit import Proposal, propose
+from serin_training.retraining.git_commit import Commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +42,6 @@ class Patch:
         """Patch the object and return what was done. Raises KubernetesApiError."""
         kubernetes_client.set_run(kubernetes_client.require_connection(), self.namespace, self.model, run)
         return f"{self.namespace}/{self.model}: spec.runID set to {run}"
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A YAML file of a Git repository is changed on a new branch."""
-
-    repository: Path
-    file: Path
-    """Relative to the repository."""
-    model: str | None
-    """None if the file holds only one SuggestionModel."""
-    push: str | None
-    """The remote; None: the branch is not pushed."""
-
-    def current_run(self) -> str | None:
-        """Return None: the caller names the current run."""
-        return None
-
-    def propose(self, run: str, why: str) -> str:
-        """Commit and return what was done. Raises GitError."""
-        message = f"{self.model or 'SuggestionModel'}: roll out {run}\n\n{why}"
-        commit = propose(Proposal(self.repository, self.file, self.model, run, message), push=self.push)
-        return f"{self.repository}: commit {commit[:12]} on branch serin/{run}"
 
 
 Target = LatestOnly | Patch | Commit
