@@ -32,5 +32,5 @@ def read_manifests(file: str) -> list[Any]:
 
 
 def is_suggestion_model(document: Any) -> bool:
-    """Return whether a document is a SuggestionModel, of whatever content."""
+    """Return whether a document is a SuggestionModel, valid or not."""
     return isinstance(document, Mapping) and document.get("kind") == names.KIND

@@ -68,7 +68,7 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
 ) -> None:
     """Run the rollout of a SuggestionModel on recorded counts.
 
-    Answers what this resource would have done last week.
+    Shows how the rollout of this resource would have ended, for example with last week's traffic.
     """
     name, spec = read_spec(file, every=every)
     if (counts is None) == (prometheus is None):

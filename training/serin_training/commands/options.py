@@ -16,13 +16,19 @@ from serin_training.errors import DataError, EngineError, GitError, KubernetesAp
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
+_SOURCES = (
+    "Labelled transactions: a CSV file (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://... (a server's "
+    "store, or a table with #TABLE appended)"
+)
+Sources = Annotated[
+    list[str], typer.Option("--data", metavar="SOURCE", help=f"{_SOURCES}. Repeatable.", show_default=False)
+]
 Data = Annotated[
     list[str],
     typer.Option(
         "--data",
         metavar="SOURCE",
-        help="Labelled transactions: a CSV file (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://... "
-        "(a server's store, or a table with #TABLE appended), or a folder written by `serin features`. Repeatable.",
+        help=f"{_SOURCES}, or a folder written by `serin features`. Repeatable.",
         show_default=False,
     ),
 ]

@@ -16,6 +16,7 @@ from serin_training.commands.options import (
     Seed,
     SignOption,
     Since,
+    Sources,
     Until,
     examples,
     exit_on_error,
@@ -115,7 +116,7 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
     ),
 )
 def features_command(
-    data: Data,
+    data: Sources,
     *,
     out: Annotated[Path, typer.Option(help="The folder; created if it does not exist.")] = Path("features"),
 ) -> None:

@@ -1,6 +1,6 @@
 """A folder of cached features, updated from its sources: only new and changed rows are extracted again.
 
-    index.json           the sources and their fingerfingerprints, the parts, the file of current rows
+    index.json           the sources and their fingerprints, the parts, the file of current rows
     live-<n>.npy         every current row: hash of its txn_id, hash of its content, its part, its index there
     part-<n>.parquet     rows and their words (see `table`); never changed once written
 
