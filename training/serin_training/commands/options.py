@@ -17,8 +17,8 @@ from serin_training.errors import DataError, EngineError, GitError, KubernetesAp
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 _SOURCES = (
-    "Labelled transactions: a CSV file (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://... (a server's "
-    "store, or a table with #TABLE appended)"
+    "Labelled transactions: a CSV file (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://... (a "
+    "server's store, or a table with #TABLE appended)"
 )
 Sources = Annotated[
     list[str], typer.Option("--data", metavar="SOURCE", help=f"{_SOURCES}. Repeatable.", show_default=False)
