@@ -58,6 +58,7 @@ class PodAgent:
             backoff=self._settings.backoff_seconds,
             post_event=self._post_event,
             changed=self._changed.set,
+            restart_policy=self.pod["spec"].get("restartPolicy", "Always"),
         )
 
     def update(self, pod: Json) -> None:
@@ -289,7 +290,11 @@ class PodAgent:
 
     def _status(self) -> Json:
         all_ready = all(container.ready for container in self.containers)
+        exit_codes = [container.exit_code for container in self.containers]
         is_running = any("running" in container.state or container.restarts for container in self.containers)
+        phase = "Running" if is_running else "Pending"
+        if None not in exit_codes:
+            phase = "Failed" if any(exit_codes) else "Succeeded"
         conditions = [
             self._condition("PodScheduled", holds=True),
             self._condition("Initialized", holds=True),
@@ -297,7 +302,7 @@ class PodAgent:
             self._condition("Ready", holds=all_ready),
         ]
         return {
-            "phase": "Running" if is_running else "Pending",
+            "phase": phase,
             "hostIP": self._settings.host_address,
             "podIP": self.address,
             "podIPs": [{"ip": self.address}],
