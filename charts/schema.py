@@ -42,9 +42,7 @@ BOOLEAN: Schema = {"type": "boolean"}
 NAME = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DURATION = string(r"^([0-9]+(ms|s|m|h))*$")
 LABEL = string(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
-LABELS = mapping(
-    LABEL, propertyNames={"not": {"enum": [*(f"app.kubernetes.io/{one}" for one in OWN_LABELS), "helm.sh/chart"]}}
-)
+LABELS = mapping(LABEL, properties=dict.fromkeys([f"app.kubernetes.io/{one}" for one in OWN_LABELS], False))
 ANNOTATIONS = mapping(string())
 RELABELINGS = listed(
     fields(
@@ -64,6 +62,15 @@ RELABELINGS = listed(
 )
 
 
+OVERRIDDEN = {
+    # The metadata of a template, in an ephemeral volume.
+    "V1ObjectMeta": fields({"labels": LABELS, "annotations": ANNOTATIONS}),
+    "V1ManagedFieldsEntry": None,
+    "V1OwnerReference": None,
+}
+"""Types of Kubernetes that are not taken from its client: others, or none at all."""
+
+
 class Definitions:
     """Schemas that others refer to by name."""
 
@@ -79,7 +86,9 @@ class Definitions:
         made = model.model_json_schema(by_alias=True)
         is_ours = model is Settings
         for name, one in ({model.__name__: made} | made.pop("$defs", {})).items():
-            self.found[name] = _simple(one, keep_descriptions=is_ours)
+            used = OVERRIDDEN[name] if name in OVERRIDDEN else _simple(one, keep_descriptions=is_ours)
+            if used is not None:
+                self.found[name] = used
         return {"$ref": f"#/definitions/{model.__name__}"}
 
 
@@ -139,6 +148,8 @@ def schema(descriptions: Mapping[str, str]) -> Schema:
 
 def _describe(node: Schema, descriptions: Mapping[str, str], prefix: str) -> None:
     for name, child in node.get("properties", {}).items():
+        if child is False:
+            continue
         if "$ref" in child and f"{prefix}{name}" in descriptions:
             child["allOf"] = [{"$ref": child.pop("$ref")}]
         if f"{prefix}{name}" in descriptions:
