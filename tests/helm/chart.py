@@ -1,5 +1,6 @@
 """The chart, rendered with a real Helm."""
 
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ class Helm:
 
     def __init__(self, program, home, kubeconfig=None):
         self.program, self.home = program, home
+        self._rendered = {}
         self.environment = os.environ | {f"HELM_{one}_HOME": str(home / one) for one in ("CACHE", "CONFIG", "DATA")}
         self.environment |= {"KUBECONFIG": str(kubeconfig or home / "none"), "HELM_NAMESPACE": "serin-system"}
 
@@ -33,9 +35,12 @@ class Helm:
         assert not check or done.returncode == 0, done.stderr
         return done
 
-    def render(self, values=None, *, release="serin", chart=CHART):
+    def render(self, values=None, *, release="serin"):
         """Return the objects of the chart."""
-        return objects(self.run("template", release, chart, values=values or {}).stdout)
+        key = json.dumps([release, values or {}])
+        if key not in self._rendered:
+            self._rendered[key] = self.run("template", release, CHART, values=values or {}).stdout
+        return objects(self._rendered[key])
 
     def refusal(self, values):
         """Return what Helm says about values that it must refuse."""

@@ -90,7 +90,7 @@ class Installed:
         until(lambda: not self.get("pods", "-n", NAMESPACE)["items"])
 
 
-def until(holds, seconds=30):
+def until(holds, seconds=60):
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline, "timed out"
@@ -107,11 +107,11 @@ def installed(cluster, program, tmp_path_factory):
     return made
 
 
-def test_the_api_server_takes_every_option_as_it_is_rendered(installed):
+def test_the_api_server_takes_every_option_as_it_is_rendered(installed, helm):
     """Without unknown fields, and within the Pod Security Standard of the namespace."""
     found = {}
     for option in OPTIONS.values():
-        for one in installed.helm.render(option.values):
+        for one in helm.render(option.values):
             if one["kind"] not in ("PodMonitor", "CustomResourceDefinition"):
                 if one["kind"] == "Pod":
                     # A Pod is refused without its ServiceAccount, which is not made here.
@@ -145,15 +145,15 @@ def test_an_operator_with_rights_in_one_namespace_works_as_soon_as_the_crd_is_th
     installed.kubectl("wait", "--for=condition=Established", f"crd/{CRD}")
     for namespace in ("watched", "other"):
         installed.prepare(namespace, tmp_path)
-    installed.kubectl("rollout", "status", "deployment/serin-operator", "-n", NAMESPACE, "--timeout=30s")
+    installed.kubectl("rollout", "status", "deployment/serin-operator", "-n", NAMESPACE, "--timeout=60s")
     until(lambda: installed.observed("watched") and installed.get("deployment", "categories", "-n", "watched"))
     assert installed.observed("other") == 0
 
     # A restarted operator hears of changes at once, and not only after it has been refused to list namespaces and CRDs.
     installed.kubectl("rollout", "restart", "deployment/serin-operator", "-n", NAMESPACE)
-    installed.kubectl("rollout", "status", "deployment/serin-operator", "-n", NAMESPACE, "--timeout=30s")
+    installed.kubectl("rollout", "status", "deployment/serin-operator", "-n", NAMESPACE, "--timeout=60s")
     generation = installed.change("watched")
-    until(lambda: installed.observed("watched") == generation, seconds=10)
+    until(lambda: installed.observed("watched") == generation, seconds=25)
     assert "403" not in installed.logs()
     assert "forbidden" not in installed.logs().lower()
     assert "Succeeded" in installed.helm.run("test", "serin").stdout
@@ -174,7 +174,7 @@ def before(installed, tmp_path_factory):
 @pytest.fixture(scope="module")
 def release(installed, before, tmp_path_factory):
     """The chart, installed for all namespaces, and a SuggestionModel."""
-    installed.helm.run("install", "serin", CHART, "--wait", "--timeout", "60s", values=installed.values)
+    installed.helm.run("install", "serin", CHART, "--wait", "--timeout", "120s", values=installed.values)
     installed.prepare("transactions", tmp_path_factory.mktemp("registry"))
     until(lambda: installed.observed("transactions"))
     return installed
@@ -206,14 +206,14 @@ def test_an_upgrade_applies_a_changed_crd_and_configuration_and_a_rollback_undoe
         assert text.count(before) == 1
         (changed / name).write_text(text.replace(before, after))
     values = {"config": release.values["config"] | {"workers": 2}}
-    release.helm.run("upgrade", "serin", changed, "--wait", "--timeout", "60s", values=values)
+    release.helm.run("upgrade", "serin", changed, "--wait", "--timeout", "120s", values=values)
     assert deployed(release) == ("0.2.0", ["sgm", "models"])
     config = release.get("configmap", "serin-operator", "-n", NAMESPACE)["data"]["config.yaml"]
     assert yaml.safe_load(config)["workers"] == 2
     generation = release.change("transactions")
     until(lambda: release.observed("transactions") == generation)
 
-    release.helm.run("rollback", "serin", "1", "--wait", "--timeout", "60s")
+    release.helm.run("rollback", "serin", "1", "--wait", "--timeout", "120s")
     assert deployed(release) == ("0.1.0", ["sgm"])
     generation = release.change("transactions")
     until(lambda: release.observed("transactions") == generation)
