@@ -16,8 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from serin_core.contract import environment as env
 from serin_core.contract import names
 from serin_core.contract.documents import Thresholds
+from serin_registry.cache import DirectoryCache
 from serin_server.settings import (
-    CacheSettings,
     OperatorMode,
     Settings,
     SettingsError,
@@ -36,12 +36,16 @@ _CONFIDENCES = TypeAdapter(dict[str, float])
 _T = TypeVar("_T", bound=BaseModel)
 
 
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _number(low: float, high: float) -> BeforeValidator:
     def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = _float(text)
         if not low <= number <= high:
             raise ValueError(f"{text!r} is not a number from {low:g} to {high:g}")
         return number
@@ -64,10 +68,7 @@ def _log_format(text: str) -> str:
 
 
 def _percent(text: str) -> float:
-    try:
-        percent = float(text.removesuffix("%").strip())
-    except ValueError:
-        percent = math.nan
+    percent = _float(text.removesuffix("%").strip())
     if not 0 <= percent <= 100:  # noqa: PLR2004 - a percentage
         raise ValueError(f'{text!r} is not a share of users; use "0", "10%", "50%" or "100"')
     return percent
@@ -176,7 +177,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
         has_collector=bool(given.collector),
         json_logs=given.log == "json",
         public_key=given.public_key,
-        cache=CacheSettings(given.cache_dir, max_bytes=given.cache_bytes),
+        cache=DirectoryCache(given.cache_dir, max_bytes=given.cache_bytes),
         retention=given.retention,
     )
 
@@ -184,20 +185,14 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
 def standalone_mode(environ: Mapping[str, str], *, registry: str) -> StandaloneMode:
     """Return the routing of a server without an operator. Raises SettingsError."""
     given = _read(_StandaloneVariables, environ)
-    return StandaloneMode(
-        registry=registry,
-        shadow=given.shadow,
-        percent=given.percent,
-        thresholds=given.thresholds,
-        calibration=given.calibration,
-    )
+    return StandaloneMode(registry, given.shadow, given.percent, given.thresholds, given.calibration)
 
 
-def standalone_cache(environ: Mapping[str, str]) -> CacheSettings:
+def standalone_cache(environ: Mapping[str, str]) -> DirectoryCache:
     """Return where a server without an operator keeps files of a remote registry."""
     home = environ.get("HOME", "/tmp")  # noqa: S108 - a process without a home
     parent = environ.get(env.CACHE_HOME.name, "").strip() or f"{home}/.cache"
-    return CacheSettings(Path(parent) / "serin" / "runs", max_bytes=int(env.CACHE_BYTES.default))
+    return DirectoryCache(Path(parent) / "serin" / "runs", max_bytes=int(env.CACHE_BYTES.default))
 
 
 def store_settings(environ: Mapping[str, str], *, default: str) -> StoreSettings:
