@@ -16,8 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from serin_core.contract import environment as env
 from serin_core.contract import names
 from serin_core.contract.documents import Thresholds
-from serin_registry.cache import DirectoryCache
 from serin_server.settings import (
+    CacheSettings,
     OperatorMode,
     Settings,
     SettingsError,
@@ -177,7 +177,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
         has_collector=bool(given.collector),
         json_logs=given.log == "json",
         public_key=given.public_key,
-        cache=DirectoryCache(given.cache_dir, max_bytes=given.cache_bytes),
+        cache=CacheSettings(given.cache_dir, max_bytes=given.cache_bytes),
         retention=given.retention,
     )
 
@@ -188,11 +188,11 @@ def standalone_mode(environ: Mapping[str, str], *, registry: str) -> StandaloneM
     return StandaloneMode(registry, given.shadow, given.percent, given.thresholds, given.calibration)
 
 
-def standalone_cache(environ: Mapping[str, str]) -> DirectoryCache:
+def standalone_cache(environ: Mapping[str, str]) -> CacheSettings:
     """Return where a server without an operator keeps files of a remote registry."""
     home = environ.get("HOME", "/tmp")  # noqa: S108 - a process without a home
     parent = environ.get(env.CACHE_HOME.name, "").strip() or f"{home}/.cache"
-    return DirectoryCache(Path(parent) / "serin" / "runs", max_bytes=int(env.CACHE_BYTES.default))
+    return CacheSettings(Path(parent) / "serin" / "runs", max_bytes=int(env.CACHE_BYTES.default))
 
 
 def store_settings(environ: Mapping[str, str], *, default: str) -> StoreSettings:

@@ -10,6 +10,7 @@ from typing import Final
 
 from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
+from serin_registry.cache import NO_CACHE, DirectoryCache
 from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
 from serin_server.metrics.exposition import Identity, RunOnScrape, Scrape
@@ -178,7 +179,9 @@ def _model(settings: Settings) -> ModelDocument:
 
 
 def _reader(settings: Settings, registry: str) -> RegistryReader:
-    return RegistryReader(registry, cache=settings.cache, public_key=settings.public_key)
+    kept = settings.cache
+    cache = NO_CACHE if kept is None else DirectoryCache(kept.directory, max_bytes=kept.max_bytes)
+    return RegistryReader(registry, cache=cache, public_key=settings.public_key)
 
 
 def _store(settings: Settings) -> Store:

@@ -13,7 +13,6 @@ from typing import TypeVar
 from serin_core.api.spec import RETENTION_PATTERN
 from serin_core.contract.documents import Thresholds
 from serin_core.model.signing import SignatureError, check_public_key
-from serin_registry.cache import NO_CACHE, Cache
 
 _T = TypeVar("_T")
 
@@ -73,6 +72,14 @@ class StandaloneMode:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Where files of a remote registry are kept on this machine."""
+
+    directory: Path
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one server process."""
 
@@ -96,8 +103,8 @@ class Settings:
     json_logs: bool = False
     public_key: str = ""
     """PEM keys; a run must be signed by one of them. "": signatures are not checked."""
-    cache: Cache = NO_CACHE
-    """Files of a remote registry on this machine; without it they are downloaded at each start."""
+    cache: CacheSettings | None = None
+    """None: files of a remote registry are downloaded at each start."""
     has_collector: bool = False
     """Whether an OpenTelemetry collector is configured; then every request is traced."""
     retention: timedelta | None = None
