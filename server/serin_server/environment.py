@@ -105,9 +105,8 @@ Store = Annotated[Any, BeforeValidator(parse_store)]
 StoreFile = Annotated[Any, BeforeValidator(_store_file)]
 
 
-def _variable(variable: env.Variable, default: str | None = None) -> Any:
-    text = variable.default if default is None else default
-    return Field(default=text, alias=variable.name, validate_default=True)
+def _variable(variable: env.Variable) -> Any:
+    return Field(default=variable.default, alias=variable.name, validate_default=True)
 
 
 class _Environment(BaseModel):

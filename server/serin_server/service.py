@@ -146,9 +146,7 @@ def build_service(
     runs.set_wanted(model.runs)
     return Service(
         settings=settings,
-        identity=Identity(
-            model=settings.model, uid=settings.uid, pod=settings.pod, process=secrets.token_hex(_PROCESS_BYTES)
-        ),
+        identity=Identity(settings.model, settings.uid, settings.pod, process=secrets.token_hex(_PROCESS_BYTES)),
         clock=clock,
         counters=counters,
         switch=switch,

@@ -5,7 +5,7 @@ two transactions is consistent. exposition.py renders them.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -139,12 +139,6 @@ class StageCounts:
     arms: Mapping[Arm, ArmCounts] = field(default_factory=lambda: {arm: ArmCounts() for arm in Arm})
     _users: set[int] = field(default_factory=set)
 
-    def prime(self, classes: Iterable[str]) -> None:
-        """Start the series of these classes at 0, in both arms."""
-        labels = tuple(classes)
-        for counts in self.arms.values():
-            counts.prime(labels)
-
     def is_first(self, mark: int) -> bool:
         """Return whether this result of `user_mark` must be counted in this process, and remember it."""
         if mark in self._users or len(self._users) >= MAX_USERS:
@@ -164,10 +158,11 @@ class Counters:
     refused: dict[Refusal, int] = field(default_factory=lambda: dict.fromkeys(Refusal, 0))
     _stages: dict[StageKey, StageCounts] = field(default_factory=dict)
 
-    def begin_stage(self, key: StageKey, classes: Iterable[str]) -> StageCounts:
+    def begin_stage(self, key: StageKey, classes: Collection[str]) -> StageCounts:
         """Return the counters of a stage, which becomes the current one; of earlier stages only the last is kept."""
         counts = self._stages.pop(key, None) or StageCounts(key)
-        counts.prime(classes)
+        for arm in counts.arms.values():
+            arm.prime(classes)
         self._stages[key] = counts
         while len(self._stages) > _STAGES_KEPT:
             del self._stages[next(iter(self._stages))]

@@ -236,12 +236,10 @@ async def _erase(connection: Any, user_id: str) -> Erased:
     for uid, run in models:
         users = user_hashes(user_id, uid=uid, run=run)
         marks = [user_mark(user, agree) for user in users for agree in (Agree.TRUE, Agree.NONE)]
+        found, marked = list(map(as_signed, users)), list(map(as_signed, marks))
         feedback += _rows(
             await connection.execute(
-                "DELETE FROM serin_feedback WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)",
-                uid,
-                run,
-                list(map(as_signed, users)),
+                "DELETE FROM serin_feedback WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)", uid, run, found
             )
         )
         counted += _rows(
@@ -249,7 +247,7 @@ async def _erase(connection: Any, user_id: str) -> Erased:
                 "DELETE FROM serin_users_compared WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)",
                 uid,
                 run,
-                list(map(as_signed, marks)),
+                marked,
             )
         )
     transactions = _rows(await connection.execute("DELETE FROM serin_transactions WHERE user_id = $1", user_id))
