@@ -36,12 +36,16 @@ _CONFIDENCES = TypeAdapter(dict[str, float])
 _T = TypeVar("_T", bound=BaseModel)
 
 
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _number(low: float, high: float) -> BeforeValidator:
     def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = _float(text)
         if not low <= number <= high:
             raise ValueError(f"{text!r} is not a number from {low:g} to {high:g}")
         return number
@@ -64,10 +68,7 @@ def _log_format(text: str) -> str:
 
 
 def _percent(text: str) -> float:
-    try:
-        percent = float(text.removesuffix("%").strip())
-    except ValueError:
-        percent = math.nan
+    percent = _float(text.removesuffix("%").strip())
     if not 0 <= percent <= 100:  # noqa: PLR2004 - a percentage
         raise ValueError(f'{text!r} is not a share of users; use "0", "10%", "50%" or "100"')
     return percent
@@ -104,9 +105,8 @@ Store = Annotated[Any, BeforeValidator(parse_store)]
 StoreFile = Annotated[Any, BeforeValidator(_store_file)]
 
 
-def _variable(variable: env.Variable, default: str | None = None) -> Any:
-    text = variable.default if default is None else default
-    return Field(default=text, alias=variable.name, validate_default=True)
+def _variable(variable: env.Variable) -> Any:
+    return Field(default=variable.default, alias=variable.name, validate_default=True)
 
 
 class _Environment(BaseModel):
@@ -184,13 +184,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
 def standalone_mode(environ: Mapping[str, str], *, registry: str) -> StandaloneMode:
     """Return the routing of a server without an operator. Raises SettingsError."""
     given = _read(_StandaloneVariables, environ)
-    return StandaloneMode(
-        registry=registry,
-        shadow=given.shadow,
-        percent=given.percent,
-        thresholds=given.thresholds,
-        calibration=given.calibration,
-    )
+    return StandaloneMode(registry, given.shadow, given.percent, given.thresholds, given.calibration)
 
 
 def standalone_cache(environ: Mapping[str, str]) -> CacheSettings:

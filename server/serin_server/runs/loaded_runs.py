@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
@@ -25,11 +25,8 @@ MAX_PAUSE: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-class RunReader(Protocol):
-    """Reads and checks one run. Called in a thread."""
-
-    def __call__(self, wanted: LoadedRun) -> Predictor:
-        """Return the run, ready for predictions. Raises RunRefusedError, RegistryUnavailableError."""
+RunReader = Callable[[LoadedRun], Predictor]
+"""Reads and checks one run, in a thread. Raises RunRefusedError, RegistryUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +68,7 @@ class Runs:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`changed` is called on the event loop with the loaded runs, whenever these change."""
-        self._read = read
-        self._changed = changed
-        self._sleep = sleep
+        self._read, self._changed, self._sleep = read, changed, sleep
         self._states: dict[str, RunState] = {}
         self._wanted: dict[str, LoadedRun] = {}
         self._one_at_a_time = asyncio.Lock()

@@ -1,10 +1,12 @@
-"""The limit on the size of a request body, checked before anything parses it."""
+"""ASGI middleware: the limit on the size of a body, and closing of connections while the process drains."""
 
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serin_server.readiness import Readiness
 
 MAX_BODY_BYTES: Final = 1 << 20
 _TOO_LARGE: Final = f"the body is larger than {MAX_BODY_BYTES} bytes; send fewer transactions in one request"
@@ -13,7 +15,7 @@ _MAX_DIGITS: Final = 18
 
 
 class BodyLimit:
-    """Responds 413 as soon as a body is larger than MAX_BODY_BYTES, or is announced to be."""
+    """Responds 413 as soon as a body is larger than MAX_BODY_BYTES, or is announced to be; nothing parses it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,3 +48,23 @@ def announces_too_much(content_length: bytes | None) -> bool:
         return False
     is_number = content_length.isdigit() and len(content_length) <= _MAX_DIGITS
     return not is_number or int(content_length) > MAX_BODY_BYTES
+
+
+class CloseOnDrain:
+    """Adds `Connection: close` to every response while the process drains.
+
+    Otherwise the next request on a kept connection could arrive just as it is closed.
+    """
+
+    def __init__(self, app: ASGIApp, *, readiness: Readiness) -> None:
+        self._app, self._readiness = app, readiness
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._readiness.is_draining:
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, closing)
