@@ -4,18 +4,8 @@ import json
 
 import typer
 
-from serin_training.commands.options import (
-    Data,
-    Limit,
-    OutputFormat,
-    OutputOption,
-    Registry,
-    Run,
-    Since,
-    Until,
-    examples,
-    exit_on_error,
-)
+from serin_training.commands import options
+from serin_training.commands.options import OutputFormat, examples, exit_on_error
 
 app = typer.Typer()
 
@@ -25,14 +15,14 @@ app = typer.Typer()
     epilog=examples("serin drift --run latest --data new.csv --registry ./registry --since 2026-01-01"),
 )
 def drift_command(  # noqa: PLR0913 - options of the command line, given by name
-    run: Run,
-    data: Data,
-    registry: Registry,
+    run: options.Run,
+    data: options.Data,
+    registry: options.Registry,
     *,
-    since: Since = None,
-    until: Until = None,
-    limit: Limit = None,
-    output: OutputOption = OutputFormat.TEXT,
+    since: options.Since = None,
+    until: options.Until = None,
+    limit: options.Limit = None,
+    output: options.OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Compare newer transactions with the data a run was evaluated on.
 
