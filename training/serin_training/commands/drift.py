@@ -34,7 +34,7 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
         from serin_training.commands.inputs import load_rows, window_of
         from serin_training.data_drift import drift_of
         from serin_training.registry.writer import open_registry
-        from serin_training.stored_runs import open_run
+        from serin_training.run_pipeline import open_run
 
         stored, pipeline = open_run(open_registry(registry), run)
         rows = load_rows(data, window_of(since, until, limit))

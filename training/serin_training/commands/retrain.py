@@ -55,7 +55,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
         from serin_training.registry.writer import open_registry
         from serin_training.retraining.retrain import CurrentRun, propose, retrain, retraining_reasons
         from serin_training.retraining.targets import LatestOnly, target_of
-        from serin_training.stored_runs import open_run
+        from serin_training.run_pipeline import open_run
 
         target = target_of(namespace=namespace, model=model, apply=apply, git=git, file=file, push=push)
         config = training_setup.training_config(seed=seed, calibrate=calibrate, deploy=isinstance(target, LatestOnly))
