@@ -15,7 +15,7 @@ from serin_registry.limits import MAX_MANIFEST_BYTES
 from serin_registry.reader import open_reader
 from serin_registry.verification import verify_run
 from serin_server.runs.loader import RegistryReader
-from serin_training.stored_runs import open_run
+from serin_training.run_pipeline import open_run
 
 READERS = {
     "server": lambda registry: RegistryReader(str(registry))(LoadedRun(run=RUN)),
