@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import yaml
 
 from serin_localcluster import processes
-from serin_localcluster.pki import Authority, Pair
+from serin_localcluster.pki import Authority, Pair, write_kubeconfig
 
 READY_WITHIN = 60.0
 _CONTROLLERS = (
@@ -62,26 +61,8 @@ def free_port(address: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def write_kubeconfig(path: Path, *, server: str, authority: Path, client: Pair) -> Path:
-    """Write a self-contained kubeconfig that only its owner can read."""
-
-    def inline(file: Path) -> str:
-        return base64.b64encode(file.read_bytes()).decode()
-
-    name = "serin-localcluster"
-    user = {"client-certificate-data": inline(client.certificate), "client-key-data": inline(client.key)}
-    cluster = {"server": server, "certificate-authority-data": inline(authority)}
-    path.touch(mode=0o600)
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": name, "user": user}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "current-context": name,
-    }
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return path
+def _inline(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
 
 
 class ControlPlane:
@@ -93,9 +74,12 @@ class ControlPlane:
         self._server = f"https://127.0.0.1:{free_port()}"
         self.kubeconfig = write_kubeconfig(
             directory / "kubeconfig",
-            server=self._server,
-            authority=credentials.authority.file,
-            client=credentials.admin,
+            name="serin-localcluster",
+            cluster={"server": self._server, "certificate-authority-data": _inline(credentials.authority.file)},
+            user={
+                "client-certificate-data": _inline(credentials.admin.certificate),
+                "client-key-data": _inline(credentials.admin.key),
+            },
         )
 
     async def start(self) -> None:
