@@ -8,6 +8,8 @@ pip() { /usr/bin/env python -m pip --no-cache-dir --disable-pip-version-check "$
 
 case $1 in
   packages)
+    apt-get update -q
+    apt-get install -q -y --no-install-recommends binutils
     # The pip of the base image installs into /venv, which has none itself.
     python -m venv --without-pip /venv
     pip --python $python install --no-compile --require-hashes -r "requirements/$2.lock"
@@ -21,6 +23,10 @@ case $1 in
     done
     site=$($python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     python images/prune.py "$site" images/prune/all.txt "images/prune/$2.txt"
+    # Debug information of a few extension modules takes more space than their code.
+    find "$site" -name '*.cpython-*.so' | while read -r module; do
+      if readelf --section-headers --wide "$module" | grep -q '\.debug_info'; then strip --strip-debug "$module"; fi
+    done
     # Compiled by content, not by time, and always in the same order: a second build gives the same bytes.
     PYTHONHASHSEED=0 $python -m compileall -q --invalidation-mode unchecked-hash "$site"
     ;;
