@@ -11,7 +11,7 @@ find / -xdev \( -path '*/site-packages/pip*' -o -path '*/bin/pip*' -o -name ensu
 find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 # The base image has no compiled standard library; without it, every start compiles it again.
 stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
-PYTHONHASHSEED=0 python -m compileall -q --invalidation-mode unchecked-hash \
+PYTHONHASHSEED=0 python -m compileall -q -f --invalidation-mode unchecked-hash \
   -x '/(test|idlelib|tkinter|turtledemo|pydoc_data|site-packages|dist-packages)/' "$stdlib"
 # What differs from build to build.
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig /var/cache/debconf/*-old /var/log/* /root/.cache

@@ -27,7 +27,8 @@ case $1 in
     find "$site" -name '*.cpython-*.so' | while read -r module; do
       if readelf --section-headers --wide "$module" | grep -q '\.debug_info'; then strip --strip-debug "$module"; fi
     done
-    # Compiled by content, not by time, and always in the same order: a second build gives the same bytes.
-    PYTHONHASHSEED=0 $python -m compileall -q --invalidation-mode unchecked-hash "$site"
+    # Compiled by content, not by time and always in the same order: a second build gives the same bytes.
+    # -f: running pip has already compiled a few modules, by time.
+    PYTHONHASHSEED=0 $python -m compileall -q -f --invalidation-mode unchecked-hash "$site"
     ;;
 esac

@@ -57,7 +57,7 @@ def test_what_is_left_out_cannot_be_imported(image, module):
     [
         ("operator", ["test_kubernetes_client.py", "test_prometheus_client.py", "test_startup.py", "test_watch.py"]),
         ("server", ["test_process.py", "runs/test_loader.py", "http"]),
-        ("training", ["retraining", "commands"]),
+        ("training", ["retraining", "commands/test_runs.py"]),
         ("cli", ["test_kubernetes_client.py", "test_main.py"]),
     ],
 )
