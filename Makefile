@@ -140,7 +140,7 @@ images-base: ## make a stand-in for the base image from Debian packages, where n
 	@images/base.sh
 
 .PHONY: images-table
-images-table: .venv/.complete ## write what is inside each image of .images/ into docs/images.md (root)
+images-table: .venv/.complete ## write what is inside each image of .images/ into docs/images.md
 	@$(BIN)/python images/table.py
 
 .PHONY: test-images

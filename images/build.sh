@@ -42,7 +42,8 @@ arguments=(--build-arg BASE="$BASE" --build-arg VERSION="$VERSION" --build-arg R
   --build-arg SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH")
 for name in "$@"; do
   reference=$REGISTRY/serin-$name:$TAG archive=$OUT/serin-$name.tar
-  rm -f "$archive"
-  "with_$BUILDER" "$name" "$reference" "$archive" > "$OUT/serin-$name.log" 2>&1 || { tail -30 "$OUT/serin-$name.log" >&2; exit 1; }
+  rm -f "$archive.new"
+  "with_$BUILDER" "$name" "$reference" "$archive.new" > "$OUT/serin-$name.log" 2>&1 || { tail -30 "$OUT/serin-$name.log" >&2; exit 1; }
+  mv "$archive.new" "$archive"
   echo "$reference@$(cat "$OUT/serin-$name.digest") $archive $(($(stat -c %s "$archive") / 1000000)) MB"
 done

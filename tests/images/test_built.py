@@ -1,4 +1,4 @@
-"""The images that `make images` built: what is in them, and that they run as any uid on a read-only root file system."""
+"""The images that `make images` built: what is in them, and that they run as any uid on a read-only file system."""
 
 import importlib.util
 import json
