@@ -197,7 +197,7 @@ def test_every_extension_module_can_be_loaded(image, tmp_path):
 def test_the_operator_gets_ready_on_a_real_api_server(images, tmp_path, tmp_path_factory):
     with start_cluster(directory=tmp_path_factory.mktemp("cluster") / "local", images={}) as cluster:
         environment = os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}
-        subprocess.run(["kubectl", "apply", "--server-side", "-f", str(ROOT / "crds")], env=environment, check=True)
+        subprocess.run(["kubectl", "apply", "--server-side", "-k", str(ROOT / "crds")], env=environment, check=True)
         shutil.copy(cluster.kubeconfig, tmp_path / "kubeconfig")
         settings = {
             "prometheus": {"default": {"url": cluster.prometheus_url}},
