@@ -33,6 +33,11 @@ class Archive:
         """Return what a node downloads."""
         return sum(layer["size"] for layer in self.manifest["layers"])
 
+    def labels(self) -> dict[str, str]:
+        """Return the labels of the image."""
+        labels: dict[str, str] = json.loads(self._blob(self.manifest["config"]["digest"]))["config"]["Labels"]
+        return labels
+
     def files(self) -> dict[str, int]:
         """Return the bytes of every file, as the last layer that has it shows it."""
         found: dict[str, int] = {}
