@@ -129,10 +129,28 @@ SOAK ?= 60s
 bench-serving: .venv/.complete ## compare the server with other model servers (DATA=file.csv, SOAK=30m)
 	@$(BIN)/python benchmarks/serving/run.py --soak $(SOAK) $(if $(DATA),--data $(DATA))
 
+##@ Images
+# BASE=, REGISTRY=, TAG=, PLATFORM=, OUT= and BUILDER= are explained in images/build.sh.
+.PHONY: images
+images: ## build the three images into .images/ (root; BASE=, REGISTRY=, TAG=, PLATFORM=; see docs/images.md)
+	@images/build.sh
+
+.PHONY: images-base
+images-base: ## make a stand-in for the base image from Debian packages, where no image registry is reached (root)
+	@images/base.sh
+
+.PHONY: images-table
+images-table: .venv/.complete ## write what is inside each image of .images/ into docs/images.md
+	@$(BIN)/python images/table.py
+
+.PHONY: test-images
+test-images: .venv/.complete ## test the images of .images/ (root)
+	@$(BIN)/python -m pytest -m images tests/images
+
 ##@ Cleaning up
 .PHONY: clean
 clean: ## remove environments and caches of this directory
-	rm -rf .venv .moto .ml .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .ml .bench .images .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: clean-cache
 clean-cache: ## remove the built programs of the local cluster from the cache in the home directory
