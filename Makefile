@@ -75,8 +75,13 @@ format: .venv/.complete ## format the code with ruff
 	@$(BIN)/ruff format .
 
 .PHONY: crds
-crds: .venv/.complete ## generate crds/ from the models in core
+crds: .venv/.complete ## generate crds/ from the models in core, and its copy in charts/
 	@$(BIN)/python crds/generate.py
+	@$(BIN)/python charts/generate.py
+
+.PHONY: charts
+charts: .venv/.complete ## generate the CRD, the schema and the table of values in charts/
+	@$(BIN)/python charts/generate.py
 
 .PHONY: lock
 lock: RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

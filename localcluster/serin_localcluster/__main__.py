@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from serin_localcluster.build import BuildError
+from serin_localcluster.build import BuildError, build
 from serin_localcluster.cluster import ClusterStartError, running_state, start_cluster, stop_leftover
 from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY
@@ -34,6 +34,7 @@ def _print_line(text: str) -> None:
 
 def _build(_directory: Path) -> None:
     find_programs()
+    build(["helm"])  # for the tests of the chart
 
 
 def _up(directory: Path) -> None:

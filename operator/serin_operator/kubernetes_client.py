@@ -75,6 +75,14 @@ class KubernetesClient:
         for path in [_path(names.KIND, namespace) for namespace in namespaces] or [everywhere]:
             await self._request("GET", path, query={"limit": "1"})
 
+    async def check_served(self) -> None:
+        """Check that discovery has SuggestionModels, a moment after they can be listed. Raises ClusterError."""
+        groups = await self._request("GET", "/apis")
+        kinds = await self._request("GET", f"/apis/{names.API_VERSION}")
+        is_served = any(one["name"] == names.GROUP for one in groups["groups"])
+        if not is_served or not any(one["name"] == names.PLURAL for one in kinds["resources"]):
+            raise NotFoundError(f"GET /apis/{names.API_VERSION}: {names.PLURAL} are not served")
+
     async def create(self, rendered: Json) -> None:
         """See interfaces.Kubernetes.
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from serin_operator.apply import Applier
+from serin_operator.check import find_problem
 from serin_operator.gather import Gatherer
 from serin_operator.interfaces import ClusterError
 from serin_operator.kubernetes_client import KubernetesClient, connect
@@ -30,10 +32,17 @@ DEFAULT_CONFIG: Final = Path("/etc/serin/operator/config.yaml")
 
 
 def main() -> None:
-    """Run until SIGTERM (exit status 0) or a failure (1). Exit with status 2 for a bad configuration."""
+    """Run until SIGTERM (exit status 0) or a failure (1), or only check. Exit with status 2 for a bad configuration."""
     parser = argparse.ArgumentParser(prog="serin-operator", description="The Serin operator.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="configuration file (%(default)s)")
+    parser.add_argument(
+        "--check",
+        metavar="NAMESPACE/DEPLOYMENT",
+        help="check whether these operators are ready and SuggestionModels are served, and end",
+    )
     arguments = parser.parse_args()
+    if arguments.check:
+        sys.exit(asyncio.run(find_problem(arguments.check)) or None)
     try:
         settings = Settings.load(arguments.config)
     except SettingsError as error:
@@ -50,6 +59,9 @@ async def run(settings: Settings) -> None:
     queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
     metrics = OperatorMetrics(queue.depth)
     is_listed, is_watching = asyncio.Event(), asyncio.Event()
+    if task := asyncio.current_task():
+        # Until kopf starts, which sets its own. Without any, the first process of a container ignores the signal.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with contextlib.AsyncExitStack() as stack:
         cluster = KubernetesClient(await connect())
         stack.push_async_callback(cluster.close)
@@ -87,6 +99,9 @@ async def run(settings: Settings) -> None:
         ]
         stack.push_async_callback(_cancel, tasks)
         where = ", ".join(settings.namespaces) or "all namespaces"
+        if settings.namespaces:
+            # kopf then reads only once which kinds there are, and would never watch one whose CRD comes later.
+            await is_listed.wait()
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
         await watch(
             queue.add,
@@ -101,6 +116,8 @@ async def _list_once(cluster: KubernetesClient, namespaces: tuple[str, ...], is_
     while not is_listed.is_set():
         try:
             await cluster.check_access(namespaces)
+            if namespaces:
+                await cluster.check_served()
         except ClusterError as error:
             log.warning("SuggestionModels cannot be listed: %s; retrying in %.0f s", error, ACCESS_RETRY)
             await asyncio.sleep(ACCESS_RETRY)

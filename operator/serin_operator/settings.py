@@ -23,7 +23,10 @@ class SettingsError(ValueError):
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    # Docstrings of fields become the descriptions in the schema and the table of the Helm chart.
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
 
 
 class PrometheusEndpoint(_Settings):

@@ -56,10 +56,21 @@ apiVersion: v1
 kind: Pod
 metadata: {name: failing}
 spec: {containers: [{name: x, image: "failing:1"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: done}
+spec: {restartPolicy: OnFailure, containers: [{name: x, image: "ending:1"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: failed}
+spec: {restartPolicy: Never, containers: [{name: x, image: "failing:1"}, {name: y, image: "ending:1"}]}
 """
 IMAGES = {
     "web:*": [sys.executable, "-m", "http.server", "8080", "--bind"],
     "failing:*": [sys.executable, "-c", "print('failed on purpose'); raise SystemExit(3)"],
+    "ending:*": [sys.executable, "-c", "print('done')"],
 }
 
 
@@ -105,6 +116,15 @@ def test_each_pod_has_its_own_address(cluster):
     addresses = {pod["status"]["podIP"] for pod in pods(cluster)}
     assert len(addresses) == 2
     assert all(address.startswith("127.77.") for address in addresses)
+
+
+def test_a_pod_that_is_not_restarted_succeeds_or_fails_once_all_of_its_containers_have_ended(cluster):
+    def phase(pod):
+        return kubectl(cluster, "get", "pod", pod, "-o", "jsonpath={.status.phase}")
+
+    until(lambda: phase("done") == "Succeeded" and phase("failed") == "Failed")
+    restarts = "jsonpath={.status.containerStatuses[*].restartCount}"
+    assert kubectl(cluster, "get", "pod", "failed", "-o", restarts) == "0 0"
 
 
 def test_a_changed_config_map_arrives_at_once_when_the_pod_is_annotated(cluster):

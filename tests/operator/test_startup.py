@@ -66,11 +66,11 @@ def kubeconfig(url):
 
 
 @contextmanager
-def operator(tmp_path, url):
+def operator(tmp_path, url, **configuration):
     port = free_port()
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(url)))
     (tmp_path / "config.yaml").write_text(
-        yaml.safe_dump({"prometheus": {}, "server": {"image": "i"}, "host": "127.0.0.1", "port": port})
+        yaml.safe_dump({"prometheus": {}, "server": {"image": "i"}, "host": "127.0.0.1", "port": port} | configuration)
     )
     environment = {name: value for name, value in os.environ.items() if name not in NAMES_OF_USERS}
     process = subprocess.Popen(
@@ -125,6 +125,18 @@ def test_an_operator_that_may_not_list_its_resources_is_alive_but_not_ready(tmp_
         assert process.poll() is None
         assert httpx.get(f"{url}/readyz").status_code == 503
         assert httpx.get(f"{url}/healthz").status_code == 200
+
+
+def test_with_namespaces_given_it_is_not_ready_before_discovery_has_its_kind_and_ends_on_sigterm(tmp_path):
+    listed = "/apis/serin.dev/v1alpha1/namespaces/a/suggestionmodels"
+    answers = {"/api": {"versions": []}, "/apis": {"groups": []}, listed: {"apiVersion": "v1", "items": []}}
+    with api_server(answers) as api, operator(tmp_path, api, namespaces=["a"]) as (process, url):
+        for line in process.stderr:
+            if "SuggestionModels cannot be listed" in line:
+                break
+        assert httpx.get(f"{url}/readyz").status_code == 503
+        process.terminate()
+        assert process.wait(timeout=10) == 0
 
 
 @pytest.mark.parametrize("is_namespaced", [False, True])

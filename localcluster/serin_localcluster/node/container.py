@@ -91,6 +91,7 @@ class Container:
     backoff: float
     post_event: PostEvent
     changed: Callable[[], None]
+    restart_policy: str = "Always"
     state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
     last_state: Json = field(default_factory=dict)
     restarts: int = 0
@@ -104,6 +105,12 @@ class Container:
     def name(self) -> str:
         """Name of the container in its pod."""
         return str(self.spec["name"])
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of a process that is not started again, else None."""
+        code: int | None = self.state.get("terminated", {}).get("exitCode")
+        return None if self.restart_policy == "Always" or (self.restart_policy == "OnFailure" and code) else code
 
     def status(self) -> Json:
         """Return its entry in containerStatuses."""
@@ -131,10 +138,12 @@ class Container:
             self.changed()
 
     async def run(self, command: Command) -> None:
-        """Run and restart with back-off until cancelled."""
+        """Run and restart with back-off until cancelled, or until the pod's restart policy allows no restart."""
         while True:
             began = asyncio.get_running_loop().time()
             await self._run_once(command)
+            if self.exit_code is not None:
+                return
             if asyncio.get_running_loop().time() - began > BACKOFF_RESET_SECONDS:
                 self._streak = 0
             delay = restart_delay(self._streak, base=self.backoff)

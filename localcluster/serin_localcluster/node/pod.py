@@ -54,7 +54,8 @@ class PodAgent:
         self._changed, self._refresh, self._deleted = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._placed_at, self._transitions = now_text(), dict[str, tuple[str, str]]()
         shared = (address, self.directory, settings.backoff_seconds, self._post_event, self._changed.set)
-        self.containers = [Container(spec, *shared) for spec in pod["spec"]["containers"]]
+        policy = pod["spec"].get("restartPolicy", "Always")
+        self.containers = [Container(spec, *shared, policy) for spec in pod["spec"]["containers"]]
 
     def update(self, pod: Json) -> None:
         """Take a new version of the object; changed annotations refresh the volumes at once, as in the kubelet."""
@@ -259,10 +260,14 @@ class PodAgent:
 
     def _status(self) -> Json:
         all_ready = all(container.ready for container in self.containers)
+        exit_codes = [container.exit_code for container in self.containers]
         is_running = any("running" in container.state or container.restarts for container in self.containers)
         holds = {"PodScheduled": True, "Initialized": True, "ContainersReady": all_ready, "Ready": all_ready}
+        phase = "Running" if is_running else "Pending"
+        if None not in exit_codes:
+            phase = "Failed" if any(exit_codes) else "Succeeded"
         return {
-            "phase": "Running" if is_running else "Pending",
+            "phase": phase,
             "hostIP": self._settings.host_address,
             "podIP": self.address,
             "podIPs": [{"ip": self.address}],

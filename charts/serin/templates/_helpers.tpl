@@ -1,0 +1,88 @@
+{{/* Name of the chart's objects, without the part that distinguishes them. */}}
+{{- define "serin.fullname" -}}
+{{- $chart := default .Chart.Name .Values.nameOverride }}
+{{- $both := contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) }}
+{{- default $both .Values.fullnameOverride | trunc 54 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Name of the operator's objects. */}}
+{{- define "serin.operator" -}}
+{{ include "serin.fullname" . }}-operator
+{{- end }}
+
+{{- define "serin.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "serin.operator" .) "default") }}
+{{- end }}
+
+{{- define "serin.selector" -}}
+app.kubernetes.io/name: serin-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "serin.labels" -}}
+{{ include "serin.selector" . }}
+app.kubernetes.io/part-of: serin
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "serin.image" -}}
+{{- with .Values.image }}
+{{- .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The operator's configuration file. */}}
+{{- define "serin.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- if not $config.server.image }}
+{{- $_ := set $config.server "image" (printf "ghcr.io/serin-dev/serin-server:%s" .Chart.AppVersion) }}
+{{- end }}
+{{- $_ := set $config "namespaces" .Values.watchNamespaces }}
+{{- toYaml $config }}
+{{- end }}
+
+{{/* Rights in each namespace that is watched. The operator reads no Secret and creates no Pod. */}}
+{{- define "serin.rules" -}}
+# The resource belongs to the user: the operator reads it and writes its status only.
+- apiGroups: [serin.dev]
+  resources: [suggestionmodels]
+  verbs: [get, list, watch]
+- apiGroups: [serin.dev]
+  resources: [suggestionmodels/status]
+  verbs: [patch]
+# Objects that the operator creates.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, serviceaccounts]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  # update: to remove additions of others, which an apply does not touch.
+  verbs: [get, list, watch, create, patch, update]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch]
+# Pods: read them, announce a revision, remove a pod that still serves a run after its rollback.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch, delete]
+- apiGroups: [""]
+  resources: [pods/eviction]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{- define "serin.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "serin.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
