@@ -27,6 +27,23 @@ PROGRESS_SECONDS = 15.0
 UNUSED_SECONDS = 86_400.0
 """Time without use after which another version of a program is removed."""
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
+KUBERNETES_NODE = (*CONTROL_PLANE, "kube-scheduler", "kube-proxy", "kubelet")
+"""Parts of the program `controlplane`; the last three are compiled only for a real node."""
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+_OTHERS = {
+    "prometheus": ("github.com/prometheus/prometheus/cmd/prometheus", "netgo", "remove_all_sd", "enable_kubernetes_sd"),
+    "coredns": ("./coredns",),
+    "pause": ("./pause",),
+    "containerd": (f"{_CONTAINERD}/containerd", "no_btrfs", "no_zfs", "no_devmapper"),
+    "containerd-shim-runc-v2": (f"{_CONTAINERD}/containerd-shim-runc-v2",),
+    "ctr": (f"{_CONTAINERD}/ctr",),
+    "runc": ("github.com/opencontainers/runc", "seccomp"),
+}
+"""The package of every other program, and its build tags."""
+_WITH_C = ("runc",)
+"""Programs that need a C compiler."""
+NODE = (*KUBERNETES_NODE, *_OTHERS)
+"""All programs of a real node."""
 Report = Callable[[str], None]
 
 
@@ -44,12 +61,12 @@ class Binary:
 
     name: str
     package: str
-    tags: tuple[str, ...]
+    tags: Sequence[str]
 
     @property
     def path(self) -> Path:
         """Where the finished binary is cached, whether it exists or not."""
-        digest = hashlib.sha256(repr((self.package, self.tags, _FLAGS)).encode())
+        digest = hashlib.sha256(repr((self.package, tuple(self.tags), _FLAGS)).encode())
         for path in sorted((*FOLDER.glob("go.*"), *FOLDER.glob("*/*.go"))):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return cache() / f"{self.name}-{digest.hexdigest()[:16]}" / self.name
@@ -79,13 +96,14 @@ def cache() -> Path:
 def binaries(names: Sequence[str]) -> list[Binary]:
     """Return the binaries that hold the named programs, each with no more than those."""
     found = []
-    if parts := [name for name in CONTROL_PLANE if name in names]:
-        tags = tuple(f"with_{part.replace('-', '_')}" for part in parts)
-        found.append(Binary("controlplane", "./controlplane", tags))
-    if "prometheus" in names:
-        tags = ("netgo", "remove_all_sd", "enable_kubernetes_sd")
-        found.append(Binary("prometheus", "github.com/prometheus/prometheus/cmd/prometheus", tags))
-    return found
+    if parts := [name for name in KUBERNETES_NODE if name in names]:
+        whole = _controlplane(KUBERNETES_NODE)
+        found.append(whole if whole.path.exists() else _controlplane(parts))
+    return found + [Binary(name, package, tags) for name, (package, *tags) in _OTHERS.items() if name in names]
+
+
+def _controlplane(parts: Sequence[str]) -> Binary:
+    return Binary("controlplane", "./controlplane", [f"with_{part.replace('-', '_')}" for part in parts])
 
 
 def build(names: Sequence[str]) -> dict[str, list[str]]:
@@ -100,14 +118,13 @@ def build(names: Sequence[str]) -> dict[str, list[str]]:
     for binary in needed:
         os.utime(binary.path.parent)
     paths = {binary.name: str(binary.path) for binary in needed}
-    return {name: [paths["controlplane"], name] if name in CONTROL_PLANE else [paths[name]] for name in names}
+    return {name: [paths["controlplane"], name] if name in KUBERNETES_NODE else [paths[name]] for name in names}
 
 
 def _build(missing: Sequence[Binary], report: Report) -> None:
     go, began = find_go(), time.monotonic()
     environment = {
         **os.environ,
-        "CGO_ENABLED": "0",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
         "GOFLAGS": "",
@@ -115,20 +132,11 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
         "GOMODCACHE": str(cache() / "go-mod"),
         "GOGC": "400",  # the compiler uses more memory and a quarter less time
     }
-    flags = [*_FLAGS, "-tags", ",".join(tag for binary in missing for tag in binary.tags)]
-    packages = [binary.package for binary in missing]
     unfinished = cache() / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    report("downloading modules")
-    template = '{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}'
-    with _start([go, "list", *flags, "-deps", "-f", template, *packages], environment, subprocess.DEVNULL) as listing:
-        sizes = dict(map(_size, listing.stdout or ()))
-    with _start(
-        [go, "build", "-v", *flags, "-o", f"{unfinished}/", *packages], environment, subprocess.STDOUT
-    ) as going:
-        output = _follow(going.stdout or (), sizes, report)
-    if going.returncode != 0:
-        raise BuildError(f"building {', '.join(binary.name for binary in missing)} failed:\n{output}")
+    for is_with_c in (False, True):
+        if some := [binary for binary in missing if (binary.name in _WITH_C) is is_with_c]:
+            _compile(go, some, environment | {"CGO_ENABLED": str(int(is_with_c))}, report)
     for binary in missing:
         binary.path.parent.mkdir(parents=True, exist_ok=True)
         (unfinished / binary.name).rename(binary.path)
@@ -136,6 +144,21 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
     for used_once in ("unfinished", "go-build", "go-mod"):
         shutil.rmtree(cache() / used_once, ignore_errors=True)
     report(f"built in {_duration(time.monotonic() - began)}")
+
+
+def _compile(go: str, binaries: Sequence[Binary], environment: dict[str, str], report: Report) -> None:
+    flags = [*_FLAGS, "-tags", ",".join(tag for binary in binaries for tag in binary.tags)]
+    packages = [binary.package for binary in binaries]
+    report("downloading modules")
+    template = '{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}'
+    with _start([go, "list", *flags, "-deps", "-f", template, *packages], environment, subprocess.DEVNULL) as listing:
+        sizes = dict(map(_size, listing.stdout or ()))
+    with _start(
+        [go, "build", "-v", *flags, "-o", f"{cache() / 'unfinished'}/", *packages], environment, subprocess.STDOUT
+    ) as going:
+        output = _follow(going.stdout or (), sizes, report)
+    if going.returncode != 0:
+        raise BuildError(f"building {', '.join(binary.name for binary in binaries)} failed:\n{output}")
 
 
 def _start(argv: Sequence[str], environment: dict[str, str], stderr: int) -> "subprocess.Popen[str]":
