@@ -62,12 +62,18 @@ class Binary:
     name: str
     package: str
     tags: Sequence[str]
+    module: Path = FOLDER
+
+    @property
+    def cgo(self) -> str:
+        """Whether C is compiled: 0 or 1."""
+        return str(int(self.name in _WITH_C))
 
     @property
     def path(self) -> Path:
         """Where the finished binary is cached, whether it exists or not."""
         digest = hashlib.sha256(repr((self.package, tuple(self.tags), _FLAGS)).encode())
-        for path in sorted((*FOLDER.glob("go.*"), *FOLDER.glob("*/*.go"))):
+        for path in sorted((*self.module.glob("go.*"), *self.module.glob("*/*.go"))):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return cache() / f"{self.name}-{digest.hexdigest()[:16]}" / self.name
 
@@ -134,9 +140,9 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
     }
     unfinished = cache() / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    for is_with_c in (False, True):
-        if some := [binary for binary in missing if (binary.name in _WITH_C) is is_with_c]:
-            _compile(go, some, environment | {"CGO_ENABLED": str(int(is_with_c))}, report)
+    for module, cgo in dict.fromkeys((binary.module, binary.cgo) for binary in missing):
+        some = [binary for binary in missing if (binary.module, binary.cgo) == (module, cgo)]
+        _compile(go, module, some, environment | {"CGO_ENABLED": cgo}, report)
     for binary in missing:
         binary.path.parent.mkdir(parents=True, exist_ok=True)
         (unfinished / binary.name).rename(binary.path)
@@ -146,25 +152,26 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
     report(f"built in {_duration(time.monotonic() - began)}")
 
 
-def _compile(go: str, binaries: Sequence[Binary], environment: dict[str, str], report: Report) -> None:
-    flags = [*_FLAGS, "-tags", ",".join(tag for binary in binaries for tag in binary.tags)]
-    packages = [binary.package for binary in binaries]
+def _compile(go: str, module: Path, missing: Sequence[Binary], environment: dict[str, str], report: Report) -> None:
+    """Compile binaries of one module into the directory of unfinished ones. Raises BuildError."""
+    flags = [*_FLAGS, "-tags", ",".join(tag for binary in missing for tag in binary.tags)]
+    packages = [binary.package for binary in missing]
     report("downloading modules")
     template = '{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}'
-    with _start([go, "list", *flags, "-deps", "-f", template, *packages], environment, subprocess.DEVNULL) as listing:
+    listed = [go, "list", *flags, "-deps", "-f", template, *packages]
+    with _start(listed, module, environment, subprocess.DEVNULL) as listing:
         sizes = dict(map(_size, listing.stdout or ()))
-    with _start(
-        [go, "build", "-v", *flags, "-o", f"{cache() / 'unfinished'}/", *packages], environment, subprocess.STDOUT
-    ) as going:
+    built = [go, "build", "-v", *flags, "-o", f"{cache() / 'unfinished'}/", *packages]
+    with _start(built, module, environment, subprocess.STDOUT) as going:
         output = _follow(going.stdout or (), sizes, report)
     if going.returncode != 0:
-        raise BuildError(f"building {', '.join(binary.name for binary in binaries)} failed:\n{output}")
+        raise BuildError(f"building {', '.join(binary.name for binary in missing)} failed:\n{output}")
 
 
-def _start(argv: Sequence[str], environment: dict[str, str], stderr: int) -> "subprocess.Popen[str]":
+def _start(argv: Sequence[str], module: Path, environment: dict[str, str], stderr: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(  # noqa: S603 - Go, on our own module
         argv,
-        cwd=FOLDER,
+        cwd=module,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=stderr,

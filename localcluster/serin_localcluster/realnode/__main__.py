@@ -1,4 +1,4 @@
-"""`python -m serin_localcluster.realnode build|up|down`: the program of `make node` and `make node-down`."""
+"""`python -m serin_localcluster.realnode check|build|up|down`: the program of `make node` and `make node-down`."""
 
 import argparse
 import sys
@@ -14,13 +14,15 @@ from serin_localcluster.realnode.node import start_node, stop_node
 def main() -> None:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="python -m serin_localcluster.realnode", description=__doc__)
-    parser.add_argument("command", choices=("build", "up", "down"))
+    parser.add_argument("command", choices=("check", "build", "up", "down"))
     parser.add_argument("--directory", type=Path, default=Path(".node"), help="its directory (%(default)s)")
     parser.add_argument("--images", type=Path, default=Path(".images"), help="OCI archives to import (%(default)s)")
     parser.add_argument("--family", choices=tuple(NETWORKS), default="ipv4", help="of its addresses (%(default)s)")
     arguments = parser.parse_args()
     try:
-        if arguments.command == "build":
+        if arguments.command == "check":
+            prepare_machine()
+        elif arguments.command == "build":
             prepare_machine()
             build(NODE)
         elif arguments.command == "up":
