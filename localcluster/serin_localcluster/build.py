@@ -120,7 +120,8 @@ def build(names: Sequence[str]) -> dict[str, list[str]]:
         with (cache() / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if missing := [binary for binary in needed if not binary.path.exists()]:
-                _build(missing, _progress(" and ".join(binary.name for binary in missing)))
+                names = [binary.name for binary in missing]
+                _build(missing, _progress(" and ".join(names) if len(names) <= 2 else f"{len(names)} programs"))  # noqa: PLR2004
     for binary in needed:
         os.utime(binary.path.parent)
     paths = {binary.name: str(binary.path) for binary in needed}

@@ -118,6 +118,7 @@ def kubelet(network: Network, pki: Path) -> dict[str, Any]:
         "evictionHard": {"nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%"},
         "imageGCHighThresholdPercent": 100,
         "healthzPort": 0,
+        "oomScoreAdj": 0,
     }
 
 
@@ -158,6 +159,7 @@ def flags(network: Network, directory: Path) -> dict[str, list[str]]:
             # Limits of connection tracking belong to the machine, not to a network namespace.
             "--conntrack-max-per-core=0",
             "--iptables-localhost-nodeports=false",
+            "--oom-score-adj=0",
         ],
         "coredns": [f"-conf={directory}/Corefile"],
         "prometheus": [

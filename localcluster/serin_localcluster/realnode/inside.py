@@ -81,7 +81,9 @@ def connect(network: configuration.Network) -> None:
     run("ip", "link", "set", BRIDGE, "up")
     for address, pods, services in zip(network.node, network.pods, network.services, strict=True):
         family = "-6" if ":" in address else "-4"
-        run("ip", family, "address", "add", f"{address}/{pods.split('/')[1]}", "dev", BRIDGE)
+        # Pods come later: an address of version 6 would wait for their first link to check that nobody has it.
+        more = ["nodad"] if family == "-6" else []
+        run("ip", family, "address", "add", f"{address}/{pods.split('/')[1]}", "dev", BRIDGE, *more)
         # Without a route, a connection to a Service fails before the rule that would redirect it.
         run("ip", family, "route", "add", services, "dev", BRIDGE)
     for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding", "bridge/bridge-nf-call-iptables"):
