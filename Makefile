@@ -58,7 +58,8 @@ node-down: .venv/.complete ## stop the real node
 .PHONY: node-images
 node-images: .venv/.complete ## build the operator's and the server's image for the node into .images; needs root
 	@$(NODE) check
-	@localcluster/serin_localcluster/realnode/images.sh $(IMAGES)
+	@$(if $(wildcard images/build.sh),buildah inspect --type image python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
+	OUT=$(IMAGES) images/build.sh,localcluster/serin_localcluster/realnode/images.sh $(IMAGES)) operator server
 
 ##@ Development
 # An S3 server for the tests of registries, in a separate environment: it needs an older python-dateutil than kubernetes does.

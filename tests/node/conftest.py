@@ -31,11 +31,10 @@ def allowed():
 @pytest.fixture(scope="session")
 def node(allowed, tmp_path_factory):
     """A node with the images; this process is in its network from here on."""
-    assert {"operator.tar", "server.tar"} <= {path.name for path in IMAGES.glob("*.tar")}, (
-        "run `make node-images` first"
-    )
+    archives = [IMAGES / f"serin-{name}.tar" for name in ("operator", "server")]
+    assert all(archive.exists() for archive in archives), "build them with `make node-images`"
     with start_node(directory=tmp_path_factory.mktemp("node") / "real") as started:
-        started.import_images(IMAGES)
+        started.import_images(archives)
         with started.network():
             yield started
 
@@ -46,9 +45,7 @@ class NodeInstallation(Installation):
 
     def install(self, kustomization=MANIFESTS):
         self.kubectl("apply", "--server-side", "-k", str(kustomization))
-        self.kubectl(
-            "rollout", "status", "deployment/serin-operator", "-n", OPERATOR_NAMESPACE, "--timeout=120s"
-        )  # as the README says
+        self.kubectl("rollout", "status", "deployment/serin-operator", "-n", OPERATOR_NAMESPACE, "--timeout=120s")
 
 
 @pytest.fixture(scope="session")

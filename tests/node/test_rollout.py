@@ -101,7 +101,7 @@ def test_an_evicted_pod_loses_no_request(served):
 
 def test_a_drained_node_keeps_a_pod_and_loses_no_request(served):
     selector = f"--pod-selector=serin.dev/model={served.name}"
-    with pytest.raises(CommandError, match="disruption budget|timed out|timeout"):
+    with pytest.raises(CommandError, match=r"disruption budget|timed out|timeout"):
         served.installed.kubectl("drain", "serin", selector, "--delete-emptydir-data", "--timeout=12s")
     try:
         assert len(served.addresses()) == 1

@@ -41,7 +41,7 @@ def _print(text: str) -> None:
 
 def _up(directory: Path, images: Path, family: str) -> None:
     node = start_node(directory=directory, family=family, is_detached=True)
-    imported = [name for name in node.import_images(images) if "serin" in name]
+    imported = [name for name in node.import_images(sorted(images.glob("*.tar"))) if "serin" in name]
     _print("The node is running. Its addresses exist only in its own network. To use it:")
     _print(f"  export KUBECONFIG={node.kubeconfig} PATH={Path(sys.executable).parent}:$PATH")
     _print(f"  nsenter --net=/proc/{node.holder}/ns/net kubectl get pods -A")

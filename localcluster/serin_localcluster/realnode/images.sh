@@ -40,8 +40,8 @@ done
 for name in "$@"; do
   tag=ghcr.io/serin-dev/serin-$name:$VERSION began=$SECONDS
   "${BUILDAH[@]}" bud --layers --pull-never --isolation chroot --network host "${MOUNTS[@]}" --build-arg "BASE_IMAGE=$BASE" \
-    --file "$ROOT/Dockerfile.$name" --tag "$tag" "$ROOT" > "$OUT/$name.log" 2>&1 || { tail -n 20 "$OUT/$name.log" >&2; exit 1; }
-  rm -f "$OUT/$name.tar"
-  "${BUILDAH[@]}" push --quiet "$tag" "oci-archive:$OUT/$name.tar:$tag" > /dev/null
-  echo "images: $tag is in $OUT/$name.tar after $((SECONDS - began)) s" >&2
+    --file "$ROOT/Dockerfile.$name" --tag "$tag" "$ROOT" > "$OUT/serin-$name.log" 2>&1 || { tail -n 20 "$OUT/serin-$name.log" >&2; exit 1; }
+  rm -f "$OUT/serin-$name.tar"
+  "${BUILDAH[@]}" push --quiet "$tag" "oci-archive:$OUT/serin-$name.tar:$tag" > /dev/null
+  echo "images: $tag is in $OUT/serin-$name.tar after $((SECONDS - began)) s" >&2
 done

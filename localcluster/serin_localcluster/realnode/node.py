@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -87,12 +87,12 @@ class RealNode:
         """Run containerd's command line. Raises NodeError."""
         return run(*self.enter(), *build(["ctr"])["ctr"], "-n", "k8s.io", *arguments)
 
-    def import_images(self, folder: Path) -> list[str]:
-        """Import every archive of a folder into containerd, and return the names of the images."""
+    def import_images(self, archives: Iterable[Path]) -> list[str]:
+        """Import archives into containerd, and return the names of all its images. Raises NodeError."""
         snapshotter = (self.directory / "snapshotter").read_text(encoding="utf-8")
-        for archive in sorted(folder.glob("*.tar")):
+        for archive in archives:
             self.ctr("images", "import", "--local", "--snapshotter", snapshotter, str(archive.absolute()))
-        return [line for line in self.ctr("images", "list", "-q").splitlines() if not line.startswith("sha256:")]
+        return [name for name in self.ctr("images", "list", "-q").splitlines() if not name.startswith("sha256:")]
 
 
 def start_node(*, directory: Path, family: str = "ipv4", is_detached: bool = False) -> RealNode:
