@@ -120,8 +120,7 @@ def build(names: Sequence[str]) -> dict[str, list[str]]:
         with (cache() / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if missing := [binary for binary in needed if not binary.path.exists()]:
-                names = [binary.name for binary in missing]
-                _build(missing, _progress(" and ".join(names) if len(names) <= 2 else f"{len(names)} programs"))  # noqa: PLR2004
+                _build(missing, _progress(_title(missing)))
     for binary in needed:
         os.utime(binary.path.parent)
     paths = {binary.name: str(binary.path) for binary in needed}
@@ -233,6 +232,11 @@ def _version_of(go: str) -> tuple[int, ...]:
 
 def _version(found: "re.Match[str] | None") -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", found[1])[:3]) if found else ()
+
+
+def _title(binaries: Sequence[Binary]) -> str:
+    names = [binary.name for binary in binaries]
+    return " and ".join(names) if len(names) <= 2 else f"{len(names)} programs"  # noqa: PLR2004
 
 
 def _progress(name: str) -> Report:

@@ -24,24 +24,21 @@ def test_a_missing_claim_is_named_at_once_and_the_rollout_begins_once_it_is_ther
     rollout.wait_for_stage(0, seconds=120)
 
 
-def test_an_empty_volume_is_reported_and_the_rules_serve(bare, registry, tmp_path):
+def test_a_run_of_an_empty_volume_is_refused_by_name_and_the_rules_serve(bare, registry, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    rollout = bare(dataclasses.replace(registry, path=empty))
-    rollout.apply(registry.good)
-    rollout.wait(lambda _: registry.good in rollout.condition().get("message", ""), seconds=90, what="the run's name")
-    assert rollout.condition()["status"] == "False"
-    traffic = rollout.send_to_service(registry.traffic, rate=50)
-    rollout.wait(lambda _: traffic.sent > 0, what="answers by the rules")
-    assert traffic.sources["model"] == traffic.failed == 0
+    refused(bare(dataclasses.replace(registry, path=empty)), registry.good, registry.traffic)
 
 
 def test_a_missing_run_is_refused_by_name_and_the_rules_serve(rollout, registry):
-    rollout.apply("run_00000000_1")
-    rollout.wait(lambda status: status["phase"] == "Refused", seconds=90, what="Refused")
-    assert rollout.condition()["reason"] == "RunRefused"
-    assert "run_00000000_1" in rollout.condition()["message"]
-    traffic = rollout.send_to_service(registry.traffic, rate=50)
+    refused(rollout, "run_00000000_1", registry.traffic)
+
+
+def refused(rollout, run, rows):
+    rollout.apply(run)
+    rollout.wait(lambda _: rollout.condition()["reason"] == "RunRefused", seconds=90, what="RunRefused")
+    assert run in rollout.condition()["message"]
+    traffic = rollout.send_to_service(rows, rate=50)
     rollout.wait(lambda _: traffic.sent > 0, what="answers by the rules")
     assert traffic.sources["model"] == traffic.failed == 0
 
@@ -49,6 +46,8 @@ def test_a_missing_run_is_refused_by_name_and_the_rules_serve(rollout, registry)
 def test_a_server_cannot_write_into_the_registry(rollout, registry):
     rollout.apply(registry.good)
     rollout.wait_for_stage(0, seconds=120)
-    pod = rollout.pods()[0]["metadata"]["name"]
+    rollout.wait(lambda _: rollout.is_ready(), what="two ready pods")
+    ready = {address.rpartition(":")[0] for address in rollout.addresses()}
+    pod = next(one["metadata"]["name"] for one in rollout.pods() if one["status"].get("podIP") in ready)
     with pytest.raises(CommandError, match="Read-only file system"):
         rollout.kubectl("exec", pod, "--", "python", "-c", "open('/registry/mine', 'w')")
