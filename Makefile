@@ -42,6 +42,25 @@ cluster: .venv/.complete ## start a local Kubernetes cluster
 cluster-down: .venv/.complete ## stop the local cluster (DIR=.cluster)
 	@$(BIN)/python -m serin_localcluster down --directory $(DIR)
 
+# Root only: everything below uses namespaces, mounts and cgroups of its own, and installs Debian packages that are missing.
+NODE := $(BIN)/python -m serin_localcluster.realnode
+NODE_DIR ?= .node
+FAMILY ?= ipv4
+IMAGES ?= .images
+.PHONY: node
+node: .venv/.complete ## start a real node with containerd (FAMILY=ipv4|ipv6|dual); needs root
+	@$(NODE) up --directory $(NODE_DIR) --images $(IMAGES) --family $(FAMILY)
+
+.PHONY: node-down
+node-down: .venv/.complete ## stop the real node
+	@$(NODE) down --directory $(NODE_DIR)
+
+.PHONY: node-images
+node-images: .venv/.complete ## build the operator's and the server's image for the node into .images; needs root
+	@$(NODE) check
+	@$(if $(wildcard images/build.sh),buildah inspect --type image python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
+	OUT=$(IMAGES) images/build.sh,localcluster/serin_localcluster/realnode/images.sh $(IMAGES)) operator server
+
 ##@ Development
 # An S3 server for the tests of registries, in a separate environment: it needs an older python-dateutil than kubernetes does.
 .moto/.complete: requirements/moto.lock
@@ -54,7 +73,12 @@ WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
 	@$(BIN)/python -m serin_localcluster build
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m 'not node'
+
+.PHONY: test-node
+test-node: node-images ## run the tests of the real images on a real node; needs root
+	@$(NODE) build
+	@SERIN_NODE_TESTS=1 SERIN_NODE_IMAGES=$(abspath $(IMAGES)) $(BIN)/python -m pytest tests/node
 
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)

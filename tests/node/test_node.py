@@ -1,0 +1,76 @@
+"""The node itself: it runs pods with addresses of every family, and leaves nothing when it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from serin_demo.commands import run
+from serin_localcluster.realnode.configuration import NETWORKS, PAUSE_IMAGE
+from serin_localcluster.realnode.node import start_node
+
+pytestmark = pytest.mark.node
+
+POD = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: quiet}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers: [{{name: quiet, image: "{PAUSE_IMAGE}", imagePullPolicy: Never}}]
+"""
+
+
+def traces(directory):
+    """Return what a node has outside of its namespaces."""
+    processes = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if str(directory).encode() in _content(path) and path.parent.name != str(os.getpid())
+    ]
+    groups = [str(path) for path in Path("/sys/fs/cgroup").glob("**/serin-node-*")]
+    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(directory) in line]
+    links = [
+        name
+        for name in sorted(path.name for path in Path("/sys/class/net").iterdir())
+        if name.startswith(("serin", "veth"))
+    ]
+    files = [path.name for path in directory.iterdir() if path.name in ("files", "etcd", "prometheus")]
+    return {"processes": processes, "groups": groups, "mounts": mounts, "links": links, "files": files}
+
+
+def _content(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_a_pod_has_an_address_of_every_family_and_the_end_of_one_process_leaves_nothing(allowed, tmp_path, family):
+    rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout.count("KUBE-")
+    before = traces(tmp_path)
+    directory = tmp_path / "real"
+    with start_node(directory=directory, family=family) as node:
+        environment = {"KUBECONFIG": str(node.kubeconfig)}
+        with node.network():
+            run(["kubectl", "apply", "-f", "-"], environment=environment, text=POD)
+            run(["kubectl", "wait", "--for=condition=Ready", "pod/quiet", "--timeout=60s"], environment=environment)
+            pod = json.loads(run(["kubectl", "get", "pod", "quiet", "-o", "json"], environment=environment))
+        kinds = {":" in one["ip"] for one in pod["status"]["podIPs"]}
+        assert kinds == {"ipv4": {False}, "ipv6": {True}, "dual": {False, True}}[family]
+        running = traces(directory)
+        assert running["processes"]
+        assert running["groups"]
+        assert running["files"]
+        assert running["links"] == before["links"]
+        os.kill(node.holder, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while (left := traces(directory)) != before and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert left == before
+    assert subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout.count("KUBE-") == rules
