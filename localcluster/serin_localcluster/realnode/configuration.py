@@ -61,11 +61,11 @@ def cni(network: Network) -> dict[str, Any]:
     return {"cniVersion": "1.0.0", "name": "serin", "plugins": [bridge, portmap]}
 
 
-def containerd(directory: Path, *, runc: str, snapshotter: str) -> str:
+def containerd(directory: Path, *, runc: str) -> str:
     """Return containerd's configuration. Its own directories are the usual ones of the node's mount namespace."""
     return f"""version = 3
 [plugins."io.containerd.cri.v1.images"]
-  snapshotter = "{snapshotter}"
+  snapshotter = "overlayfs"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "{PAUSE_IMAGE}"
 [plugins."io.containerd.cri.v1.runtime"]

@@ -93,20 +93,6 @@ def connect(network: configuration.Network) -> None:
             raise NodeError(f"the kernel has no net/{name}: load its module br_netfilter")
 
 
-def snapshotter(directory: Path) -> str:
-    """Return overlayfs where it can be used, else native, which copies an image for every container."""
-    parts = {name: directory / "files" / "overlay" / name for name in ("lowerdir", "upperdir", "workdir")}
-    for path in parts.values():
-        path.mkdir(parents=True)
-    options = ",".join(f"{name}={path}" for name, path in parts.items())
-    try:
-        run("mount", "-t", "overlay", "overlay", "-o", options, str(parts["lowerdir"]))
-    except NodeError:
-        return "native"
-    run("umount", str(parts["lowerdir"]))
-    return "overlayfs"
-
-
 class Node:
     """The programs of the node."""
 
@@ -148,17 +134,13 @@ class Node:
         authority.service_account_key()
         write_kubeconfig(self._kubeconfig, server=self._network.server, authority=authority.file, client=admin)
         (self._directory / "cni").mkdir()
-        used = snapshotter(self._directory)
         scraping = prometheus_configuration(kubeconfig=self._kubeconfig, scrape_interval_seconds=1)
         files = {
-            "containerd.toml": configuration.containerd(
-                self._directory, runc=self._programs["runc"][0], snapshotter=used
-            ),
+            "containerd.toml": configuration.containerd(self._directory, runc=self._programs["runc"][0]),
             "cni/10-serin.conflist": json.dumps(configuration.cni(self._network)),
             "kubelet.yaml": yaml.safe_dump(configuration.kubelet(self._network, self._directory / "pki")),
             "Corefile": configuration.coredns(self._network, self._kubeconfig),
             "prometheus.yaml": yaml.safe_dump(scraping),
-            "snapshotter": used,
         }
         for name, text in files.items():
             (self._directory / name).write_text(text, encoding="utf-8")
@@ -217,7 +199,7 @@ def main() -> None:
     except NodeError as error:
         report(directory, {"error": str(error)})
         sys.exit(1)
-    report(directory, {"snapshotter": (directory / "snapshotter").read_text()})
+    report(directory, {})
     sys.exit(node.reap())
 
 
