@@ -58,7 +58,7 @@ node-down: .venv/.complete ## stop the real node
 .PHONY: node-images
 node-images: .venv/.complete ## build the operator's and the server's image for the node into .images; needs root
 	@$(NODE) check
-	@$(if $(wildcard images/build.sh),buildah inspect --type image python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
+	@$(if $(wildcard images/build.sh),buildah inspect --type image docker.io/library/python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
 	OUT=$(IMAGES) images/build.sh,localcluster/serin_localcluster/realnode/images.sh $(IMAGES)) operator server
 
 ##@ Development

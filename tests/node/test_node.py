@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from serin_demo.commands import run
-from serin_localcluster.realnode.configuration import NETWORKS, PAUSE_IMAGE
+from serin_localcluster.realnode.configuration import NETWORKS, PAUSE_IMAGE, host
 from serin_localcluster.realnode.node import start_node
 
 pytestmark = pytest.mark.node
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.node
 POD = f"""
 apiVersion: v1
 kind: Pod
-metadata: {{name: quiet}}
+metadata: {{name: quiet, annotations: {{prometheus.io/scrape: "true", prometheus.io/port: "8080"}}}}
 spec:
   terminationGracePeriodSeconds: 1
   containers: [{{name: quiet, image: "{PAUSE_IMAGE}", imagePullPolicy: Never}}]
@@ -43,6 +44,16 @@ def traces(directory):
     return {"processes": processes, "groups": groups, "mounts": mounts, "links": links, "files": files}
 
 
+def scraped(prometheus):
+    """Return what Prometheus scrapes, as soon as it has found the one pod."""
+    for _ in range(100):
+        found = requests.get(f"{prometheus}/api/v1/targets", timeout=5).json()["data"]["activeTargets"]
+        if found:
+            return found[0]["scrapeUrl"]
+        time.sleep(0.2)
+    return None
+
+
 def _content(path):
     try:
         return path.read_bytes()
@@ -51,7 +62,9 @@ def _content(path):
 
 
 @pytest.mark.parametrize("family", NETWORKS)
-def test_a_pod_has_an_address_of_every_family_and_the_end_of_one_process_leaves_nothing(allowed, tmp_path, family):
+def test_a_pod_has_an_address_of_every_family_and_is_found_and_the_end_of_one_process_leaves_nothing(
+    allowed, tmp_path, family
+):
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout.count("KUBE-")
     before = traces(tmp_path)
     directory = tmp_path / "real"
@@ -61,6 +74,7 @@ def test_a_pod_has_an_address_of_every_family_and_the_end_of_one_process_leaves_
             run(["kubectl", "apply", "-f", "-"], environment=environment, text=POD)
             run(["kubectl", "wait", "--for=condition=Ready", "pod/quiet", "--timeout=60s"], environment=environment)
             pod = json.loads(run(["kubectl", "get", "pod", "quiet", "-o", "json"], environment=environment))
+            assert scraped(node.prometheus_url) == f"http://{host(pod['status']['podIP'])}:8080/metrics"
         kinds = {":" in one["ip"] for one in pod["status"]["podIPs"]}
         assert kinds == {"ipv4": {False}, "ipv6": {True}, "dual": {False, True}}[family]
         running = traces(directory)
