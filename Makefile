@@ -156,7 +156,7 @@ bench-serving: .venv/.complete ## compare the server with other model servers (D
 ##@ Cleaning up
 .PHONY: clean
 clean: ## remove environments and caches of this directory
-	rm -rf .venv .moto .ml .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .ml .bench .node .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: clean-cache
 clean-cache: ## remove the built programs of the local cluster from the cache in the home directory
