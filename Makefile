@@ -58,7 +58,7 @@ node-down: .venv/.complete ## stop the real node
 .PHONY: node-images
 node-images: .venv/.complete ## build the operator's and the server's image for the node into .images; needs root
 	@$(NODE) check
-	@$(if $(wildcard images/build.sh),buildah inspect --type image python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
+	@$(if $(wildcard images/build.sh),buildah inspect --type image docker.io/library/python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
 	OUT=$(IMAGES) images/build.sh,localcluster/serin_localcluster/realnode/images.sh $(IMAGES)) operator server
 
 ##@ Development
@@ -179,7 +179,7 @@ test-images: .venv/.complete ## test the images of .images/ (root)
 ##@ Cleaning up
 .PHONY: clean
 clean: ## remove environments and caches of this directory
-	rm -rf .venv .moto .ml .bench .images .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .ml .bench .images .node .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: clean-cache
 clean-cache: ## remove the built programs of the local cluster from the cache in the home directory

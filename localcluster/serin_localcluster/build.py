@@ -64,7 +64,7 @@ class Binary:
 
     name: str
     package: str
-    tags: Sequence[str]
+    tags: tuple[str, ...]
     module: Path = FOLDER
 
     @property
@@ -75,7 +75,7 @@ class Binary:
     @property
     def path(self) -> Path:
         """Where the finished binary is cached, whether it exists or not."""
-        digest = hashlib.sha256(repr((self.package, tuple(self.tags), _FLAGS)).encode())
+        digest = hashlib.sha256(repr((self.package, self.tags, _FLAGS)).encode())
         for path in sorted((*self.module.glob("go.*"), *self.module.glob("*/*.go"))):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return cache() / f"{self.name}-{digest.hexdigest()[:16]}" / self.name
@@ -109,14 +109,14 @@ def binaries(names: Sequence[str]) -> list[Binary]:
         whole = _controlplane(KUBERNETES_NODE)
         found.append(whole if whole.path.exists() else _controlplane(parts))
     return found + [
-        Binary(name, package, tags, HELM if name == "helm" else FOLDER)
+        Binary(name, package, tuple(tags), HELM if name == "helm" else FOLDER)
         for name, (package, *tags) in _OTHERS.items()
         if name in names
     ]
 
 
 def _controlplane(parts: Sequence[str]) -> Binary:
-    return Binary("controlplane", "./controlplane", [f"with_{part.replace('-', '_')}" for part in parts])
+    return Binary("controlplane", "./controlplane", tuple(f"with_{part.replace('-', '_')}" for part in parts))
 
 
 def build(names: Sequence[str]) -> dict[str, list[str]]:

@@ -73,6 +73,12 @@ def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[s
             "replacement": "$1:$2",
             "target_label": "__address__",
         },
+        {
+            "source_labels": ["__meta_kubernetes_pod_ip", f"{annotation}port"],
+            "regex": "(.+:.+);(.+)",
+            "replacement": "[$1]:$2",
+            "target_label": "__address__",
+        },
         {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
         {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
     ]

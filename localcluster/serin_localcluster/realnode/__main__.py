@@ -1,6 +1,7 @@
 """`python -m serin_localcluster.realnode check|build|up|down`: the program of `make node` and `make node-down`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -21,9 +22,9 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         if arguments.command == "check":
-            prepare_machine()
+            prepare_machine(user=os.geteuid())
         elif arguments.command == "build":
-            prepare_machine()
+            prepare_machine(user=os.geteuid())
             build(NODE)
         elif arguments.command == "up":
             _up(arguments.directory, arguments.images, arguments.family)

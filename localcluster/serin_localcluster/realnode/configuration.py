@@ -49,6 +49,20 @@ def host(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
+def kubeconfig(network: Network, pki: Path) -> dict[str, Any]:
+    """Return the administrator's kubeconfig."""
+    cluster = {"server": network.server, "certificate-authority": f"{pki}/ca.crt"}
+    user = {"client-certificate": f"{pki}/admin.crt", "client-key": f"{pki}/admin.key"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": NODE_NAME, "cluster": cluster}],
+        "users": [{"name": NODE_NAME, "user": user}],
+        "contexts": [{"name": NODE_NAME, "context": {"cluster": NODE_NAME, "user": NODE_NAME}}],
+        "current-context": NODE_NAME,
+    }
+
+
 def cni(network: Network) -> dict[str, Any]:
     """Return the network configuration: pods on one bridge, with addresses of every family."""
     ipam = {
@@ -61,11 +75,11 @@ def cni(network: Network) -> dict[str, Any]:
     return {"cniVersion": "1.0.0", "name": "serin", "plugins": [bridge, portmap]}
 
 
-def containerd(directory: Path, *, runc: str, snapshotter: str) -> str:
+def containerd(directory: Path, *, runc: str) -> str:
     """Return containerd's configuration. Its own directories are the usual ones of the node's mount namespace."""
     return f"""version = 3
 [plugins."io.containerd.cri.v1.images"]
-  snapshotter = "{snapshotter}"
+  snapshotter = "overlayfs"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "{PAUSE_IMAGE}"
 [plugins."io.containerd.cri.v1.runtime"]
@@ -80,14 +94,14 @@ def containerd(directory: Path, *, runc: str, snapshotter: str) -> str:
 """
 
 
-def coredns(network: Network, kubeconfig: Path) -> str:
+def coredns(network: Network, directory: Path) -> str:
     """Return the configuration of the cluster's name service, which knows no other names."""
     return f"""cluster.local:53 {{
   bind {" ".join(network.node)}
   errors
   cache 5
   kubernetes cluster.local {{
-    kubeconfig {kubeconfig}
+    kubeconfig {directory}/kubeconfig
     ttl 5
   }}
 }}

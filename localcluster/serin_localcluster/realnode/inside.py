@@ -16,7 +16,6 @@ from typing import Final
 
 import yaml
 
-from serin_localcluster.controlplane import tail, write_kubeconfig
 from serin_localcluster.pki import Authority
 from serin_localcluster.prometheus import configuration as prometheus_configuration
 from serin_localcluster.realnode import configuration
@@ -41,6 +40,11 @@ def run(*argv: str, text: str | None = None) -> str:
     if done.returncode != 0:
         raise NodeError(f"{' '.join(argv)[:160]} failed: {(done.stderr or done.stdout).strip()[-600:]}")
     return done.stdout
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else "(empty)"
 
 
 def mount(directory: Path, cgroups: Mapping[str, str]) -> None:
@@ -93,20 +97,6 @@ def connect(network: configuration.Network) -> None:
             raise NodeError(f"the kernel has no net/{name}: load its module br_netfilter")
 
 
-def snapshotter(directory: Path) -> str:
-    """Return overlayfs where it can be used, else native, which copies an image for every container."""
-    parts = {name: directory / "files" / "overlay" / name for name in ("lowerdir", "upperdir", "workdir")}
-    for path in parts.values():
-        path.mkdir(parents=True)
-    options = ",".join(f"{name}={path}" for name, path in parts.items())
-    try:
-        run("mount", "-t", "overlay", "overlay", "-o", options, str(parts["lowerdir"]))
-    except NodeError:
-        return "native"
-    run("umount", str(parts["lowerdir"]))
-    return "overlayfs"
-
-
 class Node:
     """The programs of the node."""
 
@@ -141,24 +131,20 @@ class Node:
 
     def _configure(self) -> None:
         authority = Authority(self._directory / "pki")
-        admin = authority.sign("admin", groups=("system:masters",))
+        authority.sign("admin", groups=("system:masters",))
         names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1")
         authority.sign("kube-apiserver", addresses=(*self._network.node, *self._network.kubernetes_service, *names))
         authority.sign(f"system:node:{NODE_NAME}", groups=("system:nodes",), addresses=self._network.node)
         authority.service_account_key()
-        write_kubeconfig(self._kubeconfig, server=self._network.server, authority=authority.file, client=admin)
         (self._directory / "cni").mkdir()
-        used = snapshotter(self._directory)
         scraping = prometheus_configuration(kubeconfig=self._kubeconfig, scrape_interval_seconds=1)
         files = {
-            "containerd.toml": configuration.containerd(
-                self._directory, runc=self._programs["runc"][0], snapshotter=used
-            ),
+            "containerd.toml": configuration.containerd(self._directory, runc=self._programs["runc"][0]),
             "cni/10-serin.conflist": json.dumps(configuration.cni(self._network)),
             "kubelet.yaml": yaml.safe_dump(configuration.kubelet(self._network, self._directory / "pki")),
-            "Corefile": configuration.coredns(self._network, self._kubeconfig),
+            "kubeconfig": yaml.safe_dump(configuration.kubeconfig(self._network, self._directory / "pki")),
+            "Corefile": configuration.coredns(self._network, self._directory),
             "prometheus.yaml": yaml.safe_dump(scraping),
-            "snapshotter": used,
         }
         for name, text in files.items():
             (self._directory / name).write_text(text, encoding="utf-8")
@@ -217,7 +203,7 @@ def main() -> None:
     except NodeError as error:
         report(directory, {"error": str(error)})
         sys.exit(1)
-    report(directory, {"snapshotter": (directory / "snapshotter").read_text()})
+    report(directory, {})
     sys.exit(node.reap())
 
 

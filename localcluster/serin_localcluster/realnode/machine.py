@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -27,21 +28,27 @@ class MachineError(RuntimeError):
     """This machine cannot run a node. The message says why, and what to do."""
 
 
-def prepare_machine() -> None:
-    """Install the packages that are missing. Raises MachineError where no node can run."""
+def prepare_machine(*, user: int) -> None:
+    """Install the packages that a node of this user lacks. Raises MachineError where none can run."""
     if not sys.platform.startswith("linux"):
         raise MachineError("a node needs Linux")
-    if os.geteuid() != 0:
+    if user != 0:
         raise MachineError("a node needs root, for namespaces, mounts and cgroups; `make cluster` needs none")
-    if not os.access("/sys/fs/cgroup", os.W_OK) or not Path("/proc/self/ns/cgroup").exists():
-        raise MachineError("a node needs cgroups that it can write: /sys/fs/cgroup is not writable here")
-    missing = [
-        package
-        for package, part in _PACKAGES.items()
-        if not (shutil.which(part) or (Path(part).is_absolute() and Path(part).exists()))
-    ]
-    if missing:
+    if missing := [
+        package for package, part in _PACKAGES.items() if not shutil.which(part) and not Path(part).exists()
+    ]:
         _install(missing)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("lower", "upper", "work"):
+            Path(folder, name).mkdir()
+        script = 'mount -t overlay overlay -o "lowerdir=$0/lower,upperdir=$0/upper,workdir=$0/work" "$0/lower"'
+        tried = ["unshare", "--net", "--mount", "--pid", "--cgroup", "--fork", "sh", "-c", script, folder]
+        done = subprocess.run(tried, capture_output=True, text=True, check=False)  # noqa: S603 - only in namespaces
+    if done.returncode != 0:
+        why = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+        raise MachineError(f"no node can run here, as root may not make namespaces or use overlayfs in /tmp: {why}")
+    if not os.access("/sys/fs/cgroup", os.W_OK):
+        raise MachineError("a node needs cgroups, and /sys/fs/cgroup cannot be written here")
 
 
 def _install(packages: list[str]) -> None:

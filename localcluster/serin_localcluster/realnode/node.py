@@ -19,9 +19,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from serin_localcluster.build import NODE, build
-from serin_localcluster.controlplane import tail
 from serin_localcluster.realnode.configuration import NETWORKS
-from serin_localcluster.realnode.inside import NodeError, run
+from serin_localcluster.realnode.inside import NodeError, run, tail
 from serin_localcluster.realnode.machine import prepare_machine
 from serin_localcluster.supervisor import start_time
 
@@ -89,9 +88,8 @@ class RealNode:
 
     def import_images(self, archives: Iterable[Path]) -> list[str]:
         """Import archives into containerd, and return the names of all its images. Raises NodeError."""
-        snapshotter = (self.directory / "snapshotter").read_text(encoding="utf-8")
         for archive in archives:
-            self.ctr("images", "import", "--local", "--snapshotter", snapshotter, str(archive.absolute()))
+            self.ctr("images", "import", "--local", str(archive.absolute()))
         return [name for name in self.ctr("images", "list", "-q").splitlines() if not name.startswith("sha256:")]
 
 
@@ -100,7 +98,7 @@ def start_node(*, directory: Path, family: str = "ipv4", is_detached: bool = Fal
 
     A detached node outlives this process; any other ends with it. Raises MachineError, BuildError, NodeError.
     """
-    prepare_machine()
+    prepare_machine(user=os.geteuid())
     programs = build(NODE)
     directory = directory.absolute()
     stop_node(directory)
