@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import math
+import os
 import signal
 import socket
 from collections.abc import Generator
@@ -70,15 +71,16 @@ def _freeze_memory() -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    """Listen on an address. `::` is every address of both families, or of IPv4 where there is no IPv6."""
+    is_any = host == "::"
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        if is_any and socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+        family = socket.AF_INET6 if ":" in host and not is_any else socket.AF_INET
+        return socket.create_server(("" if is_any else host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise SettingsError(f"SERIN_HOST, SERIN_PORT: cannot listen on {host}:{port}: {error.strerror}") from None
-    return listener
+        reason = os.strerror(error.errno or 0)
+        raise SettingsError(f"SERIN_HOST, SERIN_PORT: cannot listen on {host}:{port}: {reason}") from None
 
 
 class _Server(uvicorn.Server):

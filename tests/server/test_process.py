@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -105,6 +106,14 @@ def started_as_pod(mounted: Mounted, **environment: str) -> Iterator[Process]:
         yield process
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_a_pod_is_reached_by_ipv4_and_by_ipv6(mounted: Mounted) -> None:
+    with started_as_pod(mounted, SERIN_HOST="::") as process:
+        port = process.url.rpartition(":")[2]
+        answers = [httpx.get(f"http://{host}:{port}/healthz", timeout=5) for host in ("127.0.0.1", "[::1]")]
+        assert [one.status_code for one in answers] == [200, 200]
+
+
 @pytest.fixture
 def pod(mounted: Mounted) -> Iterator[Process]:
     with started_as_pod(mounted) as process:
@@ -150,9 +159,12 @@ def test_told_to_end_it_finishes_what_is_under_way_and_exits_with_0(pod: Process
     asking = threading.Thread(target=ask)
     asking.start()
     time.sleep(0.3)
-    pod.popen.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    assert pod.get("/readyz").status_code == 503
+    with httpx.Client(base_url=pod.url, timeout=5) as probes:  # one connection: new ones are refused a second later
+        assert probes.get("/readyz").status_code == 200
+        pod.popen.send_signal(signal.SIGTERM)
+        until = time.monotonic() + PATIENCE
+        while probes.get("/readyz").status_code != 503:
+            assert time.monotonic() < until
     assert pod.get("/healthz").status_code == 200
     is_over.set()
     asking.join()

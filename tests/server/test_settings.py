@@ -18,7 +18,7 @@ from serin_server.settings import (
 
 def test_a_pod_needs_no_more_than_its_uid() -> None:
     settings = pod_settings({"SERIN_UID": "u"})
-    assert (settings.host, settings.port, settings.uid) == ("0.0.0.0", 8080, "u")  # noqa: S104
+    assert (settings.host, settings.port, settings.uid) == ("::", 8080, "u")
     assert settings.mode == OperatorMode(
         Path("/etc/serin/model"), Path("/etc/serin/routing"), Path("/etc/serin/pod"), Path("/var/lib/serin")
     )

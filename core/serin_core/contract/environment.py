@@ -24,7 +24,7 @@ class Variable:
 MODEL_NAME: Final = Variable("SERIN_MODEL_NAME", "namespace/name of the SuggestionModel; the label `serin_model`")
 UID: Final = Variable("SERIN_UID", "uid of the SuggestionModel; required")
 POD: Final = Variable("SERIN_POD", "name of the pod; the host name if unset")
-HOST: Final = Variable("SERIN_HOST", "address to listen on", "0.0.0.0")  # noqa: S104 - a pod is reached at its address
+HOST: Final = Variable("SERIN_HOST", "address to listen on; `::` is every address, of IPv4 too", "::")
 PORT: Final = Variable("SERIN_PORT", "port to listen on; 0 takes a free one", str(names.SERVER_PORT))
 REGISTRY: Final = Variable("SERIN_REGISTRY", "registry of the runs; the one in model.json if unset")
 MODEL_DIR: Final = Variable("SERIN_MODEL_DIR", "directory with model.json", names.MODEL_MOUNT)
