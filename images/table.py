@@ -80,7 +80,7 @@ def packages(files: dict[str, int]) -> Counter[str]:
 def table(folder: Path) -> str:
     """Return the table in Markdown."""
     lines = [
-        "| image | download | unpacked | /venv | Python packages | largest in /venv |",
+        "| image | download | unpacked | /venv | Python packages | largest in /venv (MB) |",
         "|---|---|---|---|---|---|",
     ]
     for name in NAMES:

@@ -252,7 +252,7 @@ def test_the_server_serves_a_run_that_the_training_image_made(images, trained):
                 break
             assert time.monotonic() < until, status
             time.sleep(0.2)
-        assert (status["run"], status["state"]) == (run, "ready")
+        assert (status["run"], status["state"]) == (run, "loaded")
         body = {"transactions": [{"txn_id": "1", "user_id": "u", "merchant": "LOBLAWS"}]}
         user = {"Authorization": f"Bearer {TOKEN}"}
         [item] = httpx.post(f"{found[1]}/agent/suggestions", json=body, headers=user).json()["items"]
