@@ -16,7 +16,7 @@ AFFINITY = {
         }
     }
 }
-SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}}
 MONITOR = {"enabled": True}
 
 
