@@ -56,6 +56,12 @@ test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
 	@$(BIN)/python -m serin_localcluster build
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
+.PHONY: test-gitops
+test-gitops: .venv/.complete ## test with a real Argo CD (built once, about 6 minutes; needs redis-server)
+	@$(BIN)/python -m serin_localcluster build
+	@$(BIN)/python -c 'from serin_localcluster.build import build; build(["argocd"])'
+	@$(BIN)/python -m pytest tests/gitops tests/test_gitops_examples.py -q -rs
+
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)
 	@for round in $$(seq $(or $(ROUNDS),5)); do \

@@ -21,6 +21,8 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
+ARGOCD = FOLDER / "argocd"
+"""A module of its own: Argo CD needs other versions of Kubernetes' modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
 """Time between two lines of progress where standard error is not a terminal."""
@@ -45,12 +47,13 @@ class Binary:
     name: str
     package: str
     tags: tuple[str, ...]
+    module: Path = FOLDER
 
     @property
     def path(self) -> Path:
         """Where the finished binary is cached, whether it exists or not."""
         digest = hashlib.sha256(repr((self.package, self.tags, _FLAGS)).encode())
-        for path in sorted((*FOLDER.glob("go.*"), *FOLDER.glob("*/*.go"))):
+        for path in sorted((*self.module.glob("go.*"), *self.module.glob("*/*.go"))):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return cache() / f"{self.name}-{digest.hexdigest()[:16]}" / self.name
 
@@ -85,6 +88,8 @@ def binaries(names: Sequence[str]) -> list[Binary]:
     if "prometheus" in names:
         tags = ("netgo", "remove_all_sd", "enable_kubernetes_sd")
         found.append(Binary("prometheus", "github.com/prometheus/prometheus/cmd/prometheus", tags))
+    if "argocd" in names:
+        found.append(Binary("argocd", "./argocd", (), ARGOCD))
     return found
 
 
@@ -115,20 +120,10 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
         "GOMODCACHE": str(cache() / "go-mod"),
         "GOGC": "400",  # the compiler uses more memory and a quarter less time
     }
-    flags = [*_FLAGS, "-tags", ",".join(tag for binary in missing for tag in binary.tags)]
-    packages = [binary.package for binary in missing]
     unfinished = cache() / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    report("downloading modules")
-    template = '{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}'
-    with _start([go, "list", *flags, "-deps", "-f", template, *packages], environment, subprocess.DEVNULL) as listing:
-        sizes = dict(map(_size, listing.stdout or ()))
-    with _start(
-        [go, "build", "-v", *flags, "-o", f"{unfinished}/", *packages], environment, subprocess.STDOUT
-    ) as going:
-        output = _follow(going.stdout or (), sizes, report)
-    if going.returncode != 0:
-        raise BuildError(f"building {', '.join(binary.name for binary in missing)} failed:\n{output}")
+    for module in dict.fromkeys(binary.module for binary in missing):
+        _compile(go, module, [binary for binary in missing if binary.module == module], environment, report)
     for binary in missing:
         binary.path.parent.mkdir(parents=True, exist_ok=True)
         (unfinished / binary.name).rename(binary.path)
@@ -138,10 +133,26 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
     report(f"built in {_duration(time.monotonic() - began)}")
 
 
-def _start(argv: Sequence[str], environment: dict[str, str], stderr: int) -> "subprocess.Popen[str]":
+def _compile(go: str, module: Path, missing: Sequence[Binary], environment: dict[str, str], report: Report) -> None:
+    """Compile binaries of one module into the directory of unfinished ones. Raises BuildError."""
+    flags = [*_FLAGS, "-tags", ",".join(tag for binary in missing for tag in binary.tags)]
+    packages = [binary.package for binary in missing]
+    report("downloading modules")
+    template = '{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}'
+    listed = [go, "list", *flags, "-deps", "-f", template, *packages]
+    with _start(listed, module, environment, subprocess.DEVNULL) as listing:
+        sizes = dict(map(_size, listing.stdout or ()))
+    built = [go, "build", "-v", *flags, "-o", f"{cache() / 'unfinished'}/", *packages]
+    with _start(built, module, environment, subprocess.STDOUT) as going:
+        output = _follow(going.stdout or (), sizes, report)
+    if going.returncode != 0:
+        raise BuildError(f"building {', '.join(binary.name for binary in missing)} failed:\n{output}")
+
+
+def _start(argv: Sequence[str], module: Path, environment: dict[str, str], stderr: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(  # noqa: S603 - Go, on our own module
         argv,
-        cwd=FOLDER,
+        cwd=module,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=stderr,
