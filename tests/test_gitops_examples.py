@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_run_reaches_dev_by_retraining_and_the_others_by_a_copy_in_git(tmp_pat
     git("merge", "-q", f"serin/{NEW}")
     assert runs() == [NEW, old, old]
     # The commands of docs/gitops.md.
-    for source, target in zip(ENVIRONMENTS, ENVIRONMENTS[1:], strict=False):
+    for source, target in pairwise(ENVIRONMENTS):
         shutil.copy(*(repository / "examples/gitops/overlays" / one / "run.yaml" for one in (source, target)))
         git("commit", "-q", "-a", "-m", f"Promote the run of {source} to {target}")
     assert runs() == [NEW, NEW, NEW]

@@ -1,4 +1,4 @@
-"""Argo CD for tests: application controller, repository server and redis, beside the local cluster, on a Git repository.
+"""Argo CD for tests: application controller, repository server and redis, beside the local cluster.
 
 Nothing of Argo CD is replaced. Of its CustomResourceDefinitions the tests have short ones without its schemas.
 """
@@ -113,7 +113,7 @@ class ArgoCD:
                 stderr=log,
                 env=environment,
                 cwd=self.directory,
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - before any test starts a thread
             )
         self.processes.append(started)
 
@@ -168,7 +168,7 @@ class Application:
         command = ["kubectl", "get", "applications", self.name, "-n", NAMESPACE, "-w", "-o", "json"]
         command += ["--output-watch-events"]
         with self.watched.open("wb") as out:
-            self.watch = subprocess.Popen(command, stdout=out, env=environment, preexec_fn=die_with_parent)
+            self.watch = subprocess.Popen(command, stdout=out, env=environment)
 
     def push(self, *objects):
         """Commit the manifests and let Argo CD look at once; return the commit."""

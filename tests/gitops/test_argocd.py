@@ -1,11 +1,10 @@
-"""A real Argo CD shows Synced at every moment of a rollout, synchronises each commit once, and shows the right health."""
+"""A real Argo CD: Synced at every moment of a rollout, one sync for each commit, and the right health."""
 
 import json
 import secrets
 import time
 
 import pytest
-from e2e.conftest import canary
 from gitops.argocd import health_of
 
 from serin_core.kubernetes.owner import owner_of
