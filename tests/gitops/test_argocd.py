@@ -80,7 +80,7 @@ def test_the_smallest_and_the_fullest_manifest_are_synced_once(installed, applic
         for namespace, spec in zip(namespaces, specs, strict=True)
     ]
     for one in made:
-        one.wait(lambda status: health_of(status) is not None, what="a health")
+        one.wait_for_health("Progressing")
         installed.kubectl(
             "wait", "sgm/categories", "-n", one.namespace, "--for=jsonpath={.status.phase}", "--timeout=60s"
         )
