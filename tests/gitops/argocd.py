@@ -170,6 +170,11 @@ class Application:
         with self.watched.open("wb") as out:
             self.watch = subprocess.Popen(command, stdout=out, env=environment)
 
+    def wait_for_the_resource(self):
+        """Wait until Argo CD has made the SuggestionModel."""
+        arguments = ("get", "sgm", "-n", self.namespace, "-o", "name")
+        self.wait(lambda _: self.argocd.installation.kubectl(*arguments), what="the SuggestionModel")
+
     def push(self, *objects):
         """Commit the manifests and let Argo CD look at once; return the commit."""
         commit = self.argocd.commit(self.name, *objects)

@@ -32,8 +32,9 @@ def application(argocd):
     def make(namespace, *objects, options=()):
         one = Application(argocd, f"app-{secrets.token_hex(4)}", namespace, options=options)
         one.push(*objects)
-        one.create()
         made.append(one)
+        one.create()
+        one.wait_for_the_resource()
         return one
 
     yield make
