@@ -142,16 +142,20 @@ class ArgoCD:
         shutil.rmtree(self.repository / folder, ignore_errors=True)
         (self.repository / folder).mkdir(parents=True)
         (self.repository / folder / "all.yaml").write_text(yaml.safe_dump_all(list(objects)))
+        return self.commit_all(f"Change {folder}")
+
+    def commit_all(self, message):
         self.git("add", "--all")
-        self.git("commit", "-q", "-m", f"Change {folder}")
+        self.git("commit", "-q", "-m", message)
         return self.git("rev-parse", "HEAD")
 
 
 class Application:
     """An application of one folder, synchronised by itself, and everything that Argo CD wrote into its status."""
 
-    def __init__(self, argocd, name, namespace, *, options=()):
+    def __init__(self, argocd, name, namespace, *, path=None, options=()):
         self.argocd, self.name, self.namespace, self.options = argocd, name, namespace, list(options)
+        self.path = path or name
         self.watched = argocd.directory / f"{name}.watch"
         self.watch = None
 
@@ -159,7 +163,7 @@ class Application:
         automated = {"selfHeal": True, "prune": True}
         spec = {
             "project": "default",
-            "source": {"repoURL": f"file://{self.argocd.repository}", "path": self.name, "targetRevision": "main"},
+            "source": {"repoURL": f"file://{self.argocd.repository}", "path": self.path, "targetRevision": "main"},
             "destination": {"name": "local", "namespace": self.namespace},
             "syncPolicy": {"automated": automated, "syncOptions": self.options},
         }

@@ -2,10 +2,12 @@
 
 import json
 import secrets
+import shutil
 import time
 
 import pytest
-from gitops.argocd import health_of
+import yaml
+from gitops.argocd import ROOT, Application, health_of
 
 from serin_core.kubernetes.owner import owner_of
 from serin_demo.commands import run
@@ -138,6 +140,32 @@ def test_a_rollout_and_a_rollback_are_synced_at_every_moment(rollout, registry, 
 
     healths = [health_of(status) for status in app.seen()]
     assert {"Progressing", "Healthy", "Degraded"} <= set(healths)
+
+
+def test_the_example_of_three_environments_is_synced_as_its_applicationset_says(installed, argocd):
+    examples = "examples/gitops"
+    shutil.copytree(ROOT / examples, argocd.repository / examples)
+    commit = argocd.commit_all("Three environments")
+    template = yaml.safe_load((ROOT / examples / "argocd" / "applicationset.yaml").read_text())["spec"]["template"]
+    made = []
+    for environment in ("dev", "staging", "production"):
+        namespace, path = (
+            text.replace("{{.environment}}", environment)
+            for text in (template["spec"]["destination"]["namespace"], template["spec"]["source"]["path"])
+        )
+        options = template["spec"]["syncPolicy"]["syncOptions"]
+        made.append(Application(argocd, f"categories-{environment}", namespace, path=path, options=options))
+    for one in made:
+        one.create()
+    try:
+        for one in made:
+            one.wait_until_synced(commit)
+            one.compare_again()
+            assert (one.status()["sync"]["status"], one.syncs(), one.out_of_sync()) == ("Synced", 1, [])
+    finally:
+        for one in made:
+            one.close()
+            installed.kubectl("delete", "namespace", one.namespace, "--wait=false", "--ignore-not-found")
 
 
 def waves(rollout, run_id, annotations=None, **changes):
