@@ -130,10 +130,10 @@ def test_a_rollout_and_a_rollback_are_synced_at_every_moment(rollout, registry, 
     environment = {"KUBECONFIG": str(rollout.cluster.kubeconfig)}
     run(["kubectl-serin", "undo", rollout.name, "-n", rollout.namespace, "--yes"], environment=environment)
     rollout.wait(lambda status: "stable" not in status, what="the end of the stable run")
-    before = app.syncs()
+    assert app.syncs() == 3, "one for each commit"
     app.compare_again()
     assert app.status()["sync"]["status"] == "Synced"
-    assert app.syncs() == before
+    assert app.syncs() == 3
     assert "stable" not in rollout.status
     assert len(app.out_of_sync()) == corrections
     assert rollout.get()["metadata"]["generation"] == 3 + 2, "the correction, and one for each commit"
