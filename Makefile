@@ -80,6 +80,12 @@ test-node: node-images ## run the tests of the real images on a real node; needs
 	@$(NODE) build
 	@SERIN_NODE_TESTS=1 SERIN_NODE_IMAGES=$(abspath $(IMAGES)) $(BIN)/python -m pytest tests/node
 
+.PHONY: test-gitops
+test-gitops: .venv/.complete ## test with a real Argo CD (built once, about 6 minutes; needs redis-server)
+	@$(BIN)/python -m serin_localcluster build
+	@$(BIN)/python -c 'from serin_localcluster.build import build; build(["argocd"])'
+	@$(BIN)/python -m pytest tests/gitops tests/test_gitops_examples.py -q -rs
+
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)
 	@for round in $$(seq $(or $(ROUNDS),5)); do \

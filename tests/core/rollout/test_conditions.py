@@ -135,6 +135,10 @@ SITUATIONS = {
 }
 
 
+HEALTHY_DURING_ROLLOUT = {"serin.dev/healthy-during-rollout": "true"}
+IN_GOOD_ORDER = ("under way", "promoted", "at its cap", "its cap was raised", "suspended")
+
+
 def as_lua(lua, value):
     if isinstance(value, dict):
         return lua.table_from({key: as_lua(lua, item) for key, item in value.items()})
@@ -143,11 +147,13 @@ def as_lua(lua, value):
     return value
 
 
-def argo_health(status, generation):
+def argo_health(status, generation, annotations=None):
     # Argo CD runs health checks without the standard libraries.
     lua = LuaRuntime(unpack_returned_tuples=True)
     lua.execute("os = nil; io = nil; debug = nil; package = nil; require = nil")
-    lua.globals().obj = as_lua(lua, {"metadata": {"generation": generation}, "status": status})
+    lua.globals().obj = as_lua(
+        lua, {"metadata": {"generation": generation, "annotations": annotations}, "status": status}
+    )
     return dict(lua.execute(HEALTH))
 
 
@@ -169,10 +175,30 @@ def test_each_situation_has_its_conditions_and_its_health(situation):
     assert found["message"] == conditions["Ready"].message
 
 
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_with_the_annotation_no_situation_holds_up_a_sync_wave(name):
+    at = SITUATIONS[name][0]()
+    status = at.status.model_dump(mode="json", exclude_none=True)
+    found = argo_health(status, at.generation, HEALTHY_DURING_ROLLOUT)
+    assert found["status"] == ("Healthy" if name in IN_GOOD_ORDER else "Degraded")
+    assert found["message"] == at.status.conditions[0].message
+
+
+def test_with_the_annotation_a_resource_without_a_ready_pod_is_progressing_while_its_pods_start():
+    conditions = [
+        {"type": "Ready", "status": "Unknown", "reason": "Loading", "message": "m"},
+        {"type": "Reconciling", "status": "True", "reason": "Loading", "message": "m"},
+        {"type": "Available", "status": "False", "reason": "NoPodReady", "message": "0 of 2 pods are ready"},
+    ]
+    found = argo_health({"observedGeneration": 1, "conditions": conditions}, 1, HEALTHY_DURING_ROLLOUT)
+    assert found["status"] == "Progressing"
+
+
 def test_a_change_that_the_operator_has_not_seen_is_progressing():
     at = unseen_change()
-    found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation)
-    assert found["status"] == "Progressing"
+    for annotations in (None, HEALTHY_DURING_ROLLOUT):
+        found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation, annotations)
+        assert found["status"] == "Progressing"
 
 
 @pytest.mark.parametrize("make", [rolled_back, refused, missing], ids=lambda make: make.__name__)
