@@ -54,9 +54,8 @@ def run_that_is_copied_later_than_it_is_named(at):
 
 def run_retried_once_its_files_are_fixed(at):
     """5: a retry raises the attempt, so that new pods read the run again."""
-    at.registry = {}
-    at.settle(rounds=20)
-    at.tick(ABSENT_PATIENCE.total_seconds())
+    at.edit(spec(A, digest=DIGESTS[A]))
+    at.registry[A] = "sha256:" + "d" * 64
     at.settle(until=has_phase("Refused"))
     at.registry = dict(DIGESTS)
     at.request("retry", f"{A} fixed")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -245,3 +246,14 @@ def test_the_commands_are_imported_without_the_server(tmp_path: Path) -> None:
     code = "import sys, serin_server.commands.serve; print(sorted({'fastapi', 'uvicorn', 'numpy'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+def test_a_connection_is_kept_as_long_as_the_setting_says(mounted: Mounted) -> None:
+    with started_as_pod(mounted, SERIN_KEEP_ALIVE_SECONDS="1") as process:
+        host, port = process.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: pod\r\n\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+            began = time.monotonic()
+            assert connection.recv(4096) == b""
+            assert 0.5 < time.monotonic() - began < 30
