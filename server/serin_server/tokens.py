@@ -1,7 +1,7 @@
 """Bearer tokens and the key of event ids, from mounted files that are read again when they change.
 
-Each file may have several lines: while a token is exchanged, the old and the new one are valid, on every pod. Tokens are
-compared in constant time and never logged.
+Each file may have several lines: while a token is exchanged, the old and the new one are valid, on every pod.
+Tokens are compared in constant time and never logged.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ class Tokens:
         return _matches(presented, secrets.admin_tokens)
 
     def keys(self) -> tuple[bytes, ...]:
-        """Return the keys of event ids: the one to sign with, the others of the files, and keys of this process before."""
+        """Return the keys of event ids: the one to sign with, the others of the files, and former ones."""
         self._current()
         return self._keys
 
@@ -93,8 +93,8 @@ class Tokens:
 def _matches(presented: str | None, valid: tuple[bytes, ...]) -> bool:
     if not valid:
         return True
-    # A list, so that all are compared: the time shows nothing about which one matched.
-    return presented is not None and any([hmac.compare_digest(presented.encode(), one) for one in valid])
+    # All are compared, so that the time shows nothing about which one matched.
+    return presented is not None and sum(hmac.compare_digest(presented.encode(), one) for one in valid) > 0
 
 
 def _read(directory: Path) -> Secrets:
