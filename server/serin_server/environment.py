@@ -30,6 +30,7 @@ from serin_server.settings import (
 
 _MAX_PORT = 65_535
 _MAX_GRACE_SECONDS = 3600.0
+_MAX_KEEP_ALIVE_SECONDS = 3600.0
 _MAX_CACHE_BYTES = 1 << 40
 _CONFIDENCES = TypeAdapter(dict[str, float])
 
@@ -137,6 +138,7 @@ class _PodVariables(_StoreVariables):
     tokens_dir: Path = _variable(env.TOKENS_DIR)
     allow_anonymous: Flag = _variable(env.ALLOW_ANONYMOUS)
     grace_seconds: Annotated[float, _number(0, _MAX_GRACE_SECONDS)] = _variable(env.GRACE_SECONDS)
+    keep_alive_seconds: Annotated[int, _number(1, _MAX_KEEP_ALIVE_SECONDS)] = _variable(env.KEEP_ALIVE_SECONDS)
     collector: str = _variable(env.OTLP_ENDPOINT)
     log: Annotated[Literal["text", "json"], BeforeValidator(_log_format)] = _variable(env.LOG)
     public_key: Annotated[str, BeforeValidator(checked_public_key)] = _variable(env.PUBLIC_KEY)
@@ -173,6 +175,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
         tokens_dir=given.tokens_dir,
         allow_anonymous=given.allow_anonymous,
         grace_seconds=given.grace_seconds,
+        keep_alive_seconds=given.keep_alive_seconds,
         has_collector=bool(given.collector),
         json_logs=given.log == "json",
         public_key=given.public_key,

@@ -25,9 +25,6 @@ _LINGER_SECONDS: Final = 1.0
 _RESERVED_SECONDS: Final = 2.0
 """Part of the grace period for lingering before, and for closing everything after."""
 _BACKLOG: Final = 2048
-_KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than load balancers and clients' pools keep a connection: they must close first, because a request that meets
-a closing connection is lost."""
 _GC_THRESHOLDS: Final = (10_000, 20, 50)
 """A request leaves no reference cycles, so a collection every few hundred requests is enough."""
 
@@ -49,7 +46,7 @@ def listen(service: Service) -> None:
         server_header=False,
         # Nothing uses the client's address, and looking for it would cost time in each request.
         proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
     )
     host, port = listener.getsockname()[:2]

@@ -124,7 +124,7 @@ def test_a_pod_answers_and_says_what_it_serves(pod: Process) -> None:
     assert pod.suggest()["candidates"][0]["label"] == "Groceries"
     status = pod.get("/ml/status").json()
     assert (status["revision"], status["hash"]) == (1, routing(1).hash())
-    assert [(run["run"], run["state"]) for run in status["runs"]] == [(CANDIDATE, "refused")]
+    assert [(run["run"], run["state"]) for run in status["runs"]] == [(CANDIDATE, "loading")]
     assert 'serin_pod="categories-1"' in pod.get("/metrics").text
     assert "swagger" in pod.get("/docs").text
 
@@ -257,3 +257,15 @@ def test_the_commands_are_imported_without_the_server(tmp_path: Path) -> None:
     code = "import sys, serin_server.commands.serve; print(sorted({'fastapi', 'uvicorn', 'numpy'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+def test_a_connection_is_kept_as_long_as_the_setting_says(mounted: Mounted) -> None:
+    with started_as_pod(mounted, SERIN_KEEP_ALIVE_SECONDS="1") as process:
+        host, port = process.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: pod\r\n\r\n")
+            began, received = time.monotonic(), b""
+            while content := connection.recv(4096):
+                received += content
+        assert received.startswith(b"HTTP/1.1 200")
+        assert 0.5 < time.monotonic() - began < 30

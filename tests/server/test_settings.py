@@ -42,6 +42,11 @@ def test_a_pod_needs_no_more_than_its_uid() -> None:
             id="a negative time",
         ),
         pytest.param(
+            {"SERIN_UID": "u", "SERIN_KEEP_ALIVE_SECONDS": "0"},
+            "SERIN_KEEP_ALIVE_SECONDS: '0' is not a number from 1 to 3600",
+            id="connections that are closed at once",
+        ),
+        pytest.param(
             {"SERIN_UID": "u", "SERIN_ALLOW_ANONYMOUS": "perhaps"},
             "SERIN_ALLOW_ANONYMOUS: 'perhaps' is not valid; use true or false",
             id="an answer that is neither yes nor no",
