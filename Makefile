@@ -73,7 +73,7 @@ WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
 	@$(BIN)/python -m serin_localcluster build
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m 'not node'
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m 'not images and not node' --ignore=tests/gitops
 
 .PHONY: test-node
 test-node: node-images ## run the tests of the real images on a real node; needs root

@@ -146,7 +146,7 @@ SITUATIONS = {
 
 
 HEALTHY_DURING_ROLLOUT = {"serin.dev/healthy-during-rollout": "true"}
-IN_GOOD_ORDER = ("under way", "promoted", "at its cap", "its cap was raised", "suspended")
+IN_GOOD_ORDER = ("under way", "not in the registry yet", "promoted", "at its cap", "its cap was raised", "suspended")
 
 
 def as_lua(lua, value):
