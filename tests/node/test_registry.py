@@ -24,20 +24,23 @@ def test_a_missing_claim_is_named_at_once_and_the_rollout_begins_once_it_is_ther
     rollout.wait_for_stage(0, seconds=120)
 
 
-def test_a_run_of_an_empty_volume_is_refused_by_name_and_the_rules_serve(bare, registry, tmp_path):
+def test_a_run_of_an_empty_volume_is_named_as_absent_and_the_rules_serve(bare, registry, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    refused(bare(dataclasses.replace(registry, path=empty)), registry.good, registry.traffic)
+    absent(bare(dataclasses.replace(registry, path=empty)), registry.good, registry.traffic)
 
 
-def test_a_missing_run_is_refused_by_name_and_the_rules_serve(rollout, registry):
-    refused(rollout, "run_00000000_1", registry.traffic)
+def test_a_missing_run_is_named_as_absent_and_the_rules_serve(rollout, registry):
+    absent(rollout, "run_00000000_1", registry.traffic)
 
 
-def refused(rollout, run, rows):
+def absent(rollout, run, rows):
     rollout.apply(run)
-    rollout.wait(lambda _: rollout.condition()["reason"] == "RunRefused", seconds=90, what="RunRefused")
-    assert run in rollout.condition()["message"]
+    """Wait for the message that names the absent run: pods read the registry again until the run is there."""
+    rollout.wait(lambda _: "is not in the registry" in rollout.condition()["message"], seconds=90, what="absent run")
+    condition = rollout.condition()
+    assert condition["reason"] == "Loading"
+    assert run in condition["message"]
     traffic = rollout.send_to_service(rows, rate=50)
     rollout.wait(lambda _: traffic.sent > 0, what="answers by the rules")
     assert traffic.sources["model"] == traffic.failed == 0
