@@ -42,6 +42,25 @@ cluster: .venv/.complete ## start a local Kubernetes cluster
 cluster-down: .venv/.complete ## stop the local cluster (DIR=.cluster)
 	@$(BIN)/python -m serin_localcluster down --directory $(DIR)
 
+# Root only: everything below uses namespaces, mounts and cgroups of its own, and installs Debian packages that are missing.
+NODE := $(BIN)/python -m serin_localcluster.realnode
+NODE_DIR ?= .node
+FAMILY ?= ipv4
+IMAGES ?= .images
+.PHONY: node
+node: .venv/.complete ## start a real node with containerd (FAMILY=ipv4|ipv6|dual); needs root
+	@$(NODE) up --directory $(NODE_DIR) --images $(IMAGES) --family $(FAMILY)
+
+.PHONY: node-down
+node-down: .venv/.complete ## stop the real node
+	@$(NODE) down --directory $(NODE_DIR)
+
+.PHONY: node-images
+node-images: .venv/.complete ## build the operator's and the server's image for the node into .images; needs root
+	@$(NODE) check
+	@$(if $(wildcard images/build.sh),buildah inspect --type image docker.io/library/python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
+	OUT=$(IMAGES) images/build.sh,localcluster/serin_localcluster/realnode/images.sh $(IMAGES)) operator server
+
 ##@ Development
 # An S3 server for the tests of registries, in a separate environment: it needs an older python-dateutil than kubernetes does.
 .moto/.complete: requirements/moto.lock
@@ -54,7 +73,18 @@ WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
 	@$(BIN)/python -m serin_localcluster build
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m 'not images and not node' --ignore=tests/gitops
+
+.PHONY: test-node
+test-node: node-images ## run the tests of the real images on a real node; needs root
+	@$(NODE) build
+	@SERIN_NODE_TESTS=1 SERIN_NODE_IMAGES=$(abspath $(IMAGES)) $(BIN)/python -m pytest tests/node
+
+.PHONY: test-gitops
+test-gitops: .venv/.complete ## test with a real Argo CD (built once, about 6 minutes; needs redis-server)
+	@$(BIN)/python -m serin_localcluster build
+	@$(BIN)/python -c 'from serin_localcluster.build import build; build(["argocd"])'
+	@$(BIN)/python -m pytest tests/gitops tests/test_gitops_examples.py -q -rs
 
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)
@@ -134,10 +164,28 @@ SOAK ?= 60s
 bench-serving: .venv/.complete ## compare the server with other model servers (DATA=file.csv, SOAK=30m)
 	@$(BIN)/python benchmarks/serving/run.py --soak $(SOAK) $(if $(DATA),--data $(DATA))
 
+##@ Images
+# BASE=, REGISTRY=, TAG=, PLATFORM=, OUT= and BUILDER= are explained in images/build.sh.
+.PHONY: images
+images: ## build the three images into .images/ (root; BASE=, REGISTRY=, TAG=, PLATFORM=; see docs/images.md)
+	@images/build.sh
+
+.PHONY: images-base
+images-base: ## make a stand-in for the base image from Debian packages, where no image registry is reached (root)
+	@images/base.sh
+
+.PHONY: images-table
+images-table: .venv/.complete ## write what is inside each image of .images/ into docs/images.md
+	@$(BIN)/python images/table.py
+
+.PHONY: test-images
+test-images: .venv/.complete ## test the images of .images/ (root)
+	@$(BIN)/python -m pytest -m images tests/images
+
 ##@ Cleaning up
 .PHONY: clean
 clean: ## remove environments and caches of this directory
-	rm -rf .venv .moto .ml .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .ml .bench .images .node .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: clean-cache
 clean-cache: ## remove the built programs of the local cluster from the cache in the home directory

@@ -54,3 +54,20 @@ def test_every_package_of_an_image_is_in_the_wheel():
     for path in ROOT.glob("Dockerfile.*"):
         for one in re.findall(r"^COPY (\w+) \1$", path.read_text(), flags=re.MULTILINE):
             assert f'"{one}/serin_{one}"' in built[1]
+
+
+@pytest.mark.parametrize("image", ["operator", "server", "training"])
+def test_the_build_context_holds_what_is_copied_and_not_the_tests(image):
+    allowed = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / f"Dockerfile.{image}").read_text(), re.MULTILINE):
+        for source in line.split():
+            wanted = {source.rstrip("/"), f"{source}/serin_{source}", re.sub(r"/\w+\.lock$", "/*.lock", source)}
+            assert wanted & allowed, source
+    assert not any(one.startswith("tests") for one in allowed)
+
+
+@pytest.mark.parametrize("image", ["operator", "server", "training"])
+def test_an_image_runs_as_a_number_with_a_home_that_can_be_written(image):
+    text = (ROOT / f"Dockerfile.{image}").read_text()
+    assert re.search(r"^USER \d+:\d+$", text, re.MULTILINE)
+    assert " HOME=/tmp " in text

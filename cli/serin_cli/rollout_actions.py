@@ -14,6 +14,7 @@ import typer
 from serin_cli.kubernetes_client import Cluster, ClusterError
 from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
 from serin_core.contract.names import REQUEST_PREFIX
+from serin_core.kubernetes.owner import owner_of
 
 app = typer.Typer()
 ANSWER_WITHIN: Final = 30.0
@@ -133,6 +134,9 @@ def _consequences(live: dict[str, Any], stable: str) -> str:
     to_rules = live.get("spec", {}).get("rollback", {}).get("to") == "Rules"
     previous = None if to_rules else (status.get("previous") or {}).get("runID")
     text = f"{stable} will be taken out of service; {previous or 'the rules'} will serve instead."
+    owner = owner_of(live)
+    if owner is not None and live.get("spec", {}).get("runID") == stable:
+        text += f" {owner.name[0].upper()}{owner.name[1:]} still has {stable}: change spec.runID there too."
     candidate = status.get("candidate") or {}
     if candidate and candidate.get("state") not in ENDED:
         text += f" The evidence of {candidate['runID']}, whose rollout is running, will be reset."

@@ -19,15 +19,13 @@ from serin_demo.commands import BIN, CommandError, run
 from serin_demo.console import Console
 from serin_demo.data import DataError, Halves
 from serin_demo.installation import NAME, NAMESPACE, ROOT, Installation
-from serin_demo.scenario import Scenario, Setting, play
+from serin_demo.scenario import Scenario, play
 from serin_demo.traffic import Traffic
 from serin_localcluster.build import BuildError
 from serin_localcluster.cluster import Cluster, ClusterStartError, start_cluster
 
 DIRECTORY = ROOT / ".demo"
 RATE = 400.0
-MAX_SECONDS = 150.0
-"""Time after which a rollout counts as not having ended."""
 FORMAT_CHANGES_AT = 50.0
 """Percent of users at which the transactions of the third rollout change their format."""
 IMAGES = {
@@ -86,7 +84,9 @@ def _demo(console: Console, *, source: Path | None, keep: bool) -> list[Scenario
         stack.callback(traffic.stop)
         traffic.start()
         console.line(f"traffic        {RATE:g} transactions per second, as soon as pods are ready")
-        scenarios = _play_all(Setting(installation, console, traffic), runs)
+        scenarios = _scenarios(*runs)
+        for scenario in scenarios:
+            play(scenario, installation, console, traffic)
         traffic.stop()
         console.line(f"traffic        {traffic.sent} transactions answered, {traffic.failed} failed")
         if keep:
@@ -136,9 +136,8 @@ def _train(console: Console, halves: Halves, work: Path) -> Sequence[str]:
     return names
 
 
-def _play_all(setting: Setting, runs: Sequence[str]) -> list[Scenario]:
-    good, outdated, merchant_only = runs
-    scenarios = [
+def _scenarios(good: str, outdated: str, merchant_only: str) -> list[Scenario]:
+    return [
         Scenario("1 of 3: a good model, compared with keyword rules", good, "Promoted", 100.0),
         Scenario("2 of 3: a model of outdated categories: accurate offline, wrong live", outdated, "RolledBack", 0.0),
         Scenario(
@@ -146,11 +145,9 @@ def _play_all(setting: Setting, runs: Sequence[str]) -> list[Scenario]:
             merchant_only,
             "RolledBack",
             FORMAT_CHANGES_AT,
+            format_changes_at=FORMAT_CHANGES_AT,
         ),
     ]
-    for scenario, format_changes_at in zip(scenarios, (None, None, FORMAT_CHANGES_AT), strict=True):
-        play(scenario, setting, format_changes_at=format_changes_at, limit=MAX_SECONDS)
-    return scenarios
 
 
 def _summarize(console: Console, scenarios: Sequence[Scenario], report: Path) -> None:

@@ -7,7 +7,6 @@ step with the latest run of the registry. Without --data, synthetic transactions
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,8 @@ from typing import Any, Final
 import httpx
 
 from serin_demo.commands import BIN, CommandError, run
-from serin_training.synthetic.generator import SyntheticTransaction, generate
+from serin_localcluster.controlplane import free_port
+from serin_training.synthetic.generator import generate
 
 FOLDER: Final = Path(".ml")
 _START_SECONDS: Final = 60.0
@@ -95,12 +95,12 @@ class Runbook:
     def status(self) -> None:
         """Print the runs that the server has loaded."""
         with self.client() as client:
-            _print(_get(client, "/ml/status"))
+            _print_line(json.dumps(_get(client, "/ml/status"), indent=2, ensure_ascii=False))
 
     def thresholds(self) -> None:
         """Print the confidence threshold of each class."""
         with self.client() as client:
-            _print(_get(client, "/ml/thresholds"))
+            _print_line(json.dumps(_get(client, "/ml/thresholds"), indent=2, ensure_ascii=False))
 
     def canary(self) -> None:
         """Print the share of users that the model serves: configured, and measured with many requests."""
@@ -112,9 +112,9 @@ class Runbook:
 
     def smoke(self) -> None:
         """Run all steps and print a line for each. Raises CommandError at the first that fails."""
-        self._quiet("features", "--data", str(self.source()), "--out", str(self.features))
+        run(["serin", "features", "--data", str(self.source()), "--out", str(self.features)])
         _print_line("features built")
-        report = json.loads(self._quiet("train", "--data", str(self.features), "--registry", str(self.registry)))
+        report = json.loads(run(["serin", "train", "--data", str(self.features), "--registry", str(self.registry)]))
         _require(report["passed_acceptance_gate"], f"acceptance gate not passed: {report['deploy_reason']}")
         _print_line(f"model trained: {report['run_directory']}, macro F1 {report['val_f1_macro']:.3f}")
         with self.client() as client:
@@ -136,14 +136,15 @@ class Runbook:
             _print_line(f"metrics present: {len(_METRICS)} families")
         _print_line("smoke test PASSED")
 
-    def _quiet(self, *arguments: str) -> str:
-        return run(["serin", *arguments])
-
 
 def _suggest(client: httpx.Client, many: int) -> list[dict[str, Any]]:
     """Request suggestions for synthetic transactions, each of another user. Raises CommandError."""
     found: list[dict[str, Any]] = []
-    made = [vars_of(one, number) for number, one in enumerate(generate(rows=many, seed=7))]
+    names = ("txn_id", "timestamp", "merchant", "description", "channel")
+    made = [
+        {name: getattr(one, name) for name in names} | {"user_id": f"user-{number}", "amount": float(one.amount)}
+        for number, one in enumerate(generate(rows=many, seed=7))
+    ]
     for start in range(0, many, _BATCH):
         try:
             answer = client.post("/agent/suggestions", json={"transactions": made[start : start + _BATCH]})
@@ -153,19 +154,11 @@ def _suggest(client: httpx.Client, many: int) -> list[dict[str, Any]]:
     return found
 
 
-def vars_of(made: SyntheticTransaction, number: int) -> dict[str, Any]:
-    """Return a synthetic transaction in the format of a request."""
-    names = ("txn_id", "timestamp", "merchant", "description", "channel")
-    return {name: getattr(made, name) for name in names} | {"user_id": f"user-{number}", "amount": float(made.amount)}
-
-
 @contextmanager
 def _serving(registry: Path, rules: Path) -> Iterator[str]:
     """Start a server, yield its address once it is ready, and stop it at the end. Raises CommandError."""
-    with socket.socket() as free, tempfile.TemporaryFile("w+") as log:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+    port = free_port()
+    with tempfile.TemporaryFile("w+") as log:
         command = [str(BIN / "serin"), "serve", "--registry", str(registry), "--rules", str(rules), "--store", "none"]
         environment = {"SUGGEST_USE_MODEL_CANARY": "100"} | os.environ
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -212,10 +205,6 @@ def _show(command: Sequence[str]) -> None:
     done = subprocess.run([str(BIN / command[0]), *command[1:]], check=False)  # noqa: S603 - our own program
     if done.returncode:
         raise CommandError(f"{' '.join(command[:2])} failed with {done.returncode}")
-
-
-def _print(found: Any) -> None:
-    _print_line(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def _print_line(text: str) -> None:

@@ -1,5 +1,6 @@
 """One rollout of the demo: start it, follow it to its end, and compare the end with the expected one."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from serin_demo.traffic import Traffic
 
 ENDS = {"Promoted": "Promoted", "GateFailed": "RolledBack", "CandidateCrashed": "RolledBack", "RunRefused": "Refused"}
 SHOWN = frozenset({*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "RolloutAborted"})
+MAX_SECONDS = 150.0
+"""Time after which a rollout counts as not having ended."""
 
 
 @dataclass
@@ -23,6 +26,8 @@ class Scenario:
     expected: str
     expected_percent: float
     """The largest share of users that the run is expected to get."""
+    format_changes_at: float = math.inf
+    """Percent of users at which the transactions change their format of merchant names."""
     outcome: str = "None"
     seconds: float = 0.0
     seconds_to_confirm: float | None = None
@@ -48,26 +53,13 @@ class Scenario:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What every rollout of the demo shares."""
-
-    installation: Installation
-    console: Console
-    traffic: Traffic
-
-
-def play(scenario: Scenario, setting: Setting, *, format_changes_at: float | None, limit: float) -> None:
-    """Set the run in the resource and follow the rollout until it ends, for at most `limit` seconds.
-
-    From `format_changes_at` percent of users on, transactions have another format of merchant names.
-    """
-    installation, console, traffic = setting.installation, setting.console, setting.traffic
+def play(scenario: Scenario, installation: Installation, console: Console, traffic: Traffic) -> None:
+    """Set the run in the resource and follow the rollout until it ends, for at most MAX_SECONDS."""
     console.line(f"--- Rollout {scenario.title}")
     console.line(f"{scenario.run_id}; expected: {scenario.expected} at {scenario.expected_percent:g} %", indent=4)
     installation.set_run(scenario.run_id)
     began, shown = time.monotonic(), set[tuple[str, str]]()
-    while time.monotonic() - began < limit:
+    while time.monotonic() - began < MAX_SECONDS:
         status = _as_mapping(installation.read().get("status"))
         scenario.history = [entry for entry in status.get("history", []) if entry.get("runID") == scenario.run_id]
         for entry in scenario.history:
@@ -76,10 +68,12 @@ def play(scenario: Scenario, setting: Setting, *, format_changes_at: float | Non
             shown.add((entry["at"], entry["event"]))
             if entry["event"] in SHOWN:
                 console.line(f"{entry['event']:<17} {entry['message']}", indent=4)
-            scenario.max_percent = max(
-                scenario.max_percent, entry["percent"] if entry["event"] in ("StepAdvanced", "StageStarted") else 0.0
-            )
-        _change_format(status, scenario, traffic, format_changes_at)
+            if entry["event"] in ("StepAdvanced", "StageStarted"):
+                scenario.max_percent = max(scenario.max_percent, entry["percent"])
+        candidate = _as_mapping(status.get("candidate"))
+        is_in_stage = candidate.get("runID") == scenario.run_id and candidate.get("stageStartedAt")
+        if is_in_stage and candidate.get("percent", 0) >= scenario.format_changes_at:
+            traffic.is_garbled.set()
         if scenario.history and scenario.history[-1]["event"] in ENDS and status["propagation"].get("confirmed"):
             scenario.outcome = ENDS[scenario.history[-1]["event"]]
             break
@@ -88,16 +82,6 @@ def play(scenario: Scenario, setting: Setting, *, format_changes_at: float | Non
     if scenario.outcome == "RolledBack":
         scenario.seconds_to_confirm = _seconds_to_confirm(installation, scenario)
     traffic.is_garbled.clear()
-
-
-def _change_format(
-    status: Mapping[str, Any], scenario: Scenario, traffic: Traffic, format_changes_at: float | None
-) -> None:
-    candidate = _as_mapping(status.get("candidate"))
-    if format_changes_at is None or candidate.get("runID") != scenario.run_id or traffic.is_garbled.is_set():
-        return
-    if candidate.get("percent", 0) >= format_changes_at and candidate.get("stageStartedAt"):
-        traffic.is_garbled.set()
 
 
 def _seconds_to_confirm(installation: Installation, scenario: Scenario) -> float | None:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from serin_localcluster.build import BuildError, build
-from serin_localcluster.cluster import ClusterStartError, start_cluster, stop_leftover
+from serin_localcluster.cluster import ClusterStartError, running_state, start_cluster, stop_leftover
 from serin_localcluster.programs import find_programs
-from serin_localcluster.supervisor import READY, STATE, start_time
+from serin_localcluster.supervisor import READY
 
 BIN = Path(sys.executable).parent
 IMAGES = {"*serin-operator:*": [str(BIN / "serin-operator")], "*serin-server:*": [str(BIN / "serin-server")]}
@@ -51,13 +51,9 @@ def _down(directory: Path) -> None:
 
 
 def _status(directory: Path) -> None:
-    try:
-        state = json.loads((directory / STATE).read_text(encoding="utf-8"))
-        ready = json.loads((directory / READY).read_text(encoding="utf-8"))
-    except OSError:
+    if running_state(directory) is None or not (directory / READY).exists():
         sys.exit("no local cluster is running")
-    if start_time(state["pid"]) != state["start_time"]:
-        sys.exit("no local cluster is running")
+    ready = json.loads((directory / READY).read_text(encoding="utf-8"))
     _print_line(f"running; KUBECONFIG={ready['kubeconfig']}; Prometheus {ready['prometheus_url']}")
 
 

@@ -21,14 +21,33 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-HELM = FOLDER / "helm"
-"""A module of its own: Helm needs other versions of Kubernetes' modules than the control plane does."""
+_MODULES = {"helm": FOLDER / "helm", "argocd": FOLDER / "argocd"}
+"""Programs with a module of their own: they need other versions of Kubernetes' modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
 """Time between two lines of progress where standard error is not a terminal."""
 UNUSED_SECONDS = 86_400.0
 """Time without use after which another version of a program is removed."""
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
+KUBERNETES_NODE = (*CONTROL_PLANE, "kube-scheduler", "kube-proxy", "kubelet")
+"""Parts of the program `controlplane`; the last three are compiled only for a real node."""
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+_OTHERS = {
+    "prometheus": ("github.com/prometheus/prometheus/cmd/prometheus", "netgo", "remove_all_sd", "enable_kubernetes_sd"),
+    "coredns": ("./coredns",),
+    "pause": ("./pause",),
+    "containerd": (f"{_CONTAINERD}/containerd", "no_btrfs", "no_zfs", "no_devmapper"),
+    "containerd-shim-runc-v2": (f"{_CONTAINERD}/containerd-shim-runc-v2",),
+    "ctr": (f"{_CONTAINERD}/ctr",),
+    "runc": ("github.com/opencontainers/runc", "seccomp"),
+    "helm": ("helm.sh/helm/v4/cmd/helm",),
+    "argocd": ("./argocd",),
+}
+"""The package of every other program, and its build tags."""
+_WITH_C = ("runc",)
+"""Programs that need a C compiler."""
+NODE = (*KUBERNETES_NODE, *(name for name in _OTHERS if name not in _MODULES))
+"""All programs of a real node."""
 Report = Callable[[str], None]
 
 
@@ -48,6 +67,11 @@ class Binary:
     package: str
     tags: tuple[str, ...]
     module: Path = FOLDER
+
+    @property
+    def cgo(self) -> str:
+        """Whether C is compiled: 0 or 1."""
+        return str(int(self.name in _WITH_C))
 
     @property
     def path(self) -> Path:
@@ -82,15 +106,18 @@ def cache() -> Path:
 def binaries(names: Sequence[str]) -> list[Binary]:
     """Return the binaries that hold the named programs, each with no more than those."""
     found = []
-    if parts := [name for name in CONTROL_PLANE if name in names]:
-        tags = tuple(f"with_{part.replace('-', '_')}" for part in parts)
-        found.append(Binary("controlplane", "./controlplane", tags))
-    if "prometheus" in names:
-        tags = ("netgo", "remove_all_sd", "enable_kubernetes_sd")
-        found.append(Binary("prometheus", "github.com/prometheus/prometheus/cmd/prometheus", tags))
-    if "helm" in names:
-        found.append(Binary("helm", "helm.sh/helm/v4/cmd/helm", (), HELM))
-    return found
+    if parts := [name for name in KUBERNETES_NODE if name in names]:
+        whole = _controlplane(KUBERNETES_NODE)
+        found.append(whole if whole.path.exists() else _controlplane(parts))
+    return found + [
+        Binary(name, package, tuple(tags), _MODULES.get(name, FOLDER))
+        for name, (package, *tags) in _OTHERS.items()
+        if name in names
+    ]
+
+
+def _controlplane(parts: Sequence[str]) -> Binary:
+    return Binary("controlplane", "./controlplane", tuple(f"with_{part.replace('-', '_')}" for part in parts))
 
 
 def build(names: Sequence[str]) -> dict[str, list[str]]:
@@ -101,18 +128,17 @@ def build(names: Sequence[str]) -> dict[str, list[str]]:
         with (cache() / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if missing := [binary for binary in needed if not binary.path.exists()]:
-                _build(missing, _progress(" and ".join(binary.name for binary in missing)))
+                _build(missing, _progress(_title(missing)))
     for binary in needed:
         os.utime(binary.path.parent)
     paths = {binary.name: str(binary.path) for binary in needed}
-    return {name: [paths["controlplane"], name] if name in CONTROL_PLANE else [paths[name]] for name in names}
+    return {name: [paths["controlplane"], name] if name in KUBERNETES_NODE else [paths[name]] for name in names}
 
 
 def _build(missing: Sequence[Binary], report: Report) -> None:
     go, began = find_go(), time.monotonic()
     environment = {
         **os.environ,
-        "CGO_ENABLED": "0",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
         "GOFLAGS": "",
@@ -122,8 +148,9 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
     }
     unfinished = cache() / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    for module in dict.fromkeys(binary.module for binary in missing):
-        _compile(go, module, [binary for binary in missing if binary.module == module], environment, report)
+    for module, cgo in dict.fromkeys((binary.module, binary.cgo) for binary in missing):
+        some = [binary for binary in missing if (binary.module, binary.cgo) == (module, cgo)]
+        _compile(go, module, some, environment | {"CGO_ENABLED": cgo}, report)
     for binary in missing:
         binary.path.parent.mkdir(parents=True, exist_ok=True)
         (unfinished / binary.name).rename(binary.path)
@@ -213,6 +240,11 @@ def _version_of(go: str) -> tuple[int, ...]:
 
 def _version(found: "re.Match[str] | None") -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", found[1])[:3]) if found else ()
+
+
+def _title(binaries: Sequence[Binary]) -> str:
+    names = [binary.name for binary in binaries]
+    return " and ".join(names) if len(names) <= 2 else f"{len(names)} programs"  # noqa: PLR2004
 
 
 def _progress(name: str) -> Report:

@@ -15,8 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY, STATE, start_time
@@ -47,9 +46,7 @@ class Cluster:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -148,16 +145,22 @@ def given_cluster() -> Cluster | None:
     )
 
 
+def running_state(directory: Path) -> dict[str, Any] | None:
+    """Return the state of the cluster that runs in a directory, None if there is none."""
+    try:
+        state: dict[str, Any] = json.loads((directory / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    # The process id may have been reused since.
+    return state if start_time(int(state["pid"])) == state["start_time"] else None
+
+
 def stop_leftover(directory: Path) -> bool:
     """Stop the cluster whose state is in a directory; return whether one was running."""
-    try:
-        state = json.loads((directory / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    state = running_state(directory)
+    if state is None:
         return False
     pid = int(state["pid"])
-    # The process id may have been reused since.
-    if start_time(pid) != state["start_time"]:
-        return False
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while start_time(pid) == state["start_time"]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import yaml
 
 from serin_localcluster import processes
-from serin_localcluster.pki import Authority, Pair
+from serin_localcluster.pki import Authority, Pair, write_kubeconfig
 
 READY_WITHIN = 60.0
 _CONTROLLERS = (
@@ -27,6 +27,9 @@ _CONTROLLERS = (
     "persistentvolume-binder-controller",
     "resourcequota-controller",
 )
+
+Started = tuple[asyncio.subprocess.Process, Path]
+"""A running program and its log file."""
 
 
 class StartError(RuntimeError):
@@ -62,26 +65,8 @@ def free_port(address: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def write_kubeconfig(path: Path, *, server: str, authority: Path, client: Pair) -> Path:
-    """Write a self-contained kubeconfig that only its owner can read."""
-
-    def inline(file: Path) -> str:
-        return base64.b64encode(file.read_bytes()).decode()
-
-    name = "serin-localcluster"
-    user = {"client-certificate-data": inline(client.certificate), "client-key-data": inline(client.key)}
-    cluster = {"server": server, "certificate-authority-data": inline(authority)}
-    path.touch(mode=0o600)
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": name, "user": user}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "current-context": name,
-    }
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return path
+def _inline(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
 
 
 class ControlPlane:
@@ -89,13 +74,16 @@ class ControlPlane:
 
     def __init__(self, programs: Mapping[str, Sequence[str]], directory: Path, credentials: Credentials) -> None:
         self._programs, self._directory, self._credentials = programs, directory, credentials
-        self._running: list[asyncio.subprocess.Process] = []
+        self._running: dict[str, Started] = {}
         self._server = f"https://127.0.0.1:{free_port()}"
         self.kubeconfig = write_kubeconfig(
             directory / "kubeconfig",
-            server=self._server,
-            authority=credentials.authority.file,
-            client=credentials.admin,
+            name="serin-localcluster",
+            cluster={"server": self._server, "certificate-authority-data": _inline(credentials.authority.file)},
+            user={
+                "client-certificate-data": _inline(credentials.admin.certificate),
+                "client-key-data": _inline(credentials.admin.key),
+            },
         )
 
     async def start(self) -> None:
@@ -105,37 +93,20 @@ class ControlPlane:
         tls = self._credentials.authority.sign("kube-apiserver", addresses=("127.0.0.1", "localhost", "10.99.0.1"))
         key = self._credentials.authority.service_account_key()
         await self._start("kube-apiserver", self._apiserver(etcd, tls, key))
-        await self._wait_until_ready()
+        admin = self._credentials.admin
+        context = ssl.create_default_context(cafile=str(self._credentials.authority.file))
+        context.load_cert_chain(admin.certificate, admin.key)
+        await wait_until_ready(f"{self._server}/readyz", self._running, within=READY_WITHIN, context=context)
         await self._start("kube-controller-manager", self._controller_manager(key))
 
     async def stop(self) -> None:
         """Stop all three processes in reverse order."""
-        for process in reversed(self._running):
+        for process, _ in reversed(self._running.values()):
             await processes.end(process, grace=5)
 
     async def _start(self, name: str, flags: Sequence[str]) -> None:
         log = self._directory / "logs" / f"{name}.log"
-        self._running.append(await processes.start([*self._programs[name], *flags], log=log))
-
-    async def _wait_until_ready(self) -> None:
-        context = ssl.create_default_context(cafile=str(self._credentials.authority.file))
-        context.load_cert_chain(self._credentials.admin.certificate, self._credentials.admin.key)
-        try:
-            async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as session:
-                while not await _is_ready(session, f"{self._server}/readyz", context):
-                    self._raise_if_ended()
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            log = self._directory / "logs" / "kube-apiserver.log"
-            raise StartError(
-                f"kube-apiserver was not ready within {READY_WITHIN:g} s; {log} ends:\n{tail(log)}"
-            ) from None
-
-    def _raise_if_ended(self) -> None:
-        for name, process in zip(("etcd", "kube-apiserver"), self._running, strict=False):
-            if process.returncode is not None:
-                log = self._directory / "logs" / f"{name}.log"
-                raise StartError(f"{name} ended with {process.returncode}; {log} ends:\n{tail(log)}")
+        self._running[name] = (await processes.start([*self._programs[name], *flags], log=log), log)
 
     def _apiserver(self, etcd: str, tls: Pair, service_account_key: Path) -> list[str]:
         admin, authority = self._credentials.admin, self._credentials.authority.file
@@ -180,12 +151,24 @@ class ControlPlane:
         ]
 
 
-async def _is_ready(session: aiohttp.ClientSession, url: str, context: ssl.SSLContext) -> bool:
+async def wait_until_ready(
+    url: str, running: Mapping[str, Started], *, within: float, context: ssl.SSLContext | bool = True
+) -> None:
+    """Wait until a URL of the program that was started last returns 200. Raises StartError after `within` seconds."""
     try:
-        async with session.get(url, ssl=context) as response:
-            return response.status == 200  # noqa: PLR2004 - HTTP
-    except aiohttp.ClientError:
-        return False
+        async with asyncio.timeout(within), aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(url, ssl=context) as response:
+                        if response.status == 200:  # noqa: PLR2004 - HTTP
+                            return
+                for name, (process, log) in running.items():
+                    if process.returncode is not None:
+                        raise StartError(f"{name} ended with {process.returncode}; {log} ends:\n{_tail(log)}")
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        name, (_, log) = list(running.items())[-1]
+        raise StartError(f"{name} was not ready within {within:g} s; {log} ends:\n{_tail(log)}") from None
 
 
 def _etcd(data: Path, clients: str, peers: str) -> list[str]:
@@ -201,8 +184,5 @@ def _etcd(data: Path, clients: str, peers: str) -> list[str]:
     ]
 
 
-def tail(log: Path, lines: int = 8) -> str:
-    """Return the last lines of a log."""
-    if not log.exists():
-        return "(empty)"
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else "(empty)"

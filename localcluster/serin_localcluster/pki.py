@@ -1,10 +1,12 @@
-"""Certificates and keys of one local cluster, created at its start and valid for 30 days."""
+"""Certificates, keys and kubeconfigs of one local cluster; certificates are valid for 30 days."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -49,7 +51,7 @@ class Authority:
             .add_extension(identifier, critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        self.file = _write(directory / "ca.crt", self._certificate.public_bytes(serialization.Encoding.PEM))
+        self.file = write_private(directory / "ca.crt", self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def sign(self, name: str, *, groups: tuple[str, ...] = (), addresses: tuple[str, ...] = ()) -> Pair:
         """Return a certificate for a server (with addresses or host names) or a client (with groups)."""
@@ -68,13 +70,13 @@ class Authority:
         certificate = builder.sign(self._key, hashes.SHA256())
         file = name.replace(":", "-")
         return Pair(
-            _write(self._directory / f"{file}.crt", certificate.public_bytes(serialization.Encoding.PEM)),
-            _write(self._directory / f"{file}.key", _pem(key)),
+            write_private(self._directory / f"{file}.crt", certificate.public_bytes(serialization.Encoding.PEM)),
+            write_private(self._directory / f"{file}.key", _pem(key)),
         )
 
     def service_account_key(self) -> Path:
         """Return a new key that signs service account tokens."""
-        return _write(self._directory / "service-account.key", _pem(rsa.generate_private_key(65537, 2048)))
+        return write_private(self._directory / "service-account.key", _pem(rsa.generate_private_key(65537, 2048)))
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
@@ -108,7 +110,21 @@ def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write_kubeconfig(path: Path, *, name: str, cluster: dict[str, Any], user: dict[str, Any]) -> Path:
+    """Write a kubeconfig of one cluster and one user that only its owner can read."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+    return write_private(path, yaml.safe_dump(content).encode())
+
+
+def write_private(path: Path, content: bytes) -> Path:
+    """Write a file that only its owner can read."""
     path.touch(mode=0o600)
     path.write_bytes(content)
     return path

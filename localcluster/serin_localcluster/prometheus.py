@@ -1,14 +1,12 @@
 """Prometheus 3 beside the cluster: discovers pods through the API server and scrapes the annotated ones."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-import aiohttp
 import yaml
 
 from serin_localcluster import processes
-from serin_localcluster.controlplane import StartError, free_port, tail
+from serin_localcluster.controlplane import Started, free_port, wait_until_ready
 from serin_localcluster.programs import find_programs
 
 READY_WITHIN = 30.0
@@ -27,7 +25,7 @@ class Prometheus:
         self, command: Sequence[str], directory: Path, *, kubeconfig: Path, scrape_interval_seconds: float
     ) -> None:
         self._command, self._directory = command, directory
-        self._process: asyncio.subprocess.Process | None = None
+        self._started: Started | None = None
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         directory.mkdir(parents=True, exist_ok=True)
@@ -36,7 +34,7 @@ class Prometheus:
 
     async def start(self) -> None:
         """Start the process unless it is running. Raises StartError."""
-        if self._process is not None and self._process.returncode is None:
+        if self._started is not None and self._started[0].returncode is None:
             return
         log = self._directory / "prometheus.log"
         argv = [
@@ -47,28 +45,13 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{self._port}",
             "--log.level=warn",
         ]
-        self._process = await processes.start(argv, log=log)
-        try:
-            async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as session:
-                while not await _is_ready(session, f"{self.url}/-/ready"):
-                    if self._process.returncode is not None:
-                        raise StartError(f"Prometheus ended with {self._process.returncode}; {log} ends:\n{tail(log)}")
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            raise StartError(f"Prometheus was not ready within {READY_WITHIN:g} s; {log} ends:\n{tail(log)}") from None
+        self._started = (await processes.start(argv, log=log), log)
+        await wait_until_ready(f"{self.url}/-/ready", {"Prometheus": self._started}, within=READY_WITHIN)
 
     async def stop(self) -> None:
         """Stop the process and keep its data."""
-        if self._process is not None:
-            await processes.end(self._process, grace=5)
-
-
-async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(url) as response:
-            return response.status == 200  # noqa: PLR2004 - HTTP
-    except aiohttp.ClientError:
-        return False
+        if self._started is not None:
+            await processes.end(self._started[0], grace=5)
 
 
 def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[str, object]:
@@ -88,6 +71,12 @@ def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[s
             "source_labels": ["__meta_kubernetes_pod_ip", f"{annotation}port"],
             "regex": "(.+);(.+)",
             "replacement": "$1:$2",
+            "target_label": "__address__",
+        },
+        {
+            "source_labels": ["__meta_kubernetes_pod_ip", f"{annotation}port"],
+            "regex": "(.+:.+);(.+)",
+            "replacement": "[$1]:$2",
             "target_label": "__address__",
         },
         {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},

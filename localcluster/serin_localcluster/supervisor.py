@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from serin_localcluster.controlplane import ControlPlane, Credentials, StartError
 from serin_localcluster.node import run_node
+from serin_localcluster.node.pod import NodeSettings
 from serin_localcluster.prometheus import Prometheus
 
 STATE = "state.json"
@@ -79,20 +80,15 @@ async def supervise(plan: Plan) -> None:
         stack.push_async_callback(prometheus.stop)
         await control_plane.start()
         await prometheus.start()
-        node = asyncio.create_task(
-            run_node(
-                kubeconfig=control_plane.kubeconfig,
-                directory=plan.directory / "node",
-                images=plan.images,
-                subnet=subnet,
-                environment=plan.environment,
-                sync_seconds=plan.kubelet_sync_seconds,
-                restart_backoff_seconds=plan.restart_backoff_seconds,
-                kubelet_cert=credentials.kubelet.certificate,
-                kubelet_key=credentials.kubelet.key,
-                client_ca=credentials.authority.file,
-            )
+        settings = NodeSettings(
+            directory=plan.directory / "node",
+            images=plan.images,
+            environment=plan.environment,
+            sync_seconds=plan.kubelet_sync_seconds,
+            backoff_seconds=plan.restart_backoff_seconds,
+            subnet=subnet,
         )
+        node = asyncio.create_task(run_node(control_plane.kubeconfig, settings, credentials))
         stack.push_async_callback(_cancel, node)
         listener = None if plan.is_detached else asyncio.create_task(_listen(stopped, prometheus, plan.directory))
         ready = {"kubeconfig": str(control_plane.kubeconfig), "prometheus_url": prometheus.url, "subnet": subnet}

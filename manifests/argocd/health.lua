@@ -1,5 +1,7 @@
 -- Health of a SuggestionModel for Argo CD: kstatus (observedGeneration, Reconciling, Stalled, Ready), and Suspended
--- where spec.suspend has paused the rollout.
+-- where spec.suspend has paused the rollout. With the annotation serin.dev/healthy-during-rollout: "true" it is Healthy
+-- during a rollout in good order, and Degraded where the rollout waits for somebody: never Progressing for days, so that
+-- a sync wave cannot hold up a revert. docs/gitops.md has a table.
 local health = { status = "Progressing", message = "Waiting for the operator" }
 local status = obj.status
 if status == nil or status.conditions == nil then
@@ -21,8 +23,17 @@ local ready = conditions["Ready"]
 if ready ~= nil then
   health.message = ready.message
 end
+local in_good_order = { Pending = true, Draining = true, Loading = true, RolloutProgressing = true, Promoting = true,
+  Suspended = true }
+local annotations = obj.metadata.annotations or {}
 if is_true("Stalled") then
   health.status = "Degraded"
+elseif annotations["serin.dev/healthy-during-rollout"] == "true" and ready ~= nil and is_true("Reconciling") then
+  if not in_good_order[ready.reason] then
+    health.status = "Degraded"
+  elseif is_true("Available") then
+    health.status = "Healthy"
+  end
 elseif ready ~= nil and ready.reason == "Suspended" then
   health.status = "Suspended"
 elseif is_true("Reconciling") then

@@ -121,9 +121,9 @@ class Applier:
 
     async def post_events(self, ref: ObjectRef, announcements: Iterable[Announcement], now: datetime) -> None:
         """Post Events. One that cannot be posted is only logged: the history in status holds the same."""
-        for announcement in announcements:
+        for index, announcement in enumerate(announcements):
             try:
-                await self._cluster.post_event(_event(ref, announcement, now))
+                await self._cluster.post_event(_event(ref, index, announcement, now))
             except ConflictError:
                 continue
             except ClusterError as error:
@@ -136,15 +136,19 @@ def _without_empty_maps(found: Json) -> Json:
     return {key: value for key, value in kept.items() if value != {}}
 
 
-def _event(ref: ObjectRef, announcement: Announcement, now: datetime) -> Json:
-    """Render an Event whose name is a hash of its contents, so that it is posted once."""
+def _event(ref: ObjectRef, index: int, announcement: Announcement, now: datetime) -> Json:
+    """Render an Event. Its name contains a hash of its contents, so that it is posted once.
+
+    Timestamps have seconds only, and `kubectl describe` lists Events of one second by name: the revision and the
+    index within the pass put them in the order in which they happened.
+    """
     identity = f"{ref.uid}/{ref.revision}/{announcement.reason}/{announcement.message}"
     at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{ref.name}.{hashlib.sha256(identity.encode()).hexdigest()[:16]}",
+            "name": f"{ref.name}.{ref.revision:08x}.{index:02x}.{hashlib.sha256(identity.encode()).hexdigest()[:16]}",
             "namespace": ref.namespace,
         },
         "involvedObject": {

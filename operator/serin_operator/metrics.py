@@ -91,5 +91,6 @@ async def serve(metrics: OperatorMetrics, *, host: str, port: int, is_ready: Cal
     application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", expose)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    # Given `::`, asyncio would listen on IPv6 alone; given nothing, on every address that the machine has.
+    await web.TCPSite(runner, None if host == "::" else host, port).start()
     return runner

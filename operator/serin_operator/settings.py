@@ -76,8 +76,8 @@ class Settings(_Settings):
     """Namespaces to watch; empty means all."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4
     """The number of resources that are reconciled at the same time."""
-    host: str = "0.0.0.0"  # noqa: S104 - inside a pod
-    """The address for /healthz, /readyz and /metrics."""
+    host: str = "::"
+    """The address for /healthz, /readyz and /metrics; `::` is every address, of IPv4 too."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8081
     """The port for the same."""
     json_logs: bool = False

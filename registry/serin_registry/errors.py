@@ -3,7 +3,7 @@
     RegistryError
     |-- AddressError                the registry's address cannot be used
     |-- RegistryUnavailableError    the registry could not be read, which may pass: try again
-    |-- NotInRegistryError          the registry was read, and has no such run or file
+    |-- NotInRegistryError          the registry was read, and has no such run or file; it may be copied there later
     '-- RunRefusedError             a run or one of its files is there, and must not be used
         |-- GateRefusedError        its acceptance gate refused the run
         '-- FileTooLargeError       a file has more bytes than are read
@@ -28,7 +28,7 @@ class RegistryUnavailableError(RegistryError):
 
 
 class NotInRegistryError(RegistryError):
-    """A run or file that the registry does not have; reading it again gives the same result."""
+    """A run or file that the registry does not have. A volume that is not mounted yet looks the same."""
 
 
 class RunRefusedError(RegistryError):

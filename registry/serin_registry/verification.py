@@ -60,8 +60,8 @@ def read_manifest(
     """Read the manifest of a run and verify it.
 
     `public_key` holds PEM keys of which one must have signed it; without it, signatures are ignored. While the registry
-    is unavailable, a manifest with the required digest may come from the cache. Raises RegistryError; a RunRefusedError
-    has the digest that was found.
+    is unavailable, a manifest with the required digest may come from the cache. Raises NotInRegistryError without a
+    manifest, RegistryUnavailableError, and RunRefusedError with the digest that was found.
     """
     text = _manifest_text(reader, run, required_digest, cache)
     found = digest(text)
@@ -72,7 +72,7 @@ def read_manifest(
             _check_signature(reader, run, text, public_key)
         manifest = Manifest.parse(text)
         verify(manifest, run=run, files={})
-    except (RunError, SignatureError, NotInRegistryError, RunRefusedError) as error:
+    except (RunError, SignatureError, RunRefusedError) as error:
         raise RunRefusedError(str(error), digest=found) from None
     return VerifiedManifest(manifest, text, found)
 
@@ -82,12 +82,15 @@ def read_files(
 ) -> dict[str, bytes]:
     """Read files of a run, each with the size and hash that its manifest names. Raises RegistryError.
 
-    Files may come from the cache; nothing is added to it.
+    Files may come from the cache; nothing is added to it. A file that is missing is a NotInRegistryError: a copy of
+    the run may have reached its manifest first.
     """
     try:
         files = {name: _file(reader, of.manifest, name, cache) for name in names}
         verify(of.manifest, run=of.run, files=files)
-    except (RunError, NotInRegistryError, RunRefusedError) as error:
+    except NotInRegistryError as error:
+        raise NotInRegistryError(f"{of.run} is not complete in the registry {reader.uri}: {error}") from None
+    except (RunError, RunRefusedError) as error:
         raise RunRefusedError(str(error), digest=of.digest) from None
     return files
 
@@ -141,10 +144,10 @@ def verify_run(reader: Reader, name: str, *, public_key: bytes = b"") -> StoredR
 def _manifest_text(reader: Reader, run: str, required_digest: str | None, cache: Cache) -> bytes:
     try:
         return reader.read(run, MANIFEST, max_bytes=MAX_MANIFEST_BYTES)
-    except NotInRegistryError:
-        if reader.is_remote:
+    except NotInRegistryError as error:
+        if reader.is_remote or str(error).startswith(run):
             raise NotInRegistryError(f"{run} is not in the registry {reader.uri}") from None
-        raise
+        raise NotInRegistryError(f"{run} is not complete in the registry {reader.uri}: {error}") from None
     except RegistryUnavailableError:
         cached = required_digest and cache.find(_hex(required_digest), max_bytes=MAX_MANIFEST_BYTES)
         if not cached:

@@ -17,10 +17,5 @@ class Clock(Protocol):
 class SystemClock:
     """The clocks of the machine."""
 
-    def now(self) -> float:
-        """Return Unix time in seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds of the performance counter."""
-        return time.perf_counter()
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.perf_counter)

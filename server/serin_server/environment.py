@@ -30,18 +30,23 @@ from serin_server.settings import (
 
 _MAX_PORT = 65_535
 _MAX_GRACE_SECONDS = 3600.0
+_MAX_KEEP_ALIVE_SECONDS = 3600.0
 _MAX_CACHE_BYTES = 1 << 40
 _CONFIDENCES = TypeAdapter(dict[str, float])
 
 _T = TypeVar("_T", bound=BaseModel)
 
 
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _number(low: float, high: float) -> BeforeValidator:
     def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = _float(text)
         if not low <= number <= high:
             raise ValueError(f"{text!r} is not a number from {low:g} to {high:g}")
         return number
@@ -64,10 +69,7 @@ def _log_format(text: str) -> str:
 
 
 def _percent(text: str) -> float:
-    try:
-        percent = float(text.removesuffix("%").strip())
-    except ValueError:
-        percent = math.nan
+    percent = _float(text.removesuffix("%").strip())
     if not 0 <= percent <= 100:  # noqa: PLR2004 - a percentage
         raise ValueError(f'{text!r} is not a share of users; use "0", "10%", "50%" or "100"')
     return percent
@@ -104,9 +106,8 @@ Store = Annotated[Any, BeforeValidator(parse_store)]
 StoreFile = Annotated[Any, BeforeValidator(_store_file)]
 
 
-def _variable(variable: env.Variable, default: str | None = None) -> Any:
-    text = variable.default if default is None else default
-    return Field(default=text, alias=variable.name, validate_default=True)
+def _variable(variable: env.Variable) -> Any:
+    return Field(default=variable.default, alias=variable.name, validate_default=True)
 
 
 class _Environment(BaseModel):
@@ -137,6 +138,7 @@ class _PodVariables(_StoreVariables):
     tokens_dir: Path = _variable(env.TOKENS_DIR)
     allow_anonymous: Flag = _variable(env.ALLOW_ANONYMOUS)
     grace_seconds: Annotated[float, _number(0, _MAX_GRACE_SECONDS)] = _variable(env.GRACE_SECONDS)
+    keep_alive_seconds: Annotated[int, _number(1, _MAX_KEEP_ALIVE_SECONDS)] = _variable(env.KEEP_ALIVE_SECONDS)
     collector: str = _variable(env.OTLP_ENDPOINT)
     log: Annotated[Literal["text", "json"], BeforeValidator(_log_format)] = _variable(env.LOG)
     public_key: Annotated[str, BeforeValidator(checked_public_key)] = _variable(env.PUBLIC_KEY)
@@ -173,6 +175,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
         tokens_dir=given.tokens_dir,
         allow_anonymous=given.allow_anonymous,
         grace_seconds=given.grace_seconds,
+        keep_alive_seconds=given.keep_alive_seconds,
         has_collector=bool(given.collector),
         json_logs=given.log == "json",
         public_key=given.public_key,
@@ -184,13 +187,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
 def standalone_mode(environ: Mapping[str, str], *, registry: str) -> StandaloneMode:
     """Return the routing of a server without an operator. Raises SettingsError."""
     given = _read(_StandaloneVariables, environ)
-    return StandaloneMode(
-        registry=registry,
-        shadow=given.shadow,
-        percent=given.percent,
-        thresholds=given.thresholds,
-        calibration=given.calibration,
-    )
+    return StandaloneMode(registry, given.shadow, given.percent, given.thresholds, given.calibration)
 
 
 def standalone_cache(environ: Mapping[str, str]) -> CacheSettings:

@@ -1,6 +1,5 @@
 """Feedback on a suggestion: its outcome, its record in the store, and its count in the stage of the suggestion."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from serin_server.event_ids import Event
@@ -14,19 +13,10 @@ class NothingSuggestedError(ValueError):
     """Feedback that accepts or rejects a suggestion that was empty. The message is one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFeedback:
-    """What was recorded."""
-
-    outcome: Outcome
-    is_first: bool
-    """Whether this was the first feedback on the suggestion; later feedback changes nothing."""
-
-
 async def record_feedback(  # noqa: PLR0913 - by name
     event: Event, *, accepted: bool | None, label: str | None, store: Store, counters: Counters, now: float
-) -> RecordedFeedback:
-    """Store feedback and count it if it is the first on its suggestion.
+) -> tuple[Outcome, bool]:
+    """Store feedback and count it if it is the first on its suggestion; return the outcome, and whether it was.
 
     Exactly one of `accepted` and `label` is given; `now` is Unix time in seconds. Raises NothingSuggestedError,
     StoreUnavailableError.
@@ -37,7 +27,7 @@ async def record_feedback(  # noqa: PLR0913 - by name
     counts = counters.find(event.key)
     if is_first and counts is not None:
         counts.arms[event.arm].feedback[outcome] += 1
-    return RecordedFeedback(outcome, is_first)
+    return outcome, is_first
 
 
 def _outcome(event: Event, *, accepted: bool | None, label: str | None) -> Outcome:

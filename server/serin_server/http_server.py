@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import math
+import os
 import signal
 import socket
 from collections.abc import Generator
@@ -24,9 +25,6 @@ _LINGER_SECONDS: Final = 1.0
 _RESERVED_SECONDS: Final = 2.0
 """Part of the grace period for lingering before, and for closing everything after."""
 _BACKLOG: Final = 2048
-_KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than load balancers and clients' pools keep a connection: they must close first, because a request that meets
-a closing connection is lost."""
 _GC_THRESHOLDS: Final = (10_000, 20, 50)
 """A request leaves no reference cycles, so a collection every few hundred requests is enough."""
 
@@ -48,7 +46,7 @@ def listen(service: Service) -> None:
         server_header=False,
         # Nothing uses the client's address, and looking for it would cost time in each request.
         proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
     )
     host, port = listener.getsockname()[:2]
@@ -70,15 +68,16 @@ def _freeze_memory() -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    """Listen on an address. `::` is every address of both families, or of IPv4 where there is no IPv6."""
+    is_any = host == "::"
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        if is_any and socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+        family = socket.AF_INET6 if ":" in host and not is_any else socket.AF_INET
+        return socket.create_server(("" if is_any else host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise SettingsError(f"SERIN_HOST, SERIN_PORT: cannot listen on {host}:{port}: {error.strerror}") from None
-    return listener
+        reason = os.strerror(error.errno or 0)
+        raise SettingsError(f"SERIN_HOST, SERIN_PORT: cannot listen on {host}:{port}: {reason}") from None
 
 
 class _Server(uvicorn.Server):

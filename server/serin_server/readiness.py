@@ -15,7 +15,10 @@ Also the time for which it waits for a registry that is unavailable: otherwise a
 
 @dataclass(slots=True)
 class Readiness:
-    """Ready once each run was loaded or refused, or STABLE_PATIENCE has passed, until the process is told to stop."""
+    """Ready once each run was loaded or refused, or STABLE_PATIENCE has passed, until the process is told to stop.
+
+    An absent run that is not stable delays nothing: it serves no user before all pods have loaded it.
+    """
 
     started: float
     """Seconds of a monotonic clock."""
@@ -34,7 +37,7 @@ class Readiness:
             return "routing has not been read yet"
         is_patient = now - self.started < STABLE_PATIENCE
         for run in runs:
-            if run.state is LoadState.LOADING and (is_patient or not run.reason):
+            if run.state is LoadState.LOADING and not run.absent and (is_patient or not run.reason):
                 return f"{run.run} is loading" + (f": {run.reason}" if run.reason else "")
         if stable is None or stable.loaded is not None or not is_patient:
             return None

@@ -24,8 +24,16 @@ from serin_server.routing.serving_state import Switch
 from serin_server.rule_matcher import KeywordMatcher, read_rules
 from serin_server.runs.loaded_runs import RunReader, Runs
 from serin_server.runs.loader import RegistryReader, open_registry
-from serin_server.settings import OperatorMode, Settings, SettingsError, StandaloneMode
-from serin_server.stores.factory import open_store
+from serin_server.settings import (
+    NoStoreSettings,
+    OperatorMode,
+    PostgresSettings,
+    Settings,
+    SettingsError,
+    SqliteSettings,
+    StandaloneMode,
+)
+from serin_server.stores.memory import Memory
 from serin_server.stores.store import SharedUsers, Store, StoreError
 from serin_server.suggester import Suggester
 from serin_server.tokens import Tokens
@@ -95,11 +103,8 @@ class Service:
     async def reload(self) -> None:
         """Read the wanted runs again; each stays in use until its replacement is checked."""
         await self.runs.reload()
-        match self.watcher:
-            case LatestWatcher() as latest:
-                latest.serve_loaded()
-            case RoutingWatcher():
-                pass
+        if isinstance(self.watcher, LatestWatcher):
+            self.watcher.serve_loaded()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -141,9 +146,7 @@ def build_service(
     runs.set_wanted(model.runs)
     return Service(
         settings=settings,
-        identity=Identity(
-            model=settings.model, uid=settings.uid, pod=settings.pod, process=secrets.token_hex(_PROCESS_BYTES)
-        ),
+        identity=Identity(settings.model, settings.uid, settings.pod, process=secrets.token_hex(_PROCESS_BYTES)),
         clock=clock,
         counters=counters,
         switch=switch,
@@ -180,10 +183,21 @@ def _reader(settings: Settings, registry: str) -> RegistryReader:
 
 
 def _store(settings: Settings) -> Store:
-    try:
-        return open_store(settings.store, uid=settings.uid)
-    except StoreError as error:
-        raise SettingsError(f"SERIN_STORE: {error}") from None
+    """Return the store; its driver is imported only if it is used, and a database is connected later."""
+    match settings.store:
+        case NoStoreSettings():
+            return Memory()
+        case SqliteSettings(path=path):
+            from serin_server.stores.sqlite import Sqlite  # noqa: PLC0415
+
+            try:
+                return Sqlite(path)
+            except StoreError as error:
+                raise SettingsError(f"SERIN_STORE: {error}") from None
+        case PostgresSettings(url=url):
+            from serin_server.stores.postgres import Postgres  # noqa: PLC0415
+
+            return Postgres(url, uid=settings.uid)
 
 
 def _watcher(settings: Settings, *, runs: Runs, switch: Switch, counters: Counters) -> RoutingWatcher | LatestWatcher:

@@ -100,6 +100,9 @@ class Settings:
     """Whether requests need no token while no token is configured."""
     grace_seconds: float
     """Seconds that open requests may take to finish after SIGTERM."""
+    keep_alive_seconds: int = 75
+    """Seconds that a connection without a request stays open. Longer than load balancers and clients' pools keep it:
+    they must close first, because a request that meets a closing connection is lost."""
     json_logs: bool = False
     public_key: str = ""
     """PEM keys; a run must be signed by one of them. "": signatures are not checked."""

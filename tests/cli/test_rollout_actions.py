@@ -71,6 +71,20 @@ def test_undo_shows_which_run_will_serve(serin, spec, previous, serving):
     assert said.stderr == f"{OLD} will be taken out of service; {serving} will serve instead.\n"
 
 
+@pytest.mark.parametrize(("run_in_git", "is_named"), [(OLD, True), (OLDER, False)])
+def test_undo_is_carried_out_whoever_owns_the_object_and_names_what_git_still_has(serin, run_in_git, is_named):
+    live = model(stable=STABLE, spec={"runID": run_in_git})
+    live["metadata"]["labels"] = {
+        "kustomize.toolkit.fluxcd.io/name": "apps",
+        "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+    }
+    cluster = FakeCluster(live)
+    said = serin(cluster, "undo", "c", "--yes")
+    assert (said.exit_code, len(cluster.requests)) == (0, 1)
+    sentence = f"The Flux Kustomization flux-system/apps still has {OLD}: change spec.runID there too.\n"
+    assert said.stderr.endswith(sentence) == is_named
+
+
 def test_undo_is_not_carried_out_without_a_confirmation(serin):
     cluster = FakeCluster(model(stable=STABLE))
     said = serin(cluster, "undo", "c")

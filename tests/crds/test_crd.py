@@ -71,6 +71,23 @@ def test_no_status_field_has_a_default():
     assert not [path for path, node in nodes(STATUS, "status") if "default" in node]
 
 
+def test_no_default_is_inside_an_atomic_list():
+    """With server-side apply, Argo CD would show such an object as OutOfSync for good."""
+    lists = [node for _, node in nodes(SPEC) if node["type"] == "array"]
+    atomic = [node for node in lists if node.get("x-kubernetes-list-type", "atomic") == "atomic"]
+    assert atomic
+    assert not [path for node in atomic for path, inner in nodes(node["items"]) if "default" in inner]
+
+
+def test_a_step_without_a_soak_has_that_of_the_description():
+    soak = dict(nodes(SPEC))["spec.canary.steps[].soak"]
+    written = MINIMAL | {"canary": {"steps": [{"percent": 10}, {"percent": 100, "soak": "1h"}]}}
+    assert fill_defaults(SPEC, yaml.safe_load(yaml.safe_dump(written)))["canary"]["steps"] == written["canary"]["steps"]
+    steps = SuggestionModelSpec.model_validate(written).model_dump(mode="json")["canary"]["steps"]
+    assert [step["soak"] for step in steps] == ["24h", "1h"]
+    assert soak["description"].endswith("Default: 24h.")
+
+
 def test_messages_of_rules_are_one_line():
     for path, node in ALL:
         for rule in node.get("x-kubernetes-validations", []):

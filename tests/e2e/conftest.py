@@ -45,9 +45,7 @@ class Registry:
 def registry(tmp_path_factory):
     """Train on synthetic transactions with the command line."""
     folder = tmp_path_factory.mktemp("registry")
-    source = folder / "transactions.csv"
-    run(["serin", "generate", "--rows", "8000", "--seed", "3", "--out", str(source)])
-    halves = data.split(source)
+    halves = synthetic(folder)
     # Few rows: training is slowest where there is nothing to learn.
     some = halves.training[-1200:]
     shuffled = [{**row, "category": other["category"]} for row, other in zip(some, reversed(some), strict=True)]
@@ -56,15 +54,25 @@ def registry(tmp_path_factory):
         "outdated": data.outdated(halves.training),
         "poor": shuffled,
     }
+    return Registry(**train(folder, kinds), traffic=list(halves.traffic))
+
+
+def synthetic(folder):
+    """Return transactions to train on, and later ones as traffic."""
+    source = folder / "transactions.csv"
+    run(["serin", "generate", "--rows", "8000", "--seed", "3", "--out", str(source)])
+    return data.split(source)
+
+
+def train(folder, kinds):
+    """Train a run on each kind of rows; return their names, the registry's path, and rules that fit good."""
     names = {}
     for name, rows in kinds.items():
         data.write(folder / f"{name}.csv", rows)
         command = ["serin", "train", "--data", str(folder / f"{name}.csv"), "--registry", str(folder / "runs")]
         names[name] = json.loads(run(command))["run_directory"]
     run(["serin", "rules", "suggest", "--data", str(folder / "good.csv"), "--out", str(folder / "rules.yaml")])
-    return Registry(
-        path=folder / "runs", rules=(folder / "rules.yaml").read_text(), traffic=list(halves.traffic), **names
-    )
+    return {"path": folder / "runs", "rules": (folder / "rules.yaml").read_text()} | names
 
 
 @pytest.fixture(scope="session")

@@ -44,10 +44,13 @@ def refused(rollout, run, reason):
     return status
 
 
-def test_a_missing_run_is_refused_and_the_rules_serve(rollout, registry):
+def test_a_missing_run_is_named_and_waited_for_while_the_rules_serve(rollout, registry):
     traffic = rollout.send(registry.traffic, rate=50)
     rollout.apply("run_00000000_1")
-    refused(rollout, "run_00000000_1", "run_00000000_1")
+    rollout.wait(lambda _: "is not in the registry" in rollout.condition()["message"], seconds=90, what="absent run")
+    ready = rollout.condition()
+    assert ready["reason"] == "Loading"
+    assert "run_00000000_1" in ready["message"]
     rollout.wait(lambda _: traffic.sent > 0, what="answers by the rules")
     assert traffic.failed == 0
 

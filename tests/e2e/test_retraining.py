@@ -1,4 +1,4 @@
-"""Retraining sets its run on a real API server, and never competes with Argo CD."""
+"""Retraining sets its run on a real API server, and never competes with the tool that owns the object."""
 
 import shutil
 

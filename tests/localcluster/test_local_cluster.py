@@ -65,7 +65,7 @@ spec: {restartPolicy: OnFailure, containers: [{name: x, image: "ending:1"}]}
 apiVersion: v1
 kind: Pod
 metadata: {name: failed}
-spec: {restartPolicy: Never, containers: [{name: x, image: "failing:1"}, {name: other, image: "ending:1"}]}
+spec: {restartPolicy: Never, containers: [{name: first, image: "failing:1"}, {name: second, image: "ending:1"}]}
 """
 IMAGES = {
     "web:*": [sys.executable, "-m", "http.server", "8080", "--bind"],

@@ -6,8 +6,8 @@ import pytest
 
 from serin_localcluster.node import volumes
 from serin_localcluster.node.agent import unschedulable_reason
+from serin_localcluster.node.container import Probe, restart_delay
 from serin_localcluster.node.environment import expand, field, pairs, rewrite
-from serin_localcluster.node.probing import Probe, restart_delay
 
 ROOT = Path("/pods/x/root")
 

@@ -107,3 +107,17 @@ def test_go_is_needed_only_for_a_build(machine, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(machine / "nowhere" / "python"))
     with pytest.raises(build.BuildError, match=r"Go [0-9.]+ or newer is needed"):
         build.build(["prometheus"])
+
+
+def test_programs_of_a_real_node_are_built_with_the_others_and_serve_as_those(machine):
+    node = build.build(build.NODE)
+    assert built(machine).count("./controlplane") == 1
+    assert len({command[0] for command in node.values()}) == len(build.NODE) - len(build.KUBERNETES_NODE) + 1
+    assert build.build(build.CONTROL_PLANE) == {name: node[name] for name in build.CONTROL_PLANE}
+    assert built(machine).count("./controlplane") == 1, "the node's program has the control plane's parts"
+
+
+def test_only_a_program_that_needs_c_is_built_with_c(machine):
+    build.build(["ctr", "runc"])
+    assert built(machine) == [build.binaries([name])[0].package for name in ("ctr", "runc")]
+    assert [build.binaries([name])[0].cgo for name in ("ctr", "runc")] == ["0", "1"]

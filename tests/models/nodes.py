@@ -87,15 +87,16 @@ class Nodes(ApiServer):
         self.read(pod)
 
     def load(self, pod: Pod) -> None:
-        """The process has loaded or refused every run of its template; it reads each once."""
+        """The process has loaded or refused every run of its template, once; it reads an absent one again each time."""
         if not pod.running or pod.mounted_model is None:
             return
         for run in pod.mounted_model.runs:
             found = self.registry.get(run.run)
             if run.run in pod.loaded or run.run in pod.refused:
                 continue
+            pod.absent.discard(run.run)
             if found is None:
-                pod.refused[run.run] = "it is not in the registry"
+                pod.absent.add(run.run)
             elif run.digest not in (None, found):
                 pod.refused[run.run] = f"its digest is {found}"
             else:
@@ -120,6 +121,6 @@ class Nodes(ApiServer):
         pod.restarts += 1
         if badly:
             pod.crashes.append(Crash(pod=pod.uid, restart=pod.restarts, at=self.now))
-        pod.running, pod.document, pod.loaded, pod.refused = False, None, {}, {}
+        pod.running, pod.document, pod.loaded, pod.refused, pod.absent = False, None, {}, {}, set()
         if not self.protocol_rules.keeps_seen:
             pod.seen = 0

@@ -67,6 +67,8 @@ class Pod:
     document: RoutingDocument | None = None
     loaded: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
+    """Not in the registry when last read; they are read again."""
     restarts: int = 0
     crashes: list[Crash] = field(default_factory=list)
     is_stuck: bool = False
@@ -85,7 +87,7 @@ class Pod:
         """Return what the server's /readyz returns: it waits five minutes for a stable run that it cannot load."""
         if not self.running or self.document is None or self.mounted_model is None:
             return False
-        settled = all(run.run in self.loaded or run.run in self.refused for run in self.mounted_model.runs)
+        settled = all(run.run in {*self.loaded, *self.refused, *self.absent} for run in self.mounted_model.runs)
         return settled and (self.serves_stable or now - self.started_at >= STABLE_PATIENCE)
 
     @property

@@ -1,9 +1,10 @@
 """Scenarios that need rules 5 to 8 of docs/contracts.md: loading, templates, stragglers, crashes."""
 
-from models.parts import Broken, spec
+from models.parts import STABLE_PATIENCE, Broken, spec
 from models.starting import DIGESTS, A, B, has_percent, has_phase, one_pod
 
 from serin_core.api.status import CandidateState, Crash
+from serin_core.rollout.protocol import ABSENT_PATIENCE
 
 
 def stable_run_that_new_pods_cannot_load(at):
@@ -19,9 +20,42 @@ def stable_run_that_new_pods_cannot_load(at):
         raise Broken("(f) the template still loads the refused run, and no new pod becomes ready")
 
 
+def stable_run_that_new_pods_do_not_find(at):
+    """5: absent is not refused, but the former template is back before pods without the stable run become ready."""
+    at.settle(until=has_phase("Promoted"))
+    former = set(at.pods)
+    at.edit(spec(B))
+    at.settle(rounds=2)
+    del at.registry[A]
+    at.settle(rounds=20)
+    assert at.status.candidate.state is CandidateState.LOADING
+    at.tick(ABSENT_PATIENCE.total_seconds())
+    at.settle(rounds=30)
+    at.tick(STABLE_PATIENCE.total_seconds())
+    at.settle(rounds=30)
+    serving = [pod for pod in at.pods.values() if pod.is_ready(at.now)]
+    if not former & set(at.pods) or not all(pod.serves_stable for pod in serving):
+        raise Broken("(f) pods that serve the rules replaced those that serve the stable run")
+    at.registry[A] = DIGESTS[A]
+    at.settle(rounds=30)
+    at.assert_ended()
+
+
+def run_that_is_copied_later_than_it_is_named(at):
+    """5: an absent run is read again, and its rollout goes on once it is there."""
+    del at.registry[A]
+    at.settle(rounds=60)
+    at.registry[A] = DIGESTS[A]
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+    if at.status.phase != "Promoted":
+        raise Broken(f"(e) a run that was copied late ended as {at.status.phase}")
+
+
 def run_retried_once_its_files_are_fixed(at):
     """5: a retry raises the attempt, so that new pods read the run again."""
-    at.registry = {}
+    at.edit(spec(A, digest=DIGESTS[A]))
+    at.registry[A] = "sha256:" + "d" * 64
     at.settle(until=has_phase("Refused"))
     at.registry = dict(DIGESTS)
     at.request("retry", f"{A} fixed")

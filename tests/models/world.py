@@ -157,6 +157,10 @@ class World(Invariants):
             for run, digest in pod.loaded.items()
         ]
         runs += [RunOnPod(run=run, state=LoadState.REFUSED, reason=why) for run, why in pod.refused.items()]
+        runs += [
+            RunOnPod(run=run, state=LoadState.LOADING, absent=True, reason=f"{run} is not in the registry /registry")
+            for run in sorted(pod.absent)
+        ]
         return PodReport(
             uid=pod.owner,
             process=f"{pod.name}-{pod.restarts}",

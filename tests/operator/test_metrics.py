@@ -1,10 +1,14 @@
 """The metrics of the operator."""
 
+import asyncio
+import socket
+
+import aiohttp
 import pytest
 
 from serin_core.counting import StageCounts, Unreadable
 from serin_core.rollout.observation import NOT_ASKED
-from serin_operator.metrics import OperatorMetrics
+from serin_operator.metrics import OperatorMetrics, serve
 
 
 def value(metrics, name, **labels):
@@ -40,3 +44,22 @@ def test_only_events_of_the_table_are_transitions():
     metrics.record_event("MetricsUnavailable")
     assert value(metrics, "serin_operator_transitions_total", event="StepAdvanced") == 1
     assert value(metrics, "serin_operator_transitions_total", event="MetricsUnavailable") is None
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_probes_reach_the_operator_by_ipv4_and_by_ipv6():
+    async def probe():
+        runner = await serve(OperatorMetrics(lambda: 0), host="::", port=port, is_ready=lambda: True)
+        try:
+            async with aiohttp.ClientSession() as session:
+                for host in ("127.0.0.1", "[::1]"):
+                    async with session.get(f"http://{host}:{port}/readyz") as response:
+                        found.append(response.status)
+        finally:
+            await runner.cleanup()
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    found = []
+    asyncio.run(probe())
+    assert found == [200, 200]

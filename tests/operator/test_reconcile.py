@@ -9,8 +9,9 @@ import pytest
 from serin_core.api.packing import packed
 from serin_core.contract import names
 from serin_core.counting import Unreadable
+from serin_core.rollout.decide import Announcement
 from serin_core.rollout.observation import NoAnswer
-from serin_operator.apply import Applier
+from serin_operator.apply import Applier, ObjectRef
 from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.metrics import OperatorMetrics
@@ -171,6 +172,18 @@ def test_an_event_that_cannot_be_posted_stops_nothing():
     cluster.fail["create Event", "any"] = RefusedError("no")
     assert reconcile_once(cluster).outcome == "changed"
     assert not [key for key in cluster.objects if key[0] == "Event"]
+
+
+def test_events_of_one_second_are_listed_in_the_order_in_which_they_happened_and_are_posted_once():
+    """`kubectl describe` sorts by the second; within one, Events keep the order of their names."""
+    cluster = MemoryCluster()
+    reasons = [f"Reason{number}" for number in range(12)]
+    for _ in range(2):
+        for revision in (9, 10):
+            ref = ObjectRef("default", "categories", "uid", "1", revision)
+            asyncio.run(Applier(cluster).post_events(ref, [Announcement(one, "text") for one in reasons], NOW))
+    posted = sorted(name for kind, _, name in cluster.objects if kind == "Event")
+    assert [cluster.objects["Event", "default", name]["reason"] for name in posted] == reasons * 2
 
 
 def test_an_object_that_is_gone_is_forgotten():

@@ -15,7 +15,7 @@ from registry.s3 import Handler, always, between, serving
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, MODEL, SERVING, Manifest, digest
 from serin_registry.cache import DirectoryCache
-from serin_registry.errors import AddressError, RegistryUnavailableError, RunRefusedError
+from serin_registry.errors import AddressError, NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_registry.limits import MAX_FILE_BYTES
 from serin_registry.object_store import ObjectStoreReader
 from serin_registry.reader import open_reader
@@ -76,8 +76,8 @@ def test_only_what_is_not_kept_is_fetched(stored: Any, s3: str, tmp_path: Path, 
         assert (first, next(asked) - first - 1) == (1 + len(SERVING), 1)
 
 
-def test_a_run_that_is_not_stored_is_refused(bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(RunRefusedError, match=rf"^{RUN} is not in the registry s3://bucket/"):
+def test_a_run_that_is_not_stored_is_absent(bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(NotInRegistryError, match=rf"^{RUN} is not in the registry s3://bucket/"):
         reader(bucket, tmp_path)(LoadedRun(run=RUN))
     assert ObjectStoreReader(bucket).latest() is None
 

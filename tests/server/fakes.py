@@ -10,7 +10,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
-from serin_registry.errors import RegistryUnavailableError, RunRefusedError
+from serin_registry.errors import NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Prediction, Ranked
 from serin_server.settings import NoStoreSettings, OperatorMode, Settings, StoreSettings
 
@@ -90,7 +90,7 @@ class FakeRegistry:
         if wanted.run in self.refused:
             raise RunRefusedError(self.refused[wanted.run])
         if wanted.run not in self.runs:
-            raise RunRefusedError("it is not in the registry")
+            raise NotInRegistryError(f"{wanted.run} is not in the registry")
         return self.runs[wanted.run]
 
 

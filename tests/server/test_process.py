@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -105,6 +106,14 @@ def started_as_pod(mounted: Mounted, **environment: str) -> Iterator[Process]:
         yield process
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_a_pod_is_reached_by_ipv4_and_by_ipv6(mounted: Mounted) -> None:
+    with started_as_pod(mounted, SERIN_HOST="::") as process:
+        port = process.url.rpartition(":")[2]
+        answers = [httpx.get(f"http://{host}:{port}/healthz", timeout=5) for host in ("127.0.0.1", "[::1]")]
+        assert [one.status_code for one in answers] == [200, 200]
+
+
 @pytest.fixture
 def pod(mounted: Mounted) -> Iterator[Process]:
     with started_as_pod(mounted) as process:
@@ -115,7 +124,7 @@ def test_a_pod_answers_and_says_what_it_serves(pod: Process) -> None:
     assert pod.suggest()["candidates"][0]["label"] == "Groceries"
     status = pod.get("/ml/status").json()
     assert (status["revision"], status["hash"]) == (1, routing(1).hash())
-    assert [(run["run"], run["state"]) for run in status["runs"]] == [(CANDIDATE, "refused")]
+    assert [(run["run"], run["state"]) for run in status["runs"]] == [(CANDIDATE, "loading")]
     assert 'serin_pod="categories-1"' in pod.get("/metrics").text
     assert "swagger" in pod.get("/docs").text
 
@@ -150,9 +159,12 @@ def test_told_to_end_it_finishes_what_is_under_way_and_exits_with_0(pod: Process
     asking = threading.Thread(target=ask)
     asking.start()
     time.sleep(0.3)
-    pod.popen.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    assert pod.get("/readyz").status_code == 503
+    with httpx.Client(base_url=pod.url, timeout=5) as probes:  # one connection: new ones are refused a second later
+        assert probes.get("/readyz").status_code == 200
+        pod.popen.send_signal(signal.SIGTERM)
+        until = time.monotonic() + PATIENCE
+        while probes.get("/readyz").status_code != 503:
+            assert time.monotonic() < until
     assert pod.get("/healthz").status_code == 200
     is_over.set()
     asking.join()
@@ -245,3 +257,15 @@ def test_the_commands_are_imported_without_the_server(tmp_path: Path) -> None:
     code = "import sys, serin_server.commands.serve; print(sorted({'fastapi', 'uvicorn', 'numpy'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+def test_a_connection_is_kept_as_long_as_the_setting_says(mounted: Mounted) -> None:
+    with started_as_pod(mounted, SERIN_KEEP_ALIVE_SECONDS="1") as process:
+        host, port = process.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: pod\r\n\r\n")
+            began, received = time.monotonic(), b""
+            while content := connection.recv(4096):
+                received += content
+        assert received.startswith(b"HTTP/1.1 200")
+        assert 0.5 < time.monotonic() - began < 30

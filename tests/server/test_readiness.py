@@ -3,6 +3,7 @@ from server.fakes import CANDIDATE, STABLE, FakeRun, digest
 
 from serin_core.contract.documents import ServedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
+from serin_core.rollout.protocol import ABSENT_PATIENCE
 from serin_server.readiness import STABLE_PATIENCE, Readiness
 from serin_server.routing.serving_state import NamedRun
 from serin_server.runs.predictor import Loaded
@@ -10,6 +11,7 @@ from serin_server.runs.predictor import Loaded
 SERVED = ServedRun(run=STABLE, digest=digest(STABLE))
 REFUSED = RunOnPod(run=STABLE, state=LoadState.REFUSED, reason="its digest is another one")
 LOADED = RunOnPod(run=CANDIDATE, state=LoadState.LOADED)
+ABSENT = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, absent=True, reason="it is not in the registry")
 WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry is not there")
 
 
@@ -56,6 +58,15 @@ WAITING = RunOnPod(run=CANDIDATE, state=LoadState.LOADING, reason="the registry 
             id="nor while it was never named to this pod",
         ),
         pytest.param((REFUSED,), None, True, 0.0, None, id="a refused run that is not stable does not matter"),
+        pytest.param((ABSENT,), None, True, 0.0, None, id="nor does an absent one: no user is served by it yet"),
+        pytest.param(
+            (ABSENT.model_copy(update={"run": STABLE}),),
+            NamedRun(SERVED, None),
+            True,
+            STABLE_PATIENCE - 1,
+            f"the stable run {STABLE} is not available: it is not in the registry",
+            id="not while the stable run is absent",
+        ),
         pytest.param((), NamedRun(SERVED, Loaded(FakeRun(STABLE))), True, 0.0, None, id="with the stable run loaded"),
     ],
 )
@@ -67,6 +78,10 @@ def test_a_process_is_ready_when_nothing_stands_in_the_way(
     obstacle: str | None,
 ) -> None:
     assert Readiness(started=0.0).not_ready_reason(runs, stable=stable, has_checked=has_checked, now=now) == obstacle
+
+
+def test_a_rollout_gives_an_absent_run_up_before_pods_without_their_stable_run_become_ready() -> None:
+    assert ABSENT_PATIENCE.total_seconds() < STABLE_PATIENCE
 
 
 def test_an_ending_process_is_not_ready() -> None:

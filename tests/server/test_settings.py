@@ -18,7 +18,7 @@ from serin_server.settings import (
 
 def test_a_pod_needs_no_more_than_its_uid() -> None:
     settings = pod_settings({"SERIN_UID": "u"})
-    assert (settings.host, settings.port, settings.uid) == ("0.0.0.0", 8080, "u")  # noqa: S104
+    assert (settings.host, settings.port, settings.uid) == ("::", 8080, "u")
     assert settings.mode == OperatorMode(
         Path("/etc/serin/model"), Path("/etc/serin/routing"), Path("/etc/serin/pod"), Path("/var/lib/serin")
     )
@@ -40,6 +40,11 @@ def test_a_pod_needs_no_more_than_its_uid() -> None:
             {"SERIN_UID": "u", "SERIN_GRACE_SECONDS": "-1"},
             "SERIN_GRACE_SECONDS: '-1' is not a number from 0 to 3600",
             id="a negative time",
+        ),
+        pytest.param(
+            {"SERIN_UID": "u", "SERIN_KEEP_ALIVE_SECONDS": "0"},
+            "SERIN_KEEP_ALIVE_SECONDS: '0' is not a number from 1 to 3600",
+            id="connections that are closed at once",
         ),
         pytest.param(
             {"SERIN_UID": "u", "SERIN_ALLOW_ANONYMOUS": "perhaps"},

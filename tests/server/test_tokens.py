@@ -76,3 +76,32 @@ def test_event_ids_from_before_a_change_are_still_read(mounted: Mounted, clock: 
     assert known.keys()[1] == before
     with pytest.raises(EventError):
         verify("AAAA", known.keys())
+
+
+def test_two_tokens_are_valid_while_one_is_exchanged(mounted: Mounted, clock: FakeClock) -> None:
+    known = tokens(mounted, clock)
+    mounted.write("tokens", {"token": f"new\r\n\n {TOKEN}\n", "admin-token": f"{ADMIN}\nnew-admin"})
+    clock.advance(1.0)
+    assert [known.admits(one) for one in ("new", TOKEN, f"new\n{TOKEN}", "", None)] == [True, True, False, False, False]
+    assert [known.admits_admin(one) for one in (ADMIN, "new-admin", "new")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({"event-key": "old"}, {"event-key": "new\nold"}, id="with a key for events"),
+        pytest.param({}, {"token": f"new\n{TOKEN}", "admin-token": f"new\n{ADMIN}"}, id="with keys made of the tokens"),
+    ],
+)
+def test_a_pod_that_starts_during_an_exchange_verifies_with_the_old_key_and_signs_with_the_first(
+    mounted: Mounted, clock: FakeClock, before: dict[str, str], after: dict[str, str]
+) -> None:
+    given = {"token": TOKEN, "admin-token": ADMIN}
+    mounted.write("tokens", given | before)
+    old = tokens(mounted, clock).keys()
+    mounted.write("tokens", given | after)
+    during = tokens(mounted, clock).keys()
+    mounted.write("tokens", given | {name: text.split()[0] for name, text in after.items()})
+    new = tokens(mounted, clock).keys()
+    assert during[0] == new[0] != old[0]
+    assert old[0] in during

@@ -13,17 +13,9 @@ _LEGEND = (
 
 def as_json(run: str, drift: Drift) -> dict[str, Any]:
     """Return plain JSON values."""
+    names = ("reference", "current", "p_value", "statistic", "statistic_name", "limit")
     checks = [
-        {
-            "check": check.name,
-            "reference": check.reference,
-            "current": check.current,
-            "p_value": check.p_value,
-            "statistic": check.statistic,
-            "statistic_name": check.statistic_name,
-            "limit": check.limit,
-            "drifted": check.has_drifted,
-        }
+        {"check": check.name, **{name: getattr(check, name) for name in names}, "drifted": check.has_drifted}
         for check in drift.checks
     ]
     return {"run": run, "rows": drift.rows, "verdict": drift.verdict.value, "checks": checks}

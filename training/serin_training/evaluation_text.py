@@ -24,9 +24,7 @@ def as_json(run: str, predictions: Predictions, thresholds: Thresholds) -> dict[
             "f1_low": low,
             "f1_high": high,
             "rows": rows,
-            "threshold": one.threshold,
-            "coverage": one.coverage,
-            "precision": one.precision,
+            **{name: getattr(one, name) for name in ("threshold", "coverage", "precision")},
         }
     return {
         "run": run,

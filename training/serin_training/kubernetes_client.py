@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from serin_core.contract import names
+from serin_core.kubernetes.owner import owner_of
 from serin_training.errors import KubernetesApiError
 
 _TIMEOUT: Final = 20
@@ -72,8 +73,8 @@ def read_model(api: Any, namespace: str, name: str) -> dict[str, Any]:
 
 
 def set_run(api: Any, namespace: str, name: str, run: str) -> None:
-    """Set spec.runID of a SuggestionModel. Raises KubernetesApiError, also if Argo CD manages the object."""
-    check_not_managed_by_argocd(read_model(api, namespace, name), namespace, name)
+    """Set spec.runID of a SuggestionModel. Raises KubernetesApiError, also if Argo CD, Flux or Helm owns the object."""
+    check_not_owned(read_model(api, namespace, name), namespace, name)
     group, version, plural = _RESOURCE
     _call(
         lambda: api.patch_namespaced_custom_object(
@@ -82,31 +83,14 @@ def set_run(api: Any, namespace: str, name: str, run: str) -> None:
     )
 
 
-def check_not_managed_by_argocd(model: Mapping[str, Any], namespace: str, name: str) -> None:
-    """Raise KubernetesApiError if Argo CD manages the object."""
-    owner = argocd_application(model)
+def check_not_owned(model: Mapping[str, Any], namespace: str, name: str) -> None:
+    """Raise KubernetesApiError if Argo CD, Flux or Helm owns the object."""
+    owner = owner_of(model)
     if owner is not None:
         raise KubernetesApiError(
-            f"{namespace}/{name} is managed by the Argo CD application {owner}, which would revert the change; "
-            "propose the run in Git instead (--git)"
+            f"{namespace}/{name} is managed by {owner.name}, which would revert the change; "
+            f"propose the run in Git instead (--git), or {owner.remedy}"
         )
-
-
-def argocd_application(model: Mapping[str, Any]) -> str | None:
-    """Return the Argo CD application that manages an object, or None."""
-    metadata = model.get("metadata", {})
-    tracking = metadata.get("annotations", {}).get("argocd.argoproj.io/tracking-id")
-    if tracking:
-        return str(tracking).partition(":")[0]
-    for label in ("argocd.argoproj.io/instance", "app.kubernetes.io/instance"):
-        owner = metadata.get("labels", {}).get(label)
-        if owner and (label.startswith("argocd") or _is_managed_by_argocd(metadata)):
-            return str(owner)
-    return None
-
-
-def _is_managed_by_argocd(metadata: Mapping[str, Any]) -> bool:
-    return any("argocd" in entry.get("manager", "") for entry in metadata.get("managedFields", []))
 
 
 def _call(request: Any) -> dict[str, Any]:

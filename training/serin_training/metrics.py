@@ -1,7 +1,7 @@
 """Metrics of predictions that scikit-learn does not have. Pure: sequences in, numbers out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
@@ -61,14 +61,3 @@ def macro_f1(labels: Sequence[str], categories: Sequence[str]) -> float:
     predicted, true = Counter(labels), Counter(categories)
     scores = [2 * right[label] / (predicted[label] + true[label]) for label in true]
     return sum(scores) / len(scores) if scores else 0.0
-
-
-def by_group(
-    groups: Sequence[str], labels: Sequence[str], categories: Sequence[str]
-) -> Mapping[str, tuple[float, int]]:
-    """Return accuracy and number of rows of each group, in the order of their names."""
-    rows, right = (
-        Counter(groups),
-        Counter(group for group, label, truth in zip(groups, labels, categories, strict=True) if label == truth),
-    )
-    return {group: (right[group] / rows[group], rows[group]) for group in sorted(rows)}

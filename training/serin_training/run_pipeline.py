@@ -1,16 +1,23 @@
 """A run as one object, from transactions to predictions. Evaluation and parity rows are made with it.
 
-Servers do not use this class: they read the run's plain files and must compute the same. Nothing here fits a model.
+Servers do not use this class: they read the run's plain files and must compute the same. Nothing here fits a model. A
+stored run is hashed first, then opened; no pickle is among its files.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from serin_core.model.calibration import Calibration
-from serin_core.model.encoder import Encoder, probabilities
+from serin_core.model import manifest as runs
+from serin_core.model.calibration import Calibration, CalibrationError
+from serin_core.model.encoder import Encoder, EncoderError, probabilities
 from serin_core.model.features import NUMBERS, Transaction
+from serin_core.model.manifest import RunError
+from serin_registry.errors import RunRefusedError
+from serin_registry.reader import Reader
+from serin_registry.verification import StoredRun, read_run_files
 from serin_training.arrays import Floats
 from serin_training.trees import Trees
 
@@ -38,3 +45,15 @@ class RunPipeline:
     def predictions(self, raw: Floats) -> list[tuple[str, float]]:
         """Return the label and its calibrated confidence for each row of raw probabilities."""
         return [self.calibration.rank(self.classes, row, limit=1)[0] for row in raw.tolist()]
+
+
+def open_run(registry: Reader, name: str) -> tuple[StoredRun, RunPipeline]:
+    """Read a run by any of its names, and the pipeline that predicts as it does. Raises RegistryError."""
+    run, files = read_run_files(registry, name, runs.SERVING)
+    try:
+        encoder = Encoder.from_files(json.loads(files[runs.ENCODER]), files[runs.WEIGHTS])
+        calibration = Calibration.from_json(json.loads(files[runs.CALIBRATION]))
+        pipeline = RunPipeline(encoder, Trees(files[runs.MODEL].decode()), calibration)
+    except (RunError, EncoderError, CalibrationError, ValueError) as error:
+        raise RunRefusedError(f"{run.name}: {error}") from None
+    return run, pipeline

@@ -17,15 +17,13 @@ def displayed(report: Report, *, profile: bool = False) -> dict[str, Any]:
 def table(runs: Sequence[StoredRun], *, latest: str | None) -> str:
     """Return one line per run under a header."""
     header = f"  {'RUN':<24} {'CREATED':<19} {'F1':>6} {'WORST':>6}  {'ROWS':>8}  GATE"
-    return "\n".join([header, *(_row(run, is_latest=run.name == latest) for run in runs)])
-
-
-def _row(run: StoredRun, *, is_latest: bool) -> str:
-    report = run.report
-    return (
-        f"{'*' if is_latest else ' '} {run.name:<24} {report.created_at[:19]:<19} {report.val_f1_macro:>6.3f} "
-        f"{report.val_f1_min:>6.3f}  {sum(report.rows.values()):>8}  {_gate(run)}"
+    rows = (
+        f"{'*' if run.name == latest else ' '} {run.name:<24} {run.report.created_at[:19]:<19} "
+        f"{run.report.val_f1_macro:>6.3f} {run.report.val_f1_min:>6.3f}  {sum(run.report.rows.values()):>8}  "
+        f"{_gate(run)}"
+        for run in runs
     )
+    return "\n".join([header, *rows])
 
 
 def run_text(run: StoredRun) -> Iterator[str]:

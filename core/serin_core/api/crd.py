@@ -136,6 +136,9 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json
     if "properties" in out and "default" in out:
         # Kubernetes fills an empty object with its fields' own defaults.
         out["default"] = {}
+    if "items" in out and out.get("x-kubernetes-list-type", "atomic") == "atomic":
+        # One manager owns an atomic list as a whole: what the API server added to its items would differ from Git.
+        out["items"] = _without_defaults(out["items"])
     return out
 
 
@@ -181,7 +184,7 @@ def _rules_of_keys(keys: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _without_defaults(node: Any) -> Any:
-    """Return a node without defaults: only the operator writes a status."""
+    """Return a node without defaults, for a status, which only the operator writes, and for items of atomic lists."""
     match node:
         case Mapping():
             fields = node.items() if node.get("type") is None else ((k, v) for k, v in node.items() if k != "default")

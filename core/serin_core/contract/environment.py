@@ -24,7 +24,7 @@ class Variable:
 MODEL_NAME: Final = Variable("SERIN_MODEL_NAME", "namespace/name of the SuggestionModel; the label `serin_model`")
 UID: Final = Variable("SERIN_UID", "uid of the SuggestionModel; required")
 POD: Final = Variable("SERIN_POD", "name of the pod; the host name if unset")
-HOST: Final = Variable("SERIN_HOST", "address to listen on", "0.0.0.0")  # noqa: S104 - a pod is reached at its address
+HOST: Final = Variable("SERIN_HOST", "address to listen on; `::` is every address, of IPv4 too", "::")
 PORT: Final = Variable("SERIN_PORT", "port to listen on; 0 takes a free one", str(names.SERVER_PORT))
 REGISTRY: Final = Variable("SERIN_REGISTRY", "registry of the runs; the one in model.json if unset")
 MODEL_DIR: Final = Variable("SERIN_MODEL_DIR", "directory with model.json", names.MODEL_MOUNT)
@@ -34,6 +34,11 @@ TOKENS_DIR: Final = Variable("SERIN_TOKENS_DIR", "directory with token, admin-to
 POD_DIR: Final = Variable("SERIN_POD_DIR", "directory with the pod's annotations (downward API)", names.POD_MOUNT)
 STATE_DIR: Final = Variable("SERIN_STATE_DIR", "directory that keeps the highest revision served", names.STATE_MOUNT)
 GRACE_SECONDS: Final = Variable("SERIN_GRACE_SECONDS", "seconds to finish requests after SIGTERM, 0 to 3600", "10")
+KEEP_ALIVE_SECONDS: Final = Variable(
+    "SERIN_KEEP_ALIVE_SECONDS",
+    "seconds that an idle connection stays open, 1 to 3600; longer than the load balancer's (AWS 60, Google Cloud 600)",
+    "75",
+)
 PUBLIC_KEY: Final = Variable("SERIN_PUBLIC_KEY", "PEM public keys; a run must be signed by one of them")
 STORE_FILE: Final = Variable("SERIN_STORE_FILE", "file with the store's URL; takes precedence over SERIN_STORE")
 RETENTION: Final = Variable("SERIN_RETENTION", "days to keep transactions and feedback, like 400d; for ever if unset")
@@ -63,8 +68,8 @@ NAMESPACE: Final = Variable("SERIN_NAMESPACE", "namespace where neither --namesp
 
 SERVER: Final = (
     *(MODEL_NAME, UID, POD, HOST, PORT, REGISTRY, MODEL_DIR, RULES_DIR, ROUTING_DIR, TOKENS_DIR, POD_DIR, STATE_DIR),
-    *(GRACE_SECONDS, PUBLIC_KEY, STORE, STORE_FILE, RETENTION, CACHE_DIR, CACHE_BYTES, ALLOW_ANONYMOUS, LOG),
-    OTLP_ENDPOINT,
+    *(GRACE_SECONDS, KEEP_ALIVE_SECONDS, PUBLIC_KEY, STORE, STORE_FILE, RETENTION, CACHE_DIR, CACHE_BYTES),
+    *(ALLOW_ANONYMOUS, LOG, OTLP_ENDPOINT),
 )
 """What `serin-server` reads."""
 SERVE: Final = (CANARY, SHADOW, THRESHOLDS, CALIBRATION, CACHE_HOME)

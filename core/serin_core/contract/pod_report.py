@@ -54,10 +54,14 @@ class RunQuality(_Report):
 
 
 class RunOnPod(_Report):
-    """A run on a pod. `digest` and `quality` are set once the pod has read the run."""
+    """A run on a pod. `digest` and `quality` are set once the pod has read the run.
+
+    `absent` is whether the registry could be read and does not have the run; it is loading then, and is read again.
+    """
 
     run: str
     state: LoadState
+    absent: bool = False
     digest: str | None = None
     reason: str = ""
     quality: RunQuality | None = None

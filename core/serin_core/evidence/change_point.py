@@ -88,9 +88,9 @@ def log_bound(starts: Sequence[RawStart], counts: Counts, claim: Claim) -> float
     greatest = max(ratios, default=-inf)
     if greatest == -inf:
         return -inf
-    weights = (
+    weights = [
         exp(ratio - greatest) / (check * (check + 1)) for (check, _, _), ratio in zip(starts, ratios, strict=True)
-    )
+    ]
     return greatest + log(sum(weights))
 
 

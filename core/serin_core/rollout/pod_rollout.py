@@ -1,9 +1,11 @@
 """Rules about the pods: drained, replaced, loaded; and whether the run that they loaded is acceptable."""
 
+from serin_core.api.durations import format_duration
 from serin_core.api.status import BEING_REPLACED, CandidateState, TemplateRun
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
 from serin_core.model.acceptance import Limits, Rejected, judge_acceptance
-from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.observation import PodSeen
+from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, Protocol
 from serin_core.rollout.transition import Transition
 
 
@@ -100,13 +102,24 @@ def run_is_accepted(context: Context, protocol: Protocol) -> Transition | None:
 
 
 def _found(context: Context, run_id: str) -> list[RunOnPod]:
-    reports = [pod.report for pod in context.observed.pods if pod.template == context.template]
-    runs = [report.run(run_id) for report in reports if isinstance(report, PodReport)]
-    return [run for run in runs if run is not None]
+    return [run for _, run in _reported(context, run_id)]
+
+
+def _reported(context: Context, run_id: str) -> list[tuple[PodSeen, RunOnPod]]:
+    pods = [pod for pod in context.observed.pods if pod.template == context.template]
+    found = [(pod, pod.report.run(run_id)) for pod in pods if isinstance(pod.report, PodReport)]
+    return [(pod, run) for pod, run in found if run is not None]
 
 
 def _refusal(context: Context, run_id: str) -> str:
-    return next((run.reason for run in _found(context, run_id) if run.state is LoadState.REFUSED), "")
+    """Return why a pod will not load the run: refused, or absent for ABSENT_PATIENCE; "" if no pod says so."""
+    for pod, run in _reported(context, run_id):
+        if run.state is LoadState.REFUSED:
+            return run.reason
+        waits_since = pod.running_since
+        if run.absent and waits_since is not None and context.now - waits_since >= ABSENT_PATIENCE:
+            return f"{run.reason}, after {format_duration(ABSENT_PATIENCE)} of waiting for it"
+    return ""
 
 
 def _loaded_everywhere(context: Context) -> tuple[RunOnPod, ...]:

@@ -19,6 +19,12 @@ from serin_core.rollout.observation import Observed, PodSeen
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)
+ABSENT_PATIENCE = timedelta(minutes=4)
+"""How long a pod may report a run as absent before its rollout ends: Git is often faster than a copy of the run.
+
+Shorter than the time after which a pod without its stable run becomes ready (rule 5), so that the former template is
+restored before pods that serve only the rules replace those that serve the stable run.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.counting import Unreadable
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
-from serin_core.rollout.protocol import Context, has_loaded
+from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
 from serin_core.rollout.transition import place, serving
 
 SILENCE: Final = timedelta(seconds=60)
@@ -108,21 +108,21 @@ def _child_refused(context: Context) -> ReadyReason | None:
 def _pods_unavailable(context: Context) -> ReadyReason | None:
     problems = sorted({pod.problem for pod in context.observed.pods if pod.problem and not pod.deleting})
     problems += [context.observed.problem] if context.observed.problem else []
-    problems += _refusals_of_the_stable_run(context)
+    problems += _obstacles_of_the_stable_run(context)
     if not problems:
         return None
     return ReadyReason("PodsUnavailable", f"On hold: {'; '.join(problems)}", ready=_ready_of_promoted(context))
 
 
-def _refusals_of_the_stable_run(context: Context) -> list[str]:
+def _obstacles_of_the_stable_run(context: Context) -> list[str]:
     """Return why pods, ready or not, cannot load the stable run; the rules serve users on such a pod if it is ready."""
     stable = context.status.stable
     if stable is None:
         return []
     reports = [pod.report for pod in context.observed.pods if not pod.deleting]
     runs = [report.run(stable.run_id) for report in reports if isinstance(report, PodReport)]
-    refusals = {run.reason for run in runs if run is not None and run.state is LoadState.REFUSED}
-    return [f"a pod cannot load {stable.run_id}: {reason}" for reason in sorted(refusals)]
+    lost = {run.reason for run in runs if run is not None and (run.absent or run.state is LoadState.REFUSED)}
+    return [f"a pod cannot load {stable.run_id}: {reason}" for reason in sorted(lost)]
 
 
 def _is_served(context: Context) -> bool:
@@ -161,9 +161,19 @@ def _before_running(context: Context) -> ReadyReason | None:
             message = f"Waiting for all pods to stop serving a former candidate, before they load {candidate.run_id}"
             return ReadyReason("Draining", message)
         case CandidateState.LOADING:
-            return ReadyReason("Loading", f"Pods are loading {candidate.run_id}")
+            return ReadyReason("Loading", f"Pods are loading {candidate.run_id}{_absence(context, candidate)}")
         case _:
             return None
+
+
+def _absence(context: Context, candidate: Candidate) -> str:
+    """Return that a pod has not found the candidate yet, and what follows; "" if none reports it."""
+    reports = [pod.report for pod in context.observed.pods if pod.template == context.template]
+    runs = [report.run(candidate.run_id) for report in reports if isinstance(report, PodReport)]
+    absent = sorted({run.reason for run in runs if run is not None and run.absent})
+    if not absent:
+        return ""
+    return f": {absent[0]} yet; it is read again, and refused {format_duration(ABSENT_PATIENCE)} after a pod's start"
 
 
 def _template_changed(context: Context) -> ReadyReason | None:

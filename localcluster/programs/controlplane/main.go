@@ -1,5 +1,5 @@
-// Controlplane is etcd, kube-apiserver and kube-controller-manager in one program: most of their packages are shared.
-// Each part is compiled only with its build tag: with_etcd, with_kube_apiserver, with_kube_controller_manager.
+// Controlplane is the parts of Kubernetes and etcd in one program: most of their packages are shared.
+// Each part is compiled only with its build tag, with_kube_apiserver for kube-apiserver.
 package main
 
 import (
@@ -17,6 +17,6 @@ func main() {
 			return
 		}
 	}
-	fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager [flags]")
+	fmt.Fprintln(os.Stderr, "usage: controlplane PART [flags]")
 	os.Exit(2)
 }

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class Node:
     """The pods of this machine."""
 
-    def __init__(self, api: Api, settings: NodeSettings, subnet: str) -> None:
-        self._api, self._settings, self._subnet = api, settings, subnet
+    def __init__(self, api: Api, settings: NodeSettings) -> None:
+        self._api, self._settings = api, settings
         self.agents: dict[str, PodAgent] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._numbers = itertools.cycle(range(2, 255))
@@ -110,7 +110,7 @@ class Node:
 
     def _address(self) -> str:
         used = {agent.address for agent in self.agents.values()}
-        return next(address for number in self._numbers if (address := f"{self._subnet}.{number}") not in used)
+        return next(address for number in self._numbers if (address := f"{self._settings.subnet}.{number}") not in used)
 
     async def _place(self, pod: Json) -> None:
         metadata, reason = pod["metadata"], unschedulable_reason(pod)

@@ -2,15 +2,15 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
 
+from serin_localcluster.controlplane import Credentials
 from serin_localcluster.node.agent import KUBELET_PORT, Node
 
 
-async def serve(node: Node, *, host: str, certificate: Path, key: Path, client_ca: Path) -> web.AppRunner:
+async def serve(node: Node, *, host: str, credentials: Credentials) -> web.AppRunner:
     """Serve until the returned runner is cleaned up. Clients need a certificate of the cluster's authority."""
 
     async def container_logs(request: web.Request) -> web.StreamResponse:
@@ -19,12 +19,12 @@ async def serve(node: Node, *, host: str, certificate: Path, key: Path, client_c
             raise web.HTTPNotFound(text="no such container on this node\n")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-        await _send(response, file, request, exists=file.exists)
+        await _send(response, file, request)
         return response
 
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(credentials.authority.file))
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(credentials.kubelet.certificate, credentials.kubelet.key)
     application = web.Application()
     application.add_routes([web.get("/containerLogs/{namespace}/{pod}/{container}", container_logs)])
     runner = web.AppRunner(application, access_log=None)
@@ -45,14 +45,14 @@ def _find(node: Node, request: web.Request, *, previous: bool) -> Path | None:
     return None
 
 
-async def _send(response: web.StreamResponse, file: Path, request: web.Request, *, exists: Callable[[], bool]) -> None:
+async def _send(response: web.StreamResponse, file: Path, request: web.Request) -> None:
     tail = request.query.get("tailLines")
     content = file.read_bytes()  # noqa: ASYNC240 - a small local file
     if tail is not None and tail.isdigit():
         content = b"".join(content.splitlines(keepends=True)[-int(tail) :]) if int(tail) else b""
     await response.write(content)
     position = len(file.read_bytes())  # noqa: ASYNC240 - as above
-    while request.query.get("follow") == "true" and exists():
+    while request.query.get("follow") == "true" and file.exists():  # noqa: ASYNC240
         await asyncio.sleep(0.3)
         with file.open("rb") as stream:
             stream.seek(position)

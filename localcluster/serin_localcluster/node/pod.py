@@ -1,6 +1,7 @@
 """One pod of this node: volumes, containers, status, termination."""
 
 import asyncio
+import contextlib
 import fnmatch
 import json
 import os
@@ -11,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from serin_localcluster.node import volumes
 from serin_localcluster.node.api import Api, ApiError
 from serin_localcluster.node.container import Command, Container, now_text
 from serin_localcluster.node.environment import expand, field, rewrite
 from serin_localcluster.node.volumes import VolumeError
+from serin_localcluster.pki import write_kubeconfig, write_private
 
 Json = dict[str, Any]
 _TOKEN_REFRESH_SECONDS = 3600.0
@@ -25,14 +25,19 @@ _TOKEN_REFRESH_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """Settings that all pods of the node share."""
+    """Settings of the node that all its pods share."""
 
     directory: Path
     images: Mapping[str, Sequence[str]]
     environment: Mapping[str, str]
     sync_seconds: float
     backoff_seconds: float
-    host_address: str
+    subnet: str
+
+    @property
+    def host_address(self) -> str:
+        """Address of the node itself."""
+        return f"{self.subnet}.1"
 
 
 class PodAgent:
@@ -48,18 +53,9 @@ class PodAgent:
         self._root = self.directory / "root"
         self._changed, self._refresh, self._deleted = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._placed_at, self._transitions = now_text(), dict[str, tuple[str, str]]()
-        self.containers = [self._container(spec) for spec in pod["spec"]["containers"]]
-
-    def _container(self, spec: Json) -> Container:
-        return Container(
-            spec=spec,
-            address=self.address,
-            directory=self.directory,
-            backoff=self._settings.backoff_seconds,
-            post_event=self._post_event,
-            changed=self._changed.set,
-            restart_policy=self.pod["spec"].get("restartPolicy", "Always"),
-        )
+        shared = (address, self.directory, settings.backoff_seconds, self._post_event, self._changed.set)
+        policy = pod["spec"].get("restartPolicy", "Always")
+        self.containers = [Container(spec, *shared, policy) for spec in pod["spec"]["containers"]]
 
     def update(self, pod: Json) -> None:
         """Take a new version of the object; changed annotations refresh the volumes at once, as in the kubelet."""
@@ -107,14 +103,10 @@ class PodAgent:
 
     async def _live(self) -> None:
         await self._until(self._mount, "FailedMount", "MountVolume.SetUp failed")
-        running = [asyncio.create_task(self._run_container(container)) for container in self.containers]
-        running.append(asyncio.create_task(self._keep_volumes_fresh()))
-        try:
-            await asyncio.gather(*running)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            for container in self.containers:
+                group.create_task(self._run_container(container))
+            group.create_task(self._keep_volumes_fresh())
 
     async def _until(self, attempt: Any, reason: str, what: str) -> Any:
         """Retry until it succeeds, with the kubelet's Events."""
@@ -132,45 +124,37 @@ class PodAgent:
     async def _mount(self) -> None:
         for volume in self.pod["spec"].get("volumes") or []:
             target = self.directory / "volumes" / volume["name"]
-            files = await volumes.contents(self._api, self.pod, volume, address=self.address)
-            host = await volumes.place(self._api, self.pod, volume)
-            if files is not None:
-                volumes.swap(target, files)
-            elif host is not None:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if not target.is_symlink():
-                    target.symlink_to(host)
+            if await self._refill(volume):
+                continue
+            if (host := await volumes.place(self._api, self.pod, volume)) is not None:
+                volumes.link(target, host)
             elif "emptyDir" in volume:
                 target.mkdir(parents=True, exist_ok=True)
             else:
                 raise VolumeError(f'volume "{volume["name"]}" is of a kind that is not supported')
-        for container in self.pod["spec"]["containers"]:
-            for mount in container.get("volumeMounts") or []:
-                self._link(mount)
+        for mount in (one for spec in self.pod["spec"]["containers"] for one in spec.get("volumeMounts") or []):
+            if "subPath" in mount or "subPathExpr" in mount:
+                raise VolumeError(f"{mount['mountPath']}: subPath is not supported")
+            volumes.link(self._root / mount["mountPath"].strip("/"), self.directory / "volumes" / mount["name"])
 
-    def _link(self, mount: Json) -> None:
-        if "subPath" in mount or "subPathExpr" in mount:
-            raise VolumeError(f"{mount['mountPath']}: subPath is not supported")
-        link = self._root / mount["mountPath"].strip("/")
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(self.directory / "volumes" / mount["name"])
+    async def _refill(self, volume: Json) -> bool:
+        """Write the present files of a volume; return whether it is of a kind that has files from the API server."""
+        files = await volumes.contents(self._api, self.pod, volume, address=self.address)
+        if files is not None:
+            volumes.swap(self.directory / "volumes" / volume["name"], files)
+        return files is not None
 
     async def _keep_volumes_fresh(self) -> None:
         """Refresh volumes at the kubelet's interval, or at once when the pod's annotations change."""
         token_due = asyncio.get_running_loop().time() + _TOKEN_REFRESH_SECONDS
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.sync_seconds):
                     await self._refresh.wait()
-            except TimeoutError:
-                pass
             self._refresh.clear()
             try:
                 for volume in self.pod["spec"].get("volumes") or []:
-                    files = await volumes.contents(self._api, self.pod, volume, address=self.address)
-                    if files is not None:
-                        volumes.swap(self.directory / "volumes" / volume["name"], files)
+                    await self._refill(volume)
                 if asyncio.get_running_loop().time() > token_due and self._has_token:
                     await self._write_token()
                     token_due += _TOKEN_REFRESH_SECONDS
@@ -178,9 +162,9 @@ class PodAgent:
                 await self._post_event("Warning", "FailedMount", str(error))
 
     async def _run_container(self, container: Container) -> None:
-        entry = self._entry_point(container.spec["image"])
+        image = container.spec["image"]
+        entry = next((argv for name, argv in self._settings.images.items() if fnmatch.fnmatch(image, name)), None)
         if entry is None:
-            image = container.spec["image"]
             await self._post_event("Warning", "Failed", f'Failed to pull image "{image}": no command is configured')
             container.wait_for("ErrImagePull", f'no command is configured for "{image}"')
             await asyncio.sleep(2)
@@ -201,10 +185,6 @@ class PodAgent:
             arguments = [*entry, *arguments]
         self._root.mkdir(parents=True, exist_ok=True)
         await container.run(Command(arguments, self._inherited() | environment, self._root))
-
-    def _entry_point(self, image: str) -> Sequence[str] | None:
-        """Return the command of an image, None for an unknown one."""
-        return next((argv for pattern, argv in self._settings.images.items() if fnmatch.fnmatch(image, pattern)), None)
 
     def _inherited(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
@@ -249,23 +229,13 @@ class PodAgent:
         return self.pod["spec"].get("automountServiceAccountToken") is not False
 
     async def _write_token(self) -> None:
-        token = self.directory / "token"
-        token.touch(mode=0o600)
-        token.write_text(await volumes.service_account_token(self._api, self.pod))
+        token = await volumes.service_account_token(self._api, self.pod)
+        file = write_private(self.directory / "token", token.encode())
         authority = self.directory / "ca.crt"
         authority.write_bytes(self._api.authority)
         cluster = {"server": self._api.server, "certificate-authority": str(authority)}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "local", "cluster": cluster}],
-            "users": [{"name": "pod", "user": {"tokenFile": str(token), "token": token.read_text()}}],
-            "contexts": [{"name": "pod", "context": {"cluster": "local", "user": "pod"}}],
-            "current-context": "pod",
-        }
-        path = self.directory / "kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        user = {"tokenFile": str(file), "token": token}
+        write_kubeconfig(self.directory / "kubeconfig", name="pod", cluster=cluster, user=user)
 
     async def _publish(self) -> None:
         """Update the pod's status whenever it has changed."""
@@ -292,22 +262,17 @@ class PodAgent:
         all_ready = all(container.ready for container in self.containers)
         exit_codes = [container.exit_code for container in self.containers]
         is_running = any("running" in container.state or container.restarts for container in self.containers)
+        holds = {"PodScheduled": True, "Initialized": True, "ContainersReady": all_ready, "Ready": all_ready}
         phase = "Running" if is_running else "Pending"
         if None not in exit_codes:
             phase = "Failed" if any(exit_codes) else "Succeeded"
-        conditions = [
-            self._condition("PodScheduled", holds=True),
-            self._condition("Initialized", holds=True),
-            self._condition("ContainersReady", holds=all_ready),
-            self._condition("Ready", holds=all_ready),
-        ]
         return {
             "phase": phase,
             "hostIP": self._settings.host_address,
             "podIP": self.address,
             "podIPs": [{"ip": self.address}],
             "startTime": self._placed_at,
-            "conditions": conditions,
+            "conditions": [self._condition(kind, holds=value) for kind, value in holds.items()],
             "containerStatuses": [container.status() for container in self.containers],
         }
 
@@ -320,18 +285,13 @@ class PodAgent:
         return {"type": kind, "status": status, "lastTransitionTime": before[1], **reason}
 
     async def _post_event(self, kind: str, reason: str, message: str) -> None:
-        metadata = self.pod["metadata"]
+        name, namespace = self.pod["metadata"]["name"], self.pod["metadata"]["namespace"]
+        involved = {"apiVersion": "v1", "kind": "Pod", "name": name, "namespace": namespace, "uid": self.uid}
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
-            "involvedObject": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": self.uid,
-            },
+            "metadata": {"generateName": f"{name}.", "namespace": namespace},
+            "involvedObject": involved,
             "type": kind,
             "reason": reason,
             "message": message,
@@ -340,8 +300,6 @@ class PodAgent:
             "lastTimestamp": now_text(),
             "count": 1,
         }
-        try:
-            await self._api.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body)
-        except ApiError:
-            # Events are best effort; the namespace may be terminating.
-            return
+        # Events are best effort; the namespace may be terminating.
+        with contextlib.suppress(ApiError):
+            await self._api.request("POST", f"/api/v1/namespaces/{namespace}/events", body)

@@ -114,6 +114,13 @@ def _read(directory: Path) -> dict[str, bytes]:
     return {str(file.relative_to(directory)): file.read_bytes() for file in directory.rglob("*") if file.is_file()}
 
 
+def link(path: Path, target: Path) -> None:
+    """Make a symlink unless it is there already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_symlink():
+        path.symlink_to(target)
+
+
 async def place(api: Api, pod: Json, volume: Json) -> Path | None:
     """Return the host directory of a hostPath volume or claim, None for other kinds. Raises VolumeError."""
     if "hostPath" in volume:

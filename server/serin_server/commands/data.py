@@ -55,7 +55,6 @@ def erase(
     from serin_server.stores.store import StoreError  # noqa: PLC0415
 
     try:
-        _check_user(user)
         settings = (
             parse_option("--store", parse_store, store) if store else store_settings(os.environ, default=_DEFAULT)
         )
@@ -69,14 +68,11 @@ def erase(
     typer.echo(json.dumps(asdict(erased)) if output is OutputFormat.JSON else _summary(erased, dry_run=dry_run))
 
 
-def _check_user(user: str) -> None:
+async def _erase(settings: "StoreSettings", user: str, *, dry_run: bool) -> "Erased":
     from serin_server.settings import SettingsError  # noqa: PLC0415
 
     if not user.strip():
         raise SettingsError("--user: it is empty; give the user_id of a user")
-
-
-async def _erase(settings: "StoreSettings", user: str, *, dry_run: bool) -> "Erased":
     store = _open(settings)
     try:
         return await store.erase(user, dry_run=dry_run)

@@ -64,7 +64,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
         parse_retention,
         parse_store,
     )
-    from serin_server.stores.users import LOCAL_UID  # noqa: PLC0415
+    from serin_server.stores.rows import LOCAL_UID  # noqa: PLC0415
 
     try:
         settings = Settings(

@@ -16,8 +16,7 @@ from starlette.types import ASGIApp
 from serin_server.http.error_handlers import add_error_handlers
 from serin_server.http.fast_path.application import FastPath
 from serin_server.http.fast_path.protocol import FastPathProtocol
-from serin_server.http.middleware.body_limit import BodyLimit
-from serin_server.http.middleware.close_on_drain import CloseOnDrain
+from serin_server.http.middleware import BodyLimit, CloseOnDrain
 from serin_server.http.routes.operations import operation_routes
 from serin_server.http.routes.suggestions import suggestion_routes
 from serin_server.service import Service
@@ -33,7 +32,7 @@ def create_app(service: Service) -> ASGIApp:
     if not service.settings.has_collector:
         return app
     try:
-        from serin_server.http.middleware.tracing import trace  # noqa: PLC0415 - loaded only where it is used
+        from serin_server.http.tracing import trace  # noqa: PLC0415 - loaded only where it is used
     except ImportError:
         raise SettingsError(
             "OTEL_EXPORTER_OTLP_ENDPOINT: tracing needs the packages of the extra `tracing`; install serin[tracing]"

@@ -1,5 +1,6 @@
 """Bearer tokens: one parser of the header, and the two dependencies that routes require."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from fastapi import HTTPException, Request, Security
@@ -37,31 +38,29 @@ _TOKEN: Final = _Bearer("token", "The file `token` of the server's Secret.")
 _ADMIN_TOKEN: Final = _Bearer("adminToken", "The file `admin-token` of the server's Secret.")
 
 
-class UserOnly:
-    """Requires `token`."""
+def user_only(tokens: Tokens) -> Callable[..., Awaitable[None]]:
+    """Return the dependency that requires `token`."""
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-
-    async def __call__(self, token: Annotated[str | None, Security(_TOKEN)]) -> None:
+    async def check(token: Annotated[str | None, Security(_TOKEN)]) -> None:
         """Raise 401 for a request without a valid token."""
-        if self._tokens.admits(token):
+        if tokens.admits(token):
             return
         if token is None:
             raise HTTPException(401, f"a bearer token is required: {_HOW}", headers=_CHALLENGE)
         raise HTTPException(401, "the bearer token is not valid", headers=_CHALLENGE)
 
+    return check
 
-class AdminOnly:
-    """Requires `admin-token`."""
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+def admin_only(tokens: Tokens) -> Callable[..., Awaitable[None]]:
+    """Return the dependency that requires `admin-token`."""
 
-    async def __call__(self, token: Annotated[str | None, Security(_ADMIN_TOKEN)]) -> None:
+    async def check(token: Annotated[str | None, Security(_ADMIN_TOKEN)]) -> None:
         """Raise 401 for a request without a token, 403 for one with another token."""
-        if self._tokens.admits_admin(token):
+        if tokens.admits_admin(token):
             return
         if token is None:
             raise HTTPException(401, f"the admin token is required: {_HOW}", headers=_CHALLENGE)
         raise HTTPException(403, "this route requires the admin token (admin-token in the server's Secret)")
+
+    return check

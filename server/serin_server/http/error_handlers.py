@@ -13,7 +13,6 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from serin_core.contract.documents import first_of
 from serin_server.event_ids import EventError
@@ -52,7 +51,7 @@ async def _expected(_request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return Response(internal_error(request.method, error), 500, media_type="application/json")
+    return internal_error_response(request.method, error)
 
 
 def one_line(error: RequestValidationError) -> str:
@@ -82,9 +81,9 @@ def _explained(error: Any) -> Any:
     return error | {"loc": where, "msg": text}
 
 
-async def send_internal_error(scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
-    """Send the response to an internal error outside FastAPI."""
-    await Response(internal_error(scope["method"], error), 500, media_type="application/json")(scope, receive, send)
+def internal_error_response(method: str, error: Exception) -> Response:
+    """Return the response to an internal error."""
+    return Response(internal_error(method, error), 500, media_type="application/json")
 
 
 def internal_error(method: str, error: Exception) -> bytes:

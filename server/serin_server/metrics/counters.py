@@ -5,10 +5,11 @@ two transactions is consistent. exposition.py renders them.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from serin_core.contract import names
 
@@ -77,24 +78,17 @@ class StageKey:
     """The revision at which the stage began; -1 before the first routing document."""
 
 
-_K = TypeVar("_K")
-
-
-def _zeros(keys: Iterable[_K]) -> dict[_K, int]:
-    return dict.fromkeys(keys, 0)
-
-
 @dataclass(slots=True)
 class ArmCounts:
     """The counters of one arm of one stage."""
 
-    predictions: dict[bool, int] = field(default_factory=lambda: _zeros((True, False)))
-    fallback: dict[Fallback, int] = field(default_factory=lambda: _zeros(Fallback))
-    requests: dict[bool, int] = field(default_factory=lambda: _zeros((True, False)))
-    compare: dict[Agree, int] = field(default_factory=lambda: _zeros(Agree))
-    users: dict[Agree, int] = field(default_factory=lambda: _zeros(Agree))
-    source: dict[AnswerSource, int] = field(default_factory=lambda: _zeros(AnswerSource))
-    feedback: dict[Outcome, int] = field(default_factory=lambda: _zeros(Outcome))
+    predictions: dict[bool, int] = field(default_factory=lambda: dict.fromkeys((True, False), 0))
+    fallback: dict[Fallback, int] = field(default_factory=lambda: dict.fromkeys(Fallback, 0))
+    requests: dict[bool, int] = field(default_factory=lambda: dict.fromkeys((True, False), 0))
+    compare: dict[Agree, int] = field(default_factory=lambda: dict.fromkeys(Agree, 0))
+    users: dict[Agree, int] = field(default_factory=lambda: dict.fromkeys(Agree, 0))
+    source: dict[AnswerSource, int] = field(default_factory=lambda: dict.fromkeys(AnswerSource, 0))
+    feedback: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     classes: dict[tuple[str, Agree], int] = field(default_factory=dict)
     low_confidence: dict[str, int] = field(default_factory=dict)
     failures: int = 0
@@ -125,19 +119,7 @@ class ArmCounts:
 
     def copy(self) -> "ArmCounts":
         """Return a copy."""
-        return replace(
-            self,
-            predictions=dict(self.predictions),
-            fallback=dict(self.fallback),
-            requests=dict(self.requests),
-            compare=dict(self.compare),
-            users=dict(self.users),
-            source=dict(self.source),
-            feedback=dict(self.feedback),
-            classes=dict(self.classes),
-            low_confidence=dict(self.low_confidence),
-            latency=list(self.latency),
-        )
+        return replace(self, **{counter.name: copy(getattr(self, counter.name)) for counter in fields(self)})
 
 
 def user_mark(user: int, agree: Agree) -> int:
@@ -157,12 +139,6 @@ class StageCounts:
     arms: Mapping[Arm, ArmCounts] = field(default_factory=lambda: {arm: ArmCounts() for arm in Arm})
     _users: set[int] = field(default_factory=set)
 
-    def prime(self, classes: Iterable[str]) -> None:
-        """Start the series of these classes at 0, in both arms."""
-        labels = tuple(classes)
-        for counts in self.arms.values():
-            counts.prime(labels)
-
     def is_first(self, mark: int) -> bool:
         """Return whether this result of `user_mark` must be counted in this process, and remember it."""
         if mark in self._users or len(self._users) >= MAX_USERS:
@@ -179,13 +155,14 @@ class StageCounts:
 class Counters:
     """All counters of the process."""
 
-    refused: dict[Refusal, int] = field(default_factory=lambda: _zeros(Refusal))
+    refused: dict[Refusal, int] = field(default_factory=lambda: dict.fromkeys(Refusal, 0))
     _stages: dict[StageKey, StageCounts] = field(default_factory=dict)
 
-    def begin_stage(self, key: StageKey, classes: Iterable[str]) -> StageCounts:
+    def begin_stage(self, key: StageKey, classes: Collection[str]) -> StageCounts:
         """Return the counters of a stage, which becomes the current one; of earlier stages only the last is kept."""
         counts = self._stages.pop(key, None) or StageCounts(key)
-        counts.prime(classes)
+        for arm in counts.arms.values():
+            arm.prime(classes)
         self._stages[key] = counts
         while len(self._stages) > _STAGES_KEPT:
             del self._stages[next(iter(self._stages))]

@@ -6,7 +6,7 @@ The input is a frozen Scrape, so it can be rendered in a thread while requests g
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -17,8 +17,6 @@ from prometheus_client.utils import floatToGoString
 from serin_core.contract import names
 from serin_server.metrics.counters import BUCKETS, ArmCounts, Refusal, StageCounts
 from serin_server.runs.gil_yield import yielding_gil
-
-_K = TypeVar("_K")
 
 DOCUMENTS_REFUSED: Final = "serin_documents_refused_total"
 
@@ -64,19 +62,8 @@ class _Family:
     name: str
     help: str
     label: tuple[str, ...]
-    values: Callable[[ArmCounts], Iterable[tuple[tuple[str, ...], float]]]
-
-
-def _by(counts: Mapping[_K, int]) -> list[tuple[tuple[str, ...], float]]:
-    return [((str(value),), number) for value, number in counts.items()]
-
-
-def _requests(counts: ArmCounts) -> list[tuple[tuple[str, ...], float]]:
-    return _by(counts.requests)
-
-
-def _source(counts: ArmCounts) -> list[tuple[tuple[str, ...], float]]:
-    return _by(counts.source)
+    values: Callable[[ArmCounts], Mapping[Any, int]]
+    """Counts by the value of `label`; by a tuple if there are several labels, or none."""
 
 
 _FAMILIES: Final = (
@@ -84,60 +71,58 @@ _FAMILIES: Final = (
         names.PREDICTIONS,
         "Predictions for users in the canary at or above their threshold, by whether they were used.",
         ("accepted",),
-        lambda counts: _by(counts.predictions),
+        lambda counts: counts.predictions,
     ),
     _Family(
         names.FALLBACK,
         "Transactions for which the prediction was not used, by reason.",
         ("reason",),
-        lambda counts: _by(counts.fallback),
+        lambda counts: counts.fallback,
     ),
     _Family(
         names.COMPARE,
         "Comparisons of the prediction with the control answer.",
         ("agree",),
-        lambda counts: _by(counts.compare),
+        lambda counts: counts.compare,
     ),
     _Family(
         names.REQUESTS,
         "Transactions that need a prediction, by whether the run was available.",
         ("available",),
-        _requests,
+        lambda counts: counts.requests,
     ),
-    _Family(names.REQUESTS_ALIAS, f"Alias of {names.REQUESTS}.", ("available",), _requests),
+    _Family(names.REQUESTS_ALIAS, f"Alias of {names.REQUESTS}.", ("available",), lambda counts: counts.requests),
     _Family(
-        names.SOURCE, "Transactions by source of the answer; shadow: compared and not shown.", ("source",), _source
+        names.SOURCE,
+        "Transactions by source of the answer; shadow: compared and not shown.",
+        ("source",),
+        lambda counts: counts.source,
     ),
-    _Family(names.SOURCE_ALIAS, f"Alias of {names.SOURCE}.", ("source",), _source),
-    _Family(
-        names.FAILURES,
-        "Failed predictions (exception, NaN, timeout).",
-        (),
-        lambda counts: [((), counts.failures)],
-    ),
+    _Family(names.SOURCE_ALIAS, f"Alias of {names.SOURCE}.", ("source",), lambda counts: counts.source),
+    _Family(names.FAILURES, "Failed predictions (exception, NaN, timeout).", (), lambda counts: {(): counts.failures}),
     _Family(
         names.USERS_COMPARE,
         "Comparisons of the prediction with the control answer, once per user, run and stage.",
         ("agree",),
-        lambda counts: _by(counts.users),
+        lambda counts: counts.users,
     ),
     _Family(
         names.CLASS_COMPARE,
         "Comparisons of the prediction with the control answer, by predicted class.",
         ("class", "agree"),
-        lambda counts: [((label, agree.value), number) for (label, agree), number in counts.classes.items()],
+        lambda counts: counts.classes,
     ),
     _Family(
         names.LOW_CONFIDENCE,
         "Predictions below the threshold of their class.",
         ("class",),
-        lambda counts: _by(counts.low_confidence),
+        lambda counts: counts.low_confidence,
     ),
     _Family(
         names.FEEDBACK,
         "Feedback of users, in the arm and stage of the suggestion.",
         ("outcome",),
-        lambda counts: _by(counts.feedback),
+        lambda counts: counts.feedback,
     ),
 )
 
@@ -234,7 +219,8 @@ class _Collected(Collector):
 def _counter(family: _Family, arms: Iterable[tuple[tuple[str, ...], ArmCounts]]) -> Metric:
     metric = CounterMetricFamily(family.name, family.help, labels=(*_PROCESS_LABELS, *_STAGE_LABELS, *family.label))
     for labels, counts in arms:
-        for extra, value in family.values(counts):
+        for key, value in family.values(counts).items():
+            extra = map(str, key) if isinstance(key, tuple) else (str(key),)
             metric.add_metric((*labels, *extra), value)
     return metric
 
@@ -254,9 +240,7 @@ def _latency(arms: Iterable[tuple[tuple[str, ...], ArmCounts]]) -> Metric:
 
 
 def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
-    revision = GaugeMetricFamily(
-        names.REVISION, "Revision of the routing document in use, -1 before the first.", labels=_PROCESS_LABELS
-    )
+    revision = _gauge(names.REVISION, "Revision of the routing document in use, -1 before the first.")
     revision.add_metric(process, scrape.revision)
     yield revision
     refused = CounterMetricFamily(
@@ -265,25 +249,21 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     for reason, number in scrape.refused.items():
         refused.add_metric((*process, reason.value), number)
     yield refused
-    run_refused = GaugeMetricFamily(
-        names.RUN_REFUSED,
-        "1 if the run was refused when last read; /ml/status has the reason.",
-        labels=(*_PROCESS_LABELS, names.SERIES_RUN),
+    run_refused = _gauge(
+        names.RUN_REFUSED, "1 if the run was refused when last read; /ml/status has the reason.", names.SERIES_RUN
     )
     for name, is_refused in scrape.run_refused.items():
         run_refused.add_metric((*process, name), float(is_refused))
     yield run_refused
-    f1 = GaugeMetricFamily(
-        names.RUN_F1, "F1 by class, from the report of the run.", labels=(*_PROCESS_LABELS, names.SERIES_RUN, "class")
-    )
-    breaker = GaugeMetricFamily(
-        names.BREAKER_OPEN,
-        "1 while the circuit breaker of the run is open.",
-        labels=(*_PROCESS_LABELS, names.SERIES_RUN),
-    )
+    f1 = _gauge(names.RUN_F1, "F1 by class, from the report of the run.", names.SERIES_RUN, "class")
+    breaker = _gauge(names.BREAKER_OPEN, "1 while the circuit breaker of the run is open.", names.SERIES_RUN)
     for run in scrape.runs:
         breaker.add_metric((*process, run.run), float(run.breaker_open))
         for label, value in run.f1.items():
             f1.add_metric((*process, run.run, label), value)
     yield f1
     yield breaker
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=(*_PROCESS_LABELS, *labels))

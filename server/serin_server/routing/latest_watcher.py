@@ -32,13 +32,9 @@ class LatestWatcher:
         self._latest_run: str | None = None
         self._served: str | None = None
         self._revision = 0
-        self._has_checked = False
-        switch.set_routing(self._document(candidate=None), announced=self._revision)
-
-    @property
-    def has_checked(self) -> bool:
+        self.has_checked = False
         """Whether `latest` has been checked at least once."""
-        return self._has_checked
+        switch.set_routing(self._document(candidate=None), announced=self._revision)
 
     async def check(self) -> None:
         """Read `latest`, and load and serve that run if it has changed."""
@@ -48,7 +44,7 @@ class LatestWatcher:
         elif isinstance(self._runs.state(self._latest_run or ""), InUse):
             # It may have been loaded since, if the registry was unavailable when `latest` changed.
             self.serve_loaded()
-        self._has_checked = True
+        self.has_checked = True
 
     async def _latest(self) -> str | None:
         try:
@@ -94,8 +90,6 @@ class LatestWatcher:
                 _log.info("serving %s to %g %% of users (%s)", run, self._mode.percent, environment.CANARY.name)
             case Refused() | None:
                 _log.warning("latest is %s, which was refused; still serving %s", run, self._served or "rules")
-            case _:
-                pass
 
     async def run(self) -> None:
         """Watch `latest` until cancelled."""

@@ -32,16 +32,12 @@ class RoutingWatcher:
         self._content: bytes | None = None
         self._document: RoutingDocument | None = None
         self._announced: int | None = None
-        self._has_checked = False
-
-    @property
-    def has_checked(self) -> bool:
+        self.has_checked = False
         """Whether the files have been read at least once."""
-        return self._has_checked
 
     async def check(self) -> None:
         """Read both files once, and apply a new document that may be served."""
-        self._has_checked = True
+        self.has_checked = True
         announced, content = self._files.announced(), self._files.routing()
         document = self._document
         if content is not None and content != self._content:

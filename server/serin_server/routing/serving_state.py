@@ -97,22 +97,18 @@ class Switch:
         self._document: RoutingDocument | None = None
         self._announced: int | None = None
         self._loaded: Mapping[str, Loaded] = {}
-        self._current = self._serve()
-
-    @property
-    def current(self) -> Serving:
+        self.current = self._serve()
         """The state for new requests."""
-        return self._current
 
     def set_routing(self, document: RoutingDocument | None, *, announced: int | None) -> None:
         """Apply an admitted document and the revision in the pod's annotation."""
         self._document, self._announced = document, announced
-        self._current = self._serve()
+        self.current = self._serve()
 
     def set_runs(self, loaded: Mapping[str, Loaded]) -> None:
         """Apply the loaded runs, by name."""
         self._loaded = dict(loaded)
-        self._current = self._serve()
+        self.current = self._serve()
 
     def _serve(self) -> Serving:
         return serve(self._document, announced=self._announced, loaded=self._loaded, counters=self._counters)

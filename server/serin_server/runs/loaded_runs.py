@@ -1,42 +1,42 @@
 """The runs of this process, and the load state of each.
 
 A run is loaded in a thread; the one in use stays until its replacement is checked. While the registry is unavailable,
-loading is retried. Only wanted runs are loaded.
+or does not have the run, loading is retried. Only wanted runs are loaded.
 
 RunRefusedError             the run must not be used; it is read again only on request
 RegistryUnavailableError    the registry could not be read; reading is retried
+NotInRegistryError          the run is absent: not copied yet, or its volume is not mounted yet; reading is retried
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import LoadState, RunOnPod
-from serin_registry.errors import RegistryUnavailableError, RunRefusedError
+from serin_registry.errors import NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Loaded, Predictor
 
 FIRST_PAUSE: Final = 3.0
-"""Seconds until an unavailable registry is tried again; doubled after each failure."""
+"""Seconds until an unavailable registry, or one without the run, is read again; doubled after each failure."""
 MAX_PAUSE: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
 
-class RunReader(Protocol):
-    """Reads and checks one run. Called in a thread."""
-
-    def __call__(self, wanted: LoadedRun) -> Predictor:
-        """Return the run, ready for predictions. Raises RunRefusedError, RegistryUnavailableError."""
+RunReader = Callable[[LoadedRun], Predictor]
+"""Reads and checks one run, in a thread. Raises RunRefusedError, RegistryUnavailableError, NotInRegistryError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """Neither loaded nor refused yet; `reason` is why the registry could not be read, "" before the first try."""
+    """Neither loaded nor refused yet; `reason` is why it could not be read, "" before the first try."""
 
     reason: str = ""
+    is_absent: bool = False
+    """Whether the registry was read, and does not have the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class InUse:
     loaded: Loaded
     reload_error: str = ""
     is_refused: bool = False
-    """Whether the reload failed because of the run in the registry, not because the registry was unavailable."""
+    """Whether the reload failed because of the run in the registry, not because it is absent or unavailable."""
 
 
 RunState = Loading | Refused | InUse
@@ -71,9 +71,7 @@ class Runs:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`changed` is called on the event loop with the loaded runs, whenever these change."""
-        self._read = read
-        self._changed = changed
-        self._sleep = sleep
+        self._read, self._changed, self._sleep = read, changed, sleep
         self._states: dict[str, RunState] = {}
         self._wanted: dict[str, LoadedRun] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -109,7 +107,7 @@ class Runs:
         return tuple(_report(run, state) for run, state in self._states.items())
 
     async def run(self) -> None:
-        """Load wanted runs, and retry while the registry is unavailable, until cancelled."""
+        """Load wanted runs, and retry those that are absent or in an unavailable registry, until cancelled."""
         pause = FIRST_PAUSE
         while True:
             await self.load()
@@ -146,8 +144,9 @@ class Runs:
                 pinned = wanted
         try:
             predictor = await asyncio.to_thread(self._read, pinned)
-        except RegistryUnavailableError as error:
-            return _after_registry_error(wanted.run, before, str(error))
+        except (RegistryUnavailableError, NotInRegistryError) as error:
+            now = Loading(str(error), is_absent=isinstance(error, NotInRegistryError))
+            return _after_registry_error(wanted.run, before, now)
         except RunRefusedError as error:
             refused = Refused(str(error), error.digest)
         except Exception as error:  # noqa: BLE001 - the files are untrusted: any failure refuses the run
@@ -161,23 +160,23 @@ class Runs:
         return refused
 
 
-def _after_registry_error(run: str, before: RunState, why: str) -> RunState:
-    """Return the state of a run after the registry could not be read: what was known before stays known."""
-    if before != Loading(why):
-        _log.warning("run %s cannot be read now, will retry: %s", run, why)
+def _after_registry_error(run: str, before: RunState, now: Loading) -> RunState:
+    """Return the state of a run that could not be read: what was known before stays known."""
+    if before != now:
+        _log.warning("run %s cannot be read now, will retry: %s", run, now.reason)
     match before:
         case InUse(loaded=loaded):
-            return InUse(loaded, reload_error=why)
+            return InUse(loaded, reload_error=now.reason)
         case Refused():
             return before
         case Loading():
-            return Loading(why)
+            return now
 
 
 def _report(run: str, state: RunState) -> RunOnPod:
     match state:
-        case Loading(reason=reason):
-            return RunOnPod(run=run, state=LoadState.LOADING, reason=reason)
+        case Loading(reason=reason, is_absent=is_absent):
+            return RunOnPod(run=run, state=LoadState.LOADING, reason=reason, absent=is_absent)
         case Refused(reason=reason, digest=digest):
             return RunOnPod(run=run, state=LoadState.REFUSED, digest=digest, reason=reason)
         case InUse(loaded=loaded, reload_error=reload_error):

@@ -30,7 +30,7 @@ from serin_core.model.manifest import (
 from serin_core.model.parity import ParityRow, parse_parity
 from serin_core.model.report import Report
 from serin_registry.cache import NO_CACHE, Cache
-from serin_registry.errors import AddressError, NotInRegistryError, RunRefusedError
+from serin_registry.errors import AddressError, RunRefusedError
 from serin_registry.reader import Reader, open_reader
 from serin_registry.verification import read_files, read_manifest
 from serin_server.runs.gil_yield import yielding_gil
@@ -55,19 +55,16 @@ class RegistryReader:
         self._open_runs: WeakValueDictionary[tuple[str, str], TreesPredictor] = WeakValueDictionary()
 
     def __call__(self, wanted: LoadedRun) -> TreesPredictor:
-        """Return the run, verified and ready to predict. Raises RunRefusedError, RegistryUnavailableError."""
+        """Return the run, verified and ready to predict. Raises RegistryError."""
         if not is_run_name(wanted.run):
-            raise RunRefusedError(f"{wanted.run} is not in the registry {self._source.uri}")
-        try:
-            found = read_manifest(
-                self._source,
-                wanted.run,
-                required_digest=wanted.digest,
-                public_key=self._public_key,
-                cache=self._cache,
-            )
-        except NotInRegistryError as error:
-            raise RunRefusedError(str(error)) from None
+            raise RunRefusedError(f"{wanted.run} is not the name of a run")
+        found = read_manifest(
+            self._source,
+            wanted.run,
+            required_digest=wanted.digest,
+            public_key=self._public_key,
+            cache=self._cache,
+        )
         files = read_files(self._source, found, SERVING, cache=self._cache)
         for content in (found.text, *files.values()):
             self._cache.keep(content)

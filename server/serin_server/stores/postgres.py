@@ -7,7 +7,7 @@ All waits have a timeout: a slow database raises StoreUnavailableError. Migratio
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -15,8 +15,16 @@ import asyncpg
 from serin_core.contract.addresses import ENCODE_PASSWORD, display_address
 from serin_core.model.features import Transaction
 from serin_server.metrics.counters import Agree, StageKey, user_mark
+from serin_server.stores.rows import (
+    COLUMNS,
+    as_signed,
+    as_unsigned,
+    feedback_row,
+    transaction_of,
+    transaction_row,
+    user_hashes,
+)
 from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
-from serin_server.stores.users import as_signed, as_unsigned, user_hashes
 
 _MAX_CONNECTIONS: Final = 8
 _SECONDS: Final = 2.0
@@ -31,7 +39,6 @@ _AGES: Final = (
 # The driver raises an internal error, outside its error tree, for a connection that is lost during a command.
 _LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
-# Timestamps are stored as text: the offset determines the hour that a run uses, and timestamptz would drop it.
 _MIGRATIONS: Final = (
     """
     CREATE TABLE serin_transactions (
@@ -76,7 +83,7 @@ class Postgres:
     async def save(self, transactions: Sequence[Transaction]) -> None:
         """Store transactions; one with a known txn_id replaces the older one."""
         # The last one of a txn_id wins; a common order of rows avoids deadlocks between writers.
-        rows = [_row(one) for _, one in sorted({one.txn_id: one for one in transactions}.items())]
+        rows = [transaction_row(one) for _, one in sorted({one.txn_id: one for one in transactions}.items())]
         async with self._connection() as connection:
             await connection.executemany(
                 """
@@ -92,18 +99,12 @@ class Postgres:
     async def fetch(self, txn_ids: Collection[str]) -> Mapping[str, Transaction]:
         """Return the stored transactions by txn_id."""
         async with self._connection() as connection:
-            rows = await connection.fetch(
-                """
-                SELECT txn_id, user_id, at, merchant, description, amount, channel
-                FROM serin_transactions WHERE txn_id = ANY($1)
-                """,
-                list(txn_ids),
-            )
-        return {row["txn_id"]: _transaction(row) for row in rows}
+            query = f"SELECT {COLUMNS} FROM serin_transactions WHERE txn_id = ANY($1)"  # noqa: S608 - constant names
+            rows = await connection.fetch(query, list(txn_ids))
+        return {row["txn_id"]: transaction_of(row) for row in rows}
 
     async def record(self, feedback: Feedback) -> bool:
         """Store feedback if it is the first on its suggestion, and return whether it was."""
-        event = feedback.event
         async with self._connection() as connection:
             status = await connection.execute(
                 """
@@ -111,17 +112,7 @@ class Postgres:
                 ON CONFLICT DO NOTHING
                 """,
                 self._uid,
-                event.identity,
-                event.txn_id,
-                feedback.at,
-                event.at,
-                event.run_id,
-                event.stage,
-                event.arm.value,
-                event.label,
-                feedback.outcome.value,
-                feedback.label,
-                as_signed(event.user),
+                *feedback_row(feedback),
             )
         return bool(status == "INSERT 0 1")
 
@@ -245,12 +236,10 @@ async def _erase(connection: Any, user_id: str) -> Erased:
     for uid, run in models:
         users = user_hashes(user_id, uid=uid, run=run)
         marks = [user_mark(user, agree) for user in users for agree in (Agree.TRUE, Agree.NONE)]
+        found, marked = list(map(as_signed, users)), list(map(as_signed, marks))
         feedback += _rows(
             await connection.execute(
-                "DELETE FROM serin_feedback WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)",
-                uid,
-                run,
-                list(map(as_signed, users)),
+                "DELETE FROM serin_feedback WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)", uid, run, found
             )
         )
         counted += _rows(
@@ -258,7 +247,7 @@ async def _erase(connection: Any, user_id: str) -> Erased:
                 "DELETE FROM serin_users_compared WHERE uid = $1 AND run_id = $2 AND user_hash = ANY($3)",
                 uid,
                 run,
-                list(map(as_signed, marks)),
+                marked,
             )
         )
     transactions = _rows(await connection.execute("DELETE FROM serin_transactions WHERE user_id = $1", user_id))
@@ -268,28 +257,3 @@ async def _erase(connection: Any, user_id: str) -> Erased:
 def _rows(status: str) -> int:
     """Return the number of rows in the status of a command, like "DELETE 3"."""
     return int(status.rpartition(" ")[2])
-
-
-def _row(transaction: Transaction) -> tuple[object, ...]:
-    at = transaction.timestamp
-    return (
-        transaction.txn_id,
-        transaction.user_id,
-        None if at is None else at.isoformat(),
-        transaction.merchant,
-        transaction.description,
-        transaction.amount,
-        transaction.channel,
-    )
-
-
-def _transaction(row: Any) -> Transaction:
-    return Transaction(
-        txn_id=row["txn_id"],
-        user_id=row["user_id"],
-        timestamp=None if row["at"] is None else datetime.fromisoformat(row["at"]),
-        merchant=row["merchant"],
-        description=row["description"],
-        amount=row["amount"],
-        channel=row["channel"],
-    )

@@ -8,13 +8,21 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from serin_core.model.features import Transaction
+from serin_server.stores.rows import (
+    COLUMNS,
+    LOCAL_UID,
+    as_signed,
+    feedback_row,
+    transaction_of,
+    transaction_row,
+    user_hashes,
+)
 from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
-from serin_server.stores.users import LOCAL_UID, as_signed, user_hashes
 
 _T = TypeVar("_T")
 
@@ -41,7 +49,6 @@ _MIGRATIONS: Final = (
     CREATE INDEX feedback_by_user ON feedback (run_id, user_hash);
     """,
 )
-_COLUMNS: Final = "txn_id, user_id, at, merchant, description, amount, channel"
 _FEEDBACK: Final = "identity, txn_id, at, answered_at, run_id, stage, arm, suggested, outcome, label, user_hash"
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -61,11 +68,11 @@ class Sqlite:
 
     async def save(self, transactions: Sequence[Transaction]) -> None:
         """Store transactions; one with a known txn_id replaces the older one."""
-        rows = [_row(transaction) for transaction in transactions]
+        rows = [transaction_row(transaction) for transaction in transactions]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(
-                f"INSERT OR REPLACE INTO transactions ({_COLUMNS}, saved_at) "  # noqa: S608
+                f"INSERT OR REPLACE INTO transactions ({COLUMNS}, saved_at) "  # noqa: S608
                 "VALUES (?, ?, ?, ?, ?, ?, ?, strftime('%s', 'now') * 1000)",
                 rows,
             )
@@ -76,28 +83,15 @@ class Sqlite:
         """Return the stored transactions by txn_id."""
         marks = ", ".join("?" * len(txn_ids))
 
-        def work(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
-            query = f"SELECT {_COLUMNS} FROM transactions WHERE txn_id IN ({marks})"  # noqa: S608 - marks are "?"
+        def work(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            query = f"SELECT {COLUMNS} FROM transactions WHERE txn_id IN ({marks})"  # noqa: S608 - marks are "?"
             return connection.execute(query, tuple(txn_ids)).fetchall()
 
-        return {transaction.txn_id: transaction for transaction in map(_transaction, await self._do(work))}
+        return {transaction.txn_id: transaction for transaction in map(transaction_of, await self._do(work))}
 
     async def record(self, feedback: Feedback) -> bool:
         """Store feedback if it is the first on its suggestion, and return whether it was."""
-        event = feedback.event
-        row = (
-            event.identity,
-            event.txn_id,
-            feedback.at,
-            event.at,
-            event.run_id,
-            event.stage,
-            event.arm.value,
-            event.label,
-            feedback.outcome.value,
-            feedback.label,
-            as_signed(event.user),
-        )
+        row = feedback_row(feedback)
 
         def work(connection: sqlite3.Connection) -> bool:
             marks = ", ".join("?" * len(row))
@@ -174,29 +168,3 @@ def _open(path: Path, seconds: float) -> sqlite3.Connection:
     for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
         connection.executescript(f"BEGIN; {statements} PRAGMA user_version = {number}; COMMIT;")
     return connection
-
-
-def _row(transaction: Transaction) -> tuple[object, ...]:
-    at = transaction.timestamp
-    return (
-        transaction.txn_id,
-        transaction.user_id,
-        None if at is None else at.isoformat(),
-        transaction.merchant,
-        transaction.description,
-        transaction.amount,
-        transaction.channel,
-    )
-
-
-def _transaction(row: tuple[object, ...]) -> Transaction:
-    txn_id, user_id, at, merchant, description, amount, channel = row
-    return Transaction(
-        txn_id=str(txn_id),
-        user_id=str(user_id),
-        timestamp=None if at is None else datetime.fromisoformat(str(at)),
-        merchant=str(merchant),
-        description=str(description),
-        amount=float(str(amount)),
-        channel=str(channel),
-    )

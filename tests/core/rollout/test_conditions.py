@@ -1,5 +1,6 @@
 """Every reason of docs/conditions.md as a real status: conditions, phase, and what Argo CD makes of them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from models.world import World
 
 from serin_core.contract.pod_report import RunQuality
 from serin_core.kubernetes.inputs import RulesMissing, ServerImage
+from serin_core.rollout.protocol import ABSENT_PATIENCE
 
 A, B = "run_aaaaaaaa_1", "run_bbbbbbbb_1"
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B)}
@@ -54,10 +56,17 @@ def refused():
     return at
 
 
-def missing():
+def absent():
     at = world()
     at.registry = {}
     at.settle(rounds=20)
+    return at
+
+
+def missing():
+    at = absent()
+    at.tick(ABSENT_PATIENCE.total_seconds())
+    at.settle(rounds=2)
     return at
 
 
@@ -126,6 +135,7 @@ SITUATIONS = {
     "image not allowed": (image_refused, "Promoted", ("False", "ImageRefused"), False, True, True, "Degraded"),
     "rolled back": (rolled_back, "RolledBack", ("False", "RolledBack"), False, True, True, "Degraded"),
     "refused by the acceptance gate": (refused, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
+    "not in the registry yet": (absent, "Pending", ("Unknown", "Loading"), True, False, True, "Progressing"),
     "missing in the registry": (missing, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
     "Prometheus unreachable": (blind, "Shadow", ("Unknown", "MetricsUnavailable"), True, False, True, "Progressing"),
     "no gate can judge": (no_gate, "Shadow", ("Unknown", "NoGate"), True, False, True, "Progressing"),
@@ -133,6 +143,10 @@ SITUATIONS = {
     "pods cannot load": (emptied, "Promoted", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
     "suspended": (suspended, "Suspended", ("Unknown", "Suspended"), True, False, True, "Suspended"),
 }
+
+
+HEALTHY_DURING_ROLLOUT = {"serin.dev/healthy-during-rollout": "true"}
+IN_GOOD_ORDER = ("under way", "not in the registry yet", "promoted", "at its cap", "its cap was raised", "suspended")
 
 
 def as_lua(lua, value):
@@ -143,11 +157,13 @@ def as_lua(lua, value):
     return value
 
 
-def argo_health(status, generation):
+def argo_health(status, generation, annotations=None):
     # Argo CD runs health checks without the standard libraries.
     lua = LuaRuntime(unpack_returned_tuples=True)
     lua.execute("os = nil; io = nil; debug = nil; package = nil; require = nil")
-    lua.globals().obj = as_lua(lua, {"metadata": {"generation": generation}, "status": status})
+    lua.globals().obj = as_lua(
+        lua, {"metadata": {"generation": generation, "annotations": annotations}, "status": status}
+    )
     return dict(lua.execute(HEALTH))
 
 
@@ -169,10 +185,30 @@ def test_each_situation_has_its_conditions_and_its_health(situation):
     assert found["message"] == conditions["Ready"].message
 
 
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_with_the_annotation_no_situation_holds_up_a_sync_wave(name):
+    at = SITUATIONS[name][0]()
+    status = at.status.model_dump(mode="json", exclude_none=True)
+    found = argo_health(status, at.generation, HEALTHY_DURING_ROLLOUT)
+    assert found["status"] == ("Healthy" if name in IN_GOOD_ORDER else "Degraded")
+    assert found["message"] == at.status.conditions[0].message
+
+
+def test_with_the_annotation_a_resource_without_a_ready_pod_is_progressing_while_its_pods_start():
+    conditions = [
+        {"type": "Ready", "status": "Unknown", "reason": "Loading", "message": "m"},
+        {"type": "Reconciling", "status": "True", "reason": "Loading", "message": "m"},
+        {"type": "Available", "status": "False", "reason": "NoPodReady", "message": "0 of 2 pods are ready"},
+    ]
+    found = argo_health({"observedGeneration": 1, "conditions": conditions}, 1, HEALTHY_DURING_ROLLOUT)
+    assert found["status"] == "Progressing"
+
+
 def test_a_change_that_the_operator_has_not_seen_is_progressing():
     at = unseen_change()
-    found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation)
-    assert found["status"] == "Progressing"
+    for annotations in (None, HEALTHY_DURING_ROLLOUT):
+        found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation, annotations)
+        assert found["status"] == "Progressing"
 
 
 @pytest.mark.parametrize("make", [rolled_back, refused, missing], ids=lambda make: make.__name__)
@@ -189,7 +225,28 @@ def test_a_stable_run_that_new_pods_cannot_load_is_served_while_the_former_pods_
     at.settle(rounds=20)
     ready = at.status.conditions[0]
     assert (ready.status, ready.reason) == ("True", "PodsUnavailable")
-    assert ready.message == f"On hold: a pod cannot load {A}: it is not in the registry"
+    assert ready.message == f"On hold: a pod cannot load {A}: {A} is not in the registry /registry"
+
+
+def test_an_absent_run_is_waited_for_without_a_write_and_then_refused_with_the_time_it_was_waited_for():
+    at = absent()
+    message = f"Pods are loading {A}: {A} is not in the registry /registry yet; "
+    message += "it is read again, and refused 4m after a pod's start"
+    assert at.status.conditions[0].message == message
+    version = at.version
+    at.settle(rounds=20)
+    assert at.version == version
+    at.tick(ABSENT_PATIENCE.total_seconds())
+    at.settle(rounds=2)
+    assert at.status.candidate.reason == f"{A} is not in the registry /registry, after 4m of waiting for it"
+
+
+def test_a_stable_run_that_is_absent_is_looked_at_until_it_is_loaded():
+    at = emptied()
+    assert at.whole_pass(at.operators[0]).requeue_after <= timedelta(seconds=10)
+    at.registry = dict(DIGESTS)
+    at.settle(rounds=30)
+    assert at.status.conditions[0].reason == "Promoted"
 
 
 def test_an_object_without_status_is_progressing():

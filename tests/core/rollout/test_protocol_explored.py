@@ -187,6 +187,10 @@ class Rollout(RuleBasedStateMachine):
         self.world.registry[run] = "sha256:" + "f" * 64
 
     @rule(run=st.sampled_from(RUNS))
+    def files_are_absent(self, run):
+        self.world.registry.pop(run, None)
+
+    @rule(run=st.sampled_from(RUNS))
     def files_are_back(self, run):
         self.world.registry[run] = DIGESTS[run]
 

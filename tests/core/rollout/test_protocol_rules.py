@@ -82,6 +82,16 @@ def _refuses_the_run_only(context, given):
     return found and replace(found, status=same)
 
 
+def _waits_for_ever(context, given):
+    """Wait for an absent stable run as long as it takes."""
+    return pod_rollout.run_is_refused(replace(context, now=context.status.candidate.attempt_started_at), given)
+
+
+def _refuses_absent_runs(context, given):
+    """Take the first look of a pod into the registry as final."""
+    return pod_rollout.run_is_refused(replace(context, now=context.now + protocol.ABSENT_PATIENCE), given)
+
+
 def _without_the_report_check(context, given):
     found = pod_rollout.run_is_refused(context, given)
     return None if found and "F1" in found.message else found
@@ -200,6 +210,12 @@ CASES = {
     ),
     "5 the former template is restored": Case(
         last.stable_run_that_new_pods_cannot_load, _instead(pod_rollout.run_is_refused, _refuses_the_run_only)
+    ),
+    "5 the former template is restored before its pods are replaced": Case(
+        last.stable_run_that_new_pods_do_not_find, _instead(pod_rollout.run_is_refused, _waits_for_ever)
+    ),
+    "5 an absent run is read again": Case(
+        last.run_that_is_copied_later_than_it_is_named, _instead(pod_rollout.run_is_refused, _refuses_absent_runs)
     ),
     "5 a retry raises the attempt": Case(
         last.run_retried_once_its_files_are_fixed, _instead(manual_actions.retry, _in_the_same_attempt)

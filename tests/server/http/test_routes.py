@@ -13,7 +13,7 @@ from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistr
 from serin_core.contract.documents import Thresholds
 from serin_server.http.app import create_api
 from serin_server.http.fast_path.application import FastPath
-from serin_server.http.middleware.body_limit import MAX_BODY_BYTES
+from serin_server.http.middleware import MAX_BODY_BYTES
 from serin_server.service import Service, build_service
 from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import Store

@@ -16,7 +16,7 @@ from server.fakes import TOKEN, FakeClock, FakeRegistry, Mounted
 from server.test_process import started_as_pod
 
 from serin_server.http.app import create_app
-from serin_server.http.middleware.tracing import trace
+from serin_server.http.tracing import trace
 from serin_server.service import build_service
 
 pytestmark = pytest.mark.anyio

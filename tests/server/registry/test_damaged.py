@@ -17,7 +17,7 @@ from registry.conftest import RUN, Files, Write
 
 from serin_core.model.features import NUMBERS
 from serin_core.model.manifest import CLASSES, MANIFEST, MODEL, RUNS_DIRECTORY, SERVING, WEIGHTS, FileEntry, Manifest
-from serin_registry.errors import RunRefusedError
+from serin_registry.errors import NotInRegistryError, RunRefusedError
 from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
 from serin_server.runs.lightgbm_validation import checked_trees
 from serin_server.runs.loaded_runs import Runs
@@ -116,10 +116,14 @@ def test_a_damaged_manifest_is_refused(
 
 
 @pytest.mark.parametrize("name", [*SERVING, MANIFEST])
-def test_a_file_that_is_missing_is_named(registry: Path, write: Write, files: Files, name: str) -> None:
+def test_a_file_that_is_missing_is_named_and_may_still_be_copied(
+    registry: Path, write: Write, files: Files, name: str
+) -> None:
     wanted = write(files)
     (registry / RUNS_DIRECTORY / RUN / name).unlink()
-    assert refusal(registry, wanted) == f"{name}: there is no such file"
+    with pytest.raises(NotInRegistryError) as caught:
+        RegistryReader(str(registry))(wanted)
+    assert str(caught.value) == f"{RUN} is not complete in the registry {registry}: {name}: there is no such file"
 
 
 @pytest.mark.parametrize("name", SERVING)

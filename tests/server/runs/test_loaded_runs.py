@@ -150,3 +150,24 @@ async def test_a_reload_from_a_registry_that_is_away_forgets_nothing(state: Load
     await runs.reload()
     assert runs.reports()[0].state is state
     assert runs.reports()[0].reason == ("no" if state is LoadState.REFUSED else "Input/output error")
+
+
+async def test_an_absent_run_is_read_again_until_it_is_there_and_stays_in_use_after_it_is_gone() -> None:
+    registry = FakeRegistry()
+    runs, told = named(registry, CANDIDATE)
+    await runs.load()
+    report = runs.reports()[0]
+    assert (report.state, report.absent, report.reason) == (
+        LoadState.LOADING,
+        True,
+        f"{CANDIDATE} is not in the registry",
+    )
+    assert runs.refused() == {CANDIDATE: False}
+    registry.runs[CANDIDATE] = FakeRun()
+    await runs.load()
+    assert list(told.last) == [CANDIDATE]
+    del registry.runs[CANDIDATE]
+    await runs.reload()
+    assert list(told.last) == [CANDIDATE]
+    assert runs.reports()[0].reason == f"{CANDIDATE} is not in the registry"
+    assert runs.refused() == {CANDIDATE: False}

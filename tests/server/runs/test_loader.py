@@ -1,4 +1,4 @@
-"""What a registry on a disk makes of a run: a refusal, which is final, or a wait."""
+"""What a registry on a disk makes of a run: a refusal, which is final, or a wait for the registry or for the run."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from server.fakes import CANDIDATE
 from serin_core.contract.documents import LoadedRun
 from serin_core.model.manifest import MANIFEST, RUNS_DIRECTORY
 from serin_core.model.signing import SIGNATURE
-from serin_registry.errors import RegistryUnavailableError, RunRefusedError
+from serin_registry.errors import NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_server.runs.loader import RegistryReader
 
 WANTED = LoadedRun(run=CANDIDATE)
@@ -29,14 +29,16 @@ def test_a_registry_that_is_not_there_is_away(tmp_path: Path) -> None:
         RegistryReader(str(tmp_path / "registry"))(WANTED)
 
 
-def test_a_run_that_is_missing_in_a_registry_that_is_there_is_refused(folder: Path) -> None:
+def test_a_run_that_is_missing_in_a_registry_that_is_there_is_absent(folder: Path) -> None:
     folder.rmdir()
-    with pytest.raises(RunRefusedError, match=f"^{CANDIDATE} is not in the registry "):
+    with pytest.raises(NotInRegistryError, match=f"^{CANDIDATE} is not in the registry "):
         RegistryReader(str(folder.parents[1]))(WANTED)
 
 
-def test_a_file_that_is_missing_in_a_run_is_refused(folder: Path) -> None:
-    with pytest.raises(RunRefusedError, match=f"^{MANIFEST}: there is no such file$"):
+def test_a_run_whose_manifest_is_missing_is_not_complete(folder: Path) -> None:
+    with pytest.raises(
+        NotInRegistryError, match=f"^{CANDIDATE} is not complete .*: {MANIFEST}: there is no such file$"
+    ):
         RegistryReader(str(folder.parents[1]))(WANTED)
 
 

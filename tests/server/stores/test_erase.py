@@ -20,9 +20,9 @@ from serin_server.retention import Retention
 from serin_server.routing.serving_state import serve
 from serin_server.stores.memory import Memory
 from serin_server.stores.postgres import Postgres
+from serin_server.stores.rows import LOCAL_UID
 from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import Erased, Feedback, Store, StoreAbsentError, StoreUnavailableError
-from serin_server.stores.users import LOCAL_UID
 
 pytestmark = pytest.mark.anyio
 

@@ -150,9 +150,9 @@ def test_a_source_that_cannot_be_opened_is_named_without_its_password(data, comp
 def test_words_of_ones_own_count_before_an_accepted_suggestion_and_the_latest_of_a_kind():
     accepted = Label("Travel", NOON + timedelta(days=9), LabelOrigin.ACCEPTED)
     stated, corrected = Label("Dining", NOON), Label("Groceries", NOON + timedelta(days=1))
-    assert best_label([accepted, stated]) == stated
-    assert best_label([corrected, accepted, stated]) == corrected
-    assert best_label([]) is None
+    assert best_label(accepted, stated) == stated
+    assert best_label(corrected, accepted, stated) == corrected
+    assert best_label() is None
 
 
 STORED = [

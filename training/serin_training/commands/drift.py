@@ -4,18 +4,8 @@ import json
 
 import typer
 
-from serin_training.commands.options import (
-    Data,
-    Limit,
-    OutputFormat,
-    OutputOption,
-    Registry,
-    Run,
-    Since,
-    Until,
-    examples,
-    exit_on_error,
-)
+from serin_training.commands import options
+from serin_training.commands.options import OutputFormat, examples, exit_on_error
 
 app = typer.Typer()
 
@@ -25,14 +15,14 @@ app = typer.Typer()
     epilog=examples("serin drift --run latest --data new.csv --registry ./registry --since 2026-01-01"),
 )
 def drift_command(  # noqa: PLR0913 - options of the command line, given by name
-    run: Run,
-    data: Data,
-    registry: Registry,
+    run: options.Run,
+    data: options.Data,
+    registry: options.Registry,
     *,
-    since: Since = None,
-    until: Until = None,
-    limit: Limit = None,
-    output: OutputOption = OutputFormat.TEXT,
+    since: options.Since = None,
+    until: options.Until = None,
+    limit: options.Limit = None,
+    output: options.OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Compare newer transactions with the data a run was evaluated on.
 
@@ -44,7 +34,7 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
         from serin_training.commands.inputs import load_rows, window_of
         from serin_training.data_drift import drift_of
         from serin_training.registry.writer import open_registry
-        from serin_training.stored_runs import open_run
+        from serin_training.run_pipeline import open_run
 
         stored, pipeline = open_run(open_registry(registry), run)
         rows = load_rows(data, window_of(since, until, limit))

@@ -6,19 +6,8 @@ from typing import Annotated
 
 import typer
 
-from serin_training.commands.options import (
-    Data,
-    Limit,
-    OutputFormat,
-    OutputOption,
-    Registry,
-    Run,
-    Since,
-    Until,
-    examples,
-    exit_on_error,
-    note,
-)
+from serin_training.commands import options
+from serin_training.commands.options import OutputFormat, examples, exit_on_error, note
 
 app = typer.Typer()
 
@@ -27,18 +16,18 @@ app = typer.Typer()
     epilog=examples("serin evaluate --run latest --data new.csv --registry ./registry --thresholds model.yaml")
 )
 def evaluate(  # noqa: PLR0913 - options of the command line, given by name
-    run: Run,
-    data: Data,
-    registry: Registry,
+    run: options.Run,
+    data: options.Data,
+    registry: options.Registry,
     *,
     thresholds: Annotated[
         Path | None,
         typer.Option(help="A YAML file: a SuggestionModel, or its thresholds alone. By default 0.7 for all classes."),
     ] = None,
-    limit: Limit = None,
-    since: Since = None,
-    until: Until = None,
-    output: OutputOption = OutputFormat.TEXT,
+    limit: options.Limit = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    output: options.OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Evaluate a run on labelled transactions.
 
@@ -60,9 +49,9 @@ def evaluate(  # noqa: PLR0913 - options of the command line, given by name
     epilog=examples("serin thresholds --run latest --data new.csv --registry ./registry --precision 0.97"),
 )
 def thresholds_command(  # noqa: PLR0913 - options of the command line, given by name
-    run: Run,
-    data: Data,
-    registry: Registry,
+    run: options.Run,
+    data: options.Data,
+    registry: options.Registry,
     *,
     precision: Annotated[float, typer.Option(min=0.5, max=1, help="Target precision of shown suggestions.")] = 0.95,
     default: Annotated[
@@ -72,9 +61,9 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
         Path | None,
         typer.Option(help="A SuggestionModel: also show its current thresholds on the same rows.", show_default=False),
     ] = None,
-    limit: Limit = None,
-    since: Since = None,
-    until: Until = None,
+    limit: options.Limit = None,
+    since: options.Since = None,
+    until: options.Until = None,
 ) -> None:
     """Propose thresholds by class for a target precision.
 

@@ -1,12 +1,12 @@
 """From `--data`, `--run` and `--registry` to rows, runs and predictions. Imported when a command runs."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from serin_core.contract.addresses import display_address
 from serin_registry.verification import StoredRun
-from serin_training.commands.options import in_utc, note
+from serin_training.commands.options import note
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import EVERYTHING, LabelledTransaction, Window
 from serin_training.errors import DataError
@@ -14,12 +14,13 @@ from serin_training.evaluation import Predictions, predict
 from serin_training.features.store import FeatureStore, is_store
 from serin_training.features.words import Corpus
 from serin_training.registry.writer import open_registry
-from serin_training.stored_runs import open_run
+from serin_training.run_pipeline import open_run
 
 
 def window_of(since: datetime | None, until: datetime | None = None, limit: int | None = None) -> Window:
     """Return the rows that --since, --until and --limit select."""
-    return Window(since=in_utc(since), until=in_utc(until), limit=limit)
+    first, end = (None if moment is None else moment.replace(tzinfo=UTC) for moment in (since, until))
+    return Window(since=first, until=end, limit=limit)
 
 
 def load_data(data: Sequence[str], window: Window = EVERYTHING) -> tuple[list[LabelledTransaction], Corpus | None]:

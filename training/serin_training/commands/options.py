@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -97,11 +97,6 @@ def exit_on_error(command: str) -> Iterator[None]:
 def note(text: str) -> None:
     """Print a note on stderr, without secrets of addresses on the command line."""
     typer.echo(without_secrets(text, *sys.argv[1:]), err=True)
-
-
-def in_utc(moment: datetime | None) -> datetime | None:
-    """Return a time of the command line as UTC."""
-    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,17 +5,8 @@ from typing import Annotated
 
 import typer
 
-from serin_training.commands.options import (
-    Calibrate,
-    Data,
-    Registry,
-    Seed,
-    SignOption,
-    Since,
-    examples,
-    exit_on_error,
-    note,
-)
+from serin_training.commands import options
+from serin_training.commands.options import examples, exit_on_error, note
 from serin_training.commands.progress_display import show_progress
 
 app = typer.Typer()
@@ -29,8 +20,8 @@ app = typer.Typer()
     ),
 )
 def retrain_command(  # noqa: PLR0913 - options of the command line, given by name
-    data: Data,
-    registry: Registry,
+    data: options.Data,
+    registry: options.Registry,
     *,
     run: Annotated[str, typer.Option(metavar="RUN", help="The current run, to compare the new one with.")] = "latest",
     model: Annotated[
@@ -47,10 +38,10 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show whether and why a run would be trained, and train nothing.")
     ] = False,
-    seed: Seed = 0,
-    since: Since = None,
-    calibrate: Calibrate = True,
-    sign: SignOption = None,
+    seed: options.Seed = 0,
+    since: options.Since = None,
+    calibrate: options.Calibrate = True,
+    sign: options.SignOption = None,
 ) -> None:
     """Train again if needed, and propose the run if it is not worse.
 
@@ -64,7 +55,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
         from serin_training.registry.writer import open_registry
         from serin_training.retraining.retrain import CurrentRun, propose, retrain, retraining_reasons
         from serin_training.retraining.targets import LatestOnly, target_of
-        from serin_training.stored_runs import open_run
+        from serin_training.run_pipeline import open_run
 
         target = target_of(namespace=namespace, model=model, apply=apply, git=git, file=file, push=push)
         config = training_setup.training_config(seed=seed, calibrate=calibrate, deploy=isinstance(target, LatestOnly))

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serin_training.commands.options import (
-    RUN_HELP,
-    OutputFormat,
-    OutputOption,
-    Registry,
-    examples,
-    exit_on_error,
-    note,
-)
+from serin_training.commands import options
+from serin_training.commands.options import OutputFormat, examples, exit_on_error, note
 from serin_training.errors import KubernetesApiError
 
 if TYPE_CHECKING:
@@ -33,11 +26,11 @@ app.add_typer(runs_app, name="runs")
 
 _NOTHING_REMOVED = "nothing was removed; --no-cluster removes without checking which runs SuggestionModels reference"
 
-Name = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="RUN", help=options.RUN_HELP, show_default=False)]
 
 
 @runs_app.command(name="list", epilog=examples("serin runs list --registry s3://models/categories"))
-def list_command(registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
+def list_command(registry: options.Registry, *, output: options.OutputOption = OutputFormat.TEXT) -> None:
     """List the runs, oldest first; * marks latest."""
     with exit_on_error("runs list"):
         from serin_registry.errors import RegistryError
@@ -70,7 +63,7 @@ def list_command(registry: Registry, *, output: OutputOption = OutputFormat.TEXT
 
 
 @runs_app.command(epilog=examples("serin runs show latest --registry ./registry"))
-def show(run: Name, registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
+def show(run: Name, registry: options.Registry, *, output: options.OutputOption = OutputFormat.TEXT) -> None:
     """Show the report of a run."""
     with exit_on_error("runs show"):
         from serin_registry.verification import read_run
@@ -87,7 +80,7 @@ def show(run: Name, registry: Registry, *, output: OutputOption = OutputFormat.T
 @runs_app.command(epilog=examples("serin runs verify latest --registry ./registry --key signing.pub"))
 def verify(
     run: Name,
-    registry: Registry,
+    registry: options.Registry,
     *,
     key: Annotated[
         Path | None,
@@ -121,7 +114,9 @@ def keygen(
 
 
 @runs_app.command(epilog=examples("serin runs diff run_1a2b3c4d_1767225600 latest --registry ./registry"))
-def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption = OutputFormat.TEXT) -> None:
+def diff(
+    before: Name, after: Name, registry: options.Registry, *, output: options.OutputOption = OutputFormat.TEXT
+) -> None:
     """Show what changed from one run to another."""
     with exit_on_error("runs diff"):
         from serin_registry.verification import read_run
@@ -143,7 +138,7 @@ def diff(before: Name, after: Name, registry: Registry, *, output: OutputOption 
 @runs_app.command(name="swap-to", epilog=examples("serin runs swap-to run_1a2b3c4d_1767225600 --registry ./registry"))
 def swap_to_command(
     run: Name,
-    registry: Registry,
+    registry: options.Registry,
     *,
     force: Annotated[bool, typer.Option("--force", help="Even if the run did not pass its acceptance gate.")] = False,
 ) -> None:
@@ -162,7 +157,7 @@ def swap_to_command(
 
 @runs_app.command(epilog=examples("serin runs prune --registry ./registry --keep 5 --dry-run"))
 def prune(
-    registry: Registry,
+    registry: options.Registry,
     *,
     keep: Annotated[int, typer.Option(min=1, help="Keep this many of the newest runs.")] = 10,
     older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Remove only runs older than this.")] = 0,

@@ -9,20 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serin_training.commands.options import (
-    Calibrate,
-    Data,
-    Limit,
-    Seed,
-    SignOption,
-    Since,
-    Sources,
-    Until,
-    examples,
-    exit_on_error,
-    note,
-    write_text,
-)
+from serin_training.commands import options
+from serin_training.commands.options import examples, exit_on_error, note, write_text
 from serin_training.commands.progress_display import show_progress
 from serin_training.errors import OptionError
 from serin_training.progress import Finished, Progress
@@ -49,23 +37,23 @@ class EngineName(StrEnum):
     ),
 )
 def train_command(  # noqa: PLR0913 - options of the command line, given by name
-    data: Data,
+    data: options.Data,
     *,
     registry: Annotated[
         str | None, typer.Option(metavar="URI", help="Store the run here (directory, s3://...); by default nowhere.")
     ] = None,
-    seed: Seed = 0,
-    limit: Limit = None,
-    since: Since = None,
-    until: Until = None,
-    calibrate: Calibrate = True,
+    seed: options.Seed = 0,
+    limit: options.Limit = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    calibrate: options.Calibrate = True,
     deploy: Annotated[bool, typer.Option(help="Point `latest` at the run if the acceptance gate passes.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Train and evaluate, but store nothing.")] = False,
     page: Annotated[Path | None, typer.Option(help="Also write the HTML report to this file.")] = None,
     page_examples: Annotated[
         bool, typer.Option("--examples/--no-examples", help="Show texts of misclassified transactions in --page.")
     ] = True,
-    sign: SignOption = None,
+    sign: options.SignOption = None,
     rules: Annotated[Path | None, typer.Option(help="A rules file: report categories that have no rule.")] = None,
     engine: Annotated[EngineName, typer.Option(help="Train on this machine or on a Dask cluster.")] = EngineName.LOCAL,
     scheduler: Annotated[
@@ -116,7 +104,7 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
     ),
 )
 def features_command(
-    data: Sources,
+    data: options.Sources,
     *,
     out: Annotated[Path, typer.Option(help="The folder; created if it does not exist.")] = Path("features"),
 ) -> None:

@@ -20,7 +20,7 @@ import asyncpg
 
 from serin_core.contract.addresses import ENCODE_PASSWORD, HIDDEN, display_address, is_table_name
 from serin_training.data.rows import Label, LabelOrigin, Row
-from serin_training.data.validation import Unique, check_columns, check_record
+from serin_training.data.validation import check_columns, check_record, check_records
 from serin_training.errors import DataError
 
 SQLITE: Final = "sqlite:///"
@@ -75,7 +75,7 @@ class Database:
         if self.table is not None:
             return
         with self._open() as reader:
-            feedback = self._store(reader).feedback
+            feedback = f"{self._prefix(reader)}feedback"
             for record in reader.select(f"SELECT txn_id, at, suggested, outcome, label FROM {feedback}"):  # noqa: S608
                 label = _label(record)
                 if label is not None:
@@ -93,16 +93,12 @@ class Database:
         if not columns:
             raise DataError(f"{self.name}: there is no such table")
         check_columns(self.name, columns)
-        unique = Unique(self.name, "row")
-        for number, record in enumerate(reader.select(f"SELECT * FROM {_quoted(table)}"), start=1):  # noqa: S608
-            row = check_record(record, f"{self.name}, row {number}")
-            unique.add(row.transaction.txn_id, number)
-            yield row
-        unique.check()
+        records = reader.select(f"SELECT * FROM {_quoted(table)}")  # noqa: S608
+        yield from check_records(self.name, enumerate(records, start=1))
 
     def _stored_rows(self, reader: Reader) -> Iterator[Row]:
-        store = self._store(reader)
-        query = f"SELECT txn_id, user_id, at, merchant, description, amount, channel FROM {store.transactions}"  # noqa: S608
+        table = f"{self._prefix(reader)}transactions"
+        query = f"SELECT txn_id, user_id, at, merchant, description, amount, channel FROM {table}"  # noqa: S608
         for record in reader.select(query):
             if record["at"] is not None:
                 yield check_record(
@@ -110,22 +106,12 @@ class Database:
                     f"{self.name}, transaction {record['txn_id']!r}",
                 )
 
-    def _store(self, reader: Reader) -> "_Store":
-        for store in _STORES:
-            if reader.columns(store.transactions) and reader.columns(store.feedback):
-                return store
+    def _prefix(self, reader: Reader) -> str:
+        """Return what the names of the store's tables begin with."""
+        for prefix in ("serin_", ""):
+            if reader.columns(f"{prefix}transactions") and reader.columns(f"{prefix}feedback"):
+                return prefix
         raise DataError(f"{self.name}: it is not the store of a server; add #TABLE to read a table")
-
-
-@dataclass(frozen=True, slots=True)
-class _Store:
-    """Names of a server's tables."""
-
-    transactions: str
-    feedback: str
-
-
-_STORES: Final = (_Store("serin_transactions", "serin_feedback"), _Store("transactions", "feedback"))
 
 
 def _label(record: Record) -> Label | None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from serin_core.contract.addresses import display_address
-from serin_training.data.csv_file import CsvFile
 from serin_training.data.database import DATABASES, Database
-from serin_training.data.parquet_file import ParquetFile
+from serin_training.data.files import CsvFile, ParquetFile
 from serin_training.data.rows import EVERYTHING, DataSource, Label, LabelledTransaction, Row, Window, best_label
 from serin_training.errors import DataError
 
@@ -37,10 +36,10 @@ def stream_transactions(sources: Sequence[DataSource], window: Window = EVERYTHI
     feedback: dict[str, Label] = {}
     for source in sources:
         for txn_id, one in source.feedback():
-            feedback[txn_id] = _best(feedback.get(txn_id), one) or one
+            feedback[txn_id] = best_label(feedback.get(txn_id), one) or one
     rows = sources[0].rows() if len(sources) == 1 else _joined(sources)
     for row in rows:
-        found = _best(row.label, feedback.get(row.transaction.txn_id))
+        found = best_label(row.label, feedback.get(row.transaction.txn_id))
         if found is not None and window.holds(row.at):
             yield row.labelled(found.category)
 
@@ -54,12 +53,8 @@ def _joined(sources: Sequence[DataSource]) -> Iterator[Row]:
             if first is None:
                 rows[txn_id] = row
             else:
-                rows[txn_id] = Row(first.transaction, first.at, _best(first.label, row.label))
+                rows[txn_id] = Row(first.transaction, first.at, best_label(first.label, row.label))
     return iter(rows.values())
-
-
-def _best(*labels: Label | None) -> Label | None:
-    return best_label([one for one in labels if one is not None])
 
 
 def read_transactions(data: Sequence[str] | Path | str, window: Window = EVERYTHING) -> list[LabelledTransaction]:

@@ -36,9 +36,9 @@ class Label:
     origin: LabelOrigin = LabelOrigin.WRITTEN
 
 
-def best_label(labels: Sequence[Label]) -> Label | None:
+def best_label(*labels: Label | None) -> Label | None:
     """Return the label that counts: the latest that a user wrote, else the latest accepted; None without a label."""
-    return max(labels, key=lambda one: (one.origin, one.at), default=None)
+    return max((one for one in labels if one is not None), key=lambda one: (one.origin, one.at), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Checks one record of a source against the schema. Records are never repaired."""
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -85,28 +85,23 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"  # noqa: PLR2004 - enough to find it by
 
 
-class Unique:
-    """Check that each txn_id occurs once. Keeps twelve bytes per row."""
+def check_records(name: str, records: Iterable[tuple[int, Mapping[str, Any]]], *, unit: str = "row") -> Iterator[Row]:
+    """Yield the records of a source, each with its number, as rows; keeps twelve bytes per row.
 
-    def __init__(self, name: str, unit: str) -> None:
-        """Use the name of the source and of its rows, `line` or `row`."""
-        self._name, self._unit = name, unit
-        self._hashes, self._places = array("Q"), array("I")
-
-    def add(self, txn_id: str, place: int) -> None:
-        """Add the txn_id of a line or row."""
-        self._hashes.append(xxhash.xxh3_64_intdigest(txn_id.encode()))
-        self._places.append(place)
-
-    def check(self) -> None:
-        """Raise DataError if a txn_id occurs twice."""
-        hashes = np.frombuffer(self._hashes, dtype=np.uint64)
-        ordered = np.sort(hashes)
-        if not (ordered[1:] == ordered[:-1]).any():
-            return
-        order = np.argsort(hashes, kind="stable")
-        twice = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
-        # The first duplicate in the order of the file.
-        pairs = [(self._places[order[at + 1]], self._places[order[at]]) for at in twice.tolist()]
-        second, first = min(pairs)
-        raise DataError(f"{self._name}, {self._unit} {second}: duplicate txn_id, first seen on {self._unit} {first}")
+    Raises DataError, at the end if a txn_id occurs twice. `unit` is what the numbers count, `line` or `row`.
+    """
+    hashes, places = array("Q"), array("I")
+    for place, record in records:
+        row = check_record(record, f"{name}, {unit} {place}")
+        hashes.append(xxhash.xxh3_64_intdigest(row.transaction.txn_id.encode()))
+        places.append(place)
+        yield row
+    hashed = np.frombuffer(hashes, dtype=np.uint64)
+    ordered = np.sort(hashed)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return
+    order = np.argsort(hashed, kind="stable")
+    twice = np.flatnonzero(hashed[order][1:] == hashed[order][:-1])
+    # The first duplicate in the order of the file.
+    second, first = min((places[order[at + 1]], places[order[at]]) for at in twice.tolist())
+    raise DataError(f"{name}, {unit} {second}: duplicate txn_id, first seen on {unit} {first}")

@@ -15,6 +15,8 @@ from serin_training.data.rows import LabelledTransaction
 from serin_training.features.words import Words
 
 _BLOCKS: Final = ("merchant_words", "merchant_pieces", "description_words")
+_FIELDS: Final = ("txn_id", "user_id", "merchant", "description", "amount", "channel")
+"""Of a transaction, stored as they are."""
 _TEXT: Final = pa.dictionary(pa.int32(), pa.string())
 SCHEMA: Final = pa.schema(
     [
@@ -35,15 +37,10 @@ SCHEMA: Final = pa.schema(
 def to_table(rows: Sequence[LabelledTransaction]) -> pa.Table:
     """Extract the words of rows and return both as a table."""
     words = Words.of([row.transaction for row in rows])
-    columns: dict[str, Any] = {
-        "txn_id": [row.transaction.txn_id for row in rows],
-        "user_id": [row.transaction.user_id for row in rows],
+    columns: dict[str, Any] = {name: [getattr(row.transaction, name) for row in rows] for name in _FIELDS}
+    columns |= {
         "at": [row.at for row in rows],
         "timestamp": [_iso(row.transaction.timestamp) for row in rows],
-        "merchant": [row.transaction.merchant for row in rows],
-        "description": [row.transaction.description for row in rows],
-        "amount": [row.transaction.amount for row in rows],
-        "channel": [row.transaction.channel for row in rows],
         "category": [row.category for row in rows],
     }
     columns |= dict(zip(_BLOCKS, _lists(words), strict=True))
@@ -72,20 +69,12 @@ def _lists(words: Words) -> list[Any]:
 
 def rows_of(table: pa.Table) -> list[LabelledTransaction]:
     """Return the labelled transactions of a table."""
-    texts = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
     found = []
-    for txn_id, user_id, at, timestamp, merchant, description, amount, channel, category in zip(
-        *(table[name].to_pylist() for name in (*texts[:2], "at", *texts[2:])), strict=True
+    for at, timestamp, category, *values in zip(
+        *(table[name].to_pylist() for name in ("at", "timestamp", "category", *_FIELDS)), strict=True
     ):
-        transaction = Transaction(
-            txn_id=txn_id,
-            merchant=merchant,
-            description=description,
-            amount=amount,
-            channel=channel,
-            user_id=user_id,
-            timestamp=None if timestamp is None else datetime.fromisoformat(timestamp),
-        )
+        time = None if timestamp is None else datetime.fromisoformat(timestamp)
+        transaction = Transaction(**dict(zip(_FIELDS, values, strict=True)), timestamp=time)
         found.append(LabelledTransaction(transaction=transaction, at=at.astimezone(UTC), category=category))
     return found
 

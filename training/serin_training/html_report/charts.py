@@ -99,14 +99,14 @@ def confusion(matrix: NDArray[np.int64], labels: Sequence[str]) -> str:
         return _svg(figure)
 
 
-def by_month(months: Mapping[str, tuple[float, int]]) -> str:
-    """Draw the accuracy of each month, with its number of rows."""
+def by_month(months: Mapping[str, tuple[int, int]]) -> str:
+    """Draw the accuracy of each month from its rows and right predictions, with the number of rows."""
     with mpl.rc_context(_STYLE):
         figure, axes = _new(6.8, 2.2)
         places = range(len(months))
-        axes.plot(places, [accuracy for accuracy, _ in months.values()], "o-", color=_BLUE)
+        axes.plot(places, [right / rows for rows, right in months.values()], "o-", color=_BLUE)
         every = max(1, len(months) // 12)
-        labels = [f"{month}\nn={rows}" for month, (_, rows) in months.items()]
+        labels = [f"{month}\nn={rows}" for month, (rows, _) in months.items()]
         # The last month may be incomplete: its number of rows is always shown.
         shown = [at for at in places if at % every == (len(months) - 1) % every]
         axes.set_xticks(shown, [labels[at] for at in shown])

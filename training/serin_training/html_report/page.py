@@ -12,7 +12,7 @@ from serin_core.model.features import Transaction, merchant_key
 from serin_core.model.report import Report
 from serin_training.evaluation import Predictions
 from serin_training.html_report import charts
-from serin_training.metrics import by_group, macro_f1, reliability
+from serin_training.metrics import macro_f1, reliability
 from serin_training.run_text import calibration_remark
 from serin_training.scoring import MIN_ROWS, Scores
 from serin_training.training import TrainedRun
@@ -57,7 +57,7 @@ def _charts(report: Report, evaluated: Predictions, scores: Scores) -> Iterator[
         reliability([confidence for _, confidence in predicted], evaluated.right)
         for predicted in (evaluated.raw, evaluated.calibrated)
     )
-    months = by_group([f"{row.at:%Y-%m}" for row in evaluated.rows], evaluated.labels, evaluated.categories)
+    months = {} if report.profile is None else report.profile.monthly
     yield "f1", charts.f1_by_class(scores.f1, scores.rows, minimum=report.gate_f1_min)
     yield "reliability", charts.reliability(before, after)
     yield "coverage", charts.coverage(scores.coverage)

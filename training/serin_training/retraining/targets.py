@@ -34,7 +34,7 @@ class Patch:
         Raises KubernetesApiError, also if a patch would be refused later.
         """
         found = kubernetes_client.read_model(kubernetes_client.require_connection(), self.namespace, self.model)
-        kubernetes_client.check_not_managed_by_argocd(found, self.namespace, self.model)
+        kubernetes_client.check_not_owned(found, self.namespace, self.model)
         stable: str | None = (found.get("status", {}).get("stable") or {}).get("runID")
         return stable
 

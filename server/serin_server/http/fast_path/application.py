@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serin_core.model.features import Transaction
 from serin_core.model.values import parse_timestamp
 from serin_server.http.auth import bearer_token
-from serin_server.http.error_handlers import send_internal_error
-from serin_server.http.middleware.body_limit import MAX_BODY_BYTES, announces_too_much
+from serin_server.http.error_handlers import internal_error_response
+from serin_server.http.middleware import MAX_BODY_BYTES, announces_too_much
 from serin_server.http.responses import encode
 from serin_server.http.schemas import MAX_ITEMS
 from serin_server.service import Service
@@ -75,7 +75,7 @@ class FastPath:
             suggestions = await self._service.suggester.suggest_batch(transactions, self._service.switch.current)
             content = encode(suggestions)
         except Exception as error:  # noqa: BLE001 - the border of the process, as in FastAPI
-            await send_internal_error(scope, receive, send, error)
+            await internal_error_response(scope["method"], error)(scope, receive, send)
             return
         headers = [(b"content-type", _JSON), (b"content-length", str(len(content)).encode())]
         if self._service.readiness.is_draining:

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse
 
 from serin_core.contract.pod_report import LoadState
-from serin_server.http.auth import AdminOnly
+from serin_server.http.auth import admin_only
 from serin_server.http.schemas import ErrorResponse
 from serin_server.metrics.exposition import Exposition
 from serin_server.routing.serving_state import NamedRun
@@ -37,7 +37,7 @@ def operation_routes(service: Service) -> APIRouter:
     @router.post(
         "/ml/v2/reload",
         summary="Reload the runs",
-        dependencies=[Depends(AdminOnly(service.tokens))],
+        dependencies=[Depends(admin_only(service.tokens))],
         responses={status: {"model": ErrorResponse} for status in (401, 403, 409)},
     )
     async def reload() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from serin_server.event_ids import verify
 from serin_server.feedback import record_feedback
-from serin_server.http.auth import UserOnly
+from serin_server.http.auth import user_only
 from serin_server.http.responses import encode
 from serin_server.http.schemas import (
     ErrorResponse,
@@ -27,7 +27,7 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 
 def suggestion_routes(service: Service) -> APIRouter:
     """Return the routes of one process."""
-    router = APIRouter(tags=["suggestions"], dependencies=[Depends(UserOnly(service.tokens))], responses=_ERRORS)
+    router = APIRouter(tags=["suggestions"], dependencies=[Depends(user_only(service.tokens))], responses=_ERRORS)
 
     @router.post("/agent/suggestions", summary="Suggest categories", response_model=SuggestionsResponse)
     async def suggest(request: SuggestionsRequest) -> Response:
@@ -43,7 +43,7 @@ def suggestion_routes(service: Service) -> APIRouter:
     async def feedback(event_id: str, request: FeedbackRequest) -> FeedbackResponse:
         """Report whether a suggestion was right. Only the first feedback on a suggestion counts."""
         event = verify(event_id, service.tokens.keys())
-        recorded = await record_feedback(
+        outcome, is_first = await record_feedback(
             event,
             accepted=request.accepted,
             label=request.label,
@@ -51,7 +51,7 @@ def suggestion_routes(service: Service) -> APIRouter:
             counters=service.counters,
             now=service.clock.now(),
         )
-        return FeedbackResponse(event_id=event_id, outcome=recorded.outcome.value, repeated=not recorded.is_first)
+        return FeedbackResponse(event_id=event_id, outcome=outcome.value, repeated=not is_first)
 
     @router.post("/transactions", summary="Store transactions")
     async def transactions(request: TransactionsRequest) -> TransactionsResponse:

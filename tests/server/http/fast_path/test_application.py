@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 
 from serin_server.http.app import create_api
 from serin_server.http.fast_path.application import PATH, FastPath, read_transactions
-from serin_server.http.middleware.body_limit import MAX_BODY_BYTES
+from serin_server.http.middleware import MAX_BODY_BYTES
 from serin_server.http.schemas import SuggestionsRequest
 from serin_server.service import Service, build_service
 

@@ -1,0 +1,29 @@
+// Argo CD's application controller, repository server and Git helper in one program; the first argument selects one.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	controller "github.com/argoproj/argo-cd/v3/cmd/argocd-application-controller/commands"
+	askpass "github.com/argoproj/argo-cd/v3/cmd/argocd-git-ask-pass/commands"
+	repository "github.com/argoproj/argo-cd/v3/cmd/argocd-repo-server/commands"
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	parts := map[string]func() *cobra.Command{
+		"application-controller": controller.NewCommand,
+		"repo-server":            repository.NewCommand,
+		"git-ask-pass":           askpass.NewCommand,
+	}
+	if len(os.Args) < 2 || parts[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: argocd application-controller|repo-server|git-ask-pass [flags]")
+		os.Exit(2)
+	}
+	part := parts[os.Args[1]]
+	os.Args = os.Args[1:]
+	if part().Execute() != nil {
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,70 @@
+"""ASGI middleware: the limit on the size of a body, and closing of connections while the process drains."""
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serin_server.readiness import Readiness
+
+MAX_BODY_BYTES: Final = 1 << 20
+_TOO_LARGE: Final = f"the body is larger than {MAX_BODY_BYTES} bytes; send fewer transactions in one request"
+_STATUS: Final = 413
+_MAX_DIGITS: Final = 18
+
+
+class BodyLimit:
+    """Responds 413 as soon as a body is larger than MAX_BODY_BYTES, or is announced to be; nothing parses it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
+        if announces_too_much(length):
+            await JSONResponse({"detail": _TOO_LARGE}, _STATUS, headers={"Connection": "close"})(scope, receive, send)
+            return
+        received = 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise HTTPException(_STATUS, _TOO_LARGE, headers={"Connection": "close"})
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+def announces_too_much(content_length: bytes | None) -> bool:
+    """Return whether a Content-Length exceeds the limit; one that is not a number does."""
+    if content_length is None:
+        return False
+    is_number = content_length.isdigit() and len(content_length) <= _MAX_DIGITS
+    return not is_number or int(content_length) > MAX_BODY_BYTES
+
+
+class CloseOnDrain:
+    """Adds `Connection: close` to every response while the process drains.
+
+    Otherwise the next request on a kept connection could arrive just as it is closed.
+    """
+
+    def __init__(self, app: ASGIApp, *, readiness: Readiness) -> None:
+        self._app, self._readiness = app, readiness
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._readiness.is_draining:
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, closing)

@@ -1,1 +1,0 @@
-"""ASGI middleware: body limit, tracing, and closing of connections while the process drains."""

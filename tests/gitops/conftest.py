@@ -1,0 +1,42 @@
+"""Argo CD beside the cluster of the end-to-end tests."""
+
+import secrets
+import shutil
+
+import pytest
+from e2e.conftest import Rollout, cluster, installed, registry, rollout  # noqa: F401 - fixtures
+from gitops.argocd import Application, ArgoCD
+
+from serin_localcluster.build import binaries
+
+
+@pytest.fixture(scope="session")
+def argocd(request, tmp_path_factory):
+    """Argo CD, started once. It is built by `make test-gitops`."""
+    (program,) = binaries(["argocd"])
+    if not program.path.exists():
+        pytest.skip("Argo CD is not built: make test-gitops")
+    if shutil.which("redis-server") is None:
+        pytest.skip("Argo CD needs redis-server on the PATH (Debian's package redis-server)")
+    made = ArgoCD(program.path, request.getfixturevalue("installed"), tmp_path_factory.mktemp("argocd") / "argocd")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def application(argocd):
+    """Return a function that makes an application; it exists until the test ends."""
+    made = []
+
+    def make(namespace, *objects, options=()):
+        one = Application(argocd, f"app-{secrets.token_hex(4)}", namespace, options=options)
+        one.push(*objects)
+        made.append(one)
+        one.create()
+        one.wait_for_the_resource()
+        return one
+
+    yield make
+    for one in made:
+        one.close()
