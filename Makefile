@@ -58,8 +58,8 @@ node-down: .venv/.complete ## stop the real node
 .PHONY: node-images
 node-images: .venv/.complete ## build the operator's and the server's image for the node into .images; needs root
 	@$(NODE) check
-	@$(if $(wildcard images/build.sh),buildah inspect --type image docker.io/library/python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh; \
-	OUT=$(IMAGES) images/build.sh,localcluster/serin_localcluster/realnode/images.sh $(IMAGES)) operator server
+	@buildah inspect --type image docker.io/library/python:3.13-slim-trixie > /dev/null 2>&1 || images/base.sh
+	@OUT=$(IMAGES) images/build.sh operator server
 
 ##@ Development
 # An S3 server for the tests of registries, in a separate environment: it needs an older python-dateutil than kubernetes does.
@@ -72,19 +72,18 @@ node-images: .venv/.complete ## build the operator's and the server's image for 
 WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
-	@$(BIN)/python -m serin_localcluster build
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m 'not images and not node' --ignore=tests/gitops
+	@$(BIN)/python -m serin_localcluster build --with helm
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: test-node
 test-node: node-images ## run the tests of the real images on a real node; needs root
 	@$(NODE) build
-	@SERIN_NODE_TESTS=1 SERIN_NODE_IMAGES=$(abspath $(IMAGES)) $(BIN)/python -m pytest tests/node
+	@SERIN_NODE_IMAGES=$(abspath $(IMAGES)) $(BIN)/python -m pytest -m node tests/node
 
 .PHONY: test-gitops
 test-gitops: .venv/.complete ## test with a real Argo CD (built once, about 6 minutes; needs redis-server)
-	@$(BIN)/python -m serin_localcluster build
-	@$(BIN)/python -c 'from serin_localcluster.build import build; build(["argocd"])'
-	@$(BIN)/python -m pytest tests/gitops tests/test_gitops_examples.py -q -rs
+	@$(BIN)/python -m serin_localcluster build --with argocd
+	@$(BIN)/python -m pytest -m gitops tests/gitops
 
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)

@@ -22,16 +22,12 @@ from serin_demo.installation import NAME, NAMESPACE, ROOT, Installation
 from serin_demo.scenario import Scenario, play
 from serin_demo.traffic import Traffic
 from serin_localcluster.build import BuildError
-from serin_localcluster.cluster import Cluster, ClusterStartError, start_cluster
+from serin_localcluster.cluster import OWN_IMAGES, Cluster, ClusterStartError, start_cluster
 
 DIRECTORY = ROOT / ".demo"
 RATE = 400.0
 FORMAT_CHANGES_AT = 50.0
 """Percent of users at which the transactions of the third rollout change their format."""
-IMAGES = {
-    "*serin-operator:*": [str(BIN / "serin-operator")],
-    "*serin-server:*": [str(BIN / "serin-server")],
-}
 
 
 def main() -> None:
@@ -69,7 +65,7 @@ def _demo(console: Console, *, source: Path | None, keep: bool) -> list[Scenario
             details.append("etcd, Kubernetes and Prometheus are there")
         with console.phase("cluster") as details:
             cluster = start_cluster(
-                directory=DIRECTORY / "cluster", images=IMAGES, scrape_interval_seconds=1, is_detached=keep
+                directory=DIRECTORY / "cluster", images=OWN_IMAGES, scrape_interval_seconds=1, is_detached=keep
             )
             stack.callback(lambda: None if keep else cluster.close())
             details.append(f"API server, controllers, Prometheus on {cluster.prometheus_url}")

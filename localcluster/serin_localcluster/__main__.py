@@ -1,4 +1,7 @@
-"""`python -m serin_localcluster build|up|down|status`: the program of `make cluster` and `make cluster-down`."""
+"""`python -m serin_localcluster build|up|down|status`: the program of `make cluster` and `make cluster-down`.
+
+`build` compiles what a cluster lacks; with `--with helm` or `--with argocd`, those too, which only some tests need.
+"""
 
 import argparse
 import json
@@ -6,12 +9,11 @@ import sys
 from pathlib import Path
 
 from serin_localcluster.build import BuildError, build
-from serin_localcluster.cluster import ClusterStartError, running_state, start_cluster, stop_leftover
+from serin_localcluster.cluster import OWN_IMAGES, ClusterStartError, running_state, start_cluster, stop_leftover
 from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY
 
 BIN = Path(sys.executable).parent
-IMAGES = {"*serin-operator:*": [str(BIN / "serin-operator")], "*serin-server:*": [str(BIN / "serin-server")]}
 
 
 def main() -> None:
@@ -19,9 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m serin_localcluster", description=__doc__)
     parser.add_argument("command", choices=("build", "up", "down", "status"))
     parser.add_argument("--directory", type=Path, default=Path(".cluster"), help="its directory (%(default)s)")
+    parser.add_argument("--with", dest="also", choices=("helm", "argocd"), help="with `build`: a program for tests")
     arguments = parser.parse_args()
     try:
-        {"build": _build, "up": _up, "down": _down, "status": _status}[arguments.command](arguments.directory)
+        if arguments.command == "build":
+            find_programs()
+            build([arguments.also] if arguments.also else [])
+        else:
+            {"up": _up, "down": _down, "status": _status}[arguments.command](arguments.directory)
     except (BuildError, ClusterStartError) as error:
         sys.exit(f"localcluster: {error}")
     except KeyboardInterrupt:
@@ -32,13 +39,8 @@ def _print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _build(_directory: Path) -> None:
-    find_programs()
-    build(["helm"])  # for the tests of the chart
-
-
 def _up(directory: Path) -> None:
-    cluster = start_cluster(directory=directory, images=IMAGES, is_detached=True)
+    cluster = start_cluster(directory=directory, images=OWN_IMAGES, is_detached=True)
     _print_line("The local cluster is running. To use it:")
     _print_line(f"  export KUBECONFIG={cluster.kubeconfig} PATH={BIN}:$PATH")
     _print_line("  kubectl get nodes")

@@ -24,6 +24,11 @@ START_SECONDS = 120.0
 STOP_SECONDS = 40.0
 
 
+_BIN = Path(sys.executable).parent
+OWN_IMAGES = {f"*{program}:*": [str(_BIN / program)] for program in ("serin-operator", "serin-server")}
+"""Programs of this environment that run instead of the project's own images."""
+
+
 class ClusterStartError(RuntimeError):
     """A cluster could not be started. The message has the program and the cause."""
 

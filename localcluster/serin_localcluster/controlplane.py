@@ -164,11 +164,11 @@ async def wait_until_ready(
                             return
                 for name, (process, log) in running.items():
                     if process.returncode is not None:
-                        raise StartError(f"{name} ended with {process.returncode}; {log} ends:\n{_tail(log)}")
+                        raise StartError(f"{name} ended with {process.returncode}; {log} ends:\n{processes.tail(log)}")
                 await asyncio.sleep(0.1)
     except TimeoutError:
         name, (_, log) = list(running.items())[-1]
-        raise StartError(f"{name} was not ready within {within:g} s; {log} ends:\n{_tail(log)}") from None
+        raise StartError(f"{name} was not ready within {within:g} s; {log} ends:\n{processes.tail(log)}") from None
 
 
 def _etcd(data: Path, clients: str, peers: str) -> list[str]:
@@ -182,7 +182,3 @@ def _etcd(data: Path, clients: str, peers: str) -> list[str]:
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else "(empty)"

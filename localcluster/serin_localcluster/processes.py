@@ -52,3 +52,8 @@ async def end(process: asyncio.subprocess.Process, *, grace: float) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else "(empty)"

@@ -53,7 +53,7 @@ class DirectoryReader:
             with _unavailable(folder / file):
                 return _content(folder / file, max_bytes=max_bytes)
         except FileNotFoundError:
-            raise NotInRegistryError(f"{file}: there is no such file") from None
+            raise NotInRegistryError(f"{file}: there is no such file", file=file) from None
 
     def latest(self) -> str | None:
         """Return the run that the symbolic link names, None without a link. Raises RegistryError."""

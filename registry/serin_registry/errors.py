@@ -28,7 +28,14 @@ class RegistryUnavailableError(RegistryError):
 
 
 class NotInRegistryError(RegistryError):
-    """A run or file that the registry does not have. A volume that is not mounted yet looks the same."""
+    """A run that the registry does not have, or only in part; `file` is the missing file of a run that is there.
+
+    A volume that is not mounted yet looks the same.
+    """
+
+    def __init__(self, message: str, *, file: str = "") -> None:
+        super().__init__(message)
+        self.file = file
 
 
 class RunRefusedError(RegistryError):

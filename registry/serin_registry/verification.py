@@ -89,7 +89,7 @@ def read_files(
         files = {name: _file(reader, of.manifest, name, cache) for name in names}
         verify(of.manifest, run=of.run, files=files)
     except NotInRegistryError as error:
-        raise NotInRegistryError(f"{of.run} is not complete in the registry {reader.uri}: {error}") from None
+        raise _incomplete(reader, of.run, error) from None
     except (RunError, RunRefusedError) as error:
         raise RunRefusedError(str(error), digest=of.digest) from None
     return files
@@ -145,15 +145,19 @@ def _manifest_text(reader: Reader, run: str, required_digest: str | None, cache:
     try:
         return reader.read(run, MANIFEST, max_bytes=MAX_MANIFEST_BYTES)
     except NotInRegistryError as error:
-        if reader.is_remote or str(error).startswith(run):
+        if reader.is_remote or not error.file:
             raise NotInRegistryError(f"{run} is not in the registry {reader.uri}") from None
-        raise NotInRegistryError(f"{run} is not complete in the registry {reader.uri}: {error}") from None
+        raise _incomplete(reader, run, error) from None
     except RegistryUnavailableError:
         cached = required_digest and cache.find(_hex(required_digest), max_bytes=MAX_MANIFEST_BYTES)
         if not cached:
             raise
         # The digest names these very bytes, wherever they come from.
         return cached
+
+
+def _incomplete(reader: Reader, run: str, error: NotInRegistryError) -> NotInRegistryError:
+    return NotInRegistryError(f"{run} is not complete in the registry {reader.uri}: {error}")
 
 
 def _file(reader: Reader, manifest: Manifest, name: str, cache: Cache) -> bytes:
@@ -172,6 +176,8 @@ def _file(reader: Reader, manifest: Manifest, name: str, cache: Cache) -> bytes:
 def _entry(reader: Reader, run: str, file: str, expected: FileEntry) -> FileEntry:
     try:
         return FileEntry.of(reader.read(run, file, max_bytes=min(expected.size, MAX_OTHER_FILE_BYTES)))
+    except NotInRegistryError as error:
+        raise _incomplete(reader, run, error) from None
     except FileTooLargeError as error:
         return FileEntry(sha256=expected.sha256, size=error.size)
 
@@ -189,7 +195,7 @@ def _naming(run: str) -> Iterator[None]:
     """Put the run's name before the messages of errors about it."""
     try:
         yield
-    except (RunError, NotInRegistryError, RunRefusedError) as error:
+    except (RunError, RunRefusedError) as error:
         if str(error).startswith(run):
             raise RunRefusedError(str(error)) from None
         raise RunRefusedError(f"{run}: {error}") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from serin_core.api.spec import RETENTION_PATTERN
+from serin_core.contract import environment
 from serin_core.contract.documents import Thresholds
 from serin_core.model.signing import SignatureError, check_public_key
 
@@ -100,7 +101,7 @@ class Settings:
     """Whether requests need no token while no token is configured."""
     grace_seconds: float
     """Seconds that open requests may take to finish after SIGTERM."""
-    keep_alive_seconds: int = 75
+    keep_alive_seconds: int = int(environment.KEEP_ALIVE_SECONDS.default)
     """Seconds that a connection without a request stays open. Longer than load balancers and clients' pools keep it:
     they must close first, because a request that meets a closing connection is lost."""
     json_logs: bool = False

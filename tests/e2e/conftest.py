@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,9 @@ from serin_demo import data
 from serin_demo.commands import run
 from serin_demo.installation import ROOT, Installation
 from serin_demo.traffic import Traffic
-from serin_localcluster.cluster import given_cluster, start_cluster
+from serin_localcluster.cluster import OWN_IMAGES, given_cluster, start_cluster
 
-BIN = Path(sys.executable).parent
-IMAGES = {
-    "*serin-operator:*": [str(BIN / "serin-operator")],
-    "*serin-server:*": [str(BIN / "serin-server")],
-    "*crashing:*": [sys.executable, "-c", "raise SystemExit(3)"],
-}
+IMAGES = OWN_IMAGES | {"*crashing:*": [sys.executable, "-c", "raise SystemExit(3)"]}
 TOKEN = "token-of-the-tests"
 
 
@@ -73,6 +69,20 @@ def train(folder, kinds):
         names[name] = json.loads(run(command))["run_directory"]
     run(["serin", "rules", "suggest", "--data", str(folder / "good.csv"), "--out", str(folder / "rules.yaml")])
     return {"path": folder / "runs", "rules": (folder / "rules.yaml").read_text()} | names
+
+
+def seconds_between(earlier, later):
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def every_stage_began_once(history, *, percents, soak):
+    """Check that no soak was lost and none was cut short; `soak` is in seconds."""
+    started = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "StageStarted"]
+    raised = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "StepAdvanced"]
+    assert [percent for percent, _ in started] == percents
+    assert [percent for percent, _ in raised] == percents[1:]
+    for (_, began), (_, ended) in zip(started, raised, strict=False):
+        assert seconds_between(began, ended) >= soak
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from gitops.argocd import ROOT, Application, health_of
 from serin_core.kubernetes.owner import owner_of
 from serin_demo.commands import run
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.gitops]
 
 CLIENT_SIDE, SERVER_SIDE = (), ("ServerSideApply=true",)
 APPLIES = pytest.mark.parametrize("options", [CLIENT_SIDE, SERVER_SIDE], ids=["client-side", "server-side"])

@@ -57,7 +57,10 @@ def test_what_is_left_out_cannot_be_imported(image, module):
     ("image", "tests"),
     [
         ("operator", ["test_kubernetes_client.py", "test_prometheus_client.py", "test_startup.py", "test_watch.py"]),
-        ("server", [f"test_process.py::{A_POD}", "runs/test_loader.py", "http/test_routes.py"]),
+        (
+            "server",
+            [f"test_process.py::{A_POD}", "runs/test_loader.py", "http/test_routes.py", "http/test_operations.py"],
+        ),
         ("training", ["retraining", "commands/test_runs.py"]),
         ("cli", ["test_kubernetes_client.py", "test_main.py"]),
     ],

@@ -2,10 +2,9 @@
 
 import json
 import time
-from datetime import datetime
 
 import pytest
-from e2e.conftest import canary
+from e2e.conftest import canary, every_stage_began_once, seconds_between
 
 from serin_demo.commands import CommandError
 from serin_demo.installation import OPERATOR_NAMESPACE
@@ -16,10 +15,6 @@ CONFIRMED_WITHIN = 5.0
 """Seconds from a verdict to the last pod's confirmation. Idle, it is half a second; CI machines are busy."""
 REPLACED_WITHIN = 60.0
 """Seconds in which a rolling update replaces two pods: each is ready in 4 s and lingers for 6 s."""
-
-
-def seconds_between(earlier, later):
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
 def test_the_operator_runs_as_the_restricted_profile_demands(installed):
@@ -71,12 +66,7 @@ def test_an_operator_killed_in_mid_rollout_goes_on_without_an_early_step(rollout
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         node.ctr("tasks", "kill", "--signal", "SIGKILL", container)
     history = rollout.wait_for_phase("Promoted", seconds=180)["history"]
-    started = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "StageStarted"]
-    raised = [(entry["percent"], entry["at"]) for entry in history if entry["event"] == "StepAdvanced"]
-    assert [percent for percent, _ in started] == [0, 10, 100]
-    assert [percent for percent, _ in raised] == [10, 100]
-    for (_, began), (_, ended) in zip(started, raised, strict=False):
-        assert seconds_between(began, ended) >= 8
+    every_stage_began_once(history, percents=[0, 10, 100], soak=8)
     assert traffic.failed == 0
 
 

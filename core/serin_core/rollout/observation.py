@@ -10,7 +10,7 @@ from datetime import datetime
 from serin_core.api.base import Json
 from serin_core.api.status import Crash
 from serin_core.contract.documents import RoutingDocument
-from serin_core.contract.pod_report import PodReport
+from serin_core.contract.pod_report import PodReport, RunOnPod
 from serin_core.counting import Reading, Unreadable
 from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 
@@ -43,6 +43,10 @@ class PodSeen:
     crashes: tuple[Crash, ...] = ()
     problem: str = ""
     """Why it is not ready, as reported by Kubernetes; "" if nothing is wrong."""
+
+    def run(self, run_id: str) -> RunOnPod | None:
+        """Return what the pod itself reports about a run; None without an answer, or without the run."""
+        return self.report.run(run_id) if isinstance(self.report, PodReport) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from serin_core.api.durations import format_duration
 from serin_core.api.status import BEING_REPLACED, CandidateState, TemplateRun
-from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
+from serin_core.contract.pod_report import LoadState, RunOnPod
 from serin_core.model.acceptance import Limits, Rejected, judge_acceptance
 from serin_core.rollout.observation import PodSeen
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, Protocol
@@ -102,21 +102,22 @@ def run_is_accepted(context: Context, protocol: Protocol) -> Transition | None:
 
 
 def _found(context: Context, run_id: str) -> list[RunOnPod]:
-    return [run for _, run in _reported(context, run_id)]
+    runs = [pod.run(run_id) for pod in _of_template(context)]
+    return [run for run in runs if run is not None]
 
 
-def _reported(context: Context, run_id: str) -> list[tuple[PodSeen, RunOnPod]]:
-    pods = [pod for pod in context.observed.pods if pod.template == context.template]
-    found = [(pod, pod.report.run(run_id)) for pod in pods if isinstance(pod.report, PodReport)]
-    return [(pod, run) for pod, run in found if run is not None]
+def _of_template(context: Context) -> list[PodSeen]:
+    return [pod for pod in context.observed.pods if pod.template == context.template]
 
 
 def _refusal(context: Context, run_id: str) -> str:
     """Return why a pod will not load the run: refused, or absent for ABSENT_PATIENCE; "" if no pod says so."""
-    for pod, run in _reported(context, run_id):
+    for pod in _of_template(context):
+        run, waits_since = pod.run(run_id), pod.running_since
+        if run is None:
+            continue
         if run.state is LoadState.REFUSED:
             return run.reason
-        waits_since = pod.running_since
         if run.absent and waits_since is not None and context.now - waits_since >= ABSENT_PATIENCE:
             return f"{run.reason}, after {format_duration(ABSENT_PATIENCE)} of waiting for it"
     return ""

@@ -125,7 +125,7 @@ def may_move_forward(context: Context) -> bool:
 
 def has_loaded(pod: PodSeen, wanted: Candidate | RunInUse) -> bool:
     """Return whether the pod reports that it has loaded exactly this run and digest."""
-    found = pod.report.run(wanted.run_id) if isinstance(pod.report, PodReport) else None
+    found = pod.run(wanted.run_id)
     return found is not None and found.state is LoadState.LOADED and found.digest == wanted.digest
 
 

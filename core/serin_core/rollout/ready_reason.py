@@ -11,7 +11,7 @@ from typing import Final, Literal
 from serin_core import gates
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, CandidateState, RunInUse
-from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.contract.pod_report import LoadState
 from serin_core.counting import Unreadable
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
@@ -119,8 +119,7 @@ def _obstacles_of_the_stable_run(context: Context) -> list[str]:
     stable = context.status.stable
     if stable is None:
         return []
-    reports = [pod.report for pod in context.observed.pods if not pod.deleting]
-    runs = [report.run(stable.run_id) for report in reports if isinstance(report, PodReport)]
+    runs = [pod.run(stable.run_id) for pod in context.observed.pods if not pod.deleting]
     lost = {run.reason for run in runs if run is not None and (run.absent or run.state is LoadState.REFUSED)}
     return [f"a pod cannot load {stable.run_id}: {reason}" for reason in sorted(lost)]
 
@@ -168,12 +167,11 @@ def _before_running(context: Context) -> ReadyReason | None:
 
 def _absence(context: Context, candidate: Candidate) -> str:
     """Return that a pod has not found the candidate yet, and what follows; "" if none reports it."""
-    reports = [pod.report for pod in context.observed.pods if pod.template == context.template]
-    runs = [report.run(candidate.run_id) for report in reports if isinstance(report, PodReport)]
+    runs = [pod.run(candidate.run_id) for pod in context.observed.pods if pod.template == context.template]
     absent = sorted({run.reason for run in runs if run is not None and run.absent})
     if not absent:
         return ""
-    return f": {absent[0]} yet; it is read again, and refused {format_duration(ABSENT_PATIENCE)} after a pod's start"
+    return f": {absent[0]} yet. Pods try again; {format_duration(ABSENT_PATIENCE)} after their start the run is refused"
 
 
 def _template_changed(context: Context) -> ReadyReason | None:

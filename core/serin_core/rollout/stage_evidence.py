@@ -53,7 +53,6 @@ def _processes(context: Context) -> frozenset[str] | None:
 
 def _expected_low_confidence(context: Context, rollout: Candidate) -> float | None:
     """Return the share of answers below their threshold that the run's report leads to expect, None if unknown."""
-    reports = (pod.report for pod in context.observed.pods)
-    runs = (report.run(rollout.run_id) for report in reports if isinstance(report, PodReport))
+    runs = (pod.run(rollout.run_id) for pod in context.observed.pods)
     quality = next((run.quality for run in runs if run is not None and run.quality is not None), None)
     return gates.expected_low_confidence(quality, rollout.thresholds.per_class, rollout.thresholds.default)

@@ -49,20 +49,6 @@ def host(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def kubeconfig(network: Network, pki: Path) -> dict[str, Any]:
-    """Return the administrator's kubeconfig."""
-    cluster = {"server": network.server, "certificate-authority": f"{pki}/ca.crt"}
-    user = {"client-certificate": f"{pki}/admin.crt", "client-key": f"{pki}/admin.key"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": NODE_NAME, "cluster": cluster}],
-        "users": [{"name": NODE_NAME, "user": user}],
-        "contexts": [{"name": NODE_NAME, "context": {"cluster": NODE_NAME, "user": NODE_NAME}}],
-        "current-context": NODE_NAME,
-    }
-
-
 def cni(network: Network) -> dict[str, Any]:
     """Return the network configuration: pods on one bridge, with addresses of every family."""
     ipam = {

@@ -3,15 +3,20 @@
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from pathlib import Path
+from typing import Final
+
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+"""What images call a machine."""
 
 
 def write_image(archive: Path, tag: str, program: Path) -> None:
     """Write an image, as `docker save` does, whose only file and entry point is a program."""
     layer = _tar({program.name: (program.read_bytes(), 0o755)})
     config = {
-        "architecture": "amd64",
+        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {"Entrypoint": [f"/{program.name}"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},

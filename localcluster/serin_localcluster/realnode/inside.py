@@ -16,7 +16,8 @@ from typing import Final
 
 import yaml
 
-from serin_localcluster.pki import Authority
+from serin_localcluster.pki import Authority, write_kubeconfig
+from serin_localcluster.processes import tail
 from serin_localcluster.prometheus import configuration as prometheus_configuration
 from serin_localcluster.realnode import configuration
 from serin_localcluster.realnode.configuration import BRIDGE, NETWORKS, NODE_NAME, PAUSE_IMAGE
@@ -40,11 +41,6 @@ def run(*argv: str, text: str | None = None) -> str:
     if done.returncode != 0:
         raise NodeError(f"{' '.join(argv)[:160]} failed: {(done.stderr or done.stdout).strip()[-600:]}")
     return done.stdout
-
-
-def tail(log: Path) -> str:
-    """Return the last lines of a log."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else "(empty)"
 
 
 def mount(directory: Path, cgroups: Mapping[str, str]) -> None:
@@ -131,7 +127,10 @@ class Node:
 
     def _configure(self) -> None:
         authority = Authority(self._directory / "pki")
-        authority.sign("admin", groups=("system:masters",))
+        admin = authority.sign("admin", groups=("system:masters",))
+        cluster = {"server": self._network.server, "certificate-authority": str(authority.file)}
+        user = {"client-certificate": str(admin.certificate), "client-key": str(admin.key)}
+        write_kubeconfig(self._kubeconfig, name=NODE_NAME, cluster=cluster, user=user)
         names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1")
         authority.sign("kube-apiserver", addresses=(*self._network.node, *self._network.kubernetes_service, *names))
         authority.sign(f"system:node:{NODE_NAME}", groups=("system:nodes",), addresses=self._network.node)
@@ -142,7 +141,6 @@ class Node:
             "containerd.toml": configuration.containerd(self._directory, runc=self._programs["runc"][0]),
             "cni/10-serin.conflist": json.dumps(configuration.cni(self._network)),
             "kubelet.yaml": yaml.safe_dump(configuration.kubelet(self._network, self._directory / "pki")),
-            "kubeconfig": yaml.safe_dump(configuration.kubeconfig(self._network, self._directory / "pki")),
             "Corefile": configuration.coredns(self._network, self._directory),
             "prometheus.yaml": yaml.safe_dump(scraping),
         }

@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from serin_localcluster.build import NODE, build
+from serin_localcluster.processes import tail
 from serin_localcluster.realnode.configuration import NETWORKS
-from serin_localcluster.realnode.inside import NodeError, run, tail
+from serin_localcluster.realnode.inside import NodeError, run
 from serin_localcluster.realnode.machine import prepare_machine
 from serin_localcluster.supervisor import start_time
 

@@ -230,8 +230,8 @@ def test_a_stable_run_that_new_pods_cannot_load_is_served_while_the_former_pods_
 
 def test_an_absent_run_is_waited_for_without_a_write_and_then_refused_with_the_time_it_was_waited_for():
     at = absent()
-    message = f"Pods are loading {A}: {A} is not in the registry /registry yet; "
-    message += "it is read again, and refused 4m after a pod's start"
+    message = f"Pods are loading {A}: {A} is not in the registry /registry yet. "
+    message += "Pods try again; 4m after their start the run is refused"
     assert at.status.conditions[0].message == message
     version = at.version
     at.settle(rounds=20)

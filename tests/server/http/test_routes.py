@@ -1,76 +1,17 @@
-"""The whole service in one process, with runs at the seam of the registry, asked over ASGI."""
+"""The routes of clients: suggestions, feedback, transactions, and what is refused."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
-from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+from server.fakes import CANDIDATE, STABLE, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+from server.http.running_service import USER, bought, running
 
 from serin_core.contract.documents import Thresholds
-from serin_server.http.app import create_api
-from serin_server.http.fast_path.application import FastPath
 from serin_server.http.middleware import MAX_BODY_BYTES
-from serin_server.service import Service, build_service
 from serin_server.stores.sqlite import Sqlite
-from serin_server.stores.store import Store
 
 pytestmark = pytest.mark.anyio
-
-RULES = "classes:\n  Groceries: [loblaws]\n  Dining: [cafe]\n"
-USER = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@dataclass
-class Running:
-    """A service and a client of it."""
-
-    service: Service
-    client: httpx.AsyncClient
-
-    async def suggest(self, *transactions: dict[str, Any], headers: dict[str, str] = USER) -> list[dict[str, Any]]:
-        body = {"transactions": list(transactions)}
-        response = await self.client.post("/agent/suggestions", json=body, headers=headers)
-        assert response.status_code == 200, response.text
-        return list(response.json()["items"])
-
-    async def feedback(self, event_id: str, **body: Any) -> httpx.Response:
-        return await self.client.post(f"/agent/suggestions/{event_id}/feedback", json=body, headers=USER)
-
-    async def count(self, name: str, **labels: str) -> float:
-        text = (await self.client.get("/metrics")).text
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
-
-    async def check(self) -> None:
-        await self.service.watcher.check()
-
-
-@asynccontextmanager
-async def running(
-    mounted: Mounted, registry: FakeRegistry, *, clock: FakeClock | None = None, store: Store | None = None
-) -> AsyncIterator[Running]:
-    if not (mounted.root / "model" / "model.json").exists():
-        mounted.model(*registry.runs, *registry.refused)
-    mounted.rules(RULES)
-    service = build_service(mounted.settings(), clock=clock or FakeClock(), read=registry, store=store)
-    api = create_api(service)
-    async with api.router.lifespan_context(api):
-        await service.runs.load()
-        transport = httpx.ASGITransport(app=FastPath(api, service=service), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
-            yield Running(service, client)
-
-
-def bought(txn_id: str = "1", **fields: Any) -> dict[str, Any]:
-    return {"txn_id": txn_id, "user_id": "u1", "merchant": "LOBLAWS #12", "amount": 3.2, **fields}
 
 
 async def test_rules_answer_while_nothing_is_routed(mounted: Mounted) -> None:
@@ -390,88 +331,6 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(mounted: Mo
             response = await pod.client.post("/agent/suggestions", content=content, headers=USER)
             assert response.status_code == 413
             assert response.json()["detail"].startswith("the body is larger than 1048576 bytes")
-
-
-async def test_doors_open_to_their_own_token_only(mounted: Mounted) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-
-        async def status(method: str, path: str, token: str | None) -> int:
-            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-            return (
-                await pod.client.request(method, path, headers=headers, json={"transactions": [bought()]})
-            ).status_code
-
-        for path in ("/agent/suggestions", "/transactions", "/agent/suggestions/x/feedback"):
-            assert await status("POST", path, None) == 401
-            assert await status("POST", path, ADMIN) == 401
-        assert await status("POST", "/ml/v2/reload", None) == 401
-        assert await status("POST", "/ml/v2/reload", TOKEN) == 403
-        assert await status("POST", "/ml/v2/reload", ADMIN) == 200
-        for path in ("/ml/status", "/ml/thresholds", "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json"):
-            assert await status("GET", path, None) == 200
-
-
-async def test_status_is_what_the_operator_reads(mounted: Mounted) -> None:
-    mounted.route(routing(5, percent=10))
-    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "no such directory"})) as pod:
-        status = (await pod.client.get("/ml/status")).json()
-        report = pod.service.report().model_validate(status)
-        assert (report.revision, report.hash) == (5, routing(5, percent=10).hash())
-        assert report.uid == mounted.settings().uid
-        assert [run.state.value for run in report.runs] == ["loaded", "refused"]
-        assert report.runs[0].quality == FakeRun().quality
-        assert status["runs"][1]["reason"] == "no such directory"
-
-
-async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None:
-    mounted.route(routing(5, percent=100))
-    registry = FakeRegistry(FakeRun(label="Dining"))
-    async with running(mounted, registry) as pod:
-        admin = {"Authorization": f"Bearer {ADMIN}"}
-        registry.runs[CANDIDATE] = FakeRun(label="Groceries")
-        assert (await pod.client.post("/ml/v2/reload", headers=admin)).status_code == 200
-        assert (await pod.suggest(bought()))[0]["candidates"][0]["label"] == "Groceries"
-        registry.refused[CANDIDATE] = "parity row 1 differs"
-        response = await pod.client.post("/ml/v2/reload", headers=admin)
-        assert (response.status_code, response.json()["detail"]) == (
-            409,
-            f"{CANDIDATE}: parity row 1 differs; the loaded run stays in use",
-        )
-        assert (await pod.suggest(bought()))[0]["source"] == "model"
-
-
-async def test_a_pod_without_its_stable_run_is_not_ready_for_five_minutes_then_answers_by_rules(
-    mounted: Mounted, clock: FakeClock
-) -> None:
-    mounted.route(routing(5, stable=STABLE))
-    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "model.txt is missing"}), clock=clock) as pod:
-        response = await pod.client.get("/readyz")
-        assert (response.status_code, response.json()["detail"]) == (
-            503,
-            f"the stable run {STABLE} is not available: model.txt is missing",
-        )
-        clock.advance(300.0)
-        assert (await pod.client.get("/readyz")).status_code == 200
-        assert (await pod.suggest(bought()))[0]["source"] == "rule"
-
-
-async def test_a_refused_candidate_does_not_keep_a_pod_from_being_ready(mounted: Mounted) -> None:
-    mounted.route(routing(5, percent=100))
-    async with running(mounted, FakeRegistry(refused={CANDIDATE: "no such directory"})) as pod:
-        assert (await pod.client.get("/readyz")).status_code == 200
-        assert (await pod.suggest(bought()))[0]["source"] == "rule"
-        trial = {"run_id": CANDIDATE, "arm": "canary"}
-        assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 1
-        assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 1
-
-
-async def test_an_ending_pod_is_alive_and_not_ready(mounted: Mounted) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-        pod.service.readiness.is_draining = True
-        assert (await pod.client.get("/readyz")).json() == {"detail": "the server is stopping"}
-        alive = await pod.client.get("/healthz")
-        assert (alive.status_code, alive.headers["connection"]) == (200, "close")
-        assert len(await pod.suggest(bought())) == 1
 
 
 async def test_users_of_other_paths_get_one_line_as_well(mounted: Mounted) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from server.fakes import FakeRegistry, Mounted, routing
-from server.http.test_routes import USER, bought, running
+from server.http.running_service import USER, bought, running
 
 from serin_server.stores.postgres import Postgres
 

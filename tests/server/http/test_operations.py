@@ -1,0 +1,89 @@
+"""The routes of operators and probes: tokens, status, reload, readiness."""
+
+import pytest
+from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+from server.http.running_service import bought, running
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_doors_open_to_their_own_token_only(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+
+        async def status(method: str, path: str, token: str | None) -> int:
+            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+            return (
+                await pod.client.request(method, path, headers=headers, json={"transactions": [bought()]})
+            ).status_code
+
+        for path in ("/agent/suggestions", "/transactions", "/agent/suggestions/x/feedback"):
+            assert await status("POST", path, None) == 401
+            assert await status("POST", path, ADMIN) == 401
+        assert await status("POST", "/ml/v2/reload", None) == 401
+        assert await status("POST", "/ml/v2/reload", TOKEN) == 403
+        assert await status("POST", "/ml/v2/reload", ADMIN) == 200
+        for path in ("/ml/status", "/ml/thresholds", "/metrics", "/healthz", "/readyz", "/docs", "/openapi.json"):
+            assert await status("GET", path, None) == 200
+
+
+async def test_status_is_what_the_operator_reads(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=10))
+    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "no such directory"})) as pod:
+        status = (await pod.client.get("/ml/status")).json()
+        report = pod.service.report().model_validate(status)
+        assert (report.revision, report.hash) == (5, routing(5, percent=10).hash())
+        assert report.uid == mounted.settings().uid
+        assert [run.state.value for run in report.runs] == ["loaded", "refused"]
+        assert report.runs[0].quality == FakeRun().quality
+        assert status["runs"][1]["reason"] == "no such directory"
+
+
+async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    registry = FakeRegistry(FakeRun(label="Dining"))
+    async with running(mounted, registry) as pod:
+        admin = {"Authorization": f"Bearer {ADMIN}"}
+        registry.runs[CANDIDATE] = FakeRun(label="Groceries")
+        assert (await pod.client.post("/ml/v2/reload", headers=admin)).status_code == 200
+        assert (await pod.suggest(bought()))[0]["candidates"][0]["label"] == "Groceries"
+        registry.refused[CANDIDATE] = "parity row 1 differs"
+        response = await pod.client.post("/ml/v2/reload", headers=admin)
+        assert (response.status_code, response.json()["detail"]) == (
+            409,
+            f"{CANDIDATE}: parity row 1 differs; the loaded run stays in use",
+        )
+        assert (await pod.suggest(bought()))[0]["source"] == "model"
+
+
+async def test_a_pod_without_its_stable_run_is_not_ready_for_five_minutes_then_answers_by_rules(
+    mounted: Mounted, clock: FakeClock
+) -> None:
+    mounted.route(routing(5, stable=STABLE))
+    async with running(mounted, FakeRegistry(FakeRun(), refused={STABLE: "model.txt is missing"}), clock=clock) as pod:
+        response = await pod.client.get("/readyz")
+        assert (response.status_code, response.json()["detail"]) == (
+            503,
+            f"the stable run {STABLE} is not available: model.txt is missing",
+        )
+        clock.advance(300.0)
+        assert (await pod.client.get("/readyz")).status_code == 200
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+
+
+async def test_a_refused_candidate_does_not_keep_a_pod_from_being_ready(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(refused={CANDIDATE: "no such directory"})) as pod:
+        assert (await pod.client.get("/readyz")).status_code == 200
+        assert (await pod.suggest(bought()))[0]["source"] == "rule"
+        trial = {"run_id": CANDIDATE, "arm": "canary"}
+        assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 1
+        assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 1
+
+
+async def test_an_ending_pod_is_alive_and_not_ready(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        pod.service.readiness.is_draining = True
+        assert (await pod.client.get("/readyz")).json() == {"detail": "the server is stopping"}
+        alive = await pod.client.get("/healthz")
+        assert (alive.status_code, alive.headers["connection"]) == (200, "close")
+        assert len(await pod.suggest(bought())) == 1
