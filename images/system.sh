@@ -14,4 +14,4 @@ stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
 PYTHONHASHSEED=0 python -m compileall -q -f --invalidation-mode unchecked-hash \
   -x '/(test|idlelib|tkinter|turtledemo|pydoc_data|site-packages|dist-packages)/' "$stdlib"
 # What differs from build to build.
-rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig /var/cache/debconf/*-old /var/log/* /root/.cache
+rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig /var/cache/debconf/*-old /var/log/* ~/.cache

@@ -146,7 +146,8 @@ def test_an_operator_with_rights_in_one_namespace_works_as_soon_as_the_crd_is_th
     for namespace in ("watched", "other"):
         installed.prepare(namespace, tmp_path)
     installed.kubectl("rollout", "status", "deployment/serin-operator", "-n", NAMESPACE, "--timeout=60s")
-    until(lambda: installed.observed("watched") and installed.get("deployment", "categories", "-n", "watched"))
+    until(lambda: installed.observed("watched") and installed.get("deployments", "-n", "watched")["items"])
+    assert installed.get("deployment", "categories", "-n", "watched")
     assert installed.observed("other") == 0
 
     # A restarted operator hears of changes at once, and not only after it has been refused to list namespaces and CRDs.
