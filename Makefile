@@ -78,6 +78,7 @@ test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
 .PHONY: test-node
 test-node: node-images ## run the tests of the real images on a real node; needs root
 	@$(NODE) build
+	@$(BIN)/python -m serin_localcluster build --with helm
 	@SERIN_NODE_IMAGES=$(abspath $(IMAGES)) $(BIN)/python -m pytest -m node tests/node
 
 .PHONY: test-gitops
@@ -153,6 +154,12 @@ ml-smoke: .venv/.complete ## run every ml-* step and check the results
 .PHONY: bench-learning
 bench-learning: .venv/.complete ## compare quality and cost of training with a baseline (DATA=folder of CSV files)
 	@$(BIN)/python benchmarks/learning.py --data $(or $(DATA),$(error name a folder of CSV files with DATA=)) $(if $(PARTS),--parts $(PARTS))
+
+.PHONY: bench-node
+bench-node: node-images ## measure starts, stage changes, rollbacks and rolling updates on a real node (ROUNDS=50); needs root
+	@$(NODE) build
+	@$(BIN)/python -m serin_localcluster build --with helm
+	@$(BIN)/python benchmarks/node.py --rounds $(or $(ROUNDS),50) --json benchmarks/node.json
 
 .PHONY: bench-gates
 bench-gates: .venv/.complete ## compare the error rates and cost of gates with other tools; writes benchmarks/gates.*

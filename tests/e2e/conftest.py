@@ -20,6 +20,7 @@ from serin_demo.commands import run
 from serin_demo.installation import ROOT, Installation
 from serin_demo.traffic import Traffic
 from serin_localcluster.cluster import OWN_IMAGES, given_cluster, start_cluster
+from serin_localcluster.realnode.configuration import host
 
 IMAGES = OWN_IMAGES | {"*crashing:*": [sys.executable, "-c", "raise SystemExit(3)"]}
 TOKEN = "token-of-the-tests"
@@ -229,7 +230,7 @@ class Rollout:
 
     def addresses(self):
         return [
-            f"{pod['status']['podIP']}:8080"
+            f"{host(pod['status']['podIP'])}:8080"
             for pod in self.pods()
             if "deletionTimestamp" not in pod["metadata"]
             and any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))

@@ -29,12 +29,16 @@ def allowed():
 @pytest.fixture(scope="session")
 def node(allowed, tmp_path_factory):
     """A node with the images; this process is in its network from here on."""
-    archives = [IMAGES / f"serin-{name}.tar" for name in ("operator", "server")]
-    assert all(archive.exists() for archive in archives), "build them with `make node-images`"
     with start_node(directory=tmp_path_factory.mktemp("node") / "real") as started:
-        started.import_images(archives)
+        started.import_images(image_archives())
         with started.network():
             yield started
+
+
+def image_archives():
+    archives = [IMAGES / f"serin-{name}.tar" for name in ("operator", "server")]
+    assert all(archive.exists() for archive in archives), "build them with `make node-images`"
+    return archives
 
 
 @dataclasses.dataclass(frozen=True)
