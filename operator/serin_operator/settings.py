@@ -61,8 +61,7 @@ class ServerDefaults(_Settings):
     public_key: str = ""
     """Public keys in PEM (`serin runs keygen`): server pods then refuse runs that none of the keys has signed."""
     allowed_service_account_annotations: tuple[str, ...] = ()
-    """Prefixes of `key=value` allowed for spec.server.pod.serviceAccountAnnotations, for example
-    `eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/serin-`."""
+    """Prefixes of `key=value` allowed for spec.server.pod.serviceAccountAnnotations; none by default."""
     run_as_user: Id | None = None
     """runAsUser of server pods; that of the image, or the one that OpenShift assigns, if unset."""
     run_as_group: Id | None = None

@@ -19,6 +19,8 @@ RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 RETENTION_PATTERN = r"^[1-9][0-9]{0,4}d$"
 MAX_NAME_LENGTH = 44
+OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""Names that the API server takes; that of the Service is made from any of them."""
 
 
 class RegistryVolume(SpecModel):
