@@ -1,5 +1,6 @@
 """Errors of a manifest's fields: what is wrong, and what would be right. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -11,10 +12,14 @@ from pydantic_core import ErrorDetails
 from serin_cli.finding import Finding, path_of
 from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName
-from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
+from serin_core.api.spec import MAX_NAME_LENGTH, OBJECT_NAME_PATTERN, SuggestionModelSpec
 from serin_core.contract import names
+from serin_core.contract.addresses import display_address
 
 _COUNTER: Final = "not a counter: write a metric with label matchers and no PromQL, for example "
+_NOT_A_NAME: Final = "not a name: use lower-case letters, digits, - and ."
+_LABEL: Final = "not the value of a label: use at most 63 letters, digits, -, _ and ."
+_PROXY: Final = "not a proxy: write http://HOST:PORT, and an address with a password into the Secret of secretName"
 _EXAMPLE_RUN: Final = "as `serin runs list` prints it, for example run_1a2b3c4d_1767225600"
 _FORMATS: Final[Mapping[str, str]] = {
     "runID": f"not a run: write its name {_EXAMPLE_RUN}",
@@ -26,9 +31,19 @@ _FORMATS: Final[Mapping[str, str]] = {
     "metric": "not a histogram: write a metric with label matchers, without _bucket and no PromQL",
     "cpu": "not a quantity: write for example 100m or 2",
     "memory": "not a quantity: write for example 256Mi or 1Gi",
-    "name": "not a gate name: it begins with a lower-case letter and has letters, digits and - only",
+    "metrics.name": "not a gate name: it begins with a lower-case letter and has letters, digits and - only",
+    "ephemeral-storage": "not a quantity: write for example 500Mi or 2Gi",
+    "http": _PROXY,
+    "https": _PROXY,
+    "noProxy": "not a host, domain or network: write one in each entry, for example .svc or 10.0.0.0/8",
+    "key": "not a key of a ConfigMap or Secret: use letters, digits, -, _ and .",
+    "labels": _LABEL,
+    "nodeSelector": _LABEL,
+    "matchLabels": _LABEL,
+    "values": _LABEL,
+    "value": _LABEL,
 }
-"""What the text fields with a format must look like, by field."""
+"""What the text fields with a format must look like, by field, by parent and field, or by the map that they are in."""
 _MISSING: Final[Mapping[str, str]] = {
     "runID": f"required; the run to roll out, {_EXAMPLE_RUN}",
     "server": "required; write at least server: {token: {secretName: NAME}}",
@@ -86,6 +101,8 @@ def _metadata(document: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "metadata.name", f"{len(name)} characters, at most {MAX_NAME_LENGTH}: other names are made from it"
         )
+    elif not re.search(OBJECT_NAME_PATTERN, name):
+        yield Finding("metadata.name", f"{name!r} is {_NOT_A_NAME}, and a letter or digit at both ends")
 
 
 def _message(error: ErrorDetails) -> str:
@@ -104,8 +121,11 @@ def _unknown_field(error: ErrorDetails, field: str) -> str:
 
 
 def _wrong_format(error: ErrorDetails, field: str) -> str:
-    expected = _FORMATS.get(field, "not a name: use lower-case letters, digits, - and .")
-    return f"{error['input']!r} is {expected}"
+    parents = [part for part in error["loc"] if isinstance(part, str) and part != "[key]"][-2:]
+    places = (".".join(parents), parents[0], field)
+    given = error["input"]
+    shown = display_address(given) if "://" in given else given
+    return f"{shown!r} is {next((_FORMATS[one] for one in places if one in _FORMATS), _NOT_A_NAME)}"
 
 
 def _not_a_choice(error: ErrorDetails, _field: str) -> str:

@@ -27,8 +27,6 @@ from serin_operator.invalid import InvalidObjectError
 from serin_operator.pod_state import observed_pod, replica_failure
 from serin_operator.settings import ServerDefaults
 
-_NAMED_AFTER_THE_RESOURCE = ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget")
-
 
 def parse(live: Json) -> Resource:
     """Parse a SuggestionModel. Raises InvalidObjectError where spec or status do not fit the models."""
@@ -73,9 +71,9 @@ class Gatherer:
         )
         seen |= await self._model(resource, seen, rules)
         pods, reading = await asyncio.gather(self._observed_pods(resource, now), self.read_counts(resource, now))
-        deployment = seen.get(("Deployment", resource.name))
+        deployment, server = seen.get(("Deployment", resource.name)), resource.spec.server
         return Observed(
-            image=self._server.choose(resource.spec.server.image),
+            image=self._server.choose(server.image, annotations=server.pod.service_account_annotations or {}),
             rules=rules,
             routing=routing,
             children=seen,
@@ -85,14 +83,14 @@ class Gatherer:
         )
 
     async def _children(self, resource: Resource) -> dict[tuple[str, str], ChildSeen]:
-        async def one(kind: str) -> list[Json]:
+        async def one(kind: str, name: str) -> list[Json]:
             try:
-                return [await self._cluster.get(kind, resource.namespace, resource.name)]
+                return [await self._cluster.get(kind, resource.namespace, name)]
             except NotFoundError:
                 return []
 
         models = self._cluster.list("ConfigMap", resource.namespace, manifests.selector(resource))
-        found = await asyncio.gather(models, *(one(kind) for kind in _NAMED_AFTER_THE_RESOURCE))
+        found = await asyncio.gather(models, *(one(*child) for child in manifests.child_names(resource).items()))
         return {
             (live["kind"], live["metadata"]["name"]): ChildSeen(live=live, is_ours=_is_ours(live, resource.uid))
             for group in found

@@ -5,7 +5,9 @@ could make the operator send a secret anywhere.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Self
 
 import yaml
@@ -16,6 +18,9 @@ from serin_core.contract import environment
 from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
 from serin_core.kubernetes.inputs import ServerImage
+
+Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""A user or group id other than root's."""
 
 
 class SettingsError(ValueError):
@@ -55,14 +60,42 @@ class ServerDefaults(_Settings):
     """imagePullPolicy of server pods."""
     public_key: str = ""
     """Public keys in PEM (`serin runs keygen`): server pods then refuse runs that none of the keys has signed."""
+    allowed_service_account_annotations: tuple[str, ...] = ()
+    """Prefixes of `key=value` allowed for spec.server.pod.serviceAccountAnnotations; none by default."""
+    run_as_user: Id | None = None
+    """runAsUser of server pods; that of the image, or the one that OpenShift assigns, if unset."""
+    run_as_group: Id | None = None
+    """runAsGroup of server pods."""
+    fs_group: Id | None = None
+    """fsGroup of server pods, for registries whose files are readable for one group only."""
 
-    def choose(self, wanted: str | None) -> ServerImage:
-        """Return the image for a resource that asks for `wanted`, or the reason why that one is refused."""
-        if wanted is None or wanted == self.image or wanted.startswith(self.allowed_image_prefixes or ("\0",)):
-            return ServerImage(wanted or self.image, self.image_pull_policy, public_key=self.public_key)
-        allowed = ", ".join(self.allowed_image_prefixes) or "none"
-        refusal = f"spec.server.image {wanted} is not allowed by the operator's configuration (prefixes: {allowed})"
-        return ServerImage(self.image, self.image_pull_policy, refusal=refusal, public_key=self.public_key)
+    def choose(self, wanted: str | None, *, annotations: Mapping[str, str] = MappingProxyType({})) -> ServerImage:
+        """Return what a resource gets that asks for an image and for annotations of its pods' service account.
+
+        What is not allowed is not in it, but the reason why.
+        """
+        ids = {"runAsUser": self.run_as_user, "runAsGroup": self.run_as_group, "fsGroup": self.fs_group}
+        refusal = "" if wanted in (None, self.image) else _refusal("image", str(wanted), self.allowed_image_prefixes)
+        refusals = (
+            _refusal("pod.serviceAccountAnnotations", f"{key}={value}", self.allowed_service_account_annotations)
+            for key, value in sorted(annotations.items())
+        )
+        return ServerImage(
+            self.image if refusal or wanted is None else wanted,
+            self.image_pull_policy,
+            refusal=refusal,
+            annotation_refusal=next(filter(None, refusals), ""),
+            public_key=self.public_key,
+            ids={field: number for field, number in ids.items() if number is not None},
+        )
+
+
+def _refusal(field: str, wanted: str, prefixes: tuple[str, ...]) -> str:
+    """Return why a setting is not allowed, "" if it has one of the prefixes."""
+    if any(map(wanted.startswith, prefixes)):
+        return ""
+    allowed = ", ".join(prefixes) or "none"
+    return f"spec.server.{field} {wanted} is not allowed by the operator's configuration (prefixes: {allowed})"
 
 
 class Settings(_Settings):

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from serin_cli.lint_schema import schema_findings
+from serin_core.api import pod, scheduling
+from serin_core.api.base import SpecModel
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.model.keyword_rules import Rules
 
@@ -29,6 +32,34 @@ def prerequisites():
 
 def test_the_example_has_no_errors(model):
     assert schema_findings(model) == []
+
+
+def set_fields(value):
+    """Yield every field of a model, and of the models in it, that is set."""
+    if isinstance(value, BaseModel):
+        for name in value.model_fields_set:
+            yield type(value), name
+            yield from set_fields(getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from set_fields(item)
+
+
+def test_the_example_of_pod_settings_has_no_errors_and_sets_every_field():
+    (found,) = documents("pod-settings.yaml")
+    assert schema_findings(found) == []
+    server = SuggestionModelSpec.model_validate(found["spec"]).server
+    done = set(set_fields(server))
+    kinds = [one for module in (pod, scheduling) for one in vars(module).values() if isinstance(one, type)]
+    kinds = [one for one in kinds if issubclass(one, SpecModel) and one is not SpecModel]
+    elsewhere = {
+        (pod.CaBundle, "secret_name"),  # beside configMapName
+        (scheduling.PodAffinity, "required_during_scheduling_ignored_during_execution"),
+        (scheduling.PodAffinity, "preferred_during_scheduling_ignored_during_execution"),
+    }
+    wanted = {(kind, name) for kind in kinds for name in kind.model_fields}
+    assert wanted - done <= elsewhere
+    assert server.keep_alive_seconds
 
 
 def test_the_prerequisites_are_what_the_example_refers_to(model, prerequisites):

@@ -13,6 +13,10 @@ from serin_cli.lint_schema import schema_findings
 
 RUN = "run_1a2b3c4d_1767225600"
 LIKE = 'matchers and no PromQL, for example shop_orders_total{code="200"}'
+RESERVED = (
+    "serin.dev/*, prometheus.io/*, pod-template-hash and the name, part-of and managed-by of app.kubernetes.io are set "
+    "by the operator and by Kubernetes"
+)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -28,6 +32,14 @@ def manifest(**spec):
         "metadata": {"name": "categories"},
         "spec": base | spec,
     }
+
+
+def server(**changes):
+    return manifest(server={"token": {"secretName": "tokens"}} | changes)
+
+
+def pod(**changes):
+    return server(pod=changes)
 
 
 def gates(*metrics):
@@ -88,7 +100,53 @@ def gates(*metrics):
         (manifest(server={}), "error: spec.server.token: required; write token: {secretName: NAME}"),
         (
             manifest(server={"token": {"secretName": "t"}, "resources": {"requests": {"cpus": "1"}}}),
-            "error: spec.server.resources.requests.cpus: 'cpus' is not one of cpu, memory; did you mean cpu?",
+            (
+                "error: spec.server.resources.requests.cpus: 'cpus' is not one of cpu, memory, ephemeral-storage; did you "
+                "mean cpu?"
+            ),
+        ),
+        (pod(labels={"serin.dev/model": "x"}), f"error: spec.server.pod.labels: {RESERVED}"),
+        (pod(annotations={"prometheus.io/scrape": "false"}), f"error: spec.server.pod.annotations: {RESERVED}"),
+        (
+            pod(serviceAccountAnnotations={"request.serin.dev/retry": "now"}),
+            f"error: spec.server.pod.serviceAccountAnnotations: {RESERVED}",
+        ),
+        (pod(hostNetwork=True), "error: spec.server.pod.hostNetwork: unknown field"),
+        (
+            pod(nodeSelector={"name": "two words"}),
+            (
+                "error: spec.server.pod.nodeSelector.name: 'two words' is not the value of a label: use at most 63 "
+                "letters, digits, -, _ and ."
+            ),
+        ),
+        (
+            pod(tolerations=[{"key": "gpu", "tolerationsSeconds": 3}]),
+            "error: spec.server.pod.tolerations[0].tolerationsSeconds: unknown field; did you mean tolerationSeconds?",
+        ),
+        (
+            server(proxy={"https": "http://me:secret@proxy:3128"}),
+            (
+                "error: spec.server.proxy.https: 'http://proxy:3128' is not a proxy: write http://HOST:PORT, and an "
+                "address with a password into the Secret of secretName"
+            ),
+        ),
+        (
+            server(caBundle={"secretName": "ca", "configMapName": "ca"}),
+            "error: spec.server.caBundle: set exactly one of configMapName and secretName",
+        ),
+        (
+            manifest() | {"metadata": {"name": "fr_categories"}},
+            (
+                "error: metadata.name: 'fr_categories' is not a name: use lower-case letters, digits, - and ., and a "
+                "letter or digit at both ends"
+            ),
+        ),
+        (
+            manifest() | {"metadata": {"name": "categories-.v1"}},
+            (
+                "error: metadata.name: 'categories-.v1' is not a name: use lower-case letters, digits, - and ., and a "
+                "letter or digit at both ends"
+            ),
         ),
         (manifest() | {"metadata": {}}, "error: metadata.name: required"),
         (

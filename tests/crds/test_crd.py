@@ -132,7 +132,7 @@ REGISTRIES = [
 REGISTRIES += ["https://me:secret@h/r", "https://h/r?token=secret", "s3:///runs", "s3://b/two words"]
 
 quantity = st.sampled_from(["100m", "1", "1.5", "256Mi", "2Gi", "3e3", "", "much"])
-amounts = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storage"]), quantity, max_size=3)
+amounts = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storage", "gpu"]), quantity, max_size=3)
 RETAINED = [{"retention": "400d"}]
 RETAINED += [{"postgres": {"secretName": "db"}, "retention": one} for one in ("400d", "0d", "1h", "123456d", "d")]
 server = st.fixed_dictionaries(
@@ -205,6 +205,71 @@ spec = st.fixed_dictionaries(
 )
 
 
+own_key = st.sampled_from(["kubernetes.io/hostname", ""])
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+KEYS = ["team", "example.com/team", "serin.dev/model", "request.serin.dev/retry", "prometheus.io/scrape"]
+KEYS += ["app.kubernetes.io/name", "app.kubernetes.io/component", "pod-template-hash", "k" * 317, "k" * 318]
+texts = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(["payments", "", "Two Words", "v" * 64]), max_size=2)
+toleration = st.fixed_dictionaries(
+    {},
+    optional={
+        "key": st.sampled_from(["gpu", ""]),
+        "operator": st.sampled_from(["Exists", "Equal", "Is"]),
+        "tolerationSeconds": st.sampled_from([-1, 0, 60, "60"]),
+    },
+)
+term = st.fixed_dictionaries(
+    {},
+    optional={"labelSelector": st.sampled_from([{}, {"matchLabels": {"a": "b"}}, {"a": "b"}]), "topologyKey": own_key},
+)
+spread = st.fixed_dictionaries(
+    {"maxSkew": st.sampled_from([0, 1, 1001, "one"]), "topologyKey": st.just("zone")},
+    optional={"whenUnsatisfiable": st.sampled_from(["DoNotSchedule", "ScheduleAnyway", "Wait"])},
+)
+pod = st.fixed_dictionaries(
+    {},
+    optional={
+        "labels": texts,
+        "annotations": texts,
+        "serviceAccountAnnotations": texts,
+        "imagePullSecrets": st.lists(st.sampled_from([{"name": "pull"}, {"name": "Pull"}, {}]), max_size=2),
+        "priorityClassName": st.sampled_from(["high", "High"]),
+        "nodeSelector": texts,
+        "tolerations": st.lists(toleration, max_size=2),
+        "affinity": st.fixed_dictionaries(
+            {}, optional={"podAntiAffinity": st.fixed_dictionaries({}, optional={REQUIRED: st.lists(term, max_size=2)})}
+        ),
+        "topologySpreadConstraints": st.lists(spread, max_size=2),
+        "hostNetwork": st.booleans(),
+    },
+)
+proxy = st.fixed_dictionaries(
+    {},
+    optional={
+        "https": st.sampled_from(["http://proxy:3128", "https://p/", "http://me:secret@proxy", "proxy:3128"]),
+        "noProxy": st.lists(st.sampled_from([".svc", "10.0.0.0/8", "a,b", ""]), max_size=2),
+        "secretName": st.sampled_from(["proxy", "Proxy"]),
+    },
+)
+bundle = st.fixed_dictionaries(
+    {},
+    optional={
+        "configMapName": st.just("ca"),
+        "secretName": st.just("ca"),
+        "key": st.sampled_from(["ca.crt", "../ca", ""]),
+    },
+)
+pods = st.fixed_dictionaries(
+    {"token": st.just({"secretName": "tokens"})},
+    optional={
+        "pod": pod,
+        "proxy": proxy,
+        "caBundle": bundle,
+        "keepAliveSeconds": st.sampled_from([0, 1, 650, 3601, "75"]),
+    },
+)
+
+
 def openapi_to_json_schema(node):
     """What of OpenAPI 3.0 differs, and the CEL rules that a field states about itself."""
     out = {key: value for key, value in node.items() if not key.startswith("x-kubernetes")}
@@ -269,6 +334,19 @@ def is_on_volume(uri):
     return uri.removeprefix("file://").split("/")[:2] == ["", "registry"]
 
 
+def pod_is_refused(server):
+    """The CEL rules of pod settings, in Python."""
+    pod, bundle = server.get("pod", {}), server.get("caBundle")
+    kept = ("labels", "annotations", "serviceAccountAnnotations")
+    reserved = {"serin.dev/model", "request.serin.dev/retry", "prometheus.io/scrape"}
+    reserved |= {"app.kubernetes.io/name", "pod-template-hash"}
+    return (
+        any(reserved & set(pod.get(one, {})) for one in kept)
+        or any(len(key) > 317 for one in (*kept, "nodeSelector") for key in pod.get(one, {}))
+        or (bundle is not None and ("configMapName" in bundle) == ("secretName" in bundle))
+    )
+
+
 def cel_refuses(body):
     """The CEL rules of the fields that the strategy varies, in Python."""
 
@@ -298,24 +376,38 @@ def cel_refuses(body):
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)
         or (is_directory and "volume" in registry and not is_on_volume(registry.get("uri", "/registry")))
+        or pod_is_refused(body["server"])
         or ("retention" in store and "postgres" not in store)
         or len(set(names)) < len(names)
         or any(len(name) > 128 for name in body.get("thresholds", {}).get("perClass", {}))
-        or any(name not in ("cpu", "memory") for amounts in resources.values() for name in amounts)
+        or any(name not in ("cpu", "memory", "ephemeral-storage") for amounts in resources.values() for name in amounts)
         or any(amount(resources["requests"].get(one, "0")) > amount(most) for one, most in resources["limits"].items())
     )
+
+
+def refused_by_model(body):
+    try:
+        SuggestionModelSpec.model_validate(body)
+    except ValidationError:
+        return True
+    return False
+
+
+def assert_the_same(body):
+    refused_by_schema = not VALIDATOR.is_valid(body) or cel_refuses(body)
+    assert refused_by_model(body) == refused_by_schema, list(VALIDATOR.iter_errors(body))
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spec)
 def test_the_schema_and_the_models_accept_and_refuse_the_same(body):
-    refused_by_schema = not VALIDATOR.is_valid(body) or cel_refuses(body)
-    try:
-        SuggestionModelSpec.model_validate(body)
-        refused_by_model = False
-    except ValidationError:
-        refused_by_model = True
-    assert refused_by_model == refused_by_schema, list(VALIDATOR.iter_errors(body))
+    assert_the_same(body)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pods)
+def test_the_schema_and_the_models_accept_and_refuse_the_same_settings_of_pods(server):
+    assert_the_same(MINIMAL | {"server": server})
 
 
 @given(st.integers(0, 8760 * 3600 * 1000))

@@ -118,6 +118,17 @@ OPTIONS = {
             f"Service/{OPERATOR} spec.ports.0.port": 9000,
         },
     ),
+    **{
+        f"config.server.{name}": Option(
+            {"config": {"server": {name: value}}}, {f"ConfigMap/{OPERATOR} data.config.server.{name}": value}
+        )
+        for name, value in {
+            "allowedServiceAccountAnnotations": ["eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/serin-"],
+            "runAsUser": 1000,
+            "runAsGroup": 1000,
+            "fsGroup": 2000,
+        }.items()
+    },
     "config.server.publicKey": Option(
         {"config": {"server": {"publicKey": "-----BEGIN PUBLIC KEY-----\nMCowBQ\n-----END PUBLIC KEY-----\n"}}},
         {

@@ -10,6 +10,8 @@ Json = dict[str, Any]
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 Rate = Annotated[float, Strict(), Field(gt=0, lt=1)]
 Percent = Annotated[float, Strict(), Field(ge=0, le=100)]
+Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+"""Name of another object in the namespace."""
 
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:

@@ -10,18 +10,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, model_validator
 
-from serin_core.api.base import Percent, Share, SpecModel, rules
+from serin_core.api.base import Name, Percent, Share, SpecModel, rules
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
-from serin_core.api.quantities import quantity
+from serin_core.api.pod import CaBundle, PodSettings, Proxy, Resources
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 RETENTION_PATTERN = r"^[1-9][0-9]{0,4}d$"
-NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 MAX_NAME_LENGTH = 44
-
-Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
+OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""Names that the API server takes; that of the Service is made from any of them."""
 
 
 class RegistryVolume(SpecModel):
@@ -259,45 +258,6 @@ class Store(SpecModel):
         return self
 
 
-Quantity = Annotated[str, Field(max_length=24, pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
-
-
-# The API server checks the default {} before it fills in the defaults of its fields: hence has().
-_WITHIN_LIMITS = (
-    "!has(self.requests) || !has(self.limits) || ['cpu', 'memory'].all(k, !(k in self.requests) || !(k in self.limits)"
-    " || quantity(self.requests[k]).compareTo(quantity(self.limits[k])) <= 0)"
-)
-_REQUESTS_ABOVE_LIMITS = "requests must not exceed limits, of cpu and of memory"
-
-
-class Resources(SpecModel):
-    """Resource requests and limits of the server container."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (_WITHIN_LIMITS, _REQUESTS_ABOVE_LIMITS),
-        )
-    )
-
-    requests: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
-        {"cpu": "100m", "memory": "256Mi"},
-        description="Requested cpu and memory. Default: {cpu: 100m, memory: 256Mi}.",
-    )
-    limits: Annotated[dict[Literal["cpu", "memory"], Quantity], Field(max_length=2)] = Field(
-        {"memory": "1Gi"}, description="Limits of cpu and memory. Default: {memory: 1Gi}."
-    )
-
-    @model_validator(mode="after")
-    def _is_within_limits(self) -> Self:
-        if any(
-            quantity(self.requests[name]) > quantity(maximum)
-            for name, maximum in self.limits.items()
-            if name in self.requests
-        ):
-            raise ValueError(_REQUESTS_ABOVE_LIMITS)
-        return self
-
-
 class Server(SpecModel):
     """Pods that serve suggestions."""
 
@@ -309,6 +269,16 @@ class Server(SpecModel):
     )
     replicas: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(2, description="Number of pods. Default: 2.")
     resources: Resources = Field(Resources(), description="Resource requests and limits.")
+    pod: PodSettings = Field(PodSettings(), description="Labels, scheduling and identity of the pods.")
+    proxy: Proxy | None = Field(None, description="Proxy for connections to object stores.")
+    ca_bundle: CaBundle | None = Field(
+        None, description="Certificate authorities that object stores are verified by. Default: those of the image."
+    )
+    keep_alive_seconds: Annotated[int, Strict(), Field(ge=1, le=3600)] | None = Field(
+        None,
+        description="Seconds that an idle connection of a client stays open: longer than the load balancer keeps it "
+        "(AWS 60, Google Cloud 600). Default: 75.",
+    )
     rules: RulesSource | None = Field(None, description="Keyword rules, the fallback when no model answers.")
     token: TokenSource = Field(description="Credentials that clients must present.")
     store: Store = Field(Store(), description="Database for transactions and feedback.")

@@ -44,6 +44,12 @@ STORE_FILE: Final = Variable("SERIN_STORE_FILE", "file with the store's URL; tak
 RETENTION: Final = Variable("SERIN_RETENTION", "days to keep transactions and feedback, like 400d; for ever if unset")
 CACHE_DIR: Final = Variable("SERIN_CACHE_DIR", "directory for files of a remote registry", names.CACHE_MOUNT)
 
+# Read by the libraries of the server for connections to object stores.
+HTTP_PROXY: Final = Variable("HTTP_PROXY", "proxy for http:// addresses of object stores")
+HTTPS_PROXY: Final = Variable("HTTPS_PROXY", "proxy for https:// addresses of object stores")
+NO_PROXY: Final = Variable("NO_PROXY", "hosts, domains and networks that are reached without it, separated by commas")
+CA_FILE: Final = Variable("SSL_CERT_FILE", "PEM file of certificate authorities, used instead of those of the image")
+
 # Also read by the server, never set by the operator.
 STORE: Final = Variable("SERIN_STORE", "none, sqlite:///path or postgresql://user@host/database", "none")
 CACHE_BYTES: Final = Variable("SERIN_CACHE_BYTES", "maximum size of the files in SERIN_CACHE_DIR", str(512 << 20))
@@ -72,5 +78,7 @@ SERVER: Final = (
     *(ALLOW_ANONYMOUS, LOG, OTLP_ENDPOINT),
 )
 """What `serin-server` reads."""
+LIBRARIES: Final = (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, CA_FILE)
+"""What libraries of the server read."""
 SERVE: Final = (CANARY, SHADOW, THRESHOLDS, CALIBRATION, CACHE_HOME)
 """What `serin serve` reads; options give the rest."""

@@ -26,6 +26,8 @@ ANNOTATION_POKE: Final = f"{GROUP}/poke"
 """On each pod: a change makes the kubelet refresh the mounted files."""
 ANNOTATION_RUNS: Final = f"{GROUP}/runs"
 """On the pod template: the runs that its pods load, separated by commas."""
+ANNOTATION_KEYS: Final = f"{GROUP}/annotations"
+"""On the service account: the annotations that spec sets there; without it, a removed one would not be noticed."""
 ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 """On the pod template: a hash of everything whose change needs new pods."""
 
@@ -43,6 +45,7 @@ STATE_MOUNT: Final = "/var/lib/serin"
 REGISTRY_MOUNT: Final = "/registry"
 CACHE_MOUNT: Final = "/var/cache/serin"
 STORE_MOUNT: Final = "/etc/serin/store"
+CA_MOUNT: Final = "/etc/serin/ca"
 SERVER_PORT: Final = 8080
 
 # Labels of every series of a server.

@@ -1,6 +1,7 @@
 """What child objects are rendered from, beside the resource: rules and the server's image."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,20 @@ class RulesMissing:
 
 @dataclass(frozen=True, slots=True)
 class ServerImage:
-    """Image of the server pods, from spec and the operator's configuration."""
+    """Image of the server pods and what else the operator's configuration decides about them."""
 
     reference: str
     pull_policy: str = "IfNotPresent"
     refusal: str = ""
     """Why spec.server.image is not allowed; "" if it is."""
+    annotation_refusal: str = ""
+    """Why an annotation of the service account is not allowed; "" if all are."""
     public_key: str = ""
     """PEM public keys; a run must be signed by one of them. "": no signature is needed."""
+    ids: Mapping[str, int] = field(default_factory=dict)
+    """User and group ids of the pods, by their field of a pod's securityContext; those of the image if empty."""
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the operator's configuration allows what the spec asks for; otherwise pods stay as they are."""
+        return not self.refusal and not self.annotation_refusal

@@ -6,20 +6,17 @@ removed. Pods get no service account token, no privileges and nothing of the hos
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from serin_core.api.base import Json
 from serin_core.api.resource import Resource
-from serin_core.api.spec import Registry, RegistryVolume
+from serin_core.api.spec import Registry
 from serin_core.api.status import CandidateState, Status
-from serin_core.contract import environment, names
+from serin_core.contract import names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
-from serin_core.kubernetes.inputs import RulesText, ServerImage
-
-CONTAINER = "server"
-GRACE_SECONDS = 30
-DRAIN_SECONDS = 5
+from serin_core.kubernetes.inputs import RulesText
 
 
 def labels(resource: Resource) -> dict[str, str]:
@@ -70,26 +67,50 @@ def model(resource: Resource, status: Status, rules: RulesText) -> Json:
     data = {names.MODEL_KEY: model_document(resource, status).text()}
     if rules.text:
         data[names.RULES_KEY] = rules.text
-    name = f"{resource.name}-model-{_hash(data)[:10]}"
+    name = f"{resource.name}-model-{content_hash(data)[:10]}"
     return _object(resource, "v1", "ConfigMap", name, {"immutable": True, "data": data})
 
 
 def service_account(resource: Resource) -> Json:
-    """Render the service account of the pods, which has no rights and no token."""
-    return _object(resource, "v1", "ServiceAccount", resource.name, {"automountServiceAccountToken": False})
+    """Render the service account of the pods, which has no rights in the cluster and no token."""
+    annotations = resource.spec.server.pod.service_account_annotations or {}
+    rendered = _object(resource, "v1", "ServiceAccount", resource.name, {"automountServiceAccountToken": False})
+    rendered["metadata"]["annotations"] = annotations | {names.ANNOTATION_KEYS: ",".join(sorted(annotations))}
+    return rendered
 
 
 def service(resource: Resource) -> Json:
     """Render the Service of the pods."""
     port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
-    return _object(
-        resource, "v1", "Service", resource.name, {"spec": {"selector": selector(resource), "ports": [port]}}
-    )
+    spec = {"selector": selector(resource), "ports": [port]}
+    return _object(resource, "v1", "Service", service_name(resource), {"spec": spec})
+
+
+def service_name(resource: Resource) -> str:
+    """Return the name of the Service: that of the resource where a Service may have it.
+
+    A Service's name is a DNS label that begins with a letter. Two resources never get the same: a name that is made
+    from another one ends with a hash of that one.
+    """
+    if re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", resource.name):
+        return resource.name
+    start = "" if resource.name[0].isalpha() else "m-"
+    return f"{start}{resource.name.replace('.', '-')}-{content_hash(resource.name)[:6]}"
+
+
+def child_names(resource: Resource) -> dict[str, str]:
+    """Return the name of each child that is one of its kind."""
+    kinds = ("Deployment", "ServiceAccount", "PodDisruptionBudget")
+    return dict.fromkeys(kinds, resource.name) | {"Service": service_name(resource)}
 
 
 def disruption_budget(resource: Resource) -> Json:
-    """Render the PodDisruptionBudget: one pod at a time."""
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": selector(resource)}}
+    """Render the PodDisruptionBudget: one pod at a time; pods that are not ready never hold up a drain."""
+    spec = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": selector(resource)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
     return _object(resource, "policy/v1", "PodDisruptionBudget", resource.name, {"spec": spec})
 
 
@@ -103,137 +124,6 @@ def deployment(resource: Resource, template: Json) -> Json:
         "template": template,
     }
     return _object(resource, "apps/v1", "Deployment", resource.name, {"spec": spec})
-
-
-def pod_template(resource: Resource, status: Status, *, model_name: str, image: ServerImage) -> Json:
-    """Render the pod template. Pods are compared with it by its hash, which is in an annotation."""
-    pod: Json = {
-        "serviceAccountName": resource.name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS + DRAIN_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "runAsGroup": 65532,
-            "fsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_container(resource, image, registry(resource, status))],
-        "volumes": _volumes(resource, model_name, registry(resource, status)),
-    }
-    annotations = {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(names.SERVER_PORT),
-        "prometheus.io/path": "/metrics",
-        names.ANNOTATION_RUNS: ",".join(run.run_id for run in status.pod_runs),
-    }
-    annotations[names.ANNOTATION_TEMPLATE] = _hash({"pod": pod, "annotations": annotations, "uid": resource.uid})[:16]
-    return {"metadata": {"labels": labels(resource), "annotations": annotations}, "spec": pod}
-
-
-def template_hash(template: Json) -> str:
-    """Return the hash in the annotations of a rendered template."""
-    return str(template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
-
-
-def _container(resource: Resource, image: ServerImage, source: Registry) -> Json:
-    server = resource.spec.server
-    variables: dict[str, Any] = {
-        environment.MODEL_NAME.name: f"{resource.namespace}/{resource.name}",
-        environment.UID.name: resource.uid,
-        environment.PORT.name: str(names.SERVER_PORT),
-        environment.REGISTRY.name: source.uri,
-        environment.MODEL_DIR.name: names.MODEL_MOUNT,
-        environment.RULES_DIR.name: names.MODEL_MOUNT,
-        environment.ROUTING_DIR.name: names.ROUTING_MOUNT,
-        environment.TOKENS_DIR.name: names.TOKENS_MOUNT,
-        environment.POD_DIR.name: names.POD_MOUNT,
-        environment.STATE_DIR.name: names.STATE_MOUNT,
-        environment.GRACE_SECONDS.name: str(GRACE_SECONDS),
-    }
-    mounts = [
-        {"name": "model", "mountPath": names.MODEL_MOUNT, "readOnly": True},
-        {"name": "routing", "mountPath": names.ROUTING_MOUNT, "readOnly": True},
-        {"name": "tokens", "mountPath": names.TOKENS_MOUNT, "readOnly": True},
-        {"name": "pod", "mountPath": names.POD_MOUNT, "readOnly": True},
-        {"name": "state", "mountPath": names.STATE_MOUNT},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir
-    ]
-    if source.volume is not None:
-        mounts.append({"name": "registry", "mountPath": names.REGISTRY_MOUNT, "readOnly": True})
-    if image.public_key:
-        variables[environment.PUBLIC_KEY.name] = image.public_key
-    if server.store.postgres is not None:
-        mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
-        variables[environment.STORE_FILE.name] = f"{names.STORE_MOUNT}/url"
-        if server.store.retention is not None:
-            variables[environment.RETENTION.name] = server.store.retention
-    if not source.is_directory:
-        mounts.append({"name": "cache", "mountPath": names.CACHE_MOUNT})
-        variables[environment.CACHE_DIR.name] = names.CACHE_MOUNT
-    # env takes precedence over variables of the same name from the Secret.
-    secret = {} if source.secret_name is None else {"envFrom": [{"secretRef": {"name": source.secret_name}}]}
-    return {
-        "name": CONTAINER,
-        "image": image.reference,
-        "imagePullPolicy": image.pull_policy,
-        **secret,
-        "env": [
-            *({"name": key, "value": value} for key, value in variables.items()),
-            {
-                "name": environment.POD.name,
-                "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
-            },
-        ],
-        "ports": [{"name": "http", "containerPort": names.SERVER_PORT, "protocol": "TCP"}],
-        "resources": server.resources.model_dump(exclude_none=True),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "startupProbe": _probe("/healthz", period=1, failures=120),
-        "livenessProbe": _probe("/healthz", period=10, failures=3),
-        "readinessProbe": _probe("/readyz", period=1, failures=2),
-        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        "volumeMounts": mounts,
-    }
-
-
-def _probe(path: str, *, period: int, failures: int) -> Json:
-    return {
-        "httpGet": {"path": path, "port": "http"},
-        "periodSeconds": period,
-        "timeoutSeconds": 2,
-        "failureThreshold": failures,
-    }
-
-
-def _volumes(resource: Resource, model_name: str, source: Registry) -> list[Json]:
-    server = resource.spec.server
-    annotations = {"path": "annotations", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.annotations"}}
-    volumes: list[Json] = [
-        {"name": "model", "configMap": {"name": model_name}},
-        {"name": "routing", "configMap": {"name": routing_name(resource)}},
-        {"name": "tokens", "secret": {"secretName": server.token.secret_name}},
-        {"name": "pod", "downwardAPI": {"items": [annotations]}},
-        {"name": "state", "emptyDir": {"sizeLimit": "16Mi"}},
-        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-    ]
-    match source.volume:
-        case RegistryVolume(claim_name=str(name)):
-            volumes.append({"name": "registry", "persistentVolumeClaim": {"claimName": name, "readOnly": True}})
-        case RegistryVolume(image=image):
-            volumes.append({"name": "registry", "image": {"reference": image}})
-        case None:
-            pass
-    if not source.is_directory:
-        # Twice what the server keeps there, because the kubelet evicts a pod above this limit.
-        volumes.append({"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}})
-    if server.store.postgres is not None:
-        volumes.append({"name": "store", "secret": {"secretName": server.store.postgres.secret_name}})
-    return volumes
 
 
 def _object(resource: Resource, api_version: str, kind: str, name: str, body: Mapping[str, Any]) -> Json:
@@ -254,5 +144,6 @@ def _object(resource: Resource, api_version: str, kind: str, name: str, body: Ma
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
 
 
-def _hash(value: Any) -> str:
+def content_hash(value: Any) -> str:
+    """Return the sha256 of JSON, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

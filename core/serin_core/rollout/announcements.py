@@ -15,6 +15,7 @@ PROBLEMS: Final = frozenset(
         "PodsUnavailable",
         "RulesUnavailable",
         "ImageRefused",
+        "AnnotationRefused",
         "ChildConflict",
         "ChildRefused",
     }

@@ -13,7 +13,7 @@ from serin_core import gates
 from serin_core.api.resource import Resource
 from serin_core.api.status import HistoryEntry, Status
 from serin_core.contract.names import ANNOTATION_TEMPLATE
-from serin_core.kubernetes import manifests
+from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import conditions, manual_actions, propagation, stage_evidence
 from serin_core.rollout.announcements import Announcement, announcements
@@ -90,11 +90,11 @@ def _template_inputs(context: Context, status: Status) -> tuple[object, ...]:
 
 def _template(context: Context, status: Status) -> str:
     rules = context.observed.rules
-    if isinstance(rules, RulesText) and not context.observed.image.refusal:
+    if isinstance(rules, RulesText) and context.observed.image.is_allowed:
         model = manifests.model(context.resource, status, rules)
         name = model["metadata"]["name"]
-        rendered = manifests.pod_template(context.resource, status, model_name=name, image=context.observed.image)
-        return manifests.template_hash(rendered)
+        rendered = pod_template.render(context.resource, status, model_name=name, image=context.observed.image)
+        return pod_template.hash_of(rendered)
     # A template that cannot be rendered now stays as it is, so that no pod is replaced.
     deployment = context.observed.children.get(("Deployment", context.resource.name))
     live = {} if deployment is None else deployment.live["spec"]["template"]["metadata"].get("annotations", {})

@@ -89,6 +89,11 @@ def _image_refused(context: Context) -> ReadyReason | None:
     return stalled("ImageRefused", refusal) if refusal else None
 
 
+def _annotation_refused(context: Context) -> ReadyReason | None:
+    refusal = context.observed.image.annotation_refusal
+    return stalled("AnnotationRefused", refusal) if refusal else None
+
+
 def _rules_missing(context: Context) -> ReadyReason | None:
     match context.observed.rules:
         case RulesMissing(reason=reason):
@@ -276,6 +281,7 @@ def _soak_left(context: Context, candidate: Candidate) -> list[str]:
 _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _child_is_foreign,
     _image_refused,
+    _annotation_refused,
     _rolled_back,
     _refused,
     _rules_missing,

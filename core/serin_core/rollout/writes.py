@@ -16,7 +16,7 @@ from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport
-from serin_core.kubernetes import diff, manifests
+from serin_core.kubernetes import diff, manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout.observation import PodSeen
 from serin_core.rollout.protocol import Context, serves_the_routing
@@ -94,11 +94,9 @@ def plan(context: Context, *, before: Status | None, document: RoutingDocument) 
     writes += _routing(context, document)
     writes += (write for pod in context.observed.pods for write in _announce(context, pod))
     writes += (write for pod in context.observed.pods for write in _remove(context, pod))
-    for rendered in (
-        manifests.service_account(resource),
-        manifests.service(resource),
-        manifests.disruption_budget(resource),
-    ):
+    if context.observed.image.is_allowed:
+        writes += _child(context, manifests.service_account(resource))
+    for rendered in (manifests.service(resource), manifests.disruption_budget(resource)):
         writes += _child(context, rendered)
     writes += _pods_of(context)
     return tuple(writes)
@@ -123,15 +121,19 @@ def _child(context: Context, rendered: Json) -> Iterator[Write]:
 
 
 def _pods_of(context: Context) -> Iterator[Write]:
-    """Yield the writes of the template and its ConfigMap; none while rules or image are unavailable."""
+    """Yield the writes of the template and its ConfigMap; none without rules, or if a setting is not allowed."""
     resource, status, rules = context.resource, context.status, context.observed.rules
     has_deployment = ("Deployment", resource.name) in context.observed.children
     is_draining = status.candidate is not None and status.candidate.state is CandidateState.DRAINING
-    if not isinstance(rules, RulesText) or context.observed.image.refusal or (is_draining and not has_deployment):
+    if (
+        not isinstance(rules, RulesText)
+        or not context.observed.image.is_allowed
+        or (is_draining and not has_deployment)
+    ):
         return
     model = manifests.model(resource, status, rules)
     name = model["metadata"]["name"]
-    template = manifests.pod_template(resource, status, model_name=name, image=context.observed.image)
+    template = pod_template.render(resource, status, model_name=name, image=context.observed.image)
     yield from _child(context, model)
     yield from _child(context, manifests.deployment(resource, template))
     is_replaced = all(pod.template == context.template for pod in context.observed.pods)
