@@ -101,7 +101,10 @@ def _additions(live: list[Any], rendered: list[Any], path: tuple[str, ...]) -> I
         found: Mapping[str, Any] = next((item for item in live if item.get("name") == wanted["name"]), {})
         for key in _CONTAINER_SETTINGS:
             kept, place = wanted.get(key) or (), (*path, f"[{wanted['name']}]", key)
-            added = (item for item in found.get(key) or () if not any(holds(item, one) for one in kept))
+            live_items = found.get(key) or ()
+            # With as many items, one that was replaced is a difference of the item that is missing.
+            candidates = live_items if len(live_items) > len(kept) else ()
+            added = (item for item in candidates if not any(holds(item, one) for one in kept))
             yield from (Difference((*place, *_name(item)), None, item) for item in added)
 
 
