@@ -163,6 +163,8 @@ def _why_not_ready(report: PodReport | NoAnswer) -> str:
             pending = next((run for run in runs if run.state is not LoadState.LOADED), None)
     if pending is None:
         return "its server responds, but is not ready"
+    if pending.state is LoadState.LOADING and not pending.reason:
+        return f"{pending.run} is still being read: the registry, or its volume, is slow or does not respond"
     return f"{pending.run} is {pending.state}" + (f": {pending.reason}" if pending.reason else "")
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from serin_core.api.base import Json
 from serin_core.contract import names
+from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
 from serin_core.rollout.writes import PutStatus, Write
 from serin_operator.apply import Applier, ObjectRef
@@ -68,6 +69,9 @@ class Reconciler:
         except ConflictError as error:
             log.debug("%s: %s", key, error)
             return Result("conflict", None, is_settled=False)
+        except RefusedError as error:
+            # A read, or the status; refused writes of children are setbacks.
+            return await self._report_invalid(key, live, InvalidObjectError("AccessRefused", with_hint(str(error))))
 
     async def _reconcile(self, key: Key, live: Json) -> Result:
         try:
@@ -105,7 +109,7 @@ class Reconciler:
             _log(key, decision)
 
     async def _report_invalid(self, key: Key, live: Json, error: InvalidObjectError) -> Result:
-        """Report an object that cannot be read. Nothing is decided: the pods go on serving what they serve."""
+        """Report what keeps a pass from its end. Nothing is decided: the pods go on serving what they serve."""
         now, ref = self._clock(), ObjectRef.of(live)
         result = Result("invalid", RESYNC if error.reason == "InvalidSpec" else INVALID_STATUS_RESYNC)
         status = status_with_problem(live, error, now)

@@ -109,6 +109,8 @@ LOADING = PodReport(
     uid="u", process="p", revision=3, runs=(RunOnPod(run="run_a", state=LoadState.LOADING, reason="away"),)
 )
 
+SLOW = PodReport(uid="u", process="p", revision=3, runs=(RunOnPod(run="run_a", state=LoadState.LOADING),))
+
 
 def unready_for(seconds, *containers):
     since = (NOW - timedelta(seconds=seconds)).isoformat()
@@ -130,6 +132,13 @@ def unready_for(seconds, *containers):
             LOADING,
             "a pod has not been ready for over a minute: run_a is loading: away",
             id="still loading",
+        ),
+        pytest.param(
+            unready_for(61, RUNNING),
+            SLOW,
+            "a pod has not been ready for over a minute: run_a is still being read: the registry, or its volume, is "
+            "slow or does not respond",
+            id="a registry that hangs",
         ),
         pytest.param(
             unready_for(61, RUNNING),

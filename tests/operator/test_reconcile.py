@@ -303,6 +303,40 @@ def test_a_child_that_is_refused_holds_up_no_other_and_its_event_has_the_api_ser
     assert ready_reason(cluster) != "ChildRefused"
 
 
+def test_a_status_that_a_policy_refuses_becomes_one_event():
+    cluster = MemoryCluster()
+    cluster.fail["status", "any"] = RefusedError("PATCH status: ValidatingAdmissionPolicy 'p' denied request: no")
+    for _ in range(3):
+        result = reconcile_once(cluster)
+    assert [what for what, _ in cluster.writes] == ["status", "status", "create Event"]
+    assert (result.outcome, result.is_settled, result.requeue_after.total_seconds()) == ("invalid", True, 60)
+    assert posted_events(cluster)["AccessRefused"].startswith("PATCH status: ValidatingAdmissionPolicy 'p' denied")
+
+
+def test_objects_that_the_operator_may_not_read_become_a_condition_and_nothing_is_decided():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        reconcile_once(cluster)
+    readable = cluster.list
+
+    async def forbidden(kind, namespace, labels):
+        if kind == "Pod":
+            raise RefusedError('GET pods: User "serin" cannot list resource "pods"')
+        return await readable(kind, namespace, labels)
+
+    cluster.list = forbidden
+    reconcile_once(cluster)
+    status, reason, message = condition(cluster, "Ready")
+    assert (status, reason) == ("False", "AccessRefused")
+    assert message.endswith('cannot list resource "pods"; give the operator this right, as in manifests/base/rbac.yaml')
+    assert posted_events(cluster)["AccessRefused"] == message
+    reconcile_once(cluster)
+    assert cluster.writes == []
+    cluster.list = readable
+    reconcile_once(cluster)
+    assert condition(cluster, "Ready")[1] != "AccessRefused"
+
+
 def attempts_at(cluster, write, *, hours):
     """Reconcile whenever the operator asks for it, and return the times of all attempts at a write, in seconds."""
     now, found = [NOW], []

@@ -12,7 +12,7 @@ from serin_core.rollout.conditions import OVERRIDDEN
 from serin_core.rollout.table import TABLE
 
 ROOT = Path(__file__).parents[3]
-OF_THE_OPERATOR = {"ChildReverted", "InvalidSpec", "InvalidStatus"}
+OF_THE_OPERATOR = {"ChildReverted", "InvalidSpec", "InvalidStatus", "AccessRefused"}
 BESIDE_THE_TABLE = {"Suspended", "Resumed", OVERRIDDEN, *PROBLEMS, *OF_THE_OPERATOR}
 
 
@@ -45,7 +45,7 @@ def test_every_problem_is_a_documented_condition():
     assert all(f"| {reason} |" in page for reason in PROBLEMS)
 
 
-@pytest.mark.parametrize("reason", ["ChildReverted", "InvalidSpec"])
+@pytest.mark.parametrize("reason", ["ChildReverted", "InvalidSpec", "AccessRefused"])
 def test_the_operator_emits_what_is_documented_of_it(reason):
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "operator").rglob("*.py"))
     assert f'"{reason}"' in code
