@@ -1,7 +1,7 @@
 """Apply: perform a decision's writes in their order. Decides nothing.
 
-The first conflict ends the pass, because what was read is out of date. A write that the API server refuses does not
-hold up the others: its message is returned, so that the next pass can report it.
+The first conflict ends the pass, because what was read is out of date. A write that the API server refuses, or that
+admission changes, does not hold up the others: it is returned, so that the next pass can report it.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Self, assert_never
 from serin_core.api.base import Json
 from serin_core.api.status_view import condensed
 from serin_core.contract import names
+from serin_core.kubernetes.diff import Difference, differences
 from serin_core.rollout.decide import Announcement
 from serin_core.rollout.writes import (
     AnnotatePod,
@@ -26,6 +27,7 @@ from serin_core.rollout.writes import (
     Write,
 )
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, Kubernetes, NotFoundError, RefusedError
+from serin_operator.setbacks import Setback
 
 log = logging.getLogger(__name__)
 _MAX_MESSAGE = 1000
@@ -71,31 +73,28 @@ class Applier:
         """Write a status that is plain JSON. Raises ClusterError."""
         await self._cluster.put_status(ref.namespace, ref.name, _without_empty_maps(status), ref.resource_version)
 
-    async def perform(self, ref: ObjectRef, writes: Iterable[Write], now: datetime) -> tuple[str, ...]:
-        """Perform all writes in order and return the messages of those refused. Raises other ClusterErrors."""
-        refusals = []
+    async def perform(self, ref: ObjectRef, writes: Iterable[Write], now: datetime) -> tuple[Setback, ...]:
+        """Perform all writes in order and return those without their whole effect. Raises other ClusterErrors."""
+        setbacks = []
         for write in writes:
             try:
-                await self._perform(ref, write, now)
+                left = await self._perform(ref, write, now)
             except RefusedError as error:
-                refusals.append(str(error))
-        return tuple(refusals)
+                setbacks.append(Setback(write, refusal=str(error)))
+            else:
+                setbacks += [Setback(write, differences=left)] if left else []
+        return tuple(setbacks)
 
-    async def _perform(self, ref: ObjectRef, write: Write, now: datetime) -> None:
+    async def _perform(self, ref: ObjectRef, write: Write, now: datetime) -> tuple[Difference, ...]:
+        """Perform one write, and return the differences that an apply has left."""
         namespace = ref.namespace
         match write:
             case PutStatus():
                 await self.put_status(ref, write)
             case CreateChild(rendered=rendered):
                 await self._cluster.create(rendered)
-            case ApplyChild(rendered=rendered, resource_version=version, owners=owners):
-                await self._cluster.apply(rendered, version)
-                what = f"{rendered['kind']} {rendered['metadata']['name']}"
-                log.info("%s: applied %s over %s", ref, what, ", ".join(owners) or "its own last state")
-                # A change of the routing has an Event of its own: it makes a new revision.
-                if owners and names.ROUTING_KEY not in rendered.get("data", {}):
-                    message = f"Reverted a change of {what} by {', '.join(owners)}"
-                    await self.post_events(ref, (Announcement("ChildReverted", message, is_warning=True),), now)
+            case ApplyChild():
+                return await self._apply(ref, write, now)
             case DeleteChild(kind=kind, name=child, resource_version=version):
                 with suppress(NotFoundError):
                     await self._cluster.delete(kind, namespace, child, resource_version=version, uid=None)
@@ -109,6 +108,18 @@ class Applier:
                 await self._remove_pod(namespace, pod, uid=uid, is_forced=is_forced)
             case _:
                 assert_never(write)
+        return ()
+
+    async def _apply(self, ref: ObjectRef, write: ApplyChild, now: datetime) -> tuple[Difference, ...]:
+        rendered, owners = write.rendered, ", ".join(write.owners)
+        left = differences(await self._cluster.apply(rendered, write.resource_version), rendered)
+        what = f"{rendered['kind']} {rendered['metadata']['name']}"
+        log.info("%s: applied %s over %s", ref, what, owners or "its own last state")
+        # A change of the routing has an Event of its own: it makes a new revision.
+        if owners and not left and names.ROUTING_KEY not in rendered.get("data", {}):
+            message = f"Reverted a change of {what} by {owners}"
+            await self.post_events(ref, (Announcement("ChildReverted", message, is_warning=True),), now)
+        return left
 
     async def _remove_pod(self, namespace: str, pod: str, *, uid: str, is_forced: bool) -> None:
         try:

@@ -1,7 +1,7 @@
 """Gather: read everything that a decision needs, before the first write. Decides nothing."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import yaml
@@ -24,8 +24,11 @@ from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Obser
 from serin_operator.custom_counters import CustomCounterReader
 from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
 from serin_operator.invalid import InvalidObjectError
-from serin_operator.pod_state import observed_pod, replica_failure
+from serin_operator.pod_state import observed_pod, replica_failure, waits_without_reason
 from serin_operator.settings import ServerDefaults
+
+_MAX_WAITING = 3
+"""Pods that Events are read of in one pass: pods of one Deployment wait for the same thing."""
 
 
 def parse(live: Json) -> Resource:
@@ -150,8 +153,19 @@ class Gatherer:
     async def _observed_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
         live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
-        reports = await asyncio.gather(*map(self._report, alive))
-        return tuple(observed_pod(pod, report, now) for pod, report in zip(alive, reports, strict=True))
+        reports, warnings = await asyncio.gather(
+            asyncio.gather(*map(self._report, alive)), self._warnings(resource.namespace, alive)
+        )
+        return tuple(
+            observed_pod(pod, report, now, warnings.get(pod["metadata"]["uid"], ()))
+            for pod, report in zip(alive, reports, strict=True)
+        )
+
+    async def _warnings(self, namespace: str, pods: Sequence[Json]) -> Mapping[str, Sequence[Json]]:
+        """Return by uid the Warnings about pods that wait for a reason that only Events have; of a few of them."""
+        waiting = [pod["metadata"]["uid"] for pod in pods if waits_without_reason(pod)][:_MAX_WAITING]
+        found = await asyncio.gather(*(self._cluster.list_warnings(namespace, uid) for uid in waiting))
+        return dict(zip(waiting, found, strict=True))
 
     async def _report(self, pod: Json) -> PodReport | NoAnswer:
         address = pod["status"].get("podIP")

@@ -5,11 +5,11 @@ Errors of the Kubernetes API:
     ClusterError
     ├── NotFoundError     the object does not exist
     ├── ConflictError     it has changed since it was read (409, or a failed test of a JSON patch)
-    ├── RefusedError      the API server rejects the request; the message is its own
+    ├── RefusedError      the API server or admission rejects the request; the message is its own
     └── BusyError         it is overloaded, or an eviction is not granted now (429)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from serin_core.api.base import Json
@@ -47,14 +47,20 @@ class Kubernetes(Protocol):
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         """Read all objects of a kind with these labels."""
 
+    async def list_warnings(self, namespace: str, uid: str) -> Sequence[Json]:
+        """Read the Events of type Warning about the object with this uid; () if the operator may not."""
+
     async def create(self, rendered: Json) -> None:
         """Create an object, owned for server-side apply. Raises ConflictError if it exists."""
 
     async def post_event(self, rendered: Json) -> None:
         """Create an Event, which is never changed. Raises ConflictError if it exists."""
 
-    async def apply(self, rendered: Json, resource_version: str) -> None:
-        """Apply over the version that was read, so that `diff.holds`. Raises ConflictError if it has changed since."""
+    async def apply(self, rendered: Json, resource_version: str) -> Json:
+        """Apply over the version that was read, and return the object; unless admission changed it, `diff.holds`.
+
+        Raises ConflictError if it has changed since.
+        """
 
     async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
         """Replace a SuggestionModel's status. Raises ConflictError if the object is not at this version any more."""

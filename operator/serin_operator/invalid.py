@@ -1,4 +1,4 @@
-"""The status of an object that does not fit the models: what was decided stays, its conditions name the problem.
+"""The status of an object that cannot be decided about: what was decided stays, its conditions name the problem.
 
 It is handled as plain JSON, because the status itself may be what cannot be read.
 """
@@ -17,7 +17,10 @@ from serin_core.rollout import conditions, manual_actions
 
 
 class InvalidObjectError(ValueError):
-    """An object that does not fit the models. `reason` is that of its conditions; the message is one line."""
+    """An object that does not fit the models, or that the operator lacks rights for.
+
+    `reason` is that of its conditions; the message is one line.
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

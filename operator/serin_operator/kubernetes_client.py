@@ -5,6 +5,7 @@ its authentication, TLS and connection pool, with plain JSON.
 """
 
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -19,10 +20,13 @@ from serin_core.contract import names
 from serin_core.kubernetes import diff
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
+log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
 _AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
 _MAX_ATTEMPTS: Final = 5
+_WEBHOOK_FAILED: Final = "failed calling webhook"
+"""In a response 500: the API server works, but refuses the request because an admission webhook does not respond."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _PATHS: Final[Mapping[str, str]] = {
     names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
@@ -83,6 +87,18 @@ class KubernetesClient:
         if not is_served or not any(one["name"] == names.PLURAL for one in kinds["resources"]):
             raise NotFoundError(f"GET /apis/{names.API_VERSION}: {names.PLURAL} are not served")
 
+    async def list_warnings(self, namespace: str, uid: str) -> Sequence[Json]:
+        """See interfaces.Kubernetes."""
+        query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
+        try:
+            found = await self._request("GET", _path("Event", namespace), query=query)
+        except RefusedError as error:
+            # The role of an older installation: messages are less precise, and nothing else depends on Events.
+            log.info("Events cannot be read: %s", error)
+            return ()
+        items: Sequence[Json] = found["items"]
+        return items
+
     async def create(self, rendered: Json) -> None:
         """See interfaces.Kubernetes.
 
@@ -118,14 +134,15 @@ class KubernetesClient:
                 ]
                 await self._request("PATCH", path, body=patch, content_type=JSON_PATCH)
 
-    async def apply(self, rendered: Json, resource_version: str) -> None:
+    async def apply(self, rendered: Json, resource_version: str) -> Json:
         """See interfaces.Kubernetes."""
         metadata = rendered["metadata"] | {"resourceVersion": resource_version}
         path = _path(rendered["kind"], metadata["namespace"], metadata["name"])
         applied = await self._apply(path, rendered | {"metadata": metadata})
         kept = diff.without_additions(applied, rendered)
-        if kept != applied and not diff.holds(applied, rendered):
-            await self._request("PUT", path, query=_AS_OPERATOR, body=kept)
+        if kept == applied or diff.holds(applied, rendered):
+            return applied
+        return await self._request("PUT", path, query=_AS_OPERATOR, body=kept)
 
     async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
         """See interfaces.Kubernetes."""
@@ -208,7 +225,9 @@ def _error(status: int, what: str, text: str) -> ClusterError:
             return NotFoundError(message)
         case 409:
             return ConflictError(message)
-        case 400 | 403 | 422:
+        case 400 | 403 | 413 | 422:
+            return RefusedError(message)
+        case 500 if _WEBHOOK_FAILED in message:
             return RefusedError(message)
         case 429:
             return BusyError(message)

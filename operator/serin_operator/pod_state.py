@@ -1,12 +1,14 @@
 """The state of pods, from the objects of Kubernetes and the pods' own reports. Reads nothing by itself."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from serin_core.api.base import Json
 from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.kubernetes.hints import without_repetition
 from serin_core.rollout.observation import NoAnswer, PodSeen
 
 _NEEDS_ATTENTION = frozenset(
@@ -22,12 +24,18 @@ _NEEDS_ATTENTION = frozenset(
 # Reasons given by the kubelet and by containerd (with exit code 255).
 _END_NOT_SEEN = frozenset({"ContainerStatusUnknown", "Unknown"})
 _UNINFORMATIVE = frozenset({"ContainerCreating", "PodInitializing", "PodPending"})
+_PASSES_BY_ITSELF = ("failed to sync ", " not registered")
+"""Parts of the kubelet's Warnings about a pod that it has only just heard of."""
+_LONG_HEX = re.compile(r"\b[0-9a-f]{32,}\b")
+_MAX_WARNINGS = 3
+REPEATED_WITHIN = timedelta(minutes=3)
+"""The kubelet tries to mount a volume again after two minutes at most."""
 READY_TIMEOUT = timedelta(seconds=60)
 """How long a pod may take to start and become ready before that is a problem."""
 
 
-def observed_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> PodSeen:
-    """Return a pod as it was observed: its object, and its own report."""
+def observed_pod(live: Json, report: PodReport | NoAnswer, now: datetime, warnings: Sequence[Json] = ()) -> PodSeen:
+    """Return a pod as it was observed: its object, its own report, and Events of type Warning about it."""
     metadata, status = live["metadata"], live["status"]
     annotations = metadata.get("annotations") or {}
     containers = status.get("containerStatuses") or []
@@ -44,7 +52,7 @@ def observed_pod(live: Json, report: PodReport | NoAnswer, now: datetime) -> Pod
         announced=annotations.get(names.ANNOTATION_REVISION),
         poke=annotations.get(names.ANNOTATION_POKE, ""),
         crashes=tuple(_crashes(metadata["uid"], containers)),
-        problem=_problem(live, report, now),
+        problem=_problem(live, report, now, recent_warnings(warnings)),
     )
 
 
@@ -71,22 +79,69 @@ def _is_crash(ended: Json) -> bool:
     return bool(ended.get("exitCode") != 0 or ended.get("reason") == "OOMKilled")
 
 
-def _problem(pod: Json, report: PodReport | NoAnswer, now: datetime) -> str:
+def waits_without_reason(pod: Json) -> bool:
+    """Return whether a pod waits for a node's parts, volumes for example, and only Events can report why."""
+    placed, waiting = _condition(pod["status"], "PodScheduled"), _waiting(pod)
+    is_waiting = bool(waiting) or not pod["status"].get("containerStatuses")
+    return (
+        "deletionTimestamp" not in pod["metadata"]
+        and placed.get("status") != "False"
+        and is_waiting
+        and waiting.get("reason", "PodPending") in _UNINFORMATIVE
+        and not waiting.get("message")
+    )
+
+
+def recent_warnings(warnings: Sequence[Json]) -> str:
+    """Return the messages of Events that the kubelet still repeats, in an order that does not change; "" for none."""
+    lasting = [one for one in warnings if not any(text in one.get("message", "") for text in _PASSES_BY_ITSELF)]
+    latest = max(map(_last_seen, lasting), default=None)
+    recent = {one.get("message", "") for one in lasting if latest and latest - _last_seen(one) <= REPEATED_WITHIN}
+    return "; ".join(sorted(map(without_repetition, recent))[:_MAX_WARNINGS])
+
+
+def _last_seen(event: Json) -> datetime:
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return datetime.fromisoformat(next(filter(None, times), event["metadata"]["creationTimestamp"]))
+
+
+def _waiting(pod: Json) -> Json:
+    containers = pod["status"].get("containerStatuses") or []
+    return next((found for one in containers if (found := one.get("state", {}).get("waiting"))), {})
+
+
+def _problem(pod: Json, report: PodReport | NoAnswer, now: datetime, warning: str) -> str:
     if "deletionTimestamp" in pod["metadata"]:
         return ""
-    placed, ready = _condition(pod["status"], "PodScheduled"), _condition(pod["status"], "Ready")
-    if placed.get("status") == "False":
-        return f"a pod cannot be placed: {placed.get('message', placed.get('reason', ''))}"
-    containers = pod["status"].get("containerStatuses") or []
-    waiting: Json = next((found for one in containers if (found := one.get("state", {}).get("waiting"))), {})
-    if waiting.get("reason") in _NEEDS_ATTENTION:
-        return f"a pod does not start: {_waiting_message(waiting, pod['metadata']['name'])}"
+    if obstacle := _obstacle(pod, warning):
+        return obstacle
+    ready, waiting = _condition(pod["status"], "Ready"), _waiting(pod)
     since = ready.get("lastTransitionTime") or pod["metadata"].get("creationTimestamp")
     if ready.get("status") == "True" or since is None or now - datetime.fromisoformat(since) <= READY_TIMEOUT:
         return ""
-    if waiting or not containers:
+    if waiting or not pod["status"].get("containerStatuses"):
         return f"a pod has not started for over a minute: {_waiting_message(waiting, pod['metadata']['name'])}"
     return f"a pod has not been ready for over a minute: {_why_not_ready(report)}"
+
+
+def _obstacle(pod: Json, warning: str) -> str:
+    """Return what Kubernetes reports to be in the way of a pod's start, "" if nothing; that needs no patience."""
+    placed, waiting = _condition(pod["status"], "PodScheduled"), _waiting(pod)
+    if placed.get("status") == "False":
+        return f"a pod cannot be placed: {without_repetition(placed.get('message') or placed.get('reason', ''))}"
+    if waiting.get("reason") in _NEEDS_ATTENTION:
+        return f"a pod does not start: {_waiting_message(waiting, pod['metadata']['name'])}"
+    if warning and waits_without_reason(pod):
+        return f"a pod does not start: {_without_ids(warning, pod)}"
+    return ""
+
+
+def _without_ids(message: str, pod: Json) -> str:
+    """Return a message without what would change with every pod and every try."""
+    for text in (pod["metadata"]["name"], pod["metadata"]["uid"]):
+        message = message.replace(text, "...")
+    return _LONG_HEX.sub("...", message)
 
 
 def _waiting_message(waiting: Json, pod: str) -> str:
@@ -94,7 +149,7 @@ def _waiting_message(waiting: Json, pod: str) -> str:
     reason, message = waiting.get("reason", "PodPending"), waiting.get("message", "")
     if reason in _UNINFORMATIVE:
         message = message or "waits for its volumes or image"
-    return reason if not message or pod in message else f"{reason}: {' '.join(message.split())}"
+    return reason if not message or pod in message else f"{reason}: {without_repetition(message)}"
 
 
 def _why_not_ready(report: PodReport | NoAnswer) -> str:
@@ -108,13 +163,16 @@ def _why_not_ready(report: PodReport | NoAnswer) -> str:
             pending = next((run for run in runs if run.state is not LoadState.LOADED), None)
     if pending is None:
         return "its server responds, but is not ready"
+    if pending.state is LoadState.LOADING and not pending.reason:
+        return f"{pending.run} is still being read: the registry, or its volume, is slow or does not respond"
     return f"{pending.run} is {pending.state}" + (f": {pending.reason}" if pending.reason else "")
 
 
 def replica_failure(deployment: Json) -> str:
     """Return why a Deployment cannot create pods, such as a quota; "" if it can."""
     failure = _condition(deployment.get("status", {}), "ReplicaFailure")
-    return f"pods cannot be made: {failure.get('message', '')}" if failure.get("status") == "True" else ""
+    message = re.sub(r'^pods "[^"]*" is', "a pod is", failure.get("message", ""))
+    return f"pods cannot be made: {without_repetition(message)}" if failure.get("status") == "True" else ""
 
 
 def _condition(status: Mapping[str, object], kind: str) -> Json:

@@ -8,13 +8,15 @@ from typing import Final
 
 from serin_core.api.base import Json
 from serin_core.contract import names
+from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
-from serin_core.rollout.writes import PutStatus
+from serin_core.rollout.writes import PutStatus, Write
 from serin_operator.apply import Applier, ObjectRef
 from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
 from serin_operator.invalid import InvalidObjectError, status_with_problem
 from serin_operator.metrics import OperatorMetrics
+from serin_operator.setbacks import Setback, Setbacks
 from serin_operator.work_queue import Result
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,8 @@ class Key:
 class Reconciler:
     """Brings one resource one step closer to what its spec asks for.
 
-    What the API server refused is remembered until the next pass, whose status reports it: status is written before
-    the children are. Nothing else is remembered, and nothing is decided by it.
+    Writes without effect are remembered (`setbacks`): the status of the next pass reports them, since status is written
+    before the children are, and they are not repeated at once. Nothing else is remembered.
     """
 
     def __init__(
@@ -51,14 +53,14 @@ class Reconciler:
     ) -> None:
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
         self._metrics, self._clock = metrics, clock
-        self._refusals: dict[Key, tuple[str, ...]] = {}
+        self._setbacks: dict[Key, Setbacks] = {}
 
     async def reconcile(self, key: Key) -> Result:
         """Reconcile once. Raises ClusterError where the API server fails; the queue then retries."""
         try:
             live = await self._cluster.get(names.KIND, key.namespace, key.name)
         except NotFoundError:
-            self._refusals.pop(key, None)
+            self._setbacks.pop(key, None)
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
             return Result("deleting", None)
@@ -67,6 +69,9 @@ class Reconciler:
         except ConflictError as error:
             log.debug("%s: %s", key, error)
             return Result("conflict", None, is_settled=False)
+        except RefusedError as error:
+            # A read, or the status; refused writes of children are setbacks.
+            return await self._report_invalid(key, live, InvalidObjectError("AccessRefused", with_hint(str(error))))
 
     async def _reconcile(self, key: Key, live: Json) -> Result:
         try:
@@ -75,21 +80,23 @@ class Reconciler:
             return await self._report_invalid(key, live, error)
         observed = await self._gatherer.gather(resource, self._clock())
         self._metrics.record_reading(observed.reading)
-        now = self._clock()
-        decision = decide(resource, replace(observed, refusals=self._refusals.get(key, ())), now)
-        refusals = await self._apply(key, ObjectRef.of(live), decision, now)
-        if refusals:
-            self._refusals[key] = refusals
-            return Result("refused", decision.requeue_after, is_settled=False)
-        # Where something is no longer refused, the next pass follows at once and updates the status.
-        was_refused = self._refusals.pop(key, None) is not None
-        requeue_after = timedelta() if was_refused else decision.requeue_after
-        return Result("changed" if decision.writes else "unchanged", requeue_after)
+        now, setbacks = self._clock(), self._setbacks.setdefault(key, Setbacks())
+        reported = setbacks.refusals(), setbacks.overrides()
+        decision = decide(resource, replace(observed, refusals=reported[0], overrides=reported[1]), now)
+        due = setbacks.due(decision.writes, observed.children, now)
+        setbacks.record(due, await self._apply(key, ObjectRef.of(live), decision, due), now)
+        outcome = "refused" if setbacks.refusals() else "changed" if due else "unchanged"
+        if (setbacks.refusals(), setbacks.overrides()) != reported:
+            # The next pass follows at once and updates the status.
+            return Result(outcome, timedelta())
+        return Result(outcome, min(decision.requeue_after, setbacks.next_retry(now) or decision.requeue_after))
 
-    async def _apply(self, key: Key, ref: ObjectRef, decision: Decision, now: datetime) -> tuple[str, ...]:
-        """Write the status, then everything that follows from it, and return what the API server refused."""
-        rest = [write for write in decision.writes if not isinstance(write, PutStatus)]
-        for write in decision.writes:
+    async def _apply(
+        self, key: Key, ref: ObjectRef, decision: Decision, writes: tuple[Write, ...]
+    ) -> tuple[Setback, ...]:
+        """Write the status, then everything that follows from it, and return the writes without their whole effect."""
+        rest, now = [write for write in writes if not isinstance(write, PutStatus)], self._clock()
+        for write in writes:
             if isinstance(write, PutStatus):
                 await self._applier.put_status(ref, write)
         try:
@@ -102,7 +109,7 @@ class Reconciler:
             _log(key, decision)
 
     async def _report_invalid(self, key: Key, live: Json, error: InvalidObjectError) -> Result:
-        """Report an object that cannot be read. Nothing is decided: the pods go on serving what they serve."""
+        """Report what keeps a pass from its end. Nothing is decided: the pods go on serving what they serve."""
         now, ref = self._clock(), ObjectRef.of(live)
         result = Result("invalid", RESYNC if error.reason == "InvalidSpec" else INVALID_STATUS_RESYNC)
         status = status_with_problem(live, error, now)

@@ -19,7 +19,10 @@ RENDERED = {
 
 
 async def apply_over(live):
-    return await ask(live, lambda cluster: cluster.apply(RENDERED, "7"))
+    async def apply(cluster):
+        await cluster.apply(RENDERED, "7")
+
+    return await ask(live, apply)
 
 
 async def ask(live, question):

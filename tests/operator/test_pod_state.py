@@ -8,13 +8,14 @@ from serin_core.contract import names
 from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.pod_state import observed_pod as observed_pod_at
+from serin_operator.pod_state import replica_failure, waits_without_reason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ASKED = NoAnswer("not asked")
 
 
-def observed_pod(live, report):
-    return observed_pod_at(live, report, NOW)
+def observed_pod(live, report, warnings=()):
+    return observed_pod_at(live, report, NOW, warnings)
 
 
 def pod(*containers, conditions=(), **metadata):
@@ -108,6 +109,8 @@ LOADING = PodReport(
     uid="u", process="p", revision=3, runs=(RunOnPod(run="run_a", state=LoadState.LOADING, reason="away"),)
 )
 
+SLOW = PodReport(uid="u", process="p", revision=3, runs=(RunOnPod(run="run_a", state=LoadState.LOADING),))
+
 
 def unready_for(seconds, *containers):
     since = (NOW - timedelta(seconds=seconds)).isoformat()
@@ -132,6 +135,13 @@ def unready_for(seconds, *containers):
         ),
         pytest.param(
             unready_for(61, RUNNING),
+            SLOW,
+            "a pod has not been ready for over a minute: run_a is still being read: the registry, or its volume, is "
+            "slow or does not respond",
+            id="a registry that hangs",
+        ),
+        pytest.param(
+            unready_for(61, RUNNING),
             NoAnswer("timed out"),
             "a pod has not been ready for over a minute: its server does not respond: timed out",
             id="silent",
@@ -152,3 +162,76 @@ def unready_for(seconds, *containers):
 )
 def test_a_pod_that_is_not_ready_within_a_minute_is_a_problem(found, report, problem):
     assert observed_pod(found, report).problem == problem
+
+
+def warning(message, seconds_ago=0, **fields):
+    at = (NOW - timedelta(seconds=seconds_ago)).isoformat()
+    return {"metadata": {"creationTimestamp": at}, "message": message, "lastTimestamp": at} | fields
+
+
+NO_SECRET = 'MountVolume.SetUp failed for volume "tokens" : secret "tokens" not found'
+NO_STORE = 'MountVolume.SetUp failed for volume "store" : secret "store" not found'
+LATE = "failed to sync configmap cache: timed out waiting for the condition"
+
+
+@pytest.mark.parametrize(
+    ("warnings", "problem"),
+    [
+        pytest.param([warning(NO_SECRET)], f"a pod does not start: {NO_SECRET}", id="at once"),
+        pytest.param(
+            [warning(NO_SECRET), warning(NO_STORE, 5)],
+            f"a pod does not start: {NO_STORE}; {NO_SECRET}",
+            id="all, in an order that does not change",
+        ),
+        pytest.param(
+            [warning(NO_STORE, 400), warning(NO_SECRET)],
+            f"a pod does not start: {NO_SECRET}",
+            id="not what is no longer repeated",
+        ),
+        pytest.param(
+            [warning(f"no sandbox {64 * 'a'} for pod-x of uid-x")],
+            "a pod does not start: no sandbox ... for ... of ...",
+            id="without what changes with every pod and try",
+        ),
+        pytest.param([warning(LATE)], "", id="passes by itself"),
+        pytest.param([], "", id="nothing known yet"),
+        pytest.param(
+            [warning(NO_SECRET, lastTimestamp=None, eventTime=NOW.isoformat()), warning(NO_STORE, 400)],
+            f"a pod does not start: {NO_SECRET}",
+            id="an Event of the newer API",
+        ),
+    ],
+)
+def test_a_pod_that_waits_for_its_volumes_is_explained_by_its_events(warnings, problem):
+    starting = unready_for(1, CREATING)
+    starting["metadata"] |= {"name": "pod-x", "uid": "uid-x"}
+    assert waits_without_reason(starting)
+    assert observed_pod(starting, ASKED, warnings).problem == problem
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        unready_for(1, RUNNING),
+        unready_for(1, {"state": {"waiting": {"reason": "ImagePullBackOff"}}}),
+        pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "full"}]),
+        pod(CREATING, deletionTimestamp="x"),
+    ],
+    ids=["running", "has a reason of its own", "not placed", "going away"],
+)
+def test_no_events_are_read_of_a_pod_whose_own_state_says_enough(found):
+    assert not waits_without_reason(found)
+
+
+def test_a_sentence_of_the_scheduler_is_not_repeated():
+    words = 'persistentvolumeclaim "registry" not found. not found.'
+    found = observed_pod(pod(conditions=[{"type": "PodScheduled", "status": "False", "message": words}]), ASKED)
+    assert found.problem == 'a pod cannot be placed: persistentvolumeclaim "registry" not found'
+
+
+def test_pods_that_cannot_be_made_are_reported_without_the_name_of_the_last_one():
+    message = 'pods "categories-7d4b-x2x9k" is forbidden: exceeded quota: none'
+    failure = {"type": "ReplicaFailure", "status": "True", "message": message}
+    expected = "pods cannot be made: a pod is forbidden: exceeded quota: none"
+    assert replica_failure({"status": {"conditions": [failure]}}) == expected
+    assert replica_failure({}) == ""

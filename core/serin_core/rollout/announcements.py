@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serin_core.api.status import Phase, Status
+from serin_core.rollout.conditions import OVERRIDDEN
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.table import Row
 from serin_core.rollout.transition import Transition, place
@@ -44,7 +45,7 @@ def announcements(
         named = message if is_named else f"{transition.run_id}: {message}"
         found.append(Announcement(row.event, named, transition.is_warning))
     found += _suspension(context.status, before)
-    return (*found, *_problems(context.status, before))
+    return (*found, *_overrides(context.status, before), *_problems(context.status, before))
 
 
 def _suspension(status: Status, before: Status) -> list[Announcement]:
@@ -55,6 +56,13 @@ def _suspension(status: Status, before: Status) -> list[Announcement]:
     if was_suspended:
         return [Announcement("Resumed", where.format("resumed"))]
     return [Announcement("Suspended", f"{where.format('suspended')} (spec.suspend): the soak timer is stopped")]
+
+
+def _overrides(status: Status, before: Status) -> list[Announcement]:
+    """Return an Event where admission changes another field than before, or the first one."""
+    known = {condition.message for condition in before.conditions if condition.type == OVERRIDDEN}
+    found = (condition.message for condition in status.conditions if condition.type == OVERRIDDEN)
+    return [Announcement(OVERRIDDEN, message, is_warning=True) for message in found if message not in known]
 
 
 def _problems(status: Status, before: Status) -> list[Announcement]:

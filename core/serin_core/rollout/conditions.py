@@ -1,14 +1,20 @@
 """Conditions and phase: what `kubectl get`, `kubectl wait` and Argo CD read. docs/conditions.md lists them all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from serin_core.api.status import CandidateState, Condition, Phase
+from serin_core.kubernetes.diff import Difference
 from serin_core.rollout.canary_steps import is_at_cap
+from serin_core.rollout.observation import Override
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.ready_reason import ReadyReason, Truth, ready_reason, stalled
 
+OVERRIDDEN: Final = "ChildOverridden"
+"""Type of the condition that names what admission changes in children; the rollout goes on."""
+_FIELDS = 5
+"""Fields of one child that the condition names."""
 Value = tuple[str, Truth, str, str]
 """Type, status, reason and message of a condition."""
 
@@ -22,6 +28,8 @@ def conditions(context: Context) -> tuple[Condition, ...]:
     if context.status.rollout is not None and not context.spec.shadow:
         message = "spec.shadow is false, but a candidate is always compared in shadow"
         values.append(("ShadowForced", "True", "RolloutRunning", message))
+    if context.observed.overrides:
+        values.append((OVERRIDDEN, "True", "ChangedByAdmission", _overrides(context.observed.overrides)))
     return build(values, context.status.conditions, generation=context.resource.generation, now=context.now)
 
 
@@ -62,6 +70,18 @@ def _of(state: ReadyReason) -> list[Value]:
         _truth("Reconciling", state, holds=state.is_reconciling, otherwise="Settled"),
         _truth("Stalled", state, holds=state.is_stalled, otherwise="NotStalled"),
     ]
+
+
+def _overrides(overrides: Iterable[Override]) -> str:
+    """Return which fields of which children admission keeps as they are, and how a user can change that."""
+    found = [f"{one.child}: {_fields(one.differences)}" for one in overrides]
+    hint = "exempt this namespace from the webhook or policy that does it, or set the same values in spec"
+    return f"Admission changes what the operator applies: {'; '.join(found)}. It is not applied again; {hint}"
+
+
+def _fields(differences: Sequence[Difference]) -> str:
+    more = [f"{len(differences) - _FIELDS} more"] if len(differences) > _FIELDS else []
+    return ", ".join([*map(str, differences[:_FIELDS]), *more])
 
 
 def _truth(kind: str, state: ReadyReason, *, holds: bool, otherwise: str) -> Value:

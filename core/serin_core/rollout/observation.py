@@ -12,6 +12,7 @@ from serin_core.api.status import Crash
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport, RunOnPod
 from serin_core.counting import Reading, Unreadable
+from serin_core.kubernetes.diff import Difference
 from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 
 
@@ -75,6 +76,15 @@ class ChildSeen:
         return str(self.live["metadata"]["resourceVersion"])
 
 
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A child that admission (a webhook or a policy) changed when it was applied."""
+
+    child: str
+    """Kind and name."""
+    differences: tuple[Difference, ...]
+
+
 NOT_ASKED = Unreadable("NotAsked", "no stage has started")
 
 
@@ -92,4 +102,6 @@ class Observed:
     problem: str = ""
     """Why no pods can be created (a quota, for example), as reported by Kubernetes; "" if they can."""
     refusals: tuple[str, ...] = ()
-    """Writes that the API server refused in the last pass, with its messages."""
+    """Messages of the API server about writes that it refuses; they are tried again after a while."""
+    overrides: tuple[Override, ...] = ()
+    """Children that stay different from what was applied; they are not applied again for the same difference."""

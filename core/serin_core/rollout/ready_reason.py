@@ -13,6 +13,7 @@ from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, CandidateState, RunInUse
 from serin_core.contract.pod_report import LoadState
 from serin_core.counting import Unreadable
+from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
@@ -106,27 +107,33 @@ def _rules_missing(context: Context) -> ReadyReason | None:
 def _child_refused(context: Context) -> ReadyReason | None:
     if not context.observed.refusals:
         return None
-    message = f"The API server refused: {'; '.join(context.observed.refusals)}"
+    message = f"The API server refused: {'; '.join(map(with_hint, context.observed.refusals))}"
     return ReadyReason("ChildRefused", message, ready=_ready_of_promoted(context))
 
 
 def _pods_unavailable(context: Context) -> ReadyReason | None:
     problems = sorted({pod.problem for pod in context.observed.pods if pod.problem and not pod.deleting})
     problems += [context.observed.problem] if context.observed.problem else []
-    problems += _obstacles_of_the_stable_run(context)
+    problems = [*map(with_hint, problems), *_obstacles(context)]
     if not problems:
         return None
     return ReadyReason("PodsUnavailable", f"On hold: {'; '.join(problems)}", ready=_ready_of_promoted(context))
 
 
-def _obstacles_of_the_stable_run(context: Context) -> list[str]:
-    """Return why pods, ready or not, cannot load the stable run; the rules serve users on such a pod if it is ready."""
-    stable = context.status.stable
-    if stable is None:
-        return []
-    runs = [pod.run(stable.run_id) for pod in context.observed.pods if not pod.deleting]
-    lost = {run.reason for run in runs if run is not None and (run.absent or run.state is LoadState.REFUSED)}
-    return [f"a pod cannot load {stable.run_id}: {reason}" for reason in sorted(lost)]
+def _obstacles(context: Context) -> list[str]:
+    """Return why pods, ready or not, cannot load a run that users are or may be served by, stable or on its way there.
+
+    On such a pod the stable run, or the rules, serve the users of the candidate; the rules those of the stable run.
+    """
+    stable, candidate = context.status.stable, context.status.candidate
+    served = [] if stable is None else [stable.run_id]
+    served += [candidate.run_id] if candidate is not None and candidate.state is CandidateState.RUNNING else []
+    return [f"a pod cannot load {run}: {reason}" for run in served for reason in _losses(context, run)]
+
+
+def _losses(context: Context, run_id: str) -> list[str]:
+    runs = [pod.run(run_id) for pod in context.observed.pods if not pod.deleting]
+    return sorted({run.reason for run in runs if run is not None and (run.absent or run.state is LoadState.REFUSED)})
 
 
 def _is_served(context: Context) -> bool:

@@ -10,21 +10,27 @@ from serin_core.rollout.protocol import Context
 RESYNC: Final = timedelta(minutes=10)
 _SECOND: Final = timedelta(seconds=1)
 _EAGER_FOR: Final = timedelta(seconds=20)
-_WHILE_LOADING: Final = timedelta(seconds=10)
+_WHILE_WAITING: Final = timedelta(seconds=10)
 
 
 def next_check(context: Context) -> timedelta:
     """Return the delay until the next check.
 
     That is short while pods are to confirm a routing or a stage is to start, else the end of the soak or the interval
-    of the analysis, and RESYNC without a rollout. No event of the cluster shows that a pod has loaded a run at last.
+    of the analysis, and RESYNC without a rollout. No event of the cluster shows that a pod has loaded a run at last,
+    or why one does not start.
     """
+    later = _without_waiting_pods(context)
+    return min(later, _WHILE_WAITING) if _is_waiting(context) else later
+
+
+def _without_waiting_pods(context: Context) -> timedelta:
     wanted, rollout = context.status.propagation, context.status.rollout
     if wanted.since is not None and not wanted.confirmed and context.observed.pods:
         age = context.now - wanted.since
         return timedelta(milliseconds=250) if age < _EAGER_FOR else 2 * _SECOND
     if rollout is None:
-        return _WHILE_LOADING if _is_loading(context) else RESYNC
+        return RESYNC
     if rollout.stage_started_at is None:
         return _SECOND
     left = soak_of(context.spec.canary, percent=rollout.percent) - soak_elapsed(rollout, now=context.now)
@@ -32,6 +38,9 @@ def next_check(context: Context) -> timedelta:
     return min(interval, max(left, _SECOND / 10)) if left > timedelta() else interval
 
 
-def _is_loading(context: Context) -> bool:
-    reports = [pod.report for pod in context.observed.pods if isinstance(pod.report, PodReport)]
-    return any(run.state is LoadState.LOADING for report in reports for run in report.runs)
+def _is_waiting(context: Context) -> bool:
+    """Return whether a pod is not ready, or has neither loaded nor refused a run."""
+    pods = [pod for pod in context.observed.pods if not pod.deleting]
+    reports = [pod.report for pod in pods if isinstance(pod.report, PodReport)]
+    is_loading = any(run.state is LoadState.LOADING for report in reports for run in report.runs)
+    return is_loading or not all(pod.ready for pod in pods)

@@ -1,8 +1,10 @@
 """Differences between live and rendered objects, and who made them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from serin_core.kubernetes.diff import editors, holds, without_additions
+from serin_core.kubernetes.diff import differences, editors, holds, without_additions
 
 RENDERED = {
     "metadata": {"name": "x", "labels": {"ours": "1"}},
@@ -71,3 +73,54 @@ def test_the_owner_of_an_added_variable_is_named():
     path = {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"server"}': {}}}}}}
     found["metadata"]["managedFields"] = [managed("kubectl-edit", path), managed("kubectl-scale", {"f:spec": {}})]
     assert editors(found, RENDERED, manager="serin-operator") == ("kubectl-edit",)
+
+
+def named(found):
+    return [str(one) for one in differences(found, RENDERED)]
+
+
+@pytest.mark.parametrize(
+    ("found", "fields"),
+    [
+        pytest.param(live(), [], id="none"),
+        pytest.param(live(replicas=3), ["spec.replicas (3 instead of 2)"], id="a number"),
+        pytest.param(live(selector={"uid": "u", "x": "y"}), ["spec.selector"], id="a whole selector"),
+        pytest.param(
+            live(container={"env": [{"name": "A", "value": "secret"}]}),
+            ["spec.template.spec.containers[server].env[A].value"],
+            id="a variable, whose value may be secret",
+        ),
+        pytest.param(
+            live(container={"env": [*RENDERED_ENV, ANONYMOUS]}),
+            ["spec.template.spec.containers[server].env[SERIN_ALLOW_ANONYMOUS]"],
+            id="an addition",
+        ),
+        pytest.param(
+            live(container={"name": "else"}), ["spec.template.spec.containers[server]"], id="a whole container"
+        ),
+    ],
+)
+def test_differences_are_named_as_kubectl_writes_fields(found, fields):
+    assert named(found) == fields
+
+
+def test_quantities_are_compared_by_their_value():
+    rendered = {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}
+    assert not differences({"resources": {"requests": {"cpu": "1000m", "memory": "1024Mi"}}}, rendered)
+    found = differences({"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}, rendered)
+    assert [str(one) for one in found] == ["resources.requests.cpu (500m instead of 1)"]
+
+
+VALUES = st.recursive(
+    st.sampled_from([1, "a", None]),
+    lambda inner: (
+        st.dictionaries(st.sampled_from(["name", "x", "env", "selector"]), inner, max_size=3)
+        | st.lists(inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_what_is_as_it_was_rendered_has_no_difference(value):
+    assert differences(value, value) == ()

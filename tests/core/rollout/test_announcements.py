@@ -8,11 +8,12 @@ from models.parts import spec
 from models.starting import A, B, has_percent, has_phase, new_world
 
 from serin_core.rollout.announcements import PROBLEMS
+from serin_core.rollout.conditions import OVERRIDDEN
 from serin_core.rollout.table import TABLE
 
 ROOT = Path(__file__).parents[3]
-OF_THE_OPERATOR = {"ChildReverted", "InvalidSpec", "InvalidStatus"}
-BESIDE_THE_TABLE = {"Suspended", "Resumed", *PROBLEMS, *OF_THE_OPERATOR}
+OF_THE_OPERATOR = {"ChildReverted", "InvalidSpec", "InvalidStatus", "AccessRefused"}
+BESIDE_THE_TABLE = {"Suspended", "Resumed", OVERRIDDEN, *PROBLEMS, *OF_THE_OPERATOR}
 
 
 def events(at, *, rounds=60, until=None):
@@ -44,7 +45,7 @@ def test_every_problem_is_a_documented_condition():
     assert all(f"| {reason} |" in page for reason in PROBLEMS)
 
 
-@pytest.mark.parametrize("reason", ["ChildReverted", "InvalidSpec"])
+@pytest.mark.parametrize("reason", ["ChildReverted", "InvalidSpec", "AccessRefused"])
 def test_the_operator_emits_what_is_documented_of_it(reason):
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "operator").rglob("*.py"))
     assert f'"{reason}"' in code

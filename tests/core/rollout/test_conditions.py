@@ -228,6 +228,30 @@ def test_a_stable_run_that_new_pods_cannot_load_is_served_while_the_former_pods_
     assert ready.message == f"On hold: a pod cannot load {A}: {A} is not in the registry /registry"
 
 
+def test_a_candidate_that_no_pod_can_load_any_more_is_named_with_the_same_sentence_and_holds_the_rollout():
+    at = running()
+    at.registry = {}
+    for pod in at.pods.values():
+        at.restart(pod)
+    at.verdict = "pass"
+    at.settle(rounds=10)
+    ready = at.status.conditions[0]
+    assert (ready.status, ready.reason) == ("Unknown", "PodsUnavailable")
+    assert ready.message == f"On hold: a pod cannot load {A}: {A} is not in the registry /registry"
+    assert at.status.candidate.percent == 0
+    at.registry = dict(DIGESTS)
+    at.settle(rounds=60)
+    assert at.status.conditions[0].reason == "Promoted"
+
+
+def test_pods_that_are_not_ready_are_looked_at_again_soon():
+    at = promoted()
+    at.is_full = True
+    at.rules = "other"
+    at.settle(rounds=20)
+    assert at.whole_pass(at.operators[0]).requeue_after <= timedelta(seconds=10)
+
+
 def test_an_absent_run_is_waited_for_without_a_write_and_then_refused_with_the_time_it_was_waited_for():
     at = absent()
     message = f"Pods are loading {A}: {A} is not in the registry /registry yet. "

@@ -1,0 +1,46 @@
+"""Hints: what a user can do about a message of Kubernetes, one for each kind of problem, added to its own words."""
+
+import re
+from typing import Final
+
+_ASK_ADMISSION: Final = "set in spec what it demands, or exempt this namespace from it"
+_VOLUME: Final = "the volume is slow or not available: kubectl describe pod"
+_HINTS: Final = (
+    (r"exceeded quota", "raise the quota or free some of it: kubectl describe resourcequota"),
+    (r"failed quota", "set in spec.server.resources what the quota demands"),
+    (r"violates PodSecurity", "label the namespace with a level that admits these pods"),
+    (
+        r"security context constraint",
+        "give the pods' ServiceAccount a SecurityContextConstraint that admits them",
+    ),
+    (r"failed calling webhook", "the webhook does not respond: start it, or exempt this namespace from it"),
+    (r"admission webhook .* denied", _ASK_ADMISSION),
+    (r"AdmissionPolicy '", _ASK_ADMISSION),
+    (r" usage per ", "change spec.server.resources or the LimitRange: kubectl describe limitrange"),
+    (r'User ".*" cannot ', "give the operator this right, as in manifests/base/rbac.yaml"),
+    (r"Insufficient ", "add a node, or lower spec.server.resources"),
+    (r'persistentvolumeclaim ".*" not found', "create it, or correct spec.registry.volume.claimName"),
+    (r"unbound immediate PersistentVolumeClaims|is not bound", "it needs a PersistentVolume: kubectl describe pvc"),
+    (r"hostPath type check failed", "make this path on the node"),
+    (r"Unable to attach or mount volumes|timed out waiting for the condition|DeadlineExceeded", _VOLUME),
+    (r'(?i)secret ".*" not found', "create it, or correct its name in spec"),
+    (r'(?i)configmap ".*" not found', "create it, or correct its name in spec"),
+    (r"ErrImageNeverPull", "put the image on every node, or set another imagePullPolicy"),
+    (r"InvalidImageName", "correct the name of the image"),
+    (r"ImagePull", "check the image's name, and the imagePullSecrets of the pods' ServiceAccount"),
+)
+
+
+def with_hint(message: str) -> str:
+    """Return the message with the hint of the first kind that it is of; unchanged if it is of none."""
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, message)), "")
+    return f"{message.rstrip('.')}; {hint}" if hint else message
+
+
+def without_repetition(message: str) -> str:
+    """Return one line without sentences that only repeat the end of the one before: `x not found. not found.`."""
+    kept: list[str] = []
+    for sentence in " ".join(message.split()).split(". "):
+        if not kept or not sentence or not kept[-1].endswith(sentence.rstrip(".")):
+            kept.append(sentence)
+    return ". ".join(kept)
