@@ -6,18 +6,19 @@ current state itself.
 """
 
 import asyncio
-import dataclasses
-import os
-import ssl
+import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import kopf
 
 from serin_core.contract import names
+from serin_operator.connection import login
 from serin_operator.event_filter import EventFilter
 from serin_operator.reconcile import Key
 
+PAUSE: Final = 5.0
+"""Seconds between an end of kopf and its next start."""
 CHILDREN = (
     ("v1", "pods"),
     ("v1", "services"),
@@ -26,28 +27,6 @@ CHILDREN = (
     ("policy", "v1", "poddisruptionbudgets"),
 )
 """Kinds that are watched by our label only, so that neither the API server sends nor kopf keeps any other object."""
-
-
-class _Connection(kopf.ConnectionInfo):
-    """A connection that verifies certificates as Python did before 3.13.
-
-    Since then `ssl.create_default_context` also demands extensions that the certificate authorities of many clusters
-    lack (an authority key identifier, a key usage). Chain, host name and expiry are still verified.
-    """
-
-    def as_ssl_context(self) -> ssl.SSLContext:
-        context = super().as_ssl_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
-
-
-def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """Log in as kubectl does where KUBECONFIG is set, and as the pod's service account elsewhere."""
-    use = kopf.login_with_kubeconfig if os.environ.get("KUBECONFIG") else kopf.login_with_service_account
-    found = use(**kwargs)
-    if not isinstance(found, kopf.ConnectionInfo):
-        return None
-    return _Connection(**{field.name: getattr(found, field.name) for field in dataclasses.fields(found)})
 
 
 def build_registry(enqueue: Callable[[Key], None], record_watch_event: Callable[[], None]) -> kopf.OperatorRegistry:
@@ -94,6 +73,9 @@ def build_settings(*, is_namespaced: bool = False) -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.watching.server_timeout = 300
     settings.networking.request_timeout = 30
+    # An error that lasts longer ends kopf, and `watch` starts it again. Its own retries never log in again.
+    settings.networking.error_backoffs = (1, 2, 4, 5)
+    settings.process.ultimate_exiting_timeout = None
     settings.networking.connect_timeout = 5
     settings.queueing.idle_timeout = 1
     settings.scanning.disabled = is_namespaced
@@ -103,23 +85,67 @@ def build_settings(*, is_namespaced: bool = False) -> kopf.OperatorSettings:
     return settings
 
 
+def cancel_on_signals(task: asyncio.Task[Any] | None) -> None:
+    """Cancel a task on signals that end a process. Without handlers, the first process of a container ignores them."""
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
 async def watch(
     enqueue: Callable[[Key], None],
     *,
     record_watch_event: Callable[[], None],
+    record_end: Callable[[str], None],
     namespaces: tuple[str, ...],
-    ready: asyncio.Event,
+    connected: asyncio.Event,
 ) -> None:
-    """Watch until cancelled. Raises what ends kopf; the process then ends too, and Kubernetes restarts it."""
+    """Watch until cancelled. kopf starts with `connected`, and again whenever that is set or kopf has ended.
+
+    Each start lists everything and logs in with the credentials of then, so that no error of the API server lasts
+    longer than its cause (docs/decisions/0073). Signals that end a process cancel this task.
+    """
+    task = asyncio.current_task()
+    await connected.wait()
+    while True:
+        connected.clear()
+        running = asyncio.create_task(_run_kopf(build_registry(enqueue, record_watch_event), namespaces, task))
+        starting_again = asyncio.create_task(connected.wait())
+        try:
+            await asyncio.wait({running, starting_again}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in (running, starting_again):
+                one.cancel()
+            await asyncio.wait({running, starting_again})
+        if not running.cancelled():
+            error = running.exception()
+            record_end("without an error" if error is None else f"{type(error).__name__}: {error}")
+            await asyncio.sleep(PAUSE)
+
+
+async def _run_kopf(
+    registry: kopf.OperatorRegistry, namespaces: tuple[str, ...], caller: asyncio.Task[Any] | None
+) -> None:
+    """Run kopf until it ends. Raises what ended it."""
     # Without an identity kopf asks for the name of the process's user, which a pod's uid need not have. Only peering,
     # which is not used, would compare identities.
     identity: Any = names.FIELD_MANAGER
-    await kopf.operator(
-        registry=build_registry(enqueue, record_watch_event),
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
         settings=build_settings(is_namespaced=bool(namespaces)),
         identity=identity,
-        ready_flag=ready,
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
     )
+    # kopf has set its own, which would only end this run of it.
+    cancel_on_signals(caller)
+    # kopf.run_tasks would also wait for the tasks of other parts of this process, and cancel them.
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
