@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from serin_operator.interfaces import ClusterError
@@ -50,8 +50,10 @@ class Heartbeat:
     cluster: Cluster
     namespaces: Sequence[str]
     clock: Callable[[], float]
-    on_connected: Callable[[], None]
-    """Called after the first success, after every outage, and after a change of the certificate authorities."""
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while the last check was a success."""
+    renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set after the first success, an outage and a change of the certificate authorities; the watch clears it."""
     _failures: int = 0
     _failing_since: float = 0
     _succeeded_at: float = -math.inf
@@ -82,7 +84,7 @@ class Heartbeat:
             return self._record_failure(str(error))
         self._record_success()
         if is_first or is_outage or has_new_authorities:
-            self.on_connected()
+            self.renewed.set()
         return INTERVAL
 
     def record_watch_end(self, error: str) -> None:
@@ -110,6 +112,7 @@ class Heartbeat:
 
     def _record_failure(self, error: str) -> float:
         now = self.clock()
+        self.connected.clear()
         self._failures += 1
         if self._failures == 1:
             self._failing_since = now
@@ -123,3 +126,4 @@ class Heartbeat:
         if self._failures:
             log.warning("SuggestionModels can be listed again, after %.0f s", now - self._failing_since)
         self._failures, self._succeeded_at, self._error, self._logged_at = 0, now, "", -math.inf
+        self.connected.set()

@@ -34,4 +34,5 @@ def add_reconcile_id(record: logging.LogRecord) -> bool:
 
 def _is_no_repeat(record: logging.LogRecord) -> bool:
     """Drop kopf's lines about every failed attempt of every request: heartbeat and watch report an outage once."""
-    return not (record.name.startswith("kopf._") and record.levelno == logging.ERROR)
+    is_of_asyncio = record.name == "asyncio" and "/kopf/_" in record.getMessage()
+    return not (record.levelno == logging.ERROR and (is_of_asyncio or record.name.startswith("kopf._")))

@@ -62,7 +62,6 @@ async def run(settings: Settings) -> None:
     cancel_on_signals(asyncio.current_task())
     queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
     metrics = OperatorMetrics(queue.depth)
-    connected = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         cluster = await KubernetesClient.connect()
         stack.push_async_callback(cluster.close)
@@ -78,7 +77,7 @@ async def run(settings: Settings) -> None:
             metrics=metrics,
             clock=lambda: datetime.now(UTC),
         )
-        heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic, on_connected=connected.set)
+        heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
         runner = await serve(metrics, host=settings.host, port=settings.port, problem=heartbeat.problem)
         stack.push_async_callback(runner.cleanup)
 
@@ -99,9 +98,8 @@ async def run(settings: Settings) -> None:
         await watch(
             queue.add,
             record_watch_event=metrics.record_watch_event,
-            record_end=heartbeat.record_watch_end,
             namespaces=settings.namespaces,
-            connected=connected,
+            heartbeat=heartbeat,
         )
 
 

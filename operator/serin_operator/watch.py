@@ -7,7 +7,7 @@ current state itself.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import kopf
@@ -15,10 +15,13 @@ import kopf
 from serin_core.contract import names
 from serin_operator.connection import login
 from serin_operator.event_filter import EventFilter
+from serin_operator.heartbeat import Heartbeat
 from serin_operator.reconcile import Key
 
 PAUSE: Final = 5.0
 """Seconds between an end of kopf and its next start."""
+GRACE: Final = 3.0
+"""Seconds that kopf's tasks have to end before they are cancelled again."""
 CHILDREN = (
     ("v1", "pods"),
     ("v1", "services"),
@@ -96,30 +99,29 @@ async def watch(
     enqueue: Callable[[Key], None],
     *,
     record_watch_event: Callable[[], None],
-    record_end: Callable[[str], None],
     namespaces: tuple[str, ...],
-    connected: asyncio.Event,
+    heartbeat: Heartbeat,
 ) -> None:
-    """Watch until cancelled. kopf starts with `connected`, and again whenever that is set or kopf has ended.
+    """Watch until cancelled. kopf starts once the API server responds, and again after an outage or an end of its own.
 
     Each start lists everything and logs in with the credentials of then, so that no error of the API server lasts
     longer than its cause (docs/decisions/0073). Signals that end a process cancel this task.
     """
     task = asyncio.current_task()
-    await connected.wait()
     while True:
-        connected.clear()
+        await heartbeat.connected.wait()
+        heartbeat.renewed.clear()
         running = asyncio.create_task(_run_kopf(build_registry(enqueue, record_watch_event), namespaces, task))
-        starting_again = asyncio.create_task(connected.wait())
+        renewed = asyncio.create_task(heartbeat.renewed.wait())
         try:
-            await asyncio.wait({running, starting_again}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, renewed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in (running, starting_again):
+            for one in (running, renewed):
                 one.cancel()
-            await asyncio.wait({running, starting_again})
+            await asyncio.wait({running, renewed})
         if not running.cancelled():
             error = running.exception()
-            record_end("without an error" if error is None else f"{type(error).__name__}: {error}")
+            heartbeat.record_watch_end(_describe(error))
             await asyncio.sleep(PAUSE)
 
 
@@ -140,12 +142,36 @@ async def _run_kopf(
     )
     # kopf has set its own, which would only end this run of it.
     cancel_on_signals(caller)
-    # kopf.run_tasks would also wait for the tasks of other parts of this process, and cancel them.
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await _stop(tasks)
     for task in done:
         task.result()
+
+
+async def _stop(tasks: Collection[asyncio.Task[None]]) -> None:
+    """End these tasks of kopf, and those that it leaves behind where one fails; some ignore a first cancellation.
+
+    kopf.run_tasks would also wait for the tasks of other parts of this process, and cancel them.
+    """
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        ended, _ = await asyncio.wait(tasks, timeout=GRACE)
+        # An exception that nobody looks at would be logged with its traceback.
+        for task in ended:
+            task.cancelled() or task.exception()
+        tasks = [task for task in asyncio.all_tasks() if _module(task).startswith("kopf.")]
+
+
+def _describe(error: BaseException | None) -> str:
+    """Return what ended kopf. Its advice on a login that is refused is left out: it does not fit here."""
+    first = error.__cause__ or error if isinstance(error, kopf.LoginError) else error
+    return type(first).__name__ + (f": {first.args[0]}" if first is not None and first.args else "")
+
+
+def _module(task: asyncio.Task[Any]) -> str:
+    """Return the module of a task's coroutine."""
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return "" if frame is None else str(frame.f_globals["__name__"])

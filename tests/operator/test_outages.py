@@ -61,7 +61,7 @@ class Proxy:
             return web.json_response(body, status=self.status, headers=REFUSALS[self.status])
         headers = {name: request.headers[name] for name in ("Accept", "Content-Type") if name in request.headers}
         async with self.session.request(
-            request.method, f"{self.upstream}{request.raw_path}", data=await request.read(), headers=headers
+            request.method, f"{self.upstream}{request.raw_path}", data=await request.read() or None, headers=headers
         ) as answer:
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             await response.prepare(request)
@@ -192,8 +192,7 @@ def test_an_operator_goes_on_at_once_when_a_killed_api_server_is_back(tmp_path):
 
     log = asyncio.run(play())
     assert log.count("cannot be listed") <= 6 + SECONDS / 30, log
-    assert "attempt" not in log
-    assert "Traceback" not in log
+    assert "ERROR" not in log, log
 
 
 def test_an_operator_outlives_every_refusal_and_goes_on_before_the_pause_that_it_was_asked_for(tmp_path):
@@ -215,4 +214,4 @@ def test_an_operator_outlives_every_refusal_and_goes_on_before_the_pause_that_it
     refused, _, log = asyncio.run(play())
     # Seven watches, a heartbeat and a resource that is tried again.
     assert refused < 10 * len(REFUSALS) * SECONDS / 2
-    assert "Traceback" not in log
+    assert "ERROR" not in log, log
