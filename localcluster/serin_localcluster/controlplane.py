@@ -75,7 +75,9 @@ class ControlPlane:
     def __init__(self, programs: Mapping[str, Sequence[str]], directory: Path, credentials: Credentials) -> None:
         self._programs, self._directory, self._credentials = programs, directory, credentials
         self._running: dict[str, Started] = {}
-        self._server = f"https://127.0.0.1:{free_port()}"
+        self._server, self._etcd = f"https://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+        self._tls = credentials.authority.sign("kube-apiserver", addresses=("127.0.0.1", "localhost", "10.99.0.1"))
+        self._service_account_key = credentials.authority.service_account_key()
         self.kubeconfig = write_kubeconfig(
             directory / "kubeconfig",
             name="serin-localcluster",
@@ -88,16 +90,23 @@ class ControlPlane:
 
     async def start(self) -> None:
         """Start all three processes in order. Raises StartError."""
-        etcd, peers = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-        await self._start("etcd", _etcd(self._directory / "etcd", etcd, peers))
-        tls = self._credentials.authority.sign("kube-apiserver", addresses=("127.0.0.1", "localhost", "10.99.0.1"))
-        key = self._credentials.authority.service_account_key()
-        await self._start("kube-apiserver", self._apiserver(etcd, tls, key))
+        peers = f"http://127.0.0.1:{free_port()}"
+        await self._start("etcd", _etcd(self._directory / "etcd", self._etcd, peers))
+        await self.start_api_server()
+        await self._start("kube-controller-manager", self._controller_manager())
+
+    async def start_api_server(self) -> None:
+        """Start kube-apiserver, also again, and wait until it is ready. Raises StartError."""
+        await self._start("kube-apiserver", self._apiserver())
         admin = self._credentials.admin
         context = ssl.create_default_context(cafile=str(self._credentials.authority.file))
         context.load_cert_chain(admin.certificate, admin.key)
         await wait_until_ready(f"{self._server}/readyz", self._running, within=READY_WITHIN, context=context)
-        await self._start("kube-controller-manager", self._controller_manager(key))
+
+    async def kill_api_server(self) -> None:
+        """Kill kube-apiserver, as on a machine that loses its power."""
+        process, _ = self._running.pop("kube-apiserver")
+        await processes.end(process, grace=0)
 
     async def stop(self) -> None:
         """Stop all three processes in reverse order."""
@@ -108,10 +117,11 @@ class ControlPlane:
         log = self._directory / "logs" / f"{name}.log"
         self._running[name] = (await processes.start([*self._programs[name], *flags], log=log), log)
 
-    def _apiserver(self, etcd: str, tls: Pair, service_account_key: Path) -> list[str]:
+    def _apiserver(self) -> list[str]:
         admin, authority = self._credentials.admin, self._credentials.authority.file
+        tls, service_account_key = self._tls, self._service_account_key
         return [
-            f"--etcd-servers={etcd}",
+            f"--etcd-servers={self._etcd}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self._server.rsplit(':', 1)[1]}",
             # The machine may have only a loopback address; nothing is ever sent to this one.
@@ -133,14 +143,14 @@ class ControlPlane:
             "--profiling=false",
         ]
 
-    def _controller_manager(self, service_account_key: Path) -> list[str]:
+    def _controller_manager(self) -> list[str]:
         return [
             f"--kubeconfig={self.kubeconfig}",
             f"--authentication-kubeconfig={self.kubeconfig}",
             f"--authorization-kubeconfig={self.kubeconfig}",
             "--bind-address=127.0.0.1",
             f"--secure-port={free_port()}",
-            f"--service-account-private-key-file={service_account_key}",
+            f"--service-account-private-key-file={self._service_account_key}",
             f"--root-ca-file={self._credentials.authority.file}",
             # The endpoint controllers stay off: EndpointSlices refuse loopback addresses.
             f"--controllers={','.join(_CONTROLLERS)}",

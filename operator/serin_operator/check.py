@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from serin_core.api.base import Json
 from serin_operator.interfaces import ClusterError
-from serin_operator.kubernetes_client import KubernetesClient, connect
+from serin_operator.kubernetes_client import KubernetesClient
 
 SECONDS: Final = 60.0
 INTERVAL: Final = 0.5
@@ -20,6 +20,9 @@ class Cluster(Protocol):
     async def get(self, kind: str, namespace: str, name: str) -> Json:
         """Read one object. Raises ClusterError."""
 
+    async def check_version(self) -> None:
+        """Check that the API server is new enough. Raises ClusterError."""
+
     async def check_served(self) -> None:
         """Check that SuggestionModels are served. Raises ClusterError."""
 
@@ -27,7 +30,11 @@ class Cluster(Protocol):
 async def find_problem(place: str, *, seconds: float = SECONDS) -> str:
     """Return the problem of the Deployment NAMESPACE/NAME, or "" as soon as there is none, at most after `seconds`."""
     namespace, _, name = place.partition("/")
-    cluster, found = KubernetesClient(await connect()), ""
+    found = ""
+    try:
+        cluster = await KubernetesClient.connect()
+    except ClusterError as error:
+        return str(error)
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -44,6 +51,7 @@ async def find_problem(place: str, *, seconds: float = SECONDS) -> str:
 async def problem(cluster: Cluster, namespace: str, name: str) -> str:
     """Return why the operators of a Deployment do not work now, or ""."""
     try:
+        await cluster.check_version()
         await cluster.check_served()
         deployment = await cluster.get("Deployment", namespace, name)
     except ClusterError as error:

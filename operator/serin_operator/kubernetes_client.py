@@ -6,23 +6,26 @@ its authentication, TLS and connection pool, with plain JSON.
 
 import json
 import logging
-import os
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config import ConfigException
 
 from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.kubernetes import diff
+from serin_operator import connection
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
 
 log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
+MINIMUM_VERSION: Final = (1, 30)
+"""The first Kubernetes that takes the preStop sleep of server pods (docs/decisions/0074)."""
 _AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
 _MAX_ATTEMPTS: Final = 5
 _WEBHOOK_FAILED: Final = "failed calling webhook"
@@ -40,23 +43,29 @@ _PATHS: Final[Mapping[str, str]] = {
 }
 
 
-async def connect() -> ApiClient:
-    """Return a client for the cluster of KUBECONFIG, or else for the one that this pod runs in."""
-    settings = Configuration()
-    # As in watch.login: the certificate authorities of many clusters lack extensions that Python 3.13 demands.
-    settings.disable_strict_ssl_verification = True
-    if os.environ.get("KUBECONFIG"):
-        await config.load_kube_config(client_configuration=settings)
-    else:
-        config.load_incluster_config(client_configuration=settings)
-    return ApiClient(settings)
-
-
 class KubernetesClient:
     """Implements `interfaces.Kubernetes`."""
 
     def __init__(self, client: ApiClient) -> None:
-        self._client = client
+        self._client, self._authorities = client, connection.authorities(client)
+
+    @classmethod
+    async def connect(cls) -> Self:
+        """Connect to the cluster of KUBECONFIG, or else to the one that this pod runs in. Raises ClusterError."""
+        return cls(await _connect())
+
+    async def reconnect(self) -> None:
+        """Replace the connection, with credentials and certificate authorities as they are now. Raises ClusterError."""
+        fresh, old = await _connect(), self._client
+        self._client, self._authorities = fresh, connection.authorities(fresh)
+        await old.close()
+
+    def has_new_authorities(self) -> bool:
+        """Return whether a new connection would trust other certificate authorities than this one."""
+        try:
+            return connection.authorities(self._client) != self._authorities
+        except OSError:
+            return False
 
     async def close(self) -> None:
         """Close the connections."""
@@ -98,6 +107,17 @@ class KubernetesClient:
             return ()
         items: Sequence[Json] = found["items"]
         return items
+
+    async def check_version(self) -> None:
+        """Check that the API server is new enough, where it may be asked. Raises ClusterError."""
+        try:
+            version = str((await self._request("GET", "/version"))["gitVersion"])
+        except (NotFoundError, RefusedError):
+            return
+        found = re.match(r"v?(\d+)\.(\d+)", version)
+        if found is not None and (int(found[1]), int(found[2])) < MINIMUM_VERSION:
+            needed = ".".join(map(str, MINIMUM_VERSION))
+            raise ClusterError(f"this is Kubernetes {version}; Serin needs {needed} or newer")
 
     async def create(self, rendered: Json) -> None:
         """See interfaces.Kubernetes.
@@ -212,6 +232,13 @@ class KubernetesClient:
         if response.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
             raise ConflictError(f"{method} {path}: it has changed since it was read")
         raise _error(response.status, f"{method} {path}", text)
+
+
+async def _connect() -> ApiClient:
+    try:
+        return await connection.connect()
+    except (ConfigException, OSError) as error:
+        raise ClusterError(f"no connection to the API server can be made: {error}") from error
 
 
 def _error(status: int, what: str, text: str) -> ClusterError:

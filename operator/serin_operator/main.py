@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -14,20 +13,20 @@ from typing import Final
 from serin_operator.apply import Applier
 from serin_operator.check import find_problem
 from serin_operator.gather import Gatherer
+from serin_operator.heartbeat import Heartbeat
 from serin_operator.interfaces import ClusterError
-from serin_operator.kubernetes_client import KubernetesClient, connect
+from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.logs import configure_logs
 from serin_operator.metrics import OperatorMetrics, serve
 from serin_operator.pod_client import PodClient
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import Settings, SettingsError
-from serin_operator.watch import watch
+from serin_operator.watch import cancel_on_signals, watch
 from serin_operator.work_queue import Result, WorkQueue, work
 
 log = logging.getLogger("serin_operator")
 RECONCILE_TIMEOUT: Final = 60.0
-ACCESS_RETRY: Final = 5.0
 DEFAULT_CONFIG: Final = Path("/etc/serin/operator/config.yaml")
 
 
@@ -50,20 +49,21 @@ def main() -> None:
         sys.exit(2)
     addresses = (endpoint.url for endpoint in settings.prometheus.values())
     configure_logs(as_json=settings.json_logs, addresses=addresses)
-    with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+    try:
         asyncio.run(run(settings))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        return
+    except ClusterError as error:
+        sys.exit(f"serin-operator: {error}")
 
 
 async def run(settings: Settings) -> None:
-    """Start the parts and work until cancelled, or until the watch ends."""
+    """Start the parts and work until cancelled. Raises ClusterError without a way to the API server."""
+    cancel_on_signals(asyncio.current_task())
     queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
     metrics = OperatorMetrics(queue.depth)
-    is_listed, is_watching = asyncio.Event(), asyncio.Event()
-    if task := asyncio.current_task():
-        # Until kopf starts, which sets its own. Without any, the first process of a container ignores the signal.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with contextlib.AsyncExitStack() as stack:
-        cluster = KubernetesClient(await connect())
+        cluster = await KubernetesClient.connect()
         stack.push_async_callback(cluster.close)
         pods = PodClient()
         stack.push_async_callback(pods.close)
@@ -77,12 +77,8 @@ async def run(settings: Settings) -> None:
             metrics=metrics,
             clock=lambda: datetime.now(UTC),
         )
-        runner = await serve(
-            metrics,
-            host=settings.host,
-            port=settings.port,
-            is_ready=lambda: is_listed.is_set() and is_watching.is_set(),
-        )
+        heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
+        runner = await serve(metrics, host=settings.host, port=settings.port, problem=heartbeat.problem)
         stack.push_async_callback(runner.cleanup)
 
         async def handle(key: Key) -> Result:
@@ -91,38 +87,20 @@ async def run(settings: Settings) -> None:
             metrics.reconciles.labels(result.outcome).inc()
             return result
 
-        # These tasks are created before kopf starts, which would wait at its end for tasks that are created later.
-        tasks = [asyncio.create_task(_list_once(cluster, settings.namespaces, is_listed))]
+        tasks = [asyncio.create_task(heartbeat.run())]
         tasks += [
             asyncio.create_task(work(queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=metrics.record_failure))
             for _ in range(settings.workers)
         ]
         stack.push_async_callback(_cancel, tasks)
         where = ", ".join(settings.namespaces) or "all namespaces"
-        if settings.namespaces:
-            # kopf then reads only once which kinds there are, and would never watch one whose CRD comes later.
-            await is_listed.wait()
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
         await watch(
             queue.add,
             record_watch_event=metrics.record_watch_event,
             namespaces=settings.namespaces,
-            ready=is_watching,
+            heartbeat=heartbeat,
         )
-
-
-async def _list_once(cluster: KubernetesClient, namespaces: tuple[str, ...], is_listed: asyncio.Event) -> None:
-    """Set `is_listed` once SuggestionModels can be listed: an operator that sees none must not be ready."""
-    while not is_listed.is_set():
-        try:
-            await cluster.check_access(namespaces)
-            if namespaces:
-                await cluster.check_served()
-        except ClusterError as error:
-            log.warning("SuggestionModels cannot be listed: %s; retrying in %.0f s", error, ACCESS_RETRY)
-            await asyncio.sleep(ACCESS_RETRY)
-        else:
-            is_listed.set()
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -71,17 +71,15 @@ class OperatorMetrics:
         self.last_event.set(time.time())
 
 
-async def serve(metrics: OperatorMetrics, *, host: str, port: int, is_ready: Callable[[], bool]) -> web.AppRunner:
-    """Serve until the returned runner is cleaned up. Raises OSError if the port is in use."""
+async def serve(metrics: OperatorMetrics, *, host: str, port: int, problem: Callable[[], str]) -> web.AppRunner:
+    """Serve until the returned runner is cleaned up, ready while `problem` returns "". Raises OSError."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
-        ready = is_ready()
-        return web.Response(
-            text="ok\n" if ready else "SuggestionModels have not been listed yet\n", status=200 if ready else 503
-        )
+        found = problem()
+        return web.Response(text=f"{found or 'ok'}\n", status=503 if found else 200)
 
     async def expose(_request: web.Request) -> web.Response:
         body = generate_latest(metrics.registry)

@@ -6,18 +6,22 @@ current state itself.
 """
 
 import asyncio
-import dataclasses
-import os
-import ssl
-from collections.abc import Callable
-from typing import Any
+import signal
+from collections.abc import Callable, Collection
+from typing import Any, Final
 
 import kopf
 
 from serin_core.contract import names
+from serin_operator.connection import login
 from serin_operator.event_filter import EventFilter
+from serin_operator.heartbeat import Heartbeat
 from serin_operator.reconcile import Key
 
+PAUSE: Final = 5.0
+"""Seconds between an end of kopf and its next start."""
+GRACE: Final = 3.0
+"""Seconds that kopf's tasks have to end before they are cancelled again."""
 CHILDREN = (
     ("v1", "pods"),
     ("v1", "services"),
@@ -26,28 +30,6 @@ CHILDREN = (
     ("policy", "v1", "poddisruptionbudgets"),
 )
 """Kinds that are watched by our label only, so that neither the API server sends nor kopf keeps any other object."""
-
-
-class _Connection(kopf.ConnectionInfo):
-    """A connection that verifies certificates as Python did before 3.13.
-
-    Since then `ssl.create_default_context` also demands extensions that the certificate authorities of many clusters
-    lack (an authority key identifier, a key usage). Chain, host name and expiry are still verified.
-    """
-
-    def as_ssl_context(self) -> ssl.SSLContext:
-        context = super().as_ssl_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
-
-
-def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """Log in as kubectl does where KUBECONFIG is set, and as the pod's service account elsewhere."""
-    use = kopf.login_with_kubeconfig if os.environ.get("KUBECONFIG") else kopf.login_with_service_account
-    found = use(**kwargs)
-    if not isinstance(found, kopf.ConnectionInfo):
-        return None
-    return _Connection(**{field.name: getattr(found, field.name) for field in dataclasses.fields(found)})
 
 
 def build_registry(enqueue: Callable[[Key], None], record_watch_event: Callable[[], None]) -> kopf.OperatorRegistry:
@@ -94,6 +76,9 @@ def build_settings(*, is_namespaced: bool = False) -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.watching.server_timeout = 300
     settings.networking.request_timeout = 30
+    # An error that lasts longer ends kopf, and `watch` starts it again. Its own retries never log in again.
+    settings.networking.error_backoffs = (1, 2, 4, 5)
+    settings.process.ultimate_exiting_timeout = None
     settings.networking.connect_timeout = 5
     settings.queueing.idle_timeout = 1
     settings.scanning.disabled = is_namespaced
@@ -103,23 +88,90 @@ def build_settings(*, is_namespaced: bool = False) -> kopf.OperatorSettings:
     return settings
 
 
+def cancel_on_signals(task: asyncio.Task[Any] | None) -> None:
+    """Cancel a task on signals that end a process. Without handlers, the first process of a container ignores them."""
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
 async def watch(
     enqueue: Callable[[Key], None],
     *,
     record_watch_event: Callable[[], None],
     namespaces: tuple[str, ...],
-    ready: asyncio.Event,
+    heartbeat: Heartbeat,
 ) -> None:
-    """Watch until cancelled. Raises what ends kopf; the process then ends too, and Kubernetes restarts it."""
+    """Watch until cancelled. kopf starts once the API server responds, and again after an outage or an end of its own.
+
+    Each start lists everything and logs in with the credentials of then, so that no error of the API server lasts
+    longer than its cause (docs/decisions/0073). Signals that end a process cancel this task.
+    """
+    task = asyncio.current_task()
+    while True:
+        await heartbeat.connected.wait()
+        heartbeat.renewed.clear()
+        running = asyncio.create_task(_run_kopf(build_registry(enqueue, record_watch_event), namespaces, task))
+        renewed = asyncio.create_task(heartbeat.renewed.wait())
+        try:
+            await asyncio.wait({running, renewed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in (running, renewed):
+                one.cancel()
+            await asyncio.wait({running, renewed})
+        if not running.cancelled():
+            error = running.exception()
+            heartbeat.record_watch_end(_describe(error))
+            await asyncio.sleep(PAUSE)
+
+
+async def _run_kopf(
+    registry: kopf.OperatorRegistry, namespaces: tuple[str, ...], caller: asyncio.Task[Any] | None
+) -> None:
+    """Run kopf until it ends. Raises what ended it."""
     # Without an identity kopf asks for the name of the process's user, which a pod's uid need not have. Only peering,
     # which is not used, would compare identities.
     identity: Any = names.FIELD_MANAGER
-    await kopf.operator(
-        registry=build_registry(enqueue, record_watch_event),
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
         settings=build_settings(is_namespaced=bool(namespaces)),
         identity=identity,
-        ready_flag=ready,
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
     )
+    # kopf has set its own, which would only end this run of it.
+    cancel_on_signals(caller)
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _stop(tasks)
+    for task in done:
+        task.result()
+
+
+async def _stop(tasks: Collection[asyncio.Task[None]]) -> None:
+    """End these tasks of kopf, and those that it leaves behind where one fails; some ignore a first cancellation.
+
+    kopf.run_tasks would also wait for the tasks of other parts of this process, and cancel them.
+    """
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        ended, _ = await asyncio.wait(tasks, timeout=GRACE)
+        # An exception that nobody looks at would be logged with its traceback.
+        for task in ended:
+            task.cancelled() or task.exception()
+        tasks = [task for task in asyncio.all_tasks() if _module(task).startswith("kopf.")]
+
+
+def _describe(error: BaseException | None) -> str:
+    """Return what ended kopf. Its advice on a login that is refused is left out: it does not fit here."""
+    first = error.__cause__ or error if isinstance(error, kopf.LoginError) else error
+    return type(first).__name__ + (f": {first.args[0]}" if first is not None and first.args else "")
+
+
+def _module(task: asyncio.Task[Any]) -> str:
+    """Return the module of a task's coroutine."""
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return "" if frame is None else str(frame.f_globals["__name__"])

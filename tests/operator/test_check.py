@@ -5,17 +5,21 @@ import asyncio
 import pytest
 
 from serin_operator.check import problem
-from serin_operator.interfaces import NotFoundError
+from serin_operator.interfaces import ClusterError, NotFoundError
 
 
 class Cluster:
-    def __init__(self, deployment=None, *, is_served=True):
-        self.deployment, self.is_served = deployment, is_served
+    def __init__(self, deployment=None, *, is_served=True, is_old=False):
+        self.deployment, self.is_served, self.is_old = deployment, is_served, is_old
 
     async def get(self, kind, namespace, name):
         if self.deployment is None:
             raise NotFoundError(f"{namespace}/{name}: not found")
         return self.deployment
+
+    async def check_version(self):
+        if self.is_old:
+            raise ClusterError("this is Kubernetes v1.29.0; Serin needs 1.30 or newer")
 
     async def check_served(self):
         if not self.is_served:
@@ -34,6 +38,7 @@ READY = {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1}
     [
         (Cluster(deployment(**READY)), ""),
         (Cluster(deployment(**READY), is_served=False), "suggestionmodels are not served"),
+        (Cluster(deployment(**READY), is_old=True), "Serin needs 1.30 or newer"),
         (Cluster(), "serin-system/serin-operator: not found"),
         (Cluster({"metadata": {"generation": 1}, "spec": {"replicas": 1}}), "has not been processed yet"),
         (Cluster(deployment(generation=2, **READY)), "has not been processed yet"),
@@ -45,6 +50,7 @@ READY = {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1}
     ids=[
         "an operator that is ready",
         "a CRD that is missing",
+        "an old Kubernetes",
         "no Deployment",
         "a new Deployment",
         "a change that is not processed",

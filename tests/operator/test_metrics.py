@@ -49,7 +49,7 @@ def test_only_events_of_the_table_are_transitions():
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_probes_reach_the_operator_by_ipv4_and_by_ipv6():
     async def probe():
-        runner = await serve(OperatorMetrics(lambda: 0), host="::", port=port, is_ready=lambda: True)
+        runner = await serve(OperatorMetrics(lambda: 0), host="::", port=port, problem=str)
         try:
             async with aiohttp.ClientSession() as session:
                 for host in ("127.0.0.1", "[::1]"):

@@ -1,10 +1,7 @@
 """The operator's process, started as a kubelet starts it."""
 
-import asyncio
 import json
-import logging
 import os
-import ssl
 import subprocess
 import sys
 import threading
@@ -16,13 +13,20 @@ from typing import ClassVar
 import httpx
 import pytest
 import yaml
-from kubernetes.aio.config import kube_config
 
 from serin_localcluster.controlplane import free_port
-from serin_operator.kubernetes_client import connect
-from serin_operator.watch import build_settings, login
+from serin_operator.watch import build_settings
 
 RESOURCES = "/apis/serin.dev/v1alpha1/suggestionmodels"
+VERSION = {"groupVersion": "serin.dev/v1alpha1", "version": "v1alpha1"}
+KIND = {"name": "suggestionmodels", "kind": "SuggestionModel", "namespaced": True, "verbs": ["list", "watch"]}
+DISCOVERY = {
+    "/version": {"gitVersion": "v1.30.0"},
+    "/api": {"versions": []},
+    "/apis": {"groups": [{"name": "serin.dev", "preferredVersion": VERSION, "versions": [VERSION]}]},
+    "/apis/serin.dev/v1alpha1": {"resources": [KIND]},
+}
+LISTED = {RESOURCES: {"apiVersion": "serin.dev/v1alpha1", "items": []}}
 # What the process meets in a container whose image has no passwd entry for the pod's runAsUser.
 UNDER_A_UID_WITHOUT_A_NAME = (
     "import pwd; pwd.getpwuid = lambda uid: {}[uid]; from serin_operator.main import main; main()"
@@ -100,19 +104,13 @@ def wait_until_ready(process, url):
 
 
 def test_the_operator_starts_under_a_uid_without_a_name(tmp_path):
-    answers = {
-        "/api": {"versions": []},
-        "/apis": {"groups": []},
-        RESOURCES: {"apiVersion": "serin.dev/v1alpha1", "items": []},
-    }
-    with api_server(answers) as api, operator(tmp_path, api) as (process, url):
+    with api_server(DISCOVERY | LISTED) as api, operator(tmp_path, api) as (process, url):
         wait_until_ready(process, url)
         assert process.poll() is None
 
 
 def test_an_operator_that_may_not_list_its_resources_is_alive_but_not_ready(tmp_path):
-    answers = {"/api": {"versions": []}, "/apis": {"groups": []}}
-    with api_server(answers) as api, operator(tmp_path, api) as (process, url):
+    with api_server(DISCOVERY) as api, operator(tmp_path, api) as (process, url):
         for _ in range(300):
             try:
                 alive = httpx.get(f"{url}/healthz").status_code == 200
@@ -123,13 +121,35 @@ def test_an_operator_that_may_not_list_its_resources_is_alive_but_not_ready(tmp_
         assert alive
         time.sleep(1)
         assert process.poll() is None
-        assert httpx.get(f"{url}/readyz").status_code == 503
+        ready = httpx.get(f"{url}/readyz")
+        assert ready.status_code == 503
+        assert ready.text == f"SuggestionModels have not been listed yet: GET {RESOURCES}: forbidden\n"
         assert httpx.get(f"{url}/healthz").status_code == 200
+
+
+def test_an_operator_on_an_older_kubernetes_is_not_ready_and_names_the_version_that_it_needs(tmp_path):
+    answers = DISCOVERY | LISTED | {"/version": {"gitVersion": "v1.29.14-eks-1a2b3c"}}
+    with api_server(answers) as api, operator(tmp_path, api) as (process, url):
+        line = next(line for line in process.stderr if "cannot be listed" in line)
+        assert "this is Kubernetes v1.29.14-eks-1a2b3c; Serin needs 1.30 or newer" in line
+        ready = httpx.get(f"{url}/readyz")
+        assert (ready.status_code, process.poll()) == (503, None)
+        assert "Serin needs 1.30 or newer" in ready.text
+
+
+def test_an_operator_whose_watch_ends_starts_it_again_and_ends_on_sigterm(tmp_path):
+    # To kopf, what this server answers makes no sense.
+    with api_server(DISCOVERY | LISTED) as api, operator(tmp_path, api) as (process, url):
+        line = next(line for line in process.stderr if "the watch has ended" in line)
+        assert "started again: KeyError" in line
+        wait_until_ready(process, url)
+        process.terminate()
+        assert process.wait(timeout=10) == 0
 
 
 def test_with_namespaces_given_it_is_not_ready_before_discovery_has_its_kind_and_ends_on_sigterm(tmp_path):
     listed = "/apis/serin.dev/v1alpha1/namespaces/a/suggestionmodels"
-    answers = {"/api": {"versions": []}, "/apis": {"groups": []}, listed: {"apiVersion": "v1", "items": []}}
+    answers = DISCOVERY | {"/apis": {"groups": []}, listed: {"apiVersion": "v1", "items": []}}
     with api_server(answers) as api, operator(tmp_path, api, namespaces=["a"]) as (process, url):
         for line in process.stderr:
             if "SuggestionModels cannot be listed" in line:
@@ -142,22 +162,3 @@ def test_with_namespaces_given_it_is_not_ready_before_discovery_has_its_kind_and
 @pytest.mark.parametrize("is_namespaced", [False, True])
 def test_with_namespaces_given_kopf_lists_neither_namespaces_nor_crds(is_namespaced):
     assert build_settings(is_namespaced=is_namespaced).scanning.disabled == is_namespaced
-
-
-def test_the_api_servers_certificate_is_verified_but_not_by_the_extensions_of_its_authority(tmp_path, monkeypatch):
-    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig("https://127.0.0.1:1")))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
-    context = login(logger=logging.getLogger(), settings=build_settings()).as_ssl_context()
-    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
-    assert context.check_hostname
-    assert context.verify_mode is ssl.CERT_REQUIRED
-
-    async def flags():
-        client = await connect()
-        try:
-            return client.rest_client.ssl_context.verify_flags
-        finally:
-            await client.close()
-
-    assert not asyncio.run(flags()) & ssl.VERIFY_X509_STRICT
