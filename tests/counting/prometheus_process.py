@@ -1,5 +1,6 @@
 """Prometheus 3 processes of the tests' own, found or built as the local cluster does it."""
 
+import ssl
 import struct
 import subprocess
 import time
@@ -28,12 +29,16 @@ class PrometheusProcess:
         *,
         targets: Iterable[tuple[str, Mapping[str, str]]] = (),
         flags: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
+        authorization: str = "",
     ) -> None:
+        """`tls` and `authorization`: how to ask whether it is ready, where its flags demand these."""
         directory.mkdir(parents=True)
+        self._tls, self._headers = tls, {"Authorization": authorization} if authorization else {}
         config = directory / "prometheus.yaml"
         config.write_text(_configuration(targets), encoding="utf-8")
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
         argv = [
             str(program),
             f"--config.file={config}",
@@ -56,7 +61,8 @@ class PrometheusProcess:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1) as response:  # noqa: S310
+            asked = urllib.request.Request(f"{self.url}/-/ready", headers=self._headers)  # noqa: S310
+            with urllib.request.urlopen(asked, timeout=1, context=self._tls) as response:  # noqa: S310
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
