@@ -193,8 +193,11 @@ def _describe(cause: BaseException, host: str) -> str:
             text = f"{host} timed out"
         case ssl.SSLCertVerificationError(verify_message=message):
             text = f"the certificate of {host} is not trusted: {message}"
-        case ssl.SSLError(reason=str(message)):
-            text = f"TLS with {host} failed: {message.lower().replace('_', ' ')}"
+        case ssl.SSLError(reason=str(reason)) if "ALERT" not in reason:
+            text = f"TLS with {host} failed: {reason.lower().replace('_', ' ')}"
+        case ssl.SSLError():
+            # Whether the alert is still read before the connection ends is a matter of chance.
+            text = f"{host} ended the TLS handshake; it may demand another client certificate"
         case requests.HTTPError():
             text = str(cause)
         case OSError(strerror=str(message), filename=place):

@@ -83,14 +83,25 @@ def test_a_wrong_password_is_named_as_such(settings):
     assert values(**settings) == Unreadable("Unreachable", "Prometheus cannot be queried: HTTP 401 Unauthorized")
 
 
-def test_a_missing_client_certificate_is_unreadable(settings):
-    found = values(**(settings | {"client_certificate_file": None, "client_key_file": None}))
-    assert isinstance(found, Unreadable)
-    assert found.reason == "Unreachable"
+ENDED = Unreadable(
+    "Unreachable",
+    "Prometheus cannot be queried: 127.0.0.1 ended the TLS handshake; it may demand another client certificate",
+)
 
 
-def test_a_client_certificate_of_another_authority_is_unreadable(settings, tmp_path):
+def test_a_missing_client_certificate_has_the_same_message_every_time(settings):
+    without = settings | {"client_certificate_file": None, "client_key_file": None}
+    assert [values(**without) for _ in range(10)] == [ENDED] * 10
+
+
+def test_a_client_certificate_of_another_authority_has_it_too(settings, tmp_path):
     other = Authority(tmp_path / "other").sign("operator")
-    found = values(**(settings | {"client_certificate_file": other.certificate, "client_key_file": other.key}))
-    assert isinstance(found, Unreadable)
-    assert found.reason == "Unreachable"
+    foreign = settings | {"client_certificate_file": other.certificate, "client_key_file": other.key}
+    assert [values(**foreign) for _ in range(10)] == [ENDED] * 10
+
+
+def test_a_key_of_another_certificate_is_named_as_such(settings, authority):
+    other = authority.sign("other")
+    assert values(**(settings | {"client_key_file": other.key})) == Unreadable(
+        "Unreachable", "Prometheus cannot be queried: TLS with 127.0.0.1 failed: key values mismatch"
+    )
