@@ -47,6 +47,9 @@ class Kubernetes(Protocol):
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         """Read all objects of a kind with these labels."""
 
+    async def serves(self, api_version: str, plural: str) -> bool:
+        """Return whether the API server serves a kind, by its group, version and plural."""
+
     async def create(self, rendered: Json) -> None:
         """Create an object, owned for server-side apply. Raises ConflictError if it exists."""
 

@@ -76,7 +76,8 @@ class Reconciler:
         observed = await self._gatherer.gather(resource, self._clock())
         self._metrics.record_reading(observed.reading)
         now = self._clock()
-        decision = decide(resource, replace(observed, refusals=self._refusals.get(key, ())), now)
+        observed = replace(observed, refusals=(*observed.refusals, *self._refusals.get(key, ())))
+        decision = decide(resource, observed, now)
         refusals = await self._apply(key, ObjectRef.of(live), decision, now)
         if refusals:
             self._refusals[key] = refusals

@@ -5,23 +5,27 @@ could make the operator send a secret anywhere.
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from serin_core.contract import environment
+from serin_core.api.durations import format_duration, parse_duration
+from serin_core.contract import environment, names
 from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
+from serin_core.counting.server_counters import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
 
 _RESERVED: Final = frozenset(
     {"authorization", "host", "content-type", "content-length", "transfer-encoding", "connection"}
 )
 """Headers that requests writes."""
+MAX_SCRAPE_INTERVAL: Final = timedelta(minutes=1)
 
 
 class SettingsError(ValueError):
@@ -125,6 +129,32 @@ class ServerDefaults(_Settings):
         return ServerImage(self.image, self.image_pull_policy, refusal=refusal, public_key=self.public_key)
 
 
+def _is_scraped_often_enough(interval: str) -> str:
+    if interval and not timedelta() < parse_duration(interval) <= MAX_SCRAPE_INTERVAL:
+        raise ValueError(
+            f"must be at most {format_duration(MAX_SCRAPE_INTERVAL)}: where the newest sample is older than "
+            f"{format_duration(MIN_STALE)}, gates hold the rollout"
+        )
+    return interval
+
+
+def _are_not_ours(labels: dict[str, str]) -> dict[str, str]:
+    if ours := [key for key in labels if key.startswith(f"{names.GROUP}/")]:
+        raise ValueError(f"{ours[0]} is set by the operator")
+    return labels
+
+
+class Monitoring(_Settings):
+    """How a Prometheus of the Prometheus Operator finds the server pods."""
+
+    pod_monitor: Literal["Auto", "Always", "Never"] = "Auto"
+    """When SuggestionModels get a PodMonitor: Auto (where the cluster has monitoring.coreos.com/v1), Always or Never."""
+    labels: Annotated[dict[str, str], AfterValidator(_are_not_ours)] = {}
+    """Labels of the PodMonitors, such as those that your Prometheus selects (release: kube-prometheus-stack)."""
+    interval: Annotated[str, AfterValidator(_is_scraped_often_enough)] = ""
+    """Time between two scrapes, at most 1m; that of Prometheus if empty."""
+
+
 class Settings(_Settings):
     """The whole configuration."""
 
@@ -132,6 +162,8 @@ class Settings(_Settings):
     """Prometheus servers by name; spec.analysis.prometheus names one."""
     server: ServerDefaults
     """Defaults and limits of server pods."""
+    monitoring: Monitoring = Monitoring()
+    """PodMonitors of server pods, for the Prometheus Operator."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty means all."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4

@@ -1,6 +1,7 @@
-"""What child objects are rendered from, beside the resource: rules and the server's image."""
+"""What child objects are rendered from, beside the resource: rules, the server's image and the PodMonitor."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,13 @@ class ServerImage:
     """Why spec.server.image is not allowed; "" if it is."""
     public_key: str = ""
     """PEM public keys; a run must be signed by one of them. "": no signature is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodMonitorSettings:
+    """What the operator's configuration says of PodMonitors."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that a Prometheus of the Prometheus Operator selects PodMonitors by."""
+    interval: str = ""
+    """Time between two scrapes in the notation of Prometheus, "" for its own default."""

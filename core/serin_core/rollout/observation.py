@@ -12,7 +12,7 @@ from serin_core.api.status import Crash
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport, RunOnPod
 from serin_core.counting import Reading, Unreadable
-from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
+from serin_core.kubernetes.inputs import PodMonitorSettings, RulesMissing, RulesText, ServerImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,11 @@ class ChildSeen:
         return str(self.live["metadata"]["resourceVersion"])
 
 
+def is_owned_by(live: Json, uid: str) -> bool:
+    """Return whether an object has the resource of this uid among its owners."""
+    return any(owner["uid"] == uid for owner in live["metadata"].get("ownerReferences") or [])
+
+
 NOT_ASKED = Unreadable("NotAsked", "no stage has started")
 
 
@@ -92,4 +97,6 @@ class Observed:
     problem: str = ""
     """Why no pods can be created (a quota, for example), as reported by Kubernetes; "" if they can."""
     refusals: tuple[str, ...] = ()
-    """Writes that the API server refused in the last pass, with its messages."""
+    """Requests that the API server refused in this pass or the last, with its messages."""
+    pod_monitor: PodMonitorSettings | None = None
+    """How a PodMonitor is rendered; None if there is to be none."""
