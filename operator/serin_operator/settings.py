@@ -148,7 +148,7 @@ class Monitoring(_Settings):
     """How a Prometheus of the Prometheus Operator finds the server pods."""
 
     pod_monitor: Literal["Auto", "Always", "Never"] = "Auto"
-    """When SuggestionModels get a PodMonitor: Auto (where the cluster has monitoring.coreos.com/v1), Always or Never."""
+    """When SuggestionModels get a PodMonitor: Auto (where the cluster serves PodMonitors), Always or Never."""
     labels: Annotated[dict[str, str], AfterValidator(_are_not_ours)] = {}
     """Labels of the PodMonitors, such as those that your Prometheus selects (release: kube-prometheus-stack)."""
     interval: Annotated[str, AfterValidator(_is_scraped_often_enough)] = ""
