@@ -108,6 +108,8 @@ def _simple(node: Any, *, keep_descriptions: bool) -> Any:
         return {"$ref": found["$ref"].replace("#/$defs/", "#/definitions/")}
     if not found.keys() - {"description"}:
         return {"type": ["integer", "string"]}  # Kubernetes' IntOrString
+    for pattern, child in found.pop("patternProperties", {}).items():
+        found |= {"propertyNames": {"pattern": pattern}, "additionalProperties": child}
     for key in ("items", "additionalProperties"):
         if key in found:
             found[key] = _simple(found[key], keep_descriptions=keep_descriptions)

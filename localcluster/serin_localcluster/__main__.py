@@ -1,6 +1,6 @@
 """`python -m serin_localcluster build|up|down|status`: the program of `make cluster` and `make cluster-down`.
 
-`build` compiles what a cluster lacks; with `--with helm` or `--with argocd`, those too, which only some tests need.
+`build` compiles what a cluster lacks; with `--with PROGRAM ...`, programs too that only some tests need.
 """
 
 import argparse
@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from serin_localcluster.build import BuildError, build
+from serin_localcluster.build import MODULES, BuildError, build
 from serin_localcluster.cluster import OWN_IMAGES, ClusterStartError, running_state, start_cluster, stop_leftover
 from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY
@@ -21,12 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m serin_localcluster", description=__doc__)
     parser.add_argument("command", choices=("build", "up", "down", "status"))
     parser.add_argument("--directory", type=Path, default=Path(".cluster"), help="its directory (%(default)s)")
-    parser.add_argument("--with", dest="also", choices=("helm", "argocd"), help="with `build`: a program for tests")
+    parser.add_argument(
+        "--with", dest="also", nargs="+", choices=tuple(MODULES), default=(), help="with `build`: programs for tests"
+    )
     arguments = parser.parse_args()
     try:
         if arguments.command == "build":
             find_programs()
-            build([arguments.also] if arguments.also else [])
+            build(arguments.also)
         else:
             {"up": _up, "down": _down, "status": _status}[arguments.command](arguments.directory)
     except (BuildError, ClusterStartError) as error:

@@ -21,8 +21,8 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-_MODULES = {"helm": FOLDER / "helm", "argocd": FOLDER / "argocd"}
-"""Programs with a module of their own: they need other versions of Kubernetes' modules than the control plane does."""
+MODULES = {name: FOLDER / name for name in ("argocd", "helm", "victoria-metrics")}
+"""Programs with a module of their own: they need other versions of shared modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
 """Time between two lines of progress where standard error is not a terminal."""
@@ -42,11 +42,12 @@ _OTHERS = {
     "runc": ("github.com/opencontainers/runc", "seccomp"),
     "helm": ("helm.sh/helm/v4/cmd/helm",),
     "argocd": ("./argocd",),
+    "victoria-metrics": ("github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",),
 }
 """The package of every other program, and its build tags."""
 _WITH_C = ("runc",)
 """Programs that need a C compiler."""
-NODE = (*KUBERNETES_NODE, *(name for name in _OTHERS if name not in _MODULES))
+NODE = (*KUBERNETES_NODE, *(name for name in _OTHERS if name not in MODULES))
 """All programs of a real node."""
 Report = Callable[[str], None]
 
@@ -110,7 +111,7 @@ def binaries(names: Sequence[str]) -> list[Binary]:
         whole = _controlplane(KUBERNETES_NODE)
         found.append(whole if whole.path.exists() else _controlplane(parts))
     return found + [
-        Binary(name, package, tuple(tags), _MODULES.get(name, FOLDER))
+        Binary(name, package, tuple(tags), MODULES.get(name, FOLDER))
         for name, (package, *tags) in _OTHERS.items()
         if name in names
     ]

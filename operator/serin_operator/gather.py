@@ -20,12 +20,13 @@ from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.model.keyword_rules import Rules, RulesError
-from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen
+from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen, is_owned_by
 from serin_operator.custom_counters import CustomCounterReader
 from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
 from serin_operator.invalid import InvalidObjectError
+from serin_operator.pod_monitors import PodMonitors
 from serin_operator.pod_state import observed_pod, replica_failure, waits_without_reason
-from serin_operator.settings import ServerDefaults
+from serin_operator.settings import Monitoring, ServerDefaults
 
 _MAX_WAITING = 3
 """Pods that Events are read of in one pass: pods of one Deployment wait for the same thing."""
@@ -63,16 +64,30 @@ def parse(live: Json) -> Resource:
 class Gatherer:
     """Reads the cluster, the pods and Prometheus for one resource at a time."""
 
-    def __init__(self, *, cluster: Kubernetes, prometheus: Prometheus, pods: Pods, server: ServerDefaults) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: Kubernetes,
+        prometheus: Prometheus,
+        pods: Pods,
+        server: ServerDefaults,
+        monitoring: Monitoring,
+    ) -> None:
         self._cluster, self._prometheus, self._pods, self._server = cluster, prometheus, pods, server
+        self._pod_monitors = PodMonitors(cluster, monitoring)
 
     async def gather(self, resource: Resource, now: datetime) -> Observed:
         """Read everything except the resource itself. Raises ClusterError."""
         # Children first: reports of pods must not be older than the routing that they are compared with.
-        seen, routing, rules = await asyncio.gather(
-            self._children(resource), self._routing(resource), self._rules(resource)
+        seen, routing, rules, monitor = await asyncio.gather(
+            self._children(resource),
+            self._routing(resource),
+            self._rules(resource),
+            self._pod_monitors.observe(resource),
         )
         seen |= await self._model(resource, seen, rules)
+        if monitor.child is not None:
+            seen["PodMonitor", resource.name] = monitor.child
         pods, reading = await asyncio.gather(self._observed_pods(resource, now), self.read_counts(resource, now))
         deployment, server = seen.get(("Deployment", resource.name)), resource.spec.server
         return Observed(
@@ -83,6 +98,8 @@ class Gatherer:
             pods=pods,
             reading=reading,
             problem="" if deployment is None else replica_failure(deployment.live),
+            refusals=monitor.refusals,
+            pod_monitor=monitor.wanted,
         )
 
     async def _children(self, resource: Resource) -> dict[tuple[str, str], ChildSeen]:
@@ -95,7 +112,7 @@ class Gatherer:
         models = self._cluster.list("ConfigMap", resource.namespace, manifests.selector(resource))
         found = await asyncio.gather(models, *(one(*child) for child in manifests.child_names(resource).items()))
         return {
-            (live["kind"], live["metadata"]["name"]): ChildSeen(live=live, is_ours=_is_ours(live, resource.uid))
+            (live["kind"], live["metadata"]["name"]): ChildSeen(live=live, is_ours=is_owned_by(live, resource.uid))
             for group in found
             for live in group
             if live["metadata"]["name"] != manifests.routing_name(resource)
@@ -114,7 +131,7 @@ class Gatherer:
             live = await self._cluster.get("ConfigMap", resource.namespace, name)
         except NotFoundError:
             return {}
-        return {("ConfigMap", name): ChildSeen(live=live, is_ours=_is_ours(live, resource.uid))}
+        return {("ConfigMap", name): ChildSeen(live=live, is_ours=is_owned_by(live, resource.uid))}
 
     async def _routing(self, resource: Resource) -> RoutingSeen | None:
         try:
@@ -128,7 +145,7 @@ class Gatherer:
         return RoutingSeen(
             resource_version=live["metadata"]["resourceVersion"],
             document=document,
-            is_ours=_is_ours(live, resource.uid),
+            is_ours=is_owned_by(live, resource.uid),
             editors=other_owners(live, manager=names.FIELD_MANAGER),
         )
 
@@ -201,7 +218,3 @@ class Gatherer:
         reader = CustomCounterReader(self._prometheus, analysis.prometheus)
         custom = await reader.read(resource.spec.gates.metrics, stage, at=at, now=now)
         return count_stage(found, stage, now, custom=custom)
-
-
-def _is_ours(live: Json, uid: str) -> bool:
-    return any(owner["uid"] == uid for owner in live["metadata"].get("ownerReferences") or [])

@@ -50,6 +50,9 @@ class Kubernetes(Protocol):
     async def list_warnings(self, namespace: str, uid: str) -> Sequence[Json]:
         """Read the Events of type Warning about the object with this uid; () if the operator may not."""
 
+    async def serves(self, api_version: str, plural: str) -> bool:
+        """Return whether the API server serves a kind, by its group, version and plural."""
+
     async def create(self, rendered: Json) -> None:
         """Create an object, owned for server-side apply. Raises ConflictError if it exists."""
 

@@ -40,6 +40,7 @@ _PATHS: Final[Mapping[str, str]] = {
     "Event": "/api/v1/namespaces/{namespace}/events",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+    "PodMonitor": f"/apis/{names.MONITORING_API}/namespaces/{{namespace}}/podmonitors",
 }
 
 
@@ -91,9 +92,8 @@ class KubernetesClient:
     async def check_served(self) -> None:
         """Check that discovery has SuggestionModels, a moment after they can be listed. Raises ClusterError."""
         groups = await self._request("GET", "/apis")
-        kinds = await self._request("GET", f"/apis/{names.API_VERSION}")
-        is_served = any(one["name"] == names.GROUP for one in groups["groups"])
-        if not is_served or not any(one["name"] == names.PLURAL for one in kinds["resources"]):
+        is_listed = any(one["name"] == names.GROUP for one in groups["groups"])
+        if not is_listed or not await self.serves(names.API_VERSION, names.PLURAL):
             raise NotFoundError(f"GET /apis/{names.API_VERSION}: {names.PLURAL} are not served")
 
     async def list_warnings(self, namespace: str, uid: str) -> Sequence[Json]:
@@ -118,6 +118,14 @@ class KubernetesClient:
         if found is not None and (int(found[1]), int(found[2])) < MINIMUM_VERSION:
             needed = ".".join(map(str, MINIMUM_VERSION))
             raise ClusterError(f"this is Kubernetes {version}; Serin needs {needed} or newer")
+
+    async def serves(self, api_version: str, plural: str) -> bool:
+        """See interfaces.Kubernetes."""
+        try:
+            kinds = await self._request("GET", f"/apis/{api_version}")
+        except (NotFoundError, RefusedError):
+            return False
+        return any(one["name"] == plural for one in kinds["resources"])
 
     async def create(self, rendered: Json) -> None:
         """See interfaces.Kubernetes.

@@ -69,7 +69,13 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(pods.close)
         prometheus = PrometheusClient(settings.prometheus, threads=settings.workers)
         stack.callback(prometheus.close)
-        gatherer = Gatherer(cluster=cluster, prometheus=prometheus, pods=pods, server=settings.server)
+        gatherer = Gatherer(
+            cluster=cluster,
+            prometheus=prometheus,
+            pods=pods,
+            server=settings.server,
+            monitoring=settings.monitoring,
+        )
         reconciler = Reconciler(
             cluster=cluster,
             gatherer=gatherer,

@@ -14,20 +14,16 @@ import ssl
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from urllib3.util.retry import Retry
-from urllib3.util.ssl_ import create_urllib3_context
 
 from serin_core.contract.addresses import display_address
 from serin_core.counting import MAX_SERIES, Samples, Series, Unreadable, of_one_replica, without
+from serin_operator.prometheus_session import CredentialError, session_for
 from serin_operator.settings import PrometheusEndpoint
 
 VECTOR: Final = "vector"
@@ -55,6 +51,9 @@ class PrometheusClient:
             for kind in (VECTOR, MATRIX)
         }
         self._replica_labels = {name: frozenset(settings.replica_labels) for name, settings in endpoints.items()}
+        self._turns = {
+            name: asyncio.Semaphore(settings.max_concurrency or threads) for name, settings in endpoints.items()
+        }
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="prometheus")
 
     async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
@@ -84,7 +83,7 @@ class PrometheusClient:
             )
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(client.timeout + 1):
+            async with self._turns[endpoint], asyncio.timeout(client.timeout + 1):
                 return await loop.run_in_executor(self._pool, partial(client.query, query, at=at))
         except TimeoutError:
             return Unreadable("Unreachable", f"Prometheus did not respond within {client.timeout:g} s")
@@ -102,22 +101,9 @@ class _Client:
     def __init__(self, settings: PrometheusEndpoint, kind: str, *, threads: int) -> None:
         self._url, self.timeout = settings.url, settings.timeout_seconds
         self._parameters = {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MAX_SERIES)} if kind == MATRIX else {})
-        self._session = _FormSession()
+        self._session = session_for(settings, threads=threads)
         self._session.hooks["response"] = [partial(_refuse_unusable, kind)]
-        # Proxies and certificates from the environment are read once, not at every query.
-        environment = self._session.merge_environment_settings(
-            settings.url, {}, None, None if settings.ca_file is None else str(settings.ca_file), None
-        )
-        self._session.proxies, self._session.verify = environment["proxies"], environment["verify"]
-        self._session.trust_env = False
-        self._prometheus = PrometheusConnect(
-            url=settings.url.rstrip("/"),
-            auth=None if settings.bearer_token_file is None else _Bearer(settings.bearer_token_file),
-            session=self._session,
-            method="POST",
-        )
-        # Replaces the client's own adapter, which keeps ten connections and retries where it must not.
-        self._session.mount(settings.url.rstrip("/"), _Adapter(pool_maxsize=threads, max_retries=Retry(total=0)))
+        self._prometheus = PrometheusConnect(url=settings.url.rstrip("/"), session=self._session, method="POST")
 
     def query(self, query: str, *, at: float | None) -> list[Any] | Unreadable:
         """Return the result of a query, at a Unix time or now."""
@@ -134,6 +120,8 @@ class _Client:
             return Unreadable("TooManySeries", f"a selector matches more than {MAX_SERIES} series")
         except _UnusableResponseError as error:
             return Unreadable("QueryError", str(error))
+        except CredentialError as error:
+            return Unreadable("Unreachable", f"Prometheus cannot be queried: {error}")
         except (requests.RequestException, PrometheusApiClientException, OSError, UnicodeError) as error:
             return Unreadable("Unreachable", f"Prometheus cannot be queried: {_root_cause(error, self._url)}")
 
@@ -144,37 +132,6 @@ class _Client:
     def close(self) -> None:
         """Close its connections."""
         self._session.close()
-
-
-class _Adapter(HTTPAdapter):
-    """Verifies certificates as Python did before 3.13, like the connection to the API server (see watch.py)."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """See HTTPAdapter."""
-        context = create_urllib3_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        super().init_poolmanager(*args, **kwargs, ssl_context=context)
-
-
-class _FormSession(requests.Session):
-    """Sends parameters as a form instead of in the URL: queries are long, and proxies limit the length of URLs."""
-
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """See requests.Session."""
-        if method == "POST":
-            kwargs["data"] = kwargs.pop("params", None)
-        return super().request(method, url, *args, **kwargs)
-
-
-class _Bearer(AuthBase):
-    """Sends a token that is read from its file at every query, so that it may be rotated. Raises OSError."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._file.read_text(encoding='utf-8').strip()}"
-        return request
 
 
 def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
@@ -236,6 +193,11 @@ def _describe(cause: BaseException, host: str) -> str:
             text = f"{host} timed out"
         case ssl.SSLCertVerificationError(verify_message=message):
             text = f"the certificate of {host} is not trusted: {message}"
+        case ssl.SSLError(reason=str(reason)) if "ALERT" not in reason:
+            text = f"TLS with {host} failed: {reason.lower().replace('_', ' ')}"
+        case ssl.SSLError():
+            # Whether the alert is still read before the connection ends is a matter of chance.
+            text = f"{host} ended the TLS handshake; it may demand another client certificate"
         case requests.HTTPError():
             text = str(cause)
         case OSError(strerror=str(message), filename=place):

@@ -82,7 +82,8 @@ class Reconciler:
         self._metrics.record_reading(observed.reading)
         now, setbacks = self._clock(), self._setbacks.setdefault(key, Setbacks())
         reported = setbacks.refusals(), setbacks.overrides()
-        decision = decide(resource, replace(observed, refusals=reported[0], overrides=reported[1]), now)
+        observed = replace(observed, refusals=(*observed.refusals, *reported[0]), overrides=reported[1])
+        decision = decide(resource, observed, now)
         due = setbacks.due(decision.writes, observed.children, now)
         setbacks.record(due, await self._apply(key, ObjectRef.of(live), decision, due), now)
         outcome = "refused" if setbacks.refusals() else "changed" if due else "unchanged"

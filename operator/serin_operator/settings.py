@@ -6,21 +6,30 @@ could make the operator send a secret anywhere.
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Self
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from serin_core.contract import environment
+from serin_core.api.durations import format_duration, parse_duration
+from serin_core.contract import environment, names
 from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
+from serin_core.counting.server_counters import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
 
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A user or group id other than root's."""
+_RESERVED: Final = frozenset(
+    {"authorization", "host", "content-type", "content-length", "transfer-encoding", "connection"}
+)
+"""Headers that requests writes."""
+MAX_SCRAPE_INTERVAL: Final = timedelta(minutes=1)
 
 
 class SettingsError(ValueError):
@@ -34,6 +43,30 @@ class _Settings(BaseModel):
     )
 
 
+class BasicAuth(_Settings):
+    """A user name and a password."""
+
+    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")]
+    """The user name."""
+    password_file: Path
+    """A file with the password; read at every query, so that the password can be rotated."""
+
+
+class Header(_Settings):
+    """The value of a header that is sent with every query: exactly one of the two."""
+
+    value: Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")] = ""
+    """The value itself, for what is no secret: a tenant, for instance."""
+    file: Path | None = None
+    """A file with the value; read at every query."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if bool(self.value) is bool(self.file):
+            raise ValueError("a header has either a value or a file")
+        return self
+
+
 class PrometheusEndpoint(_Settings):
     """A Prometheus server that gates can be evaluated with."""
 
@@ -41,12 +74,42 @@ class PrometheusEndpoint(_Settings):
     """Its base URL."""
     bearer_token_file: Path | None = None
     """A file with the bearer token to send; read at every query, so that the token can be rotated."""
+    basic_auth: BasicAuth | None = None
+    """User name and password, instead of a token."""
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], Header] = {}
+    """Headers to send with every query, such as X-Scope-OrgID, the tenant of Mimir and Cortex."""
     ca_file: Path | None = None
-    """Certificate authorities to trust instead of those of the system."""
+    """Certificate authorities to trust instead of those of the system; read again when the file changes."""
+    client_certificate_file: Path | None = None
+    """A certificate to present to the server; read again when the file changes."""
+    client_key_file: Path | None = None
+    """The key of that certificate."""
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     """Timeout of a query."""
+    max_concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
+    """The number of queries that are sent at the same time; as many as there are workers by default."""
     replica_labels: tuple[str, ...] = ("prometheus_replica", "__replica__")
     """Labels that distinguish replicas of Prometheus: series that differ in these only are counted once."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        address = urlsplit(self.url)
+        ways = {
+            "bearerTokenFile": self.bearer_token_file is not None,
+            "basicAuth": self.basic_auth is not None,
+            "a user in url": "@" in address.netloc,
+        }
+        if len(used := [way for way, is_used in ways.items() if is_used]) > 1:
+            raise ValueError(f"{' and '.join(used)} exclude each other: each sets the header Authorization")
+        if (self.client_certificate_file is None) is not (self.client_key_file is None):
+            raise ValueError("clientCertificateFile and clientKeyFile belong together")
+        if address.scheme == "http" and (self.ca_file or self.client_certificate_file):
+            raise ValueError("caFile and clientCertificateFile need an https address in url")
+        if reserved := [name for name in self.headers if name.lower() in _RESERVED]:
+            raise ValueError(
+                f"headers: {reserved[0]} cannot be set here; for credentials, there are bearerTokenFile and basicAuth"
+            )
+        return self
 
 
 class ServerDefaults(_Settings):
@@ -98,6 +161,32 @@ def _refusal(field: str, wanted: str, prefixes: tuple[str, ...]) -> str:
     return f"spec.server.{field} {wanted} is not allowed by the operator's configuration (prefixes: {allowed})"
 
 
+def _is_scraped_often_enough(interval: str) -> str:
+    if interval and not timedelta() < parse_duration(interval) <= MAX_SCRAPE_INTERVAL:
+        raise ValueError(
+            f"must be at most {format_duration(MAX_SCRAPE_INTERVAL)}: where the newest sample is older than "
+            f"{format_duration(MIN_STALE)}, gates hold the rollout"
+        )
+    return interval
+
+
+def _are_not_ours(labels: dict[str, str]) -> dict[str, str]:
+    if ours := [key for key in labels if key.startswith(f"{names.GROUP}/")]:
+        raise ValueError(f"{ours[0]} is set by the operator")
+    return labels
+
+
+class Monitoring(_Settings):
+    """How a Prometheus of the Prometheus Operator finds the server pods."""
+
+    pod_monitor: Literal["Auto", "Always", "Never"] = "Auto"
+    """When SuggestionModels get a PodMonitor: Auto (where the cluster serves PodMonitors), Always or Never."""
+    labels: Annotated[dict[str, str], AfterValidator(_are_not_ours)] = {}
+    """Labels of the PodMonitors, such as those that your Prometheus selects (release: kube-prometheus-stack)."""
+    interval: Annotated[str, AfterValidator(_is_scraped_often_enough)] = ""
+    """Time between two scrapes, at most 1m; that of Prometheus if empty."""
+
+
 class Settings(_Settings):
     """The whole configuration."""
 
@@ -105,6 +194,8 @@ class Settings(_Settings):
     """Prometheus servers by name; spec.analysis.prometheus names one."""
     server: ServerDefaults
     """Defaults and limits of server pods."""
+    monitoring: Monitoring = Monitoring()
+    """PodMonitors of server pods, for the Prometheus Operator."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty means all."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4

@@ -1,4 +1,5 @@
 import itertools
+import os
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -6,15 +7,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from counting.exporter import PLACES, TICKING, TWIN, Exporter
-from counting.prometheus_process import PrometheusProcess
+from counting.prometheus_process import PrometheusProcess, VictoriaMetricsProcess
 
+from serin_localcluster.build import build
 from serin_localcluster.prometheus import find
+
+PROCESSES = {"prometheus": PrometheusProcess, "victoria-metrics": VictoriaMetricsProcess}
+BACKEND = os.environ.get("SERIN_TEST_BACKEND", "prometheus")
+"""What counts here; `make test-backends` runs these tests with other ones."""
 
 
 @pytest.fixture(scope="package")
 def program():
-    """A Prometheus 3: the one on the PATH, or the local cluster's, which is built once."""
-    return find()
+    """A Prometheus 3: the one on the PATH, or the local cluster's, which is built once; or another backend."""
+    return find() if BACKEND == "prometheus" else build([BACKEND])[BACKEND][0]
 
 
 @pytest.fixture(scope="package")
@@ -29,7 +35,8 @@ def prometheus(program, exporter, tmp_path_factory) -> Iterator[PrometheusProces
     """It scrapes every place of the exporter; the twin twice, as two Prometheus replicas behind one Thanos do."""
     targets = [(exporter.address, {"pod": place, "__metrics_path__": f"/{place}"}) for place in (*PLACES, TICKING)]
     targets += [(exporter.address, {"prometheus": name, "__metrics_path__": f"/{TWIN}"}) for name in ("a", "b")]
-    made = PrometheusProcess(program, tmp_path_factory.mktemp("prometheus") / "first", targets=targets)
+    made = PROCESSES[BACKEND](program, tmp_path_factory.mktemp("prometheus") / "first", targets=targets)
+    exporter.settle = made.settle
     yield made
     made.close()
 
@@ -37,7 +44,7 @@ def prometheus(program, exporter, tmp_path_factory) -> Iterator[PrometheusProces
 @pytest.fixture(scope="package")
 def second(program, tmp_path_factory) -> Iterator[PrometheusProcess]:
     """Another replica, which is told what it knows."""
-    made = PrometheusProcess(program, tmp_path_factory.mktemp("prometheus") / "second")
+    made = PROCESSES[BACKEND](program, tmp_path_factory.mktemp("prometheus") / "second")
     yield made
     made.close()
 

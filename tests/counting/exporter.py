@@ -27,6 +27,8 @@ class Exporter:
     def __init__(self) -> None:
         self.targets = {}
         self.asked: Counter[str] = Counter()
+        self.settle = lambda: None
+        """Makes visible to queries what was scraped; at once, unless the scraper is not Prometheus."""
         self.answered = threading.Condition()
         self._sold = itertools.count(1)
         exporter = self
@@ -71,6 +73,7 @@ class Exporter:
                 lambda: all(self.asked[place] >= number for place, number in wanted.items()), PATIENCE
             ):
                 raise TimeoutError(f"Prometheus did not scrape {wanted} in {PATIENCE:g} s")
+        self.settle()
 
     def close(self) -> None:
         """Answer no more."""

@@ -16,7 +16,7 @@ from serin_core.counting import Reading, StageCounts, Unreadable
 from serin_core.evidence import Counts
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_client import PrometheusClient
-from serin_operator.settings import PrometheusEndpoint
+from serin_operator.settings import Monitoring, PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"
 STAGE = 7
@@ -85,9 +85,10 @@ class Rollout:
         """Look once, with a client that is closed afterwards."""
         nothing = cast("Any", None)
         try:
-            return await Gatherer(cluster=nothing, prometheus=metrics, pods=nothing, server=nothing).read_counts(
-                self.resource, now
+            gatherer = Gatherer(
+                cluster=nothing, prometheus=metrics, pods=nothing, server=nothing, monitoring=Monitoring()
             )
+            return await gatherer.read_counts(self.resource, now)
         finally:
             metrics.close()
 

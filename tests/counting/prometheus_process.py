@@ -1,5 +1,6 @@
 """Prometheus 3 processes of the tests' own, found or built as the local cluster does it."""
 
+import ssl
 import struct
 import subprocess
 import time
@@ -21,6 +22,8 @@ Labels = tuple[tuple[str, str], ...]
 class PrometheusProcess:
     """One process with an empty store. Takes samples by scraping, and by remote write for times gone by."""
 
+    READY = "/-/ready"
+
     def __init__(
         self,
         program: Path,
@@ -28,23 +31,17 @@ class PrometheusProcess:
         *,
         targets: Iterable[tuple[str, Mapping[str, str]]] = (),
         flags: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
+        authorization: str = "",
     ) -> None:
+        """`tls` and `authorization`: how to ask whether it is ready, where its flags demand these."""
         directory.mkdir(parents=True)
+        self._tls, self._headers = tls, {"Authorization": authorization} if authorization else {}
         config = directory / "prometheus.yaml"
-        config.write_text(_configuration(targets), encoding="utf-8")
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        argv = [
-            str(program),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={directory / 'data'}",
-            "--storage.tsdb.retention.time=60d",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--web.enable-remote-write-receiver",
-            "--web.enable-admin-api",
-            "--log.level=warn",
-            *flags,
-        ]
+        config.write_text(self._configuration(targets), encoding="utf-8")
+        address = f"127.0.0.1:{free_port()}"
+        self.url = f"{'http' if tls is None else 'https'}://{address}"
+        argv = [str(program), *self._arguments(config, directory / "data", address), *flags]
         with (directory / "log").open("w") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + READY_WITHIN
@@ -54,9 +51,27 @@ class PrometheusProcess:
                 raise RuntimeError(f"Prometheus is not ready:\n{(directory / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
 
+    def _configuration(self, targets: Iterable[tuple[str, Mapping[str, str]]]) -> str:
+        return f"{_configuration(targets)}storage: {{tsdb: {{out_of_order_time_window: {KEEPS_OLD}}}}}\n"
+
+    def _arguments(self, config: Path, data: Path, address: str) -> Iterable[str]:
+        return (
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data}",
+            "--storage.tsdb.retention.time=60d",
+            f"--web.listen-address={address}",
+            "--web.enable-remote-write-receiver",
+            "--web.enable-admin-api",
+            "--log.level=warn",
+        )
+
+    def settle(self) -> None:
+        """Make everything visible to queries that was scraped or written: it is at once."""
+
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1) as response:  # noqa: S310
+            asked = urllib.request.Request(f"{self.url}{self.READY}", headers=self._headers)  # noqa: S310
+            with urllib.request.urlopen(asked, timeout=1, context=self._tls) as response:  # noqa: S310
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -78,7 +93,7 @@ class PrometheusProcess:
             },
         )
         with urllib.request.urlopen(request, timeout=30):  # noqa: S310
-            pass
+            self.settle()
 
     def forget(self, matcher: str, *, until: float) -> None:
         """Lose all samples of some series up to a Unix time, as retention does."""
@@ -88,11 +103,31 @@ class PrometheusProcess:
             pass
 
 
+class VictoriaMetricsProcess(PrometheusProcess):
+    """The same, of another make. What it is given becomes visible a second later, or when it is flushed."""
+
+    READY = "/health"
+
+    def _configuration(self, targets: Iterable[tuple[str, Mapping[str, str]]]) -> str:
+        return _configuration(targets)
+
+    def _arguments(self, config: Path, data: Path, address: str) -> Iterable[str]:
+        return (
+            f"-promscrape.config={config}",
+            f"-storageDataPath={data}",
+            "-retentionPeriod=60d",
+            f"-httpListenAddr={address}",
+            "-loggerLevel=WARN",
+        )
+
+    def settle(self) -> None:
+        """Make everything visible to queries that was scraped or written."""
+        with urllib.request.urlopen(f"{self.url}/internal/force_flush", timeout=30):  # noqa: S310
+            pass
+
+
 def _configuration(targets: Iterable[tuple[str, Mapping[str, str]]]) -> str:
-    lines = [
-        f"global: {{scrape_interval: {SCRAPE}, scrape_timeout: {SCRAPE}}}",
-        f"storage: {{tsdb: {{out_of_order_time_window: {KEEPS_OLD}}}}}",
-    ]
+    lines = [f"global: {{scrape_interval: {SCRAPE}, scrape_timeout: {SCRAPE}}}"]
     found = [
         f'{{targets: ["{address}"], labels: {{{", ".join(f"{name}: {value}" for name, value in labels.items())}}}}}'
         for address, labels in targets

@@ -208,7 +208,9 @@ def test_pods_that_nobody_scrapes_any_more_are_stale_and_counted_again_when_they
     servers = [Server(uid, "ended"), Server(uid, "lost")]
     prometheus.write(live(servers, every(5 * MINUTE, since=now - HOUR, until=now - 5 * MINUTE)))
     assert rollout.look(keep=True) == Unreadable(
-        "Stale", "Prometheus has no fresh sample of this stage; it may not scrape the pods any more"
+        "Stale",
+        "Prometheus has no fresh sample of this stage; it may not scrape the pods any more: it needs a job for their "
+        "annotation prometheus.io/scrape, or must select their PodMonitor (docs/prometheus.md)",
     )
     prometheus.write(live(servers[1:], [now]))
     assert isinstance(assert_exact(rollout, servers), StageCounts)

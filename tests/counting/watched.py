@@ -15,7 +15,7 @@ from serin_core.counting import Reading
 from serin_core.rollout.decide import Decision
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_client import PrometheusClient
-from serin_operator.settings import PrometheusEndpoint
+from serin_operator.settings import Monitoring, PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"
 
@@ -37,7 +37,9 @@ class Watched(World):
         self.loop = asyncio.new_event_loop()
         self.metrics = PrometheusClient({"default": PrometheusEndpoint(url=url, timeout_seconds=5)}, threads=4)
         nothing = cast("Any", None)
-        self._gatherer = Gatherer(cluster=nothing, prometheus=self.metrics, pods=nothing, server=nothing)
+        self._gatherer = Gatherer(
+            cluster=nothing, prometheus=self.metrics, pods=nothing, server=nothing, monitoring=Monitoring()
+        )
         self._is_watched = False
         self.reading_took = 0.0
         """Seconds of CPU."""

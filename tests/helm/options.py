@@ -137,13 +137,34 @@ OPTIONS = {
             )
         },
     ),
+    "config.monitoring": configuration("monitoring", {"podMonitor": "Always", "labels": {}, "interval": "15s"}),
+    "config.monitoring.podMonitor": Option(
+        {"config": {"monitoring": {"podMonitor": "Never"}}},
+        {
+            f"ConfigMap/{OPERATOR} data.config.monitoring.podMonitor": "Never",
+            f"ClusterRole/{OPERATOR} rules.6.resources": ["pods"],
+        },
+    ),
+    "config.monitoring.labels": Option(
+        {"config": {"monitoring": {"labels": {"release": "kps"}}}},
+        {
+            f"ConfigMap/{OPERATOR} data.config.monitoring.labels": {"release": "kps"},
+            f"ClusterRole/{OPERATOR} rules.6": {
+                "apiGroups": ["monitoring.coreos.com"],
+                "resources": ["podmonitors"],
+                "verbs": ["get", "create", "patch"],
+            },
+        },
+    ),
     "config.workers": configuration("workers", 8),
     "config.host": configuration("host", "::"),
     "config.jsonLogs": configuration("jsonLogs", value=True),
     "prometheusFiles": Option(
         {
             "prometheusFiles": [{"name": "ca", "configMap": "bundle"}, {"name": "token", "secret": "prometheus-token"}],
-            "config": {"prometheus": {"default": {"caFile": "/etc/serin/prometheus/ca/ca.crt"}}},
+            "config": {
+                "prometheus": {"default": {"url": "https://prometheus", "caFile": "/etc/serin/prometheus/ca/ca.crt"}}
+            },
         },
         {
             f"Deployment/{OPERATOR} {POD}.volumes.2": {"name": "prometheus-ca", "configMap": {"name": "bundle"}},

@@ -5,6 +5,7 @@ import pytest
 from serin_operator.settings import ServerDefaults, Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
+GIVEN = "prometheus: {}\nserver: {image: i}"
 
 
 def test_the_shipped_configuration_is_valid():
@@ -21,6 +22,11 @@ def test_the_shipped_configuration_is_valid():
         ("prometheus: {default: {url: ftp://x}}\nserver: {image: i}", "prometheus.default.url"),
         ("prometheus: {}\nserver: {image: i}\nworker: 3", "worker: Extra inputs are not permitted"),
         ("prometheus: [", "while parsing"),
+        (f"{GIVEN}\nmonitoring: {{podMonitor: Sometimes}}", "monitoring.podMonitor: Input should be 'Auto', 'Always'"),
+        (f"{GIVEN}\nmonitoring: {{interval: often}}", "monitoring.interval: 'often' is not a duration"),
+        (f"{GIVEN}\nmonitoring: {{interval: 2m}}", "must be at most 1m: where the newest sample is older than 2m"),
+        (f"{GIVEN}\nmonitoring: {{interval: 0s}}", "must be at most 1m"),
+        (f"{GIVEN}\nmonitoring: {{labels: {{serin.dev/uid: x}}}}", "serin.dev/uid is set by the operator"),
     ],
 )
 def test_an_invalid_configuration_is_reported_in_one_line_with_its_place(tmp_path, text, message):

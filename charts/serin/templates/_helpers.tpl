@@ -69,6 +69,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+{{- if ne .Values.config.monitoring.podMonitor "Never" }}
+# Used where the cluster has the Prometheus Operator.
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors]
+  verbs: [get, create, patch]
+{{- end }}
 # Pods: read them, announce a revision, remove a pod that still serves a run after its rollback.
 - apiGroups: [""]
   resources: [pods]

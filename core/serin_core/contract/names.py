@@ -13,6 +13,8 @@ KIND: Final = identity.KIND
 PLURAL: Final = identity.PLURAL
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 FIELD_MANAGER: Final = "serin-operator"
+MONITORING_API: Final = "monitoring.coreos.com/v1"
+"""API of the Prometheus Operator, which a cluster may not have."""
 
 # Prefix of the annotations that are manual requests.
 REQUEST_PREFIX: Final = f"request.{GROUP}/"

@@ -139,7 +139,11 @@ _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no s
 CLOCK_BEHIND: Final = Unreadable(
     "ClockBehind", "the operator's clock is behind the time at which the counts of this stage were last kept"
 )
-_STALE: Final = Unreadable("Stale", "Prometheus has no fresh sample of this stage; it may not scrape the pods any more")
+_STALE: Final = Unreadable(
+    "Stale",
+    "Prometheus has no fresh sample of this stage; it may not scrape the pods any more: it needs a job for their "
+    "annotation prometheus.io/scrape, or must select their PodMonitor (docs/prometheus.md)",
+)
 
 
 def stale_after(interval: timedelta) -> timedelta:

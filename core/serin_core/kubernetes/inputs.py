@@ -1,4 +1,4 @@
-"""What child objects are rendered from, beside the resource: rules and the server's image."""
+"""What child objects are rendered from, beside the resource: rules, the server's image and the PodMonitor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,3 +37,13 @@ class ServerImage:
     def is_allowed(self) -> bool:
         """Whether the operator's configuration allows what the spec asks for; otherwise pods stay as they are."""
         return not self.refusal and not self.annotation_refusal
+
+
+@dataclass(frozen=True, slots=True)
+class PodMonitorSettings:
+    """What the operator's configuration says of PodMonitors."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that a Prometheus of the Prometheus Operator selects PodMonitors by."""
+    interval: str = ""
+    """Time between two scrapes in the notation of Prometheus, "" for its own default."""

@@ -16,7 +16,7 @@ from serin_core.api.spec import Registry
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
-from serin_core.kubernetes.inputs import RulesText
+from serin_core.kubernetes.inputs import PodMonitorSettings, RulesText
 
 
 def labels(resource: Resource) -> dict[str, str]:
@@ -112,6 +112,16 @@ def disruption_budget(resource: Resource) -> Json:
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
     return _object(resource, "policy/v1", "PodDisruptionBudget", resource.name, {"spec": spec})
+
+
+def pod_monitor(resource: Resource, settings: PodMonitorSettings) -> Json:
+    """Render the PodMonitor, by which a Prometheus of the Prometheus Operator scrapes the pods."""
+    interval = {"interval": settings.interval} if settings.interval else {}
+    endpoint = {"port": "http", "path": "/metrics", **interval}
+    spec = {"selector": {"matchLabels": selector(resource)}, "podMetricsEndpoints": [endpoint]}
+    rendered = _object(resource, names.MONITORING_API, "PodMonitor", resource.name, {"spec": spec})
+    rendered["metadata"]["labels"] |= settings.labels
+    return rendered
 
 
 def deployment(resource: Resource, template: Json) -> Json:

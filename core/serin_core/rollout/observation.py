@@ -13,7 +13,7 @@ from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport, RunOnPod
 from serin_core.counting import Reading, Unreadable
 from serin_core.kubernetes.diff import Difference
-from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
+from serin_core.kubernetes.inputs import PodMonitorSettings, RulesMissing, RulesText, ServerImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,11 @@ class Override:
     differences: tuple[Difference, ...]
 
 
+def is_owned_by(live: Json, uid: str) -> bool:
+    """Return whether an object has the resource of this uid among its owners."""
+    return any(owner["uid"] == uid for owner in live["metadata"].get("ownerReferences") or [])
+
+
 NOT_ASKED = Unreadable("NotAsked", "no stage has started")
 
 
@@ -102,6 +107,8 @@ class Observed:
     problem: str = ""
     """Why no pods can be created (a quota, for example), as reported by Kubernetes; "" if they can."""
     refusals: tuple[str, ...] = ()
-    """Messages of the API server about writes that it refuses; they are tried again after a while."""
+    """Messages of the API server about requests that it refuses; they are tried again after a while."""
     overrides: tuple[Override, ...] = ()
     """Children that stay different from what was applied; they are not applied again for the same difference."""
+    pod_monitor: PodMonitorSettings | None = None
+    """How a PodMonitor is rendered; None if there is to be none."""

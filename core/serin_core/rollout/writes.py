@@ -98,6 +98,8 @@ def plan(context: Context, *, before: Status | None, document: RoutingDocument) 
         writes += _child(context, manifests.service_account(resource))
     for rendered in (manifests.service(resource), manifests.disruption_budget(resource)):
         writes += _child(context, rendered)
+    if context.observed.pod_monitor is not None:
+        writes += _child(context, manifests.pod_monitor(resource, context.observed.pod_monitor))
     writes += _pods_of(context)
     return tuple(writes)
 

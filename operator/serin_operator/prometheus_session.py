@@ -1,0 +1,121 @@
+"""How queries reach one Prometheus: credentials, certificates and forms.
+
+Everything secret comes from files that are read at every query, so that it may be rotated without a restart. It is
+added to a copy of the request just before it is sent: a redirect to another place never carries it, and no error
+repeats it.
+"""
+
+import base64
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
+from urllib3.util.retry import Retry
+from urllib3.util.ssl_ import create_urllib3_context
+
+from serin_operator.settings import PrometheusEndpoint
+
+
+class CredentialError(Exception):
+    """A file with a credential that cannot be sent. The message names the file, never its content."""
+
+
+def session_for(settings: PrometheusEndpoint, *, threads: int) -> requests.Session:
+    """Return a session that sends what an endpoint asks for, and that threads may share."""
+    session = _FormSession()
+    # Proxies and certificates from the environment are read once, not at every query.
+    ca_file = None if settings.ca_file is None else str(settings.ca_file)
+    environment = session.merge_environment_settings(settings.url, {}, None, ca_file, None)
+    session.proxies, session.verify = environment["proxies"], environment["verify"]
+    session.trust_env = False
+    if settings.client_certificate_file is not None:
+        session.cert = (str(settings.client_certificate_file), str(settings.client_key_file))
+    # The adapter sends to this address only, as requests writes it: a redirect elsewhere gets requests' own adapter.
+    # It replaces one that keeps ten connections and retries where it must not.
+    session.mount(_as_sent(settings.url), _Adapter(settings, threads=threads))
+    return session
+
+
+class _Adapter(HTTPAdapter):
+    """Adds credentials, and verifies certificates as Python did before 3.13 (see watch.py)."""
+
+    def __init__(self, settings: PrometheusEndpoint, *, threads: int) -> None:
+        self._settings, self._threads = settings, threads
+        files = (settings.ca_file, settings.client_certificate_file, settings.client_key_file)
+        self._files = tuple(file for file in files if file is not None)
+        self._versions: tuple[object, ...] | None = None
+        self._lock = threading.Lock()
+        super().__init__(pool_maxsize=threads, max_retries=Retry(total=0))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """See HTTPAdapter."""
+        context = create_urllib3_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """See HTTPAdapter. Raises OSError and CredentialError for files that cannot be used."""
+        self._forget_old_certificates()
+        with_credentials = request.copy()
+        with_credentials.headers.update(_credentials(self._settings))
+        return super().send(with_credentials, *args, **kwargs)
+
+    def _forget_old_certificates(self) -> None:
+        """Connect anew where a certificate file has changed; connections that are in use end by themselves."""
+        with self._lock:
+            versions = tuple((found.st_ino, found.st_mtime_ns, found.st_size) for found in map(Path.stat, self._files))
+            if self._versions not in (None, versions):
+                self.init_poolmanager(DEFAULT_POOLSIZE, self._threads)
+                self.proxy_manager = {}
+            self._versions = versions
+
+
+class _FormSession(requests.Session):
+    """Sends parameters as a form instead of in the URL: queries are long, and proxies limit the length of URLs."""
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """See requests.Session."""
+        if method == "POST":
+            kwargs["data"] = kwargs.pop("params", None)
+        return super().request(method, url, *args, **kwargs)
+
+
+def _as_sent(url: str) -> str:
+    """Return an address as requests normalizes it, without looking at its user and password."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(f"{url.rstrip('/')}/", None)
+    return str(prepared.url)
+
+
+def _credentials(settings: PrometheusEndpoint) -> Iterator[tuple[str, str]]:
+    """Yield the headers of one query."""
+    if settings.bearer_token_file is not None:
+        yield "Authorization", f"Bearer {_as_header(settings.bearer_token_file)}"
+    if settings.basic_auth is not None:
+        pair = f"{settings.basic_auth.username}:{_one_line(settings.basic_auth.password_file)}"
+        yield "Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"
+    for name, header in settings.headers.items():
+        yield name, header.value if header.file is None else _as_header(header.file)
+
+
+def _as_header(file: Path) -> str:
+    text = _one_line(file)
+    if not text.isascii():
+        raise CredentialError(f"{file} has characters that a header cannot have")
+    return text
+
+
+def _one_line(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise CredentialError(f"{file} is not UTF-8") from None
+    if not text:
+        raise CredentialError(f"{file} is empty")
+    if not text.isprintable():
+        raise CredentialError(f"{file} is not one line of printable characters")
+    return text
