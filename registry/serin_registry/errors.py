@@ -63,22 +63,51 @@ _CREDENTIALS: Final = {
     "gs": "GOOGLE_SERVICE_ACCOUNT_KEY or GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
+_IDENTITY: Final = {
+    "s3": "AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE",
+    "gs": "GOOGLE_SERVICE_ACCOUNT_KEY or the workload identity",
+    "az": "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE",
+}
 _ENDPOINT: Final = {"s3": "AWS_ENDPOINT and AWS_REGION"}
 _NO_BUCKET: Final = r"NoSuchBucket|ContainerNotFound|specified bucket does not exist"
-# The first match counts. {credentials} and {endpoint} are the settings of this kind of store.
+_EXCHANGE: Final = r"token request|POST REDACTED|AssumeRoleWithWebIdentity"
+# The first match counts. {credentials}, {identity} and {endpoint} are the settings of this kind of store.
 _CAUSES: Final = (
+    (
+        r"Failed to read token file|FederatedTokenFile|federated token file",
+        "the token file of the workload identity cannot be read; check {identity}, and the pod's ServiceAccount",
+    ),
+    (
+        rf"({_EXCHANGE}).*status code: 4(?!29)\d\d|Invalid AssumeRoleWithWebIdentity|invalid_(grant|client)",
+        "the token service refused the pod's identity; check {identity}, and the role's trust",
+    ),
+    (r"Expired(Token)?\b|ExpiredToken", "the credentials have expired; renew {credentials}, or use workload identity"),
+    (
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|AuthenticationFailed|InvalidAuthenticationInfo",
+        "the credentials are not valid; check {credentials}",
+    ),
+    (r"RequestTimeTooSkewed", "the clock of this node and the store's differ by minutes; set the node's clock"),
+    (
+        r"AuthorizationHeaderMalformed|PermanentRedirect|BareRedirect|IllegalLocationConstraint",
+        "the bucket is in another region, or the endpoint of another store; check {endpoint}",
+    ),
+    (
+        r"SlowDown|ServerBusy|(?P<status>429 [A-Z][A-Za-z ]+)",
+        "the store limits the rate of requests; it is read again by itself, or raise the store's limits",
+    ),
     (r"169\.254\.169\.254|metadata\.google|Account must be specified", "no credentials were found; set {credentials}"),
     (_NO_BUCKET, "there is no such bucket"),
     (
         r"40[13] (Unauthorized|Forbidden)|necessary privileges|valid authentication",
-        "access was denied; check {credentials}, and their permissions",
+        "access was denied; check {credentials}, and their permissions to read and to list",
     ),
     (r"\b30\d [A-Z]|redirect", "the store redirects to another address; check {endpoint}"),
     (r"BadScheme", "its endpoint is plain http://, which needs AWS_ALLOW_HTTP=true"),
+    (r"400 Bad Request", "the store rejected the request; check {endpoint}, and {credentials}"),
     (r"501 Not Implemented", "the store does not support conditional writes (If-None-Match); use another one"),
-    (r"(?P<status>(5\d\d|429) [A-Z][A-Za-z ]+)", "the store returned {status} to every attempt; try later"),
+    (r"(?P<status>5\d\d [A-Z][A-Za-z ]+)", "the store returned {status} to every attempt; try later"),
     (r"kind: Timeout|TimedOut", "the store does not respond in time; check {endpoint}, and the network"),
-    (r"peer certificate|UnknownIssuer", "the store's certificate is not trusted; check {endpoint}"),
+    (r"peer certificate|UnknownIssuer", "the store's certificate is not trusted; name your CA's file in SSL_CERT_FILE"),
     (r"dns error|failed to lookup", "the store's host is unknown; check {endpoint}"),
     (r"Unable to recognise URL", "the address names no bucket"),
     (r"empty host", "the address names no host"),
@@ -105,6 +134,7 @@ def describe_store_error(error: Exception, *, scheme: str) -> str:
         if found:
             return cause.format(
                 credentials=_CREDENTIALS.get(scheme, "what the web server asks for"),
+                identity=_IDENTITY.get(scheme, "its credentials"),
                 endpoint=_ENDPOINT.get(scheme, "the address"),
                 status=found.groupdict().get("status", ""),
             )

@@ -67,12 +67,14 @@ def bucket(s3, endpoint, request):
 
 
 @contextmanager
-def serving(handler):
-    """Serve with a handler on loopback and answer the address."""
+def serving(handler, *, tls=None):
+    """Serve with a handler on loopback, with an ssl.SSLContext if there is one, and answer the address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
