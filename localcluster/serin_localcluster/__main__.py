@@ -1,6 +1,6 @@
 """`python -m serin_localcluster build|up|down|status`: the program of `make cluster` and `make cluster-down`.
 
-`build` compiles what a cluster lacks; with `--with helm` or `--with argocd`, those too, which only some tests need.
+`build` compiles what a cluster lacks; `--with` names one more program, which only some tests need.
 """
 
 import argparse
@@ -21,7 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m serin_localcluster", description=__doc__)
     parser.add_argument("command", choices=("build", "up", "down", "status"))
     parser.add_argument("--directory", type=Path, default=Path(".cluster"), help="its directory (%(default)s)")
-    parser.add_argument("--with", dest="also", choices=("helm", "argocd"), help="with `build`: a program for tests")
+    also = ("helm", "argocd", "fake-gcs-server")
+    parser.add_argument("--with", dest="also", choices=also, help="with `build`: a program for tests")
     arguments = parser.parse_args()
     try:
         if arguments.command == "build":

@@ -21,8 +21,8 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-_MODULES = {"helm": FOLDER / "helm", "argocd": FOLDER / "argocd"}
-"""Programs with a module of their own: they need other versions of Kubernetes' modules than the control plane does."""
+_MODULES = {"helm": FOLDER / "helm", "argocd": FOLDER / "argocd", "fake-gcs-server": FOLDER / "gcs"}
+"""Programs with a module of their own: they need other versions of some modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
 """Time between two lines of progress where standard error is not a terminal."""
@@ -42,6 +42,7 @@ _OTHERS = {
     "runc": ("github.com/opencontainers/runc", "seccomp"),
     "helm": ("helm.sh/helm/v4/cmd/helm",),
     "argocd": ("./argocd",),
+    "fake-gcs-server": ("github.com/fsouza/fake-gcs-server",),
 }
 """The package of every other program, and its build tags."""
 _WITH_C = ("runc",)

@@ -104,7 +104,7 @@ _CAUSES: Final = (
         "the token service refused the pod's identity; check {identity}",
     ),
     (
-        r"ExpiredToken|\bExpired\b|not valid in the specified time frame",
+        r"ExpiredToken|\bExpired\b|token is expired|not valid in the specified time frame",
         "the credentials have expired; renew {credentials}, or use workload identity",
     ),
     (

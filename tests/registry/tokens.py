@@ -1,24 +1,23 @@
 """Services that give a pod credentials for its service account, as in each cloud, on loopback."""
 
 import base64
-import http.client
 import json
 import time
 import urllib.parse
 from contextlib import contextmanager
 
-from registry.s3 import Handler, serving
+from registry.s3 import Handler, connect, serving
 from registry.tls import authority
 
 TENANT, CLIENT = "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-000000000000"
 POD_TOKEN = "eyJhbGciOiJub25lIn0.e30.secret"
 
 
-def azure_token():
+def azure_token(*, expires_in=3600):
     """Return an access token for the storage of Azure, whose signature nobody checks."""
     now = int(time.time())
     claims = {"aud": "https://storage.azure.com", "iss": f"https://sts.windows.net/{TENANT}/", "oid": CLIENT}
-    parts = ({"alg": "none", "typ": "JWT"}, claims | {"iat": now, "nbf": now - 60, "exp": now + 3600})
+    parts = ({"alg": "none", "typ": "JWT"}, claims | {"iat": now, "nbf": now - 3600, "exp": now + expires_in})
     encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
     return ".".join((*encoded, "c2lnbmF0dXJl"))
 
@@ -30,7 +29,7 @@ def aws(folder, s3):
     class Sts(Handler):
         def answer(self, _):
             # moto finds its STS by the body of a request, obstore sends a query.
-            connection = http.client.HTTPConnection(s3.removeprefix("http://"), timeout=20)
+            connection = connect(s3)
             query = urllib.parse.urlsplit(self.path).query
             connection.request("POST", "/", query, {"Content-Type": "application/x-www-form-urlencoded"})
             response = connection.getresponse()
@@ -78,13 +77,21 @@ def _pod_token(folder):
 class Entra(Handler):
     """Azure's token service: exchanges the pod's token, and nothing else."""
 
+    expires_in = 3600
+
     def answer(self, content):
         form = {name: values[0] for name, values in urllib.parse.parse_qs(content.decode()).items()}
         is_known = self.path == f"/{TENANT}/oauth2/v2.0/token" and form.get("client_assertion") == POD_TOKEN
         if not is_known or form.get("client_id") != CLIENT:
             return self.respond(400, [], b'{"error": "invalid_request", "error_description": "AADSTS700213: secret"}')
-        token = {"token_type": "Bearer", "expires_in": 3600, "access_token": azure_token()}
+        token = {"expires_in": 3600, "access_token": azure_token(expires_in=self.expires_in)}
         return self.respond(200, [("Content-Type", "application/json")], json.dumps(token).encode())
+
+
+class EntraInThePast(Entra):
+    """A token service whose clock is late, so that its tokens have expired."""
+
+    expires_in = -60
 
 
 class Metadata(Handler):
