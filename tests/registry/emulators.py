@@ -35,7 +35,7 @@ def azure(tmp_path_factory):
     authority(folder)
     script = AZURITE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     tls = ("--oauth", "basic", "--cert", folder / "server.pem", "--key", folder / "server.pem")
-    options = ("--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry", "--location", folder)
+    options = ("--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry")
     with started(AZURITE / "bin" / "node", script, *tls, *options, announces=r"https://127\.0\.0\.1:\d+") as found:
         headers = {"Authorization": f"Bearer {azure_token()}", "x-ms-version": "2021-12-02"}
         made = f"/{ACCOUNT}/container?restype=container"

@@ -30,8 +30,13 @@ def started(*command, announces, **environment):
         text=True,
         env={**os.environ, **environment},
     )
+    printed, found = [], None
     try:
-        found = next(found for line in process.stdout if (found := re.search(announces, line)))
+        for line in process.stdout:
+            printed.append(line)
+            if found := re.search(announces, line):
+                break
+        assert found, f"{command[0]} printed: {''.join(printed)}"
         # It prints each request; unread, the pipe would fill up and stop it.
         threading.Thread(target=process.stdout.read, daemon=True).start()
         yield found
