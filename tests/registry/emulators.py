@@ -1,9 +1,10 @@
 """Servers of Google's and Azure's object stores, on loopback, and the settings of a pod that uses them."""
 
+import json
 from pathlib import Path
 
 import pytest
-from registry.s3 import connect, serving, started
+from registry.s3 import between, connect, serving, started
 from registry.tls import authority
 from registry.tokens import Entra, Metadata, azure_pod, azure_token, google_pod
 
@@ -22,10 +23,32 @@ def google():
     (program,) = binaries(["fake-gcs-server"])
     port = free_port()
     command = (program.path, "-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", port)
-    with started(*command, "-public-host", "127.0.0.1", announces="server started"), serving(Metadata) as service:
-        address = f"http://127.0.0.1:{port}"
-        _ask(address, "POST", "/storage/v1/b", b'{"name": "bucket"}', {"Content-Type": "application/json"})
-        yield google_pod(service) | {"GOOGLE_BASE_URL": address}
+    server = f"http://127.0.0.1:{port}"
+    with started(*command, "-public-host", "127.0.0.1", announces="server started"):
+        _ask(server, "POST", "/storage/v1/b", b'{"name": "bucket"}', {"Content-Type": "application/json"})
+        with serving(Metadata) as service, serving(_uploading(server)) as address:
+            yield google_pod(service) | {"GOOGLE_BASE_URL": address}
+
+
+def _uploading(server):
+    """Return a handler that uploads through Google's JSON API: the server has no conditional PUT of the XML API."""
+
+    class Uploading(between(server, lambda _: True, lambda _: True)):
+        def answer(self, content):
+            if self.command != "PUT":
+                return super().answer(content)
+            _, bucket, name = self.path.split("/", 2)
+            generation = self.headers.get("x-goog-if-generation-match")
+            condition = "" if generation is None else f"&ifGenerationMatch={generation}"
+            connection = connect(server)
+            path = f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}{condition}"
+            connection.request("POST", path, content, {"Content-Type": "application/octet-stream"})
+            response = connection.getresponse()
+            written = json.loads(response.read())
+            connection.close()
+            return self.respond(response.status, [("ETag", written.get("etag", ""))], b"")
+
+    return Uploading
 
 
 @pytest.fixture(scope="session")
