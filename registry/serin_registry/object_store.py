@@ -24,6 +24,7 @@ from serin_registry.errors import (
     RegistryError,
     RegistryUnavailableError,
     RunRefusedError,
+    allow_http_variable,
     describe_store_error,
     is_missing_bucket,
 )
@@ -133,11 +134,11 @@ class ObjectStoreReader:
 
 def _open(uri: str, *, timeout: float, retry_seconds: float) -> Any:
     # Explicit options replace what the store would read from the environment.
-    is_plain = uri.startswith("http://") or os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
+    is_allowed = os.environ.get(allow_http_variable(uri.partition(":")[0].lower()), "").lower() == "true"
     client: Any = {
         "connect_timeout": timedelta(seconds=min(_CONNECT_SECONDS, retry_seconds)),
         "timeout": timedelta(seconds=timeout),
-        "allow_http": is_plain,
+        "allow_http": is_allowed or uri.startswith("http://"),
     }
     retry: Any = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=retry_seconds)}
     return from_url(uri, client_options=client, retry_config=retry)

@@ -4,6 +4,7 @@ import http.client
 import http.server
 import os
 import re
+import ssl
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -19,27 +20,39 @@ boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access
 """
 
 
-@pytest.fixture(scope="session")
-def s3():
-    """Start moto's S3 (`make test` installs it), make a bucket and answer the address."""
+@contextmanager
+def started(*command, announces, **environment):
+    """Start a server and yield the match in the line by which it announces that it is ready."""
     process = subprocess.Popen(
-        [str(MOTO), "-H", "127.0.0.1", "-p", "0"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **environment},
     )
+    printed, found = [], None
     try:
-        address = next(found[0] for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
-        # It tells each request; unread, the pipe would fill up and stop it.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        subprocess.run(
-            [str(MOTO.with_name("python")), "-c", MAKE_BUCKET, address], check=True, capture_output=True, timeout=60
-        )
-        yield address
+        for line in process.stdout:
+            printed.append(line)
+            if found := re.search(announces, line):
+                break
+        assert found, f"{command[0]} printed: {''.join(printed)}"
+        # It prints each request; unread, the pipe would fill up and stop it.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield found
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """Start moto's S3 (`make test` installs it), make a bucket and answer the address."""
+    command = (MOTO, "-H", "127.0.0.1", "-p", "0")
+    with started(*command, announces=r"http://127\.0\.0\.1:\d+", PYTHONUNBUFFERED="1") as found:
+        make = [str(MOTO.with_name("python")), "-c", MAKE_BUCKET, found[0]]
+        subprocess.run(make, check=True, capture_output=True, timeout=60)
+        yield found[0]
 
 
 @pytest.fixture
@@ -67,12 +80,14 @@ def bucket(s3, endpoint, request):
 
 
 @contextmanager
-def serving(handler):
-    """Serve with a handler on loopback and answer the address."""
+def serving(handler, *, tls=None):
+    """Serve with a handler on loopback, with an ssl.SSLContext if there is one, and answer the address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -117,8 +132,16 @@ def always(status, content=b"<Error><Code>Some</Code></Error>"):
     return Always
 
 
-def between(s3, before, after):
-    """Answer a handler that forwards to an S3 where `before(n)` of the n-th request says so.
+def connect(address, trusted=None):
+    """Return a connection to an http:// or https:// address, the latter with the CA of a file."""
+    scheme, _, host = address.partition("://")
+    if scheme == "http":
+        return http.client.HTTPConnection(host, timeout=20)
+    return http.client.HTTPSConnection(host, timeout=20, context=ssl.create_default_context(cafile=trusted))
+
+
+def between(store, before, after, *, trusted=None):
+    """Answer a handler that forwards to a store where `before(n)` of the n-th request says so.
 
     The answer is passed on where `after(n)` says so; else the line is dead.
     """
@@ -131,7 +154,7 @@ def between(s3, before, after):
                 number = requests[0]
             if not before(number):
                 return self.hang_up()
-            connection = http.client.HTTPConnection(s3.removeprefix("http://"), timeout=20)
+            connection = connect(store, trusted)
             connection.request(self.command, self.path, content, dict(self.headers))
             answer = connection.getresponse()
             found = answer.status, answer.getheaders(), answer.read()
