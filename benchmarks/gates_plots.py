@@ -12,25 +12,14 @@ from math import exp, log, log10
 from pathlib import Path
 from random import Random
 
-from serin_core.evidence import (
-    BEGINNING,
-    Alphas,
-    AtLeast,
-    AtMost,
-    Counts,
-    Side,
-    Start,
-    Verdict,
-    certain_by,
-    change_point,
-    confidence_sequence,
-    judge,
-    keep,
-    least,
-    log_evidence_above,
-    log_evidence_below,
-    needed,
-)
+from serin_core.evidence import change_point
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost
+from serin_core.evidence.change_point import BEGINNING, Start, keep
+from serin_core.evidence.confidence_sequence import confidence_sequence
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.rate import Side, log_evidence_above, log_evidence_below
+from serin_core.evidence.sample_size import certain_by, least, needed
+from serin_core.evidence.verdict import judge
 from serin_core.gates.rate import RateState
 from serin_simulation.sampling import binomial
 

@@ -14,8 +14,8 @@ from serin_cli.resource import (
     run_of,
 )
 from serin_cli.status_text import describe_gate, describe_stage
-from serin_core import gates
 from serin_core.api.status import GateStatus
+from serin_core.gates import messages
 from serin_core.rollout.canary_steps import stage_name
 
 _USUAL: Final = "RolloutProgressing"
@@ -59,7 +59,7 @@ def _running(live: Live, candidate: Live, now: datetime) -> list[str]:
     if ready_condition(live).get("reason") != _USUAL:
         lines += _condition(live)
     found = live["status"].get("gates", [])
-    lines += [f"  {gates.explain(GateStatus.model_validate(gate), age=now - began)}" for gate in found]
+    lines += [f"  {messages.explain(GateStatus.model_validate(gate), age=now - began)}" for gate in found]
     return lines if found else [*lines, "  no gate has been judged in this stage yet"]
 
 

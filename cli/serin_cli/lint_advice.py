@@ -11,8 +11,9 @@ from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole
-from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
-from serin_core.gates import ActiveGate, active_gates, alpha_fail
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
+from serin_core.evidence.sample_size import certain_by, least
+from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
 from serin_core.rollout.canary_steps import effective_steps, soak_of
 
 _MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}

@@ -15,7 +15,7 @@ from serin_cli.manifests import is_suggestion_model, read_manifests
 from serin_cli.options import refuse
 from serin_core.api.durations import parse_duration
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.gates import active_gates
+from serin_core.gates.active import active_gates
 from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.traffic import Rates
 

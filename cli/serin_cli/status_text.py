@@ -6,10 +6,10 @@ from typing import Final
 from pydantic import ValidationError
 
 from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, is_running
-from serin_core import gates
 from serin_core.api.durations import format_duration
 from serin_core.api.spec import Canary
 from serin_core.api.status import GateStatus
+from serin_core.gates import messages
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of, stage_name
 
 _SHOWN: Final = 5
@@ -98,4 +98,4 @@ def describe_gate(gate: Live, *, is_running: bool) -> str:
     """Return one gate in one clause: its counts, its bound, its verdict, and what a running stage still needs."""
     found = GateStatus.model_validate(gate)
     more = f", about {found.needed} more to a verdict" if found.needed and is_running else ""
-    return f"{gates.describe(found)}: {found.verdict}{more}"
+    return f"{messages.describe(found)}: {found.verdict}{more}"

@@ -5,7 +5,7 @@ from random import Random
 from typing import Final, Protocol
 
 from serin_core.api.gates import GateName
-from serin_core.gates import active_gates
+from serin_core.gates.active import active_gates
 from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.baselines import Argo, Flagger, Rule, play_by
 from serin_simulation.fake_cluster import Cluster

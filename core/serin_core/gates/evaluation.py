@@ -15,8 +15,12 @@ from serin_core.api.status import GateMemory, GateStatus, LateHarm
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, Criterion, NotWorseThanControl
 from serin_core.contract.pod_report import RunQuality
-from serin_core.counting import Reading, StageCounts, Unreadable
-from serin_core.evidence import Alphas, AtMost, Bound, Counts, Verdict, change_point, needed
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import Reading, StageCounts
+from serin_core.evidence import change_point
+from serin_core.evidence.bounds import Alphas, AtMost, Bound
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.sample_size import needed
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
 from serin_core.gates.feedback import FeedbackState
 from serin_core.gates.formatting import count

@@ -19,8 +19,10 @@ from math import exp, inf, log
 from typing import Final
 
 from serin_core.api.status import CountsAt, GateMemory
-from serin_core.evidence import FIRST_CHECK, Alphas, Bound, Counts, KeptChecks, Start, Verdict, change_point, rate
-from serin_core.evidence.change_point import RawStart
+from serin_core.evidence import change_point, rate
+from serin_core.evidence.bounds import Alphas, Bound
+from serin_core.evidence.change_point import FIRST_CHECK, KeptChecks, RawStart, Start
+from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.rate import Claim, Side
 from serin_core.evidence.verdict import failing, passing
 

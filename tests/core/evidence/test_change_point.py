@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serin_core.evidence import BEGINNING, Claim, Counts, Side, Start, change_point, keep, log_evidence_below
-from serin_core.evidence.change_point import MAX_STARTS, since
+from serin_core.evidence import change_point
+from serin_core.evidence.change_point import BEGINNING, MAX_STARTS, Start, keep, since
+from serin_core.evidence.counts import Counts
+from serin_core.evidence.rate import Claim, Side, log_evidence_below
 
 LIMIT = log(1 / 0.05)
 

@@ -2,19 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serin_core.evidence import (
-    Alphas,
-    AtLeast,
-    AtMost,
-    Counts,
-    Least,
-    Verdict,
-    Within,
-    certain_by,
-    judge,
-    least,
-    needed,
-)
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Within
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.sample_size import Least, certain_by, least, needed
+from serin_core.evidence.verdict import judge
 
 ALPHAS = Alphas(promote=0.05, rollback=0.05)
 NEVER = Alphas(promote=0.0, rollback=0.0)

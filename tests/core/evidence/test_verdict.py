@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_core.evidence import BEGINNING, Alphas, AtLeast, AtMost, Counts, Start, Verdict, Within, judge
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Within
+from serin_core.evidence.change_point import BEGINNING, Start
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.verdict import judge
 
 ALPHAS = Alphas(promote=0.05, rollback=0.05)
 OPEN = st.floats(0.01, 0.99)

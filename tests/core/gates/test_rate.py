@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateMemory, ProcessCounts
-from serin_core.counting import StageCounts
-from serin_core.evidence import FIRST_CHECK, Alphas, AtLeast, AtMost, Verdict, Within
-from serin_core.gates import PreviousCheck, Stage, alpha_fail, judge_stage
+from serin_core.counting.server_counters import StageCounts
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Within
+from serin_core.evidence.change_point import FIRST_CHECK
+from serin_core.evidence.counts import Verdict
+from serin_core.gates.active import alpha_fail
+from serin_core.gates.evaluation import Stage, judge_stage
 from serin_core.gates.rate import RateState
+from serin_core.gates.result import PreviousCheck
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STAGE = Stage(0.0, NOW - timedelta(hours=1), 0.1)
