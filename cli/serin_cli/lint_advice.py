@@ -143,7 +143,7 @@ def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
             bound = gate.criterion
             if gate.role is not GateRole.ACTING or not isinstance(bound, AtLeast | AtMost | Within):
                 continue
-            fewest = least(bound, stages.alphas).to_pass
+            fewest, _ = least(bound, stages.alphas)
             if fewest is None:
                 continue
             required, seen = fewest * gate.design_effect, _seen(gate, longest, percent=percent, traffic=traffic)

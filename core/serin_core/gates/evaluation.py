@@ -154,7 +154,7 @@ class _Check:
         if verdict is Verdict.FAIL:
             start, claim = state.harm(good, total)
             alpha, since = exp(-claim.limit), change_point.since(start, counts)
-            late = LateHarm(check=start.check, good=since.good, total=since.total) if start.check > 1 else None
+            late = LateHarm(check=start[0], good=since.good, total=since.total) if start[0] > 1 else None
         more = needed(counts, state.bound, self.alphas) if verdict is Verdict.INCONCLUSIVE else 0
         state.record(good, total)
         evaluation = Evaluation(counts=counts, verdict=verdict, needed=more, alpha=alpha, late_harm=late)

@@ -80,3 +80,11 @@ def test_what_is_kept_is_bounded_and_holds_the_first_and_the_last():
         assert kept.checks[0] == 1
         assert kept.checks[-1] == checks + 1
         assert len(kept.checks) <= 48
+
+
+def test_a_check_that_counted_nothing_is_no_start():
+    state = RateState(AtLeast(0.7), Alphas(promote=0.05, rollback=0.05))
+    for good, total in ((0, 0), (3, 5), (3, 5), (3, 5)):
+        state.record(good, total)
+    kept = state.memory(GateMemory())
+    assert (kept.checks, [start.check for start in kept.starts]) == (2, [1, 3])
