@@ -21,10 +21,12 @@ from random import Random
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import OwnCounts, OwnSeries, ProcessCounts
-from serin_core.counting import StageCounts
-from serin_core.evidence import Alphas, AtLeast
-from serin_core.gates import PreviousCheck, Stage, active_gates, judge_stage
+from serin_core.counting.server_counters import StageCounts
+from serin_core.evidence.bounds import Alphas, AtLeast
+from serin_core.gates.active import active_gates
+from serin_core.gates.evaluation import Stage, judge_stage
 from serin_core.gates.rate import RateState
+from serin_core.gates.result import PreviousCheck
 from serin_simulation.baselines import Argo, Flagger, Measured, run_through
 from serin_simulation.rollout import Setting, first_stage, play
 from serin_simulation.sampling import binomial, visited

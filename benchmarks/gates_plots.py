@@ -12,25 +12,14 @@ from math import exp, log, log10
 from pathlib import Path
 from random import Random
 
-from serin_core.evidence import (
-    BEGINNING,
-    Alphas,
-    AtLeast,
-    AtMost,
-    Counts,
-    Side,
-    Start,
-    Verdict,
-    certain_by,
-    change_point,
-    confidence_sequence,
-    judge,
-    keep,
-    least,
-    log_evidence_above,
-    log_evidence_below,
-    needed,
-)
+from serin_core.evidence import change_point
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost
+from serin_core.evidence.change_point import FIRST_CHECK
+from serin_core.evidence.confidence_sequence import confidence_sequence
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.rate import Side, log_evidence_above, log_evidence_below
+from serin_core.evidence.sample_size import certain_by, least, needed
+from serin_core.evidence.verdict import judge
 from serin_core.gates.rate import RateState
 from serin_simulation.sampling import binomial
 
@@ -127,14 +116,16 @@ def verdicts(into):
 
 def late(into):
     """Draw the evidence of harm that begins after forty good checks, with and without late harm."""
-    starts, whole, mixed = (BEGINNING,), [], []
+    starts, kept, whole, mixed = {1: (1, 0.0, 0.0)}, FIRST_CHECK, [], []
     good = total = 0.0
     for check in range(1, 101):
         good, total = good + 50 * (0.85 if check <= 40 else 0.55), total + 50
         counts = Counts(good, total)
         whole.append((check, max(log_evidence_below(counts, P), -8.0)))
-        mixed.append((check, max(change_point.log_evidence(starts, counts, P, Side.BELOW), -8.0)))
-        starts = keep(starts, Start(check + 1, counts))
+        mixed.append(
+            (check, max(change_point.log_evidence([starts[one] for one in kept.checks], counts, P, Side.BELOW), -8.0))
+        )
+        starts[check + 1], kept = (check + 1, good, total), kept.with_newest(check + 1)
     limit = log(1 / ALPHAS.rollback)
     plot = Plot(
         x=(30, 100),
@@ -239,13 +230,13 @@ def table():
     print("| gate | fewest to Pass | fewest to Fail | certain by | Pass at a good truth | Fail at a bad truth |")
     print("|---|---|---|---|---|---|")
     for bound, name, good, bad in NEEDED:
-        fewest, certain = least(bound, ALPHAS), certain_by(bound, ALPHAS)
+        (to_pass, to_fail), certain = least(bound, ALPHAS), certain_by(bound, ALPHAS)
         passes, fails = (
             "; ".join(f"{truth:g}: {found[bound, truth][0]}/{found[bound, truth][1]}" for truth in some)
             for some in (good, bad)
         )
         sure = "-" if certain is None else f"{certain:,}"
-        print(f"| {name} | {fewest.to_pass} | {fewest.to_fail} | {sure} | {passes} | {fails} |")
+        print(f"| {name} | {to_pass} | {to_fail} | {sure} | {passes} | {fails} |")
 
 
 def main():

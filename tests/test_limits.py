@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from serin_core.api.spec import MAX_NAME_LENGTH
-from serin_core.counting import MAX_SERIES
+from serin_core.counting.custom_counters import MAX_SERIES
 from serin_core.model.keyword_rules import MAX_KEYWORDS
 from serin_operator.work_queue import MAX_RETRY
 from serin_registry.limits import MAX_FILE_BYTES, MAX_OTHER_FILE_BYTES

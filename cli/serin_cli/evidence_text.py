@@ -1,47 +1,48 @@
 """`kubectl serin explain` as text: the evidence of the running stage, or how the last rollout ended. Pure."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from serin_cli.status_text import (
-    ENDED,
+from serin_cli.resource import (
+    Live,
+    candidate_of,
     describe_entry,
-    describe_gate,
-    describe_stage,
+    describe_ready,
     full_name,
-    place,
+    is_running,
     ready_condition,
+    run_of,
 )
-from serin_core import gates
+from serin_cli.status_text import describe_gate, describe_stage
 from serin_core.api.status import GateStatus
+from serin_core.gates import messages
+from serin_core.rollout.canary_steps import stage_name
 
 _USUAL: Final = "RolloutProgressing"
 """The reason of Ready while a rollout runs without a problem."""
 
 
-def describe_evidence(live: Mapping[str, Any], *, now: datetime) -> list[str]:
+def describe_evidence(live: Live, *, now: datetime) -> list[str]:
     """Return the lines of `kubectl serin explain`. Evidence is shown with the name of its run only."""
-    status = live.get("status")
-    if not status:
+    if not live.get("status"):
         return [f"{full_name(live)}: no status yet; is the operator running?"]
-    candidate = status.get("candidate")
+    candidate = candidate_of(live)
     if not candidate:
         return _without_rollout(live)
-    if candidate.get("state") in ENDED:
+    if not is_running(live):
         return _ended(live, candidate)
     if not candidate.get("stageStartedAt"):
         return [f"{full_name(live)}: {candidate['runID']} is in no stage yet", *_condition(live)]
     return _running(live, candidate, now)
 
 
-def _without_rollout(live: Mapping[str, Any]) -> list[str]:
-    stable = (live["status"].get("stable") or {}).get("runID")
+def _without_rollout(live: Live) -> list[str]:
+    stable = run_of(live, "stable")
     lines = [f"{full_name(live)}: no rollout is running; {stable or 'no run'} is stable", *_condition(live)]
     return lines + [f"  {describe_entry(entry)}" for entry in _history(live, stable)[-1:]]
 
 
-def _ended(live: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[str]:
+def _ended(live: Live, candidate: Live) -> list[str]:
     run, is_refused = candidate["runID"], candidate["state"] == "Refused"
     lines = [f"{full_name(live)}: {run} was {'refused' if is_refused else 'rolled back'}", *_condition(live)]
     lines += [f"  {describe_entry(entry)}" for entry in _history(live, run)[-1:]]
@@ -51,21 +52,20 @@ def _ended(live: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[str]:
     return lines + [f"    {describe_gate(gate, is_running=False)}" for gate in found]
 
 
-def _running(live: Mapping[str, Any], candidate: Mapping[str, Any], now: datetime) -> list[str]:
+def _running(live: Live, candidate: Live, now: datetime) -> list[str]:
     began = datetime.fromisoformat(candidate["stageStartedAt"])
-    where = f"{place(float(candidate.get('percent', 0)))}, stage {candidate.get('stage')}"
+    where = f"{stage_name(float(candidate.get('percent', 0)))}, stage {candidate.get('stage')}"
     lines = [f"{full_name(live)}: {candidate['runID']} in {where}", f"  {describe_stage(live, now=now)}"]
     if ready_condition(live).get("reason") != _USUAL:
         lines += _condition(live)
     found = live["status"].get("gates", [])
-    lines += [f"  {gates.explain(GateStatus.model_validate(gate), age=now - began)}" for gate in found]
+    lines += [f"  {messages.explain(GateStatus.model_validate(gate), age=now - began)}" for gate in found]
     return lines if found else [*lines, "  no gate has been judged in this stage yet"]
 
 
-def _condition(live: Mapping[str, Any]) -> list[str]:
-    ready = ready_condition(live)
-    return [f"  {ready['reason']}: {ready.get('message', '')}"] if ready else []
+def _condition(live: Live) -> list[str]:
+    return [f"  {describe_ready(live)}"] if ready_condition(live) else []
 
 
-def _history(live: Mapping[str, Any], run: str | None) -> list[Mapping[str, Any]]:
+def _history(live: Live, run: str | None) -> list[Live]:
     return [entry for entry in live["status"].get("history", []) if run and entry.get("runID") == run]

@@ -11,9 +11,10 @@ from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole
-from serin_core.evidence import Alphas, AtLeast, AtMost, Bound, Within, certain_by, least
-from serin_core.gates import ActiveGate, active_gates, alpha_fail
-from serin_core.rollout.canary_steps import effective_steps, soak_of
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
+from serin_core.evidence.sample_size import certain_by, least
+from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
+from serin_core.rollout.canary_steps import at_stage, soak_of, stages_of
 
 _MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}
 _DAY: Final = timedelta(days=1)
@@ -38,8 +39,7 @@ class _Stages:
     @classmethod
     def of(cls, spec: SuggestionModelSpec) -> "_Stages":
         alphas = Alphas(promote=spec.analysis.alpha_promote, rollback=alpha_fail(spec))
-        shares = (0.0, *effective_steps(spec.canary))
-        return cls(spec, alphas, {share: active_gates(spec, percent=share) for share in shares})
+        return cls(spec, alphas, {share: active_gates(spec, percent=share) for share in stages_of(spec.canary)})
 
 
 def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
@@ -64,10 +64,10 @@ def _stages(stages: _Stages) -> Iterator[Finding]:
     spec = stages.spec
     for percent, gates in stages.gates.items():
         if not any(gate.role is GateRole.ACTING for gate in gates):
-            yield _warning("spec.gates", f"no gate is active {_at(percent)}: the rollout would hold with NoGate")
+            yield _warning("spec.gates", f"no gate is active {at_stage(percent)}: the rollout would hold with NoGate")
         soak = soak_of(spec.canary, percent=percent)
         if soak > spec.analysis.max_duration:
-            message = f"shorter than the soak of {format_duration(soak)} {_at(percent)}"
+            message = f"shorter than the soak of {format_duration(soak)} {at_stage(percent)}"
             yield _warning("spec.analysis.maxDuration", message)
 
 
@@ -94,7 +94,7 @@ def _of_delay(path: str, change: MetricGate, stages: _Stages) -> Iterator[Findin
     for percent, gates in stages.gates.items():
         soak = soak_of(stages.spec.canary, percent=percent)
         if delay > soak and any(gate.name == change.name for gate in gates):
-            message = f"longer than the soak of {format_duration(soak)} {_at(percent)}, which waits for it"
+            message = f"longer than the soak of {format_duration(soak)} {at_stage(percent)}, which waits for it"
             yield _warning(f"{path}.initialDelay", message)
             return
 
@@ -128,7 +128,7 @@ def _passes_anything(bound: AtLeast | AtMost) -> bool:
 
 def _plan(stages: _Stages) -> Finding:
     soaks = {percent: soak_of(stages.spec.canary, percent=percent) for percent in stages.gates}
-    steps = ", ".join(f"{format_duration(soak)} {_at(percent)}" for percent, soak in soaks.items())
+    steps = ", ".join(f"{format_duration(soak)} {at_stage(percent)}" for percent, soak in soaks.items())
     total = format_duration(sum(soaks.values(), timedelta()))
     return Finding("spec.canary", f"a rollout takes at least {total}: {steps}", Severity.NOTE)
 
@@ -142,13 +142,13 @@ def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
             bound = gate.criterion
             if gate.role is not GateRole.ACTING or not isinstance(bound, AtLeast | AtMost | Within):
                 continue
-            fewest = least(bound, stages.alphas).to_pass
+            fewest, _ = least(bound, stages.alphas)
             if fewest is None:
                 continue
             required, seen = fewest * gate.design_effect, _seen(gate, longest, percent=percent, traffic=traffic)
             if seen < required:
                 message = (
-                    f"counts {_counted(seen, gate)} {_at(percent)} in {format_duration(longest)} "
+                    f"counts {_counted(seen, gate)} {at_stage(percent)} in {format_duration(longest)} "
                     f"(analysis.maxDuration), and needs at least {_counted(required, gate)}, all good"
                 )
                 yield _warning(f"spec.gates.{gate.name}", message + _remedy(bound, stages.alphas))
@@ -156,7 +156,7 @@ def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:
                 slowest, text = time, f"{gate.name} needs {_counted(required, gate)}, all good"
         if text:
             earliest = format_duration(timedelta(seconds=ceil(slowest.total_seconds())))
-            message = f"{_at(percent)}, the gates can pass after {earliest} at the earliest: {text}"
+            message = f"{at_stage(percent)}, the gates can pass after {earliest} at the earliest: {text}"
             yield Finding("spec.gates", message, Severity.NOTE)
 
 
@@ -176,7 +176,3 @@ def _seen(gate: ActiveGate, time: timedelta, *, percent: float, traffic: Traffic
         return traffic.users_per_day * max(counting / _DAY, 1.0)
     share = 1.0 if percent == 0 else percent / 100
     return share * traffic.requests_per_second * counting.total_seconds()
-
-
-def _at(percent: float) -> str:
-    return "in shadow" if percent == 0 else f"at {percent:g} %"

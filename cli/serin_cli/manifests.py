@@ -7,19 +7,16 @@ from typing import Any
 
 import yaml
 
-from serin_cli.options import refuse
+from serin_cli.options import file_errors, refuse
 from serin_core.contract import names
 
 
 def read_manifests(file: str) -> list[Any]:
     """Return all documents of a YAML file, `-` for standard input. Exits with status 2 if it cannot be read."""
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        with file_errors(file):
+            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         found = [document for document in yaml.safe_load_all(text) if document is not None]
-    except OSError as error:
-        refuse(f"{file}: {(error.strerror or str(error)).lower()}")
-    except UnicodeDecodeError:
-        refuse(f"{file}: not UTF-8 text")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "

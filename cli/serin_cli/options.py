@@ -1,5 +1,7 @@
 """Options that several commands share, and how a command ends with an error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, Final, NoReturn
 
@@ -68,3 +70,14 @@ def refuse(message: object) -> NoReturn:
     """Exit with an error for wrong usage: one line and status 2."""
     typer.echo(f"serin: {message}", err=True)
     raise typer.Exit(2)
+
+
+@contextmanager
+def file_errors(file: object) -> Iterator[None]:
+    """Exit with status 2 and one line if a file cannot be read or written."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        refuse(f"{file}: not UTF-8 text")
+    except OSError as error:
+        refuse(f"{file}: {(error.strerror or str(error)).lower()}")

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from serin_cli.options import Manifest, Output, OutputOption, examples, refuse
+from serin_cli.options import Manifest, Output, OutputOption, examples, file_errors, refuse
 from serin_cli.replay_file import read_record
 from serin_cli.replay_prometheus import read_range
 from serin_cli.simulation_options import Every, Jobs, Page, Seed, gate_names, moment, read_spec
@@ -14,10 +14,10 @@ from serin_cli.simulation_result import play_and_summarize, present
 from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.counting import StageQuery, stale_after
+from serin_core.counting.server_counters import StageQuery, stale_after
 from serin_simulation.replay import Record, RecordError
-from serin_simulation.rollout import Setting, first_stage
-from serin_simulation.scenarios import Replayed
+from serin_simulation.rollout import Setting
+from serin_simulation.scenarios import replayed
 
 app = typer.Typer()
 _NOTE: Final = (
@@ -83,8 +83,7 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
     except RecordError as error:
         refuse(f"{counts}: {error}" if counts else error)
     setting = Setting(spec, promised=_promised(record) if promised is None else promised, longest=record.duration)
-    plan = Replayed(setting, record, seed, first_stage(setting))
-    found = play_and_summarize({"this resource": plan}, rollouts=rollouts, jobs=jobs)
+    found = play_and_summarize(replayed(setting, record, seed=seed), rollouts=rollouts, jobs=jobs)
     present(
         found,
         parameters={"name": name, "rollouts": rollouts, "seed": seed, "seconds": record.duration.total_seconds()},
@@ -97,12 +96,8 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
 
 
 def _of_file(counts: Path, spec: SuggestionModelSpec) -> Record:
-    try:
+    with file_errors(counts):
         text = counts.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        refuse(f"{counts}: not UTF-8 text")
-    except OSError as error:
-        refuse(f"{counts}: {(error.strerror or str(error)).lower()}")
     custom = [name for name, is_custom in gate_names(spec).items() if is_custom]
     return read_record(text, gap=stale_after(spec.analysis.interval), own=custom)
 

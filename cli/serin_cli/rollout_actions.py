@@ -6,56 +6,66 @@ Each one writes an annotation `request.serin.dev/<action>` and waits for the ope
 
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, TypeVar
 
 import typer
 
 from serin_cli.kubernetes_client import Cluster, ClusterError
 from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
+from serin_cli.resource import Live, candidate_of, is_running, run_of, status_of
 from serin_core.contract.names import REQUEST_PREFIX
 from serin_core.kubernetes.owner import owner_of
 
 app = typer.Typer()
 ANSWER_WITHIN: Final = 30.0
 """Seconds to wait for the operator's answer."""
-ENDED: Final = ("RolledBack", "Refused")
-"""States of a candidate whose rollout has ended."""
+_Found = TypeVar("_Found")
+_NO_ROLLOUT: Final = "no rollout is running"
 
 
-@app.command(epilog=examples('kubectl serin promote categories --reason "checked by hand"'))
-def promote(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
+def _on_candidate(action: str, text: str, *, example: str, missing: str, names_share: bool = False) -> None:
+    """Add a command that requests an action on the candidate; with `names_share`, at its present share only."""
+
+    @app.command(name=action, help=text, epilog=examples(f'kubectl serin {action} categories --reason "{example}"'))
+    def command(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
+        cluster, live = _open(name, namespace, context)
+        candidate = candidate_of(live)
+        if not candidate:
+            raise fail(missing)
+        share = [f"{candidate.get('percent', 0):g}"] if names_share else []
+        _request(cluster, name, action, candidate["runID"], *share, reason=reason)
+
+
+_on_candidate(
+    "promote",
     """Advance the candidate to the next step now.
 
     Skips the soak and gates without a verdict, never a gate that failed.
-    """
-    cluster, live = _open(name, namespace, context)
-    candidate = _candidate(live, missing="no rollout is running")
-    _request(cluster, name, "promote", _value(candidate["runID"], f"{candidate.get('percent', 0):g}", reason=reason))
-
-
-@app.command(
-    name="promote-full", epilog=examples('kubectl serin promote-full categories --reason "restore after a mistake"')
+    """,
+    example="checked by hand",
+    missing=_NO_ROLLOUT,
+    names_share=True,
 )
-def promote_full(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
+_on_candidate(
+    "promote-full",
     """Advance the candidate through all remaining steps to promotion.
 
     Skips soaks and metric gates, never the acceptance gate.
-    """
-    cluster, live = _open(name, namespace, context)
-    candidate = _candidate(live, missing="no rollout is running")
-    _request(cluster, name, "promote-full", _value(candidate["runID"], reason=reason))
-
-
-@app.command(epilog=examples('kubectl serin retry categories --reason "registry is mounted now"'))
-def retry(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
+    """,
+    example="restore after a mistake",
+    missing=_NO_ROLLOUT,
+)
+_on_candidate(
+    "retry",
     """Start the rollout of a rolled back or refused run again.
 
     It begins in shadow, as a new attempt.
-    """
-    cluster, live = _open(name, namespace, context)
-    candidate = _candidate(live, missing="nothing to retry: no run was rolled back or refused")
-    _request(cluster, name, "retry", _value(candidate["runID"], reason=reason))
+    """,
+    example="registry is mounted now",
+    missing="nothing to retry: no run was rolled back or refused",
+)
 
 
 @app.command(
@@ -78,20 +88,16 @@ def abort(
     The stable run is never touched; to take it out of service, use `undo`.
     """
     cluster, live = _open(name, namespace, context)
-    candidate = live.get("status", {}).get("candidate") or {}
-    if not candidate or candidate.get("state") in ENDED:
-        raise fail(_nothing_to_abort(name, live))
-    if run not in (None, candidate["runID"]):
-        raise fail(f"{run} is not the candidate; the candidate is {candidate['runID']}")
-    typer.echo(f"rolling back {candidate['runID']}", err=True)
-    _request(cluster, name, "abort", _value(candidate["runID"], reason=reason))
-
-
-def _nothing_to_abort(name: str, live: dict[str, Any]) -> str:
-    stable = (live.get("status", {}).get("stable") or {}).get("runID")
-    if stable is None:
-        return "no rollout is running; the rules serve all users"
-    return f"no rollout is running; {stable} is stable. To take it out of service: kubectl serin undo {name}"
+    stable = run_of(live, "stable")
+    if not is_running(live) and stable is None:
+        raise fail(f"{_NO_ROLLOUT}; the rules serve all users")
+    if not is_running(live):
+        raise fail(f"{_NO_ROLLOUT}; {stable} is stable. To take it out of service: kubectl serin undo {name}")
+    candidate = candidate_of(live)["runID"]
+    if run not in (None, candidate):
+        raise fail(f"{run} is not the candidate; the candidate is {candidate}")
+    typer.echo(f"rolling back {candidate}", err=True)
+    _request(cluster, name, "abort", candidate, reason=reason)
 
 
 @app.command(
@@ -113,7 +119,7 @@ def undo(
     Shows which run will serve and asks for confirmation.
     """
     cluster, live = _open(name, namespace, context)
-    stable = (live.get("status", {}).get("stable") or {}).get("runID")
+    stable = run_of(live, "stable")
     if stable is None:
         raise fail(f"{name} has no stable run; the rules serve all users")
     typer.echo(_consequences(live, stable), err=True)
@@ -121,7 +127,7 @@ def undo(
         raise fail("not confirmed: standard input is not a terminal; use --yes")
     if not yes and not typer.confirm("Continue?", err=True):
         raise fail("cancelled; nothing was changed")
-    _request(cluster, name, "undo", _value(stable, reason=reason))
+    _request(cluster, name, "undo", stable, reason=reason)
 
 
 def is_terminal() -> bool:
@@ -129,56 +135,48 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _consequences(live: dict[str, Any], stable: str) -> str:
-    status = live.get("status", {})
-    to_rules = live.get("spec", {}).get("rollback", {}).get("to") == "Rules"
-    previous = None if to_rules else (status.get("previous") or {}).get("runID")
+def _consequences(live: Live, stable: str) -> str:
+    spec = live.get("spec", {})
+    previous = None if spec.get("rollback", {}).get("to") == "Rules" else run_of(live, "previous")
     text = f"{stable} will be taken out of service; {previous or 'the rules'} will serve instead."
     owner = owner_of(live)
-    if owner is not None and live.get("spec", {}).get("runID") == stable:
+    if owner is not None and spec.get("runID") == stable:
         text += f" {owner.name[0].upper()}{owner.name[1:]} still has {stable}: change spec.runID there too."
-    candidate = status.get("candidate") or {}
-    if candidate and candidate.get("state") not in ENDED:
-        text += f" The evidence of {candidate['runID']}, whose rollout is running, will be reset."
+    if is_running(live):
+        text += f" The evidence of {run_of(live, 'candidate')}, whose rollout is running, will be reset."
     return text
 
 
-def _open(name: str, namespace: str | None, context: str | None) -> tuple[Cluster, dict[str, Any]]:
+def _open(name: str, namespace: str | None, context: str | None) -> tuple[Cluster, Live]:
+    """Return the cluster, and the resource once the operator has written a status."""
     try:
         cluster = Cluster.connect(namespace=namespace, context=context)
-        return cluster, _with_status(cluster, name)
+        live = _wait_for(cluster, name, lambda live: live if live.get("status") else None)
     except ClusterError as error:
         raise fail(error) from None
+    if live is None:
+        raise fail(f"{name} has no status yet: is the operator running?")
+    return cluster, live
 
 
-def _with_status(cluster: Cluster, name: str) -> dict[str, Any]:
-    """Return the resource once the operator has written a status. Raises ClusterError after ANSWER_WITHIN."""
+def _wait_for(cluster: Cluster, name: str, found: Callable[[Live], _Found | None]) -> _Found | None:
+    """Read the resource until something is found in it; return None after ANSWER_WITHIN. Raises ClusterError."""
     deadline = time.monotonic() + ANSWER_WITHIN
-    while not (live := cluster.get(name)).get("status"):
-        if time.monotonic() > deadline:
-            raise ClusterError(f"{name} has no status yet: is the operator running?")
+    while time.monotonic() < deadline:
+        if (result := found(cluster.get(name))) is not None:
+            return result
         time.sleep(0.5)
-    return live
+    return None
 
 
-def _candidate(live: dict[str, Any], *, missing: str) -> dict[str, Any]:
-    candidate = live.get("status", {}).get("candidate")
-    if not candidate:
-        raise fail(missing)
-    return dict(candidate)
-
-
-def _value(run: str, *details: str, reason: str) -> str:
-    """Return the value of a request: run, details, time, reason. The time makes each request a new one."""
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return " ".join([run, *details, moment, *reason.split()])
-
-
-def _request(cluster: Cluster, name: str, action: str, value: str) -> None:
+def _request(cluster: Cluster, name: str, action: str, run: str, *details: str, reason: str) -> None:
     """Write the annotation and print the operator's answer. Exits with status 1 if it was ignored or not answered."""
+    # The time makes each request a new one.
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    value = " ".join([run, *details, moment, *reason.split()])
     try:
         cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value})
-        answer = _answer(cluster, name, action, value)
+        answer = _wait_for(cluster, name, lambda live: _answer(live, action, value))
     except ClusterError as error:
         raise fail(error) from None
     if answer is None:
@@ -191,12 +189,6 @@ def _request(cluster: Cluster, name: str, action: str, value: str) -> None:
         raise typer.Exit(1)
 
 
-def _answer(cluster: Cluster, name: str, action: str, value: str) -> str | None:
-    deadline = time.monotonic() + ANSWER_WITHIN
-    while time.monotonic() < deadline:
-        handled = cluster.get(name).get("status", {}).get("handledRequests", [])
-        for one in handled:
-            if (one["action"], one["value"]) == (action, value):
-                return str(one["answer"])
-        time.sleep(0.5)
-    return None
+def _answer(live: Live, action: str, value: str) -> str | None:
+    handled = status_of(live).get("handledRequests", [])
+    return next((one["answer"] for one in handled if (one["action"], one["value"]) == (action, value)), None)

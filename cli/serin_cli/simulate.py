@@ -6,6 +6,7 @@ import typer
 
 from serin_cli.options import Manifest, Output, OutputOption, examples
 from serin_cli.simulation_options import (
+    SHARES,
     Every,
     Jobs,
     Page,
@@ -13,11 +14,9 @@ from serin_cli.simulation_options import (
     custom_shares,
     duration,
     harmed_rates,
+    parse_outage,
     read_spec,
     requests_per_second,
-)
-from serin_cli.simulation_options import (
-    outage as parse_outage,
 )
 from serin_cli.simulation_result import play_and_summarize, present
 from serin_simulation.rollout import Setting
@@ -97,18 +96,9 @@ def simulate_command(  # noqa: PLR0913 - a description of traffic has many parts
 
     Prints how often a run is promoted, rolled back or held, and how long each stage takes.
     """
+    given = locals()
     name, spec = read_spec(file, every=every)
-    shares = {
-        "agreement": agreement,
-        "availability": availability,
-        "errors": errors,
-        "fast": fast,
-        "eligible": eligible,
-        "accepted": accepted,
-        "feedback": feedback,
-        "liked": liked,
-        "liked_control": liked_control,
-    }
+    shares = {share: given[share] for share in SHARES}
     rates = Rates(**shares, own=custom_shares(spec, own or []))
     traffic = Traffic(
         per_second=requests_per_second(rate),
@@ -124,20 +114,12 @@ def simulate_command(  # noqa: PLR0913 - a description of traffic has many parts
         processes=max(spec.server.replicas, 1),
         has_shared_store=spec.server.store.postgres is not None,
     )
-    begins = duration(begin, "--begin")
-    setting = Setting(spec, promised=eligible if promised is None else promised, begins=begins)
-    mine, others = simulated(setting, traffic, seed=seed)
-    plans = {"this resource": mine, **{str(plan.rule): plan for plan in others}}
-    found = play_and_summarize(plans, rollouts=rollouts, jobs=jobs)
-    parameters = {
-        "name": name,
-        "rollouts": rollouts,
-        "seed": seed,
-        "rate": rate,
-        "users": users,
-        **shares,
+    promised = eligible if promised is None else promised
+    setting = Setting(spec, promised=promised, begins=duration(begin, "--begin"))
+    found = play_and_summarize(simulated(setting, traffic, seed=seed), rollouts=rollouts, jobs=jobs)
+    parameters = {"name": name, "rollouts": rollouts, "seed": seed, "rate": rate, "users": users, **shares} | {
         "own": own or [],
-        "promised": setting.promised,
+        "promised": promised,
         "visit": visit,
         "correlation": correlation,
         "harm": harm or [],

@@ -15,8 +15,8 @@ from serin_cli.manifests import is_suggestion_model, read_manifests
 from serin_cli.options import refuse
 from serin_core.api.durations import parse_duration
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.gates import active_gates
-from serin_core.rollout.canary_steps import effective_steps
+from serin_core.gates.active import active_gates
+from serin_core.rollout.canary_steps import stages_of
 from serin_simulation.traffic import Rates
 
 Every = Annotated[
@@ -32,7 +32,8 @@ Page = Annotated[Path | None, typer.Option(help="Also write the result, with cha
 _RATE: Final = re.compile(r"^([0-9.]+(?:,[0-9.]+)*)/(s|m|h|d)$")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _HOURS: Final = 24
-_SHARES: Final = tuple(field.name for field in fields(Rates) if field.name != "own")
+SHARES: Final = tuple(field.name for field in fields(Rates) if field.name != "own")
+"""Options that are a share of the requests."""
 
 
 def read_spec(file: str, *, every: str | None) -> tuple[str, SuggestionModelSpec]:
@@ -58,7 +59,7 @@ def read_spec(file: str, *, every: str | None) -> tuple[str, SuggestionModelSpec
 
 def gate_names(spec: SuggestionModelSpec) -> Mapping[str, bool]:
     """Return every gate that is active in some stage, and whether it is a custom gate."""
-    stages = (0.0, *effective_steps(spec.canary))
+    stages = stages_of(spec.canary)
     return {gate.name: bool(gate.custom_key) for percent in stages for gate in active_gates(spec, percent=percent)}
 
 
@@ -91,7 +92,7 @@ def requests_per_second(rate: str) -> tuple[float, ...]:
     return tuple(number / _SECONDS[found[2]] for number in numbers)
 
 
-def outage(text: str) -> tuple[timedelta, timedelta]:
+def parse_outage(text: str) -> tuple[timedelta, timedelta]:
     """Return start and length of an outage, as in `2h+30m`."""
     begins, _, lasts = text.partition("+")
     return duration(begins, "--outage"), duration(lasts, "--outage")
@@ -112,7 +113,7 @@ def harmed_rates(rates: Rates, harm: Sequence[str]) -> Rates | None:
     """Return the rates after the harm has begun, None without harm."""
     if not harm:
         return None
-    changed: dict[str, Any] = {name: getattr(rates, name) for name in _SHARES}
+    changed: dict[str, Any] = {name: getattr(rates, name) for name in SHARES}
     custom = dict(rates.own)
     for name, value in (_share(one, "--harm") for one in harm):
         key = name.replace("-", "_")

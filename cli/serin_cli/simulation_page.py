@@ -1,18 +1,17 @@
 """The page of a simulation: one HTML file that loads nothing, with charts as SVG. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from math import ceil, floor, log10
 from typing import Final
 
 import jinja2
 
-from serin_cli.simulation_text import clock, place, reasons, share
+from serin_cli.simulation_text import clock, reasons, share
+from serin_core.rollout.canary_steps import stage_name
 from serin_simulation.summary import StageSummary, Summary
 
 _COLOURS: Final = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a6d3b", "#6a4c93")
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 300, 56, 748, 16, 256
 _TICKS: Final = {
     60: "1m",
     600: "10m",
@@ -29,56 +28,36 @@ _LONGEST_BAR: Final = 514
 """Width of the longest bar."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Curve:
-    rule: str
-    colour: str
-    is_promoted: bool
-    points: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    x: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Bar:
-    stage: StageSummary
-    median: float
-    ninth_decile: float
-
-
 class _Chart:
     """The share of rollouts that have ended, over time on a logarithmic axis."""
 
-    width, height, left, right, top, bottom = _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM
+    width, height, left, right, top, bottom = 760, 300, 56, 748, 16, 256
 
     def __init__(self, summaries: Sequence[Summary]) -> None:
         times = [at for one in summaries for at in (*one.promoted_after, *one.rolled_back_after) if at > 0]
         self._low = floor(10 * log10(min(times, default=60))) / 10
         self._high = max(ceil(10 * log10(max(times, default=3600))) / 10, self._low + 0.5)
-        self.marks = [_Mark(self.x(at), label) for at, label in _TICKS.items() if self._low <= log10(at) <= self._high]
+        self.marks = [(self.x(at), label) for at, label in _TICKS.items() if self._low <= log10(at) <= self._high]
+        """Where the labels of the time axis are."""
         self.curves = [
-            _Curve(one.rule, colour, is_promoted, self._points(ends, one.rollouts))
+            (one.rule, colour, self._points(one.promoted_after, one), self._points(one.rolled_back_after, one))
             for one, colour in zip(summaries, _COLOURS, strict=False)
-            for is_promoted, ends in ((True, one.promoted_after), (False, one.rolled_back_after))
         ]
+        """Of each rule its colour, and the points of the shares that were promoted and rolled back."""
 
     def x(self, seconds: float) -> float:
         """Return where a time is, in pixels."""
         part = (log10(max(seconds, 10**self._low)) - self._low) / (self._high - self._low)
-        return round(_LEFT + (_RIGHT - _LEFT) * part, 1)
+        return round(self.left + (self.right - self.left) * part, 1)
 
     def y(self, part: float) -> float:
         """Return where a share is, in pixels."""
-        return round(_TOP + (_BOTTOM - _TOP) * (1 - part), 1)
+        return round(self.top + (self.bottom - self.top) * (1 - part), 1)
 
-    def _points(self, ends: Sequence[float], rollouts: int) -> str:
+    def _points(self, ends: Sequence[float], summary: Summary) -> str:
         if not ends:
             return ""
-        corners = _steps(ends, rollouts)
+        corners = _steps(ends, summary.rollouts)
         corners.append((10**self._high, corners[-1][1]))
         return " ".join(f"{self.x(at)},{self.y(part)}" for at, part in corners)
 
@@ -88,7 +67,7 @@ def render(summaries: Sequence[Summary], *, title: str, head: str, notes: Sequen
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"clock": clock, "place": place, "reasons": reasons, "share": share}
+    environment.globals |= {"clock": clock, "stage_name": stage_name, "reasons": reasons, "share": share}
     template = environment.from_string(files("serin_cli").joinpath("simulation_page.html.j2").read_text("utf-8"))
     return template.render(
         summaries=summaries,
@@ -110,10 +89,9 @@ def _steps(ends: Sequence[float], rollouts: int) -> list[tuple[float, float]]:
     return corners
 
 
-def _bars(stages: Sequence[StageSummary]) -> list[_Bar]:
-    longest = max((stage.ninth_decile or 0 for stage in stages), default=0) or 1
-    scale = _LONGEST_BAR / longest
+def _bars(stages: Sequence[StageSummary]) -> list[tuple[StageSummary, float, float]]:
+    """Return each stage with the widths of its median and of its ninth decile."""
+    scale = _LONGEST_BAR / (max((stage.ninth_decile or 0 for stage in stages), default=0) or 1)
     return [
-        _Bar(stage, round(scale * (stage.median or 0), 1), round(scale * (stage.ninth_decile or 0), 1))
-        for stage in stages
+        (stage, round(scale * (stage.median or 0), 1), round(scale * (stage.ninth_decile or 0), 1)) for stage in stages
     ]

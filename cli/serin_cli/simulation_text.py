@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from serin_simulation.summary import StageSummary, Summary
+from serin_core.rollout.canary_steps import stage_name
+from serin_simulation.summary import Summary
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _ENDS: Final = {
@@ -25,7 +26,7 @@ def as_text(summaries: Sequence[Summary], head: str) -> str:
         lines.append(f"  {'stage':<10}{'entered':>9}{'left':>8}{'median':>10}{'90 %':>10}")
         for stage in one.stages:
             times = f"{clock(stage.median):>10}{clock(stage.ninth_decile):>10}"
-            lines.append(f"  {place(stage):<10}{stage.entered:>9,}{stage.left:>8,}{times}")
+            lines.append(f"  {stage_name(stage.percent):<10}{stage.entered:>9,}{stage.left:>8,}{times}")
     if any(one.ends["Held"] for one in summaries):
         lines += ["", "held: no decision within analysis.maxDuration, or before the record ended"]
     return "\n".join(lines)
@@ -63,8 +64,3 @@ def clock(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f}{unit}"
     return f"{seconds:.0f}s"
-
-
-def place(stage: StageSummary) -> str:
-    """Return the name of a stage."""
-    return "shadow" if stage.percent == 0 else f"{stage.percent:g} %"

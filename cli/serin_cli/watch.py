@@ -1,7 +1,7 @@
 """`kubectl serin watch`: follow one rollout until it ends."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -9,7 +9,7 @@ import typer
 
 from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
 from serin_cli.options import Context, Name, Namespace, examples, fail
-from serin_cli.status_text import describe_entry, full_name, ready_condition
+from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, ready_condition, run_of
 
 app = typer.Typer()
 RETRY_FOR: Final = 60.0
@@ -64,8 +64,7 @@ def _follow(cluster: Cluster, name: str, timeout: float) -> Iterator[tuple[str, 
         if status.get("observedGeneration") != live["metadata"]["generation"]:
             last = last or " "
             continue
-        ready = ready_condition(live)
-        line, exit_status = f"{ready.get('reason', '')}: {ready.get('message', '')}", _exit_status(live, ready)
+        line, exit_status = describe_ready(live), _exit_status(live)
         if line != last or exit_status is not None:
             last = line
             yield f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {line}", exit_status
@@ -73,19 +72,16 @@ def _follow(cluster: Cluster, name: str, timeout: float) -> Iterator[tuple[str, 
             yield "stopped: spec.server.replicas is 0, so the rollout cannot continue", 1
 
 
-def _header(live: Mapping[str, Any]) -> str:
-    status = live.get("status", {})
-    candidate, stable = status.get("candidate") or {}, status.get("stable") or {}
-    return f"{full_name(live)}: candidate {candidate.get('runID', 'none')}, stable {stable.get('runID', 'the rules')}"
+def _header(live: Live) -> str:
+    candidate, stable = run_of(live, "candidate") or "none", run_of(live, "stable") or "the rules"
+    return f"{full_name(live)}: candidate {candidate}, stable {stable}"
 
 
-def _is_current(entry: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+def _is_current(entry: Live, live: Live) -> bool:
     """Return whether an entry of the history belongs to the present rollout."""
-    status = live.get("status", {})
-    candidate = status.get("candidate") or {}
-    run = candidate.get("runID") or (status.get("stable") or {}).get("runID")
+    run = run_of(live, "candidate") or run_of(live, "stable")
     is_of_run = not run or entry.get("runID", run) in ("", run)
-    return is_of_run and bool(entry["at"] >= candidate.get("attemptStartedAt", ""))
+    return is_of_run and bool(entry["at"] >= candidate_of(live).get("attemptStartedAt", ""))
 
 
 def _polls(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str, Any]]:
@@ -119,12 +115,12 @@ def _tolerate(error: ClusterError, since: float | None) -> float:
     return since
 
 
-def _exit_status(live: Mapping[str, Any], ready: Mapping[str, Any]) -> int | None:
+def _exit_status(live: Live) -> int | None:
     """Return the exit status of a rollout that ended; None while it runs or a pod has not confirmed."""
     confirmed = live["status"].get("propagation", {}).get("confirmed", False)
     # Without pods, none can serve anything else.
-    return OUTCOMES.get(ready.get("reason", "")) if confirmed or _has_no_pods(live) else None
+    return OUTCOMES.get(ready_condition(live).get("reason", "")) if confirmed or _has_no_pods(live) else None
 
 
-def _has_no_pods(live: Mapping[str, Any]) -> bool:
+def _has_no_pods(live: Live) -> bool:
     return bool(live.get("spec", {}).get("server", {}).get("replicas") == 0)

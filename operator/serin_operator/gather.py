@@ -7,7 +7,6 @@ from datetime import datetime
 import yaml
 from pydantic import ValidationError
 
-from serin_core import gates
 from serin_core.api.base import Json
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
@@ -15,7 +14,16 @@ from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
 from serin_core.contract.pod_report import PodReport
-from serin_core.counting import CLOCK_BEHIND, Reading, StageQuery, Unreadable, count_stage, evaluated_at, stage_query
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import (
+    CLOCK_BEHIND,
+    Reading,
+    StageQuery,
+    count_stage,
+    evaluated_at,
+    stage_query,
+)
+from serin_core.gates.active import read_by
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
@@ -201,7 +209,7 @@ class Gatherer:
             run_id=rollout.run_id,
             stage=rollout.stage,
             percent=rollout.percent,
-            gates=gates.read_by(resource.spec, percent=rollout.percent),
+            gates=read_by(resource.spec, percent=rollout.percent),
             started_at=rollout.stage_started_at,
             checkpoint=resource.status.checkpoint,
             interval=analysis.interval,

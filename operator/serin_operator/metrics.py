@@ -7,7 +7,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from serin_core.counting import Reading, Unreadable
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import Reading
 from serin_core.rollout.observation import NOT_ASKED
 from serin_core.rollout.table import TABLE
 

@@ -24,9 +24,9 @@ from typing import Final
 
 from serin_core.api.status import GateRole
 from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, NotWorseThanControl
-from serin_core.counting import Unreadable
-from serin_core.evidence import AtLeast, AtMost, Within
-from serin_core.gates import ActiveGate, active_gates
+from serin_core.counting.reading import Unreadable
+from serin_core.evidence.bounds import AtLeast, AtMost, Within
+from serin_core.gates.active import ActiveGate, active_gates
 from serin_core.rollout.canary_steps import effective_steps
 from serin_simulation.rollout import Outcome, Setting, StageRun
 from serin_simulation.stage_checks import Pairs

@@ -14,7 +14,7 @@ from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import ClassCoverage, Coverage, LoadState, PodReport, RunOnPod, RunQuality
-from serin_core.counting import Reading
+from serin_core.counting.server_counters import Reading
 from serin_core.kubernetes.inputs import ServerImage
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import NOT_ASKED, Observed, PodSeen, RoutingSeen

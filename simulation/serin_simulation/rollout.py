@@ -20,9 +20,10 @@ from serin_core.api.status import (
     ProcessCounts,
     Status,
 )
-from serin_core.counting import StageCounts, Unreadable
-from serin_core.evidence import Verdict
-from serin_core.gates import acting_gates, active_gates
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import StageCounts
+from serin_core.evidence.counts import Verdict
+from serin_core.gates.active import acting_gates, active_gates
 from serin_core.rollout.canary_steps import soak_of
 from serin_core.rollout.decide import Decision, decide
 from serin_simulation.fake_cluster import Cluster, is_counting

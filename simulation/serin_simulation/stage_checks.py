@@ -12,8 +12,10 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateMemory, GateRole
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import AsReported
-from serin_core.evidence import Alphas, Counts, Verdict
-from serin_core.gates import ActiveGate, GateState, active_gates, alpha_fail, criterion_of, gate_state
+from serin_core.evidence.bounds import Alphas
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
+from serin_core.gates.evaluation import GateState, criterion_of, gate_state
 from serin_core.gates.feedback import FeedbackState
 from serin_core.gates.per_class import PerClassState
 from serin_core.gates.rate import RateState

@@ -8,12 +8,13 @@ from typing import Any, cast
 
 from models.parts import spec
 
-from serin_core import gates
 from serin_core.api.gates import GateName
 from serin_core.api.resource import Resource
 from serin_core.api.status import Candidate, CandidateState, Checkpoint, Status
-from serin_core.counting import Reading, StageCounts, Unreadable
-from serin_core.evidence import Counts
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import Reading, StageCounts
+from serin_core.evidence.counts import Counts
+from serin_core.gates.active import read_by
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import Monitoring, PrometheusEndpoint
@@ -97,7 +98,7 @@ class Rollout:
         if isinstance(reading, Unreadable):
             return {"all": reading}
         found: dict[str, Counts | Unreadable] = {}
-        for gate in gates.read_by(self.resource.spec, percent=self.percent):
+        for gate in read_by(self.resource.spec, percent=self.percent):
             parts = reading.parts_of(gate)
             if parts:
                 found |= {f"{gate.value}/{part}": counts for part, counts in parts.items()}
@@ -107,7 +108,7 @@ class Rollout:
 
     def wanted(self, truth: Mapping[str, Counts]) -> Found:
         """Answer the part of the truth that the gates of this stage read."""
-        read = {gate.value for gate in gates.read_by(self.resource.spec, percent=self.percent)}
+        read = {gate.value for gate in read_by(self.resource.spec, percent=self.percent)}
         return {key: counts for key, counts in truth.items() if key.partition("/")[0] in read}
 
 

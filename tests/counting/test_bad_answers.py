@@ -16,8 +16,8 @@ from counting.processes import Server
 from counting.watched import Watched
 
 from serin_core.api.status import CandidateState
-from serin_core.counting import FRESH, NOW
-from serin_core.evidence import Verdict
+from serin_core.counting.server_counters import FRESH, NOW
+from serin_core.evidence.counts import Verdict
 from serin_server.metrics.counters import Agree, Arm, Outcome
 
 OWN = {"name": "orders", "good": 'shop_orders_total{code="200"}', "total": "shop_orders_total", "atLeast": 0.9}

@@ -9,7 +9,7 @@ from counting.processes import Server, truth
 from counting.prometheus_process import PrometheusProcess
 from counting.test_long_stages import READ_BY_GATES, live
 
-from serin_core.counting import Unreadable
+from serin_core.counting.reading import Unreadable
 
 MOST = 1500
 """Samples that are held at once: those of one series, beside all that has been answered."""

@@ -11,8 +11,9 @@ from counting.exporter import SALES, TICKING
 from counting.looking import Rollout, every, labels, own_counts
 
 from serin_core.api.gates import MetricGate
-from serin_core.counting import Unreadable, selectors
-from serin_core.evidence import Counts
+from serin_core.counting.custom_counters import selectors
+from serin_core.counting.reading import Unreadable
+from serin_core.evidence.counts import Counts
 
 MINUTE, HOUR = 60.0, 3600.0
 ORDERS = "shop_orders_total"

@@ -8,7 +8,7 @@ from counting.looking import Rollout
 from counting.processes import Server, truth
 
 from serin_core.contract import names
-from serin_core.counting import Unreadable
+from serin_core.counting.reading import Unreadable
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from counting.prometheus_process import PrometheusProcess
 
-from serin_core.counting import Unreadable
+from serin_core.counting.reading import Unreadable
 from serin_localcluster.pki import Authority
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint

@@ -11,7 +11,7 @@ from models.world import World
 
 from serin_core.api.resource import Resource
 from serin_core.api.status import CandidateState, Status
-from serin_core.counting import Reading
+from serin_core.counting.server_counters import Reading
 from serin_core.rollout.decide import Decision
 from serin_operator.gather import Gatherer
 from serin_operator.prometheus_client import PrometheusClient

@@ -18,7 +18,8 @@ from serin_core.api.status import ProcessCounts
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument
 from serin_core.contract.pod_report import ClassCoverage, Coverage, LoadState, PodReport, RunOnPod, RunQuality
-from serin_core.counting import Reading, StageCounts, Unreadable
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import Reading, StageCounts
 from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen

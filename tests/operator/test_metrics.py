@@ -6,7 +6,8 @@ import socket
 import aiohttp
 import pytest
 
-from serin_core.counting import StageCounts, Unreadable
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import StageCounts
 from serin_core.rollout.observation import NOT_ASKED
 from serin_operator.metrics import OperatorMetrics, serve
 

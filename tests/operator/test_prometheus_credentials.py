@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from serin_core.counting import Unreadable
+from serin_core.counting.reading import Unreadable
 from serin_localcluster.pki import Authority
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint, Settings, SettingsError

@@ -10,7 +10,7 @@ import pytest
 
 from serin_core.api.packing import packed
 from serin_core.contract import names
-from serin_core.counting import Unreadable
+from serin_core.counting.reading import Unreadable
 from serin_core.rollout.decide import Announcement
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.apply import Applier, ObjectRef

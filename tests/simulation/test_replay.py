@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from serin_core.counting import Unreadable
+from serin_core.counting.reading import Unreadable
 from serin_simulation.replay import Entry, Record, RecordError, ReplaySource
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from serin_core.api import packing
 from serin_core.api.gates import Range
 from serin_core.api.spec import Registry, Thresholds
-from serin_core.evidence import Verdict
+from serin_core.evidence.counts import Verdict
 
 
 def _to_text(moment: datetime) -> str:

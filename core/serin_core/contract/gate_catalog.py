@@ -10,7 +10,7 @@ from typing import Final
 
 from serin_core.api.gates import DEFAULT_AT_LEAST, DEFAULT_ODDS_RATIO, NOT_IN_SHADOW, NOT_WITHOUT_CONTROL, GateName
 from serin_core.contract import names
-from serin_core.evidence import AtLeast, Bound
+from serin_core.evidence.bounds import AtLeast, Bound
 
 LOW_CONFIDENCE_TOLERANCE: Final = 0.05
 """By how much the share of low-confidence answers may exceed the share that the run's report states."""

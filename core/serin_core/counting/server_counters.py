@@ -17,7 +17,7 @@ from serin_core.api.status import Checkpoint, OwnCounts, ProcessCounts
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import CATALOG, Arms, built_in
 from serin_core.counting.reading import Unreadable
-from serin_core.evidence import Counts
+from serin_core.evidence.counts import Counts
 
 DELAY: Final = timedelta(minutes=1)
 """Maximum time between a reading and its checkpoint; clocks may differ by as much."""

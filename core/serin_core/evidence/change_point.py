@@ -11,7 +11,6 @@ A start that is not kept counts as 0, so dropping starts only lowers E.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, inf, log
 from typing import Final
 
@@ -28,29 +27,13 @@ _LOST: Final = 1e-9
 """How far a difference of counts may fall below 0 by rounding, relative to the counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Cumulative counts just before check number `check` >= 1 of the stage, where harm may have begun."""
-
-    check: int
-    counts: Counts
-
-    def __post_init__(self) -> None:
-        if self.check < 1:
-            raise ValueError(f"checks are numbered from 1, not {self.check}")
-
-
-RawStart = tuple[int, float, float]
-"""Check, good and total of a start."""
-BEGINNING: Final = Start(1, Counts(0, 0))
-"""The first start of every stage."""
+Start = tuple[int, float, float]
+"""Number of a check >= 1 of the stage, and good and total just before it: there harm may have begun."""
 
 
 def log_evidence(starts: Sequence[Start], counts: Counts, p: float, side: Side) -> float:
     """Return the natural log of the mixture, -inf without starts. Raises ValueError for a start after `counts`."""
-    terms = [
-        log_evidence_of_rate(since(start, counts), p, side) - log(start.check * (start.check + 1)) for start in starts
-    ]
+    terms = [_term(start, counts, p, side) for start in starts]
     greatest = max(terms, default=-inf)
     return greatest if abs(greatest) == inf else greatest + log(sum(exp(term - greatest) for term in terms))
 
@@ -68,7 +51,7 @@ def reaches(starts: Sequence[Start], counts: Counts, claim: Claim) -> bool:
         return False
     if not 0 < p < 1 or limit <= 0:
         return log_evidence(starts, counts, p, side) >= limit
-    bounds = _log_ratios([(start.check, start.counts.good, start.counts.total) for start in starts], counts, claim)
+    bounds = _log_ratios(starts, counts, claim)
     shares = [_share(bound, start, limit) for bound, start in zip(bounds, starts, strict=True)]
     if sum(shares) < 1 - _SLACK:
         return False
@@ -82,7 +65,7 @@ def reaches(starts: Sequence[Start], counts: Counts, claim: Claim) -> bool:
     return _reaches_exactly(starts, counts, claim, shares)
 
 
-def log_bound(starts: Sequence[RawStart], counts: Counts, claim: Claim) -> float:
+def log_bound(starts: Sequence[Start], counts: Counts, claim: Claim) -> float:
     """Return an upper bound of `log_evidence`, 0 < p < 1."""
     ratios = _log_ratios(starts, counts, claim)
     greatest = max(ratios, default=-inf)
@@ -96,12 +79,7 @@ def log_bound(starts: Sequence[RawStart], counts: Counts, claim: Claim) -> float
 
 def likeliest(starts: Sequence[Start], counts: Counts, claim: Claim) -> Start:
     """Return the start whose counts since then are the strongest evidence in the mixture."""
-    return max(
-        starts,
-        key=lambda start: (
-            log_evidence_of_rate(since(start, counts), claim.p, claim.side) - log(start.check * (start.check + 1))
-        ),
-    )
+    return max(starts, key=lambda start: _term(start, counts, claim.p, claim.side))
 
 
 class KeptChecks:
@@ -122,7 +100,7 @@ class KeptChecks:
         try:
             return self._next[check]
         except KeyError:
-            found = self._next[check] = KeptChecks(_thinned((*self.checks, check), MAX_STARTS))
+            found = self._next[check] = KeptChecks(_thinned((*self.checks, check)))
             return found
 
 
@@ -130,22 +108,8 @@ FIRST_CHECK: Final = KeptChecks((1,))
 """At the beginning of every stage."""
 
 
-def keep(starts: Sequence[Start], newest: Start, *, most: int = MAX_STARTS) -> tuple[Start, ...]:
-    """Return the starts with `newest`, at most `most` >= 3 of them, chosen as `KeptChecks` chooses.
-
-    A newest that adds nothing (no check later, or nothing counted since the last) is not added.
-    """
-    if not starts:
-        return (newest,)
-    last = starts[-1]
-    if newest.check <= last.check or newest.counts == last.counts:
-        return tuple(starts)
-    kept = set(_thinned(tuple(start.check for start in (*starts, newest)), most))
-    return tuple(start for start in (*starts, newest) if start.check in kept)
-
-
-def _thinned(checks: tuple[int, ...], most: int) -> tuple[int, ...]:
-    while len(checks) > most:
+def _thinned(checks: tuple[int, ...]) -> tuple[int, ...]:
+    while len(checks) > MAX_STARTS:
         ages = [checks[-1] - check + 1 for check in checks]
         drop = min(range(1, len(checks) - 1), key=lambda place: ages[place - 1] / ages[place + 1])
         checks = (*checks[:drop], *checks[drop + 1 :])
@@ -154,15 +118,19 @@ def _thinned(checks: tuple[int, ...], most: int) -> tuple[int, ...]:
 
 def since(start: Start, counts: Counts) -> Counts:
     """Return what was counted after `start`. Raises ValueError if that is less than nothing."""
-    good = counts.good - start.counts.good
-    bad = (counts.total - counts.good) - (start.counts.total - start.counts.good)
+    check, start_good, start_total = start
+    good, bad = counts.good - start_good, (counts.total - counts.good) - (start_total - start_good)
     if min(good, bad) < -_LOST * counts.total:
-        raise ValueError(f"{counts} are fewer than at check {start.check}: {start.counts}")
+        raise ValueError(f"{counts} are fewer than at check {check}: {start_good:g} good of {start_total:g}")
     good, bad = max(good, 0.0), max(bad, 0.0)
     return Counts(good, good + bad)
 
 
-def _log_ratios(starts: Sequence[RawStart], counts: Counts, claim: Claim) -> list[float]:
+def _term(start: Start, counts: Counts, p: float, side: Side) -> float:
+    return log_evidence_of_rate(since(start, counts), p, side) - log(start[0] * (start[0] + 1))
+
+
+def _log_ratios(starts: Sequence[Start], counts: Counts, claim: Claim) -> list[float]:
     """Return ln of the greatest likelihood ratio since each start, n KL(s/n || p), 0 on the other side of p.
 
     The evidence is a mean of likelihood ratios, so it is at most the greatest.
@@ -201,4 +169,4 @@ def _reaches_exactly(starts: Sequence[Start], counts: Counts, claim: Claim, shar
 
 def _share(log_e: float, start: Start, limit: float) -> float:
     """Return E / (j (j + 1)) as a share of e^limit, cut far above 1."""
-    return exp(min(log_e - limit, _MOST_LOG)) / (start.check * (start.check + 1))
+    return exp(min(log_e - limit, _MOST_LOG)) / (start[0] * (start[0] + 1))

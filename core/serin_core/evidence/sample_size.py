@@ -1,7 +1,7 @@
 """How many requests a verdict takes: still needed, minimum possible, and enough for certain."""
 
+from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil, inf, isfinite, log, log1p
 from typing import Final
 
@@ -14,14 +14,6 @@ MOST: Final = 10**12
 """Counts beyond this are not considered."""
 _MAX_NEEDED: Final = 10**9
 _HALVINGS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Least:
-    """The fewest requests with which a gate can Pass, and Fail; None where no number of them can."""
-
-    to_pass: int | None
-    to_fail: int | None
 
 
 def needed(counts: Counts, bound: Bound, alphas: Alphas) -> int | None:
@@ -38,15 +30,16 @@ def needed(counts: Counts, bound: Bound, alphas: Alphas) -> int | None:
     return min(found, default=None)
 
 
-def least(bound: Bound, alphas: Alphas) -> Least:
-    """Return the fewest requests that can reach each verdict: all good, or all bad, or the best mix for `Within`."""
+def least(bound: Bound, alphas: Alphas) -> tuple[int | None, int | None]:
+    """Return the fewest requests with which a gate can Pass, and Fail; None where no number of them can.
+
+    All are good, or all are bad, or they are the best mix for `Within`.
+    """
     if bound.is_met_by_itself:
-        return Least(to_pass=0, to_fail=None)
+        return 0, None
     passes, fails = passing(bound, alphas), failing(bound, alphas)
-    return Least(
-        to_pass=_first(lambda n: _can_hold_together(n, passes)),
-        to_fail=_first(lambda n: any(_holds(_extreme(n, claim.side), claim) for claim in fails)),
-    )
+    to_fail = _first(lambda n: any(_holds(_extreme(n, claim.side), claim) for claim in fails))
+    return _first(lambda n: _can_hold_together(n, passes)), to_fail
 
 
 def certain_by(bound: Bound, alphas: Alphas) -> int | None:
@@ -77,19 +70,9 @@ def _can_hold_together(n: int, claims: tuple[Claim, ...]) -> bool:
     if len(claims) == 1:
         return _holds(_extreme(n, claims[0].side), claims[0])
     above, below = claims
-    fewest = _fewest_good(n, above)
-    return fewest is not None and _holds(Counts(fewest, n), below)
-
-
-def _fewest_good(n: int, above: Claim) -> int | None:
-    """Return the fewest good of `n` that prove a rate above: the evidence grows with every one."""
-    if not _holds(Counts(n, n), above):
-        return None
-    low, high = -1, n
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _holds(Counts(middle, n), above) else (middle, high)
-    return high
+    # The evidence for `above` grows with every good one.
+    fewest = bisect_left(range(n + 1), x=True, key=lambda good: _holds(Counts(good, n), above))
+    return fewest <= n and _holds(Counts(fewest, n), below)
 
 
 def _leaves_no_gap(n: int, fail: Claim, succeed: Claim) -> bool:
@@ -109,17 +92,12 @@ def _leaves_no_gap(n: int, fail: Claim, succeed: Claim) -> bool:
 
 def _first(is_enough: Callable[[int], bool]) -> int | None:
     """Return the smallest n >= 0 that is enough, if every greater n is enough too."""
-    if is_enough(0):
-        return 0
-    low, high = 0, 1
+    high = 1
     while not is_enough(high):
-        low, high = high, 2 * high
+        high *= 2
         if high > MOST:
             return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high
+    return bisect_left(range(high), x=True, key=is_enough)
 
 
 def _until(counts: Counts, estimate: float, claims: tuple[Claim, ...]) -> int | None:

@@ -6,24 +6,22 @@
     within [l,h]:  Pass  when E_above(l) and E_below(h) both reach 1/alpha_pass
                    Fail  when E_below(l) or  E_above(h) reaches 2/alpha_fail
 
-With starts, the evidence of Fail is the mixture of change_point.py instead. A bound of 0 or less, or of 1 or more, is
-met by itself.
+A bound of 0 or less, or of 1 or more, is met by itself. Late harm is in change_point.py.
 """
 
-from collections.abc import Sequence
 from math import inf, log
 
-from serin_core.evidence import change_point, rate
+from serin_core.evidence import rate
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.rate import Claim, Side
 
 
-def judge(counts: Counts, bound: Bound, alphas: Alphas, *, starts: Sequence[change_point.Start] = ()) -> Verdict:
-    """Evaluate a rate against its bound; with `starts`, Fail covers late harm. Raises ValueError for a later start."""
+def judge(counts: Counts, bound: Bound, alphas: Alphas) -> Verdict:
+    """Evaluate a rate against its bound, by all counts together."""
     if bound.is_met_by_itself:
         return Verdict.PASS
-    if any(_is_harmed(counts, claim, starts) for claim in failing(bound, alphas)):
+    if any(rate.reaches(counts, claim) for claim in failing(bound, alphas)):
         return Verdict.FAIL
     if all(rate.reaches(counts, claim) for claim in passing(bound, alphas)):
         return Verdict.PASS
@@ -57,7 +55,3 @@ def passing(bound: Bound, alphas: Alphas) -> tuple[Claim, ...]:
 def log_limit(alpha: float) -> float:
     """Return ln(1/alpha): inf, never reached, for an alpha of 0."""
     return -log(alpha) if alpha > 0 else inf
-
-
-def _is_harmed(counts: Counts, claim: Claim, starts: Sequence[change_point.Start]) -> bool:
-    return change_point.reaches(starts, counts, claim) if starts else rate.reaches(counts, claim)

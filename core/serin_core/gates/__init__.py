@@ -11,37 +11,3 @@ formatting  numbers in messages
 
 What each built-in gate counts is in contract/gate_catalog.py.
 """
-
-from serin_core.gates.active import ActiveGate, acting_gates, active_gates, alpha_fail, read_by
-from serin_core.gates.evaluation import (
-    GateState,
-    Stage,
-    criterion_of,
-    edited,
-    expected_low_confidence,
-    gate_state,
-    judge_stage,
-)
-from serin_core.gates.messages import describe, explain, is_on_bad_side, limit
-from serin_core.gates.result import GateResult, PreviousCheck
-
-__all__ = [
-    "ActiveGate",
-    "GateResult",
-    "GateState",
-    "PreviousCheck",
-    "Stage",
-    "acting_gates",
-    "active_gates",
-    "alpha_fail",
-    "criterion_of",
-    "describe",
-    "edited",
-    "expected_low_confidence",
-    "explain",
-    "gate_state",
-    "is_on_bad_side",
-    "judge_stage",
-    "limit",
-    "read_by",
-]

@@ -8,8 +8,8 @@ from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole
 from serin_core.contract.gate_catalog import CATALOG, AsReported, Criterion, NotWorseThanControl, built_in
-from serin_core.counting import custom_key
-from serin_core.evidence import AtLeast, AtMost, Within
+from serin_core.counting.custom_counters import custom_key
+from serin_core.evidence.bounds import AtLeast, AtMost, Within
 
 _UNCHANGED = {
     gate.name: MetricGate(name=gate.name.value, disabled=not gate.is_on_by_default) for gate in CATALOG.values()

@@ -15,8 +15,12 @@ from serin_core.api.status import GateMemory, GateStatus, LateHarm
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, Criterion, NotWorseThanControl
 from serin_core.contract.pod_report import RunQuality
-from serin_core.counting import Reading, StageCounts, Unreadable
-from serin_core.evidence import Alphas, AtMost, Bound, Counts, Verdict, change_point, needed
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import Reading, StageCounts
+from serin_core.evidence import change_point
+from serin_core.evidence.bounds import Alphas, AtMost, Bound
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.sample_size import needed
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
 from serin_core.gates.feedback import FeedbackState
 from serin_core.gates.formatting import count
@@ -150,7 +154,7 @@ class _Check:
         if verdict is Verdict.FAIL:
             start, claim = state.harm(good, total)
             alpha, since = exp(-claim.limit), change_point.since(start, counts)
-            late = LateHarm(check=start.check, good=since.good, total=since.total) if start.check > 1 else None
+            late = LateHarm(check=start[0], good=since.good, total=since.total) if start[0] > 1 else None
         more = needed(counts, state.bound, self.alphas) if verdict is Verdict.INCONCLUSIVE else 0
         state.record(good, total)
         evaluation = Evaluation(counts=counts, verdict=verdict, needed=more, alpha=alpha, late_harm=late)

@@ -7,8 +7,11 @@ no threshold: the odds of a rejection are higher in the canary. Pass proves that
 from typing import Final
 
 from serin_core.api.status import GateMemory
-from serin_core.evidence import Alphas, Counts, Side, Verdict, log_limit
+from serin_core.evidence.bounds import Alphas
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.rate import Side
 from serin_core.evidence.two_sample import TwoArms, log_evidence, observe
+from serin_core.evidence.verdict import log_limit
 
 Pair = tuple[float, float]
 """Cumulative good and total of one arm."""

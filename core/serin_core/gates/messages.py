@@ -11,7 +11,9 @@ from typing import Final
 from serin_core.api.durations import format_duration
 from serin_core.api.status import GateRole, GateStatus
 from serin_core.contract.gate_catalog import built_in
-from serin_core.evidence import Counts, Side, Verdict, one_sided_bound
+from serin_core.evidence.confidence_sequence import one_sided_bound
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.rate import Side
 from serin_core.gates.formatting import count, percent
 from serin_core.gates.result import OPEN, REASONS
 

@@ -8,7 +8,10 @@ named and does not delay the gate.
 from collections.abc import Mapping
 from typing import Final
 
-from serin_core.evidence import Alphas, Bound, Counts, Verdict, judge, needed
+from serin_core.evidence.bounds import Alphas, Bound
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.sample_size import needed
+from serin_core.evidence.verdict import judge
 from serin_core.gates.formatting import count, percent
 from serin_core.gates.result import Evaluation
 

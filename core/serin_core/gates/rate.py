@@ -19,8 +19,10 @@ from math import exp, inf, log
 from typing import Final
 
 from serin_core.api.status import CountsAt, GateMemory
-from serin_core.evidence import FIRST_CHECK, Alphas, Bound, Counts, KeptChecks, Start, Verdict, change_point, rate
-from serin_core.evidence.change_point import RawStart
+from serin_core.evidence import change_point, rate
+from serin_core.evidence.bounds import Alphas, Bound
+from serin_core.evidence.change_point import FIRST_CHECK, KeptChecks, Start
+from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.rate import Claim, Side
 from serin_core.evidence.verdict import failing, passing
 
@@ -146,7 +148,7 @@ class RateState:
     def harm(self, good: float, total: float) -> tuple[Start, Claim]:
         """Return the claim that fails at these counts, and the start since which they are the strongest evidence."""
         counts = self.evidence(good, total)
-        starts = _as_starts(self._starts(counts))
+        starts = self._starts(counts)
         claim = next(one.claim for one in self._fail_bounds if change_point.reaches(starts, counts, one.claim))
         return change_point.likeliest(starts, counts, claim), claim
 
@@ -190,9 +192,9 @@ class RateState:
         if log_sum < bound.claim.limit - _SLACK and len(starts) == len(self._kept.checks):
             bound.renew(log_sum=log_sum, d=d, check=self._checks + 1)
             return False
-        return change_point.reaches(_as_starts(starts), counts, bound.claim)
+        return change_point.reaches(starts, counts, bound.claim)
 
-    def _starts(self, counts: Counts) -> list[RawStart]:
+    def _starts(self, counts: Counts) -> list[Start]:
         """Return the starts that are part of the counts: shares of users fall where one more process counts them."""
         at, checks = self._at, self._kept_checks()
         if self._is_plain:  # most gates: a call for each start would cost a tenth of an evaluation
@@ -221,7 +223,3 @@ class RateState:
     def _counts_at(self, check: int) -> CountsAt:
         good, total = self._at[check]
         return CountsAt(check=check, good=good, total=total)
-
-
-def _as_starts(starts: list[RawStart]) -> list[Start]:
-    return [Start(check, Counts(good, total)) for check, good, total in starts]

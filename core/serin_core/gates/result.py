@@ -7,8 +7,10 @@ from typing import Final, Self
 from serin_core.api.gates import Range
 from serin_core.api.status import GateMemory, GateStatus, LateHarm, Status
 from serin_core.contract.gate_catalog import Criterion, NotWorseThanControl
-from serin_core.counting import Unreadable
-from serin_core.evidence import AtLeast, AtMost, Counts, Verdict, Within, confidence_sequence
+from serin_core.counting.reading import Unreadable
+from serin_core.evidence.bounds import AtLeast, AtMost, Within
+from serin_core.evidence.confidence_sequence import confidence_sequence
+from serin_core.evidence.counts import Counts, Verdict
 from serin_core.gates.active import ActiveGate
 
 DISPLAY_ALPHA: Final = 0.05

@@ -15,6 +15,21 @@ def effective_steps(canary: Canary) -> tuple[float, ...]:
     return tuple(below)
 
 
+def stages_of(canary: Canary) -> tuple[float, ...]:
+    """Return the share of users in every stage in percent: 0 in the shadow, then the steps."""
+    return (0.0, *effective_steps(canary))
+
+
+def stage_name(percent: float) -> str:
+    """Return the name of the stage at a share: `shadow`, `10 %`."""
+    return f"{percent:g} %" if percent > 0 else "shadow"
+
+
+def at_stage(percent: float) -> str:
+    """Return where a rollout in this stage is: `in shadow`, `at 10 %`."""
+    return f"at {percent:g} %" if percent > 0 else "in shadow"
+
+
 def next_step(canary: Canary, *, percent: float) -> float | None:
     """Return the smallest step above `percent`, None if there is none."""
     return next((step for step in effective_steps(canary) if step > percent), None)

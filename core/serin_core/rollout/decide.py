@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from serin_core import gates
 from serin_core.api.resource import Resource
 from serin_core.api.status import HistoryEntry, Status
 from serin_core.contract.names import ANNOTATION_TEMPLATE
+from serin_core.gates import messages
 from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import conditions, manual_actions, propagation, stage_evidence
@@ -103,7 +103,7 @@ def _template(context: Context, status: Status) -> str:
 
 def _record(context: Context, row: Row, transition: Transition) -> Status:
     """Return the status after a transition, with a history entry that holds the evidence for it."""
-    evidence = "; ".join(map(gates.describe, context.acting_gates)) if transition.is_proven else ""
+    evidence = "; ".join(map(messages.describe, context.acting_gates)) if transition.is_proven else ""
     status, rollout = transition.status, transition.status.rollout
     is_stable = status.stable is not None and status.stable.run_id == transition.run_id
     entry = HistoryEntry(

@@ -11,7 +11,8 @@ from serin_core.api.base import Json
 from serin_core.api.status import Crash
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport, RunOnPod
-from serin_core.counting import Reading, Unreadable
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import Reading
 from serin_core.kubernetes.diff import Difference
 from serin_core.kubernetes.inputs import PodMonitorSettings, RulesMissing, RulesText, ServerImage
 

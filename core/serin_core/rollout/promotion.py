@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from serin_core import gates
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, RunInUse, Status
+from serin_core.gates import messages
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_elapsed, soak_of
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import ALL_USERS, Transition
@@ -48,7 +48,7 @@ def may_end_unproven(context: Context) -> bool:
     if candidate is None or context.spec.suspend or candidate.proven_at is not None:
         return False
     is_late = context.is_overdue and has_soaked(context, candidate)
-    has_bad_estimate = any(map(gates.is_on_bad_side, context.acting_gates))
+    has_bad_estimate = any(map(messages.is_on_bad_side, context.acting_gates))
     return analysis.on_inconclusive == "Promote" and is_late and bool(context.acting_gates) and not has_bad_estimate
 
 

@@ -14,7 +14,7 @@ from serin_core.api.status import Candidate, CandidateState, Crash, GateRole, Ga
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.contract.routing import salt
-from serin_core.evidence import Verdict
+from serin_core.evidence.counts import Verdict
 from serin_core.rollout.observation import Observed, PodSeen
 
 CRASHES = 3

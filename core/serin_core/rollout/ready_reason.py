@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from serin_core import gates
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, CandidateState, RunInUse
 from serin_core.contract.pod_report import LoadState
-from serin_core.counting import Unreadable
+from serin_core.counting.reading import Unreadable
+from serin_core.gates.active import acting_gates
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
@@ -245,7 +245,7 @@ def _suspended(context: Context) -> ReadyReason | None:
 
 def _no_gate(context: Context) -> ReadyReason | None:
     candidate = context.status.candidate
-    if candidate is None or gates.acting_gates(context.spec, percent=candidate.percent):
+    if candidate is None or acting_gates(context.spec, percent=candidate.percent):
         return None
     return ReadyReason("NoGate", f"On hold {place(candidate)}: no gate judges this stage")
 

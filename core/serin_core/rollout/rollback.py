@@ -1,8 +1,8 @@
 """Rules that roll a run back. None of them waits for a confirmation by pods."""
 
-from serin_core import gates
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, CandidateState, RejectedRun, Status
+from serin_core.gates import messages
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition, serving, source_of
 
@@ -80,7 +80,7 @@ def gate_fails(context: Context, _protocol: Protocol) -> Transition | None:
     candidate, failed = _watched_candidate(context), context.failed_gates
     if candidate is None or not failed:
         return None
-    return _rolled_back(context, candidate, "; ".join(map(gates.describe, failed)))
+    return _rolled_back(context, candidate, "; ".join(map(messages.describe, failed)))
 
 
 def stage_stays_undecided(context: Context, _protocol: Protocol) -> Transition | None:

@@ -1,7 +1,7 @@
 """Rules about edits of the spec: the run that it names, its digest, cap, thresholds and gates."""
 
-from serin_core import gates
 from serin_core.api.status import Candidate, CandidateState, Status
+from serin_core.gates.evaluation import edited
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition, serving, source_of
 
@@ -150,7 +150,7 @@ def gates_changed(context: Context, _protocol: Protocol) -> Transition | None:
     status, candidate = context.status, context.status.candidate
     if candidate is None or candidate.stage_started_at is None:
         return None
-    changed = gates.edited(context.spec, percent=candidate.percent, memory=status.memory)
+    changed = edited(context.spec, percent=candidate.percent, memory=status.memory)
     if not changed:
         return None
     rebound = {gate.name: status.memory[gate.name].rebound(str(gate.criterion)) for gate in changed}

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Final
 
-from serin_core import gates
 from serin_core.api.status import Candidate, Status
 from serin_core.contract.pod_report import PodReport
-from serin_core.counting import StageCounts
+from serin_core.counting.server_counters import StageCounts
+from serin_core.gates.evaluation import Stage, expected_low_confidence, judge_stage
+from serin_core.gates.result import PreviousCheck
 from serin_core.rollout.protocol import CRASH_WINDOW, Context, Protocol
 
 CHECKPOINT_EVERY: Final = timedelta(minutes=5)
@@ -33,8 +34,8 @@ def judge(context: Context) -> Status:
     checkpoint = status.checkpoint
     if checkpoint is None or context.now - checkpoint.at >= CHECKPOINT_EVERY:
         checkpoint = reading.checkpoint(context.now, alive=_processes(context))
-    stage = gates.Stage(rollout.percent, rollout.stage_started_at, _expected_low_confidence(context, rollout))
-    judged = gates.judge_stage(context.spec, stage, reading, gates.PreviousCheck.of(status), now=context.now)
+    stage = Stage(rollout.percent, rollout.stage_started_at, _expected_low_confidence(context, rollout))
+    judged = judge_stage(context.spec, stage, reading, PreviousCheck.of(status), now=context.now)
     has_data = any(one.gate.total for one in judged) or not judged
     return status.changed(
         gates=tuple(one.gate for one in judged),
@@ -55,4 +56,4 @@ def _expected_low_confidence(context: Context, rollout: Candidate) -> float | No
     """Return the share of answers below their threshold that the run's report leads to expect, None if unknown."""
     runs = (pod.run(rollout.run_id) for pod in context.observed.pods)
     quality = next((run.quality for run in runs if run is not None and run.quality is not None), None)
-    return gates.expected_low_confidence(quality, rollout.thresholds.per_class, rollout.thresholds.default)
+    return expected_low_confidence(quality, rollout.thresholds.per_class, rollout.thresholds.default)

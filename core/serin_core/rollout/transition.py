@@ -6,6 +6,7 @@ from typing import Final
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate, CandidateState, Status
+from serin_core.rollout.canary_steps import at_stage
 
 ALL_USERS: Final = 100.0
 """Percent at which a run serves every user."""
@@ -37,6 +38,4 @@ def serving(status: Status) -> str:
 
 def place(candidate: Candidate) -> str:
     """Return how far a rollout has come: `at 10 %`, `in shadow`, or before that."""
-    if candidate.state is not CandidateState.RUNNING:
-        return "before shadow"
-    return f"at {candidate.percent:g} %" if candidate.percent > 0 else "in shadow"
+    return at_stage(candidate.percent) if candidate.state is CandidateState.RUNNING else "before shadow"

@@ -6,22 +6,20 @@ import pytest
 from serin_core.api.gates import GateName
 from serin_core.api.status import Checkpoint, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.contract import names
-from serin_core.counting import (
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import (
     ENDED,
     FRESH,
     GONE,
     Series,
     StageQuery,
-    Unreadable,
     count_stage,
     evaluated_at,
     stage_query,
     stale_after,
 )
-from serin_core.counting import (
-    NOW as EVALUATED,
-)
-from serin_core.evidence import Counts
+from serin_core.counting.server_counters import NOW as EVALUATED
+from serin_core.evidence.counts import Counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

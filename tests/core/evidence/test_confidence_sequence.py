@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ville import BernoulliCS
 
-from serin_core.evidence import Counts, confidence_sequence
+from serin_core.evidence.confidence_sequence import confidence_sequence
+from serin_core.evidence.counts import Counts
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,19 @@ from hypothesis import strategies as st
 from scipy.special import betainc, betaln
 from ville import BernoulliTest
 
-from serin_core.evidence import CONCENTRATION, Claim, Counts, Side, log_evidence_above, log_evidence_below
 from serin_core.evidence.beta import deviance, log_front
-from serin_core.evidence.rate import log_evidence, most_log_evidence, reaches, threshold
+from serin_core.evidence.counts import Counts
+from serin_core.evidence.rate import (
+    CONCENTRATION,
+    Claim,
+    Side,
+    log_evidence,
+    log_evidence_above,
+    log_evidence_below,
+    most_log_evidence,
+    reaches,
+    threshold,
+)
 
 LIMIT = log(1 / 0.05)
 

@@ -2,19 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serin_core.evidence import (
-    Alphas,
-    AtLeast,
-    AtMost,
-    Counts,
-    Least,
-    Verdict,
-    Within,
-    certain_by,
-    judge,
-    least,
-    needed,
-)
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Within
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.sample_size import certain_by, least, needed
+from serin_core.evidence.verdict import judge
 
 ALPHAS = Alphas(promote=0.05, rollback=0.05)
 NEVER = Alphas(promote=0.0, rollback=0.0)
@@ -22,22 +13,22 @@ NEVER = Alphas(promote=0.0, rollback=0.0)
 
 @pytest.mark.parametrize(("p", "to_pass", "to_fail"), [(0.70, 16, 7), (0.90, 40, 4), (0.95, 72, 3), (0.99, 315, 2)])
 def test_the_fewest_requests_that_can_decide_are_the_published_ones(p, to_pass, to_fail):
-    assert least(AtLeast(p), ALPHAS) == Least(to_pass, to_fail)
-    assert least(AtMost(1 - p), ALPHAS) == Least(to_pass, to_fail)
+    assert least(AtLeast(p), ALPHAS) == (to_pass, to_fail)
+    assert least(AtMost(1 - p), ALPHAS) == (to_pass, to_fail)
 
 
 @pytest.mark.parametrize("bound", [Within(0.3, 0.7), Within(0.1, 0.4), Within(0.5, 0.95), Within(-1, 0.4)])
 def test_the_fewest_requests_within_two_bounds_are_those_of_a_full_search(bound):
-    found = least(bound, ALPHAS)
-    verdicts = {n: {judge(Counts(good, n), bound, ALPHAS) for good in range(n + 1)} for n in range(found.to_pass + 2)}
-    assert found.to_pass == min(n for n, kinds in verdicts.items() if Verdict.PASS in kinds)
-    assert found.to_fail == min(n for n, kinds in verdicts.items() if Verdict.FAIL in kinds)
+    to_pass, to_fail = least(bound, ALPHAS)
+    verdicts = {n: {judge(Counts(good, n), bound, ALPHAS) for good in range(n + 1)} for n in range(to_pass + 2)}
+    assert to_pass == min(n for n, kinds in verdicts.items() if Verdict.PASS in kinds)
+    assert to_fail == min(n for n, kinds in verdicts.items() if Verdict.FAIL in kinds)
 
 
 def test_where_a_verdict_is_impossible_no_number_is_given():
-    assert least(AtLeast(0.7), NEVER) == Least(None, None)
-    assert least(AtLeast(0.0), ALPHAS) == Least(to_pass=0, to_fail=None)
-    assert least(AtLeast(0.7), Alphas(promote=0.05, rollback=0.0)) == Least(16, None)
+    assert least(AtLeast(0.7), NEVER) == (None, None)
+    assert least(AtLeast(0.0), ALPHAS) == (0, None)
+    assert least(AtLeast(0.7), Alphas(promote=0.05, rollback=0.0)) == (16, None)
     assert certain_by(AtLeast(0.7), ALPHAS) is None
     assert certain_by(Within(0.4, 0.6), ALPHAS) is None
     assert certain_by(AtLeast(0.7, margin=0.05), NEVER) is None
@@ -46,10 +37,10 @@ def test_where_a_verdict_is_impossible_no_number_is_given():
 @pytest.mark.parametrize("p", [1e-6, 1 - 1e-6])
 def test_the_fewest_requests_are_known_at_the_ends(p):
     bound = AtLeast(p)
-    found = least(bound, ALPHAS)
-    assert judge(Counts(found.to_pass, found.to_pass), bound, ALPHAS) is Verdict.PASS
-    assert judge(Counts(0, found.to_fail), bound, ALPHAS) is Verdict.FAIL
-    assert judge(Counts(0, found.to_fail - 1), bound, ALPHAS) is not Verdict.FAIL
+    to_pass, to_fail = least(bound, ALPHAS)
+    assert judge(Counts(to_pass, to_pass), bound, ALPHAS) is Verdict.PASS
+    assert judge(Counts(0, to_fail), bound, ALPHAS) is Verdict.FAIL
+    assert judge(Counts(0, to_fail - 1), bound, ALPHAS) is not Verdict.FAIL
 
 
 def undecided(bound, n):

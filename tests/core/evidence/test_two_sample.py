@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import nchypergeom_fisher
 
-from serin_core.evidence import Counts, Side
+from serin_core.evidence.counts import Counts
+from serin_core.evidence.rate import Side
 from serin_core.evidence.two_sample import LOG_RATIOS, TwoArms, _Margins, log_evidence, observe
 
 LIMIT = log(1 / 0.05)

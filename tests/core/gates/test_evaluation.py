@@ -3,23 +3,20 @@ from math import log
 
 import pytest
 
-from serin_core import gates
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateRole, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.contract.pod_report import ClassCoverage, Coverage, RunQuality
-from serin_core.counting import StageCounts, Unreadable, custom_key
-from serin_core.evidence import Counts, Verdict, log_evidence_below
-from serin_core.gates import (
-    PreviousCheck,
-    Stage,
-    active_gates,
-    alpha_fail,
-    describe,
-    edited,
-    expected_low_confidence,
-    judge_stage,
-)
+from serin_core.counting.custom_counters import custom_key
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import StageCounts
+from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.rate import log_evidence_below
+from serin_core.gates import messages
+from serin_core.gates.active import active_gates, alpha_fail
+from serin_core.gates.evaluation import Stage, edited, expected_low_confidence, judge_stage
+from serin_core.gates.messages import describe
+from serin_core.gates.result import PreviousCheck
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWN = {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.9}
@@ -74,7 +71,7 @@ def test_where_everybody_is_in_the_canary_there_is_no_other_arm():
 
 def test_a_disabled_gate_is_out_and_a_changed_one_asks_for_what_it_says():
     changed = spec({"name": "latency", "disabled": True}, {"name": "agreement", "atLeast": 0.8})
-    found = {gate.name: gates.limit(one.gate) for one in judge(changed, reading()).values() for gate in [one.gate]}
+    found = {gate.name: messages.limit(one.gate) for one in judge(changed, reading()).values() for gate in [one.gate]}
     assert found == {"availability": "at least 90 %", "errors": "at least 99 %", "agreement": "at least 80 %"}
 
 

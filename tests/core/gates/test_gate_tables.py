@@ -6,7 +6,7 @@ import pytest
 
 from serin_core.api.gates import DEFAULT_AT_LEAST, GateName
 from serin_core.contract.gate_catalog import CATALOG, AsReported, NotWorseThanControl
-from serin_core.evidence import AtLeast
+from serin_core.evidence.bounds import AtLeast
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import ProcessCounts
-from serin_core.counting import StageCounts, Unreadable
-from serin_core.evidence import Verdict
-from serin_core.gates import PreviousCheck, Stage, describe, explain, judge_stage
+from serin_core.counting.reading import Unreadable
+from serin_core.counting.server_counters import StageCounts
+from serin_core.evidence.counts import Verdict
+from serin_core.gates.evaluation import Stage, judge_stage
+from serin_core.gates.messages import describe, explain
+from serin_core.gates.result import PreviousCheck
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateMemory, ProcessCounts
-from serin_core.counting import StageCounts
-from serin_core.evidence import FIRST_CHECK, Alphas, AtLeast, AtMost, Verdict, Within
-from serin_core.gates import PreviousCheck, Stage, alpha_fail, judge_stage
+from serin_core.counting.server_counters import StageCounts
+from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Within
+from serin_core.evidence.change_point import FIRST_CHECK
+from serin_core.evidence.counts import Verdict
+from serin_core.gates.active import alpha_fail
+from serin_core.gates.evaluation import Stage, judge_stage
 from serin_core.gates.rate import RateState
+from serin_core.gates.result import PreviousCheck
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STAGE = Stage(0.0, NOW - timedelta(hours=1), 0.1)
@@ -76,3 +80,11 @@ def test_what_is_kept_is_bounded_and_holds_the_first_and_the_last():
         assert kept.checks[0] == 1
         assert kept.checks[-1] == checks + 1
         assert len(kept.checks) <= 48
+
+
+def test_a_check_that_counted_nothing_is_no_start():
+    state = RateState(AtLeast(0.7), Alphas(promote=0.05, rollback=0.05))
+    for good, total in ((0, 0), (3, 5), (3, 5), (3, 5)):
+        state.record(good, total)
+    kept = state.memory(GateMemory())
+    assert (kept.checks, [start.check for start in kept.starts]) == (2, [1, 3])
