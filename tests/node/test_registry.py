@@ -113,8 +113,8 @@ def test_a_slow_volume_is_named_and_ends_in_no_restart(bare, slow):
     registry, throttle = slow
     rollout = bare(registry)
     rollout.apply(registry.good)
-    rollout.wait(lambda _: "over a minute" in rollout.condition()["message"], seconds=120, what="the pods' reason")
-    assert f"{registry.good} is loading" in rollout.condition()["message"]
+    named = f"{registry.good} is still being read: the registry, or its volume, is slow"
+    rollout.wait(lambda _: named in rollout.condition()["message"], seconds=120, what=named)
     assert [one["restartCount"] for pod in rollout.pods() for one in pod["status"]["containerStatuses"]] == [0, 0]
     throttle.end()
     rollout.wait_for_stage(0, seconds=120)
