@@ -101,8 +101,8 @@ def gates(*metrics):
         (
             manifest(server={"token": {"secretName": "t"}, "resources": {"requests": {"cpus": "1"}}}),
             (
-                "error: spec.server.resources.requests.cpus: 'cpus' is not one of cpu, memory, ephemeral-storage; did you "
-                "mean cpu?"
+                "error: spec.server.resources.requests.cpus: 'cpus' is not one of cpu, memory, ephemeral-storage; did "
+                "you mean cpu?"
             ),
         ),
         (pod(labels={"serin.dev/model": "x"}), f"error: spec.server.pod.labels: {RESERVED}"),

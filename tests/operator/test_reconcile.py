@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -115,9 +116,12 @@ class SilentPods:
         return NoAnswer("silent")
 
 
-def reconciler(cluster, metrics=None):
+def reconciler(cluster, metrics=None, **server):
     gatherer = Gatherer(
-        cluster=cluster, prometheus=SilentPrometheus(), pods=SilentPods(), server=ServerDefaults(image="server:1")
+        cluster=cluster,
+        prometheus=SilentPrometheus(),
+        pods=SilentPods(),
+        server=ServerDefaults(image="server:1", **server),
     )
     return Reconciler(
         cluster=cluster,
@@ -292,6 +296,68 @@ def test_a_child_that_is_refused_holds_up_no_other_and_its_event_has_the_api_ser
     assert asyncio.run(one.reconcile(KEY)).requeue_after.total_seconds() == 0
     asyncio.run(one.reconcile(KEY))
     assert ready_reason(cluster) != "ChildRefused"
+
+
+ROLE = "eks.amazonaws.com/role-arn"
+
+
+def annotate_service_account(cluster, annotations):
+    live = cluster.objects[names.KIND, "default", "categories"]
+    live["spec"]["server"]["pod"] = {"serviceAccountAnnotations": annotations}
+    cluster.put(live)
+
+
+def service_account(cluster):
+    return cluster.objects["ServiceAccount", "default", "categories"]["metadata"]["annotations"]
+
+
+def test_an_annotation_of_the_service_account_that_is_not_allowed_is_not_written_and_starts_no_pod():
+    cluster = MemoryCluster()
+    annotate_service_account(cluster, {ROLE: "admin"})
+    for _ in range(3):
+        reconcile_once(cluster)
+    status, reason, message = condition(cluster, "Ready")
+    assert (status, reason) == ("False", "AnnotationRefused")
+    assert message.startswith(f"spec.server.pod.serviceAccountAnnotations {ROLE}=admin is not allowed")
+    assert condition(cluster, "Stalled")[0] == "True"
+    assert list(posted_events(cluster)).count("AnnotationRefused") == 1
+    assert not {"ServiceAccount", "Deployment"} & {kind for kind, _, _ in cluster.objects}
+    reconcile_once(cluster)
+    assert cluster.writes == []
+
+
+def test_an_annotation_that_was_removed_is_removed_from_the_service_account_once():
+    cluster = MemoryCluster()
+    annotate_service_account(cluster, {ROLE: "mine"})
+    one = reconciler(cluster, allowed_service_account_annotations=(f"{ROLE}=mi",))
+    for _ in range(3):
+        asyncio.run(one.reconcile(KEY))
+    template = cluster.objects["Deployment", "default", "categories"]["spec"]["template"]
+    assert service_account(cluster)[ROLE] == "mine"
+    annotate_service_account(cluster, {})
+    asyncio.run(one.reconcile(KEY))
+    assert ("apply ServiceAccount", "categories") in cluster.writes
+    assert ROLE not in service_account(cluster)
+    assert cluster.objects["Deployment", "default", "categories"]["spec"]["template"] != template
+    for _ in range(3):
+        asyncio.run(one.reconcile(KEY))
+    assert cluster.writes.count(("apply ServiceAccount", "categories")) == 1
+
+
+def test_a_name_that_no_service_may_have_gives_a_service_of_another_name():
+    cluster = MemoryCluster()
+    live = cluster.objects.pop((names.KIND, "default", "categories"))
+    live["metadata"]["name"] = "2026.categories"
+    cluster.put(live)
+    one = reconciler(cluster)
+    for _ in range(4):
+        asyncio.run(one.reconcile(Key("default", "2026.categories")))
+    (service,) = [name for kind, _, name in cluster.objects if kind == "Service"]
+    assert re.fullmatch("m-2026-categories-[0-9a-f]{6}", service)
+    assert ("Deployment", "default", "2026.categories") in cluster.objects
+    cluster.writes.clear()
+    asyncio.run(one.reconcile(Key("default", "2026.categories")))
+    assert cluster.writes == []
 
 
 def condition(cluster, kind):
