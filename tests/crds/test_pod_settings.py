@@ -44,7 +44,9 @@ def kubectl(tmp_path_factory):
 
         run.kubeconfig = str(cluster.kubeconfig)
         run("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
-        run("wait", "--for=condition=Established", "crd/suggestionmodels.serin.dev")
+        # --for=condition fails where there are no conditions yet.
+        established = '{.status.conditions[?(@.type=="Established")].status}'
+        run("wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s")
         run("create", "namespace", NAMESPACE)
         run("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
         yield run
