@@ -1,9 +1,13 @@
 """Settings of pods on a cluster: what they do to a rollout, and what becomes of those that Kubernetes refuses."""
 
 import json
+import ssl
 
+import httpx
 import pytest
-from e2e.conftest import canary
+from e2e.conftest import TOKEN, canary
+
+from serin_localcluster.pki import Authority
 
 pytestmark = pytest.mark.cluster
 
@@ -61,3 +65,34 @@ def test_settings_that_are_refused_become_a_condition_and_the_pods_go_on_serving
     rollout.wait(lambda _: traffic.sent > sent + 500, what="more answers")
     assert traffic.failed == 0
     assert {pod["metadata"]["uid"] for pod in rollout.pods()} == before
+
+
+def test_with_a_certificate_pods_are_probed_asked_and_scraped_over_https(rollout, registry, cluster, tmp_path):
+    authority = Authority(tmp_path / "ca")
+    pair = authority.sign("categories", addresses=("categories",))
+    files = ("--cert", str(pair.certificate), "--key", str(pair.key))
+    rollout.kubectl("create", "secret", "tls", "categories-tls", *files)
+    written = rollout.resource(registry.good)["spec"]["server"] | {"tls": {"secretName": "categories-tls"}}
+    rollout.apply(registry.good, canary=canary("1h", 10), server=written)
+    # The stage starts once every pod is ready and has told the operator what it serves.
+    rollout.wait_for_stage(0)
+    context = ssl.create_default_context(cafile=authority.file)
+    body = {"transactions": [{"txn_id": "1", "user_id": "u", "merchant": "x"}]}
+    for address in rollout.addresses():
+        answer = httpx.post(
+            f"https://{address}/agent/suggestions",
+            json=body,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            verify=context,
+            extensions={"sni_hostname": "categories"},
+        )
+        assert answer.status_code == 200
+    query = f'count(serin_revision{{serin_model="{rollout.namespace}/{rollout.name}"}})'
+
+    def is_scraped(_status):
+        found = httpx.get(f"{cluster.prometheus_url}/api/v1/query", params={"query": query}).json()["data"]["result"]
+        return bool(found) and found[0]["value"][1] == "2"
+
+    rollout.wait(is_scraped, what="a series of each pod in Prometheus")
+    (service,) = json.loads(rollout.kubectl("get", "service", "-o", "json"))["items"]
+    assert [port["port"] for port in service["spec"]["ports"]] == [443]

@@ -112,7 +112,7 @@ class SilentPrometheus:
 
 
 class SilentPods:
-    async def fetch_report(self, address, port):
+    async def fetch_report(self, address, port, *, scheme):
         return NoAnswer("silent")
 
 

@@ -90,7 +90,7 @@ def test_labels_and_annotations_are_added_to_those_of_the_operator():
 
 
 CHANGES = {f"pod.{name}": {"pod": {name: value}} for name, value in POD.items()}
-CHANGES |= {name: {name: SETTINGS[name]} for name in ("resources", "keepAliveSeconds", "proxy", "caBundle")}
+CHANGES |= {name: {name: SETTINGS[name]} for name in ("resources", "keepAliveSeconds", "proxy", "caBundle", "tls")}
 
 
 @pytest.mark.parametrize("settings", CHANGES.values(), ids=CHANGES)
@@ -171,3 +171,19 @@ def test_any_name_that_a_resource_may_have_gives_a_name_that_a_service_may_have(
     assert found[0].isalpha()
     assert set(found) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert not found.endswith("-")
+
+
+def test_with_a_certificate_everything_that_calls_the_pods_uses_https():
+    tls = {"secretName": "categories-tls"}
+    plain, found = template(), template(tls=tls)
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container(plain)[probe]["httpGet"]["scheme"] == "HTTP"
+        assert container(found)[probe]["httpGet"]["scheme"] == "HTTPS"
+    assert plain["metadata"]["annotations"]["prometheus.io/scheme"] == "http"
+    assert found["metadata"]["annotations"]["prometheus.io/scheme"] == "https"
+    (port,) = manifests.service(resource(tls=tls))["spec"]["ports"]
+    assert (port["name"], port["port"]) == ("https", 443)
+    assert {"name": "tls", "secret": {"secretName": "categories-tls"}} in found["spec"]["volumes"]
+    (mount,) = [one for one in container(found)["volumeMounts"] if one["name"] == "tls"]
+    assert variables(found)["SERIN_TLS_DIR"] == mount["mountPath"]
+    assert "SERIN_TLS_DIR" not in variables(plain)
