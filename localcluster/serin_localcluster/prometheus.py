@@ -66,6 +66,7 @@ def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[s
             "regex": "Pending|Succeeded|Failed|Completed",
             "action": "drop",
         },
+        {"source_labels": [f"{annotation}scheme"], "regex": "(https?)", "target_label": "__scheme__"},
         {"source_labels": [f"{annotation}path"], "regex": "(.+)", "target_label": "__metrics_path__"},
         {
             "source_labels": ["__meta_kubernetes_pod_ip", f"{annotation}port"],
@@ -86,6 +87,7 @@ def configuration(*, kubeconfig: Path, scrape_interval_seconds: float) -> dict[s
         "job_name": JOB,
         "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(kubeconfig)}],
         "relabel_configs": relabel,
+        "tls_config": {"insecure_skip_verify": True},
     }
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval},

@@ -196,7 +196,9 @@ class Gatherer:
         address = pod["status"].get("podIP")
         if not address:
             return NoAnswer("it has no address yet")
-        return await self._pods.fetch_report(address, names.SERVER_PORT)
+        # During an update that turns TLS on or off, there are pods of both kinds.
+        scheme = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
+        return await self._pods.fetch_report(address, names.SERVER_PORT, scheme=scheme)
 
     async def read_counts(self, resource: Resource, now: datetime) -> Reading:
         """Return the counts of the present stage; NOT_ASKED if there is none."""

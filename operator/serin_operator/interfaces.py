@@ -97,5 +97,5 @@ class Prometheus(Protocol):
 class Pods(Protocol):
     """The status endpoint of the server pods."""
 
-    async def fetch_report(self, address: str, port: int) -> PodReport | NoAnswer:
-        """Return what a pod serves; never raises."""
+    async def fetch_report(self, address: str, port: int, *, scheme: str) -> PodReport | NoAnswer:
+        """Return what a pod serves over http or https; never raises."""

@@ -136,6 +136,7 @@ class _PodVariables(_StoreVariables):
     registry: str = _variable(env.REGISTRY)
     rules_dir: Path = _variable(env.RULES_DIR)
     tokens_dir: Path = _variable(env.TOKENS_DIR)
+    tls_dir: str = _variable(env.TLS_DIR)
     allow_anonymous: Flag = _variable(env.ALLOW_ANONYMOUS)
     grace_seconds: Annotated[float, _number(0, _MAX_GRACE_SECONDS)] = _variable(env.GRACE_SECONDS)
     keep_alive_seconds: Annotated[int, _number(1, _MAX_KEEP_ALIVE_SECONDS)] = _variable(env.KEEP_ALIVE_SECONDS)
@@ -173,6 +174,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
         store=given.chosen(),
         rules_file=given.rules_dir / names.RULES_KEY,
         tokens_dir=given.tokens_dir,
+        tls_dir=Path(given.tls_dir) if given.tls_dir else None,
         allow_anonymous=given.allow_anonymous,
         grace_seconds=given.grace_seconds,
         keep_alive_seconds=given.keep_alive_seconds,

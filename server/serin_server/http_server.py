@@ -17,6 +17,7 @@ from typing import Final
 
 import uvicorn
 
+from serin_server.certificate import Certificate
 from serin_server.http.app import PROTOCOL, create_app
 from serin_server.service import Service
 from serin_server.settings import SettingsError
@@ -25,6 +26,8 @@ _LINGER_SECONDS: Final = 1.0
 _RESERVED_SECONDS: Final = 2.0
 """Part of the grace period for lingering before, and for closing everything after."""
 _BACKLOG: Final = 2048
+_CERTIFICATE_SECONDS: Final = 2.0
+"""Time between two looks at the files of the certificate."""
 _GC_THRESHOLDS: Final = (10_000, 20, 50)
 """A request leaves no reference cycles, so a collection every few hundred requests is enough."""
 
@@ -34,6 +37,7 @@ _log = logging.getLogger(__name__)
 def listen(service: Service) -> None:
     """Serve until SIGTERM or SIGINT. Raises SettingsError if the address is not available."""
     settings = service.settings
+    certificate = None if settings.tls_dir is None else Certificate(settings.tls_dir)
     listener = _bind(settings.host, settings.port)
     config = uvicorn.Config(
         create_app(service),
@@ -46,12 +50,14 @@ def listen(service: Service) -> None:
         server_header=False,
         # Nothing uses the client's address, and looking for it would cost time in each request.
         proxy_headers=False,
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
     )
     host, port = listener.getsockname()[:2]
-    _log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    server = _Server(config, service)
+    scheme = "http" if certificate is None else "https"
+    _log.info("listening on %s://%s:%d", scheme, f"[{host}]" if ":" in host else host, port)
+    server = _Server(config, service, certificate)
     _freeze_memory()
     server.run(sockets=[listener])
 
@@ -83,9 +89,9 @@ def _bind(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn with another reaction to signals."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, certificate: Certificate | None) -> None:
         super().__init__(config)
-        self._service = service
+        self._service, self._certificate = service, certificate
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -93,11 +99,17 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain)
+        if self._certificate is not None:
+            loop.call_later(_CERTIFICATE_SECONDS, self._refresh, self._certificate)
         try:
             yield
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+    def _refresh(self, certificate: Certificate) -> None:
+        certificate.refresh()
+        asyncio.get_running_loop().call_later(_CERTIFICATE_SECONDS, self._refresh, certificate)
 
     def _drain(self) -> None:
         if self._service.readiness.is_draining:

@@ -104,6 +104,8 @@ class Settings:
     keep_alive_seconds: int = int(environment.KEEP_ALIVE_SECONDS.default)
     """Seconds that a connection without a request stays open. Longer than load balancers and clients' pools keep it:
     they must close first, because a request that meets a closing connection is lost."""
+    tls_dir: Path | None = None
+    """Holds tls.crt and tls.key; None: requests are served without TLS."""
     json_logs: bool = False
     public_key: str = ""
     """PEM keys; a run must be signed by one of them. "": signatures are not checked."""

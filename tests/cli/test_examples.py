@@ -60,6 +60,7 @@ def test_the_example_of_pod_settings_has_no_errors_and_sets_every_field():
     wanted = {(kind, name) for kind in kinds for name in kind.model_fields}
     assert wanted - done <= elsewhere
     assert server.keep_alive_seconds
+    assert server.tls
 
 
 def test_the_prerequisites_are_what_the_example_refers_to(model, prerequisites):

@@ -1,18 +1,20 @@
 """The report of a pod over a real socket."""
 
 import asyncio
+import ssl
 
 import pytest
 from aiohttp import web
 
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
+from serin_localcluster.pki import Authority
 from serin_operator.pod_client import MAX_BYTES, PodClient
 
 REPORT = PodReport(uid="u", process="p", revision=3)
 
 
-async def ask(pieces):
+async def ask(pieces, context=None):
     async def status(request):
         response = web.StreamResponse()
         await response.prepare(request)
@@ -25,10 +27,11 @@ async def ask(pieces):
     application.add_routes([web.get("/ml/status", status)])
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     pods = PodClient()
     try:
-        return await pods.fetch_report("127.0.0.1", runner.addresses[0][1])
+        scheme = "http" if context is None else "https"
+        return await pods.fetch_report("127.0.0.1", runner.addresses[0][1], scheme=scheme)
     finally:
         await pods.close()
         await runner.cleanup()
@@ -43,3 +46,10 @@ def test_a_response_in_several_chunks_is_read_to_its_end(at):
 def test_a_response_that_is_too_long_is_no_report():
     found = asyncio.run(ask([b" " * MAX_BYTES, b" "]))
     assert found == NoAnswer(f"its response has more than {MAX_BYTES} bytes")
+
+
+def test_a_pod_with_a_certificate_for_other_names_is_asked_over_https(tmp_path):
+    pair = Authority(tmp_path).sign("categories", addresses=("categories.shop.svc",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    assert asyncio.run(ask([REPORT.model_dump_json().encode()], context)) == REPORT

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -126,16 +127,16 @@ class SilentPrometheus:
 
 
 class SilentPods:
-    async def fetch_report(self, address, port):
+    async def fetch_report(self, address, port, *, scheme):
         return NoAnswer("silent")
 
 
-def reconciler(cluster, metrics=None, clock=lambda: NOW, monitoring=NEVER):
+def reconciler(cluster, metrics=None, clock=lambda: NOW, monitoring=NEVER, **server):
     gatherer = Gatherer(
         cluster=cluster,
         prometheus=SilentPrometheus(),
         pods=SilentPods(),
-        server=ServerDefaults(image="server:1"),
+        server=ServerDefaults(image="server:1", **server),
         monitoring=monitoring,
     )
     return Reconciler(
@@ -443,6 +444,68 @@ def test_the_condition_ends_once_the_object_is_as_it_was_rendered():
     assert results[0].requeue_after.total_seconds() == 0
     conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
     assert "ChildOverridden" not in [one["type"] for one in conditions]
+
+
+ROLE = "eks.amazonaws.com/role-arn"
+
+
+def annotate_service_account(cluster, annotations):
+    live = cluster.objects[names.KIND, "default", "categories"]
+    live["spec"]["server"]["pod"] = {"serviceAccountAnnotations": annotations}
+    cluster.put(live)
+
+
+def service_account(cluster):
+    return cluster.objects["ServiceAccount", "default", "categories"]["metadata"]["annotations"]
+
+
+def test_an_annotation_of_the_service_account_that_is_not_allowed_is_not_written_and_starts_no_pod():
+    cluster = MemoryCluster()
+    annotate_service_account(cluster, {ROLE: "admin"})
+    for _ in range(3):
+        reconcile_once(cluster)
+    status, reason, message = condition(cluster, "Ready")
+    assert (status, reason) == ("False", "AnnotationRefused")
+    assert message.startswith(f"spec.server.pod.serviceAccountAnnotations {ROLE}=admin is not allowed")
+    assert condition(cluster, "Stalled")[0] == "True"
+    assert list(posted_events(cluster)).count("AnnotationRefused") == 1
+    assert not {"ServiceAccount", "Deployment"} & {kind for kind, _, _ in cluster.objects}
+    reconcile_once(cluster)
+    assert cluster.writes == []
+
+
+def test_an_annotation_that_was_removed_is_removed_from_the_service_account_once():
+    cluster = MemoryCluster()
+    annotate_service_account(cluster, {ROLE: "mine"})
+    one = reconciler(cluster, allowed_service_account_annotations=(f"{ROLE}=mi",))
+    for _ in range(3):
+        asyncio.run(one.reconcile(KEY))
+    template = cluster.objects["Deployment", "default", "categories"]["spec"]["template"]
+    assert service_account(cluster)[ROLE] == "mine"
+    annotate_service_account(cluster, {})
+    asyncio.run(one.reconcile(KEY))
+    assert ("apply ServiceAccount", "categories") in cluster.writes
+    assert ROLE not in service_account(cluster)
+    assert cluster.objects["Deployment", "default", "categories"]["spec"]["template"] != template
+    for _ in range(3):
+        asyncio.run(one.reconcile(KEY))
+    assert cluster.writes.count(("apply ServiceAccount", "categories")) == 1
+
+
+def test_a_name_that_no_service_may_have_gives_a_service_of_another_name():
+    cluster = MemoryCluster()
+    live = cluster.objects.pop((names.KIND, "default", "categories"))
+    live["metadata"]["name"] = "2026.categories"
+    cluster.put(live)
+    one = reconciler(cluster)
+    for _ in range(4):
+        asyncio.run(one.reconcile(Key("default", "2026.categories")))
+    (service,) = [name for kind, _, name in cluster.objects if kind == "Service"]
+    assert re.fullmatch("m-2026-categories-[0-9a-f]{6}", service)
+    assert ("Deployment", "default", "2026.categories") in cluster.objects
+    cluster.writes.clear()
+    asyncio.run(one.reconcile(Key("default", "2026.categories")))
+    assert cluster.writes == []
 
 
 def condition(cluster, kind):

@@ -50,3 +50,46 @@ def test_a_missing_file_is_named(tmp_path):
 def test_only_allowed_images_are_used(wanted, image, refused):
     chosen = ServerDefaults(image="d:1", allowed_image_prefixes=("ok/",)).choose(wanted)
     assert (chosen.reference, bool(chosen.refusal)) == (image, refused)
+
+
+ROLE = "eks.amazonaws.com/role-arn"
+ALLOWED = (f"{ROLE}=arn:aws:iam::1:role/serin-", "azure.workload.identity/client-id")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "refused"),
+    [
+        pytest.param({}, "", id="none"),
+        pytest.param({ROLE: "arn:aws:iam::1:role/serin-x"}, "", id="a value with the prefix"),
+        pytest.param({ROLE: "arn:aws:iam::2:role/serin-x"}, f"{ROLE}=arn:aws:iam::2", id="another value"),
+        pytest.param({"azure.workload.identity/client-id": "any"}, "", id="a prefix without a value"),
+        pytest.param({"iam.gke.io/gcp-service-account": "x"}, "iam.gke.io/gcp-service-account=x", id="another key"),
+        pytest.param(
+            {"azure.workload.identity/client-id": "x", "b": "y"},
+            "spec.server.pod.serviceAccountAnnotations b=y",
+            id="one of two",
+        ),
+    ],
+)
+def test_only_allowed_annotations_of_the_service_account_are_used(annotations, refused):
+    server = ServerDefaults(image="d:1", allowed_service_account_annotations=ALLOWED)
+    chosen = server.choose(None, annotations=annotations)
+    assert refused in chosen.annotation_refusal
+    assert bool(chosen.annotation_refusal) == bool(refused)
+    assert chosen.is_allowed is not bool(refused)
+    assert ServerDefaults(image="d:1").choose(None, annotations=annotations).is_allowed is not bool(annotations)
+
+
+def test_pods_have_the_ids_of_the_configuration_and_no_others():
+    assert ServerDefaults(image="d:1").choose(None).ids == {}
+    assert ServerDefaults(image="d:1", run_as_user=1000, fs_group=2000).choose("d:1").ids == {
+        "runAsUser": 1000,
+        "fsGroup": 2000,
+    }
+
+
+def test_pods_never_run_as_root(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("prometheus: {}\nserver: {image: i, runAsUser: 0}")
+    with pytest.raises(SettingsError, match=r"server\.runAsUser"):
+        Settings.load(path)

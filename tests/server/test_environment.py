@@ -22,6 +22,7 @@ def rendered() -> dict[str, str]:
     store = {"postgres": {"secretName": "db"}, "retention": "400d"}
     server = {"token": {"secretName": "tokens"}, "store": store, "keepAliveSeconds": 650}
     server |= {"proxy": {"http": "http://p", "https": "http://p", "noProxy": [".svc", "10.0.0.0/8"]}}
+    server |= {"tls": {"secretName": "tls"}}
     server |= {"caBundle": {"secretName": "ca"}}
     resource = Resource(
         "shop", "categories", "u", 1, "1", spec("run_aaaaaaaa_1", registry={"uri": "s3://runs"}, server=server), None

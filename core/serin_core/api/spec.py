@@ -227,6 +227,15 @@ class TokenSource(SpecModel):
     )
 
 
+class Tls(SpecModel):
+    """Certificate that requests are served with."""
+
+    secret_name: Name = Field(
+        description="Secret of type kubernetes.io/tls in this namespace, with the keys tls.crt and tls.key. A renewed "
+        "one is read within about a minute."
+    )
+
+
 class Postgres(SpecModel):
     """A Postgres database."""
 
@@ -274,6 +283,7 @@ class Server(SpecModel):
     ca_bundle: CaBundle | None = Field(
         None, description="Certificate authorities that object stores are verified by. Default: those of the image."
     )
+    tls: Tls | None = Field(None, description="Serve requests over HTTPS, at port 443 of the Service. Default: HTTP.")
     keep_alive_seconds: Annotated[int, Strict(), Field(ge=1, le=3600)] | None = Field(
         None,
         description="Seconds that an idle connection of a client stays open: longer than the load balancer keeps it "

@@ -31,6 +31,7 @@ MODEL_DIR: Final = Variable("SERIN_MODEL_DIR", "directory with model.json", name
 RULES_DIR: Final = Variable("SERIN_RULES_DIR", "directory with rules.yaml", names.RULES_MOUNT)
 ROUTING_DIR: Final = Variable("SERIN_ROUTING_DIR", "directory with routing.json", names.ROUTING_MOUNT)
 TOKENS_DIR: Final = Variable("SERIN_TOKENS_DIR", "directory with token, admin-token and event-key", names.TOKENS_MOUNT)
+TLS_DIR: Final = Variable("SERIN_TLS_DIR", "directory with tls.crt and tls.key; no TLS if unset")
 POD_DIR: Final = Variable("SERIN_POD_DIR", "directory with the pod's annotations (downward API)", names.POD_MOUNT)
 STATE_DIR: Final = Variable("SERIN_STATE_DIR", "directory that keeps the highest revision served", names.STATE_MOUNT)
 GRACE_SECONDS: Final = Variable("SERIN_GRACE_SECONDS", "seconds to finish requests after SIGTERM, 0 to 3600", "10")
@@ -74,6 +75,7 @@ NAMESPACE: Final = Variable("SERIN_NAMESPACE", "namespace where neither --namesp
 
 SERVER: Final = (
     *(MODEL_NAME, UID, POD, HOST, PORT, REGISTRY, MODEL_DIR, RULES_DIR, ROUTING_DIR, TOKENS_DIR, POD_DIR, STATE_DIR),
+    TLS_DIR,
     *(GRACE_SECONDS, KEEP_ALIVE_SECONDS, PUBLIC_KEY, STORE, STORE_FILE, RETENTION, CACHE_DIR, CACHE_BYTES),
     *(ALLOW_ANONYMOUS, LOG, OTLP_ENDPOINT),
 )

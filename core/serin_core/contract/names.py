@@ -30,6 +30,8 @@ ANNOTATION_RUNS: Final = f"{GROUP}/runs"
 """On the pod template: the runs that its pods load, separated by commas."""
 ANNOTATION_KEYS: Final = f"{GROUP}/annotations"
 """On the service account: the annotations that spec sets there; without it, a removed one would not be noticed."""
+ANNOTATION_SCHEME: Final = "prometheus.io/scheme"
+"""On each pod: http or https, for Prometheus and for the operator."""
 ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 """On the pod template: a hash of everything whose change needs new pods."""
 
@@ -47,6 +49,7 @@ STATE_MOUNT: Final = "/var/lib/serin"
 REGISTRY_MOUNT: Final = "/registry"
 CACHE_MOUNT: Final = "/var/cache/serin"
 STORE_MOUNT: Final = "/etc/serin/store"
+TLS_MOUNT: Final = "/etc/serin/tls"
 CA_MOUNT: Final = "/etc/serin/ca"
 SERVER_PORT: Final = 8080
 

@@ -81,7 +81,8 @@ def service_account(resource: Resource) -> Json:
 
 def service(resource: Resource) -> Json:
     """Render the Service of the pods."""
-    port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
+    name, number = ("http", 80) if resource.spec.server.tls is None else ("https", 443)
+    port = {"name": name, "port": number, "targetPort": "http", "protocol": "TCP"}
     spec = {"selector": selector(resource), "ports": [port]}
     return _object(resource, "v1", "Service", service_name(resource), {"spec": spec})
 

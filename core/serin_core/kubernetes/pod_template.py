@@ -53,6 +53,7 @@ def render(resource: Resource, status: Status, *, model_name: str, image: Server
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(names.SERVER_PORT),
         "prometheus.io/path": "/metrics",
+        names.ANNOTATION_SCHEME: "http" if resource.spec.server.tls is None else "https",
         names.ANNOTATION_RUNS: ",".join(run.run_id for run in status.pod_runs),
     }
     # Annotations of the service account take effect when pods are created.
@@ -75,7 +76,7 @@ def _spread(resource: Resource) -> list[Json]:
 
 
 def _container(resource: Resource, image: ServerImage, source: Registry) -> Json:
-    server = resource.spec.server
+    server, scheme = resource.spec.server, "HTTP" if resource.spec.server.tls is None else "HTTPS"
     name_of_pod = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}
     secrets = [source.secret_name, server.proxy.secret_name if server.proxy else None]
     return {
@@ -95,10 +96,10 @@ def _container(resource: Resource, image: ServerImage, source: Registry) -> Json
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "startupProbe": _probe("/healthz", period=1, failures=120),
+        "startupProbe": _probe("/healthz", scheme, period=1, failures=120),
         # A process that hangs does not hear SIGTERM either: it need not get the whole grace period.
-        "livenessProbe": _probe("/healthz", period=10, failures=3) | {"terminationGracePeriodSeconds": 5},
-        "readinessProbe": _probe("/readyz", period=1, failures=2),
+        "livenessProbe": _probe("/healthz", scheme, period=10, failures=3) | {"terminationGracePeriodSeconds": 5},
+        "readinessProbe": _probe("/readyz", scheme, period=1, failures=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
         "volumeMounts": _mounts(resource, source),
     }
@@ -122,6 +123,7 @@ def _variables(resource: Resource, image: ServerImage, source: Registry) -> dict
         environment.PUBLIC_KEY: image.public_key,
         environment.STORE_FILE: f"{names.STORE_MOUNT}/url" if server.store.postgres else "",
         environment.RETENTION: server.store.retention,
+        environment.TLS_DIR: names.TLS_MOUNT if server.tls else "",
         environment.CACHE_DIR: "" if source.is_directory else names.CACHE_MOUNT,
         environment.CA_FILE: f"{names.CA_MOUNT}/{server.ca_bundle.key}" if server.ca_bundle else "",
     }
@@ -150,14 +152,16 @@ def _mounts(resource: Resource, source: Registry) -> list[Json]:
         mounts.append({"name": "store", "mountPath": names.STORE_MOUNT, "readOnly": True})
     if not source.is_directory:
         mounts.append({"name": "cache", "mountPath": names.CACHE_MOUNT})
+    if server.tls is not None:
+        mounts.append({"name": "tls", "mountPath": names.TLS_MOUNT, "readOnly": True})
     if server.ca_bundle is not None:
         mounts.append({"name": "ca", "mountPath": names.CA_MOUNT, "readOnly": True})
     return mounts
 
 
-def _probe(path: str, *, period: int, failures: int) -> Json:
+def _probe(path: str, scheme: str, *, period: int, failures: int) -> Json:
     return {
-        "httpGet": {"path": path, "port": "http"},
+        "httpGet": {"path": path, "port": "http", "scheme": scheme},
         "periodSeconds": period,
         "timeoutSeconds": 2,
         "failureThreshold": failures,
@@ -187,6 +191,8 @@ def _volumes(resource: Resource, model_name: str, source: Registry) -> list[Json
         volumes.append({"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}})
     if server.store.postgres is not None:
         volumes.append({"name": "store", "secret": {"secretName": server.store.postgres.secret_name}})
+    if server.tls is not None:
+        volumes.append({"name": "tls", "secret": {"secretName": server.tls.secret_name}})
     if server.ca_bundle is not None:
         volumes.append({"name": "ca", **_source_of(server.ca_bundle)})
     return volumes

@@ -281,8 +281,9 @@ class Container:
                     _, writer = await asyncio.open_connection(self.address, port)
                 writer.close()
                 return True, ""
-            url = f"http://{self.address}:{self._port(http['port'])}{http.get('path', '/')}"
-            async with session.get(url, timeout=timeout) as response:
+            scheme = str(http.get("scheme", "HTTP")).lower()
+            url = f"{scheme}://{self.address}:{self._port(http['port'])}{http.get('path', '/')}"
+            async with session.get(url, timeout=timeout, ssl=False) as response:
                 return 200 <= response.status < 400, f"HTTP probe failed with statuscode: {response.status}"  # noqa: PLR2004
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return False, f"{error or type(error).__name__}"

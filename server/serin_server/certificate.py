@@ -1,0 +1,52 @@
+"""The server's certificate for TLS, read again when its files change: a Secret is replaced while the process runs."""
+
+import logging
+import os
+import ssl
+from pathlib import Path
+from typing import Final
+
+from serin_server.settings import SettingsError
+
+CERTIFICATE: Final = "tls.crt"
+KEY: Final = "tls.key"
+
+_log = logging.getLogger(__name__)
+
+
+class Certificate:
+    """A TLS context whose certificate follows the files of a directory. New connections get the new certificate."""
+
+    def __init__(self, directory: Path) -> None:
+        """Read the files. Raises SettingsError if they cannot be used."""
+        self._files = directory / CERTIFICATE, directory / KEY
+        self._seen: tuple[bytes, ...] = ()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            self._load()
+        except OSError as error:  # ssl.SSLError is one
+            raise SettingsError(f"SERIN_TLS_DIR: {directory}: {_reason(error)}") from None
+
+    def refresh(self) -> None:
+        """Read the files again; keep the former certificate where they cannot be used."""
+        try:
+            self._load()
+        except OSError as error:
+            _log.error("the certificate is not renewed: %s: %s", self._files[0].parent, _reason(error))
+
+    def _load(self) -> None:
+        found = tuple(file.read_bytes() for file in self._files)
+        if found == self._seen:
+            return
+        # A key that does not fit would leave the context with half of the new pair.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
+        self.context.load_cert_chain(*self._files)
+        if self._seen:
+            _log.info("the certificate is renewed")
+        self._seen = found
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"{CERTIFICATE} and {KEY} are not a certificate and its key in PEM ({error.reason or error})"
+    return f"{Path(error.filename).name}: {os.strerror(error.errno or 0)}" if error.filename else str(error)
