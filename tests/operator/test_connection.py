@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from kubernetes.aio.config import incluster_config
 
-from serin_operator.connection import login
+from serin_operator.connection import load, login
 from serin_operator.interfaces import ClusterError
 from serin_operator.kubernetes_client import KubernetesClient
 
@@ -244,3 +244,17 @@ def test_outside_of_a_pod_and_without_a_kubeconfig_the_reason_is_one_line(monkey
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(ClusterError, match="no connection to the API server can be made: Service host/port is not set"):
         asyncio.run(KubernetesClient.connect())
+
+
+def test_in_a_pod_of_an_ipv6_cluster_both_clients_have_the_same_address(tmp_path, monkeypatch):
+    (tmp_path / "token").write_text("t")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(Authority(tmp_path / "ca").file))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+
+    async def addresses():
+        return (await load()).host, (await login()).server
+
+    assert asyncio.run(addresses()) == ("https://[fd00::1]:443", "https://[fd00::1]:443")

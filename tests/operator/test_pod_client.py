@@ -1,6 +1,7 @@
 """The report of a pod over a real socket."""
 
 import asyncio
+import socket
 
 import pytest
 from aiohttp import web
@@ -12,7 +13,7 @@ from serin_operator.pod_client import MAX_BYTES, PodClient
 REPORT = PodReport(uid="u", process="p", revision=3)
 
 
-async def ask(pieces):
+async def ask(pieces, address="127.0.0.1"):
     async def status(request):
         response = web.StreamResponse()
         await response.prepare(request)
@@ -25,10 +26,10 @@ async def ask(pieces):
     application.add_routes([web.get("/ml/status", status)])
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, address, 0).start()
     pods = PodClient()
     try:
-        return await pods.fetch_report("127.0.0.1", runner.addresses[0][1])
+        return await pods.fetch_report(address, runner.addresses[0][1])
     finally:
         await pods.close()
         await runner.cleanup()
@@ -43,3 +44,8 @@ def test_a_response_in_several_chunks_is_read_to_its_end(at):
 def test_a_response_that_is_too_long_is_no_report():
     found = asyncio.run(ask([b" " * MAX_BYTES, b" "]))
     assert found == NoAnswer(f"its response has more than {MAX_BYTES} bytes")
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_a_pod_of_an_ipv6_cluster_is_asked_at_its_address():
+    assert asyncio.run(ask([REPORT.model_dump_json().encode()], "::1")) == REPORT
