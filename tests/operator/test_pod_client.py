@@ -1,6 +1,7 @@
 """The report of a pod over a real socket."""
 
 import asyncio
+import socket
 import ssl
 
 import pytest
@@ -14,7 +15,7 @@ from serin_operator.pod_client import MAX_BYTES, PodClient
 REPORT = PodReport(uid="u", process="p", revision=3)
 
 
-async def ask(pieces, context=None):
+async def ask(pieces, context=None, address="127.0.0.1"):
     async def status(request):
         response = web.StreamResponse()
         await response.prepare(request)
@@ -27,11 +28,11 @@ async def ask(pieces, context=None):
     application.add_routes([web.get("/ml/status", status)])
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    await web.TCPSite(runner, address, 0, ssl_context=context).start()
     pods = PodClient()
     try:
         scheme = "http" if context is None else "https"
-        return await pods.fetch_report("127.0.0.1", runner.addresses[0][1], scheme=scheme)
+        return await pods.fetch_report(address, runner.addresses[0][1], scheme=scheme)
     finally:
         await pods.close()
         await runner.cleanup()
@@ -53,3 +54,8 @@ def test_a_pod_with_a_certificate_for_other_names_is_asked_over_https(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     assert asyncio.run(ask([REPORT.model_dump_json().encode()], context)) == REPORT
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_a_pod_of_an_ipv6_cluster_is_asked_at_its_address():
+    assert asyncio.run(ask([REPORT.model_dump_json().encode()], address="::1")) == REPORT
