@@ -309,7 +309,7 @@ def test_a_status_that_a_policy_refuses_becomes_one_event():
     for _ in range(3):
         result = reconcile_once(cluster)
     assert [what for what, _ in cluster.writes] == ["status", "status", "create Event"]
-    assert (result.outcome, result.is_settled, result.requeue_after.total_seconds()) == ("invalid", True, 60)
+    assert (result.outcome, result.is_settled, result.requeue_after.total_seconds()) == ("invalid", False, 60)
     assert posted_events(cluster)["AccessRefused"].startswith("PATCH status: ValidatingAdmissionPolicy 'p' denied")
 
 
