@@ -79,7 +79,7 @@ class MemoryCluster:
         await self.create(rendered)
 
     async def list_warnings(self, namespace, uid):
-        return [one for (kind, _, _), one in self.objects.items() if kind == "Event" and one.get("about") == uid]
+        return []
 
     async def apply(self, rendered, resource_version):
         metadata = rendered["metadata"]
@@ -544,3 +544,35 @@ def test_the_event_of_a_reverted_change_names_who_made_it():
     reconcile_once(cluster)
     assert "nobody" not in cluster.objects["Service", "default", "categories"]["spec"]["selector"]
     assert posted_events(cluster)["ChildReverted"] == "Reverted a change of Service categories by kubectl-edit"
+
+
+def waiting_pod(number, cluster):
+    owner = next(one for one in cluster.objects.values() if one["kind"] == "Deployment")
+    metadata = {"namespace": "default", "name": f"pod-{number}", "uid": f"uid-{number}", "annotations": {}}
+    container = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+    return {
+        "kind": "Pod",
+        "metadata": metadata | {"labels": owner["spec"]["template"]["metadata"]["labels"]},
+        "status": {"phase": "Pending", "containerStatuses": [container]},
+    }
+
+
+def test_what_pods_wait_for_is_named_from_the_events_of_a_few_of_them():
+    cluster, asked = MemoryCluster(), []
+    for _ in range(5):
+        reconcile_once(cluster)
+    for number in range(5):
+        cluster.put(waiting_pod(number, cluster))
+    message = 'MountVolume.SetUp failed for volume "tokens" : secret "tokens" not found'
+
+    async def warnings(_namespace, uid):
+        asked.append(uid)
+        return [{"metadata": {"creationTimestamp": NOW.isoformat()}, "message": message}]
+
+    cluster.list_warnings = warnings
+    reconcile_once(cluster)
+    assert asked == ["uid-0", "uid-1", "uid-2"]
+    status, reason, found = condition(cluster, "Ready")
+    assert (status, reason) == ("Unknown", "PodsUnavailable")
+    assert found == f"On hold: a pod does not start: {message}; create it, or correct its name in spec"
+    assert posted_events(cluster)["PodsUnavailable"] == found
