@@ -112,7 +112,8 @@ class Reconciler:
     async def _report_invalid(self, key: Key, live: Json, error: InvalidObjectError) -> Result:
         """Report what keeps a pass from its end. Nothing is decided: the pods go on serving what they serve."""
         now, ref = self._clock(), ObjectRef.of(live)
-        result = Result("invalid", RESYNC if error.reason == "InvalidSpec" else INVALID_STATUS_RESYNC)
+        after = RESYNC if error.reason == "InvalidSpec" else INVALID_STATUS_RESYNC
+        result = Result("invalid", after, is_settled=error.reason != "AccessRefused")
         status = status_with_problem(live, error, now)
         if status == live.get("status"):
             return result

@@ -8,6 +8,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from serin_core.kubernetes import diff
+from serin_operator.interfaces import ClusterError, RefusedError
 from serin_operator.kubernetes_client import KubernetesClient
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
@@ -25,13 +26,13 @@ async def apply_over(live):
     return await ask(live, apply)
 
 
-async def ask(live, question):
-    """Call a server that responds to everything with `live`, and return the requests that it received."""
+async def ask(live, question, *, status=200):
+    """Call a server that responds to everything with `live`, and return the requests that it received, or an answer."""
     asked = []
 
     async def answer(request):
         asked.append((request.method, await request.json() if request.can_read_body else None))
-        return web.json_response(live)
+        return web.json_response(live, status=status)
 
     application = web.Application()
     application.add_routes([web.route("*", "/{path:.*}", answer)])
@@ -74,3 +75,33 @@ def test_an_item_of_a_list_holds_what_was_rendered_for_it():
     answer = {"apiVersion": "v1", "kind": "ConfigMapList", "items": [item]}
     found = asyncio.run(ask(answer, lambda cluster: cluster.list("ConfigMap", "default", {"a": "b"})))
     assert diff.holds(found[0], rendered)
+
+
+def test_an_apply_returns_the_object_as_it_stands_afterwards():
+    assert asyncio.run(ask(live(), lambda cluster: cluster.apply(RENDERED, "7"))) == live()
+    added = live(command=["sh"])
+    # This server, like a webhook, adds it again.
+    assert asyncio.run(ask(added, lambda cluster: cluster.apply(RENDERED, "7"))) == added
+
+
+def refusal(status, message):
+    async def question(cluster):
+        with pytest.raises(ClusterError) as caught:
+            await cluster.create(RENDERED)
+        return caught.value
+
+    return asyncio.run(ask({"message": message}, question, status=status))
+
+
+def test_a_webhook_that_does_not_respond_is_a_refusal_and_no_failure_of_the_api_server():
+    webhook = 'Internal error occurred: failed calling webhook "a.b": connection refused'
+    assert isinstance(refusal(500, webhook), RefusedError)
+    assert not isinstance(refusal(500, "etcd: no leader"), RefusedError)
+
+
+def test_events_that_may_not_be_read_are_none():
+    def question(cluster):
+        return cluster.list_warnings("default", "uid-1")
+
+    assert asyncio.run(ask({"message": "forbidden"}, question, status=403)) == ()
+    assert asyncio.run(ask({"items": [{"message": "m"}]}, question)) == [{"message": "m"}]

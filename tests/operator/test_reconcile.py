@@ -88,7 +88,7 @@ class MemoryCluster:
         await self.create(rendered)
 
     async def list_warnings(self, namespace, uid):
-        return [one for (kind, _, _), one in self.objects.items() if kind == "Event" and one.get("about") == uid]
+        return []
 
     async def apply(self, rendered, resource_version):
         metadata = rendered["metadata"]
@@ -322,7 +322,7 @@ def test_a_status_that_a_policy_refuses_becomes_one_event():
     for _ in range(3):
         result = reconcile_once(cluster)
     assert [what for what, _ in cluster.writes] == ["status", "status", "create Event"]
-    assert (result.outcome, result.is_settled, result.requeue_after.total_seconds()) == ("invalid", True, 60)
+    assert (result.outcome, result.is_settled, result.requeue_after.total_seconds()) == ("invalid", False, 60)
     assert posted_events(cluster)["AccessRefused"].startswith("PATCH status: ValidatingAdmissionPolicy 'p' denied")
 
 
@@ -717,3 +717,35 @@ def test_a_pod_monitor_of_somebody_else_is_left_alone_and_is_a_conflict_only_whe
     assert ready["reason"] == "ChildConflict"
     assert "PodMonitor categories exists already" in ready["message"]
     assert cluster.objects[MONITOR]["spec"] == {}
+
+
+def waiting_pod(number, cluster):
+    owner = next(one for one in cluster.objects.values() if one["kind"] == "Deployment")
+    metadata = {"namespace": "default", "name": f"pod-{number}", "uid": f"uid-{number}", "annotations": {}}
+    container = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+    return {
+        "kind": "Pod",
+        "metadata": metadata | {"labels": owner["spec"]["template"]["metadata"]["labels"]},
+        "status": {"phase": "Pending", "containerStatuses": [container]},
+    }
+
+
+def test_what_pods_wait_for_is_named_from_the_events_of_a_few_of_them():
+    cluster, asked = MemoryCluster(), []
+    for _ in range(5):
+        reconcile_once(cluster)
+    for number in range(5):
+        cluster.put(waiting_pod(number, cluster))
+    message = 'MountVolume.SetUp failed for volume "tokens" : secret "tokens" not found'
+
+    async def warnings(_namespace, uid):
+        asked.append(uid)
+        return [{"metadata": {"creationTimestamp": NOW.isoformat()}, "message": message}]
+
+    cluster.list_warnings = warnings
+    reconcile_once(cluster)
+    assert asked == ["uid-0", "uid-1", "uid-2"]
+    status, reason, found = condition(cluster, "Ready")
+    assert (status, reason) == ("Unknown", "PodsUnavailable")
+    assert found == f"On hold: a pod does not start: {message}; create it, or correct its name in spec"
+    assert posted_events(cluster)["PodsUnavailable"] == found

@@ -114,13 +114,13 @@ def _child_refused(context: Context) -> ReadyReason | None:
 def _pods_unavailable(context: Context) -> ReadyReason | None:
     problems = sorted({pod.problem for pod in context.observed.pods if pod.problem and not pod.deleting})
     problems += [context.observed.problem] if context.observed.problem else []
-    problems = [*map(with_hint, problems), *_obstacles(context)]
+    problems = [*map(with_hint, problems), *_lost_runs(context)]
     if not problems:
         return None
     return ReadyReason("PodsUnavailable", f"On hold: {'; '.join(problems)}", ready=_ready_of_promoted(context))
 
 
-def _obstacles(context: Context) -> list[str]:
+def _lost_runs(context: Context) -> list[str]:
     """Return why pods, ready or not, cannot load a run that users are or may be served by, stable or on its way there.
 
     On such a pod the stable run, or the rules, serve the users of the candidate; the rules those of the stable run.
@@ -128,12 +128,12 @@ def _obstacles(context: Context) -> list[str]:
     stable, candidate = context.status.stable, context.status.candidate
     served = [] if stable is None else [stable.run_id]
     served += [candidate.run_id] if candidate is not None and candidate.state is CandidateState.RUNNING else []
-    return [f"a pod cannot load {run}: {reason}" for run in served for reason in _losses(context, run)]
+    return [f"a pod cannot load {run}: {reason}" for run in served for reason in _reasons(context, run)]
 
 
-def _losses(context: Context, run_id: str) -> list[str]:
+def _reasons(context: Context, run_id: str) -> list[str]:
     runs = [pod.run(run_id) for pod in context.observed.pods if not pod.deleting]
-    return sorted({run.reason for run in runs if run is not None and (run.absent or run.state is LoadState.REFUSED)})
+    return sorted({run.reason for run in runs if run is not None and run.reason and run.state is not LoadState.LOADED})
 
 
 def _is_served(context: Context) -> bool:
