@@ -1,6 +1,6 @@
 """`python -m serin_localcluster build|up|down|status`: the program of `make cluster` and `make cluster-down`.
 
-`build` compiles what a cluster lacks; `--with` names one more program, which only some tests need.
+`build` compiles what a cluster lacks; `--with` names more programs, which only some tests need.
 """
 
 import argparse
@@ -21,13 +21,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m serin_localcluster", description=__doc__)
     parser.add_argument("command", choices=("build", "up", "down", "status"))
     parser.add_argument("--directory", type=Path, default=Path(".cluster"), help="its directory (%(default)s)")
-    also = ("helm", "argocd", "fake-gcs-server")
-    parser.add_argument("--with", dest="also", choices=also, help="with `build`: a program for tests")
+    also = ("helm", "argocd", "fake-gcs-server", "minio")
+    parser.add_argument("--with", dest="also", choices=also, nargs="+", default=[], help="programs for tests, to build")
     arguments = parser.parse_args()
     try:
         if arguments.command == "build":
             find_programs()
-            build([arguments.also] if arguments.also else [])
+            build(arguments.also)
         else:
             {"up": _up, "down": _down, "status": _status}[arguments.command](arguments.directory)
     except (BuildError, ClusterStartError) as error:

@@ -21,7 +21,7 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-_MODULES = {"helm": FOLDER / "helm", "argocd": FOLDER / "argocd", "fake-gcs-server": FOLDER / "gcs"}
+_MODULES = {name: FOLDER / name for name in ("helm", "argocd", "fake-gcs-server", "minio")}
 """Programs with a module of their own: they need other versions of some modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
@@ -43,6 +43,7 @@ _OTHERS = {
     "helm": ("helm.sh/helm/v4/cmd/helm",),
     "argocd": ("./argocd",),
     "fake-gcs-server": ("github.com/fsouza/fake-gcs-server",),
+    "minio": ("github.com/minio/minio",),
 }
 """The package of every other program, and its build tags."""
 _WITH_C = ("runc",)
