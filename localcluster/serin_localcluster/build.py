@@ -21,7 +21,7 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-MODULES = {name: FOLDER / name for name in ("argocd", "helm", "victoria-metrics")} | {"fake-gcs-server": FOLDER / "gcs"}
+MODULES = {name: FOLDER / name for name in ("argocd", "fake-gcs-server", "helm", "minio", "victoria-metrics")}
 """Programs with a module of their own: they need other versions of shared modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
@@ -44,6 +44,7 @@ _OTHERS = {
     "argocd": ("./argocd",),
     "victoria-metrics": ("github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",),
     "fake-gcs-server": ("github.com/fsouza/fake-gcs-server",),
+    "minio": ("github.com/minio/minio",),
 }
 """The package of every other program, and its build tags."""
 _WITH_C = ("runc",)

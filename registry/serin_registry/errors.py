@@ -88,7 +88,7 @@ _SETTINGS: Final = {
 }
 _WEB_SERVER: Final = _Settings(credentials="what the web server asks for")
 _NO_BUCKET: Final = r"NoSuchBucket|ContainerNotFound|specified bucket does not exist"
-_EXCHANGE: Final = r"token request|POST REDACTED|AssumeRoleWithWebIdentity|/oauth2/"
+_EXCHANGE: Final = r"token request|POST REDACTED|AssumeRoleWithWebIdentity|/oauth2/|/v1/credentials"
 # The first match counts. The names in braces are those of _Settings.
 _CAUSES: Final = (
     (
@@ -117,10 +117,10 @@ _CAUSES: Final = (
     ),
     (
         r"SlowDown|ServerBusy|\b429 [A-Z]",
-        "the store limits the rate of requests; it is read again by itself, or raise the store's limits",
+        "the store limits the rate of requests; wait, or raise its limits",
     ),
     (
-        r"/latest/(api/token|meta-data)|computeMetadata|/metadata/identity|Account must be specified",
+        r"/latest/(api/token|meta-data)|computeMetadata|/metadata/identity|/v1/credentials|Account must be specified",
         "no credentials were found; set {credentials}, or use workload identity",
     ),
     (_NO_BUCKET, "there is no such bucket"),

@@ -18,6 +18,8 @@ class Nodes(ApiServer):
 
     def __init__(self, first: SuggestionModelSpec, *, protocol_rules: ProtocolRules | None = None) -> None:
         self.registry: dict[str, str] = {}
+        self.away = ""
+        """Why the registry cannot be read, "" if it can: then a run is absent that `registry` does not have."""
         self.is_full = False
         """No node has capacity: pods that never ran do not start."""
         super().__init__(first, protocol_rules=protocol_rules)

@@ -159,7 +159,12 @@ class World(Invariants):
         ]
         runs += [RunOnPod(run=run, state=LoadState.REFUSED, reason=why) for run, why in pod.refused.items()]
         runs += [
-            RunOnPod(run=run, state=LoadState.LOADING, absent=True, reason=f"{run} is not in the registry /registry")
+            RunOnPod(
+                run=run,
+                state=LoadState.LOADING,
+                absent=not self.away,
+                reason=self.away or f"{run} is not in the registry /registry",
+            )
             for run in sorted(pod.absent)
         ]
         return PodReport(

@@ -1,10 +1,12 @@
-"""Servers of Google's and Azure's object stores, on loopback, and the settings of a pod that uses them."""
+"""Object stores of each kind, on loopback, and the settings of a pod that uses them."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
-from registry.s3 import between, connect, serving, started
+from registry.s3 import KEYS, MAKE_BUCKET, between, boto, connect, serving, started
 from registry.tls import authority
 from registry.tokens import Entra, Metadata, azure_pod, azure_token, google_pod
 
@@ -15,6 +17,24 @@ AZURITE = Path(__file__).parents[2] / ".azurite"
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The key of every Azurite, from its documentation."""
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory):
+    """Start MinIO, with TLS by a CA of its own, make a bucket, and return the settings of a pod with keys."""
+    folder = tmp_path_factory.mktemp("minio")
+    authority(folder)
+    for name in ("public.crt", "private.key"):
+        shutil.copy(folder / "server.pem", folder / name)
+    (program,) = binaries(["minio"])
+    address, console = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    command = (program.path, "server", "--certs-dir", folder, "--address", address, "--console-address", console)
+    root = {"MINIO_ROOT_USER": KEYS["AWS_ACCESS_KEY_ID"], "MINIO_ROOT_PASSWORD": KEYS["AWS_SECRET_ACCESS_KEY"]}
+    trusted = {"AWS_CA_BUNDLE": str(folder / "ca.pem")}
+    ready = rf"API: .*https://{re.escape(address)}"
+    with started(*command, folder / "data", announces=ready, MINIO_SITE_REGION="us-east-1", **root):
+        boto(f"https://{address}", MAKE_BUCKET, **trusted)
+        yield KEYS | {"AWS_ENDPOINT": f"https://{address}", "SSL_CERT_FILE": str(folder / "ca.pem")}
 
 
 @pytest.fixture(scope="session")

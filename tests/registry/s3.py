@@ -13,11 +13,25 @@ from pathlib import Path
 import pytest
 
 MOTO = Path(__file__).parents[2] / ".moto" / "bin" / "moto_server"
-MAKE_BUCKET = """
-import sys, boto3
-boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="key",
-             aws_secret_access_key="secret").create_bucket(Bucket="bucket")
+MAKE_BUCKET = 'client("s3").create_bucket(Bucket="bucket")'
+KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret-of-the-key", "AWS_REGION": "us-east-1"}
+
+
+def boto(address, code, **environment):
+    """Run Python with `client` for services of AWS at an address, in moto's environment, and return what it prints."""
+    prepared = f"""
+import functools, json, boto3
+client = functools.partial(boto3.client, endpoint_url={address!r}, region_name="us-east-1")
 """
+    done = subprocess.run(
+        [str(MOTO.with_name("python")), "-c", prepared + code],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        env={**os.environ, **KEYS, **environment},
+    )
+    return done.stdout
 
 
 @contextmanager
@@ -50,8 +64,7 @@ def s3():
     """Start moto's S3 (`make test` installs it), make a bucket and answer the address."""
     command = (MOTO, "-H", "127.0.0.1", "-p", "0")
     with started(*command, announces=r"http://127\.0\.0\.1:\d+", PYTHONUNBUFFERED="1") as found:
-        make = [str(MOTO.with_name("python")), "-c", MAKE_BUCKET, found[0]]
-        subprocess.run(make, check=True, capture_output=True, timeout=60)
+        boto(found[0], MAKE_BUCKET)
         yield found[0]
 
 
@@ -60,13 +73,7 @@ def endpoint(monkeypatch):
     """Answer what lets this process ask an S3 at some address."""
 
     def use(address):
-        for name, value in {
-            "AWS_ENDPOINT": address,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_REGION": "us-east-1",
-        }.items():
+        for name, value in {"AWS_ENDPOINT": address, "AWS_ALLOW_HTTP": "true", **KEYS}.items():
             monkeypatch.setenv(name, value)
 
     return use

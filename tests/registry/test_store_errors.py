@@ -20,7 +20,7 @@ KEYS = {
     AZ: "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
 ENDPOINT = "AWS_ENDPOINT and AWS_REGION"
-RATE = "the store limits the rate of requests; it is read again by itself, or raise the store's limits"
+RATE = "the store limits the rate of requests; wait, or raise its limits"
 CLOCK = "the clock of this node and the store's differ by minutes; set the node's clock"
 REGION = f"the bucket is in another region, or the endpoint of another store; check {ENDPOINT}"
 NO_BUCKET = "there is no such bucket"

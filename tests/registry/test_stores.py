@@ -1,8 +1,9 @@
 """The object stores of each cloud: the same things work, and the same things go wrong, in the same words.
 
-S3 is moto and runs with all other tests; Google's is fake-gcs-server and Azure's is Azurite, for `make test-stores`.
+S3 is moto, with all other tests, and MinIO; Google's is fake-gcs-server and Azure's is Azurite: `make test-stores`.
 """
 
+import json
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -12,9 +13,9 @@ from typing import Any
 
 import pytest
 from registry.conftest import RUN, Files
-from registry.emulators import ACCOUNT, ACCOUNT_KEY, azure, google
-from registry.s3 import between, connect, serving
-from registry.test_store_errors import AZ, GS, NO_BUCKET, RATE, S3, environment, expired, invalid
+from registry.emulators import ACCOUNT, ACCOUNT_KEY, azure, google, minio
+from registry.s3 import KEYS, between, boto, connect, serving
+from registry.test_store_errors import AZ, GS, NO_BUCKET, RATE, REGION, S3, denied, environment, expired, invalid
 from registry.tokens import EntraInThePast
 
 from serin_core.contract.documents import LoadedRun
@@ -25,10 +26,15 @@ from serin_registry.object_store import ObjectStoreReader
 from serin_server.runs.loader import RegistryReader
 from serin_training.registry.object_store import ObjectRegistry
 
-__all__ = ["azure", "google"]
+__all__ = ["azure", "google", "minio"]
 
-STORES = ["s3", pytest.param("google", marks=pytest.mark.stores), pytest.param("azure", marks=pytest.mark.stores)]
-ENDPOINTS = {"s3": "AWS_ENDPOINT", "google": "GOOGLE_BASE_URL", "azure": "AZURE_STORAGE_ENDPOINT"}
+STORES = ["s3", *(pytest.param(name, marks=pytest.mark.stores, id=name) for name in ("minio", "google", "azure"))]
+ENDPOINTS = {
+    "s3": "AWS_ENDPOINT",
+    "minio": "AWS_ENDPOINT",
+    "google": "GOOGLE_BASE_URL",
+    "azure": "AZURE_STORAGE_ENDPOINT",
+}
 SHORT = 2.0
 
 
@@ -43,6 +49,7 @@ class Store:
 
     @property
     def server(self) -> str:
+        """Scheme, host and port."""
         return "/".join(self.settings[ENDPOINTS[self.kind]].split("/")[:3])
 
     def between(self, before: Callable[[int], bool], after: Callable[[int], bool]) -> Any:
@@ -57,22 +64,15 @@ class Store:
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     kind = request.param
-    settings: dict[str, str] = {
-        "s3": lambda: s3_settings(request.getfixturevalue("s3")),
-        "google": lambda: request.getfixturevalue("google"),
-        "azure": lambda: request.getfixturevalue("azure"),
-    }[kind]()
+    found = request.getfixturevalue(kind)
+    settings: dict[str, str] = {"AWS_ENDPOINT": found, **KEYS} if kind == "s3" else found
     for name in ("AZURE_STORAGE_ACCOUNT_KEY", "AWS_SESSION_TOKEN", "GOOGLE_SERVICE_ACCOUNT_KEY"):
         monkeypatch.delenv(name, raising=False)
-    environment(monkeypatch, settings)
+    # Those in front of a store, and moto, have no TLS.
+    environment(monkeypatch, {"AWS_ALLOW_HTTP": "true"} | settings)
     part = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-    bucket = {"s3": S3, "google": GS, "azure": AZ}[kind]
+    bucket = {"google": GS, "azure": AZ}.get(kind, S3)
     return Store(kind, f"{bucket}/{part}", settings, monkeypatch)
-
-
-def s3_settings(address: str) -> dict[str, str]:
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    return keys | {"AWS_ENDPOINT": address, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1"}
 
 
 def wanted(files: Files) -> LoadedRun:
@@ -200,6 +200,38 @@ def test_a_store_that_is_away_is_named_and_is_back_without_a_new_reader(store: S
 @pytest.mark.parametrize("store", [one for one in STORES if "google" not in str(one)], indirect=True)
 def test_a_bucket_that_is_not_there_is_named(store: Store) -> None:
     assert failure(store, store.address.replace("bucket", "absent").replace("container", "absent")) == NO_BUCKET
+
+
+@pytest.mark.stores
+@pytest.mark.parametrize("store", ["minio"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("AWS_ACCESS_KEY_ID", invalid(S3)), ("AWS_SECRET_ACCESS_KEY", invalid(S3)), ("AWS_REGION", REGION)],
+)
+def test_a_key_or_a_region_that_minio_does_not_accept_is_named(store: Store, name: str, sentence: str) -> None:
+    store.patch.setenv(name, "another")
+    assert failure(store) == sentence
+
+
+@pytest.mark.stores
+@pytest.mark.parametrize("store", ["minio"], indirect=True)
+def test_pods_need_to_read_and_to_list_and_a_publisher_without_more_is_told_so(
+    store: Store, files: Files, tmp_path: Path
+) -> None:
+    ObjectRegistry(store.address).publish(RUN, files)
+    allowed = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": ["arn:aws:s3:::bucket*"]}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    role = 'RoleArn="arn:aws:iam::123456789012:role/serin", RoleSessionName="serin"'
+    code = f"print(json.dumps(client('sts').assume_role({role}, Policy={policy!r})['Credentials'], default=str))"
+    given = json.loads(boto(store.server, code, AWS_CA_BUNDLE=store.settings["SSL_CERT_FILE"]))
+    store.patch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+    store.patch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+    store.patch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
+    assert load(store, files, tmp_path) == RUN
+    with pytest.raises(NotInRegistryError):
+        ObjectStoreReader(f"{store.address}/elsewhere").read(RUN, MANIFEST)
+    with pytest.raises(RegistryError, match=denied(S3)):
+        ObjectRegistry(store.address).point_latest(RUN)
 
 
 @pytest.mark.parametrize("store", ["s3"], indirect=True)

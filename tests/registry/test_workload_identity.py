@@ -8,7 +8,16 @@ import pytest
 from registry.s3 import Handler, always, between, serving
 from registry.test_store_errors import AZ, GS, REFUSED, RUN, S3, environment, failure, none_found
 from registry.tls import authority
-from registry.tokens import Entra, Metadata, aws, aws_pod, azure_pod, google_pod
+from registry.tokens import (
+    Entra,
+    Metadata,
+    PodIdentityAgent,
+    aws,
+    aws_pod,
+    azure_pod,
+    google_pod,
+    pod_identity,
+)
 
 from serin_core.model.manifest import MANIFEST
 from serin_registry.errors import NotInRegistryError
@@ -55,6 +64,14 @@ def test_eks_the_role_of_the_service_account_is_assumed_at_a_token_service_with_
         ask_for_absent_run(S3)
     assert len(seen) == 1
     assert seen[0]
+
+
+def test_eks_the_pod_identity_agent_gives_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[str] = []
+    with serving(PodIdentityAgent) as agent, serving(recording(always(404), seen, "x-amz-security-token")) as address:
+        environment(monkeypatch, pod_identity(tmp_path, agent) | {"AWS_ENDPOINT": address})
+        ask_for_absent_run(S3)
+    assert seen == ["of the pod"]
 
 
 def test_aks_the_token_of_the_service_account_is_exchanged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

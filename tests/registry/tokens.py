@@ -5,6 +5,7 @@ import json
 import time
 import urllib.parse
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from registry.s3 import Handler, connect, serving
 from registry.tls import authority
@@ -50,6 +51,14 @@ def aws_pod(folder, service):
     }
 
 
+def pod_identity(folder, agent):
+    """Return the settings that EKS gives a pod with an association of Pod Identity."""
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent}/v1/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": _pod_token(folder),
+    }
+
+
 def azure_pod(folder, service):
     """Return the settings that AKS gives a pod, and the storage account."""
     return {
@@ -92,6 +101,17 @@ class EntraInThePast(Entra):
     """A token service whose clock is late, so that its tokens have expired."""
 
     expires_in = -60
+
+
+class PodIdentityAgent(Handler):
+    """The agent on a node of EKS: gives a pod with a token the credentials of its role."""
+
+    def answer(self, _):
+        if self.path != "/v1/credentials" or self.headers.get("Authorization") != POD_TOKEN:
+            return self.respond(400, [], b"secret")
+        until = datetime.fromtimestamp(time.time() + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        given = {"AccessKeyId": "key", "SecretAccessKey": "secret", "Token": "of the pod", "Expiration": until}
+        return self.respond(200, [("Content-Type", "application/json")], json.dumps(given).encode())
 
 
 class Metadata(Handler):

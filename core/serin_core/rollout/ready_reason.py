@@ -172,18 +172,19 @@ def _before_running(context: Context) -> ReadyReason | None:
             message = f"Waiting for all pods to stop serving a former candidate, before they load {candidate.run_id}"
             return ReadyReason("Draining", message)
         case CandidateState.LOADING:
-            return ReadyReason("Loading", f"Pods are loading {candidate.run_id}{_absence(context, candidate)}")
+            return ReadyReason("Loading", f"Pods are loading {candidate.run_id}{_obstacle(context, candidate)}")
         case _:
             return None
 
 
-def _absence(context: Context, candidate: Candidate) -> str:
-    """Return that a pod has not found the candidate yet, and what follows; "" if none reports it."""
+def _obstacle(context: Context, candidate: Candidate) -> str:
+    """Return why a pod has not been able to read the candidate yet, and what follows; "" if none reports it."""
     runs = [pod.run(candidate.run_id) for pod in context.observed.pods if pod.template == context.template]
-    absent = sorted({run.reason for run in runs if run is not None and run.absent})
-    if not absent:
-        return ""
-    return f": {absent[0]} yet. Pods try again; {format_duration(ABSENT_PATIENCE)} after their start the run is refused"
+    loading = [run for run in runs if run is not None and run.state is LoadState.LOADING and run.reason]
+    if absent := sorted(run.reason for run in loading if run.absent):
+        patience = format_duration(ABSENT_PATIENCE)
+        return f": {absent[0]} yet. Pods try again; {patience} after their start the run is refused"
+    return f": {min(run.reason for run in loading)}. Pods try again" if loading else ""
 
 
 def _template_changed(context: Context) -> ReadyReason | None:

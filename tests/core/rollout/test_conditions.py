@@ -265,6 +265,33 @@ def test_an_absent_run_is_waited_for_without_a_write_and_then_refused_with_the_t
     assert at.status.candidate.reason == f"{A} is not in the registry /registry, after 4m of waiting for it"
 
 
+AWAY = "the registry s3://models: access was denied; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+
+def test_a_registry_that_cannot_be_read_is_named_in_the_words_of_the_pod_and_refuses_nothing():
+    at = world()
+    at.registry, at.away = {}, AWAY
+    at.settle(rounds=20)
+    at.tick(2 * ABSENT_PATIENCE.total_seconds())
+    at.settle(rounds=20)
+    ready = at.status.conditions[0]
+    assert (ready.status, ready.reason) == ("Unknown", "Loading")
+    assert ready.message == f"Pods are loading {A}: {AWAY}. Pods try again"
+    version = at.version
+    at.settle(rounds=20)
+    assert at.version == version
+
+
+def test_a_stable_run_whose_registry_cannot_be_read_is_named_in_the_words_of_the_pod():
+    at = promoted()
+    at.registry, at.away = {}, AWAY
+    at.rules = "other"
+    at.settle(rounds=20)
+    ready = at.status.conditions[0]
+    assert (ready.status, ready.reason) == ("True", "PodsUnavailable")
+    assert ready.message == f"On hold: a pod cannot load {A}: {AWAY}"
+
+
 def test_a_stable_run_that_is_absent_is_looked_at_until_it_is_loaded():
     at = emptied()
     assert at.whole_pass(at.operators[0]).requeue_after <= timedelta(seconds=10)

@@ -24,7 +24,7 @@ from serin_training.registry.object_store import ObjectRegistry
 
 pytestmark = pytest.mark.anyio
 
-LIMITED = "the store limits the rate of requests; it is read again by itself, or raise the store's limits"
+LIMITED = "the store limits the rate of requests; wait, or raise its limits"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-module serin.dev/localcluster/gcs
+module serin.dev/localcluster/fake-gcs-server
 
 go 1.26
 
