@@ -28,6 +28,9 @@ from serin_operator.settings import PrometheusEndpoint
 
 VECTOR: Final = "vector"
 MATRIX: Final = "matrix"
+_EXACT: Final = {"nocache": "1", "partial_response": "false", "max_source_resolution": "0s"}
+"""Parameters that Prometheus ignores. VictoriaMetrics returns results of 30 s ago without the first; Thanos results
+without some of its stores, or downsampled ones, without the others."""
 _CONNECTION_CLOSED: Final = (ConnectionResetError, BrokenPipeError)
 _TRUNCATED: Final = "truncated due to limit"
 """The warning of Prometheus where more series match than the limit of the query."""
@@ -100,7 +103,7 @@ class _Client:
 
     def __init__(self, settings: PrometheusEndpoint, kind: str, *, threads: int) -> None:
         self._url, self.timeout = settings.url, settings.timeout_seconds
-        self._parameters = {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MAX_SERIES)} if kind == MATRIX else {})
+        self._parameters = _EXACT | {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MAX_SERIES)} if kind == MATRIX else {})
         self._session = session_for(settings, threads=threads)
         self._session.hooks["response"] = [partial(_refuse_unusable, kind)]
         self._prometheus = PrometheusConnect(url=settings.url.rstrip("/"), session=self._session, method="POST")
@@ -152,6 +155,8 @@ def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwa
         raise _UnusableResponseError(f"Prometheus refused the query: {str(body)[:200]}")
     if _TRUNCATED in str(body.get("warnings")):
         raise _TooManySeriesError
+    if body.get("isPartial"):
+        raise _UnusableResponseError("VictoriaMetrics returned a partial response: a vmstorage is not available")
     if body.get("warnings"):
         raise _UnusableResponseError(f"Prometheus warns: {'; '.join(map(str, body['warnings']))[:200]}")
     data = body.get("data")

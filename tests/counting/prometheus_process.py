@@ -121,9 +121,9 @@ class VictoriaMetricsProcess(PrometheusProcess):
         )
 
     def settle(self) -> None:
-        """Make everything visible to queries that was scraped or written."""
+        """Make everything visible to queries that was scraped or written: they are evaluated at whole seconds."""
         with urllib.request.urlopen(f"{self.url}/internal/force_flush", timeout=30):  # noqa: S310
-            pass
+            time.sleep(1 - time.time() % 1)
 
 
 def _configuration(targets: Iterable[tuple[str, Mapping[str, str]]]) -> str:

@@ -61,10 +61,11 @@ def _name_and_matchers(histogram: Histogram) -> tuple[str, str]:
 
 
 def _written(bound: float) -> str:
-    """Return a pattern for every notation of a bound: Prometheus 3 writes 1.0 and 1e+06, others 1 and 1000000."""
+    """Return a pattern for every notation of a bound: Prometheus 3 writes 1.0 and 1e+06, others what was scraped."""
     digits = len(Decimal(repr(bound)).normalize().as_tuple().digits)
     plain = f"{bound:.12g}"
-    ways = dict.fromkeys((plain, f"{plain}.0", repr(bound), f"{bound:.{digits - 1}e}"))
+    whole = f"{bound:.0f}" if bound.is_integer() else plain
+    ways = dict.fromkeys((plain, f"{plain}.0", repr(bound), f"{bound:.{digits - 1}e}", whole))
     return "|".join(ways).replace("+", "[+]").replace(".", "[.]")
 
 
