@@ -11,9 +11,10 @@ kept alive, and behind a load balancer mostly the same replica responds.
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import isnan
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -72,10 +73,8 @@ class PrometheusClient:
         found = await self._query(endpoint, query, kind=MATRIX, at=at)
         if isinstance(found, Unreadable):
             return found
-        samples = (
-            Samples(one["metric"], tuple((float(when), float(value)) for when, value in one["values"])) for one in found
-        )
-        return of_one_replica(samples, self._replica_labels[endpoint])
+        samples = (Samples(one["metric"], tuple(_numbers(one["values"]))) for one in found)
+        return of_one_replica((one for one in samples if one.values), self._replica_labels[endpoint])
 
     async def _query(self, endpoint: str, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
         client = self._clients.get((endpoint, kind))
@@ -162,6 +161,13 @@ def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwa
     data = body.get("data")
     if not isinstance(data, dict) or data.get("resultType") != kind or not _is_complete(data.get("result"), kind):
         raise _UnusableResponseError(f"Prometheus did not return a {kind}")
+
+
+def _numbers(values: Iterable[tuple[Any, Any]]) -> Iterator[tuple[float, float]]:
+    """Yield times and values without NaN, by which VictoriaMetrics marks that a series was missing from a scrape."""
+    for when, value in values:
+        if not isnan(number := float(value)):
+            yield float(when), number
 
 
 def _is_complete(result: Any, kind: str) -> bool:
