@@ -21,7 +21,7 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-MODULES = {name: FOLDER / name for name in ("argocd", "helm", "victoria-metrics")}
+MODULES = {name: FOLDER / name for name in ("argocd", "helm", "prometheus-operator", "thanos", "victoria-metrics")}
 """Programs with a module of their own: they need other versions of shared modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
@@ -42,6 +42,8 @@ _OTHERS = {
     "runc": ("github.com/opencontainers/runc", "seccomp"),
     "helm": ("helm.sh/helm/v4/cmd/helm",),
     "argocd": ("./argocd",),
+    "prometheus-operator": ("github.com/prometheus-operator/prometheus-operator/cmd/operator",),
+    "thanos": ("github.com/thanos-io/thanos/cmd/thanos", "slicelabels", "netgo", "remove_all_sd"),
     "victoria-metrics": ("github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",),
 }
 """The package of every other program, and its build tags."""
@@ -154,7 +156,7 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
         _compile(go, module, some, environment | {"CGO_ENABLED": cgo}, report)
     for binary in missing:
         binary.path.parent.mkdir(parents=True, exist_ok=True)
-        (unfinished / binary.name).rename(binary.path)
+        (unfinished / Path(binary.package).name).rename(binary.path)
         _remove_others(binary)
     for used_once in ("unfinished", "go-build", "go-mod"):
         shutil.rmtree(cache() / used_once, ignore_errors=True)

@@ -134,6 +134,7 @@ def test_a_series_that_was_there_before_and_was_missing_when_the_stage_began_is_
     assert look(rollout, prometheus) == gained(other, away)
 
 
+@pytest.mark.prometheus
 def test_a_gate_that_could_not_be_read_for_a_while_has_forgotten_nothing(prometheus, rollout, now):
     """What was counted before is gone from Prometheus by then: it stands in the checkpoint alone."""
     shop = Shop(prometheus, rollout, since=10_000.0).sells(every(30, since=now - 2 * HOUR, until=now - 90))

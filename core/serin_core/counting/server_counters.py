@@ -240,7 +240,11 @@ def evaluated_at(series: Iterable[Series]) -> float | Unreadable:
     """
     found = next((one.value for one in series if NOW in one.labels), 0.0)
     is_a_time = isfinite(found) and 0 < found < _LAST_SECOND
-    return found + found.is_integer() if is_a_time else Unreadable("QueryError", "Prometheus returned no evaluation time of the query")
+    return (
+        found + found.is_integer()
+        if is_a_time
+        else Unreadable("QueryError", "Prometheus returned no evaluation time of the query")
+    )
 
 
 def count_stage(
