@@ -170,6 +170,30 @@ def test_a_bucket_is_found_however_its_bound_is_written(prometheus, rollout, now
     assert look(rollout, prometheus) == Counts(3 * len(times), 4 * len(times))
 
 
+@pytest.mark.parametrize("name", ["shop.requests", "Käufe (alle) [1]", "a+b"])
+def test_a_metric_whose_name_has_other_characters_is_counted(prometheus, rollout, now, name):
+    """One whose name differs where a pattern would not is not counted with it."""
+    uid, times = rollout.uid, list(every(30, since=now - 5 * MINUTE, until=now))
+
+    def counts(metric, each, **named):
+        found = [(at, each * (number + 1)) for number, at in enumerate(times)]
+        prometheus.write({labels(metric, **{"shop.id": uid}, **named): found})
+
+    for metric in (name, "shop-requests", "aab"):
+        counts(f"{metric}_bucket", 3, le="0.5")
+        counts(f"{metric}_count", 4)
+        counts(metric, 3, path="/{id}")
+        counts(metric, 1, path="/")
+    mine = f'"shop.id"="{uid}"'
+    histogram = {"metric": f'{{"{name}",{mine}}}', "le": 0.5}
+    for counted in (
+        {"good": f'{{"{name}",{mine},path="/{{id}}"}}', "total": f'{{"{name}",{mine}}}'},
+        {"histogram": histogram},
+    ):
+        rollout.metrics = ({"name": "orders", "atLeast": 0.5} | counted,)
+        assert look(rollout, prometheus) == Counts(3 * len(times), 4 * len(times))
+
+
 def test_a_bound_is_found_as_prometheus_itself_writes_what_it_scrapes(prometheus, rollout, exporter, pods):
     bounds = (5e-05, 0.1, 1.0, 250.0, 100_000.0, 1e6, 1_234_567.0, 1e12)
     buckets = [f'shop_bytes_bucket{{shop="{rollout.uid}",le="{bound:.0f}"}} 3\n' for bound in bounds[2:]]
