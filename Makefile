@@ -103,6 +103,13 @@ test-stores: .venv/.complete .moto/.complete .azurite/.complete ## test with ser
 	@$(BIN)/python -m serin_localcluster build --with fake-gcs-server minio
 	@$(BIN)/python -m pytest -m "stores or not stores" tests/registry/test_stores.py
 
+.PHONY: test-backends
+test-backends: .venv/.complete ## test with VictoriaMetrics, Thanos and the Prometheus Operator (built once, about 10 minutes)
+	@$(BIN)/python -m serin_localcluster build --with victoria-metrics thanos prometheus-operator
+	@SERIN_TEST_BACKEND=victoria-metrics $(BIN)/python -m pytest -m "not prometheus" $(addprefix tests/counting/test_,\
+	  own_counters.py processes.py long_stages.py)
+	@$(BIN)/python -m pytest -m backends tests/backends
+
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)
 	@for round in $$(seq $(or $(ROUNDS),5)); do \

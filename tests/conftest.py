@@ -8,7 +8,17 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("new", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("same")
 
-SHARED = ("e2e", "gitops", "counting", "helm", "registry", "server/registry", "server/stores", "training/registry")
+SHARED = (
+    "backends",
+    "e2e",
+    "gitops",
+    "counting",
+    "helm",
+    "registry",
+    "server/registry",
+    "server/stores",
+    "training/registry",
+)
 """Directories whose fixtures take long to set up: one process runs all of their tests. Else the unit is a file."""
 FIRST = ("e2e", "training")
 """Units that take longest: started first, so that no process is left with one of them at the end."""

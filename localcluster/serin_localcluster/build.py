@@ -21,7 +21,8 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-MODULES = {name: FOLDER / name for name in ("argocd", "fake-gcs-server", "helm", "minio", "victoria-metrics")}
+_OWN_MODULE = "argocd", "fake-gcs-server", "helm", "minio", "prometheus-operator", "thanos", "victoria-metrics"
+MODULES = {name: FOLDER / name for name in _OWN_MODULE}
 """Programs with a module of their own: they need other versions of shared modules than the control plane does."""
 KUBERNETES = "v1.37.2"
 PROGRESS_SECONDS = 15.0
@@ -42,6 +43,8 @@ _OTHERS = {
     "runc": ("github.com/opencontainers/runc", "seccomp"),
     "helm": ("helm.sh/helm/v4/cmd/helm",),
     "argocd": ("./argocd",),
+    "prometheus-operator": ("github.com/prometheus-operator/prometheus-operator/cmd/operator",),
+    "thanos": ("github.com/thanos-io/thanos/cmd/thanos", "slicelabels", "netgo", "remove_all_sd"),
     "victoria-metrics": ("github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",),
     "fake-gcs-server": ("github.com/fsouza/fake-gcs-server",),
     "minio": ("github.com/minio/minio",),
@@ -156,7 +159,7 @@ def _build(missing: Sequence[Binary], report: Report) -> None:
         _compile(go, module, some, environment | {"CGO_ENABLED": cgo}, report)
     for binary in missing:
         binary.path.parent.mkdir(parents=True, exist_ok=True)
-        (unfinished / binary.name).rename(binary.path)
+        (unfinished / Path(binary.package).name).rename(binary.path)
         _remove_others(binary)
     for used_once in ("unfinished", "go-build", "go-mod"):
         shutil.rmtree(cache() / used_once, ignore_errors=True)

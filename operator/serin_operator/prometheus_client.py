@@ -9,11 +9,13 @@ kept alive, and behind a load balancer mostly the same replica responds.
 """
 
 import asyncio
+import logging
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import isnan
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -28,8 +30,12 @@ from serin_core.counting.server_counters import Series
 from serin_operator.prometheus_session import CredentialError, session_for
 from serin_operator.settings import PrometheusEndpoint
 
+log = logging.getLogger(__name__)
 VECTOR: Final = "vector"
 MATRIX: Final = "matrix"
+_EXACT: Final = {"nocache": "1", "max_source_resolution": "0s"}
+"""Parameters that Prometheus ignores. Without the first, VictoriaMetrics returns results of 30 s ago; without the
+second, Thanos may return downsampled ones."""
 _CONNECTION_CLOSED: Final = (ConnectionResetError, BrokenPipeError)
 _TRUNCATED: Final = "truncated due to limit"
 """The warning of Prometheus where more series match than the limit of the query."""
@@ -71,10 +77,8 @@ class PrometheusClient:
         found = await self._query(endpoint, query, kind=MATRIX, at=at)
         if isinstance(found, Unreadable):
             return found
-        samples = (
-            Samples(one["metric"], tuple((float(when), float(value)) for when, value in one["values"])) for one in found
-        )
-        return of_one_replica(samples, self._replica_labels[endpoint])
+        samples = (Samples(one["metric"], tuple(_numbers(one["values"]))) for one in found)
+        return of_one_replica((one for one in samples if one.values), self._replica_labels[endpoint])
 
     async def _query(self, endpoint: str, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
         client = self._clients.get((endpoint, kind))
@@ -102,9 +106,15 @@ class _Client:
 
     def __init__(self, settings: PrometheusEndpoint, kind: str, *, threads: int) -> None:
         self._url, self.timeout = settings.url, settings.timeout_seconds
-        self._parameters = {"timeout": f"{self.timeout:g}s"} | ({"limit": str(MAX_SERIES)} if kind == MATRIX else {})
+        self._takes_partial = settings.partial_response == "Warn"
+        self._warned = ""
+        self._parameters = _EXACT | {
+            "timeout": f"{self.timeout:g}s",
+            "partial_response": str(self._takes_partial).lower(),  # of Thanos
+            **({"limit": str(MAX_SERIES)} if kind == MATRIX else {}),
+        }
         self._session = session_for(settings, threads=threads)
-        self._session.hooks["response"] = [partial(_refuse_unusable, kind)]
+        self._session.hooks["response"] = [partial(self._check, kind)]
         self._prometheus = PrometheusConnect(url=settings.url.rstrip("/"), session=self._session, method="POST")
 
     def query(self, query: str, *, at: float | None) -> list[Any] | Unreadable:
@@ -131,14 +141,23 @@ class _Client:
         found: list[Any] = self._prometheus.custom_query(query, params=parameters, timeout=self.timeout)
         return found
 
+    def _check(self, kind: str, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
+        warnings = _refuse_unusable(kind, response)
+        if warnings and not self._takes_partial:
+            raise _UnusableResponseError(f"Prometheus warns: {warnings}")
+        if warnings not in ("", self._warned):
+            log.warning("%s warns, and its results are used: %s", display_address(self._url), warnings)
+        self._warned = warnings
+
     def close(self) -> None:
         """Close its connections."""
         self._session.close()
 
 
-def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
+def _refuse_unusable(kind: str, response: requests.Response) -> str:
+    """Return the warnings of a response. Raises _UnusableResponseError and HTTPError where it has no data."""
     if response.is_redirect:
-        return
+        return ""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -154,11 +173,20 @@ def _refuse_unusable(kind: str, response: requests.Response, *_args: Any, **_kwa
         raise _UnusableResponseError(f"Prometheus refused the query: {str(body)[:200]}")
     if _TRUNCATED in str(body.get("warnings")):
         raise _TooManySeriesError
-    if body.get("warnings"):
-        raise _UnusableResponseError(f"Prometheus warns: {'; '.join(map(str, body['warnings']))[:200]}")
     data = body.get("data")
     if not isinstance(data, dict) or data.get("resultType") != kind or not _is_complete(data.get("result"), kind):
         raise _UnusableResponseError(f"Prometheus did not return a {kind}")
+    warnings = list(map(str, body.get("warnings") or ()))
+    if body.get("isPartial"):
+        warnings.append("partial response of VictoriaMetrics, a vmstorage is not available")
+    return "; ".join(warnings)[:200]
+
+
+def _numbers(values: Iterable[tuple[Any, Any]]) -> Iterator[tuple[float, float]]:
+    """Yield times and values without NaN, by which VictoriaMetrics marks that a series was missing from a scrape."""
+    for when, value in values:
+        if not isnan(number := float(value)):
+            yield float(when), number
 
 
 def _is_complete(result: Any, kind: str) -> bool:

@@ -65,7 +65,7 @@ class _Adapter(HTTPAdapter):
         return super().send(with_credentials, *args, **kwargs)
 
     def _forget_old_certificates(self) -> None:
-        """Connect anew where a certificate file has changed; connections that are in use end by themselves."""
+        """Use new connections where a certificate file has changed; those that are in use end by themselves."""
         with self._lock:
             versions = tuple((found.st_ino, found.st_mtime_ns, found.st_size) for found in map(Path.stat, self._files))
             if self._versions not in (None, versions):

@@ -90,6 +90,8 @@ class PrometheusEndpoint(_Settings):
     """The number of queries that are sent at the same time; as many as there are workers by default."""
     replica_labels: tuple[str, ...] = ("prometheus_replica", "__replica__")
     """Labels that distinguish replicas of Prometheus: series that differ in these only are counted once."""
+    partial_response: Literal["Refuse", "Warn"] = "Refuse"
+    """Results with warnings, as where a store of Thanos is down: Refuse holds rollouts, Warn counts what there is."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from models.parts import spec
 
@@ -41,6 +41,7 @@ class Rollout:
     stage: int = STAGE
     is_shared: bool = True
     replica_labels: tuple[str, ...] = ()
+    partial_response: Literal["Refuse", "Warn"] = "Refuse"
 
     @property
     def resource(self) -> Resource:
@@ -80,7 +81,10 @@ class Rollout:
     @property
     def endpoints(self) -> Mapping[str, PrometheusEndpoint]:
         """Answer the operator's settings."""
-        return {"default": PrometheusEndpoint(url=self.url, replica_labels=self.replica_labels)}
+        endpoint = PrometheusEndpoint(
+            url=self.url, replica_labels=self.replica_labels, partial_response=self.partial_response
+        )
+        return {"default": endpoint}
 
     async def look_within(self, metrics: PrometheusClient, now: datetime) -> Reading:
         """Look once, with a client that is closed afterwards."""

@@ -1,5 +1,6 @@
 """Prometheus 3 processes of the tests' own, found or built as the local cluster does it."""
 
+import json
 import ssl
 import struct
 import subprocess
@@ -17,6 +18,7 @@ SCRAPE = "200ms"
 KEEPS_OLD = "30d"
 """Samples so long ago may still be written: a stage of weeks is written at once."""
 Labels = tuple[tuple[str, str], ...]
+Targets = Iterable[tuple[str, Mapping[str, str]]]
 
 
 class PrometheusProcess:
@@ -29,16 +31,17 @@ class PrometheusProcess:
         program: Path,
         directory: Path,
         *,
-        targets: Iterable[tuple[str, Mapping[str, str]]] = (),
+        targets: Targets = (),
         flags: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
         authorization: str = "",
+        external_labels: Mapping[str, str] | None = None,
     ) -> None:
         """`tls` and `authorization`: how to ask whether it is ready, where its flags demand these."""
         directory.mkdir(parents=True)
         self._tls, self._headers = tls, {"Authorization": authorization} if authorization else {}
         config = directory / "prometheus.yaml"
-        config.write_text(self._configuration(targets), encoding="utf-8")
+        config.write_text(self._configuration(targets, external_labels or {}), encoding="utf-8")
         address = f"127.0.0.1:{free_port()}"
         self.url = f"{'http' if tls is None else 'https'}://{address}"
         argv = [str(program), *self._arguments(config, directory / "data", address), *flags]
@@ -51,8 +54,10 @@ class PrometheusProcess:
                 raise RuntimeError(f"Prometheus is not ready:\n{(directory / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
 
-    def _configuration(self, targets: Iterable[tuple[str, Mapping[str, str]]]) -> str:
-        return f"{_configuration(targets)}storage: {{tsdb: {{out_of_order_time_window: {KEEPS_OLD}}}}}\n"
+    def _configuration(self, targets: Targets, external_labels: Mapping[str, str]) -> str:
+        return (
+            f"{_configuration(targets, external_labels)}storage: {{tsdb: {{out_of_order_time_window: {KEEPS_OLD}}}}}\n"
+        )
 
     def _arguments(self, config: Path, data: Path, address: str) -> Iterable[str]:
         return (
@@ -108,8 +113,8 @@ class VictoriaMetricsProcess(PrometheusProcess):
 
     READY = "/health"
 
-    def _configuration(self, targets: Iterable[tuple[str, Mapping[str, str]]]) -> str:
-        return _configuration(targets)
+    def _configuration(self, targets: Targets, external_labels: Mapping[str, str]) -> str:
+        return _configuration(targets, external_labels)
 
     def _arguments(self, config: Path, data: Path, address: str) -> Iterable[str]:
         return (
@@ -121,13 +126,14 @@ class VictoriaMetricsProcess(PrometheusProcess):
         )
 
     def settle(self) -> None:
-        """Make everything visible to queries that was scraped or written."""
+        """Make everything visible to queries that was scraped or written: they are evaluated at whole seconds."""
         with urllib.request.urlopen(f"{self.url}/internal/force_flush", timeout=30):  # noqa: S310
-            pass
+            time.sleep(1 - time.time() % 1)
 
 
-def _configuration(targets: Iterable[tuple[str, Mapping[str, str]]]) -> str:
-    lines = [f"global: {{scrape_interval: {SCRAPE}, scrape_timeout: {SCRAPE}}}"]
+def _configuration(targets: Targets, external_labels: Mapping[str, str]) -> str:
+    named = json.dumps(dict(external_labels))
+    lines = [f"global: {{scrape_interval: {SCRAPE}, scrape_timeout: {SCRAPE}, external_labels: {named}}}"]
     found = [
         f'{{targets: ["{address}"], labels: {{{", ".join(f"{name}: {value}" for name, value in labels.items())}}}}}'
         for address, labels in targets

@@ -59,6 +59,7 @@ def assert_exact(rollout, servers, **look):
     return reading
 
 
+@pytest.mark.prometheus
 def test_a_stage_longer_than_the_retention_is_carried_by_its_checkpoint(prometheus, uid, now):
     rollout = begin(prometheus, uid, ago=4 * HOUR, now=now)
     early, late = Server(uid, "early"), Server(uid, "late")
@@ -170,6 +171,7 @@ def samples_read(prometheus, query):
         return json.load(answer)["data"]["stats"]["samples"]["totalQueryableSamples"]
 
 
+@pytest.mark.prometheus
 def test_a_look_at_a_stage_of_fourteen_days_and_ten_pods_reads_minutes_of_it(prometheus, uid, now, record_property):
     rollout = begin(prometheus, uid, ago=14 * DAY, now=now, metrics=({"name": "perClass"},))
     servers = [Server(uid, f"process-{number}") for number in range(10)]

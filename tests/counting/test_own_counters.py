@@ -135,6 +135,7 @@ def test_a_series_that_was_there_before_and_was_missing_when_the_stage_began_is_
     assert look(rollout, prometheus) == gained(other, away)
 
 
+@pytest.mark.prometheus
 def test_a_gate_that_could_not_be_read_for_a_while_has_forgotten_nothing(prometheus, rollout, now):
     """What was counted before is gone from Prometheus by then: it stands in the checkpoint alone."""
     shop = Shop(prometheus, rollout, since=10_000.0).sells(every(30, since=now - 2 * HOUR, until=now - 90))
@@ -170,6 +171,30 @@ def test_a_bucket_is_found_however_its_bound_is_written(prometheus, rollout, now
     assert look(rollout, prometheus) == Counts(3 * len(times), 4 * len(times))
 
 
+@pytest.mark.parametrize("name", ["shop.requests", "Käufe (alle) [1]", "a+b"])
+def test_a_metric_whose_name_has_other_characters_is_counted(prometheus, rollout, now, name):
+    """One whose name differs where a pattern would not is not counted with it."""
+    uid, times = rollout.uid, list(every(30, since=now - 5 * MINUTE, until=now))
+
+    def counts(metric, each, **named):
+        found = [(at, each * (number + 1)) for number, at in enumerate(times)]
+        prometheus.write({labels(metric, **{"shop.id": uid}, **named): found})
+
+    for metric in (name, "shop-requests", "aab"):
+        counts(f"{metric}_bucket", 3, le="0.5")
+        counts(f"{metric}_count", 4)
+        counts(metric, 3, path="/{id}")
+        counts(metric, 1, path="/")
+    mine = f'"shop.id"="{uid}"'
+    histogram = {"metric": f'{{"{name}",{mine}}}', "le": 0.5}
+    for counted in (
+        {"good": f'{{"{name}",{mine},path="/{{id}}"}}', "total": f'{{"{name}",{mine}}}'},
+        {"histogram": histogram},
+    ):
+        rollout.metrics = ({"name": "orders", "atLeast": 0.5} | counted,)
+        assert look(rollout, prometheus) == Counts(3 * len(times), 4 * len(times))
+
+
 def test_a_bound_is_found_as_prometheus_itself_writes_what_it_scrapes(prometheus, rollout, exporter, pods):
     bounds = (5e-05, 0.1, 1.0, 250.0, 100_000.0, 1e6, 1_234_567.0, 1e12)
     buckets = [f'shop_bytes_bucket{{shop="{rollout.uid}",le="{bound:.0f}"}} 3\n' for bound in bounds[2:]]
@@ -203,7 +228,17 @@ def test_a_gauge_is_told_by_its_falling_a_little(prometheus, rollout, now):
     assert "a counter only grows, or restarts" in found.message
 
 
-@pytest.mark.parametrize("value", [0.5, -1.0, float("nan"), float("inf")])
+def test_a_sample_that_is_no_number_is_as_if_it_were_missing(prometheus, rollout, now):
+    """VictoriaMetrics marks so that a scrape failed or a process has ended; Prometheus leaves such marks out."""
+    shop = Shop(prometheus, rollout).sells(every(30, since=now - HOUR, until=now - 60))
+    name = labels(ORDERS, code="200", **shop.labels)
+    prometheus.write({name: [(now - 45, float("nan"))]})
+    prometheus.write({labels(ORDERS, code="200", shop=rollout.uid, instance="odd"): [(now - 50, float("nan"))]})
+    shop.restarts().sells([now - 30, now])
+    assert look(rollout, prometheus) == gained(shop)
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, float("inf")])
 def test_what_is_no_count_is_told_so(prometheus, rollout, now, value):
     Shop(prometheus, rollout).sells(every(30, since=now - HOUR, until=now - 60))
     prometheus.write({labels(ORDERS, code="200", shop=rollout.uid, instance="odd"): [(now, value)]})

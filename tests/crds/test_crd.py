@@ -149,7 +149,8 @@ number = st.sampled_from([-1, 0, 0.5, 0.7, 1, 10, 50, 100, 101, "ten"])
 duration = st.sampled_from(["24h", "90s", "1h30m", "250ms", "0s", "24", "1 day", "", "99999h", 7])
 step = st.fixed_dictionaries({"percent": number}, optional={"soak": duration, "weight": number})
 share = st.sampled_from([0, 0.2, 0.7, 1, "ten"])
-own = st.sampled_from(['orders_total{code="200"}', "orders_total", "rate(x[1m])", 7])
+GOOD_SELECTORS = ('orders_total{code="200"}', "orders_total", 'o{path="/{id}"}', '{"http.server.requests",code="200"}')
+own = st.sampled_from([*GOOD_SELECTORS, '{code="200"}', "rate(x[1m])", 7])
 gate = st.fixed_dictionaries(
     {"name": st.sampled_from(["agreement", "latency", "feedback", "perClass", "beauty", "Beauty"])},
     optional={
@@ -305,8 +306,10 @@ def gate_is_refused(gate):
     is_custom = bool({"good", "total", "histogram"} & set(gate))
     bounds = [name for name in ("atLeast", "atMost", "within") if name in gate]
     margin, within = gate.get("margin", 0), gate.get("within")
+    selectors = (gate.get("good"), gate.get("total"), gate.get("histogram", {}).get("metric"))
     return (
-        (gate["name"] in BUILT_IN) == is_custom
+        any(one is not None and one not in GOOD_SELECTORS for one in selectors)
+        or (gate["name"] in BUILT_IN) == is_custom
         or ("good" in gate) != ("total" in gate)
         or ("good" in gate and "histogram" in gate)
         or len(bounds) > 1

@@ -77,6 +77,19 @@ def test_deleting_the_resource_removes_its_children(rollout, registry):
     assert children() == []
 
 
+def own(good):
+    """Return a custom gate."""
+    return {"name": "orders", "good": good, "total": "shop_orders_total", "atLeast": 0.9}
+
+
+@pytest.mark.parametrize(
+    "good", [r'shop{path=~"/\{.+\}",id=\'{"x"}\'}', '{"http.server.requests",code="200"}', "{`ä b`,}"]
+)
+def test_selectors_of_prometheus_3_are_accepted_at_apply(rollout, registry, good):
+    body = rollout.resource(registry.good, gates={"metrics": [own(good)]})
+    rollout.kubectl("apply", "--dry-run=server", "-f", "-", text=json.dumps(body))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -85,6 +98,8 @@ def test_deleting_the_resource_removes_its_children(rollout, registry):
         ({"gates": {"metrics": [{"name": "beauty"}]}}, "name a built-in gate"),
         ({"gates": {"metrics": [{"name": "agreement", "atLeast": 0.7, "margin": 0.8}]}}, "margin must leave"),
         ({"canary": {"shadowSoak": "1 day"}}, "must be a duration"),
+        ({"gates": {"metrics": [own("rate(shop_orders_total[5m])")]}}, "must be a metric with label matchers and no"),
+        ({"gates": {"metrics": [own('{code="200"}')]}}, "must be a metric with label matchers and no other PromQL"),
         ({"runID": "latest"}, "should match"),
         ({"thresholds": {"default": 2}}, "less than or equal to 1"),
         ({"typo": 1}, "unknown field"),
@@ -95,6 +110,8 @@ def test_deleting_the_resource_removes_its_children(rollout, registry):
         "unknown gate",
         "great margin",
         "bad duration",
+        "PromQL",
+        "a selector without a name",
         "bad run",
         "threshold 2",
         "typo",

@@ -157,6 +157,14 @@ def test_a_missing_token_file_is_named(tmp_path):
         ),
         pytest.param(
             200,
+            '{"status": "success", "isPartial": true, "data": {"resultType": "vector", "result": []}}',
+            Unreadable(
+                "QueryError", "Prometheus warns: partial response of VictoriaMetrics, a vmstorage is not available"
+            ),
+            id="a partial response of VictoriaMetrics",
+        ),
+        pytest.param(
+            200,
             "[" * 100_000,
             Unreadable("QueryError", "Prometheus returned something that is not JSON"),
             id="deeper than anybody reads",
@@ -302,3 +310,39 @@ def test_an_ambiguous_address_is_refused_without_its_password(hard):
         PrometheusEndpoint(url=f"http://svc:{hard}@127.0.0.1:1")
     assert "url: the address is ambiguous; percent-encode" in one_line(caught.value)
     assert "secret" not in one_line(caught.value)
+
+
+def test_a_partial_response_is_counted_and_logged_once_where_the_operator_chooses_so(caplog):
+    body = {
+        "status": "success",
+        "warnings": ["store-1 is down"],
+        "data": {"resultType": "vector", "result": [{"metric": {}, "value": [0, "1"]}]},
+    }
+
+    async def twice(api):
+        return [await api.read("default", "up") for _ in range(2)]
+
+    with prometheus(200, json.dumps(body)) as url:
+        assert ask(url, twice, partial_response="Warn") == [[Series(labels={}, value=1.0)]] * 2
+    assert [one for one in caplog.messages if "store-1" in one] == [
+        f"{url} warns, and its results are used: store-1 is down"
+    ]
+
+
+def test_a_response_that_is_cut_is_refused_whatever_the_operator_chooses():
+    body = {
+        "status": "success",
+        "warnings": ["results truncated due to limit"],
+        "data": {"resultType": "vector", "result": []},
+    }
+    with prometheus(200, json.dumps(body)) as url:
+        assert read(url, partial_response="Warn").reason == "TooManySeries"
+
+
+def test_samples_that_are_no_numbers_are_left_out():
+    found = [
+        {"metric": {"__name__": "up"}, "values": [[1, "1"], [2, "NaN"]]},
+        {"metric": {"__name__": "down"}, "values": [[1, "NaN"]]},
+    ]
+    with prometheus(200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": found}})) as url:
+        assert read_samples(url) == [Samples(labels={"__name__": "up"}, values=((1.0, 1.0),))]

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, mode
 
 from serin_core.api.base import Percent, Rate, Share, SpecModel, rules
 from serin_core.api.durations import Duration
+from serin_core.api.selectors import Selector
 
 
 class Acceptance(SpecModel):
@@ -62,8 +63,6 @@ def _quoted(gates: Iterable[GateName]) -> str:
 
 
 _FULL: Final = 100
-_SELECTOR = r"^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^{}]*\})?$"
-Selector = Annotated[str, Field(min_length=1, max_length=512, pattern=_SELECTOR)]
 
 
 class Range(SpecModel):
@@ -216,7 +215,7 @@ class MetricGate(SpecModel):
     good: Selector | None = Field(
         None,
         description="Counter of good events, a metric with label matchers and no PromQL: "
-        'shop_orders_total{code="200"}.',
+        'shop_orders_total{code="200"}, or {"shop.orders",code="200"} for a name with other characters.',
     )
     total: Selector | None = Field(None, description="Counter of all events, in the same form.")
     histogram: Histogram | None = Field(None, description="A histogram and a bound, instead of good and total.")

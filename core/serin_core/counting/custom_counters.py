@@ -16,6 +16,7 @@ from math import isfinite
 from typing import Final
 
 from serin_core.api.gates import Histogram, MetricGate
+from serin_core.api.selectors import name_and_matchers, with_matchers
 from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting.reading import Unreadable
 
@@ -43,28 +44,25 @@ def selectors(gate: MetricGate) -> tuple[str, str]:
     """Return the selectors of a custom gate: of good and of total."""
     if gate.histogram is None:
         return gate.good or "", gate.total or ""
-    name, inside = _name_and_matchers(gate.histogram)
-    bucket = ",".join(filter(None, (inside, f'le=~"{_written(gate.histogram.le)}"')))
-    return f"{name}_bucket{{{bucket}}}", f"{name}_count{{{inside}}}" if inside else f"{name}_count"
+    name, inside = name_and_matchers(gate.histogram.metric)
+    bucket = with_matchers(f"{name}_bucket", inside, f'le=~"{_written(gate.histogram.le)}"')
+    return bucket, with_matchers(f"{name}_count", inside)
 
 
 def both_of(histogram: Histogram) -> str:
     """Return one selector for the bucket and the count of a histogram, so that one response has both."""
-    name, inside = _name_and_matchers(histogram)
-    matchers = (f'__name__=~"{name}_(bucket|count)"', inside, f'le=~"{_written(histogram.le)}|"')
+    name, inside = name_and_matchers(histogram.metric)
+    literal = "".join(one if one.isalnum() or one in "_:" else f"[{one}]" for one in name)
+    matchers = (f'__name__=~"{literal}_(bucket|count)"', inside, f'le=~"{_written(histogram.le)}|"')
     return f"{{{','.join(filter(None, matchers))}}}"
 
 
-def _name_and_matchers(histogram: Histogram) -> tuple[str, str]:
-    name, _, matchers = histogram.metric.partition("{")
-    return name, matchers.rstrip("}").strip().rstrip(",")
-
-
 def _written(bound: float) -> str:
-    """Return a pattern for every notation of a bound: Prometheus 3 writes 1.0 and 1e+06, others 1 and 1000000."""
+    """Return a pattern for every notation of a bound: Prometheus 3 writes 1.0 and 1e+06, others what was scraped."""
     digits = len(Decimal(repr(bound)).normalize().as_tuple().digits)
     plain = f"{bound:.12g}"
-    ways = dict.fromkeys((plain, f"{plain}.0", repr(bound), f"{bound:.{digits - 1}e}"))
+    whole = f"{bound:.0f}" if bound.is_integer() else plain
+    ways = dict.fromkeys((plain, f"{plain}.0", repr(bound), f"{bound:.{digits - 1}e}", whole))
     return "|".join(ways).replace("+", "[+]").replace(".", "[.]")
 
 

@@ -234,10 +234,17 @@ def _metrics_of(series: str) -> str:
 
 
 def evaluated_at(series: Iterable[Series]) -> float | Unreadable:
-    """Return the Unix time at which Prometheus evaluated a stage's query."""
+    """Return the Unix time at which Prometheus evaluated a stage's query.
+
+    VictoriaMetrics rounds it down to seconds. The second is then over, so that nothing is counted before a stage began.
+    """
     found = next((one.value for one in series if NOW in one.labels), 0.0)
     is_a_time = isfinite(found) and 0 < found < _LAST_SECOND
-    return found if is_a_time else Unreadable("QueryError", "Prometheus returned no evaluation time of the query")
+    return (
+        found + found.is_integer()
+        if is_a_time
+        else Unreadable("QueryError", "Prometheus returned no evaluation time of the query")
+    )
 
 
 def count_stage(
