@@ -7,10 +7,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from serin_cli.evidence_text import describe_evidence
 from serin_cli.kubernetes_client import Cluster, ClusterError
 from serin_cli.options import Context, Name, Namespace, StatusOutput, examples, fail
-from serin_cli.status_text import describe_status
 
 app = typer.Typer()
 
@@ -40,6 +38,9 @@ def status(
         case StatusOutput.YAML:
             typer.echo(yaml.safe_dump(live.get("status", {}), sort_keys=False), nl=False)
         case StatusOutput.TEXT:
+            # Imported here: the other formats need no models of spec and status, half of what Serin imports.
+            from serin_cli.status_text import describe_status  # noqa: PLC0415
+
             typer.echo("\n".join(describe_status(live, now=datetime.now(UTC))))
 
 
@@ -49,6 +50,8 @@ def explain(name: Name, namespace: Namespace = None, context: Context = None) ->
 
     If no stage is running, explain how the last rollout ended.
     """
+    from serin_cli.evidence_text import describe_evidence  # noqa: PLC0415
+
     live = _read(name, namespace, context)
     typer.echo("\n".join(describe_evidence(live, now=datetime.now(UTC))))
 
