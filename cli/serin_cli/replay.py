@@ -14,7 +14,7 @@ from serin_cli.simulation_result import play_and_summarize, present
 from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.counting.server_counters import StageQuery, stale_after
+from serin_core.counting.stage_query import StageQuery, stale_after
 from serin_simulation.replay import Record, RecordError
 from serin_simulation.rollout import Setting
 from serin_simulation.scenarios import replayed
