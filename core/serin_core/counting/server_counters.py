@@ -2,8 +2,8 @@
 
 Every server process has its own series, which start at 0 and never reset, and so has every stage. So a count is the sum
 of the last value of each process: no rates, no resets, no windows. Series of one process in several Prometheus replicas
-are the same: the largest value is the newest. Counts outlive the processes that made them, so the query (stage_query.py)
-also reads whether pods are still being scraped.
+are the same: the largest value is the newest. Counts outlive the processes that made them, so the query
+(stage_query.py) also reads whether pods are still being scraped.
 """
 
 from collections.abc import Iterable, Mapping
