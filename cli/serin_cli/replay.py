@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from serin_cli.options import Manifest, Output, OutputOption, examples, file_errors, refuse
+from serin_cli.options import Manifest, OutputOption, examples, file_errors, refuse
 from serin_cli.replay_file import read_record
 from serin_cli.replay_prometheus import read_range
 from serin_cli.simulation_options import Every, Jobs, Page, Seed, gate_names, moment, read_spec
@@ -63,7 +63,7 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
     rollouts: Annotated[int, typer.Option(min=1, help="Number of rollouts.")] = 100,
     seed: Seed = 7,
     jobs: Jobs = None,
-    output: OutputOption = Output.TEXT,
+    output: OutputOption = "text",
     page: Page = None,
 ) -> None:
     """Run the rollout of a SuggestionModel on recorded counts.
