@@ -17,7 +17,7 @@ from serin_core.evidence.bounds import Alphas, AtLeast, AtMost
 from serin_core.evidence.change_point import FIRST_CHECK
 from serin_core.evidence.confidence_sequence import confidence_sequence
 from serin_core.evidence.counts import Counts, Verdict
-from serin_core.evidence.rate import Side, log_evidence_above, log_evidence_below
+from serin_core.evidence.rate import Side, log_evidence
 from serin_core.evidence.sample_size import certain_by, least, needed
 from serin_core.evidence.verdict import judge
 from serin_core.gates.rate import RateState
@@ -121,7 +121,7 @@ def late(into):
     for check in range(1, 101):
         good, total = good + 50 * (0.85 if check <= 40 else 0.55), total + 50
         counts = Counts(good, total)
-        whole.append((check, max(log_evidence_below(counts, P), -8.0)))
+        whole.append((check, max(log_evidence(counts, P, Side.BELOW), -8.0)))
         mixed.append(
             (check, max(change_point.log_evidence([starts[one] for one in kept.checks], counts, P, Side.BELOW), -8.0))
         )
@@ -185,8 +185,8 @@ def confidence(into):
             counts = Counts(s, n)
             low, high = confidence_sequence(counts, ALPHA)
             print(
-                f"| {n} | {s} | {100 * s / n:.1f} % | {exp(log_evidence_above(counts, P)):.3g} | "
-                f"{exp(log_evidence_below(counts, P)):.3g} | {100 * low:.1f} and {100 * high:.1f} % | "
+                f"| {n} | {s} | {100 * s / n:.1f} % | {exp(log_evidence(counts, P, Side.ABOVE)):.3g} | "
+                f"{exp(log_evidence(counts, P, Side.BELOW)):.3g} | {100 * low:.1f} and {100 * high:.1f} % | "
                 f"{judge(counts, AtLeast(P), ALPHAS)} | {needed(counts, AtLeast(P), ALPHAS)} |"
             )
     print(f"Pass at evidence above {1 / ALPHAS.promote:.0f}, Fail at evidence below {1 / ALPHAS.rollback:.0f}")

@@ -10,7 +10,7 @@ from serin_cli.finding import Finding, Severity
 from serin_cli.lint_advice import Traffic, advice
 from serin_cli.lint_schema import schema_findings
 from serin_cli.manifests import is_suggestion_model, read_manifests
-from serin_cli.options import Manifest, Output, OutputOption, examples
+from serin_cli.options import Manifest, OutputOption, examples
 from serin_core.contract import names
 
 app = typer.Typer()
@@ -32,7 +32,7 @@ def lint(
         float | None,
         typer.Option(min=0, help="Expected number of different users per day; a tenth of the requests by default."),
     ] = None,
-    output: OutputOption = Output.TEXT,
+    output: OutputOption = "text",
 ) -> None:
     """Check SuggestionModel manifests before you apply them.
 
@@ -50,7 +50,7 @@ def lint(
         for resource in [_resource(document, number)]
         for finding in _findings(document, traffic)
     ]
-    if output is Output.JSON:
+    if output == "json":
         rows = [{"file": file, "resource": resource} | asdict(finding) for resource, finding in found]
         typer.echo(json.dumps(rows, indent=2))
     else:

@@ -72,39 +72,32 @@ def _stages(stages: _Stages) -> Iterator[Finding]:
 
 
 def _metrics(stages: _Stages) -> Iterator[Finding]:
+    canary = stages.spec.canary
+    # A step above the cap is no stage now, but is one when the cap is raised.
+    known = {*stages.gates, *(step.percent for step in canary.steps), canary.percent}
     for index, change in enumerate(stages.spec.gates.metrics):
-        if not change.disabled:
-            path = f"spec.gates.metrics[{index}]"
-            yield from _of_fields(path, change)
-            yield from _of_delay(path, change, stages)
-            yield from _of_stages(path, change, stages)
-
-
-def _of_fields(path: str, change: MetricGate) -> Iterator[Finding]:
-    if change.name in _MORE_IS_BETTER and change.at_most is not None:
-        message = f"rolls back a run with {change.name} above {100 * change.at_most:g} %; did you mean atLeast?"
-        yield _warning(f"{path}.atMost", message)
+        path = f"spec.gates.metrics[{index}]"
+        if change.disabled:
+            continue
+        if change.name in _MORE_IS_BETTER and change.at_most is not None:
+            message = f"rolls back a run with {change.name} above {100 * change.at_most:g} %; did you mean atLeast?"
+            yield _warning(f"{path}.atMost", message)
+        yield from _of_delay(f"{path}.initialDelay", change, stages)
+        for percent in sorted(set(change.stages or ()) - known):
+            yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
 
 
 def _of_delay(path: str, change: MetricGate, stages: _Stages) -> Iterator[Finding]:
     delay, longest = change.initial_delay, stages.spec.analysis.max_duration
     if delay >= longest:
-        yield _warning(f"{path}.initialDelay", f"not below analysis.maxDuration ({format_duration(longest)})")
+        yield _warning(path, f"not below analysis.maxDuration ({format_duration(longest)})")
         return
     for percent, gates in stages.gates.items():
         soak = soak_of(stages.spec.canary, percent=percent)
         if delay > soak and any(gate.name == change.name for gate in gates):
             message = f"longer than the soak of {format_duration(soak)} {at_stage(percent)}, which waits for it"
-            yield _warning(f"{path}.initialDelay", message)
+            yield _warning(path, message)
             return
-
-
-def _of_stages(path: str, change: MetricGate, stages: _Stages) -> Iterator[Finding]:
-    # A step above the cap is no stage now, but is one when the cap is raised.
-    later = {step.percent for step in stages.spec.canary.steps} | {stages.spec.canary.percent}
-    for percent in sorted(set(change.stages or ())):
-        if percent not in stages.gates and percent not in later:
-            yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
 
 
 def _margins(stages: _Stages) -> Iterator[Finding]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, Literal, NoReturn
 
 import typer
 
@@ -16,21 +15,6 @@ _KINDS: Final = {
     f"suggestionmodel.{names.GROUP}",
     f"{names.PLURAL}.{names.GROUP}",
 }
-
-
-class Output(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class StatusOutput(StrEnum):
-    """Output formats of a resource's status."""
-
-    TEXT = "text"
-    JSON = "json"
-    YAML = "yaml"
 
 
 def bare_name(given: str) -> str:
@@ -51,6 +35,7 @@ Context = Annotated[
     str | None, typer.Option("--context", help="Context of the kubeconfig; the current context by default.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Reason, recorded in the history and in the Event.")]
+Output = Literal["text", "json"]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Output format: text or json.")]
 Manifest = Annotated[str, typer.Option("-f", "--file", help="YAML file with the manifest; - reads standard input.")]
 

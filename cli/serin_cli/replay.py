@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from serin_cli.options import Manifest, Output, OutputOption, examples, file_errors, refuse
+from serin_cli.options import Manifest, OutputOption, examples, file_errors, refuse
 from serin_cli.replay_file import read_record
 from serin_cli.replay_prometheus import read_range
 from serin_cli.simulation_options import Every, Jobs, Page, Seed, gate_names, moment, read_spec
@@ -14,7 +14,7 @@ from serin_cli.simulation_result import play_and_summarize, present
 from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.counting.server_counters import StageQuery, stale_after
+from serin_core.counting.stage_query import StageQuery, stale_after
 from serin_simulation.replay import Record, RecordError
 from serin_simulation.rollout import Setting
 from serin_simulation.scenarios import replayed
@@ -63,7 +63,7 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
     rollouts: Annotated[int, typer.Option(min=1, help="Number of rollouts.")] = 100,
     seed: Seed = 7,
     jobs: Jobs = None,
-    output: OutputOption = Output.TEXT,
+    output: OutputOption = "text",
     page: Page = None,
 ) -> None:
     """Run the rollout of a SuggestionModel on recorded counts.

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from serin_cli.options import Manifest, Output, OutputOption, examples
+from serin_cli.options import Manifest, OutputOption, examples
 from serin_cli.simulation_options import (
     SHARES,
     Every,
@@ -89,7 +89,7 @@ def simulate_command(  # noqa: PLR0913 - a description of traffic has many parts
     rollouts: Annotated[int, typer.Option(min=1, help="Number of rollouts.")] = 1000,
     seed: Seed = 7,
     jobs: Jobs = None,
-    output: OutputOption = Output.TEXT,
+    output: OutputOption = "text",
     page: Page = None,
 ) -> None:
     """Simulate rollouts of a SuggestionModel; compare with Flagger and Argo Rollouts.

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,6 +16,7 @@ from serin_cli.options import refuse
 from serin_core.api.durations import parse_duration
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.gates.active import active_gates
+from serin_core.model.values import as_utc, parse_timestamp
 from serin_core.rollout.canary_steps import stages_of
 from serin_simulation.traffic import Rates
 
@@ -74,10 +75,9 @@ def duration(text: str, option: str) -> timedelta:
 def moment(text: str, option: str) -> datetime:
     """Return the time of an option, in UTC if it names no zone."""
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        return as_utc(parse_timestamp(text))
+    except (OverflowError, ValueError):
         refuse(f"{option}: {text!r} is not a time, like 2026-01-05T09:00:00Z")
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def requests_per_second(rate: str) -> tuple[float, ...]:
@@ -113,17 +113,16 @@ def harmed_rates(rates: Rates, harm: Sequence[str]) -> Rates | None:
     """Return the rates after the harm has begun, None without harm."""
     if not harm:
         return None
-    changed: dict[str, Any] = {name: getattr(rates, name) for name in SHARES}
+    changed: dict[str, Any] = {}
     custom = dict(rates.own)
     for name, value in (_share(one, "--harm") for one in harm):
-        key = name.replace("-", "_")
-        if key in changed:
+        if (key := name.replace("-", "_")) in SHARES:
             changed[key] = value
         elif name in custom:
             custom[name] = value
         else:
-            refuse(f"--harm: there is no share {name}; known are {', '.join((*changed, *custom))}")
-    return Rates(**changed, own=custom)
+            refuse(f"--harm: there is no share {name}; known are {', '.join((*SHARES, *custom))}")
+    return replace(rates, **changed, own=custom)
 
 
 def _share(text: str, option: str) -> tuple[str, float]:

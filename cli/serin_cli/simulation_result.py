@@ -83,4 +83,4 @@ def present(  # noqa: PLR0913 - shared by two commands, given by name
     if page is not None:
         with file_errors(page):
             page.write_text(render(found, title=title, head=head, notes=notes), encoding="utf-8")
-    typer.echo(json.dumps(as_json(found, parameters), indent=2) if output is Output.JSON else as_text(found, head))
+    typer.echo(json.dumps(as_json(found, parameters), indent=2) if output == "json" else as_text(found, head))

@@ -2,15 +2,13 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
 
-from serin_cli.evidence_text import describe_evidence
 from serin_cli.kubernetes_client import Cluster, ClusterError
-from serin_cli.options import Context, Name, Namespace, StatusOutput, examples, fail
-from serin_cli.status_text import describe_status
+from serin_cli.options import Context, Name, Namespace, examples, fail
 
 app = typer.Typer()
 
@@ -26,8 +24,8 @@ def status(
     namespace: Namespace = None,
     context: Context = None,
     output: Annotated[
-        StatusOutput, typer.Option("-o", "--output", help="Output format: text, json or yaml.")
-    ] = StatusOutput.TEXT,
+        Literal["text", "json", "yaml"], typer.Option("-o", "--output", help="Output format: text, json or yaml.")
+    ] = "text",
 ) -> None:
     """Show the status of a rollout and its gates.
 
@@ -35,11 +33,14 @@ def status(
     """
     live = _read(name, namespace, context)
     match output:
-        case StatusOutput.JSON:
+        case "json":
             typer.echo(json.dumps(live.get("status", {}), indent=2))
-        case StatusOutput.YAML:
+        case "yaml":
             typer.echo(yaml.safe_dump(live.get("status", {}), sort_keys=False), nl=False)
-        case StatusOutput.TEXT:
+        case "text":
+            # Imported here: the other formats need no models of spec and status, half of what Serin imports.
+            from serin_cli.status_text import describe_status  # noqa: PLC0415
+
             typer.echo("\n".join(describe_status(live, now=datetime.now(UTC))))
 
 
@@ -49,6 +50,8 @@ def explain(name: Name, namespace: Namespace = None, context: Context = None) ->
 
     If no stage is running, explain how the last rollout ended.
     """
+    from serin_cli.evidence_text import describe_evidence  # noqa: PLC0415
+
     live = _read(name, namespace, context)
     typer.echo("\n".join(describe_evidence(live, now=datetime.now(UTC))))
 

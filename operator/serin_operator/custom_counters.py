@@ -10,7 +10,7 @@ from serin_core.api.status import OwnCounts
 from serin_core.counting.custom_counters import custom_key
 from serin_core.counting.custom_gates import CustomCounting, InstantQuery, Query, QueryResult, count_custom_gate
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import StageQuery
+from serin_core.counting.stage_query import StageQuery
 from serin_operator.interfaces import Prometheus
 
 

@@ -15,14 +15,8 @@ from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import (
-    CLOCK_BEHIND,
-    Reading,
-    StageQuery,
-    count_stage,
-    evaluated_at,
-    stage_query,
-)
+from serin_core.counting.server_counters import CLOCK_BEHIND, Reading, count_stage
+from serin_core.counting.stage_query import StageQuery, evaluated_at, stage_query
 from serin_core.gates.active import read_by
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners

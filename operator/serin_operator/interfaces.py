@@ -16,7 +16,7 @@ from serin_core.api.base import Json
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting.custom_counters import Samples
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import Series
+from serin_core.counting.stage_query import Series
 from serin_core.rollout.observation import NoAnswer
 
 

@@ -26,7 +26,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from serin_core.contract.addresses import display_address
 from serin_core.counting.custom_counters import MAX_SERIES, Samples, of_one_replica, without
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import Series
+from serin_core.counting.stage_query import Series
 from serin_operator.prometheus_session import CredentialError, session_for
 from serin_operator.settings import PrometheusEndpoint
 

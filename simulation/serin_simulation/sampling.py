@@ -34,10 +34,6 @@ class Distribution:
 
 def binomial(n: int, p: float, rng: Random) -> int:
     """Draw how many of `n` succeed, each with probability `p`."""
-    if n <= 0 or p <= 0:
-        return 0
-    if p >= 1:
-        return n
     successes = 0
     while n > _MOST_IN_A_TABLE and 0 < p < 1:
         middle = n // 2 + 1

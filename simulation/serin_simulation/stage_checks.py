@@ -6,14 +6,14 @@ The states are those that the operator evaluates (serin_core.gates), kept in mem
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import GateMemory, GateRole
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import AsReported
 from serin_core.evidence.bounds import Alphas
-from serin_core.evidence.counts import Counts, Verdict
+from serin_core.evidence.counts import Counts
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
 from serin_core.gates.evaluation import GateState, criterion_of, gate_state
 from serin_core.gates.feedback import FeedbackState
@@ -26,7 +26,6 @@ Pairs = Mapping[str, tuple[float, float]]
 _NONE: Final = timedelta()
 _SOONEST: Final = timedelta(milliseconds=100)
 _SIDES: Final = names.ARM_CANARY, names.ARM_CONTROL
-_Question = Literal["fails", "passes"]
 
 
 class StageChecks:
@@ -59,12 +58,13 @@ class StageChecks:
                 pair = found.get(gate.name)
                 if pair is not None and state.fails(*pair):
                     return True
-            elif _holds("fails", gate, state, found):
+            elif (counts := _counts_of(gate, state, found)) is not None and state.fails(*counts):
                 return True
         if age < self._soak:
             return False
         for place, (gate, state) in enumerate(self._acting):
-            if age < gate.initial_delay or not _holds("passes", gate, state, found):
+            counts = None if age < gate.initial_delay else _counts_of(gate, state, found)
+            if counts is None or not state.passes(*counts):
                 # Evaluated first at the next check: it will probably not pass then either.
                 self._acting.insert(0, self._acting.pop(place))
                 return False
@@ -75,25 +75,12 @@ class StageChecks:
         self.has_counts = True
         age = now - self._began
         for gate, state in self._states:
-            if age < gate.initial_delay:
-                continue
-            match state:
-                case RateState():
-                    if (pair := found.get(gate.name)) is not None:
-                        state.record(*pair)
-                case FeedbackState():
-                    if (arms := _arms(gate, found)) is not None:
-                        state.record(*arms)
-                case PerClassState():
-                    continue
+            if age >= gate.initial_delay and (counts := _counts_of(gate, state, found)) is not None:
+                state.record(*counts)
 
     def memory(self) -> dict[str, GateMemory]:
         """Return the evidence of every gate as the status would hold it."""
-        kept = {}
-        for gate, state in self._states:
-            memory = GateMemory(bound=str(gate.criterion))
-            kept[gate.name] = memory if isinstance(state, PerClassState) else state.memory(memory)
-        return kept
+        return {gate.name: state.memory(GateMemory(bound=str(gate.criterion))) for gate, state in self._states}
 
     def next_check(self, now: datetime) -> timedelta:
         """Return when `decide` would check the stage again: after the interval, or when the soak ends."""
@@ -102,24 +89,14 @@ class StageChecks:
         return min(interval, max(left, _SOONEST)) if left > _NONE else interval
 
 
-def _holds(question: _Question, gate: ActiveGate, state: GateState, found: Pairs) -> bool:
+def _counts_of(gate: ActiveGate, state: GateState, found: Pairs) -> tuple[Any, ...] | None:
+    """Return what the methods of a state are given: good and total, both arms, or all classes. None without counts."""
     match state:
         case RateState():
-            pair = found.get(gate.name)
-            if pair is None:
-                return False
-            return state.fails(*pair) if question == "fails" else state.passes(*pair)
+            return found.get(gate.name)
         case FeedbackState():
-            arms = _arms(gate, found)
-            if arms is None:
-                return False
-            return state.fails(*arms) if question == "fails" else state.passes(*arms)
+            canary, control = (found.get(f"{gate.name}/{side}") for side in _SIDES)
+            return None if canary is None or control is None else (canary, control)
         case PerClassState():
             prefix = f"{gate.name}/"
-            classes = {key: Counts(*pair) for key, pair in found.items() if key.startswith(prefix)}
-            return state.verdict(classes) is (Verdict.FAIL if question == "fails" else Verdict.PASS)
-
-
-def _arms(gate: ActiveGate, found: Pairs) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    canary, control = (found.get(f"{gate.name}/{side}") for side in _SIDES)
-    return None if canary is None or control is None else (canary, control)
+            return ({key: Counts(*pair) for key, pair in found.items() if key.startswith(prefix)},)

@@ -9,7 +9,7 @@ from counting.prometheus_process import PrometheusProcess
 from serin_cli.replay_prometheus import read_range
 from serin_core.api.gates import GateName
 from serin_core.contract import names
-from serin_core.counting.server_counters import StageQuery
+from serin_core.counting.stage_query import StageQuery
 from serin_localcluster.prometheus import find
 
 RUN, STAGE = "run_aaaaaaaa_1", 7

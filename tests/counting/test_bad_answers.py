@@ -16,7 +16,7 @@ from counting.processes import Server
 from counting.watched import Watched
 
 from serin_core.api.status import CandidateState
-from serin_core.counting.server_counters import FRESH, NOW
+from serin_core.counting.stage_query import FRESH, NOW
 from serin_core.evidence.counts import Verdict
 from serin_server.metrics.counters import Agree, Arm, Outcome
 

@@ -17,7 +17,8 @@ from serin_core.api.gates import GateName
 from serin_core.api.status import Checkpoint, ProcessCounts
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import ENDED, StageCounts, StageQuery, stage_query
+from serin_core.counting.server_counters import ENDED, StageCounts
+from serin_core.counting.stage_query import StageQuery, stage_query
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 READ_BY_GATES = (

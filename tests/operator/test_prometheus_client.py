@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from serin_core.contract.documents import one_line
 from serin_core.counting.custom_counters import Samples
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import Series
+from serin_core.counting.stage_query import Series
 from serin_localcluster.pki import Authority
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint

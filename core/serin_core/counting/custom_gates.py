@@ -24,7 +24,7 @@ from serin_core.counting.custom_counters import (
     window,
 )
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import Series, StageQuery, stale_after
+from serin_core.counting.stage_query import Series, StageQuery, stale_after
 
 SETTLED_AFTER: Final = 10.0
 """Seconds: both selectors are read up to this long ago, so that no scrape is stored between the two queries."""

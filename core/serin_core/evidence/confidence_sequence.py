@@ -23,8 +23,8 @@ def confidence_sequence(counts: Counts, alpha: float) -> tuple[float, float]:
     s, f = counts.good, counts.total - counts.good
     if not counts.total:
         return 0.0, 1.0
-    low = 0.0 if s == 0 else _end(s, f, -log(alpha), sign=-1)[0]
-    high = 1.0 if f == 0 else _end(s, f, -log(alpha), sign=1)[0]
+    low = 0.0 if s == 0 else _end(s, f, -log(alpha), sign=-1)
+    high = 1.0 if f == 0 else _end(s, f, -log(alpha), sign=1)
     return min(low, s / counts.total), max(high, s / counts.total)
 
 
@@ -46,8 +46,8 @@ def one_sided_bound(counts: Counts, side: Side, alpha: float) -> float:
     return proven
 
 
-def _end(s: float, f: float, limit: float, *, sign: int) -> tuple[float, float]:
-    """Return the end on one side of s / (s + f), and 1 minus it.
+def _end(s: float, f: float, limit: float, *, sign: int) -> float:
+    """Return the end on one side of s / (s + f).
 
     Newton's method in log odds: there log E is convex, with slope n p - s, so that from outside every step falls
     short of the end, and from inside the first one leaps past it.
@@ -60,13 +60,13 @@ def _end(s: float, f: float, limit: float, *, sign: int) -> tuple[float, float]:
         p, q = _logistic(odds), _logistic(-odds)
         above = _log_evidence(s, f, p, q) - limit
         if above < 0 and abs(odds) == _FARTHEST:
-            return (0.0, 1.0) if sign < 0 else (1.0, 0.0)
+            return 0.0 if sign < 0 else 1.0
         slope = n * p - s if p <= q else f - n * q
         step = above / slope if slope * sign > 0 else -sign * 1.0
         odds -= step
         if abs(step) <= 1e-13 * max(abs(odds), 1.0):
             break
-    return _logistic(odds), _logistic(-odds)
+    return _logistic(odds)
 
 
 def _log_evidence(s: float, f: float, p: float, q: float) -> float:

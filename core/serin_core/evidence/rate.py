@@ -74,20 +74,6 @@ def threshold(p: float) -> Threshold:
     return Threshold(p=p, q=q, a=a, b=b, below=log_mills(a, b, 0.0, p=p, q=q), above=log_mills(b, a, 0.0, p=q, q=p))
 
 
-def log_evidence_above(counts: Counts, p: float) -> float:
-    """Return the natural log of the evidence that the rate is above `p`, 0 < p < 1."""
-    at = threshold(p)
-    s, f = counts.good, counts.total - counts.good
-    return log_mills(at.b + f, at.a + s, -at.distance(counts), p=at.q, q=at.p) - at.above
-
-
-def log_evidence_below(counts: Counts, p: float) -> float:
-    """Return the natural log of the evidence that the rate is below `p`, 0 < p < 1."""
-    at = threshold(p)
-    s, f = counts.good, counts.total - counts.good
-    return log_mills(at.a + s, at.b + f, at.distance(counts), p=at.p, q=at.q) - at.below
-
-
 def log_evidence(counts: Counts, p: float, side: Side) -> float:
     """Return the natural log of the evidence that the rate lies on this side of `p`.
 
@@ -95,7 +81,10 @@ def log_evidence(counts: Counts, p: float, side: Side) -> float:
     """
     if p <= 0 or p >= 1:
         return inf if (p <= 0) == (side is Side.ABOVE) else -inf
-    return log_evidence_below(counts, p) if side is Side.BELOW else log_evidence_above(counts, p)
+    at, s, f = threshold(p), counts.good, counts.total - counts.good
+    if side is Side.BELOW:
+        return log_mills(at.a + s, at.b + f, at.distance(counts), p=at.p, q=at.q) - at.below
+    return log_mills(at.b + f, at.a + s, -at.distance(counts), p=at.q, q=at.p) - at.above
 
 
 def reaches(counts: Counts, claim: Claim) -> bool:

@@ -8,6 +8,7 @@ named and does not delay the gate.
 from collections.abc import Mapping
 from typing import Final
 
+from serin_core.api.status import GateMemory
 from serin_core.evidence.bounds import Alphas, Bound
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.sample_size import needed
@@ -24,22 +25,24 @@ class PerClassState:
     def __init__(self, bound: Bound, alphas: Alphas) -> None:
         self._bound, self._alphas = bound, alphas
 
-    def alphas(self, classes: Mapping[str, Counts]) -> Alphas:
-        """Return the error probabilities of each of these classes."""
-        return Alphas(promote=self._alphas.promote, rollback=self._alphas.rollback / max(len(classes), 1))
+    def fails(self, classes: Mapping[str, Counts]) -> bool:
+        """Return whether a class fails."""
+        return _combined(self._verdicts(classes)) is Verdict.FAIL
 
-    def verdicts(self, classes: Mapping[str, Counts]) -> dict[str, Verdict]:
-        """Return the verdict of every class that has traffic."""
-        alphas = self.alphas(classes)
-        return {label: judge(counts, self._bound, alphas) for label, counts in classes.items() if counts.total}
+    def passes(self, classes: Mapping[str, Counts]) -> bool:
+        """Return whether every class that has traffic passes."""
+        return _combined(self._verdicts(classes)) is Verdict.PASS
 
-    def verdict(self, classes: Mapping[str, Counts]) -> Verdict:
-        """Return the verdict of all classes together."""
-        return _combined(self.verdicts(classes))
+    def record(self, classes: Mapping[str, Counts]) -> None:
+        """Keep nothing."""
+
+    def memory(self, before: GateMemory) -> GateMemory:
+        """Return what a later check needs: nothing is added."""
+        return before
 
     def evaluate(self, classes: Mapping[str, Counts]) -> Evaluation:
         """Evaluate all classes and describe those without a Pass."""
-        verdicts = self.verdicts(classes)
+        verdicts = self._verdicts(classes)
         verdict = _combined(verdicts)
         return Evaluation(
             counts=Counts(sum(one.good for one in classes.values()), sum(one.total for one in classes.values())),
@@ -48,9 +51,18 @@ class PerClassState:
             detail=_detail(classes, verdicts),
         )
 
+    def _each(self, classes: Mapping[str, Counts]) -> Alphas:
+        """Return the error probabilities of each of these classes."""
+        return Alphas(promote=self._alphas.promote, rollback=self._alphas.rollback / max(len(classes), 1))
+
+    def _verdicts(self, classes: Mapping[str, Counts]) -> dict[str, Verdict]:
+        """Return the verdict of every class that has traffic."""
+        alphas = self._each(classes)
+        return {label: judge(counts, self._bound, alphas) for label, counts in classes.items() if counts.total}
+
     def _needed(self, classes: Mapping[str, Counts], verdicts: Mapping[str, Verdict]) -> int | None:
         """Return how many requests in all the slowest class needs, at its share of the traffic."""
-        alphas, total = self.alphas(classes), sum(counts.total for counts in classes.values())
+        alphas, total = self._each(classes), sum(counts.total for counts in classes.values())
         waiting = [classes[label] for label, one in verdicts.items() if one is Verdict.INCONCLUSIVE]
         found = [(needed(counts, self._bound, alphas), counts) for counts in waiting]
         scaled = [None if more is None else round(more * total / counts.total) for more, counts in found]

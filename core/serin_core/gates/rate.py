@@ -174,7 +174,8 @@ class RateState:
         """Return what a later check needs, as it is kept in the status."""
         zero = None if self._zero is None else CountsAt(check=1, good=self._zero[0], total=self._zero[1])
         known = {start.check: start for start in before.starts if zero == before.zero}
-        starts = (known.get(one) or self._counts_at(one) for one in self._kept_checks())
+        kept = ((one, *self._at[one]) for one in self._kept_checks())
+        starts = (known.get(one) or CountsAt(check=one, good=good, total=total) for one, good, total in kept)
         return GateMemory(
             bound=before.bound,
             judged_by=before.judged_by,
@@ -219,7 +220,3 @@ class RateState:
         zero_good, zero_total = self._zero or (0.0, 0.0)
         some, bad = max(good - zero_good, 0.0), max((total - good) - (zero_total - zero_good), 0.0)
         return some / self._design_effect, (some + bad) / self._design_effect
-
-    def _counts_at(self, check: int) -> CountsAt:
-        good, total = self._at[check]
-        return CountsAt(check=check, good=good, total=total)

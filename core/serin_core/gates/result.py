@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from serin_core.api.gates import Range
 from serin_core.api.status import GateMemory, GateStatus, LateHarm, Status
@@ -56,37 +56,30 @@ class Evaluation:
 
 def gate_status(gate: ActiveGate, criterion: Criterion, found: Evaluation | Unreadable) -> GateStatus:
     """Return a gate as it is shown: its criterion, and what was found or why nothing was."""
-    counted = found if isinstance(found, Evaluation) else None
-    counts = None if counted is None else counted.counts
-    lower, upper = (None, None) if counts is None else confidence_sequence(counts, DISPLAY_ALPHA)
-    margin = criterion.margin if isinstance(criterion, AtLeast | AtMost) else 0.0
-    return GateStatus(
-        name=gate.name,
-        role=gate.role,
-        at_least=criterion.p if isinstance(criterion, AtLeast) else None,
-        at_most=round(criterion.u, 6) if isinstance(criterion, AtMost) else None,
-        within=Range(low=criterion.low, high=criterion.high) if isinstance(criterion, Within) else None,
-        margin=margin or None,
-        odds_ratio=criterion.odds_ratio if isinstance(criterion, NotWorseThanControl) else None,
-        good=_rounded(None if counts is None else counts.good, 3),
-        total=_rounded(None if counts is None else counts.total, 3),
-        estimate=_rounded(None if counts is None else counts.estimate, 4),
-        lower=_rounded(lower, 4),
-        upper=_rounded(upper, 4),
-        verdict=Verdict.INCONCLUSIVE if counted is None else counted.verdict,
-        alpha=None if counted is None else counted.alpha,
-        late_harm=None if counted is None else counted.late_harm,
-        reason=_reason(found),
-        needed=None if counted is None else counted.needed,
-        detail=found.message if isinstance(found, Unreadable) else found.detail,
-    )
-
-
-def _reason(found: Evaluation | Unreadable) -> str:
+    required: dict[str, Any] = {"name": gate.name, "role": gate.role}
+    match criterion:
+        case AtLeast(p=p, margin=margin):
+            required |= {"at_least": p, "margin": margin or None}
+        case AtMost(u=u, margin=margin):
+            required |= {"at_most": round(u, 6), "margin": margin or None}
+        case Within(low=low, high=high):
+            required["within"] = Range(low=low, high=high)
+        case NotWorseThanControl(odds_ratio=odds_ratio):
+            required["odds_ratio"] = odds_ratio
     if isinstance(found, Unreadable):
-        return found.reason
-    return OPEN if found.verdict is Verdict.INCONCLUSIVE else PROVEN
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+        return GateStatus(**required, reason=found.reason, detail=found.message)
+    counts, (lower, upper) = found.counts, confidence_sequence(found.counts, DISPLAY_ALPHA)
+    return GateStatus(
+        **required,
+        good=round(counts.good, 3),
+        total=round(counts.total, 3),
+        estimate=None if counts.estimate is None else round(counts.estimate, 4),
+        lower=round(lower, 4),
+        upper=round(upper, 4),
+        verdict=found.verdict,
+        alpha=found.alpha,
+        late_harm=found.late_harm,
+        reason=OPEN if found.verdict is Verdict.INCONCLUSIVE else PROVEN,
+        needed=found.needed,
+        detail=found.detail,
+    )

@@ -7,18 +7,9 @@ from serin_core.api.gates import GateName
 from serin_core.api.status import Checkpoint, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import (
-    ENDED,
-    FRESH,
-    GONE,
-    Series,
-    StageQuery,
-    count_stage,
-    evaluated_at,
-    stage_query,
-    stale_after,
-)
-from serin_core.counting.server_counters import NOW as EVALUATED
+from serin_core.counting.server_counters import ENDED, count_stage
+from serin_core.counting.stage_query import FRESH, GONE, Series, StageQuery, evaluated_at, stage_query, stale_after
+from serin_core.counting.stage_query import NOW as EVALUATED
 from serin_core.evidence.counts import Counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from serin_core.evidence import change_point
 from serin_core.evidence.change_point import FIRST_CHECK, MAX_STARTS, KeptChecks, since
 from serin_core.evidence.counts import Counts
-from serin_core.evidence.rate import Claim, Side, log_evidence_below
+from serin_core.evidence.rate import Claim, Side, log_evidence
 
 LIMIT = log(1 / 0.05)
 BEGINNING = (1, 0, 0)
@@ -52,7 +52,7 @@ def test_the_counts_since_the_beginning_alone_take_ten_times_as_long():
     rng, delays = np.random.default_rng(5), []
     for _ in range(40):
         series = checks(rng, [0.85] * 40 + [0.55] * 100, 50)
-        found = (n for n, counts in enumerate(series, start=1) if log_evidence_below(counts, 0.7) >= LIMIT)
+        found = (n for n, counts in enumerate(series, start=1) if log_evidence(counts, 0.7, Side.BELOW) >= LIMIT)
         delays.append(next(found) - 40)
     assert 45 <= median(delays) <= 65
 
@@ -114,7 +114,9 @@ def test_the_bound_is_never_below_the_evidence(outcomes, p):
 @given(outcomes=STAGES, p=st.floats(0.05, 0.95))
 def test_the_evidence_is_the_weighted_sum_over_its_starts(outcomes, p):
     starts, counts = stage(outcomes)
-    total = sum(exp(log_evidence_below(since(start, counts), p)) / (start[0] * (start[0] + 1)) for start in starts)
+    total = sum(
+        exp(log_evidence(since(start, counts), p, Side.BELOW)) / (start[0] * (start[0] + 1)) for start in starts
+    )
     assert change_point.log_evidence(starts, counts, p, Side.BELOW) == pytest.approx(log(total), abs=1e-9)
 
 

@@ -15,8 +15,6 @@ from serin_core.evidence.rate import (
     Claim,
     Side,
     log_evidence,
-    log_evidence_above,
-    log_evidence_below,
     most_log_evidence,
     reaches,
     threshold,
@@ -35,10 +33,10 @@ def test_evidence_agrees_with_scipy(p, total, share):
     counts = Counts(good, total)
     if below > 1e-250:
         expected = mixture + log(below) - log(betainc(a, b, p))
-        assert log_evidence_below(counts, p) == pytest.approx(expected, abs=1e-6, rel=1e-7)
+        assert log_evidence(counts, p, Side.BELOW) == pytest.approx(expected, abs=1e-6, rel=1e-7)
     if above > 1e-250:
         expected = mixture + log(above) - log(betainc(b, a, 1 - p))
-        assert log_evidence_above(counts, p) == pytest.approx(expected, abs=1e-6, rel=1e-7)
+        assert log_evidence(counts, p, Side.ABOVE) == pytest.approx(expected, abs=1e-6, rel=1e-7)
 
 
 @pytest.mark.parametrize(("good", "total", "p"), [(85, 100, 0.7), (425, 500, 0.7), (3, 40, 0.1), (990, 1000, 0.99)])
@@ -47,7 +45,8 @@ def test_both_evidences_average_to_the_two_sided_one_of_ville(good, total, p):
     stream = [1] * good + [0] * (total - good)
     two_sided = BernoulliTest(p, prior=(a, b)).fit(stream).log_e_values_[-1]
     counts, lower = Counts(good, total), betainc(a, b, p)
-    mean = lower * mpmath.exp(log_evidence_below(counts, p)) + (1 - lower) * mpmath.exp(log_evidence_above(counts, p))
+    below, above = (mpmath.exp(log_evidence(counts, p, side)) for side in (Side.BELOW, Side.ABOVE))
+    mean = lower * below + (1 - lower) * above
     assert float(mpmath.log(mean)) == pytest.approx(two_sided, abs=1e-9)
 
 
@@ -93,7 +92,7 @@ def exact_below(good, total, p):
     [(0, 1, 1e-6), (0, 3, 0.95), (69, 100, 0.7), (6_950, 10_000, 0.7), (98, 100, 0.99), (1, 1, 1 - 1e-6), (0, 9, 0.01)],
 )
 def test_the_evidence_is_its_definition_in_60_digits(good, total, p):
-    assert log_evidence_below(Counts(good, total), p) == pytest.approx(exact_below(good, total, p), abs=1e-10)
+    assert log_evidence(Counts(good, total), p, Side.BELOW) == pytest.approx(exact_below(good, total, p), abs=1e-10)
 
 
 @pytest.mark.parametrize("sds", [-7.0, -6.0, -5.0, 5.0, 6.0, 7.0])
@@ -118,21 +117,22 @@ def test_a_million_million_requests_near_a_verdict_are_right_to_nine_digits(sds)
 def test_evidence_of_a_rate_is_evidence_of_its_complement_from_the_other_tail(good, bad, p):
     total = good + bad
     counts, mirrored = Counts(good, total), Counts(total - good, total)
-    assert log_evidence_below(counts, p) == pytest.approx(log_evidence_above(mirrored, 1 - p), abs=1e-9, rel=1e-9)
+    other = log_evidence(mirrored, 1 - p, Side.ABOVE)
+    assert log_evidence(counts, p, Side.BELOW) == pytest.approx(other, abs=1e-9, rel=1e-9)
 
 
 @given(good=st.integers(0, 500), bad=st.integers(0, 500), p=st.floats(0.001, 0.999))
 def test_one_more_success_never_speaks_against_the_rate(good, bad, p):
     before, after = Counts(good, good + bad), Counts(good + 1, good + bad + 1)
-    assert log_evidence_above(after, p) >= log_evidence_above(before, p) - 1e-9
-    assert log_evidence_below(after, p) <= log_evidence_below(before, p) + 1e-9
+    assert log_evidence(after, p, Side.ABOVE) >= log_evidence(before, p, Side.ABOVE) - 1e-9
+    assert log_evidence(after, p, Side.BELOW) <= log_evidence(before, p, Side.BELOW) + 1e-9
 
 
 @given(good=st.integers(0, 500), bad=st.integers(0, 500), p=st.floats(0.001, 0.999))
 def test_one_more_failure_never_speaks_for_the_rate(good, bad, p):
     before, after = Counts(good, good + bad), Counts(good, good + bad + 1)
-    assert log_evidence_above(after, p) <= log_evidence_above(before, p) + 1e-9
-    assert log_evidence_below(after, p) >= log_evidence_below(before, p) - 1e-9
+    assert log_evidence(after, p, Side.ABOVE) <= log_evidence(before, p, Side.ABOVE) + 1e-9
+    assert log_evidence(after, p, Side.BELOW) >= log_evidence(before, p, Side.BELOW) - 1e-9
 
 
 @given(good=st.floats(0, 1e6), bad=st.floats(0, 1e6), p=st.floats(1e-6, 1 - 1e-6))

@@ -11,7 +11,7 @@ from serin_core.counting.custom_counters import custom_key
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import StageCounts
 from serin_core.evidence.counts import Counts, Verdict
-from serin_core.evidence.rate import log_evidence_below
+from serin_core.evidence.rate import Side, log_evidence
 from serin_core.gates import messages
 from serin_core.gates.active import active_gates, alpha_fail
 from serin_core.gates.evaluation import Stage, edited, expected_low_confidence, judge_stage
@@ -160,9 +160,9 @@ def test_harm_that_begins_late_is_found_within_a_few_checks():
 
 def test_the_first_check_spends_no_more_than_its_share_of_the_error():
     limit = log(1 / alpha_fail(spec()))
-    nearly = next(n for n in range(1, 100) if log_evidence_below(Counts(0, n), 0.7) >= limit)
+    nearly = next(n for n in range(1, 100) if log_evidence(Counts(0, n), 0.7, Side.BELOW) >= limit)
     assert checks(spec(), (0, nearly)).verdict is Verdict.INCONCLUSIVE
-    surely = next(n for n in range(1, 100) if log_evidence_below(Counts(0, n), 0.7) >= limit + log(2))
+    surely = next(n for n in range(1, 100) if log_evidence(Counts(0, n), 0.7, Side.BELOW) >= limit + log(2))
     assert checks(spec(), (0, surely)).verdict is Verdict.FAIL
 
 
