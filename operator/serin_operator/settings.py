@@ -20,7 +20,7 @@ from serin_core.api.durations import format_duration, parse_duration
 from serin_core.contract import environment, names
 from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
-from serin_core.counting.server_counters import MIN_STALE
+from serin_core.counting.stage_query import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
 
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
