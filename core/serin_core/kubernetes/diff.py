@@ -128,7 +128,7 @@ def _with_rendered_settings(live: Mapping[str, Any], rendered: Mapping[str, Any]
     if rendered is None:
         return dict(live)
     kept = {key: value for key, value in live.items() if key not in _CONTAINER_SETTINGS}
-    return kept | {key: rendered[key] for key in _CONTAINER_SETTINGS if key in rendered}
+    return kept | {key: rendered[key] for key in _CONTAINER_SETTINGS if rendered.get(key)}
 
 
 def other_owners(live: Mapping[str, Any], *, manager: str) -> tuple[str, ...]:

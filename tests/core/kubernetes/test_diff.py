@@ -53,6 +53,13 @@ def test_removing_additions_keeps_what_others_may_own():
     assert without_additions(found, RENDERED) == live()
 
 
+def test_an_empty_list_of_settings_is_no_difference_to_none():
+    """The API server does not store it, and what it stores must not be replaced."""
+    (container,) = RENDERED["spec"]["template"]["spec"]["containers"]
+    template = {"spec": {"containers": [container | {"envFrom": []}]}}
+    assert without_additions(live(), RENDERED | {"spec": RENDERED["spec"] | {"template": template}}) == live()
+
+
 def managed(manager, fields):
     return {"manager": manager, "fieldsV1": fields}
 
