@@ -78,15 +78,10 @@ def test_with_a_certificate_pods_are_probed_asked_and_scraped_over_https(rollout
     rollout.wait_for_stage(0)
     context = ssl.create_default_context(cafile=authority.file)
     body = {"transactions": [{"txn_id": "1", "user_id": "u", "merchant": "x"}]}
-    for address in rollout.addresses():
-        answer = httpx.post(
-            f"https://{address}/agent/suggestions",
-            json=body,
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            verify=context,
-            extensions={"sni_hostname": "categories"},
-        )
-        assert answer.status_code == 200
+    with httpx.Client(verify=context, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10) as client:
+        for address in rollout.addresses():
+            url, names = f"https://{address}/agent/suggestions", {"sni_hostname": "categories"}
+            assert client.post(url, json=body, extensions=names).status_code == 200
     query = f'count(serin_revision{{serin_model="{rollout.namespace}/{rollout.name}"}})'
 
     def is_scraped(_status):
