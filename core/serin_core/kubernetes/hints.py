@@ -27,7 +27,7 @@ _HINTS: Final = (
     (r'(?i)configmap ".*" not found', "create it, or correct its name in spec"),
     (r"ErrImageNeverPull", "put the image on every node, or set another imagePullPolicy"),
     (r"InvalidImageName", "correct the name of the image"),
-    (r"ImagePull", "check the image's name, and the imagePullSecrets of the pods' ServiceAccount"),
+    (r"ImagePull", "check the image's name, and spec.server.pod.imagePullSecrets"),
 )
 
 
