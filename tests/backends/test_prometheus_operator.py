@@ -108,7 +108,7 @@ def test_the_configuration_that_is_made_of_a_pod_monitor_scrapes_every_server_po
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "Prometheus",
             "metadata": {"name": "all", "namespace": rollout.namespace},
-            "spec": {"podMonitorSelector": {}, "replicas": 1, "scrapeInterval": "1s"},
+            "spec": {"podMonitorSelector": {}, "replicas": 1, "scrapeInterval": "1s", "evaluationInterval": "1s"},
         }
     )
     rollout.wait_for_stage(0, seconds=90)
