@@ -6,18 +6,20 @@ repeats it.
 """
 
 import base64
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
+from serin_operator.proxies import proxy_for
 from serin_operator.settings import PrometheusEndpoint
+from serin_operator.tls import without_extension_checks
 
 
 class CredentialError(Exception):
@@ -30,7 +32,9 @@ def session_for(settings: PrometheusEndpoint, *, threads: int) -> requests.Sessi
     # Proxies and certificates from the environment are read once, not at every query.
     ca_file = None if settings.ca_file is None else str(settings.ca_file)
     environment = session.merge_environment_settings(settings.url, {}, None, ca_file, None)
-    session.proxies, session.verify = environment["proxies"], environment["verify"]
+    proxy = proxy_for(settings.url)
+    session.proxies = {} if proxy is None else {urlsplit(settings.url).scheme: proxy}
+    session.verify = environment["verify"]
     session.trust_env = False
     if settings.client_certificate_file is not None:
         session.cert = (str(settings.client_certificate_file), str(settings.client_key_file))
@@ -41,7 +45,7 @@ def session_for(settings: PrometheusEndpoint, *, threads: int) -> requests.Sessi
 
 
 class _Adapter(HTTPAdapter):
-    """Adds credentials, and verifies certificates as Python did before 3.13 (see watch.py)."""
+    """Adds credentials, and verifies certificates as the connection to the API server does."""
 
     def __init__(self, settings: PrometheusEndpoint, *, threads: int) -> None:
         self._settings, self._threads = settings, threads
@@ -53,8 +57,7 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """See HTTPAdapter."""
-        context = create_urllib3_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context = without_extension_checks(create_urllib3_context())
         super().init_poolmanager(*args, **kwargs, ssl_context=context)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:

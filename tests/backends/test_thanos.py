@@ -10,8 +10,8 @@ from counting.looking import Rollout, own_counts
 from counting.processes import Server, truth
 from counting.prometheus_process import PrometheusProcess
 
-from serin_core.counting import Unreadable
-from serin_core.evidence import Counts
+from serin_core.counting.reading import Unreadable
+from serin_core.evidence.counts import Counts
 from serin_localcluster.controlplane import free_port
 
 pytestmark = pytest.mark.backends

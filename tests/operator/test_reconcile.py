@@ -651,6 +651,17 @@ def test_a_pod_monitor_selects_the_pods_of_its_resource_and_is_owned_by_it():
     assert [owner["uid"] for owner in made["metadata"]["ownerReferences"]] == ["uid-1"]
 
 
+def test_pods_with_a_certificate_are_scraped_over_https():
+    cluster = MemoryCluster()
+    cluster.served.add(MONITORING_API)
+    live = cluster.objects[names.KIND, "default", "categories"]
+    live["spec"]["server"]["tls"] = {"secretName": "certificate"}
+    cluster.put(live)
+    settle(cluster, AUTO)
+    (endpoint,) = cluster.objects[MONITOR]["spec"]["podMetricsEndpoints"]
+    assert (endpoint["scheme"], endpoint["tlsConfig"]) == ("https", {"insecureSkipVerify": True})
+
+
 def test_a_pod_monitor_that_is_deleted_or_edited_is_restored():
     cluster = MemoryCluster()
     cluster.served.add(MONITORING_API)

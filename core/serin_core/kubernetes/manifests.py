@@ -117,8 +117,12 @@ def disruption_budget(resource: Resource) -> Json:
 
 def pod_monitor(resource: Resource, settings: PodMonitorSettings) -> Json:
     """Render the PodMonitor, by which a Prometheus of the Prometheus Operator scrapes the pods."""
-    interval = {"interval": settings.interval} if settings.interval else {}
-    endpoint = {"port": "http", "path": "/metrics", **interval}
+    endpoint: Json = {"port": "http", "path": "/metrics"}
+    if settings.interval:
+        endpoint["interval"] = settings.interval
+    if resource.spec.server.tls is not None:
+        # Pods are scraped at their addresses, which are in no certificate.
+        endpoint |= {"scheme": "https", "tlsConfig": {"insecureSkipVerify": True}}
     spec = {"selector": {"matchLabels": selector(resource)}, "podMetricsEndpoints": [endpoint]}
     rendered = _object(resource, names.MONITORING_API, "PodMonitor", resource.name, {"spec": spec})
     rendered["metadata"]["labels"] |= settings.labels
