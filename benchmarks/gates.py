@@ -19,8 +19,8 @@ from os import cpu_count
 from pathlib import Path
 from random import Random
 
+from serin_core.api.gate_status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.counting.server_counters import StageCounts
 from serin_core.evidence.bounds import Alphas, AtLeast
 from serin_core.gates.active import active_gates

@@ -14,7 +14,7 @@ from serin_cli.resource import (
     run_of,
 )
 from serin_cli.status_text import describe_gate, describe_stage
-from serin_core.api.status import GateStatus
+from serin_core.api.gate_status import GateStatus
 from serin_core.gates import messages
 from serin_core.rollout.canary_steps import stage_name
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from serin_cli.finding import Finding, Severity
 from serin_core.api.durations import format_duration
+from serin_core.api.gate_status import GateRole
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import GateRole
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.sample_size import certain_by, least
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail

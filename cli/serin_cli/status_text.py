@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, is_running
 from serin_core.api.durations import format_duration
+from serin_core.api.gate_status import GateStatus
 from serin_core.api.spec import Canary
-from serin_core.api.status import GateStatus
 from serin_core.gates import messages
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of, stage_name
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from serin_core.api.gate_status import OwnCounts
 from serin_core.api.gates import MetricGate
-from serin_core.api.status import OwnCounts
 from serin_core.counting.custom_counters import custom_key
 from serin_core.counting.custom_gates import CustomCounting, InstantQuery, Query, QueryResult, count_custom_gate
 from serin_core.counting.reading import Unreadable

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from serin_core.api.spec import RETENTION_PATTERN
+from serin_core.api.server import RETENTION_PATTERN
 from serin_core.contract import environment
 from serin_core.contract.documents import Thresholds
 from serin_core.model.signing import SignatureError, check_public_key

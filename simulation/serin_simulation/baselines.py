@@ -22,7 +22,7 @@ from enum import Enum, auto
 from random import Random
 from typing import Final
 
-from serin_core.api.status import GateRole
+from serin_core.api.gate_status import GateRole
 from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, NotWorseThanControl
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.bounds import AtLeast, AtMost, Within

@@ -9,17 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+from serin_core.api.gate_status import GateRole, GateStatus, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import (
-    CandidateState,
-    GateRole,
-    GateStatus,
-    HistoryEntry,
-    OwnCounts,
-    OwnSeries,
-    ProcessCounts,
-    Status,
-)
+from serin_core.api.status import CandidateState, HistoryEntry, Status
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import StageCounts
 from serin_core.evidence.counts import Verdict

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from serin_core.api.gate_status import GateMemory, GateRole
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import GateMemory, GateRole
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import AsReported
 from serin_core.evidence.bounds import Alphas

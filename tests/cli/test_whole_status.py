@@ -3,8 +3,9 @@
 from types import SimpleNamespace
 
 from serin_cli.kubernetes_client import Cluster
+from serin_core.api.gate_status import GateStatus
 from serin_core.api.packing import STATE
-from serin_core.api.status import GateStatus, Status
+from serin_core.api.status import Status
 from serin_core.api.status_view import condensed
 
 GATE = GateStatus(name="agreement", at_least=0.7, good=50, total=51, estimate=50 / 51, reason="Proven")

@@ -8,9 +8,10 @@ from typing import Any, Literal, cast
 
 from models.parts import spec
 
+from serin_core.api.gate_status import Checkpoint
 from serin_core.api.gates import GateName
 from serin_core.api.resource import Resource
-from serin_core.api.status import Candidate, CandidateState, Checkpoint, Status
+from serin_core.api.status import Candidate, CandidateState, Status
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading, StageCounts
 from serin_core.evidence.counts import Counts

@@ -13,8 +13,8 @@ import pytest
 from counting.looking import Rollout, every
 from counting.processes import Server, truth
 
+from serin_core.api.gate_status import Checkpoint, ProcessCounts
 from serin_core.api.gates import GateName
-from serin_core.api.status import Checkpoint, ProcessCounts
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import ENDED, StageCounts

@@ -11,10 +11,10 @@ from datetime import timedelta
 from models.invariants import Invariants
 from models.parts import NAME, Broken, Conflict, Operator, Pod, ProtocolRules
 
+from serin_core.api.gate_status import ProcessCounts
 from serin_core.api.gates import GateName
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import ProcessCounts
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument
 from serin_core.contract.pod_report import ClassCoverage, Coverage, LoadState, PodReport, RunOnPod, RunQuality

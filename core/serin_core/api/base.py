@@ -1,8 +1,10 @@
-"""Base model of the spec, CEL rules, and types that several fields share."""
+"""Base models of spec and status, CEL rules, and types that several fields share."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, Strict
 from pydantic.alias_generators import to_camel
 
 Json = dict[str, Any]
@@ -25,3 +27,22 @@ class SpecModel(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, serialize_by_alias=True
     )
+
+
+def _to_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Moment = Annotated[AwareDatetime, PlainSerializer(_to_text, return_type=str)]
+"""A time, in JSON in UTC with microseconds."""
+
+
+class StatusModel(BaseModel):
+    """Base of all parts of a status: camelCase in JSON; fields of a later version are ignored."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, serialize_by_alias=True
+    )
+
+    def _copy(self, changes: Mapping[str, object]) -> Self:
+        return self.model_copy(update=dict(changes))

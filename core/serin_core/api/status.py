@@ -4,37 +4,16 @@ Timestamps are absolute and in UTC, so that a soak of a week survives restarts o
 In the cluster it is written as a short view, see `status_view`.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, model_validator
 
 from serin_core.api import packing
-from serin_core.api.gates import Range
+from serin_core.api.base import Moment, StatusModel
+from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.spec import Registry, Thresholds
-from serin_core.evidence.counts import Verdict
-
-
-def _to_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-Moment = Annotated[AwareDatetime, PlainSerializer(_to_text, return_type=str)]
-
-
-class StatusModel(BaseModel):
-    """Base of all parts of a status: camelCase in JSON; fields of a later version are ignored."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, serialize_by_alias=True
-    )
-
-    def _copy(self, changes: Mapping[str, object]) -> Self:
-        return self.model_copy(update=dict(changes))
-
 
 BEING_REPLACED = ""
 """The template hash of a candidate whose pods are being replaced."""
@@ -164,131 +143,6 @@ class Crash(StatusModel):
     pod: str = Field(description="UID of the pod.")
     restart: int = Field(description="Number of the restart.")
     at: Moment = Field(description="Time of the crash.")
-
-
-class GateRole(StrEnum):
-    """What the verdict of a gate may cause."""
-
-    ACTING = "Acting"
-    FAIL_ONLY = "FailOnly"
-    DRY_RUN = "DryRun"
-
-
-class LateHarm(StatusModel):
-    """Counts since the check after which harm seems to have begun: they decided a Fail."""
-
-    check: int = Field(description="First check of these counts, numbered from 1 in the stage.")
-    good: float = Field(description="Good since then.")
-    total: float = Field(description="Total since then.")
-
-
-class GateStatus(StatusModel):
-    """One gate in the current stage: its counts, its limit and its verdict."""
-
-    name: str = Field(description="Name of the gate.")
-    at_least: float | None = Field(None, description="Minimum rate.")
-    at_most: float | None = Field(None, description="Maximum rate.")
-    within: Range | None = Field(None, description="Bounds of the rate.")
-    margin: float | None = Field(None, description="Tolerance of a Pass; absent if there is none.")
-    odds_ratio: float | None = Field(
-        None, description="Maximum ratio of the odds of a rejection in the canary to those in the control group."
-    )
-    role: GateRole = Field(
-        GateRole.ACTING, description="Acting, FailOnly (not needed for a Pass) or DryRun (never acted on)."
-    )
-    good: float | None = Field(None, description="Good events since the stage began.")
-    total: float | None = Field(None, description="All events since the stage began.")
-    estimate: float | None = Field(None, description="good / total.")
-    lower: float | None = Field(None, description="Lower end of the 95 percent confidence sequence.")
-    upper: float | None = Field(None, description="Upper end of the 95 percent confidence sequence.")
-    verdict: Verdict = Field(Verdict.INCONCLUSIVE, description="Pass, Fail or Inconclusive.")
-    alpha: float | None = Field(
-        None, description="Error probability of the test: of a Fail if it failed, else of a Pass."
-    )
-    late_harm: LateHarm | None = Field(
-        None, description="Counts that decided a Fail; absent if these are all counts of the stage."
-    )
-    reason: str = Field(description="Reason of the verdict.")
-    needed: int | None = Field(None, description="Estimated number of further requests until a verdict.")
-    detail: str = Field("", description="More numbers: the worst class, or the other arm.")
-
-    def without_verdict(self, reason: str, message: str) -> Self:
-        """Return the counts without a verdict, where a later check could not read them."""
-        update = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "detail": message, "needed": None}
-        return self.model_copy(update=update | {"late_harm": None})
-
-
-class CountsAt(StatusModel):
-    """Counts since the stage began, as read at one check."""
-
-    check: int = Field(description="Number of the check.")
-    good: float = Field(description="Good events until then.")
-    total: float = Field(description="All events until then.")
-
-
-class GateMemory(StatusModel):
-    """What the test of a gate keeps from earlier checks of the current stage."""
-
-    bound: str = Field("", description="Bound of the last check.")
-    judged_by: str = Field("", description="Error rates of the last check.")
-    edits: int = Field(0, description="Number of changes of its bound in this stage.")
-    good: float = Field(0, description="Good events at the last check.")
-    total: float = Field(0, description="All events at the last check.")
-    zero: CountsAt | None = Field(None, description="Counts at the end of the initialDelay.")
-    checks: int = Field(0, description="Number of checks with new events.")
-    starts: tuple[CountsAt, ...] = Field((), description="Earlier counts after which a change may have begun.")
-    control_good: float = Field(0, description="feedback: good events of the control group at the last check.")
-    control_total: float = Field(0, description="feedback: all events of the control group at the last check.")
-    log_ratios: tuple[float, ...] = Field((), description="feedback: log evidence for each harmful odds ratio.")
-    log_ratios_below: tuple[float, ...] = Field((), description="feedback: log evidence for each harmless odds ratio.")
-
-    def rebound(self, bound: str) -> Self:
-        """Return the memory after an edit of the gate's bound.
-
-        The counts stay. Evidence for the limit of two arms is dropped, since it holds for that limit alone.
-        """
-        return self._copy({"bound": bound, "edits": self.edits + 1, "log_ratios_below": ()})
-
-    def with_bound(self, bound: str) -> Self:
-        """Return the same evidence, evaluated by this bound."""
-        return self.model_copy(update={"bound": bound})
-
-    def with_alphas(self, alphas: str) -> Self:
-        """Return the same evidence, evaluated with these error probabilities."""
-        return self if self.judged_by == alphas else self.model_copy(update={"judged_by": alphas})
-
-
-class ProcessCounts(StatusModel):
-    """Last known counts of one server process."""
-
-    good: float = Field(description="Good events since the stage began.")
-    total: float = Field(description="All events since the stage began.")
-
-
-class OwnSeries(StatusModel):
-    """Last known state of one series of a custom gate."""
-
-    at: float = Field(description="Unix time of its last sample, in seconds.")
-    last: float = Field(description="Value of its last sample.")
-    gained: float = Field(description="Increase since the stage began.")
-
-
-class OwnCounts(StatusModel):
-    """The series of one custom gate."""
-
-    good: dict[str, OwnSeries] = Field(default_factory=dict, description="Series of good events.")
-    total: dict[str, OwnSeries] = Field(default_factory=dict, description="Series of all events.")
-
-
-class Checkpoint(StatusModel):
-    """Last known counts by gate and server process, so that a check reads minutes and not the whole stage."""
-
-    at: Moment = Field(description="Time up to which they were read.")
-    since: Moment | None = Field(None, description="Processes that had ended before this time are summed up.")
-    counts: dict[str, dict[str, ProcessCounts]] = Field(
-        default_factory=dict, description="By gate, then by server process; `ended` sums up all that have ended."
-    )
-    own: dict[str, OwnCounts] = Field(default_factory=dict, description="By custom gate.")
 
 
 class Propagation(StatusModel):

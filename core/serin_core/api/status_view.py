@@ -10,17 +10,9 @@ from typing import Any, Final
 
 from pydantic import Field, create_model
 
+from serin_core.api.base import StatusModel
 from serin_core.api.packing import STATE, Json, packed
-from serin_core.api.status import (
-    Candidate,
-    HandledRequest,
-    Propagation,
-    RejectedRun,
-    RunInUse,
-    Status,
-    StatusModel,
-    TemplateRun,
-)
+from serin_core.api.status import Candidate, HandledRequest, Propagation, RejectedRun, RunInUse, Status, TemplateRun
 
 HISTORY_SHOWN: Final = 5
 

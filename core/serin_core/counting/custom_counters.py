@@ -15,9 +15,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Final
 
+from serin_core.api.gate_status import OwnCounts, OwnSeries
 from serin_core.api.gates import Histogram, MetricGate
 from serin_core.api.selectors import name_and_matchers, with_matchers
-from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting.reading import Unreadable
 
 BEFORE: Final = timedelta(hours=1)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
+from serin_core.api.gate_status import OwnCounts, OwnSeries
 from serin_core.api.gates import MetricGate
-from serin_core.api.status import OwnCounts, OwnSeries
 from serin_core.counting.custom_counters import (
     BEFORE,
     MAX_WINDOW,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from serin_core.api.gate_status import GateRole
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import GateRole
 from serin_core.contract.gate_catalog import CATALOG, AsReported, Criterion, NotWorseThanControl, built_in
 from serin_core.counting.custom_counters import custom_key
 from serin_core.evidence.bounds import AtLeast, AtMost, Within

@@ -6,7 +6,7 @@ no threshold: the odds of a rejection are higher in the canary. Pass proves that
 
 from typing import Final
 
-from serin_core.api.status import GateMemory
+from serin_core.api.gate_status import GateMemory
 from serin_core.evidence.bounds import Alphas
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.rate import Side

@@ -9,7 +9,7 @@ from math import ceil, floor
 from typing import Final
 
 from serin_core.api.durations import format_duration
-from serin_core.api.status import GateRole, GateStatus
+from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.contract.gate_catalog import built_in
 from serin_core.evidence.confidence_sequence import one_sided_bound
 from serin_core.evidence.counts import Counts, Verdict

@@ -8,7 +8,7 @@ named and does not delay the gate.
 from collections.abc import Mapping
 from typing import Final
 
-from serin_core.api.status import GateMemory
+from serin_core.api.gate_status import GateMemory
 from serin_core.evidence.bounds import Alphas, Bound
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.sample_size import needed

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import exp, inf, log
 from typing import Final
 
-from serin_core.api.status import CountsAt, GateMemory
+from serin_core.api.gate_status import CountsAt, GateMemory
 from serin_core.evidence import change_point, rate
 from serin_core.evidence.bounds import Alphas, Bound
 from serin_core.evidence.change_point import FIRST_CHECK, KeptChecks, Start

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from serin_core.api.gate_status import GateMemory, GateStatus, LateHarm
 from serin_core.api.gates import Range
-from serin_core.api.status import GateMemory, GateStatus, LateHarm, Status
+from serin_core.api.status import Status
 from serin_core.contract.gate_catalog import Criterion, NotWorseThanControl
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.bounds import AtLeast, AtMost, Within

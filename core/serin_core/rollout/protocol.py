@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import Candidate, CandidateState, Crash, GateRole, GateStatus, RunInUse, Status
+from serin_core.api.status import Candidate, CandidateState, Crash, RunInUse, Status
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.contract.routing import salt

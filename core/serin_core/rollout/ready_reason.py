@@ -85,14 +85,11 @@ def _refused(context: Context) -> ReadyReason | None:
     return stalled("RunRefused", message)
 
 
-def _image_refused(context: Context) -> ReadyReason | None:
-    refusal = context.observed.image.refusal
-    return stalled("ImageRefused", refusal) if refusal else None
-
-
-def _annotation_refused(context: Context) -> ReadyReason | None:
-    refusal = context.observed.image.annotation_refusal
-    return stalled("AnnotationRefused", refusal) if refusal else None
+def _not_allowed(context: Context) -> ReadyReason | None:
+    image = context.observed.image
+    if image.refusal:
+        return stalled("ImageRefused", image.refusal)
+    return stalled("AnnotationRefused", image.annotation_refusal) if image.annotation_refusal else None
 
 
 def _rules_missing(context: Context) -> ReadyReason | None:
@@ -288,8 +285,7 @@ def _soak_left(context: Context, candidate: Candidate) -> list[str]:
 
 _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _child_is_foreign,
-    _image_refused,
-    _annotation_refused,
+    _not_allowed,
     _rolled_back,
     _refused,
     _rules_missing,

@@ -3,9 +3,9 @@ from math import log
 
 import pytest
 
+from serin_core.api.gate_status import GateRole, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import GateRole, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.contract.pod_report import ClassCoverage, Coverage, RunQuality
 from serin_core.counting.custom_counters import custom_key
 from serin_core.counting.reading import Unreadable

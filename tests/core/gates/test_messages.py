@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serin_core.api.gate_status import ProcessCounts
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import ProcessCounts
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import StageCounts
 from serin_core.evidence.counts import Verdict

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serin_core.api.gate_status import GateMemory, ProcessCounts
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import GateMemory, ProcessCounts
 from serin_core.counting.server_counters import StageCounts
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Within
 from serin_core.evidence.change_point import FIRST_CHECK
