@@ -99,7 +99,7 @@ test-gitops: .venv/.complete ## test with a real Argo CD (built once, about 6 mi
 	@$(BIN)/python -m pytest -m gitops tests/gitops
 
 .PHONY: test-stores
-test-stores: .venv/.complete .moto/.complete .azurite/.complete ## test with servers of Google's and Azure's stores (built once, about 6 minutes)
+test-stores: .venv/.complete .moto/.complete .azurite/.complete ## test with MinIO and servers of Google's and Azure's stores (built once, about 10 minutes)
 	@$(BIN)/python -m serin_localcluster build --with fake-gcs-server minio
 	@$(BIN)/python -m pytest -m "stores or not stores" tests/registry/test_stores.py
 
