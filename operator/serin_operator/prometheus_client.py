@@ -12,7 +12,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import isnan
@@ -36,6 +37,8 @@ MATRIX: Final = "matrix"
 _EXACT: Final = {"nocache": "1", "max_source_resolution": "0s"}
 """Parameters that Prometheus ignores. Without the first, VictoriaMetrics returns results of 30 s ago; without the
 second, Thanos may return downsampled ones."""
+_VICTORIA_METRICS: Final = "X-Server-Hostname"
+"""A header that VictoriaMetrics sends, and Prometheus does not."""
 _CONNECTION_CLOSED: Final = (ConnectionResetError, BrokenPipeError)
 _TRUNCATED: Final = "truncated due to limit"
 """The warning of Prometheus where more series match than the limit of the query."""
@@ -77,8 +80,10 @@ class PrometheusClient:
         found = await self._query(endpoint, query, kind=MATRIX, at=at)
         if isinstance(found, Unreadable):
             return found
-        samples = (Samples(one["metric"], tuple(_numbers(one["values"]))) for one in found)
-        return of_one_replica((one for one in samples if one.values), self._replica_labels[endpoint])
+        samples = (
+            Samples(one["metric"], tuple((float(when), float(value)) for when, value in one["values"])) for one in found
+        )
+        return of_one_replica(samples, self._replica_labels[endpoint])
 
     async def _query(self, endpoint: str, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
         client = self._clients.get((endpoint, kind))
@@ -107,7 +112,7 @@ class _Client:
     def __init__(self, settings: PrometheusEndpoint, kind: str, *, threads: int) -> None:
         self._url, self.timeout = settings.url, settings.timeout_seconds
         self._takes_partial = settings.partial_response == "Warn"
-        self._warned = ""
+        self._warned, self._kind, self._response = "", kind, threading.local()
         self._parameters = _EXACT | {
             "timeout": f"{self.timeout:g}s",
             "partial_response": str(self._takes_partial).lower(),  # of Thanos
@@ -139,10 +144,11 @@ class _Client:
 
     def _send(self, query: str, parameters: Mapping[str, str]) -> list[Any]:
         found: list[Any] = self._prometheus.custom_query(query, params=parameters, timeout=self.timeout)
-        return found
+        return _without_marks(found) if self._kind == MATRIX and self._response.has_marks else found
 
     def _check(self, kind: str, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
         warnings = _refuse_unusable(kind, response)
+        self._response.has_marks = _VICTORIA_METRICS in response.headers
         if warnings and not self._takes_partial:
             raise _UnusableResponseError(f"Prometheus warns: {warnings}")
         if warnings not in ("", self._warned):
@@ -182,11 +188,10 @@ def _refuse_unusable(kind: str, response: requests.Response) -> str:
     return "; ".join(warnings)[:200]
 
 
-def _numbers(values: Iterable[tuple[Any, Any]]) -> Iterator[tuple[float, float]]:
-    """Yield times and values without NaN, by which VictoriaMetrics marks that a series was missing from a scrape."""
-    for when, value in values:
-        if not isnan(number := float(value)):
-            yield float(when), number
+def _without_marks(found: list[Any]) -> list[Any]:
+    """Return series without NaN, by which VictoriaMetrics marks that one was missing from a scrape."""
+    numbers = (one | {"values": [pair for pair in one["values"] if not isnan(float(pair[1]))]} for one in found)
+    return [one for one in numbers if one["values"]]
 
 
 def _is_complete(result: Any, kind: str) -> bool:

@@ -228,17 +228,9 @@ def test_a_gauge_is_told_by_its_falling_a_little(prometheus, rollout, now):
     assert "a counter only grows, or restarts" in found.message
 
 
-def test_a_sample_that_is_no_number_is_as_if_it_were_missing(prometheus, rollout, now):
-    """VictoriaMetrics marks so that a scrape failed or a process has ended; Prometheus leaves such marks out."""
-    shop = Shop(prometheus, rollout).sells(every(30, since=now - HOUR, until=now - 60))
-    name = labels(ORDERS, code="200", **shop.labels)
-    prometheus.write({name: [(now - 45, float("nan"))]})
-    prometheus.write({labels(ORDERS, code="200", shop=rollout.uid, instance="odd"): [(now - 50, float("nan"))]})
-    shop.restarts().sells([now - 30, now])
-    assert look(rollout, prometheus) == gained(shop)
-
-
-@pytest.mark.parametrize("value", [0.5, -1.0, float("inf")])
+@pytest.mark.parametrize(
+    "value", [0.5, -1.0, pytest.param(float("nan"), marks=pytest.mark.prometheus), float("inf")], ids=str
+)
 def test_what_is_no_count_is_told_so(prometheus, rollout, now, value):
     Shop(prometheus, rollout).sells(every(30, since=now - HOUR, until=now - 60))
     prometheus.write({labels(ORDERS, code="200", shop=rollout.uid, instance="odd"): [(now, value)]})

@@ -82,9 +82,7 @@ def own(good):
     return {"name": "orders", "good": good, "total": "shop_orders_total", "atLeast": 0.9}
 
 
-@pytest.mark.parametrize(
-    "good", [r'shop{path=~"/\{.+\}",id=\'{"x"}\'}', '{"http.server.requests",code="200"}', "{`ä b`,}"]
-)
+@pytest.mark.parametrize("good", ['shop{path="/{id}",id=\'{"x"}\'}', '{"http.server.requests",code="200"}', "{`ä b`,}"])
 def test_selectors_of_prometheus_3_are_accepted_at_apply(rollout, registry, good):
     body = rollout.resource(registry.good, gates={"metrics": [own(good)]})
     rollout.kubectl("apply", "--dry-run=server", "-f", "-", text=json.dumps(body))

@@ -38,11 +38,13 @@ def read_samples(url, at=1000.0):
 
 
 @contextmanager
-def prometheus(status, body, pair=None):
+def prometheus(status, body, pair=None, headers=None):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body.encode())
 
@@ -339,10 +341,13 @@ def test_a_response_that_is_cut_is_refused_whatever_the_operator_chooses():
         assert read(url, partial_response="Warn").reason == "TooManySeries"
 
 
-def test_samples_that_are_no_numbers_are_left_out():
+def test_samples_that_are_no_numbers_are_marks_in_victoria_metrics_and_nowhere_else():
     found = [
         {"metric": {"__name__": "up"}, "values": [[1, "1"], [2, "NaN"]]},
         {"metric": {"__name__": "down"}, "values": [[1, "NaN"]]},
     ]
-    with prometheus(200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": found}})) as url:
+    body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": found}})
+    with prometheus(200, body, headers={"X-Server-Hostname": "vm"}) as url:
         assert read_samples(url) == [Samples(labels={"__name__": "up"}, values=((1.0, 1.0),))]
+    with prometheus(200, body) as url:
+        assert [len(one.values) for one in read_samples(url)] == [2, 1]
