@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -24,15 +23,14 @@ def minio(tmp_path_factory):
     """Start MinIO, with TLS by a CA of its own, make a bucket, and return the settings of a pod with keys."""
     folder = tmp_path_factory.mktemp("minio")
     authority(folder)
-    for name in ("public.crt", "private.key"):
-        shutil.copy(folder / "server.pem", folder / name)
     (program,) = binaries(["minio"])
     address, console = (f"127.0.0.1:{free_port()}" for _ in range(2))
     command = (program.path, "server", "--certs-dir", folder, "--address", address, "--console-address", console)
     root = {"MINIO_ROOT_USER": KEYS["AWS_ACCESS_KEY_ID"], "MINIO_ROOT_PASSWORD": KEYS["AWS_SECRET_ACCESS_KEY"]}
+    quiet = {"MINIO_SITE_REGION": "us-east-1", "MINIO_UPDATE": "off"}
     trusted = {"AWS_CA_BUNDLE": str(folder / "ca.pem")}
     ready = rf"API: .*https://{re.escape(address)}"
-    with started(*command, folder / "data", announces=ready, MINIO_SITE_REGION="us-east-1", **root):
+    with started(*command, folder / "data", announces=ready, **quiet, **root):
         boto(f"https://{address}", MAKE_BUCKET, **trusted)
         yield KEYS | {"AWS_ENDPOINT": f"https://{address}", "SSL_CERT_FILE": str(folder / "ca.pem")}
 
@@ -77,7 +75,7 @@ def azure(tmp_path_factory):
     folder = tmp_path_factory.mktemp("azure")
     authority(folder)
     script = AZURITE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
-    tls = ("--oauth", "basic", "--cert", folder / "server.pem", "--key", folder / "server.pem")
+    tls = ("--oauth", "basic", "--cert", folder / "public.crt", "--key", folder / "private.key")
     options = ("--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry")
     with started(AZURITE / "bin" / "node", script, *tls, *options, announces=r"https://127\.0\.0\.1:\d+") as found:
         headers = {"Authorization": f"Bearer {azure_token()}", "x-ms-version": "2021-12-02"}

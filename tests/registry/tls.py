@@ -23,7 +23,7 @@ def _builder(name, key):
 
 
 def authority(folder: Path) -> ssl.SSLContext:
-    """Write ca.pem into a folder, and return the context of a server on 127.0.0.1 whose certificate it signed."""
+    """Write ca.pem, public.crt and private.key into a folder; return the context of a server on 127.0.0.1 with them."""
     root, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     usage = x509.BasicConstraints(ca=True, path_length=None)
     ca = _builder("authority", root).add_extension(usage, critical=True).sign(root, hashes.SHA256())
@@ -31,7 +31,8 @@ def authority(folder: Path) -> ssl.SSLContext:
     server = _builder("store", key).add_extension(names, critical=False).sign(root, hashes.SHA256())
     (folder / "ca.pem").write_bytes(ca.public_bytes(Encoding.PEM))
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "server.pem").write_bytes(private + server.public_bytes(Encoding.PEM))
+    (folder / "private.key").write_bytes(private)
+    (folder / "public.crt").write_bytes(server.public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
+    context.load_cert_chain(folder / "public.crt", folder / "private.key")
     return context
