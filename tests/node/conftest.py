@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,8 @@ class NodeRollout(Rollout):
 
     def send_to_service(self, rows, rate=200):
         self.wait(lambda _: self.is_ready(), what="two ready pods")
+        # kube-proxy hears of the pods a moment after they are ready.
+        self.wait(lambda _: all(map(accepts, self.service())), what="a Service that leads to the pods")
         traffic = self.send(rows, rate)
         traffic.addresses = self.service
         return traffic
@@ -106,6 +109,15 @@ class NodeRollout(Rollout):
         before = self.traffic.sent
         self.wait(lambda _: self.traffic.sent - before >= transactions, what=f"{transactions} more answers")
         assert (self.traffic.failed, self.is_ready()) == (0, True)
+
+
+def accepts(address):
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
