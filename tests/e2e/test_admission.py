@@ -295,7 +295,7 @@ def test_a_missing_claim_and_a_missing_secret_are_named_at_once_from_the_pods_ev
     guarded.wait(lambda _: guarded.condition()["reason"] == "PodsUnavailable", seconds=30, what="the missing Secret")
     assert time.monotonic() - began < 30
     message = guarded.condition()["message"]
-    assert 'secret "tokens" not found; create it, or correct its name in spec' in message
+    assert 'secret "tokens" not found; create the Secret, or correct its name in spec' in message
     tokens = {"token": TOKEN, "admin-token": "admin", "event-key": "key"}
     metadata = {"name": "tokens", "namespace": guarded.namespace}
     guarded.installed.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": tokens})

@@ -758,5 +758,5 @@ def test_what_pods_wait_for_is_named_from_the_events_of_a_few_of_them():
     assert asked == ["uid-0", "uid-1", "uid-2"]
     status, reason, found = condition(cluster, "Ready")
     assert (status, reason) == ("Unknown", "PodsUnavailable")
-    assert found == f"On hold: a pod does not start: {message}; create it, or correct its name in spec"
+    assert found == f"On hold: a pod does not start: {message}; create the Secret, or correct its name in spec"
     assert posted_events(cluster)["PodsUnavailable"] == found

@@ -78,11 +78,13 @@ class PodSettings(SpecModel):
     """Settings of the pods in the terms of Kubernetes. A change replaces the pods one by one."""
 
     labels: Annotated[Labels | None, AfterValidator(_not_reserved)] = Field(
-        None, description="More labels of the pods, for example {team: payments}.", json_schema_extra=_NOT_RESERVED
+        None,
+        description="Additional labels of the pods, for example {team: payments}.",
+        json_schema_extra=_NOT_RESERVED,
     )
     annotations: Annotated[Annotations | None, AfterValidator(_not_reserved)] = Field(
         None,
-        description="More annotations of the pods, for example {karpenter.sh/do-not-disrupt: 'true'}.",
+        description="Additional annotations of the pods, for example {karpenter.sh/do-not-disrupt: 'true'}.",
         json_schema_extra=_NOT_RESERVED,
     )
     service_account_annotations: Annotated[Annotations | None, AfterValidator(_not_reserved)] = Field(
@@ -92,7 +94,7 @@ class PodSettings(SpecModel):
         json_schema_extra=_NOT_RESERVED,
     )
     image_pull_secrets: Annotated[tuple[ImagePullSecret, ...], Field(max_length=16)] | None = Field(
-        None, description="Secrets with credentials of the registry of images."
+        None, description="Secrets with credentials of the image registry."
     )
     priority_class_name: Name | None = Field(None, description="PriorityClass of the pods.")
     node_selector: Labels | None = Field(None, description="Labels that nodes of the pods must have.")
@@ -103,7 +105,7 @@ class PodSettings(SpecModel):
     topology_spread_constraints: Annotated[tuple[TopologySpreadConstraint, ...], Field(max_length=16)] | None = Field(
         None,
         description="How evenly the pods are spread. Default: over hosts and zones with maxSkew 1, where that is "
-        "possible (ScheduleAnyway). []: not at all.",
+        "possible (ScheduleAnyway). []: no constraints.",
     )
 
 

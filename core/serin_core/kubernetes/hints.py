@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_ASK_ADMISSION: Final = "set in spec what it demands, or exempt this namespace from it"
+_ASK_ADMISSION: Final = "set in spec what the policy requires, or exempt this namespace from it"
 _VOLUME: Final = "the volume is slow or not available: kubectl describe pod"
 _HINTS: Final = (
     (r"exceeded quota", "raise the quota or free some of it: kubectl describe resourcequota"),
@@ -19,14 +19,20 @@ _HINTS: Final = (
     (r" usage per ", "change spec.server.resources or the LimitRange: kubectl describe limitrange"),
     (r'User ".*" cannot ', "give the operator this right, as in manifests/base/rbac.yaml"),
     (r"Insufficient ", "add a node, or lower spec.server.resources"),
-    (r'persistentvolumeclaim ".*" not found', "create it, or correct spec.registry.volume.claimName"),
-    (r"unbound immediate PersistentVolumeClaims|is not bound", "it needs a PersistentVolume: kubectl describe pvc"),
-    (r"hostPath type check failed", "make this path on the node"),
+    (r'persistentvolumeclaim ".*" not found', "create the claim, or correct spec.registry.volume.claimName"),
+    (
+        r"unbound immediate PersistentVolumeClaims|is not bound",
+        "the claim has no PersistentVolume: kubectl describe pvc",
+    ),
+    (r"hostPath type check failed", "create this path on the node"),
     (r"Unable to attach or mount volumes|timed out waiting for the condition|DeadlineExceeded", _VOLUME),
-    (r'(?i)secret ".*" not found', "create it, or correct its name in spec"),
-    (r'(?i)configmap ".*" not found', "create it, or correct its name in spec"),
-    (r"ErrImageNeverPull", "put the image on every node, or set another imagePullPolicy"),
-    (r"InvalidImageName", "correct the name of the image"),
+    (r'(?i)secret ".*" not found', "create the Secret, or correct its name in spec"),
+    (r'(?i)configmap ".*" not found', "create the ConfigMap, or correct its name in spec"),
+    (
+        r"ErrImageNeverPull",
+        "put the image on every node, or change server.imagePullPolicy in the operator's configuration",
+    ),
+    (r"InvalidImageName", "correct the image's name in spec.server.image or the operator's configuration"),
     (r"ImagePull", "check the image's name, and spec.server.pod.imagePullSecrets"),
 )
 

@@ -61,7 +61,7 @@ def _rolled_back(context: Context) -> ReadyReason | None:
         return None
     message = (
         f"{candidate.run_id} was rolled back: {candidate.reason}; {serving(context.status)} ({_confirmed(context)}). "
-        f"Set spec.runID to another run, or try it again: {_retry(context)}"
+        f"Set spec.runID to another run, or retry it: {_retry(context)}"
     )
     return stalled("RolledBack", message)
 
@@ -81,7 +81,7 @@ def _refused(context: Context) -> ReadyReason | None:
         return None
     is_named = candidate.reason.startswith(candidate.run_id)
     refusal = candidate.reason if is_named else f"{candidate.run_id} is refused: {candidate.reason}"
-    message = f"{refusal}. Set spec.runID to another run, or fix it and try it again: {_retry(context)}"
+    message = f"{refusal}. Set spec.runID to another run, or fix the run and retry it: {_retry(context)}"
     return stalled("RunRefused", message)
 
 
@@ -180,8 +180,8 @@ def _obstacle(context: Context, candidate: Candidate) -> str:
     loading = [run for run in runs if run is not None and run.state is LoadState.LOADING and run.reason]
     if absent := sorted(run.reason for run in loading if run.absent):
         patience = format_duration(ABSENT_PATIENCE)
-        return f": {absent[0]} yet. Pods try again; {patience} after their start the run is refused"
-    return f": {min(run.reason for run in loading)}. Pods try again" if loading else ""
+        return f": {absent[0]} yet. Pods retry; the run is refused {patience} after their start"
+    return f": {min(run.reason for run in loading)}. Pods retry" if loading else ""
 
 
 def _template_changed(context: Context) -> ReadyReason | None:
@@ -191,7 +191,7 @@ def _template_changed(context: Context) -> ReadyReason | None:
     replaced = sum(pod.template == context.template for pod in pods)
     message = (
         f"On hold {place(candidate)}: the pod template changed, {replaced} of {len(pods)} pods are replaced; "
-        "until all are, a failing gate still rolls back"
+        "meanwhile, a failing gate still rolls back"
     )
     return ReadyReason("RolloutProgressing", message, _ready_at_cap(context, candidate))
 
@@ -224,9 +224,8 @@ def _at_cap(context: Context) -> ReadyReason | None:
     candidate = context.status.candidate
     if candidate is None or not is_at_cap(context.spec.canary, candidate) or not context.status.propagation.confirmed:
         return None
-    message = (
-        f"{candidate.run_id} is proven at its cap of {candidate.percent:g} % (spec.canary.percent) and stays there"
-    )
+    cap = f"{candidate.percent:g} % (spec.canary.percent)"
+    message = f"{candidate.run_id} has passed all gates at its cap of {cap}, and stays there"
     return ReadyReason("AtCap", message, ready="True", is_reconciling=False)
 
 
@@ -245,7 +244,7 @@ def _no_gate(context: Context) -> ReadyReason | None:
     candidate = context.status.candidate
     if candidate is None or acting_gates(context.spec, percent=candidate.percent):
         return None
-    return ReadyReason("NoGate", f"On hold {place(candidate)}: no gate judges this stage")
+    return ReadyReason("NoGate", f"On hold {place(candidate)}: no gate judges this stage; edit spec.gates")
 
 
 def _undecided(context: Context) -> ReadyReason | None:

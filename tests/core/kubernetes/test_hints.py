@@ -23,7 +23,7 @@ MESSAGES = {
     'MountVolume.SetUp failed for volume "routing" : configmap "x" not found': "correct its name in spec",
     'ImagePullBackOff: Back-off pulling image "x"': "imagePullSecrets",
     "ErrImageNeverPull": "on every node",
-    "InvalidImageName": "correct the name of the image",
+    "InvalidImageName": "correct the image's name in spec.server.image or the operator's configuration",
 }
 
 

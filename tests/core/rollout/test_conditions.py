@@ -255,7 +255,7 @@ def test_pods_that_are_not_ready_are_looked_at_again_soon():
 def test_an_absent_run_is_waited_for_without_a_write_and_then_refused_with_the_time_it_was_waited_for():
     at = absent()
     message = f"Pods are loading {A}: {A} is not in the registry /registry yet. "
-    message += "Pods try again; 4m after their start the run is refused"
+    message += "Pods retry; the run is refused 4m after their start"
     assert at.status.conditions[0].message == message
     version = at.version
     at.settle(rounds=20)
@@ -276,7 +276,7 @@ def test_a_registry_that_cannot_be_read_is_named_in_the_words_of_the_pod_and_ref
     at.settle(rounds=20)
     ready = at.status.conditions[0]
     assert (ready.status, ready.reason) == ("Unknown", "Loading")
-    assert ready.message == f"Pods are loading {A}: {AWAY}. Pods try again"
+    assert ready.message == f"Pods are loading {A}: {AWAY}. Pods retry"
     version = at.version
     at.settle(rounds=20)
     assert at.version == version
