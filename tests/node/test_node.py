@@ -16,6 +16,8 @@ from serin_localcluster.realnode.node import start_node
 
 pytestmark = pytest.mark.node
 
+OWN_NETWORK = Path("/proc/self/ns/net").open()
+
 POD = f"""
 apiVersion: v1
 kind: Pod
@@ -42,10 +44,9 @@ def traces(directory, keeper):
 
 def rules_of_kube_proxy():
     """Return the number of its rules in this machine's own network: tests before may have entered a node's."""
-    saved = subprocess.run(
-        ["nsenter", "--net=/proc/1/ns/net", "iptables-save"], capture_output=True, text=True, check=True
-    )
-    return saved.stdout.count("KUBE-")
+    network = OWN_NETWORK.fileno()
+    command = ["nsenter", f"--net=/proc/self/fd/{network}", "iptables-save"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, pass_fds=[network]).stdout.count("KUBE-")
 
 
 def scraped(prometheus):
