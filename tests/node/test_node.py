@@ -16,7 +16,7 @@ from serin_localcluster.realnode.node import start_node
 
 pytestmark = pytest.mark.node
 
-OWN_NETWORK = Path("/proc/self/ns/net").open()
+OWN_NETWORK = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 POD = f"""
 apiVersion: v1
@@ -44,9 +44,10 @@ def traces(directory, keeper):
 
 def rules_of_kube_proxy():
     """Return the number of its rules in this machine's own network: tests before may have entered a node's."""
-    network = OWN_NETWORK.fileno()
-    command = ["nsenter", f"--net=/proc/self/fd/{network}", "iptables-save"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, pass_fds=[network]).stdout.count("KUBE-")
+    command = ["nsenter", f"--net=/proc/self/fd/{OWN_NETWORK}", "iptables-save"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, pass_fds=[OWN_NETWORK]).stdout.count(
+        "KUBE-"
+    )
 
 
 def scraped(prometheus):
