@@ -16,7 +16,6 @@ from serin_core.api.spec import MAX_NAME_LENGTH, OBJECT_NAME_PATTERN, Suggestion
 from serin_core.contract import names
 from serin_core.contract.addresses import display_address
 
-_COUNTER: Final = "not a counter: write a metric with label matchers and no PromQL, for example "
 _NOT_A_NAME: Final = "not a name: use lower-case letters, digits, - and ."
 _LABEL: Final = "not the value of a label: use at most 63 letters, digits, -, _ and ."
 _PROXY: Final = "not a proxy: write http://HOST:PORT, and an address with a password into the Secret of secretName"
@@ -26,8 +25,6 @@ _FORMATS: Final[Mapping[str, str]] = {
     "digest": "not a digest: write sha256: and 64 hexadecimal digits, as `serin runs show` prints it",
     "uri": "not a registry: write a directory like /registry, or s3://, gs://, az:// or https:// without a password",
     "retention": "not a retention: write a number of days, for example 400d",
-    "good": f'{_COUNTER}shop_orders_total{{code="200"}}',
-    "total": f"{_COUNTER}shop_orders_total",
     "metric": "not a histogram: write a metric with label matchers, without _bucket and no PromQL",
     "cpu": "not a quantity: write for example 100m or 2",
     "memory": "not a quantity: write for example 256Mi or 1Gi",

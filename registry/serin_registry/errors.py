@@ -135,6 +135,10 @@ _CAUSES: Final = (
     (r"(?P<status>5\d\d [A-Z][A-Za-z ]+)", "the store returned {status} to every attempt; try later"),
     (r"kind: Timeout|TimedOut", "the store does not respond in time; check {endpoint}, and the network"),
     (
+        r"No CA certificates were loaded",
+        "this system has no certificate authorities; set spec.server.caBundle, or name a file of them in SSL_CERT_FILE",
+    ),
+    (
         r"peer certificate|UnknownIssuer",
         "the store's certificate is not trusted; set spec.server.caBundle, or name the CA's file in SSL_CERT_FILE",
     ),

@@ -12,7 +12,10 @@ from serin_cli.lint_advice import Traffic, advice
 from serin_cli.lint_schema import schema_findings
 
 RUN = "run_1a2b3c4d_1767225600"
-LIKE = 'matchers and no PromQL, for example shop_orders_total{code="200"}'
+LIKE = (
+    'shop_orders_total{code="200"}, or with the name in quotes where it has other characters: '
+    '{"http.server.requests",code="200"}'
+)
 RESERVED = (
     "serin.dev/*, prometheus.io/*, pod-template-hash and the name, part-of and managed-by of app.kubernetes.io are set "
     "by the operator and by Kubernetes"
@@ -90,7 +93,7 @@ def gates(*metrics):
         ),
         (
             gates({"name": "orders", "good": "sum(rate(x[5m]))", "total": "t", "atLeast": 0.9}),
-            "error: spec.gates.metrics[0].good: 'sum(rate(x[5m]))' is not a counter: write a metric with label " + LIKE,
+            "error: spec.gates.metrics[0].good: must be a metric with label matchers and no other PromQL: " + LIKE,
         ),
         (
             manifest(thresholds={"perClass": {"Dining": 2}}),

@@ -200,7 +200,7 @@ def test_a_refused_deployment_is_named_in_the_policys_own_words_and_made_once_it
     guarded.roll_out()
     message = guarded.message_of("ChildRefused")
     assert "ValidatingAdmissionPolicy" in message
-    assert "denied request: the label team is required; set in spec what it demands, or exempt" in message
+    assert "denied request: the label team is required; set in spec what the policy requires, or exempt" in message
     version = guarded.get()["metadata"]["resourceVersion"]
     time.sleep(10)
     assert guarded.get()["metadata"]["resourceVersion"] == version
@@ -265,7 +265,7 @@ REJECTED = {
         "maximum memory usage per Container is 64Mi",
         "spec.server.resources or the LimitRange",
     ),
-    "a policy": (policy, "denied request: pods need the label team", "set in spec what it demands"),
+    "a policy": (policy, "denied request: pods need the label team", "set in spec what the policy requires"),
 }
 
 

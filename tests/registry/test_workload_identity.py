@@ -108,9 +108,19 @@ def pods(folder: Path, service: str) -> Mapping[str, str]:
 def test_an_identity_that_is_refused_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: str, returned: tuple[int, bytes], sentence: str
 ) -> None:
-    with serving(always(*returned), tls=authority(tmp_path) if store == S3 else None) as service:
+    certificate = authority(tmp_path)
+    with serving(always(*returned), tls=certificate if store == S3 else None) as service:
         environment(monkeypatch, pods(tmp_path, service))
         assert failure(store) == sentence
+
+
+def test_a_system_without_certificate_authorities_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment(
+        monkeypatch, google_pod(NOWHERE) | {"SSL_CERT_FILE": str(tmp_path / "no"), "SSL_CERT_DIR": str(tmp_path)}
+    )
+    assert failure(GS) == (
+        "this system has no certificate authorities; set spec.server.caBundle, or name a file of them in SSL_CERT_FILE"
+    )
 
 
 @pytest.mark.parametrize(("store", "settings"), [(S3, ROLE), (AZ, FEDERATED)])
