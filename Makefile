@@ -185,7 +185,7 @@ bench-learning: .venv/.complete ## compare quality and cost of training with a b
 bench-node: node-images ## measure starts, stage changes, rollbacks and rolling updates on a real node (ROUNDS=50); needs root
 	@$(NODE) build
 	@$(BIN)/python -m serin_localcluster build --with helm
-	@$(BIN)/python benchmarks/node.py --rounds $(or $(ROUNDS),50) --json benchmarks/node.json
+	@$(BIN)/python benchmarks/node.py --rounds $(or $(ROUNDS),50)
 
 .PHONY: bench-gates
 bench-gates: .venv/.complete ## compare the error rates and cost of gates with other tools; writes benchmarks/gates.*
