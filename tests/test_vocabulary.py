@@ -12,6 +12,7 @@ from serin_cli.main import load
 from serin_core.api.crd import definition
 
 ROOT = Path(__file__).parents[1]
+OTHERS = ("tests", "benchmarks", "crds", "charts", "images")
 PACKAGES = ("core", "registry", "simulation", "operator", "server", "training", "cli", "localcluster", "demo")
 FIRST_WORDS = {"Answer", "Answers", "Say", "Says", "Tell", "Tells"}
 
@@ -59,7 +60,7 @@ def test_the_table_has_words():
     assert len(words_to_avoid()) > 20
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, *OTHERS])
 def test_docstrings_are_plain_english(package):
     found = [item for path in sorted((ROOT / package).rglob("*.py")) for item in docstrings(path)]
     assert found

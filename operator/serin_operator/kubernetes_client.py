@@ -103,7 +103,7 @@ class KubernetesClient:
             found = await self._request("GET", _path("Event", namespace), query=query)
         except RefusedError as error:
             # The role of an older installation: messages are less precise, and nothing else depends on Events.
-            log.info("Events cannot be read: %s", error)
+            log.debug("Events cannot be read: %s", error)
             return ()
         items: Sequence[Json] = found["items"]
         return items

@@ -21,6 +21,7 @@ class Certificate:
         """Read the files. Raises SettingsError if they cannot be used."""
         self._files = directory / CERTIFICATE, directory / KEY
         self._seen: tuple[bytes, ...] = ()
+        self._error = ""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             self._load()
@@ -28,11 +29,15 @@ class Certificate:
             raise SettingsError(f"SERIN_TLS_DIR: {directory}: {_reason(error)}") from None
 
     def refresh(self) -> None:
-        """Read the files again; keep the former certificate where they cannot be used."""
+        """Read the files again; keep the former certificate where they cannot be used, and log each reason once."""
+        error = ""
         try:
             self._load()
-        except OSError as error:
-            _log.error("the certificate is not renewed: %s: %s", self._files[0].parent, _reason(error))
+        except OSError as found:
+            error = _reason(found)
+        if error not in ("", self._error):
+            _log.error("the certificate is not renewed: %s: %s", self._files[0].parent, error)
+        self._error = error
 
     def _load(self) -> None:
         found = tuple(file.read_bytes() for file in self._files)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from backends.conftest import built
+from beside_cluster import definition, pem
 
 from serin_localcluster.controlplane import free_port
 
@@ -22,28 +23,24 @@ OTHERS = {
     "v1alpha1": ("AlertmanagerConfig", "PrometheusAgent", "ScrapeConfig"),
 }
 PLURALS = {"Prometheus": "prometheuses"}
+GROUP = "monitoring.coreos.com"
 
 
-def definition(kind, version):
-    """Return a short CustomResourceDefinition without a schema: only that of PodMonitors matters here."""
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    served = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    served["subresources"] = {"status": {}}
-    plural = PLURALS.get(kind, f"{kind.lower()}s")
-    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.monitoring.coreos.com"},
-        "spec": {"group": "monitoring.coreos.com", "scope": "Namespaced", "names": names, "versions": [served]},
-    }
+def with_status(made):
+    """Return a definition with the status as a subresource: the program writes there."""
+    made["spec"]["versions"][0]["subresources"] = {"status": {}}
+    return made
 
 
 @pytest.fixture(scope="package")
 def prometheus_operator(installed, processes):
     """The program, beside the cluster; it makes configurations of the resources that it finds."""
     program = built("prometheus-operator")
-    made = [definition(kind, version) for version, kinds in OTHERS.items() for kind in kinds]
+    made = [
+        with_status(definition(kind, PLURALS.get(kind, f"{kind.lower()}s"), group=GROUP, version=version))
+        for version, kinds in OTHERS.items()
+        for kind in kinds
+    ]
     installed.apply(*made, yaml.safe_load(POD_MONITORS.read_text()))
     names = [f"crd/{one['metadata']['name']}" for one in made]
     installed.kubectl("wait", "--for=condition=Established", *names, "--timeout=30s")
@@ -71,8 +68,7 @@ def credentials(kubeconfig, folder):
     found = {}
     for flag, (part, key) in sources.items():
         found[flag] = folder / flag
-        text = part.get(f"{key}-data")
-        found[flag].write_bytes(base64.b64decode(text) if text else Path(part[key]).read_bytes())
+        found[flag].write_bytes(pem(part, key))
     return found
 
 

@@ -35,7 +35,7 @@ GATES = ("availability", "errors", "agreement")
 
 
 def recorded(*, agreement=0.85, minutes=60):
-    """Counts of each minute: a hundred requests, of which so many agree."""
+    """Counts of each minute: a hundred requests, and how many of them agree."""
     for minute in range(minutes):
         n = 100 * minute
         for gate in GATES:

@@ -24,7 +24,7 @@ def prometheus(tmp_path_factory):
 
 
 def written(process, *, minutes, began, agree):
-    """One process that is scraped every 30 s for so many minutes and compares ten users in each half."""
+    """One process that is scraped every 30 s for a number of minutes, and compares ten users in each half."""
     labels = {names.SERIES_UID: "u", names.SERIES_RUN: RUN, names.SERIES_STAGE: str(STAGE), names.SERIES_ARM: "control"}
     counters = {
         (names.USERS_COMPARE, "agree", "True"): agree,

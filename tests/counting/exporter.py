@@ -18,7 +18,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a Prometheus that ends in mid-scrape lets go of its connection."""
+        """Log nothing: a Prometheus that ends in mid-scrape lets go of its connection."""
 
 
 class Exporter:
@@ -61,7 +61,7 @@ class Exporter:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def tick(self) -> bytes:
-        """Answer the ticking target."""
+        """Return the ticking target."""
         sold = next(self._sold)
         return f'{SALES}{{code="200"}} {sold}\n{SALES}{{code="500"}} 0\n'.encode()
 
@@ -76,6 +76,6 @@ class Exporter:
         self.settle()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop responding."""
         self._server.shutdown()
         self._server.server_close()

@@ -46,7 +46,7 @@ class Rollout:
 
     @property
     def resource(self) -> Resource:
-        """Answer the resource as the operator reads it."""
+        """Return the resource as the operator reads it."""
         server: dict[str, Any] = {"token": {"secretName": "token"}}
         if self.is_shared:
             server["store"] = {"postgres": {"secretName": "db"}}
@@ -81,7 +81,7 @@ class Rollout:
 
     @property
     def endpoints(self) -> Mapping[str, PrometheusEndpoint]:
-        """Answer the operator's settings."""
+        """Return the operator's settings."""
         endpoint = PrometheusEndpoint(
             url=self.url, replica_labels=self.replica_labels, partial_response=self.partial_response
         )
@@ -99,7 +99,7 @@ class Rollout:
             metrics.close()
 
     def counts(self, reading: Reading) -> Found:
-        """Answer what a reading says of every built-in gate and part, by key."""
+        """Return what a reading has of every built-in gate and part, by key."""
         if isinstance(reading, Unreadable):
             return {"all": reading}
         found: dict[str, Counts | Unreadable] = {}
@@ -112,13 +112,13 @@ class Rollout:
         return found
 
     def wanted(self, truth: Mapping[str, Counts]) -> Found:
-        """Answer the part of the truth that the gates of this stage read."""
+        """Return the part of the truth that the gates of this stage read."""
         read = {gate.value for gate in read_by(self.resource.spec, percent=self.percent)}
         return {key: counts for key, counts in truth.items() if key.partition("/")[0] in read}
 
 
 def own_counts(reading: Reading, name: str) -> Counts | Unreadable:
-    """Answer what a reading says of an own gate."""
+    """Return what a reading has of a custom gate."""
     if isinstance(reading, Unreadable):
         return reading
     key = next(key for key in reading.custom if key.partition("@")[0] == name)
@@ -126,12 +126,12 @@ def own_counts(reading: Reading, name: str) -> Counts | Unreadable:
 
 
 def labels(name: str, **named: str) -> tuple[tuple[str, str], ...]:
-    """Answer labels as remote write takes them."""
+    """Return labels as remote write takes them."""
     return tuple(sorted({"__name__": name, **named}.items()))
 
 
 def every(seconds: float, *, since: float, until: float) -> Iterable[float]:
-    """Answer the times of scrapes."""
+    """Return the times of scrapes."""
     return (since + number * seconds for number in range(int((until - since) / seconds) + 1))
 
 

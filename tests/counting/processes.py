@@ -33,13 +33,13 @@ class Server:
         self.now = self.counters.begin_stage(StageKey(RUN, self.stage), CLASSES)
 
     def answer(self, number: int) -> None:
-        """Count so many requests in each arm."""
+        """Count a number of requests in each arm."""
         for counts in self.now.arms.values():
             for _ in range(number):
                 _one_request(counts, self.dice)
 
     def text(self) -> bytes:
-        """Answer a scrape, and remember what it said."""
+        """Respond to a scrape, and remember the values."""
         return Exposition().learn(self._scrape())
 
     def _scrape(self) -> Scrape:
@@ -48,7 +48,7 @@ class Server:
         return Scrape(identity, self.counters.stages(), revision=self.stage, refused={}, runs=())
 
     def series(self, wanted: Callable[[str], bool] = lambda _name: True) -> dict[Labels, float]:
-        """Answer the same as values by labels, for remote write."""
+        """Return the same as values by labels, for remote write."""
         return {
             tuple(sorted({"__name__": sample.name, **sample.labels}.items())): sample.value
             for family in text_string_to_metric_families(Exposition().learn(self._scrape()).decode())
@@ -76,7 +76,7 @@ def _one_request(counts: ArmCounts, dice: random.Random) -> None:
 
 
 def truth(servers: Iterable[Server], *, canary: bool = False) -> Mapping[str, Counts]:
-    """Answer what the gates must count, by key, from what each process said last; never by way of Prometheus."""
+    """Return what the gates must count, by key, from the last values of each process; never by way of Prometheus."""
     stages = [server.seen for server in servers if server.seen is not None]
     both = [counts for stage in stages for counts in stage.arms.values()]
     judged = [stage.arms[Arm.CANARY] for stage in stages] if canary else both

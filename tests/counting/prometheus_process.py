@@ -165,6 +165,6 @@ def _varint(number: int) -> bytes:
 
 
 def _as_snappy(plain: bytes) -> bytes:
-    """Answer snappy's block format with literals only: it may be read, and saves nothing."""
+    """Return snappy's block format with literals only: it may be read, and saves nothing."""
     pieces = (plain[start : start + 65_536] for start in range(0, len(plain), 65_536))
     return _varint(len(plain)) + b"".join(b"\xf4" + struct.pack("<H", len(one) - 1) + one for one in pieces)

@@ -24,7 +24,7 @@ OWN = {"name": "orders", "good": 'shop_orders_total{code="200"}', "total": "shop
 
 
 class Scripted:
-    """Answers like Prometheus would, from a script. `spoil` changes an answer before it is sent."""
+    """Responds as Prometheus would, from a script. `spoil` changes a response before it is sent."""
 
     def __init__(self):
         self.stage, self.is_good, self.uid = 0, True, ""

@@ -62,12 +62,12 @@ class Watched(World):
 
     @property
     def known(self) -> Status:
-        """Answer the status, which is there."""
+        """Return the status, which is there."""
         return cast("Status", self.status)
 
     @property
     def running(self):
-        """Answer the candidate."""
+        """Return the candidate."""
         return self.known.candidate
 
     def _is_in_the_canary(self) -> bool:

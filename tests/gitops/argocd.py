@@ -7,33 +7,20 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import yaml
+from beside_cluster import Processes, definition, pem
 
 from serin_localcluster.controlplane import free_port
-from serin_localcluster.processes import die_with_parent
 
 ROOT = Path(__file__).parents[2]
 HEALTH = ROOT / "manifests" / "argocd" / "health.lua"
 NAMESPACE = "argocd"
 KINDS = {"Application": "applications", "AppProject": "appprojects", "ApplicationSet": "applicationsets"}
 LABELS = {"app.kubernetes.io/part-of": "argocd"}
-
-
-def definition(kind, plural):
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.argoproj.io"},
-        "spec": {"group": "argoproj.io", "scope": "Namespaced", "names": names, "versions": [version]},
-    }
 
 
 def thing(kind, name, api="v1", labels=None, **rest):
@@ -45,8 +32,8 @@ def configuration(kubeconfig):
     """Return Argo CD's own objects: its settings with the health check that ships, and the cluster."""
     given = yaml.safe_load(kubeconfig.read_text())
     cluster, user = given["clusters"][0]["cluster"], given["users"][0]["user"]
-    tls = {"caData": data(cluster, "certificate-authority")}
-    tls |= {"certData": data(user, "client-certificate"), "keyData": data(user, "client-key")}
+    tls = {"caData": _data(cluster, "certificate-authority")}
+    tls |= {"certData": _data(user, "client-certificate"), "keyData": _data(user, "client-key")}
     settings = {"resource.customizations.health.serin.dev_SuggestionModel": HEALTH.read_text(encoding="utf-8")}
     local = {"name": "local", "server": cluster["server"], "config": json.dumps({"tlsClientConfig": tls})}
     everything = {
@@ -62,8 +49,8 @@ def configuration(kubeconfig):
     ]
 
 
-def data(part, key):
-    return part.get(f"{key}-data") or base64.b64encode(Path(part[key]).read_bytes()).decode()
+def _data(part, key):
+    return base64.b64encode(pem(part, key)).decode()
 
 
 class ArgoCD:
@@ -72,7 +59,7 @@ class ArgoCD:
     def __init__(self, program, installation, directory):
         self.program, self.installation, self.directory = program, installation, directory
         self.repository = directory / "repository"
-        self.processes = []
+        self.processes = Processes(directory)
 
     def start(self):
         for part in ("bin", "tmp", "repository"):
@@ -81,7 +68,7 @@ class ArgoCD:
         self.script("argocd-git-ask-pass", f'exec {self.program} git-ask-pass "$@"')
         # Argo CD runs the program kustomize; kubectl has the same.
         self.script("kustomize", '[ "$1" = build ] && shift && exec kubectl kustomize "$@"; echo v5.7.1')
-        self.installation.apply(*(definition(*one) for one in KINDS.items()))
+        self.installation.apply(*(definition(*one, group="argoproj.io") for one in KINDS.items()))
         self.installation.kubectl("wait", "--for=condition=Established", "crd", "applications.argoproj.io")
         self.installation.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         self.installation.apply(*configuration(self.installation.kubeconfig))
@@ -90,7 +77,7 @@ class ArgoCD:
         listen = ("--port", server, "--metrics-port", free_port(), "--address", "127.0.0.1", "--disable-tls")
         self.run("repo-server", self.program, "repo-server", "--redis", f"127.0.0.1:{redis}", *listen)
         for port in (redis, server):
-            self.wait_for_port(port)
+            self.processes.wait_for_port(port)
         connect = ("--repo-server", f"127.0.0.1:{server}", "--repo-server-plaintext", "--redis", f"127.0.0.1:{redis}")
         place = ("--kubeconfig", self.installation.kubeconfig, "--namespace", NAMESPACE)
         self.run("controller", self.program, "application-controller", *place, *connect, "--metrics-port", free_port())
@@ -101,36 +88,13 @@ class ArgoCD:
         path.chmod(0o755)
 
     def run(self, name, *command):
-        environment = os.environ | {
-            "PATH": f"{self.directory / 'bin'}:{os.environ['PATH']}",
-            "TMPDIR": str(self.directory / "tmp"),
-            "ARGOCD_GPG_ENABLED": "false",
-        }
-        with (self.directory / f"{name}.log").open("wb") as log:
-            started = subprocess.Popen(
-                [str(part) for part in command],
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd=self.directory,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - before any test starts a thread
-            )
-        self.processes.append(started)
-
-    def wait_for_port(self, port):
-        deadline = time.monotonic() + 60
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            assert time.monotonic() < deadline, f"nothing listens on port {port}; see {self.directory}/*.log"
-            time.sleep(0.1)
-
-    def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            process.wait(timeout=20)
+        self.processes.start(
+            name,
+            *command,
+            PATH=f"{self.directory / 'bin'}:{os.environ['PATH']}",
+            TMPDIR=str(self.directory / "tmp"),
+            ARGOCD_GPG_ENABLED="false",
+        )
 
     def git(self, *arguments):
         identity = ("-c", "user.name=tests", "-c", "user.email=tests@example.com")

@@ -21,7 +21,7 @@ def argocd(request, tmp_path_factory):
     made = ArgoCD(program.path, request.getfixturevalue("installed"), tmp_path_factory.mktemp("argocd") / "argocd")
     made.start()
     yield made
-    made.stop()
+    made.processes.close()
 
 
 @pytest.fixture

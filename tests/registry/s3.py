@@ -70,7 +70,7 @@ def s3():
 
 @pytest.fixture
 def endpoint(monkeypatch):
-    """Answer what lets this process ask an S3 at some address."""
+    """Return the settings with which this process reaches an S3 at an address."""
 
     def use(address):
         for name, value in {"AWS_ENDPOINT": address, "AWS_ALLOW_HTTP": "true", **KEYS}.items():
@@ -81,7 +81,7 @@ def endpoint(monkeypatch):
 
 @pytest.fixture
 def bucket(s3, endpoint, request):
-    """Answer a part of the bucket that is this test's own."""
+    """Return a part of the bucket that is this test's own."""
     endpoint(s3)
     return "s3://bucket/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
 
@@ -101,7 +101,7 @@ def serving(handler, *, tls=None):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers every method with `answer`, in silence."""
+    """Handles every method by `answer`, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -116,21 +116,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def respond(self, status, headers, content):
+        self.begin(status, headers, length=len(content))
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def begin(self, status, headers, *, length):
+        """Send everything of a response but its content."""
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in ("transfer-encoding", "content-length", "connection"):
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(length))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
 
     def hang_up(self):
         self.close_connection = True
 
 
 def always(status, content=b"<Error><Code>Some</Code></Error>"):
-    """Answer a handler that answers the same to everything."""
+    """Return a handler that responds the same to everything."""
 
     class Always(Handler):
         def answer(self, _):
@@ -148,9 +152,9 @@ def connect(address, trusted=None):
 
 
 def between(store, before, after, *, trusted=None):
-    """Answer a handler that forwards to a store where `before(n)` of the n-th request says so.
+    """Return a handler that forwards the n-th request to a store if `before(n)`, and its response if `after(n)`.
 
-    The answer is passed on where `after(n)` says so; else the line is dead.
+    Otherwise it closes the connection.
     """
     lock, requests = threading.Lock(), [0]
 

@@ -155,12 +155,7 @@ def test_what_is_torn_on_the_way_is_read_again(store: Store, files: Files, tmp_p
             if self.path in torn or len(content) < 2:
                 return super().respond(status, headers, content)
             torn.add(self.path)
-            self.send_response_only(status)
-            for name, value in headers:
-                if name.lower() not in ("transfer-encoding", "content-length", "connection"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
+            self.begin(status, headers, length=len(content))
             self.wfile.write(content[: len(content) // 2])
             return self.hang_up()
 

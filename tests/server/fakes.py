@@ -118,7 +118,7 @@ def routing(
     thresholds: Thresholds | None = None,
     uid: str = UID,
 ) -> RoutingDocument:
-    """A routing document; `percent=None` means that nothing is on trial."""
+    """A routing document; `percent=None` means that there is no candidate."""
     chosen = thresholds or Thresholds()
     return RoutingDocument(
         uid=uid,

@@ -76,8 +76,9 @@ def test_a_pair_that_does_not_fit_is_not_used_and_the_former_is_kept(
     renew(authority, directory)
     renewed = (directory / "tls.key").read_bytes()
     (directory / "tls.key").write_bytes(key)
-    certificate.refresh()
-    assert "the certificate is not renewed" in caplog.text
+    for _ in range(3):
+        certificate.refresh()
+    assert caplog.text.count("the certificate is not renewed") == 1
     (directory / "tls.key").write_bytes(renewed)
     with caplog.at_level(logging.INFO):
         certificate.refresh()

@@ -1,4 +1,4 @@
-"""The real process, as a pod runs it: started, asked, routed anew, told to end."""
+"""The real process, as a pod runs it: started, queried, given another routing, and terminated."""
 
 import json
 import os

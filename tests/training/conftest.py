@@ -21,7 +21,7 @@ def write_csv(path, transactions):
 
 @pytest.fixture(scope="session")
 def few(tmp_path_factory):
-    """Answer a CSV of 2,000 generated transactions."""
+    """Return a CSV of 2,000 generated transactions."""
     return write_csv(tmp_path_factory.mktemp("few") / "few.csv", generate(rows=2000, seed=5))
 
 

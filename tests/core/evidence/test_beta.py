@@ -22,7 +22,7 @@ def _digits():
 
 
 def at(share, total, sds):
-    """A beta with these two weights, and a p so many standard deviations above its mean; None if outside (0, 1)."""
+    """A beta with these two weights, and a p `sds` standard deviations above its mean; None if outside (0, 1)."""
     p = share + sds * (share * (1 - share) / total) ** 0.5
     return (total * share, total - total * share, p) if 1e-6 <= p <= 1 - 1e-6 else None
 

@@ -143,7 +143,7 @@ def drifting(part):
 
 
 def answers(rng, *, odds, checks, delay=at_once, split=drifting, per_check=12):
-    """Answers to suggestions, check by check: the base rate drifts, so does the split, and answers come late."""
+    """Feedback on suggestions, check by check: the base rate and the split drift, and feedback comes late."""
     waiting = [[] for _ in range(checks + 20)]
     for check in range(checks):
         base = 0.1 + 0.3 * abs((check % 24) / 12 - 1)

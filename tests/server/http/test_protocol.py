@@ -51,7 +51,7 @@ CUT_OFF = b"cut off"
 
 
 async def send(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """Answer all that came back until the server closed; at most 3 s."""
+    """Return all that came back until the server closed; at most 3 s."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(3):
         received = asyncio.create_task(reader.read())

@@ -28,7 +28,7 @@ def test_a_success_in_between_begins_the_row_anew() -> None:
 
 
 def attempts(breaker: Breaker, pattern: str, *, now: float = 0.0) -> int | None:
-    """Answer after how many attempts (`x` fails) the breaker opened, None if it did not."""
+    """Return after how many attempts (`x` fails) the breaker opened, None if it did not."""
     for number, attempt in enumerate(pattern, start=1):
         if attempt == "x":
             if breaker.failed(now):

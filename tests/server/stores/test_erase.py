@@ -124,7 +124,7 @@ async def test_pods_that_erase_at_once_share_the_work(empty: str) -> None:
 
 
 class FakeStore(Memory):
-    """A number of old rows, of which each step deletes at most `limit`; may be unavailable."""
+    """A number of old rows; each step deletes at most `limit` of them. May be unavailable."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()

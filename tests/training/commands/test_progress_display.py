@@ -1,4 +1,4 @@
-"""What a person sees while something long goes on."""
+"""What a user sees while something long goes on."""
 
 import os
 import pty

@@ -269,7 +269,7 @@ class TestSignatures:
 
 @contextmanager
 def api_server(status, answer):
-    """Answer a kubeconfig of an API server that answers everything with this."""
+    """Return a kubeconfig of an API server that answers everything with this."""
 
     class ApiServer(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -295,7 +295,7 @@ def api_server(status, answer):
 
 
 def point_client(monkeypatch, path):
-    """Say where the kubeconfig is once more: the client reads KUBECONFIG only when it is imported."""
+    """Name the kubeconfig again: the client reads KUBECONFIG only when it is imported."""
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
 
 

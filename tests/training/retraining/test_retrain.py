@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory):
-    """Answer generated rows, the older of which a run is trained on."""
+    """Return generated rows, the older of which a run is trained on."""
     path = write_csv(tmp_path_factory.mktemp("history") / "all.csv", generate(rows=14_000, seed=4))
     return read_transactions(path)
 

@@ -73,7 +73,7 @@ written = st.one_of(
 
 
 def declared(body: bytes) -> list[Any]:
-    """Answer the transactions as the declared schema reads them. Raises ValueError, RecursionError."""
+    """Return the transactions as the declared schema reads them. Raises ValueError, RecursionError."""
     return [one.transaction() for one in SuggestionsRequest.model_validate(json.loads(body)).transactions]
 
 
@@ -156,7 +156,7 @@ def app(service: Service, api: ASGIApp) -> ASGIApp:
 async def ask(
     app: ASGIApp, pieces: list[bytes], *, headers: tuple[tuple[bytes, bytes], ...] = (USER, JSON), cut: bool = False
 ) -> tuple[int, dict[bytes, bytes], bytes] | None:
-    """Answer status, headers and body of one POST whose body arrives in pieces; None where nothing was answered."""
+    """Return status, headers and body of one POST whose body arrives in pieces; None where nothing was answered."""
     waiting: list[Message] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     if cut:
         waiting.append({"type": "http.disconnect"})

@@ -109,7 +109,7 @@ async def pods(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[
 
 
 async def answers(pod: Pod, pieces: list[bytes]) -> bytes:
-    """Answer all that came back until the server closed, without what differs between any two answers.
+    """Return all that came back until the server closed, without what differs between any two answers.
 
     A server that closes before it has read all ends in a reset. What it had answered is there to be read
     even so, which streams of asyncio would drop; hence the bare socket.

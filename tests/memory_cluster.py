@@ -1,0 +1,160 @@
+"""A Kubernetes that lives in memory, and the operator's reconciler against it."""
+
+import asyncio
+import copy
+from datetime import UTC, datetime
+
+from serin_core.contract import names
+from serin_core.counting.reading import Unreadable
+from serin_core.rollout.observation import NoAnswer
+from serin_operator.apply import Applier
+from serin_operator.gather import Gatherer
+from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
+from serin_operator.metrics import OperatorMetrics
+from serin_operator.reconcile import Key, Reconciler
+from serin_operator.settings import Monitoring, ServerDefaults
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = Key("default", "categories")
+NEVER = Monitoring(pod_monitor="Never")
+SPEC = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}}
+
+
+class MemoryCluster:
+    """Implements interfaces.Kubernetes over a dictionary, and remembers every write."""
+
+    def __init__(self):
+        self.objects, self.version, self.writes, self.fail = {}, 0, [], {}
+        self.admit = lambda rendered: rendered
+        self.served, self.forbidden = set(), set()
+        self.put(
+            {
+                "kind": names.KIND,
+                "metadata": {"namespace": "default", "name": "categories", "uid": "uid-1", "generation": 1},
+                "spec": copy.deepcopy(SPEC),
+            }
+        )
+
+    def put(self, found):
+        self.version += 1
+        stored = copy.deepcopy(found)
+        stored["metadata"] |= {"resourceVersion": str(self.version)}
+        self.objects[stored["kind"], stored["metadata"]["namespace"], stored["metadata"]["name"]] = stored
+
+    def _write(self, what, name):
+        self.writes.append((what, name))
+        error = self.fail.pop((what, name), None) or self.fail.get((what, "any"))
+        if error:
+            raise error
+
+    def _at(self, kind, namespace, name, version):
+        live = self.objects.get((kind, namespace, name))
+        if live is None:
+            raise NotFoundError(name)
+        if version is not None and live["metadata"]["resourceVersion"] != version:
+            raise ConflictError(name)
+        return live
+
+    async def get(self, kind, namespace, name):
+        if kind in self.forbidden:
+            raise RefusedError(f"GET {kind}: forbidden")
+        return copy.deepcopy(self._at(kind, namespace, name, None))
+
+    async def list(self, kind, namespace, labels):
+        return [
+            copy.deepcopy(one)
+            for (found, where, _), one in self.objects.items()
+            if (found, where) == (kind, namespace) and labels.items() <= one["metadata"].get("labels", {}).items()
+        ]
+
+    async def serves(self, api_version, plural):
+        return (api_version, plural) in self.served
+
+    async def create(self, rendered):
+        metadata = rendered["metadata"]
+        self._write(f"create {rendered['kind']}", metadata["name"])
+        if (rendered["kind"], metadata["namespace"], metadata["name"]) in self.objects:
+            raise ConflictError(metadata["name"])
+        self.put(self.admit(copy.deepcopy(rendered)))
+
+    async def post_event(self, rendered):
+        await self.create(rendered)
+
+    async def list_warnings(self, namespace, uid):
+        return []
+
+    async def apply(self, rendered, resource_version):
+        metadata = rendered["metadata"]
+        self._write(f"apply {rendered['kind']}", metadata["name"])
+        self._at(rendered["kind"], metadata["namespace"], metadata["name"], resource_version)
+        admitted = self.admit(copy.deepcopy(rendered))
+        self.put(admitted)
+        return copy.deepcopy(admitted)
+
+    async def put_status(self, namespace, name, status, resource_version):
+        self._write("status", name)
+        live = self._at(names.KIND, namespace, name, resource_version)
+        self.put(live | {"status": status})
+
+    async def annotate_pod(self, namespace, name, *, uid, expected, annotations):
+        self._write("annotate", name)
+        live = self._at("Pod", namespace, name, None)
+        live["metadata"]["annotations"] |= annotations
+
+    async def delete(self, kind, namespace, name, *, resource_version, uid):
+        self._write(f"delete {kind}", name)
+        self._at(kind, namespace, name, resource_version)
+        del self.objects[kind, namespace, name]
+
+    async def evict(self, namespace, name):
+        self._write("evict", name)
+        raise BusyError("budget")
+
+
+class SilentPrometheus:
+    async def read(self, endpoint, query):
+        return Unreadable("Unreachable", "down")
+
+    async def read_samples(self, endpoint, query, at):
+        return Unreadable("Unreachable", "down")
+
+
+class SilentPods:
+    async def fetch_report(self, address, port, *, scheme):
+        return NoAnswer("silent")
+
+
+def reconciler(cluster, metrics=None, clock=lambda: NOW, monitoring=NEVER, **server):
+    gatherer = Gatherer(
+        cluster=cluster,
+        prometheus=SilentPrometheus(),
+        pods=SilentPods(),
+        server=ServerDefaults(image="server:1", **server),
+        monitoring=monitoring,
+    )
+    return Reconciler(
+        cluster=cluster,
+        gatherer=gatherer,
+        applier=Applier(cluster),
+        metrics=metrics or OperatorMetrics(lambda: 0),
+        clock=clock,
+    )
+
+
+def reconcile_once(cluster, **parts):
+    cluster.writes.clear()
+    return asyncio.run(reconciler(cluster, **parts).reconcile(KEY))
+
+
+def ready_reason(cluster):
+    conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
+    return next(one["reason"] for one in conditions if one["type"] == "Ready")
+
+
+def posted_events(cluster):
+    return {one["reason"]: one["message"] for key, one in cluster.objects.items() if key[0] == "Event"}
+
+
+def condition(cluster, kind):
+    conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
+    return next((one["status"], one["reason"], one["message"]) for one in conditions if one["type"] == kind)
