@@ -73,17 +73,13 @@ class Applier:
         """Write a status that is plain JSON. Raises ClusterError."""
         await self._cluster.put_status(ref.namespace, ref.name, _without_empty_maps(status), ref.resource_version)
 
-    async def perform(self, ref: ObjectRef, writes: Iterable[Write], now: datetime) -> tuple[Setback, ...]:
-        """Perform all writes in order and return those without their whole effect. Raises other ClusterErrors."""
-        setbacks = []
-        for write in writes:
-            try:
-                left = await self._perform(ref, write, now)
-            except RefusedError as error:
-                setbacks.append(Setback(write, refusal=str(error)))
-            else:
-                setbacks += [Setback(write, differences=left)] if left else []
-        return tuple(setbacks)
+    async def perform(self, ref: ObjectRef, write: Write, now: datetime) -> Setback | None:
+        """Perform a write; return what it left undone, None if nothing. Raises ClusterErrors other than refusals."""
+        try:
+            left = await self._perform(ref, write, now)
+        except RefusedError as error:
+            return Setback(write, refusal=str(error))
+        return Setback(write, differences=left) if left else None
 
     async def _perform(self, ref: ObjectRef, write: Write, now: datetime) -> tuple[Difference, ...]:
         """Perform one write, and return the differences that an apply has left."""

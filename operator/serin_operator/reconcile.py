@@ -16,7 +16,7 @@ from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
 from serin_operator.invalid import InvalidObjectError, status_with_problem
 from serin_operator.metrics import OperatorMetrics
-from serin_operator.setbacks import Setback, Setbacks
+from serin_operator.setbacks import Setbacks
 from serin_operator.work_queue import Result
 
 log = logging.getLogger(__name__)
@@ -85,23 +85,22 @@ class Reconciler:
         observed = replace(observed, refusals=(*observed.refusals, *reported[0]), overrides=reported[1])
         decision = decide(resource, observed, now)
         due = setbacks.due(decision.writes, observed.children, now)
-        setbacks.record(due, await self._apply(key, ObjectRef.of(live), decision, due), now)
+        await self._apply(key, ObjectRef.of(live), decision, due)
         outcome = "refused" if setbacks.refusals() else "changed" if due else "unchanged"
         if (setbacks.refusals(), setbacks.overrides()) != reported:
             # The next pass follows at once and updates the status.
             return Result(outcome, timedelta())
         return Result(outcome, min(decision.requeue_after, setbacks.next_retry(now) or decision.requeue_after))
 
-    async def _apply(
-        self, key: Key, ref: ObjectRef, decision: Decision, writes: tuple[Write, ...]
-    ) -> tuple[Setback, ...]:
-        """Write the status, then everything that follows from it, and return the writes without their whole effect."""
+    async def _apply(self, key: Key, ref: ObjectRef, decision: Decision, writes: tuple[Write, ...]) -> None:
+        """Write the status, then everything that follows from it, and remember the writes without full effect."""
         rest, now = [write for write in writes if not isinstance(write, PutStatus)], self._clock()
         for write in writes:
             if isinstance(write, PutStatus):
                 await self._applier.put_status(ref, write)
         try:
-            return await self._applier.perform(ref, rest, now)
+            for write in rest:
+                self._setbacks[key].record(write, await self._applier.perform(ref, write, now), now)
         finally:
             # What status records has happened, even if a later write fails; Events must not delay a rollback's routing.
             for announcement in decision.announcements:

@@ -80,15 +80,15 @@ class Setbacks:
         child = children.get(target[1:])
         return child is not None and diff.differences(child.live, _request(write)) == known.setback.differences
 
-    def record(self, performed: Iterable[Write], setbacks: Iterable[Setback], now: datetime) -> None:
-        """Remember the setbacks of a pass; what else it has performed took effect."""
-        before = {target: self._known.pop(target) for write in performed if (target := _target(write)) in self._known}
-        for setback in setbacks:
-            target, attempts = _target(setback.write), 0
-            known = before.get(target)
-            if known is not None and _request(known.setback.write) == _request(setback.write):
-                attempts = min(known.attempts + 1, _MAX_DOUBLINGS)
-            self._known[target] = _Known(setback, attempts, now + min(FIRST_RETRY * 2**attempts, MAX_RETRY))
+    def record(self, write: Write, setback: Setback | None, now: datetime) -> None:
+        """Remember what a write left undone; None: it took effect."""
+        target, attempts = _target(write), 0
+        known = self._known.pop(target, None)
+        if setback is None:
+            return
+        if known is not None and _request(known.setback.write) == _request(write):
+            attempts = min(known.attempts + 1, _MAX_DOUBLINGS)
+        self._known[target] = _Known(setback, attempts, now + min(FIRST_RETRY * 2**attempts, MAX_RETRY))
 
 
 def _target(write: Write) -> Target:

@@ -16,7 +16,7 @@ from memory_cluster import (
 )
 
 from serin_core.contract import names
-from serin_operator.interfaces import RefusedError
+from serin_operator.interfaces import ConflictError, RefusedError
 
 
 def test_a_child_that_is_refused_holds_up_no_other_and_its_event_has_the_api_servers_message():
@@ -163,3 +163,14 @@ def test_the_condition_ends_once_the_object_is_as_it_was_rendered():
     assert results[0].requeue_after.total_seconds() == 0
     conditions = cluster.objects[names.KIND, "default", "categories"]["status"]["conditions"]
     assert "ChildOverridden" not in [one["type"] for one in conditions]
+
+
+def test_what_admission_changes_is_applied_once_although_a_later_write_of_the_pass_conflicts():
+    cluster, one = overridden()
+    cluster.fail["delete ConfigMap", "any"] = ConflictError("changed in between")
+    live = cluster.objects[names.KIND, "default", "categories"]
+    cluster.put(live | {"spec": live["spec"] | {"runID": "run_bbbbbbbb_1"}})
+    cluster.writes.clear()
+    outcomes = [asyncio.run(one.reconcile(KEY)).outcome for _ in range(8)]
+    assert outcomes[-1] == "conflict"
+    assert cluster.writes.count(("apply Deployment", "categories")) == 1
