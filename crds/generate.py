@@ -6,7 +6,7 @@ import yaml
 
 from serin_core.api.crd import definition
 
-HEADER = "# Made from core/serin_core/{resource,status}.py by `make crds`; do not edit.\n"
+HEADER = "# Made from core/serin_core/api/ by `make crds`; do not edit.\n"
 
 
 def text() -> str:

@@ -16,5 +16,6 @@ def test_a_lock_has_hashes_and_no_address(lock):
 
 
 def test_every_environment_is_locked():
-    names = {"dev.lock", "operator.lock", "server.lock", "training.lock", "moto.lock", "azurite.lock"}
+    names = {"dev.lock", "operator.lock", "server.lock", "training.lock", "moto.lock", "azurite.lock", "build.lock"}
+    names |= {"package-lock.json"}
     assert names <= {lock.name for lock in LOCKS}
