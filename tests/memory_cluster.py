@@ -80,6 +80,10 @@ class MemoryCluster:
     async def post_event(self, rendered):
         await self.create(rendered)
 
+    async def repeat_event(self, namespace, name, series):
+        self._write("repeat Event", name)
+        self.put(self._at("Event", namespace, name, None) | {"series": series})
+
     async def list_warnings(self, namespace, uid):
         return []
 
@@ -152,7 +156,7 @@ def ready_reason(cluster):
 
 
 def posted_events(cluster):
-    return {one["reason"]: one["message"] for key, one in cluster.objects.items() if key[0] == "Event"}
+    return {one["reason"]: one["note"] for key, one in cluster.objects.items() if key[0] == "Event"}
 
 
 def condition(cluster, kind):

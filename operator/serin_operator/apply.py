@@ -4,13 +4,11 @@ The first conflict ends the pass, because what was read is out of date. A write 
 admission changes, does not hold up the others: it is returned, so that the next pass can report it.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Self, assert_never
+from typing import assert_never
 
 from serin_core.api.base import Json
 from serin_core.api.status_view import condensed
@@ -26,44 +24,19 @@ from serin_core.rollout.writes import (
     RemovePod,
     Write,
 )
-from serin_operator.interfaces import BusyError, ClusterError, ConflictError, Kubernetes, NotFoundError, RefusedError
+from serin_operator.events import EventRecorder
+from serin_operator.interfaces import BusyError, ConflictError, Kubernetes, NotFoundError, RefusedError
+from serin_operator.object_ref import ObjectRef
 from serin_operator.setbacks import Setback
 
 log = logging.getLogger(__name__)
-_MAX_MESSAGE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectRef:
-    """The SuggestionModel that writes and Events are about, as it was read."""
-
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    revision: int
-
-    @classmethod
-    def of(cls, live: Json) -> Self:
-        """Return the reference to an object, whether or not its spec and status can be read."""
-        metadata, propagation = live["metadata"], (live.get("status") or {}).get("propagation")
-        return cls(
-            namespace=metadata["namespace"],
-            name=metadata["name"],
-            uid=metadata["uid"],
-            resource_version=metadata["resourceVersion"],
-            revision=propagation.get("revision", 0) if isinstance(propagation, dict) else 0,
-        )
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class Applier:
     """Performs writes through the Kubernetes API."""
 
     def __init__(self, cluster: Kubernetes) -> None:
-        self._cluster = cluster
+        self._cluster, self._events = cluster, EventRecorder(cluster)
 
     async def put_status(self, ref: ObjectRef, write: PutStatus) -> None:
         """Write the status. Raises ClusterError; nothing else may then be written."""
@@ -128,51 +101,10 @@ class Applier:
 
     async def post_events(self, ref: ObjectRef, announcements: Iterable[Announcement], now: datetime) -> None:
         """Post Events. One that cannot be posted is only logged: the history in status holds the same."""
-        for index, announcement in enumerate(announcements):
-            try:
-                await self._cluster.post_event(_event(ref, index, announcement, now))
-            except ConflictError:
-                continue
-            except ClusterError as error:
-                log.warning("%s: Event not posted: %s", ref, error)
+        await self._events.post(ref, announcements, now)
 
 
 def _without_empty_maps(found: Json) -> Json:
     """Return an object without empty maps: applying {} over a map with entries, the API server stores null."""
     kept = {key: _without_empty_maps(value) if isinstance(value, dict) else value for key, value in found.items()}
     return {key: value for key, value in kept.items() if value != {}}
-
-
-def _event(ref: ObjectRef, index: int, announcement: Announcement, now: datetime) -> Json:
-    """Render an Event. Its name contains a hash of its contents, so that it is posted once.
-
-    Timestamps have seconds only, and `kubectl describe` lists Events of one second by name: the revision and the
-    index within the pass put them in the order in which they happened.
-    """
-    identity = f"{ref.uid}/{ref.revision}/{announcement.reason}/{announcement.message}"
-    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {
-            "name": f"{ref.name}.{ref.revision:08x}.{index:02x}.{hashlib.sha256(identity.encode()).hexdigest()[:16]}",
-            "namespace": ref.namespace,
-        },
-        "involvedObject": {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
-            "name": ref.name,
-            "namespace": ref.namespace,
-            "uid": ref.uid,
-            "resourceVersion": ref.resource_version,
-        },
-        "type": "Warning" if announcement.is_warning else "Normal",
-        "reason": announcement.reason,
-        "message": announcement.message[:_MAX_MESSAGE],
-        "source": {"component": names.FIELD_MANAGER},
-        "reportingComponent": names.FIELD_MANAGER,
-        "reportingInstance": names.FIELD_MANAGER,
-        "firstTimestamp": at,
-        "lastTimestamp": at,
-        "count": 1,
-    }

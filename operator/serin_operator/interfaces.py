@@ -59,7 +59,10 @@ class Kubernetes(Protocol):
         """Create an object, owned for server-side apply. Raises ConflictError if it exists."""
 
     async def post_event(self, rendered: Json) -> None:
-        """Create an Event, which is never changed. Raises ConflictError if it exists."""
+        """Create an Event of events.k8s.io/v1. Raises ConflictError if it exists."""
+
+    async def repeat_event(self, namespace: str, name: str, series: Json) -> None:
+        """Set the series of an Event: how often it has been repeated. Raises NotFoundError."""
 
     async def apply(self, rendered: Json, resource_version: str) -> Json:
         """Apply over the version that was read, and return the object; unless admission changed it, `diff.holds`.

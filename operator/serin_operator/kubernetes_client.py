@@ -23,6 +23,7 @@ from serin_operator.interfaces import BusyError, ClusterError, ConflictError, No
 
 log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
+MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 MINIMUM_VERSION: Final = (1, 30)
 """The first Kubernetes that takes the preStop sleep of server pods (docs/decisions/0074)."""
@@ -37,11 +38,13 @@ _PATHS: Final[Mapping[str, str]] = {
     "Pod": "/api/v1/namespaces/{namespace}/pods",
     "Service": "/api/v1/namespaces/{namespace}/services",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
-    "Event": "/api/v1/namespaces/{namespace}/events",
+    "Event": f"/apis/{names.EVENTS_API}/namespaces/{{namespace}}/events",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
     "PodMonitor": f"/apis/{names.MONITORING_API}/namespaces/{{namespace}}/podmonitors",
 }
+_CORE_EVENTS: Final = "/api/v1/namespaces/{namespace}/events"
+"""Where Events about pods are read: kubelets post them there."""
 
 
 class KubernetesClient:
@@ -100,7 +103,7 @@ class KubernetesClient:
         """See interfaces.Kubernetes."""
         query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
         try:
-            found = await self._request("GET", _path("Event", namespace), query=query)
+            found = await self._request("GET", _CORE_EVENTS.format(namespace=namespace), query=query)
         except RefusedError as error:
             # The role of an older installation: messages are less precise, and nothing else depends on Events.
             log.debug("Events cannot be read: %s", error)
@@ -147,6 +150,11 @@ class KubernetesClient:
     async def post_event(self, rendered: Json) -> None:
         """See interfaces.Kubernetes."""
         await self._create("Event", rendered["metadata"]["namespace"], rendered)
+
+    async def repeat_event(self, namespace: str, name: str, series: Json) -> None:
+        """See interfaces.Kubernetes."""
+        body = {"series": series}
+        await self._request("PATCH", _path("Event", namespace, name), body=body, content_type=MERGE_PATCH)
 
     async def _create(self, kind: str, namespace: str, rendered: Json) -> Json:
         return await self._request("POST", _path(kind, namespace), query=_AS_OPERATOR, body=rendered)

@@ -11,11 +11,12 @@ from serin_core.contract import names
 from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
 from serin_core.rollout.writes import PutStatus, Write
-from serin_operator.apply import Applier, ObjectRef
+from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
 from serin_operator.invalid import InvalidObjectError, status_with_problem
 from serin_operator.metrics import OperatorMetrics
+from serin_operator.object_ref import ObjectRef
 from serin_operator.setbacks import Setbacks
 from serin_operator.work_queue import Result
 

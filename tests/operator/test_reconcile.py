@@ -19,8 +19,6 @@ from memory_cluster import (
 
 from serin_core.api.packing import packed
 from serin_core.contract import names
-from serin_core.rollout.decide import Announcement
-from serin_operator.apply import Applier, ObjectRef
 from serin_operator.interfaces import ConflictError, RefusedError
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.reconcile import Key
@@ -65,18 +63,6 @@ def test_an_event_that_cannot_be_posted_stops_nothing():
     cluster.fail["create Event", "any"] = RefusedError("no")
     assert reconcile_once(cluster).outcome == "changed"
     assert not [key for key in cluster.objects if key[0] == "Event"]
-
-
-def test_events_of_one_second_are_listed_in_the_order_in_which_they_happened_and_are_posted_once():
-    """`kubectl describe` sorts by the second; within one, Events keep the order of their names."""
-    cluster = MemoryCluster()
-    reasons = [f"Reason{number}" for number in range(12)]
-    for _ in range(2):
-        for revision in (9, 10):
-            ref = ObjectRef("default", "categories", "uid", "1", revision)
-            asyncio.run(Applier(cluster).post_events(ref, [Announcement(one, "text") for one in reasons], NOW))
-    posted = sorted(name for kind, _, name in cluster.objects if kind == "Event")
-    assert [cluster.objects["Event", "default", name]["reason"] for name in posted] == reasons * 2
 
 
 def test_an_object_that_is_gone_is_forgotten():
@@ -361,4 +347,4 @@ def test_what_pods_wait_for_is_named_from_the_events_of_a_few_of_them():
     status, reason, found = condition(cluster, "Ready")
     assert (status, reason) == ("Unknown", "PodsUnavailable")
     assert found == f"On hold: a pod does not start: {message}; create the Secret, or correct its name in spec"
-    assert posted_events(cluster)["PodsUnavailable"] == found
+    assert posted_events(cluster)["PodsUnavailable"] == f"run_aaaaaaaa_1: {found}"

@@ -29,7 +29,7 @@ def test_a_child_that_is_refused_holds_up_no_other_and_its_event_has_the_api_ser
     assert ("Deployment", "default", "categories") in cluster.objects
     assert result.outcome == "refused"
     assert ready_reason(cluster) == "ChildRefused"
-    assert posted_events(cluster)["ChildRefused"] == "The API server refused: policy: no budgets here"
+    assert posted_events(cluster)["ChildRefused"] == "run_aaaaaaaa_1: The API server refused: policy: no budgets here"
     del cluster.fail["create PodDisruptionBudget", "any"]
     now[0] += result.requeue_after
     assert asyncio.run(one.reconcile(KEY)).requeue_after.total_seconds() == 0

@@ -13,6 +13,7 @@ KIND: Final = identity.KIND
 PLURAL: Final = identity.PLURAL
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 FIELD_MANAGER: Final = "serin-operator"
+EVENTS_API: Final = "events.k8s.io/v1"
 MONITORING_API: Final = "monitoring.coreos.com/v1"
 """API of the Prometheus Operator, which a cluster may not have."""
 

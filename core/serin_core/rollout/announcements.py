@@ -6,7 +6,7 @@ from typing import Final
 from serin_core.api.status import Phase, Status
 from serin_core.rollout.conditions import OVERRIDDEN
 from serin_core.rollout.protocol import Context
-from serin_core.rollout.table import Row
+from serin_core.rollout.table import TABLE, Row, State
 from serin_core.rollout.transition import Transition, place
 
 PROBLEMS: Final = frozenset(
@@ -24,6 +24,17 @@ PROBLEMS: Final = frozenset(
 """Reasons of the condition Ready that are announced when they begin."""
 
 
+_OF_TARGETS: Final = {
+    State.ROLLED_BACK: "RollBack",
+    State.REFUSED: "Refuse",
+    State.DRAINING: "StartRollout",
+    State.LOADING: "StartRollout",
+}
+_ACTIONS: Final = {row.event: _OF_TARGETS[row.target] for row in TABLE if row.target in _OF_TARGETS} | dict.fromkeys(
+    ("StageStarted", "StepAdvanced", "AtCap", "Promoted"), "Advance"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """An Event to post on the resource."""
@@ -31,6 +42,11 @@ class Announcement:
     reason: str
     message: str
     is_warning: bool = False
+
+    @property
+    def action(self) -> str:
+        """The action that the Event reports: RollBack, Refuse, StartRollout, Advance, or else Reconcile."""
+        return _ACTIONS.get(self.reason, "Reconcile")
 
 
 def announcements(
@@ -40,12 +56,15 @@ def announcements(
     found: list[Announcement] = []
     if taken is not None:
         row, transition = taken
-        message = context.status.history[-1].message
-        is_named = not transition.run_id or transition.run_id in message
-        named = message if is_named else f"{transition.run_id}: {message}"
-        found.append(Announcement(row.event, named, transition.is_warning))
+        message = _named(context.status.history[-1].message, transition.run_id)
+        found.append(Announcement(row.event, message, transition.is_warning))
     found += _suspension(context.status, before)
     return (*found, *_overrides(context.status, before), *_problems(context.status, before))
+
+
+def _named(message: str, run_id: str) -> str:
+    """Return a message that names its run."""
+    return message if not run_id or run_id in message else f"{run_id}: {message}"
 
 
 def _suspension(status: Status, before: Status) -> list[Announcement]:
@@ -67,8 +86,9 @@ def _overrides(status: Status, before: Status) -> list[Announcement]:
 
 def _problems(status: Status, before: Status) -> list[Announcement]:
     known = {condition.reason for condition in before.conditions}
+    run_id = "" if status.rollout is None else status.rollout.run_id
     return [
-        Announcement(condition.reason, condition.message, is_warning=True)
+        Announcement(condition.reason, _named(condition.message, run_id), is_warning=True)
         for condition in status.conditions
         if condition.type == "Ready" and condition.reason in PROBLEMS and condition.reason not in known
     ]

@@ -1,0 +1,30 @@
+"""The SuggestionModel that writes and Events are about."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from serin_core.api.base import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """A SuggestionModel, as it was read."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+
+    @classmethod
+    def of(cls, live: Json) -> Self:
+        """Return the reference to an object, whether or not its spec and status can be read."""
+        metadata = live["metadata"]
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+        )
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"

@@ -1,0 +1,125 @@
+"""What the operator writes for users to read, on a real API server and with the rights of its own role."""
+
+import asyncio
+import contextlib
+import copy
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+from memory_cluster import NEVER, SPEC, reconciler
+
+from serin_core.contract import names
+from serin_core.rollout.announcements import Announcement
+from serin_localcluster.cluster import start_cluster
+from serin_operator.events import EventRecorder
+from serin_operator.kubernetes_client import KubernetesClient
+from serin_operator.object_ref import ObjectRef
+from serin_operator.reconcile import Key
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+KUBECTL = str(Path(sys.executable).parent / "kubectl")
+OPERATOR = "system:serviceaccount:serin-system:serin-operator"
+PLAIN = {"apiVersion": names.API_VERSION, "kind": names.KIND, "spec": SPEC}
+
+
+class Installed:
+    """A cluster with the CRD and the operator's role, and the operator's reconciler in this process."""
+
+    def __init__(self, kubeconfig):
+        self.kubeconfig = str(kubeconfig)
+
+    def kubectl(self, *arguments, document=None):
+        command = [KUBECTL, "--kubeconfig", self.kubeconfig, *arguments]
+        text = None if document is None else json.dumps(document)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def get(self, *arguments):
+        return json.loads(self.kubectl("get", *arguments, "-n", "default", "-o", "json"))
+
+    def events(self, name):
+        found = self.get("events.v1.events.k8s.io")["items"]
+        return [one for one in found if (one["regarding"]["kind"], one["regarding"]["name"]) == (names.KIND, name)]
+
+    def create(self, name, **changes):
+        found = copy.deepcopy(PLAIN)
+        found["metadata"] = {"name": name, "namespace": "default"}
+        found["spec"] |= changes
+        self.kubectl("apply", "-f", "-", document=found)
+
+    @contextlib.asynccontextmanager
+    async def client(self):
+        """Yield a client that has the rights of the operator's service account, and no more."""
+        settings = Configuration()
+        await config.load_kube_config(self.kubeconfig, client_configuration=settings)
+        api = ApiClient(settings)
+        api.set_default_header("Impersonate-User", OPERATOR)
+        client = KubernetesClient(api)
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    def reconcile(self, name, *, times=1, **options):
+        async def run():
+            async with self.client() as client:
+                one = reconciler(client, clock=lambda: datetime.now(UTC), monitoring=NEVER, **options)
+                return [await one.reconcile(Key("default", name)) for _ in range(times)]
+
+        return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cluster") / "local"
+    with start_cluster(directory=directory, images={}) as cluster:
+        found = Installed(cluster.kubeconfig)
+        found.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
+        established = '{.status.conditions[?(@.type=="Established")].status}'
+        found.kubectl("wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s")
+        found.kubectl("create", "namespace", "serin-system")
+        for document in yaml.safe_load_all((ROOT / "manifests" / "base" / "rbac.yaml").read_text(encoding="utf-8")):
+            found.kubectl("apply", "-n", "serin-system", "-f", "-", document=document)
+        yield found
+
+
+def test_events_have_microseconds_keep_their_order_and_are_in_describe(installed):
+    installed.create("categories")
+    installed.reconcile("categories", times=3)
+    mine = installed.events("categories")
+    assert [one["reason"] for one in mine][:2] == ["RolloutStarted", "PodsLoading"]
+    times = [one["eventTime"] for one in mine]
+    assert times == sorted(set(times))
+    assert all(time[19] == "." and len(time) == len("2026-01-01T00:00:00.000000Z") for time in times)
+    assert all("run_aaaaaaaa_1" in one["note"] for one in mine)
+    described = installed.kubectl("describe", "sgm", "categories", "-n", "default")
+    table = described[described.index("Events:") :]
+    assert table.index("RolloutStarted") < table.index("PodsLoading")
+    assert "serin-operator" in table
+
+
+def test_an_event_that_is_repeated_is_counted(installed):
+    installed.create("repeated")
+    problem = Announcement("AccessRefused", "forbidden", is_warning=True)
+
+    async def run():
+        async with installed.client() as client:
+            recorder = EventRecorder(client)
+            ref = ObjectRef.of(await client.get(names.KIND, "default", "repeated"))
+            for _ in range(3):
+                await recorder.post(ref, [problem], datetime.now(UTC))
+
+    asyncio.run(run())
+    (mine,) = installed.events("repeated")
+    assert mine["series"]["count"] == 3
+    assert "x3 over" in installed.kubectl("describe", "sgm", "repeated", "-n", "default")
