@@ -56,9 +56,9 @@ class RequestDecision(msgspec.Struct, frozen=True):
     agree: Agree | None = None
     """Result of the comparison; None: not compared."""
     fallback: Fallback | None = None
-    """Why the run of the series was not used; None: it was, or there is no such run."""
-    is_accepted: bool | None = None
-    """Whether a confident prediction in the canary was used; None: there was none."""
+    """Why the run of the series was not shown; None: it was."""
+    is_shown_in_time: bool | None = None
+    """Whether a confident prediction in the canary was shown; None: there was none."""
     is_low_confidence: bool = False
     """Whether the prediction of the run of the series was below its threshold."""
     is_shadow: bool = False
@@ -68,6 +68,11 @@ class RequestDecision(msgspec.Struct, frozen=True):
     def source(self) -> AnswerSource:
         """Return the source of the answer; `rule` also if there is no suggestion."""
         return AnswerSource.MODEL if isinstance(self.answer, FromRun) else AnswerSource.RULE
+
+    @property
+    def is_accepted(self) -> bool:
+        """Return whether the run of the series was shown."""
+        return self.fallback is None
 
 
 def control_answer(stable: ServedRun | None, result: PredictionResult, rule: FromRules | NoSuggestion) -> Answer:
@@ -101,7 +106,7 @@ def decide(context: CandidateContext, result: PredictionResult, *, control: Answ
             # A confident prediction that was too late counts as one that was not used.
             is_wasted = context.in_canary and late is not None and _is_confident(late, context.run)
             return RequestDecision(
-                control, fallback=reason or Fallback.UNKNOWN, is_accepted=False if is_wasted else None
+                control, fallback=reason or Fallback.UNKNOWN, is_shown_in_time=False if is_wasted else None
             )
         case Predicted(prediction=prediction):
             return _decide_predicted(context, prediction, control=control, reason=reason)
@@ -117,7 +122,7 @@ def _decide_predicted(
             _from_run(context.run, prediction),
             first_label=prediction.first.label,
             agree=agree,
-            is_accepted=True if context.in_canary else None,
+            is_shown_in_time=True if context.in_canary else None,
         )
     return RequestDecision(
         control,

@@ -23,7 +23,7 @@ from serin_server.decision import (
     decide,
 )
 from serin_server.event_ids import Event, sign
-from serin_server.metrics.counters import AnswerSource, Arm, ArmCounts
+from serin_server.metrics.counters import AnswerSource, Arm, ArmCounts, Fallback
 from serin_server.metrics.user_agreement import UserCounts
 from serin_server.routing.serving_state import NamedRun, Serving
 from serin_server.rule_matcher import KeywordMatcher
@@ -123,7 +123,7 @@ class Suggester:
         rule = self._rule(transaction)
         match serving.candidate, serving.stable:
             case None, None:
-                return RequestDecision(rule)
+                return RequestDecision(rule, fallback=Fallback.NOT_IN_CANARY)
             case None, NamedRun() as stable:
                 # No candidate: the stable run serves all users, and may be compared with the rules.
                 context = CandidateContext(stable.served, may_answer=True, in_canary=False, is_compared=serving.shadow)
@@ -181,10 +181,11 @@ def _count(decision: RequestDecision, counts: ArmCounts) -> None:
     counts.source[decision.source] += 1
     if decision.is_shadow:
         counts.source[AnswerSource.SHADOW] += 1
+    counts.predictions[decision.is_accepted] += 1
     if decision.fallback is not None:
         counts.fallback[decision.fallback] += 1
-    if decision.is_accepted is not None:
-        counts.predictions[decision.is_accepted] += 1
+    if decision.is_shown_in_time is not None:
+        counts.confident[decision.is_shown_in_time] += 1
     if decision.agree is not None:
         counts.count_comparison(decision.first_label, decision.agree)
     if decision.is_low_confidence:

@@ -69,7 +69,7 @@ def _one_request(counts: ArmCounts, dice: random.Random) -> None:
     label, agree = dice.choice(CLASSES), dice.choice(tuple(Agree))
     counts.users[agree] += dice.random() < 0.5
     counts.count_comparison(label, agree)
-    counts.predictions[dice.random() < 0.9] += 1
+    counts.confident[dice.random() < 0.9] += 1
     if dice.random() < 0.1:
         counts.count_low_confidence(label)
     counts.feedback[dice.choice(tuple(Outcome))] += dice.random() < 0.3
@@ -92,8 +92,8 @@ def truth(servers: Iterable[Server], *, canary: bool = False) -> Mapping[str, Co
     }
     if canary:
         found[GateName.ACCEPTED_RATIO] = (
-            sum(one.predictions[True] for one in judged),
-            sum(sum(one.predictions.values()) for one in judged),
+            sum(one.confident[True] for one in judged),
+            sum(sum(one.confident.values()) for one in judged),
         )
     by_key = {gate.value: Counts(*map(float, pair)) for gate, pair in found.items()}
     for label in CLASSES:

@@ -49,7 +49,7 @@ class Scripted:
             counts.failures = 0 if is_good and self.only_bad != "errors" else 2500
             counts.latency[5 if is_good and self.only_bad != "latency" else 13] = 5000
             counts.users[Agree.TRUE if is_good else Agree.FALSE] = 5000
-            counts.predictions[is_good] = 5000
+            counts.confident[is_good] = 5000
             counts.feedback[Outcome.ACCEPTED if is_good else Outcome.REJECTED] = 500
         marks = [({FRESH: "true"}, 9.0), ({NOW: "true"}, time.time())]
         series = [(dict(labels), value) for labels, value in server.series().items() if dict(labels).get("stage")]

@@ -28,7 +28,7 @@ READ_BY_GATES = (
     f"{names.LATENCY}_count",
     names.USERS_COMPARE,
     names.CLASS_COMPARE,
-    names.PREDICTIONS,
+    names.CONFIDENT,
     names.LOW_CONFIDENCE,
     names.FEEDBACK,
 )

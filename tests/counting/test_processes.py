@@ -113,7 +113,7 @@ METRICS = {
     f"{names.LATENCY}_count": {"latency"},
     names.USERS_COMPARE: {"agreement"},
     names.CLASS_COMPARE: {"perClass"},
-    names.PREDICTIONS: {"acceptedRatio"},
+    names.CONFIDENT: {"acceptedRatio"},
     names.LOW_CONFIDENCE: {"lowConfidence"},
     names.FEEDBACK: {"feedback"},
 }

@@ -47,13 +47,14 @@ def trial(*, in_canary: bool, shadow: bool = True) -> CandidateContext:
 def test_the_candidate_answers_a_user_in_the_canary_when_it_is_sure() -> None:
     decision = decide(trial(in_canary=True), predicted(), control=RULE)
     assert decision.answer == FromRun(CANDIDATE, prediction(), 0.7)
-    assert (decision.source, decision.fallback, decision.is_accepted) == (AnswerSource.MODEL, None, True)
+    assert (decision.source, decision.fallback, decision.is_shown_in_time) == (AnswerSource.MODEL, None, True)
+    assert decision.is_accepted
 
 
 def test_under_its_class_threshold_it_does_not() -> None:
     decision = decide(trial(in_canary=True), predicted("Dining", 0.85), control=RULE)
     assert decision.answer == RULE
-    assert (decision.fallback, decision.is_accepted, decision.is_low_confidence) == (
+    assert (decision.fallback, decision.is_shown_in_time, decision.is_low_confidence) == (
         Fallback.LOW_CONFIDENCE,
         None,
         True,
@@ -64,7 +65,7 @@ def test_under_its_class_threshold_it_does_not() -> None:
 def test_outside_the_canary_it_is_compared_and_not_shown() -> None:
     decision = decide(trial(in_canary=False), predicted(), control=RULE)
     assert decision.answer == RULE
-    assert (decision.agree, decision.is_shadow, decision.is_accepted) == (Agree.TRUE, True, None)
+    assert (decision.agree, decision.is_shadow, decision.is_shown_in_time) == (Agree.TRUE, True, None)
     assert decision.fallback is Fallback.NOT_IN_CANARY
 
 
@@ -105,7 +106,7 @@ def test_a_fallback_has_exactly_one_reason(in_canary: bool, asked: PredictionRes
 
 
 @pytest.mark.parametrize(
-    ("asked", "is_accepted"),
+    ("asked", "is_shown_in_time"),
     [
         pytest.param(Failed(Failure.TOO_SLOW, 0.2, prediction(confidence=0.8)), False, id="sure, but too late"),
         pytest.param(Failed(Failure.TOO_SLOW, 0.2, prediction(confidence=0.1)), None, id="too late and not sure"),
@@ -114,11 +115,11 @@ def test_a_fallback_has_exactly_one_reason(in_canary: bool, asked: PredictionRes
         pytest.param(Unavailable(), None, id="not available"),
     ],
 )
-def test_only_an_eligible_answer_that_was_not_used_is_not_accepted(
+def test_only_a_confident_answer_that_came_too_late_counts_as_not_shown(
     asked: PredictionResult,
-    is_accepted: bool | None,  # noqa: FBT001
+    is_shown_in_time: bool | None,  # noqa: FBT001
 ) -> None:
-    assert decide(trial(in_canary=True), asked, control=RULE).is_accepted is is_accepted
+    assert decide(trial(in_canary=True), asked, control=RULE).is_shown_in_time is is_shown_in_time
 
 
 def test_the_control_answer_is_the_stable_run_over_its_threshold_else_the_rules() -> None:

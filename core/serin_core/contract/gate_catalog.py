@@ -141,8 +141,8 @@ _GATES: Final = (
         description="answers over the confidence threshold that were shown (the others came too late)",
         phrase="were shown",
         terms=(
-            Term(names.PREDICTIONS, "accepted", "True", good=1, total=1),
-            Term(names.PREDICTIONS, "accepted", "False", good=0, total=1),
+            Term(names.CONFIDENT, "shown", "True", good=1, total=1),
+            Term(names.CONFIDENT, "shown", "False", good=0, total=1),
         ),
         default=AtLeast(DEFAULT_AT_LEAST[GateName.ACCEPTED_RATIO]),
     ),

@@ -67,6 +67,7 @@ ARM_CONTROL: Final = "control"
 
 # Metrics of a server, named as in a scrape.
 PREDICTIONS: Final = "lm_ml_predictions_total"
+CONFIDENT: Final = "serin_confident_predictions_total"
 FALLBACK: Final = "lm_ml_fallback_total"
 LATENCY: Final = "lm_ml_predict_latency_seconds"
 COMPARE: Final = "lm_suggest_compare_total"

@@ -37,7 +37,7 @@ class Agree(StrEnum):
 
 
 class Fallback(StrEnum):
-    """Why the run of the series was not used; the first that applies, in this order."""
+    """Why the run of the series was not shown; the first that applies, in this order."""
 
     NOT_IN_CANARY = "not_in_canary"
     UNAVAILABLE = "unavailable"
@@ -83,6 +83,9 @@ class ArmCounts:
     """The counters of one arm of one stage."""
 
     predictions: dict[bool, int] = field(default_factory=lambda: dict.fromkeys((True, False), 0))
+    """Suggestions, by whether the run of the series was shown; `fallback` adds up to those that are False."""
+    confident: dict[bool, int] = field(default_factory=lambda: dict.fromkeys((True, False), 0))
+    """Confident predictions in the canary, by whether they were shown."""
     fallback: dict[Fallback, int] = field(default_factory=lambda: dict.fromkeys(Fallback, 0))
     requests: dict[bool, int] = field(default_factory=lambda: dict.fromkeys((True, False), 0))
     compare: dict[Agree, int] = field(default_factory=lambda: dict.fromkeys(Agree, 0))

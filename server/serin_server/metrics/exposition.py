@@ -69,13 +69,19 @@ class _Family:
 _FAMILIES: Final = (
     _Family(
         names.PREDICTIONS,
-        "Predictions for users in the canary at or above their threshold, by whether they were used.",
+        "Suggestions, by whether the run was shown.",
         ("accepted",),
         lambda counts: counts.predictions,
     ),
     _Family(
+        names.CONFIDENT,
+        "Predictions for users in the canary at or above their threshold, by whether they were shown.",
+        ("shown",),
+        lambda counts: counts.confident,
+    ),
+    _Family(
         names.FALLBACK,
-        "Transactions for which the prediction was not used, by reason.",
+        "Suggestions for which the run was not shown, by reason.",
         ("reason",),
         lambda counts: counts.fallback,
     ),

@@ -37,7 +37,9 @@ async def test_in_shadow_the_candidate_is_counted_and_never_shown(mounted: Mount
         assert await pod.count("lm_suggest_source_total", source="rule", **trial) == 3
         assert await pod.count("lm_ml_predict_requests_total", available="True", **trial) == 3
         assert await pod.count("lm_ml_predict_latency_seconds_count", **trial) == 3
-        assert await pod.count("lm_ml_predictions_total", **trial) == 0
+        assert await pod.count("lm_ml_predictions_total", accepted="False", **trial) == 3
+        assert await pod.count("lm_ml_predictions_total") == 3
+        assert await pod.count("serin_confident_predictions_total") == 0
 
 
 async def test_in_the_canary_the_candidate_answers(mounted: Mounted) -> None:
@@ -48,7 +50,45 @@ async def test_in_the_canary_the_candidate_answers(mounted: Mounted) -> None:
         assert item["candidates"][0]["label"] == "Dining"
         assert item["candidates"][0]["confidence"] == pytest.approx(0.91)
         assert await pod.count("lm_ml_predictions_total", accepted="True", arm="canary") == 1
+        assert await pod.count("serin_confident_predictions_total", shown="True", arm="canary") == 1
         assert await pod.count("lm_ml_fallback_total") == 0
+
+
+@pytest.mark.parametrize("stable", [None, STABLE])
+@pytest.mark.parametrize("percent", [None, 0, 10, 50, 100])
+async def test_every_suggestion_counts_once_and_the_reasons_add_up_to_those_not_shown(
+    mounted: Mounted, percent: float | None, stable: str | None
+) -> None:
+    mounted.route(routing(5, percent=percent, stable=stable))
+    turns = iter(range(10_000))
+    unsure = FakeRun(label="Dining", confidence=0.9)
+    unsure.before = lambda: setattr(unsure, "confidence", 0.4 if next(turns) % 5 == 0 else 0.9)
+    async with running(mounted, FakeRegistry(unsure, FakeRun(STABLE))) as pod:
+        items = [
+            item
+            for start in range(0, 1000, 50)
+            for item in await pod.suggest(*(bought(str(n), user_id=f"u{n}") for n in range(start, start + 50)))
+        ]
+        subject = CANDIDATE if percent is not None else stable
+        shown = sum(item["model_id"] == subject and item["source"] == "model" for item in items)
+        assert await pod.count("lm_ml_predictions_total", accepted="True") == shown
+        assert await pod.count("lm_ml_predictions_total", accepted="False") == 1000 - shown
+        assert await pod.count("lm_ml_fallback_total") == 1000 - shown
+        if percent == 10:
+            assert 50 < shown < 110  # a tenth of the users, less those for whom it is not confident
+
+
+async def test_after_a_rollback_to_the_rules_no_suggestion_is_accepted(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    async with running(mounted, FakeRegistry(FakeRun())) as pod:
+        await pod.suggest(bought())
+        mounted.route(routing(6, percent=None))
+        await pod.check()
+        await pod.suggest(bought(), bought("2"))
+        after = {"stage": "6", "run_id": "rules"}
+        assert await pod.count("lm_ml_predictions_total", accepted="True", **after) == 0
+        assert await pod.count("lm_ml_predictions_total", accepted="False", **after) == 2
+        assert await pod.count("lm_ml_fallback_total", reason="not_in_canary", **after) == 2
 
 
 async def test_without_a_user_the_candidate_never_answers(mounted: Mounted) -> None:
@@ -95,7 +135,9 @@ async def test_a_run_that_fails_never_fails_a_request(mounted: Mounted, clock: F
         assert await pod.count("lm_ml_fallback_total", reason="unknown", **trial) == 5
         assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 3
         assert await pod.count("lm_ml_predict_latency_seconds_count", **trial) == 5
-        assert await pod.count("lm_ml_predictions_total", accepted="False", **trial) == (5 if kind == "is slow" else 0)
+        late = 5 if kind == "is slow" else 0
+        assert await pod.count("serin_confident_predictions_total", shown="False", **trial) == late
+        assert await pod.count("lm_ml_predictions_total", accepted="False", **trial) == 8
         assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 1
         clock.advance(1.5)
         assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 0
@@ -147,7 +189,8 @@ async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: 
         trial = {"run_id": STABLE, "stage": "9", "arm": "control"}
         assert await pod.count("lm_suggest_compare_total", agree="False", **trial) == 1
         assert await pod.count("lm_ml_fallback_total", **trial) == 0
-        assert await pod.count("lm_ml_predictions_total") == 0
+        assert await pod.count("lm_ml_predictions_total", accepted="True", **trial) == 1
+        assert await pod.count("serin_confident_predictions_total") == 0
         mounted.route(routing(10, percent=None, stable=STABLE, shadow=False))
         await pod.check()
         await pod.suggest(bought())
@@ -349,7 +392,7 @@ async def test_a_run_that_takes_300_ms_in_one_request_of_a_hundred_is_asked_on_a
         assert (len(items), run.asked) == (500, 500)
         assert sum(item["source"] == "rule" for item in items) == 5
         assert await pod.count("serin_predict_failures_total", arm="canary") == 5
-        assert await pod.count("lm_ml_predictions_total", accepted="False") == 5
+        assert await pod.count("serin_confident_predictions_total", shown="False") == 5
         assert await pod.count("lm_ml_predict_requests_total", available="False") == 0
         assert await pod.count("serin_breaker_open") == 0
 

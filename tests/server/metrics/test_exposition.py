@@ -46,6 +46,7 @@ def test_all_label_values_of_a_new_stage_are_there_at_zero() -> None:
     found = samples(counters)
     own = {
         names.PREDICTIONS: ("accepted", ["True", "False"]),
+        names.CONFIDENT: ("shown", ["True", "False"]),
         names.FALLBACK: ("reason", ["not_in_canary", "unavailable", "low_confidence", "unknown"]),
         names.COMPARE: ("agree", ["True", "False", "None"]),
         names.REQUESTS: ("available", ["True", "False"]),
