@@ -131,7 +131,7 @@ def prometheus():
 
 def series(name, value, **labels):
     """One process' counter of a stage, a sample a minute."""
-    metric = {"__name__": name, "serin_process": "p", "arm": "control", **labels}
+    metric = {"__name__": name, "serin_process": "p", "serin_arm": "control", **labels}
     times = [BEGAN.timestamp() + 60 * minute for minute in range(60)]
     return {"metric": metric, "values": [[at, str(value(minute))] for minute, at in enumerate(times)]}
 

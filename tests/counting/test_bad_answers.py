@@ -52,8 +52,8 @@ class Scripted:
             counts.confident[is_good] = 5000
             counts.feedback[Outcome.ACCEPTED if is_good else Outcome.REJECTED] = 500
         marks = [({FRESH: "true"}, 9.0), ({NOW: "true"}, time.time())]
-        series = [(dict(labels), value) for labels, value in server.series().items() if dict(labels).get("stage")]
-        mine = [(labels, value) for labels, value in series if labels["stage"] == str(self.stage)]
+        series = [(dict(labels), value) for labels, value in server.series().items() if dict(labels).get("serin_stage")]
+        mine = [(labels, value) for labels, value in series if labels["serin_stage"] == str(self.stage)]
         return [{"metric": labels, "value": [time.time(), number(value)]} for labels, value in (*mine, *marks)]
 
     def _samples(self, query):

@@ -85,8 +85,8 @@ def look(rollout, prometheus, **changes):
 
 
 def _own(rollout):
-    stage = {"serin_uid": rollout.uid, "run_id": rollout.run_id, "stage": str(rollout.stage)}
-    return stage | {"serin_process": "p", "arm": "canary", "available": "True"}
+    stage = {"serin_uid": rollout.uid, "serin_run": rollout.run_id, "serin_stage": str(rollout.stage)}
+    return stage | {"serin_process": "p", "serin_arm": "canary", "available": "True"}
 
 
 def before_and_since(now):

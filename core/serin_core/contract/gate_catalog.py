@@ -174,8 +174,8 @@ _GATES: Final = (
         description="answers that equal the control answer, for each class separately",
         phrase="agree",
         terms=(
-            Term(names.CLASS_COMPARE, "agree", "True", good=1, total=1, part="class"),
-            Term(names.CLASS_COMPARE, "agree", "False", good=0, total=1, part="class"),
+            Term(names.CLASS_COMPARE, "agree", "True", good=1, total=1, part=names.SERIES_CLASS),
+            Term(names.CLASS_COMPARE, "agree", "False", good=0, total=1, part=names.SERIES_CLASS),
         ),
         default=AtLeast(DEFAULT_AT_LEAST[GateName.PER_CLASS]),
         arms=Arms.BOTH,

@@ -54,14 +54,15 @@ TLS_MOUNT: Final = "/etc/serin/tls"
 CA_MOUNT: Final = "/etc/serin/ca"
 SERVER_PORT: Final = 8080
 
-# Labels of every series of a server.
+# Labels of a server's series. Their prefix keeps a scrape from overwriting them with a label of the target.
 SERIES_MODEL: Final = "serin_model"
 SERIES_UID: Final = "serin_uid"
 SERIES_POD: Final = "serin_pod"
 SERIES_PROCESS: Final = "serin_process"
-SERIES_RUN: Final = "run_id"
-SERIES_STAGE: Final = "stage"
-SERIES_ARM: Final = "arm"
+SERIES_RUN: Final = "serin_run"
+SERIES_STAGE: Final = "serin_stage"
+SERIES_ARM: Final = "serin_arm"
+SERIES_CLASS: Final = "serin_class"
 ARM_CANARY: Final = "canary"
 ARM_CONTROL: Final = "control"
 

@@ -103,7 +103,16 @@ class StageCounts:
 Reading = StageCounts | Unreadable
 
 
-_LABELS: Final = (names.SERIES_PROCESS, names.SERIES_ARM, "available", "agree", "shown", "le", "outcome", "class")
+_LABELS: Final = (
+    names.SERIES_PROCESS,
+    names.SERIES_ARM,
+    "available",
+    "agree",
+    "shown",
+    "le",
+    "outcome",
+    names.SERIES_CLASS,
+)
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
 _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")
 CLOCK_BEHIND: Final = Unreadable(

@@ -115,13 +115,13 @@ _FAMILIES: Final = (
     _Family(
         names.CLASS_COMPARE,
         "Comparisons of the prediction with the control answer, by predicted class.",
-        ("class", "agree"),
+        (names.SERIES_CLASS, "agree"),
         lambda counts: counts.classes,
     ),
     _Family(
         names.LOW_CONFIDENCE,
         "Predictions below the threshold of their class.",
-        ("class",),
+        (names.SERIES_CLASS,),
         lambda counts: counts.low_confidence,
     ),
     _Family(
@@ -261,7 +261,7 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     for name, is_refused in scrape.run_refused.items():
         run_refused.add_metric((*process, name), float(is_refused))
     yield run_refused
-    f1 = _gauge(names.RUN_F1, "F1 by class, from the report of the run.", names.SERIES_RUN, "class")
+    f1 = _gauge(names.RUN_F1, "F1 by class, from the report of the run.", names.SERIES_RUN, names.SERIES_CLASS)
     breaker = _gauge(names.BREAKER_OPEN, "1 while the circuit breaker of the run is open.", names.SERIES_RUN)
     for run in scrape.runs:
         breaker.add_metric((*process, run.run), float(run.breaker_open))

@@ -219,7 +219,7 @@ def test_the_query_names_the_stage_and_reaches_back_behind_it():
     found = query(started_at=NOW - timedelta(minutes=3))
     assert found.startswith("last_over_time({__name__=~")
     assert set(re.findall('serin_uid="[^{}]*"', found)) == {re.search('serin_uid="[^{}]*"', found)[0]}
-    assert 'serin_uid="u",run_id="run",stage="7"' in found
+    assert 'serin_uid="u",serin_run="run",serin_stage="7"' in found
     assert "[360s]) or " in found
 
 
@@ -295,10 +295,10 @@ def test_what_is_no_time_is_no_evaluation(value):
 
 def test_a_class_counts_for_itself():
     found = [
-        series(names.CLASS_COMPARE, 8, agree="True", **{"class": "Dining"}),
-        series(names.CLASS_COMPARE, 2, agree="False", **{"class": "Dining"}),
-        series(names.CLASS_COMPARE, 0, agree="True", **{"class": "Fuel"}),
-        series(names.CLASS_COMPARE, 5, agree="None", **{"class": "Fuel"}),
+        series(names.CLASS_COMPARE, 8, agree="True", serin_class="Dining"),
+        series(names.CLASS_COMPARE, 2, agree="False", serin_class="Dining"),
+        series(names.CLASS_COMPARE, 0, agree="True", serin_class="Fuel"),
+        series(names.CLASS_COMPARE, 5, agree="None", serin_class="Fuel"),
     ]
     parts = count([*found, SCRAPED]).parts_of(GateName.PER_CLASS)
     assert parts == {"Dining": Counts(8, 10), "Fuel": Counts(0, 0)}
@@ -317,8 +317,8 @@ def test_feedback_counts_in_the_arm_of_its_event():
 
 def test_doubtful_answers_are_those_of_every_class_among_attempts_that_did_not_fail():
     found = [
-        series(names.LOW_CONFIDENCE, 3, arm="canary", **{"class": "Dining"}),
-        series(names.LOW_CONFIDENCE, 4, arm="canary", **{"class": "Fuel"}),
+        series(names.LOW_CONFIDENCE, 3, arm="canary", serin_class="Dining"),
+        series(names.LOW_CONFIDENCE, 4, arm="canary", serin_class="Fuel"),
         series(names.FAILURES, 5, arm="canary"),
         *requests(105, 9, arm="canary"),
     ]

@@ -75,7 +75,7 @@ async def test_a_refused_candidate_does_not_keep_a_pod_from_being_ready(mounted:
     async with running(mounted, FakeRegistry(refused={CANDIDATE: "no such directory"})) as pod:
         assert (await pod.client.get("/readyz")).status_code == 200
         assert (await pod.suggest(bought()))[0]["source"] == "rule"
-        trial = {"run_id": CANDIDATE, "arm": "canary"}
+        trial = {"serin_run": CANDIDATE, "serin_arm": "canary"}
         assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 1
         assert await pod.count("lm_ml_fallback_total", reason="unavailable", **trial) == 1
 

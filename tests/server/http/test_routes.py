@@ -29,7 +29,7 @@ async def test_in_shadow_the_candidate_is_counted_and_never_shown(mounted: Mount
     async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
         items = await pod.suggest(bought("1"), bought("2"), bought("3", user_id="u2"))
         assert {item["source"] for item in items} == {"rule"}
-        trial = {"run_id": CANDIDATE, "stage": "4", "arm": "control"}
+        trial = {"serin_run": CANDIDATE, "serin_stage": "4", "serin_arm": "control"}
         assert await pod.count("lm_suggest_compare_total", agree="False", **trial) == 3
         assert await pod.count("serin_users_compare_total", agree="False", **trial) == 2
         assert await pod.count("lm_ml_fallback_total", reason="not_in_canary", **trial) == 3
@@ -49,8 +49,8 @@ async def test_in_the_canary_the_candidate_answers(mounted: Mounted) -> None:
         assert (item["source"], item["model_id"]) == ("model", CANDIDATE)
         assert item["candidates"][0]["label"] == "Dining"
         assert item["candidates"][0]["confidence"] == pytest.approx(0.91)
-        assert await pod.count("lm_ml_predictions_total", accepted="True", arm="canary") == 1
-        assert await pod.count("serin_confident_predictions_total", shown="True", arm="canary") == 1
+        assert await pod.count("lm_ml_predictions_total", accepted="True", serin_arm="canary") == 1
+        assert await pod.count("serin_confident_predictions_total", shown="True", serin_arm="canary") == 1
         assert await pod.count("lm_ml_fallback_total") == 0
 
 
@@ -85,7 +85,7 @@ async def test_after_a_rollback_to_the_rules_no_suggestion_is_accepted(mounted: 
         mounted.route(routing(6, percent=None))
         await pod.check()
         await pod.suggest(bought(), bought("2"))
-        after = {"stage": "6", "run_id": "rules"}
+        after = {"serin_stage": "6", "serin_run": "rules"}
         assert await pod.count("lm_ml_predictions_total", accepted="True", **after) == 0
         assert await pod.count("lm_ml_predictions_total", accepted="False", **after) == 2
         assert await pod.count("lm_ml_fallback_total", reason="not_in_canary", **after) == 2
@@ -106,9 +106,9 @@ async def test_under_its_threshold_the_stable_run_answers(mounted: Mounted) -> N
     async with running(mounted, registry) as pod:
         (item,) = await pod.suggest(bought())
         assert item["model_id"] == STABLE
-        assert await pod.count("lm_ml_fallback_total", reason="low_confidence", run_id=CANDIDATE) == 1
-        assert await pod.count("serin_low_confidence_total", run_id=CANDIDATE, **{"class": "Groceries"}) == 1
-        assert await pod.count("lm_suggest_compare_total", agree="False", run_id=CANDIDATE) == 1
+        assert await pod.count("lm_ml_fallback_total", reason="low_confidence", serin_run=CANDIDATE) == 1
+        assert await pod.count("serin_low_confidence_total", serin_run=CANDIDATE, serin_class="Groceries") == 1
+        assert await pod.count("lm_suggest_compare_total", agree="False", serin_run=CANDIDATE) == 1
         assert await pod.count("lm_ml_predict_requests_total") == 1
 
 
@@ -128,7 +128,7 @@ async def test_a_run_that_fails_never_fails_a_request(mounted: Mounted, clock: F
         items = await pod.suggest(*(bought(str(number)) for number in range(8)))
         assert {item["source"] for item in items} == {"rule"}
         assert broken.asked == 5
-        trial = {"arm": "canary", "run_id": CANDIDATE}
+        trial = {"serin_arm": "canary", "serin_run": CANDIDATE}
         assert await pod.count("serin_predict_failures_total", **trial) == 5
         assert await pod.count("lm_ml_predict_requests_total", available="True", **trial) == 5
         assert await pod.count("lm_ml_predict_requests_total", available="False", **trial) == 3
@@ -138,9 +138,9 @@ async def test_a_run_that_fails_never_fails_a_request(mounted: Mounted, clock: F
         late = 5 if kind == "is slow" else 0
         assert await pod.count("serin_confident_predictions_total", shown="False", **trial) == late
         assert await pod.count("lm_ml_predictions_total", accepted="False", **trial) == 8
-        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 1
+        assert await pod.count("serin_breaker_open", serin_run=CANDIDATE) == 1
         clock.advance(1.5)
-        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 0
+        assert await pod.count("serin_breaker_open", serin_run=CANDIDATE) == 0
 
 
 async def test_comparisons_take_a_tenth_of_a_second_of_a_request_and_the_rest_goes_without(
@@ -153,7 +153,7 @@ async def test_comparisons_take_a_tenth_of_a_second_of_a_request_and_the_rest_go
             items = await pod.suggest(*(bought(str(number)) for number in range(20)))
             assert {item["source"] for item in items} == {"rule"}
             assert tardy.asked == 3 * batches
-        assert await pod.count("lm_ml_predict_requests_total", run_id=CANDIDATE) == 6
+        assert await pod.count("lm_ml_predict_requests_total", serin_run=CANDIDATE) == 6
         assert await pod.count("lm_suggest_source_total", source="shadow") == 6
         assert await pod.count("lm_suggest_source_total", source="rule") == 40
         assert await pod.count("serin_breaker_open") == 0
@@ -167,8 +167,8 @@ async def test_what_is_left_out_because_the_candidate_was_late_counts_as_unavail
     async with running(mounted, FakeRegistry(late), clock=clock) as pod:
         await pod.suggest(*(bought(str(number)) for number in range(20)))
         assert late.asked == 1
-        assert await pod.count("lm_ml_predict_requests_total", available="True", run_id=CANDIDATE) == 1
-        assert await pod.count("lm_ml_predict_requests_total", available="False", run_id=CANDIDATE) == 19
+        assert await pod.count("lm_ml_predict_requests_total", available="True", serin_run=CANDIDATE) == 1
+        assert await pod.count("lm_ml_predict_requests_total", available="False", serin_run=CANDIDATE) == 19
 
 
 async def test_whoever_is_shown_the_candidate_is_not_kept_from_it_by_comparisons(
@@ -186,7 +186,7 @@ async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: 
     async with running(mounted, FakeRegistry(FakeRun(STABLE, label="Dining"))) as pod:
         (item,) = await pod.suggest(bought())
         assert (item["source"], item["model_id"]) == ("model", STABLE)
-        trial = {"run_id": STABLE, "stage": "9", "arm": "control"}
+        trial = {"serin_run": STABLE, "serin_stage": "9", "serin_arm": "control"}
         assert await pod.count("lm_suggest_compare_total", agree="False", **trial) == 1
         assert await pod.count("lm_ml_fallback_total", **trial) == 0
         assert await pod.count("lm_ml_predictions_total", accepted="True", **trial) == 1
@@ -194,8 +194,8 @@ async def test_once_promoted_the_stable_run_is_compared_with_the_rules(mounted: 
         mounted.route(routing(10, percent=None, stable=STABLE, shadow=False))
         await pod.check()
         await pod.suggest(bought())
-        assert await pod.count("lm_suggest_compare_total", stage="10") == 0
-        assert await pod.count("lm_suggest_source_total", stage="10", source="model") == 1
+        assert await pod.count("lm_suggest_compare_total", serin_stage="10") == 0
+        assert await pod.count("lm_suggest_source_total", serin_stage="10", source="model") == 1
 
 
 async def test_new_thresholds_take_effect_with_the_next_document(mounted: Mounted) -> None:
@@ -221,7 +221,7 @@ async def test_feedback_is_counted_once_in_the_arm_and_stage_of_its_answer(mount
         assert (await pod.feedback(one["event_id"], accepted=False)).json()["repeated"]
         assert (await pod.feedback(two["event_id"], label="Groceries")).json()["outcome"] == "rejected"
         assert (await pod.feedback(three["event_id"], label="Dining")).json()["outcome"] == "accepted"
-        of_answer = {"stage": "5", "arm": "canary"}
+        of_answer = {"serin_stage": "5", "serin_arm": "canary"}
         assert await pod.count("serin_feedback_total", outcome="accepted", **of_answer) == 2
         assert await pod.count("serin_feedback_total", outcome="rejected", **of_answer) == 1
         assert await pod.count("serin_feedback_total") == 3
@@ -391,7 +391,7 @@ async def test_a_run_that_takes_300_ms_in_one_request_of_a_hundred_is_asked_on_a
         items = [item for _ in range(10) for item in await pod.suggest(*(bought(str(n)) for n in range(50)))]
         assert (len(items), run.asked) == (500, 500)
         assert sum(item["source"] == "rule" for item in items) == 5
-        assert await pod.count("serin_predict_failures_total", arm="canary") == 5
+        assert await pod.count("serin_predict_failures_total", serin_arm="canary") == 5
         assert await pod.count("serin_confident_predictions_total", shown="False") == 5
         assert await pod.count("lm_ml_predict_requests_total", available="False") == 0
         assert await pod.count("serin_breaker_open") == 0
@@ -408,7 +408,7 @@ async def test_a_run_that_fails_every_second_time_is_left_alone_for_a_while(moun
     async with running(mounted, FakeRegistry(run), clock=clock) as pod:
         assert len(await pod.suggest(*(bought(str(number)) for number in range(100)))) == 100
         assert run.asked == 40
-        assert await pod.count("serin_breaker_open", run_id=CANDIDATE) == 1
+        assert await pod.count("serin_breaker_open", serin_run=CANDIDATE) == 1
         assert await pod.count("lm_ml_fallback_total", reason="unavailable") == 60
 
 

@@ -55,14 +55,14 @@ def test_all_label_values_of_a_new_stage_are_there_at_zero() -> None:
         names.SOURCE_ALIAS: ("source", ["rule", "model", "shadow"]),
         names.USERS_COMPARE: ("agree", ["True", "False", "None"]),
         names.FEEDBACK: ("outcome", ["accepted", "rejected"]),
-        names.LOW_CONFIDENCE: ("class", ["Dining"]),
+        names.LOW_CONFIDENCE: (names.SERIES_CLASS, ["Dining"]),
     }
     for name, (label, values) in own.items():
         for arm in Arm:
             for value in values:
-                assert of(found, name, run_id=RUN, stage="3", arm=arm.value, **{label: value}) == 0
-    assert of(found, names.FAILURES, run_id=RUN, stage="3", arm="canary") == 0
-    assert of(found, f"{names.LATENCY}_count", run_id=RUN, stage="3", arm="canary") == 0
+                assert of(found, name, serin_run=RUN, serin_stage="3", serin_arm=arm.value, **{label: value}) == 0
+    assert of(found, names.FAILURES, serin_run=RUN, serin_stage="3", serin_arm="canary") == 0
+    assert of(found, f"{names.LATENCY}_count", serin_run=RUN, serin_stage="3", serin_arm="canary") == 0
 
 
 def test_the_histogram_is_cumulative_and_holds_the_bounds_that_gates_ask_for() -> None:
@@ -72,8 +72,8 @@ def test_the_histogram_is_cumulative_and_holds_the_bounds_that_gates_ask_for() -
         counts.observe(seconds)
     found = samples(counters)
     bucket = f"{names.LATENCY}_bucket"
-    assert [of(found, bucket, arm="canary", le=le) for le in ("0.05", "0.1", "1.0", "+Inf")] == [2, 3, 4, 5]
-    assert of(found, f"{names.LATENCY}_count", arm="canary") == 5
+    assert [of(found, bucket, serin_arm="canary", le=le) for le in ("0.05", "0.1", "1.0", "+Inf")] == [2, 3, 4, 5]
+    assert of(found, f"{names.LATENCY}_count", serin_arm="canary") == 5
 
 
 def test_counts_appear_under_their_arm_and_both_names() -> None:
@@ -84,11 +84,11 @@ def test_counts_appear_under_their_arm_and_both_names() -> None:
     counts.count_comparison("Dining", Agree.FALSE)
     counts.count_low_confidence("Dining")
     found = samples(counters)
-    assert of(found, names.REQUESTS, arm="control", available="True") == 2
-    assert of(found, names.REQUESTS_ALIAS, arm="control", available="True") == 2
-    assert of(found, names.CLASS_COMPARE, arm="control", agree="False", **{"class": "Dining"}) == 1
-    assert of(found, names.LOW_CONFIDENCE, arm="control", **{"class": "Dining"}) == 1
-    assert of(found, names.REQUESTS, arm="canary", available="True") == 0
+    assert of(found, names.REQUESTS, serin_arm="control", available="True") == 2
+    assert of(found, names.REQUESTS_ALIAS, serin_arm="control", available="True") == 2
+    assert of(found, names.CLASS_COMPARE, serin_arm="control", agree="False", serin_class="Dining") == 1
+    assert of(found, names.LOW_CONFIDENCE, serin_arm="control", serin_class="Dining") == 1
+    assert of(found, names.REQUESTS, serin_arm="canary", available="True") == 0
 
 
 def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
@@ -96,8 +96,8 @@ def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
     counters.refused[Refusal.OTHER_UID] += 1
     found = samples(counters, RunOnScrape(RUN, {"Dining": 0.81}, breaker_open=True), revision=12)
     assert of(found, names.REVISION) == 12
-    assert of(found, names.RUN_F1, run_id=RUN, **{"class": "Dining"}) == 0.81
-    assert of(found, names.BREAKER_OPEN, run_id=RUN) == 1
+    assert of(found, names.RUN_F1, serin_run=RUN, serin_class="Dining") == 0.81
+    assert of(found, names.BREAKER_OPEN, serin_run=RUN) == 1
     assert of(found, "serin_documents_refused_total", reason="other_uid") == 1
 
 
@@ -112,7 +112,7 @@ def test_the_page_lists_every_series_and_no_other() -> None:
     exposed = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     rows = [line.split("|")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`((?:lm|ml|serin|suggest)_\w+)`", row)}
-    labels = {"serin_model", "serin_uid", "serin_pod", "serin_process"}
+    labels = {"serin_model", "serin_uid", "serin_pod", "serin_process", "serin_run", "serin_stage", "serin_arm"}
     assert listed - labels == exposed
 
 
@@ -156,7 +156,9 @@ def test_a_run_that_was_refused_is_told_by_name() -> None:
     scrape = Scrape(IDENTITY, (), 1, {}, (), run_refused={RUN: True, "run_aaaaaaaa_1": False})
     text = Exposition().learn(scrape).decode()
     told = {
-        line.partition('run_id="')[2].partition('"')[0]: line[-3:] for line in text.splitlines() if "run_id" in line
+        line.partition('serin_run="')[2].partition('"')[0]: line[-3:]
+        for line in text.splitlines()
+        if "serin_run=" in line
     }
     assert told == {RUN: "1.0", "run_aaaaaaaa_1": "0.0"}
 
