@@ -84,8 +84,13 @@ class MemoryCluster:
         self._write("repeat Event", name)
         self.put(self._at("Event", namespace, name, None) | {"series": series})
 
-    async def list_warnings(self, namespace, uid):
+    async def list_events(self, namespace, uid):
         return []
+
+    async def get_node(self, name):
+        if "Node" in self.forbidden:
+            return None
+        return copy.deepcopy(self._at("Node", "", name, None))
 
     async def apply(self, rendered, resource_version):
         metadata = rendered["metadata"]

@@ -26,12 +26,18 @@ from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Obser
 from serin_operator.custom_counters import CustomCounterReader
 from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
 from serin_operator.invalid import InvalidObjectError
+from serin_operator.nodes import DELETED, NodeSeen
 from serin_operator.pod_monitors import PodMonitors
-from serin_operator.pod_state import observed_pod, replica_failure, waits_without_reason
+from serin_operator.pod_state import needs_node, observed_pod, replica_failure, waits_without_reason
+from serin_operator.server_container import needs_events
 from serin_operator.settings import Monitoring, ServerDefaults
 
 _MAX_WAITING = 3
-"""Pods that Events are read of in one pass: pods of one Deployment wait for the same thing."""
+"""Waiting pods that Events are read of in one pass: pods of one Deployment wait for the same thing."""
+_MAX_ENDED = 10
+"""Pods whose container has ended, that Events are read of in one pass."""
+_MAX_NODES = 20
+"""Nodes that are read in one pass."""
 
 
 def parse(live: Json) -> Resource:
@@ -172,19 +178,38 @@ class Gatherer:
     async def _observed_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
         live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
-        reports, warnings = await asyncio.gather(
-            asyncio.gather(*map(self._report, alive)), self._warnings(resource.namespace, alive)
+        reports, events, nodes = await asyncio.gather(
+            asyncio.gather(*map(self._report, alive)),
+            self._events(resource.namespace, alive, now),
+            self._nodes(alive, now),
         )
         return tuple(
-            observed_pod(pod, report, now, warnings.get(pod["metadata"]["uid"], ()))
+            observed_pod(
+                pod, report, now, events.get(pod["metadata"]["uid"], ()), nodes.get(pod["spec"].get("nodeName", ""))
+            )
             for pod, report in zip(alive, reports, strict=True)
         )
 
-    async def _warnings(self, namespace: str, pods: Sequence[Json]) -> Mapping[str, Sequence[Json]]:
-        """Return by uid the Warnings about pods that wait for a reason that only Events have; of a few of them."""
+    async def _events(self, namespace: str, pods: Sequence[Json], now: datetime) -> Mapping[str, Sequence[Json]]:
+        """Return by uid the Events about pods that wait, or whose server ended, for a reason that only Events have."""
         waiting = [pod["metadata"]["uid"] for pod in pods if waits_without_reason(pod)][:_MAX_WAITING]
-        found = await asyncio.gather(*(self._cluster.list_warnings(namespace, uid) for uid in waiting))
-        return dict(zip(waiting, found, strict=True))
+        ended = [pod["metadata"]["uid"] for pod in pods if needs_events(pod, now)][:_MAX_ENDED]
+        uids = tuple(dict.fromkeys((*waiting, *ended)))
+        found = await asyncio.gather(*(self._cluster.list_events(namespace, uid) for uid in uids))
+        return dict(zip(uids, found, strict=True))
+
+    async def _nodes(self, pods: Sequence[Json], now: datetime) -> Mapping[str, NodeSeen]:
+        """Return by name the nodes of pods that have a problem, as far as the operator may read nodes."""
+        wanted = sorted({name for pod in pods if needs_node(pod, now) and (name := pod["spec"].get("nodeName"))})
+        found = await asyncio.gather(*map(self._node, wanted[:_MAX_NODES]))
+        return {name: node for name, node in zip(wanted, found, strict=False) if node is not None}
+
+    async def _node(self, name: str) -> NodeSeen | None:
+        try:
+            live = await self._cluster.get_node(name)
+        except NotFoundError:
+            return DELETED
+        return None if live is None else NodeSeen.of(live)
 
     async def _report(self, pod: Json) -> PodReport | NoAnswer:
         address = pod["status"].get("podIP")

@@ -49,8 +49,11 @@ class Kubernetes(Protocol):
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         """Read all objects of a kind with these labels."""
 
-    async def list_warnings(self, namespace: str, uid: str) -> Sequence[Json]:
-        """Read the Events of type Warning about the object with this uid; () if the operator may not."""
+    async def list_events(self, namespace: str, uid: str) -> Sequence[Json]:
+        """Read the Events about the object with this uid; () if the operator may not."""
+
+    async def get_node(self, name: str) -> Json | None:
+        """Read a node; None if the operator may not. Raises NotFoundError."""
 
     async def serves(self, api_version: str, plural: str) -> bool:
         """Return whether the API server serves a kind, by its group, version and plural."""

@@ -99,9 +99,9 @@ class KubernetesClient:
         if not is_listed or not await self.serves(names.API_VERSION, names.PLURAL):
             raise NotFoundError(f"GET /apis/{names.API_VERSION}: {names.PLURAL} are not served")
 
-    async def list_warnings(self, namespace: str, uid: str) -> Sequence[Json]:
+    async def list_events(self, namespace: str, uid: str) -> Sequence[Json]:
         """See interfaces.Kubernetes."""
-        query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
+        query = {"fieldSelector": f"involvedObject.uid={uid}"}
         try:
             found = await self._request("GET", _CORE_EVENTS.format(namespace=namespace), query=query)
         except RefusedError as error:
@@ -110,6 +110,15 @@ class KubernetesClient:
             return ()
         items: Sequence[Json] = found["items"]
         return items
+
+    async def get_node(self, name: str) -> Json | None:
+        """See interfaces.Kubernetes."""
+        try:
+            return await self._request("GET", f"/api/v1/nodes/{name}")
+        except RefusedError as error:
+            # A Role, as of an operator for some namespaces only, cannot allow it.
+            log.debug("Nodes cannot be read: %s", error)
+            return None
 
     async def check_version(self) -> None:
         """Check that the API server is new enough, where it may be asked. Raises ClusterError."""

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from serin_core.api.base import Json
-from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.kubernetes.hints import without_repetition
 from serin_core.rollout.observation import NoAnswer, PodSeen
+from serin_operator import server_container
+from serin_operator.nodes import NodeSeen
 
 _NEEDS_ATTENTION = frozenset(
     {
@@ -21,8 +22,6 @@ _NEEDS_ATTENTION = frozenset(
         "CreateContainerError",
     }
 )
-# Reasons given by the kubelet and by containerd (with exit code 255).
-_END_NOT_SEEN = frozenset({"ContainerStatusUnknown", "Unknown"})
 _UNINFORMATIVE = frozenset({"ContainerCreating", "PodInitializing", "PodPending"})
 _PASSES_BY_ITSELF = ("failed to sync ", " not registered")
 """Parts of the kubelet's Warnings about a pod that it has only just heard of."""
@@ -34,11 +33,16 @@ READY_TIMEOUT = timedelta(seconds=60)
 """How long a pod may take to start and become ready before that is a problem."""
 
 
-def observed_pod(live: Json, report: PodReport | NoAnswer, now: datetime, warnings: Sequence[Json] = ()) -> PodSeen:
-    """Return a pod as it was observed: its object, its own report, and Events of type Warning about it."""
+def observed_pod(
+    live: Json, report: PodReport | NoAnswer, now: datetime, events: Sequence[Json] = (), node: NodeSeen | None = None
+) -> PodSeen:
+    """Return a pod as it was observed: its object, its own report, Events about it, and its node where that is known.
+
+    Events and node may be left out where `waits_without_reason`, `needs_events` and `needs_node` say so.
+    """
     metadata, status = live["metadata"], live["status"]
     annotations = metadata.get("annotations") or {}
-    containers = status.get("containerStatuses") or []
+    warnings = [one for one in events if one.get("type", "Warning") == "Warning"]
     return PodSeen(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -47,36 +51,19 @@ def observed_pod(live: Json, report: PodReport | NoAnswer, now: datetime, warnin
         report=report,
         ready=_condition(status, "Ready").get("status") == "True",
         deleting="deletionTimestamp" in metadata,
-        started=any(one.get("containerID") or one.get("restartCount") for one in containers),
-        running_since=_running_since(containers),
+        started=server_container.has_started(live),
+        running_since=server_container.running_since(live),
         announced=annotations.get(names.ANNOTATION_REVISION),
         poke=annotations.get(names.ANNOTATION_POKE, ""),
-        crashes=tuple(_crashes(metadata["uid"], containers)),
+        crashes=server_container.crashes(live, events, node),
         problem=_problem(live, report, now, recent_warnings(warnings)),
     )
 
 
-def _running_since(containers: list[Json]) -> datetime | None:
-    starts = [one["state"]["running"].get("startedAt") for one in containers if "running" in one.get("state", {})]
-    return max((datetime.fromisoformat(start) for start in starts if start), default=None)
-
-
-def _crashes(uid: str, containers: list[Json]) -> list[Crash]:
-    found = []
-    for one in containers:
-        restarts = one.get("restartCount", 0)
-        for place, restart in (("lastState", restarts - 1), ("state", restarts)):
-            ended = one.get(place, {}).get("terminated") or {}
-            if _is_crash(ended):
-                found.append(Crash(pod=uid, restart=restart, at=datetime.fromisoformat(ended["finishedAt"])))
-    return found
-
-
-def _is_crash(ended: Json) -> bool:
-    """Return whether a container crashed. An end that nobody saw, as when its node restarts, is not a crash."""
-    if not ended.get("finishedAt") or ended.get("reason") in _END_NOT_SEEN:
-        return False
-    return bool(ended.get("exitCode") != 0 or ended.get("reason") == "OOMKilled")
+def needs_node(pod: Json, now: datetime) -> bool:
+    """Return whether the state of its node may explain the state of a pod, which is not ready or has ended."""
+    is_ready = _condition(pod["status"], "Ready").get("status") == "True"
+    return server_container.has_ended(pod, now) or (server_container.has_started(pod) and not is_ready)
 
 
 def waits_without_reason(pod: Json) -> bool:
@@ -107,8 +94,13 @@ def _last_seen(event: Json) -> datetime:
 
 
 def _waiting(pod: Json) -> Json:
-    containers = pod["status"].get("containerStatuses") or []
-    return next((found for one in containers if (found := one.get("state", {}).get("waiting"))), {})
+    """Return what a container waits for, the server first; another container is named in the reason."""
+    server = server_container.server_status(pod)
+    if waiting := server.get("state", {}).get("waiting"):
+        return dict(waiting)
+    others = (one for one in pod["status"].get("containerStatuses") or [] if one is not server)
+    found = next((one for one in others if one.get("state", {}).get("waiting")), None)
+    return {} if found is None else {"container": found.get("name", ""), **found["state"]["waiting"]}
 
 
 def _problem(pod: Json, report: PodReport | NoAnswer, now: datetime, warning: str) -> str:
@@ -149,7 +141,8 @@ def _waiting_message(waiting: Json, pod: str) -> str:
     reason, message = waiting.get("reason", "PodPending"), waiting.get("message", "")
     if reason in _UNINFORMATIVE:
         message = message or "waits for its volumes or image"
-    return reason if not message or pod in message else f"{reason}: {without_repetition(message)}"
+    of = f" of container {waiting['container']}" if "container" in waiting else ""
+    return f"{reason}{of}" if not message or pod in message else f"{reason}{of}: {without_repetition(message)}"
 
 
 def _why_not_ready(report: PodReport | NoAnswer) -> str:

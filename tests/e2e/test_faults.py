@@ -161,7 +161,7 @@ def test_a_candidate_whose_containers_crash_is_rolled_back_without_prometheus(ro
         for _ in range(40):
             for pod in rollout.pods():
                 for pid in local.pod_process_ids(rollout.namespace, pod["metadata"]["name"]):
-                    os.kill(pid, 9)
+                    os.kill(pid, signal.SIGSEGV)
             if rollout.status["phase"] == "RolledBack":
                 break
             time.sleep(0.5)

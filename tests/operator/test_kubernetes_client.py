@@ -8,7 +8,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from serin_core.kubernetes import diff
-from serin_operator.interfaces import ClusterError, RefusedError
+from serin_operator.interfaces import ClusterError, NotFoundError, RefusedError
 from serin_operator.kubernetes_client import KubernetesClient
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
@@ -101,7 +101,17 @@ def test_a_webhook_that_does_not_respond_is_a_refusal_and_no_failure_of_the_api_
 
 def test_events_that_may_not_be_read_are_none():
     def question(cluster):
-        return cluster.list_warnings("default", "uid-1")
+        return cluster.list_events("default", "uid-1")
 
     assert asyncio.run(ask({"message": "forbidden"}, question, status=403)) == ()
     assert asyncio.run(ask({"items": [{"message": "m"}]}, question)) == [{"message": "m"}]
+
+
+def test_a_node_that_may_not_be_read_is_unknown_and_one_that_does_not_exist_is_an_error():
+    async def question(cluster):
+        return {"node": await cluster.get_node("node-1")}
+
+    assert asyncio.run(ask({"message": "forbidden"}, question, status=403)) == {"node": None}
+    assert asyncio.run(ask({"kind": "Node"}, question)) == {"node": {"kind": "Node"}}
+    with pytest.raises(NotFoundError):
+        asyncio.run(ask({"message": "nodes not found"}, question, status=404))

@@ -22,12 +22,11 @@ def pod(*containers, conditions=(), **metadata):
     annotations = {names.ANNOTATION_TEMPLATE: "t", names.ANNOTATION_RUNS: "run_a,run_b"}
     return {
         "metadata": {"name": "p", "uid": "u", "annotations": annotations} | metadata,
-        "status": {"conditions": list(conditions), "containerStatuses": list(containers)},
+        "status": {
+            "conditions": list(conditions),
+            "containerStatuses": [{"name": "server"} | one for one in containers],
+        },
     }
-
-
-def ended(code, reason="Error"):
-    return {"terminated": {"exitCode": code, "reason": reason, "finishedAt": "2026-01-01T00:00:05Z"}}
 
 
 def test_a_pod_without_anything_yet_serves_nothing():
@@ -49,37 +48,6 @@ def test_an_announcement_is_kept_as_it_is_so_that_it_can_be_replaced(text):
     assert observed_pod(pod(annotations=annotations), ASKED).announced == text
 
 
-def test_a_running_container_has_the_time_of_its_start():
-    running = {"containerID": "x", "state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}}
-    assert observed_pod(pod(running), ASKED).running_since == NOW + timedelta(seconds=5)
-    assert observed_pod(pod({"containerID": "x", "state": ended(1)}), ASKED).running_since is None
-
-
-@pytest.mark.parametrize(
-    "lost",
-    [
-        {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": None},
-        {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": "2026-01-01T00:00:05Z"},
-        {"exitCode": 255, "reason": "Unknown", "finishedAt": "2026-01-01T00:00:05Z"},
-        {"exitCode": 1, "reason": "Error", "finishedAt": None},
-    ],
-    ids=["unknown, without a time", "unknown, with a time", "containerd after a reboot", "without a time"],
-)
-def test_an_end_that_the_kubelet_did_not_see_is_no_crash(lost):
-    assert observed_pod(pod({"restartCount": 1, "lastState": {"terminated": lost}}), ASKED).crashes == ()
-
-
-def test_failures_are_crashes_each_once_and_successful_ends_are_none():
-    waiting = {"restartCount": 2, "lastState": ended(1), "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
-    assert [(crash.restart, crash.pod) for crash in observed_pod(pod(waiting), ASKED).crashes] == [(1, "u")]
-    just_ended = {"restartCount": 1, "lastState": ended(1), "state": ended(137, "OOMKilled")}
-    assert [crash.restart for crash in observed_pod(pod(just_ended), ASKED).crashes] == [0, 1]
-    exit_255 = {"restartCount": 1, "lastState": ended(255, "Error"), "state": {"running": {}}}
-    assert [crash.restart for crash in observed_pod(pod(exit_255), ASKED).crashes] == [0]
-    fine = {"restartCount": 1, "lastState": ended(0, "Completed"), "state": {"running": {}}}
-    assert observed_pod(pod(fine), ASKED).crashes == ()
-
-
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
@@ -92,6 +60,11 @@ def test_failures_are_crashes_each_once_and_successful_ends_are_none():
             pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}}),
             "a pod does not start: ImagePullBackOff",
             id="image",
+        ),
+        pytest.param(
+            pod({"state": {"running": {}}}, {"name": "proxy", "state": {"waiting": {"reason": "ImagePullBackOff"}}}),
+            "a pod does not start: ImagePullBackOff of container proxy",
+            id="another container",
         ),
         pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), "", id="just starting"),
         pytest.param(

@@ -321,10 +321,11 @@ def test_the_event_of_a_reverted_change_names_who_made_it():
 def waiting_pod(number, cluster):
     owner = next(one for one in cluster.objects.values() if one["kind"] == "Deployment")
     metadata = {"namespace": "default", "name": f"pod-{number}", "uid": f"uid-{number}", "annotations": {}}
-    container = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+    container = {"name": "server", "state": {"waiting": {"reason": "ContainerCreating"}}}
     return {
         "kind": "Pod",
         "metadata": metadata | {"labels": owner["spec"]["template"]["metadata"]["labels"]},
+        "spec": {"nodeName": "node-1"},
         "status": {"phase": "Pending", "containerStatuses": [container]},
     }
 
@@ -341,7 +342,7 @@ def test_what_pods_wait_for_is_named_from_the_events_of_a_few_of_them():
         asked.append(uid)
         return [{"metadata": {"creationTimestamp": NOW.isoformat()}, "message": message}]
 
-    cluster.list_warnings = warnings
+    cluster.list_events = warnings
     reconcile_once(cluster)
     assert asked == ["uid-0", "uid-1", "uid-2"]
     status, reason, found = condition(cluster, "Ready")
