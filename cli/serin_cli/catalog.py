@@ -10,6 +10,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "watch": "Follow a rollout until it ends.",
         "promote": "Advance the candidate to the next step now.",
         "promote-full": "Advance the candidate through all remaining steps to promotion.",
+        "pause": "Pause the running rollout: no step, and the soak timer is stopped.",
+        "resume": "Resume a paused rollout.",
         "retry": "Start the rollout of a rolled back or refused run again.",
         "abort": "End the running rollout and roll back its candidate.",
         "undo": "Take the stable run out of service; the previous run, or the rules, serve instead.",

@@ -56,6 +56,23 @@ class Cluster:
         """Set annotations of one SuggestionModel. Raises ClusterError."""
         self._call("patch_namespaced_custom_object", name, {"metadata": {"annotations": dict(annotations)}})
 
+    def user(self) -> str:
+        """Return the name by which the API server knows the caller, in one word; "" if it does not return it."""
+        from kubernetes import client  # noqa: PLC0415
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        review = client.V1SelfSubjectReview(api_version="authentication.k8s.io/v1", kind="SelfSubjectReview")
+        try:
+            found = client.AuthenticationV1Api(self._api.api_client).create_self_subject_review(
+                review, _request_timeout=_TIMEOUT
+            )
+        except (ApiException, HTTPError):
+            # The request that follows reports a cluster that cannot be reached.
+            return ""
+        user = found.status and found.status.user_info
+        return "_".join(((user and user.username) or "").split())
+
     def _call(self, method: str, *arguments: Any) -> dict[str, Any]:
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415

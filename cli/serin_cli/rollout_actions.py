@@ -1,27 +1,19 @@
-"""Manual actions on a rollout: promote, promote-full, retry, abort, undo.
+"""Manual actions on a rollout: promote, promote-full, retry, abort and undo.
 
-Each one writes an annotation `request.serin.dev/<action>` and waits for the operator's answer in status
-(docs/contracts.md, "Requests").
+Those that stop and resume a rollout are in pause_actions.py.
 """
 
 import sys
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
 
-from serin_cli.kubernetes_client import Cluster, ClusterError
+from serin_cli.action_requests import open_resource, send
 from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
-from serin_cli.resource import Live, candidate_of, is_running, run_of, status_of
-from serin_core.contract.names import REQUEST_PREFIX
+from serin_cli.resource import Live, candidate_of, is_running, run_of
 from serin_core.kubernetes.owner import owner_of
 
 app = typer.Typer()
-ANSWER_WITHIN: Final = 30.0
-"""Seconds to wait for the operator's answer."""
-_Found = TypeVar("_Found")
 _NO_ROLLOUT: Final = "no rollout is running"
 
 
@@ -30,12 +22,12 @@ def _on_candidate(action: str, text: str, *, example: str, missing: str, names_s
 
     @app.command(name=action, help=text, epilog=examples(f'kubectl serin {action} categories --reason "{example}"'))
     def command(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
-        cluster, live = _open(name, namespace, context)
+        cluster, live = open_resource(name, namespace, context)
         candidate = candidate_of(live)
         if not candidate:
             raise fail(missing)
         share = [f"{candidate.get('percent', 0):g}"] if names_share else []
-        _request(cluster, name, action, candidate["runID"], *share, reason=reason)
+        send(cluster, name, action, candidate["runID"], *share, reason=reason)
 
 
 _on_candidate(
@@ -87,7 +79,7 @@ def abort(
 
     The stable run is never touched; to take it out of service, use `undo`.
     """
-    cluster, live = _open(name, namespace, context)
+    cluster, live = open_resource(name, namespace, context)
     stable = run_of(live, "stable")
     if not is_running(live) and stable is None:
         raise fail(f"{_NO_ROLLOUT}; the rules serve all users")
@@ -97,7 +89,7 @@ def abort(
     if run not in (None, candidate):
         raise fail(f"{run} is not the candidate; the candidate is {candidate}")
     typer.echo(f"rolling back {candidate}", err=True)
-    _request(cluster, name, "abort", candidate, reason=reason)
+    send(cluster, name, "abort", candidate, reason=reason)
 
 
 @app.command(
@@ -118,7 +110,7 @@ def undo(
 
     Shows which run will serve and asks for confirmation.
     """
-    cluster, live = _open(name, namespace, context)
+    cluster, live = open_resource(name, namespace, context)
     stable = run_of(live, "stable")
     if stable is None:
         raise fail(f"{name} has no stable run; the rules serve all users")
@@ -127,7 +119,7 @@ def undo(
         raise fail("not confirmed: standard input is not a terminal; use --yes")
     if not yes and not typer.confirm("Continue?", err=True):
         raise fail("cancelled; nothing was changed")
-    _request(cluster, name, "undo", stable, reason=reason)
+    send(cluster, name, "undo", stable, reason=reason)
 
 
 def is_terminal() -> bool:
@@ -145,50 +137,3 @@ def _consequences(live: Live, stable: str) -> str:
     if is_running(live):
         text += f" The evidence of {run_of(live, 'candidate')}, whose rollout is running, will be reset."
     return text
-
-
-def _open(name: str, namespace: str | None, context: str | None) -> tuple[Cluster, Live]:
-    """Return the cluster, and the resource once the operator has written a status."""
-    try:
-        cluster = Cluster.connect(namespace=namespace, context=context)
-        live = _wait_for(cluster, name, lambda live: live if live.get("status") else None)
-    except ClusterError as error:
-        raise fail(error) from None
-    if live is None:
-        raise fail(f"{name} has no status yet: is the operator running?")
-    return cluster, live
-
-
-def _wait_for(cluster: Cluster, name: str, found: Callable[[Live], _Found | None]) -> _Found | None:
-    """Read the resource until something is found in it; return None after ANSWER_WITHIN. Raises ClusterError."""
-    deadline = time.monotonic() + ANSWER_WITHIN
-    while time.monotonic() < deadline:
-        if (result := found(cluster.get(name))) is not None:
-            return result
-        time.sleep(0.5)
-    return None
-
-
-def _request(cluster: Cluster, name: str, action: str, run: str, *details: str, reason: str) -> None:
-    """Write the annotation and print the operator's answer. Exits with status 1 if it was ignored or not answered."""
-    # The time makes each request a new one.
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    value = " ".join([run, *details, moment, *reason.split()])
-    try:
-        cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value})
-        answer = _wait_for(cluster, name, lambda live: _answer(live, action, value))
-    except ClusterError as error:
-        raise fail(error) from None
-    if answer is None:
-        raise fail(
-            f"the operator has not answered within {ANSWER_WITHIN:g} s; the request is pending and will still be "
-            f"carried out. To withdraw it: kubectl annotate sgm {name} -n {cluster.namespace} {REQUEST_PREFIX}{action}-"
-        )
-    typer.echo(answer)
-    if answer.startswith("Ignored"):
-        raise typer.Exit(1)
-
-
-def _answer(live: Live, action: str, value: str) -> str | None:
-    handled = status_of(live).get("handledRequests", [])
-    return next((one["answer"] for one in handled if (one["action"], one["value"]) == (action, value)), None)

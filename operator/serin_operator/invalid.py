@@ -13,7 +13,7 @@ from serin_core.api.base import Json
 from serin_core.api.status import Condition, Status
 from serin_core.api.status_view import condensed
 from serin_core.contract import names
-from serin_core.rollout import conditions, manual_actions
+from serin_core.rollout import conditions, requests
 
 
 class InvalidObjectError(ValueError):
@@ -47,9 +47,9 @@ def _readable(found: object) -> Iterator[Condition]:
 
 def _first_status(live: Json, now: datetime) -> Status:
     """Return a first status, which ignores the manual requests that a new object carries."""
-    requests = (
-        manual_actions.Request(key.removeprefix(names.REQUEST_PREFIX), value)
+    found = (
+        requests.Request(key.removeprefix(names.REQUEST_PREFIX), value)
         for key, value in sorted((live["metadata"].get("annotations") or {}).items())
         if key.startswith(names.REQUEST_PREFIX)
     )
-    return manual_actions.answer(Status(), requests, manual_actions.NEW_OBJECT, now=now)
+    return requests.answer(Status(), found, requests.NEW_OBJECT, now=now)

@@ -52,6 +52,9 @@ class FakeCluster:
         ]
         return live | {"status": live["status"] | {"handledRequests": handled}} if "status" in live else live
 
+    def user(self):
+        return "jane@example.com"
+
     def annotate(self, name, annotations):
         self.requests |= annotations
 

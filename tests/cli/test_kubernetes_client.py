@@ -1,6 +1,9 @@
 """Errors of the API server, each in one line."""
 
+import json
 import socket
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -75,3 +78,46 @@ def test_an_unknown_certificate_is_short():
     error = str(error_of(FakeApi(error=MaxRetryError(None, "/apis", Exception(reason)))))
     assert error.endswith("certificate verify failed")
     assert len(error) < 160
+
+
+@pytest.fixture
+def api_server():
+    """An API server that answers every request with `body` and `status`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.path)
+            self.send_response(self.server.status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(self.server.body).encode())
+
+        def log_message(self, *_arguments):
+            pass
+
+    asked = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked = asked
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (201, {"status": {"userInfo": {"username": "jane doe@example.com"}}}, "jane_doe@example.com"),
+        (201, {"status": {}}, ""),
+        (403, {"message": "forbidden"}, ""),
+    ],
+    ids=["named", "unnamed", "forbidden"],
+)
+def test_the_user_is_the_one_that_the_api_server_knows(api_server, status, body, expected):
+    api_server.status, api_server.body = status, body
+    host = f"http://127.0.0.1:{api_server.server_port}"
+    cluster = Cluster(CustomObjectsApi(ApiClient(Configuration(host=host))), "shop")
+    assert cluster.user() == expected
+    assert api_server.asked == ["/apis/authentication.k8s.io/v1/selfsubjectreviews"]

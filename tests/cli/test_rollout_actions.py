@@ -1,17 +1,19 @@
-"""promote, promote-full, retry, abort and undo, against a cluster that is a dictionary."""
+"""promote, promote-full, pause, resume, retry, abort and undo, against a cluster that is a dictionary."""
 
 import pytest
 from cli.fakes import CANDIDATE, OLD, OLDER, RUN, STABLE, FakeCluster, model, run
 
-from serin_cli import rollout_actions
+from serin_cli import pause_actions, rollout_actions
 from serin_core.contract.names import REQUEST_PREFIX
 
 
 @pytest.fixture
 def serin(monkeypatch, virtual_time):
-    return lambda cluster, *arguments, **settings: run(
-        monkeypatch, rollout_actions.app, cluster, *arguments, **settings
-    )
+    def call(cluster, verb, *arguments, **settings):
+        app = pause_actions.app if verb in ("pause", "resume") else rollout_actions.app
+        return run(monkeypatch, app, cluster, verb, *arguments, **settings)
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -19,19 +21,21 @@ def serin(monkeypatch, virtual_time):
     [
         ("promote", "promote", [RUN, "10"]),
         ("promote-full", "promote-full", [RUN]),
+        ("pause", "pause", [RUN]),
+        ("resume", "resume", [RUN]),
         ("retry", "retry", [RUN]),
         ("abort", "abort", [RUN]),
         ("undo", "undo", [OLD]),
     ],
 )
-def test_a_request_names_the_run_the_time_and_the_reason(serin, verb, action, names):
+def test_a_request_names_the_run_the_time_the_user_and_the_reason(serin, verb, action, names):
     cluster = FakeCluster(model(candidate=CANDIDATE, stable=STABLE))
     said = serin(cluster, verb, "c", "--reason", "checked by hand", *(["--yes"] if verb == "undo" else []))
     assert (said.exit_code, said.stdout) == (0, "Raised from 10 to 50 %.\n")
     value = cluster.requests[f"{REQUEST_PREFIX}{action}"].split()
     assert value[: len(names)] == names
     assert value[len(names)].endswith("Z")
-    assert value[len(names) + 1 :] == ["checked", "by", "hand"]
+    assert value[len(names) + 1 :] == ["by=jane@example.com", "checked", "by", "hand"]
 
 
 @pytest.mark.parametrize("state", ["RolledBack", "Refused"])
@@ -112,7 +116,7 @@ def test_undo_warns_that_the_evidence_of_a_running_rollout_is_reset(serin):
     assert f"The evidence of {RUN}, whose rollout is running, will be reset." in said.stderr
 
 
-@pytest.mark.parametrize("verb", ["promote", "promote-full", "retry", "abort"])
+@pytest.mark.parametrize("verb", ["promote", "promote-full", "pause", "resume", "retry", "abort"])
 def test_a_request_without_a_run_is_refused(serin, verb):
     cluster = FakeCluster(model())
     said = serin(cluster, verb, "c")
@@ -149,3 +153,10 @@ def test_a_name_of_another_kind_is_wrong_usage(serin):
     said = serin(FakeCluster(model(candidate=CANDIDATE)), "promote", "deploy/c")
     assert said.exit_code == 2
     assert "not a SuggestionModel" in said.stderr
+
+
+def test_a_user_whom_the_api_server_does_not_name_is_left_out(serin):
+    cluster = FakeCluster(model(candidate=CANDIDATE))
+    cluster.user = lambda: ""
+    serin(cluster, "pause", "c", "--reason", "checked")
+    assert "by=" not in cluster.requests[f"{REQUEST_PREFIX}pause"]

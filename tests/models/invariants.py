@@ -1,8 +1,9 @@
-"""The invariants (a) to (g) of docs/contracts.md, checked against the truth that only the model knows."""
+"""The invariants of docs/contracts.md, checked against the truth that only the model knows."""
 
 from collections import defaultdict
 from typing import Any
 
+from models.holds import Holds
 from models.nodes import Nodes
 from models.parts import STABLE_PATIENCE, Broken, Operator, Pod, ProtocolRules
 
@@ -16,6 +17,7 @@ class Invariants(Nodes):
 
     def __init__(self, first: SuggestionModelSpec, *, protocol_rules: ProtocolRules | None = None) -> None:
         self.by: list[str] = []
+        self.holds = Holds()
         self.commits: list[Status] = []
         self.decided: set[tuple[str, str, str | None, float]] = set()
         self.configs: dict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
@@ -80,6 +82,7 @@ class Invariants(Nodes):
         for entry in new:
             if entry.by != "operator":
                 self._check_request(entry.by, before)
+            self.holds.record(entry, status)
         rollout, candidate = status.rollout, status.candidate
         if rollout is not None:
             self.decided.add((self.uid, rollout.run_id, rollout.digest, rollout.percent))
@@ -111,6 +114,8 @@ class Invariants(Nodes):
             return
         if not started and was is not None and was.template == BEING_REPLACED:
             raise Broken("(c) moved forward while pods were being replaced")
+        if not started:
+            self.holds.check_forward(before, after, operator.truth["resource"])
         judged = now if started else was
         wanted = before.propagation
         ready = 0

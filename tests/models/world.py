@@ -8,6 +8,7 @@ import copy
 from collections.abc import Callable
 from datetime import timedelta
 
+from models.holds import check_rollback
 from models.invariants import Invariants
 from models.parts import NAME, Broken, Conflict, Operator, Pod, ProtocolRules
 
@@ -78,6 +79,7 @@ class World(Invariants):
                 for pod in pods
             ],
             "before": resource.status,
+            "resource": resource,
         }
         observed = Observed(
             image=self.problem
@@ -92,6 +94,7 @@ class World(Invariants):
         decision = decide(
             resource, observed, self.now, protocol=self.protocol_rules.protocol, table=self.protocol_rules.table
         )
+        check_rollback(resource, observed, decision, self.protocol_rules, now=self.now)
         operator.decision = decision
         operator.pending = [
             write for write in self.protocol_rules.order(decision.writes) if self.protocol_rules.keeps(write)

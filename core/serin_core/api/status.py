@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from serin_core.api import packing
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
+from serin_core.api.pause import Pause
 from serin_core.api.spec import Registry, Thresholds
 
 BEING_REPLACED = ""
@@ -40,6 +41,7 @@ class Phase(StrEnum):
     ROLLED_BACK = "RolledBack"
     REFUSED = "Refused"
     SUSPENDED = "Suspended"
+    PAUSED = "Paused"
 
 
 class RunInUse(StatusModel):
@@ -78,6 +80,7 @@ class CandidateChanges(TypedDict, total=False):
     template: str
     promote_full: str
     proven_at: datetime | None
+    pause: Pause | None
 
 
 class Candidate(StatusModel):
@@ -107,6 +110,7 @@ class Candidate(StatusModel):
     )
     promote_full: str = Field("", description="The promote-full request that skips soaks and metric gates.")
     proven_at: Moment | None = Field(None, description="Time at which it was proven at a cap below 100 percent.")
+    pause: Pause | None = Field(None, description="Pause that a user requested; absent if the rollout is not paused.")
 
     def changed(self, **changes: Unpack[CandidateChanges]) -> Self:
         """Return a copy with some fields changed."""
@@ -118,7 +122,7 @@ class Candidate(StatusModel):
 
     def end_rollout(self, state: CandidateState, reason: str) -> Self:
         """Return the candidate after the end of its rollout: no user is served by it."""
-        return self.restart_stage().changed(percent=0.0, promote_full="", state=state, reason=reason)
+        return self.restart_stage().changed(percent=0.0, promote_full="", pause=None, state=state, reason=reason)
 
 
 class RejectedRun(StatusModel):
@@ -181,8 +185,10 @@ class HistoryEntry(StatusModel):
 class HandledRequest(StatusModel):
     """A manual request, and its result."""
 
-    action: str = Field(description="promote, promote-full, abort, undo or retry.")
+    action: str = Field(description="promote, promote-full, pause, resume, abort, undo or retry.")
     value: str = Field(description="Value of the annotation.")
+    by: str = Field("", description="User who made it, as the request names them; empty if it names nobody.")
+    reason: str = Field("", description="Reason that the user gave; empty if none.")
     answer: str = Field(description="Result of the request.")
     at: Moment = Field(description="Time of the answer.")
 

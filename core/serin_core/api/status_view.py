@@ -33,7 +33,17 @@ def _optional(kind: Any, name: str) -> tuple[Any, Any]:
 
 _Served = _part(RunInUse, "run_id", "digest", "since")
 _Candidate = _part(
-    Candidate, "run_id", "digest", "state", "reason", "percent", "stage", "stage_started_at", "attempt", "proven_at"
+    Candidate,
+    "run_id",
+    "digest",
+    "state",
+    "reason",
+    "percent",
+    "stage",
+    "stage_started_at",
+    "attempt",
+    "proven_at",
+    "pause",
 )
 _Run = _part(TemplateRun, "run_id")
 

@@ -73,7 +73,8 @@ def _suspension(status: Status, before: Status) -> list[Announcement]:
         return []
     where = f"Rollout of {rollout.run_id} {{}} {place(rollout)}"
     if was_suspended:
-        return [Announcement("Resumed", where.format("resumed"))]
+        ended = "is not suspended any more, but still paused," if rollout.pause is not None else "resumed"
+        return [Announcement("Resumed", where.format(ended))]
     return [Announcement("Suspended", f"{where.format('suspended')} (spec.suspend): the soak timer is stopped")]
 
 

@@ -9,7 +9,8 @@ from serin_core.kubernetes.diff import Difference
 from serin_core.rollout.canary_steps import is_at_cap
 from serin_core.rollout.observation import Override
 from serin_core.rollout.protocol import Context
-from serin_core.rollout.ready_reason import ReadyReason, Truth, ready_reason, stalled
+from serin_core.rollout.ready_reason import ready_reason
+from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 
 OVERRIDDEN: Final = "ChildOverridden"
 """Type of the condition that names what admission changes in children; the rollout goes on."""
@@ -93,6 +94,8 @@ def phase(context: Context) -> Phase:
     candidate = context.status.candidate
     if context.spec.suspend and context.status.rollout is not None:
         return Phase.SUSPENDED
+    if context.is_stopped:
+        return Phase.PAUSED
     if candidate is None:
         return Phase.PENDING if context.status.stable is None else Phase.PROMOTED
     if candidate.state is CandidateState.RUNNING:

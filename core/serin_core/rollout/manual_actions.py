@@ -1,71 +1,22 @@
-"""Manual requests by annotation: rules of the transition table, and the answers (docs/contracts.md, "Requests").
+"""Manual requests: rules of the transition table, and why a request is ignored (docs/contracts.md, "Requests")."""
 
-`request.serin.dev/<action>: "<runID> <anything that makes it new>"`; promote names its stage too: `"<runID> 10 ..."`.
-Every value acts at most once and only for the run (and stage) that it names; all answers are kept in status.
-"""
-
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from serin_core.api.resource import Resource
-from serin_core.api.status import CandidateState, HandledRequest, Status
-from serin_core.contract.names import REQUEST_PREFIX
-from serin_core.rollout import promotion, rollback, spec_changes
-from serin_core.rollout.canary_steps import next_step
+from serin_core.api.status import CandidateState, Status
+from serin_core.rollout import pauses, promotion, rollback, spec_changes
+from serin_core.rollout.canary_steps import at_stage, next_step
 from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.requests import (
+    NEW_OBJECT,
+    Request,
+    answer,
+    done,
+    request_for,
+    unanswered,
+    why_not_the_candidate,
+)
 from serin_core.rollout.transition import ALL_USERS, Transition, place, serving
-
-NEW_OBJECT: Final = "Ignored: new object, ask again"
-_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
-_SUSPENDED: Final = "the rollout is suspended (spec.suspend); set it to false, then ask again"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One annotation that has not been answered."""
-
-    action: str
-    value: str
-
-    @property
-    def run_id(self) -> str:
-        """The run that it names, "" for none."""
-        return self.value.split()[0] if self.value.split() else ""
-
-    @property
-    def percent(self) -> float | None:
-        """The stage that a promote names, None where it names none."""
-        words = self.value.split()
-        try:
-            return float(words[1].removesuffix("%"))
-        except (IndexError, ValueError):
-            return None
-
-    @property
-    def note(self) -> str:
-        """The reason: all words after the run (and the stage of a promote), without a timestamp."""
-        words = self.value.split()[2 if self.action == "promote" else 1 :]
-        return " ".join(word for word in words if not _TIMESTAMP.fullmatch(word)) or "no reason given"
-
-
-def unanswered(resource: Resource, status: Status) -> tuple[Request, ...]:
-    """Return the requests on the object that have not been handled, in the order of their actions."""
-    handled = {(request.action, request.value) for request in status.handled_requests}
-    found = (
-        Request(key.removeprefix(REQUEST_PREFIX), value)
-        for key, value in sorted(resource.annotations.items())
-        if key.startswith(REQUEST_PREFIX)
-    )
-    return tuple(request for request in found if (request.action, request.value) not in handled)
-
-
-def answer(status: Status, requests: Iterable[Request], text: str, *, now: datetime) -> Status:
-    """Return the status with the same answer to each of `requests`."""
-    answered = tuple(HandledRequest(action=one.action, value=one.value, answer=text, at=now) for one in requests)
-    return status.changed(handled_requests=(*status.handled_requests, *answered))
 
 
 def ignore_what_cannot_act(context: Context) -> Status:
@@ -106,15 +57,7 @@ def _why_abort_is_ignored(request: Request, context: Context) -> str:
     if context.status.rollout is None:
         undo = f"kubectl serin undo {context.resource.name}"
         return f"no rollout is running; to take the stable run out of service: {undo}"
-    return _why_not_the_candidate(request, context)
-
-
-def _why_not_the_candidate(request: Request, context: Context) -> str:
-    rollout = context.status.rollout
-    if rollout is not None and rollout.run_id == request.run_id:
-        return ""
-    actual = "no rollout is running" if rollout is None else f"the candidate is {rollout.run_id}"
-    return f"{request.run_id or 'no run'} is not being rolled out; {actual}"
+    return why_not_the_candidate(request, context)
 
 
 def _why_retry_is_ignored(request: Request, context: Context) -> str:
@@ -125,22 +68,29 @@ def _why_retry_is_ignored(request: Request, context: Context) -> str:
 
 
 def _why_promote_full_is_ignored(request: Request, context: Context) -> str:
-    return _why_not_the_candidate(request, context) or (_SUSPENDED if context.spec.suspend else "")
+    return why_not_the_candidate(request, context) or pauses.why_stopped(context)
 
 
 def _why_promote_is_ignored(request: Request, context: Context) -> str:
     rollout = context.status.rollout
     if rollout is None or rollout.run_id != request.run_id:
-        return _why_not_the_candidate(request, context)
+        return why_not_the_candidate(request, context)
     has_next = next_step(context.spec.canary, percent=rollout.percent) is not None
+    stopped = pauses.why_stopped(context)
     reasons = (
         (rollout.state is not CandidateState.RUNNING, "the candidate is still loading; try again when it is in shadow"),
         (request.percent is None, 'a promote names its stage: "<runID> <percent> ..."'),
-        (request.percent != rollout.percent, f"the stage is {rollout.percent:g} %, not {request.percent or 0:g} %"),
-        (context.spec.suspend, _SUSPENDED),
+        (request.percent != rollout.percent, _other_stage(request.percent or 0.0, rollout.percent)),
+        (bool(stopped), stopped),
         (rollout.percent < ALL_USERS and not has_next, "the run is at its cap (spec.canary.percent)"),
     )
     return next((reason for holds, reason in reasons if holds), "")
+
+
+def _other_stage(named: float, actual: float) -> str:
+    if named < actual:
+        return f"the stage {at_stage(named)} is over, the rollout is {at_stage(actual)}"
+    return f"the rollout is {at_stage(actual)}, not {at_stage(named)}"
 
 
 _REASONS: Final[Mapping[str, Callable[[Request, Context], str]]] = {
@@ -149,42 +99,34 @@ _REASONS: Final[Mapping[str, Callable[[Request, Context], str]]] = {
     "abort": _why_abort_is_ignored,
     "undo": _why_undo_is_ignored,
     "retry": _why_retry_is_ignored,
+    "pause": pauses.why_pause_is_ignored,
+    "resume": pauses.why_resume_is_ignored,
 }
 ACTIONS: Final = tuple(_REASONS)
-
-
-def _request(context: Context, action: str, run_id: str | None) -> Request | None:
-    requests = unanswered(context.resource, context.status)
-    return next((one for one in requests if one.action == action and one.run_id == run_id), None)
-
-
-def _done(context: Context, request: Request, status: Status, message: str) -> Transition:
-    status = answer(status, (request,), f"Done: {message}", now=context.now)
-    is_rollback = request.action in ("abort", "undo")
-    by = f"{request.action} {request.value}"
-    return Transition(status, request.run_id, f"{message} (requested: {request.note})", by=by, is_warning=is_rollback)
 
 
 def abort(context: Context, _protocol: Protocol) -> Transition | None:
     """The rollout of the candidate is aborted on request."""
     rollout = context.status.rollout
-    request = None if rollout is None else _request(context, "abort", rollout.run_id)
+    request = None if rollout is None else request_for(context, "abort", rollout.run_id)
     if rollout is None or request is None:
         return None
-    status = rollback.roll_back_candidate(context, reason=f"aborted on request: {request.note}")
+    status = rollback.roll_back_candidate(context, reason=f"aborted on request{request.author}: {request.note}")
     message = f"Rollout of {rollout.run_id} aborted {place(rollout)}; {serving(status)}"
-    return _done(context, request, status, message)
+    return done(context, request, status, message)
 
 
 def undo(context: Context, _protocol: Protocol) -> Transition | None:
     """The stable run is taken out of service on request, also while another run is being rolled out."""
     stable, rollout = context.status.stable, context.status.rollout
-    request = None if stable is None else _request(context, "undo", stable.run_id)
+    request = None if stable is None else request_for(context, "undo", stable.run_id)
     if stable is None or request is None:
         return None
-    status = rollback.roll_back_stable(context, reason=f"taken out of service on request: {request.note}")
+    status = rollback.roll_back_stable(
+        context, reason=f"taken out of service on request{request.author}: {request.note}"
+    )
     restarted = "" if rollout is None else f"; the rollout of {rollout.run_id} starts its stage again"
-    return _done(context, request, status, f"{stable.run_id} taken out of service; {serving(status)}{restarted}")
+    return done(context, request, status, f"{stable.run_id} taken out of service; {serving(status)}{restarted}")
 
 
 def retry(context: Context, _protocol: Protocol) -> Transition | None:
@@ -192,22 +134,22 @@ def retry(context: Context, _protocol: Protocol) -> Transition | None:
     candidate = context.status.candidate
     if candidate is None or candidate.run_id != context.spec.run_id:
         return None
-    request = _request(context, "retry", candidate.run_id)
+    request = request_for(context, "retry", candidate.run_id)
     if request is None:
         return None
     status = spec_changes.begin_attempt(context, attempt=candidate.attempt + 1)
-    return _done(context, request, status, f"Rollout of {candidate.run_id} restarted, attempt {candidate.attempt + 1}")
+    return done(context, request, status, f"Rollout of {candidate.run_id} restarted, attempt {candidate.attempt + 1}")
 
 
 def promote_full(context: Context, _protocol: Protocol) -> Transition | None:
     """Soaks and metric gates are skipped on request; what the candidate waits for besides is not."""
     rollout = context.status.rollout
-    request = None if rollout is None else _request(context, "promote-full", rollout.run_id)
+    request = None if rollout is None else request_for(context, "promote-full", rollout.run_id)
     if rollout is None or request is None:
         return None
     status = context.status.changed(candidate=rollout.changed(promote_full=request.note))
     message = f"Promotion of {rollout.run_id} without evidence requested: soaks and metric gates are skipped"
-    return _done(context, request, status, message)
+    return done(context, request, status, message)
 
 
 def promote_one_step(context: Context, protocol: Protocol) -> Transition | None:
@@ -218,7 +160,8 @@ def promote_one_step(context: Context, protocol: Protocol) -> Transition | None:
     if candidate is None or request is None or higher is None:
         return None
     message = f"Advanced from {candidate.percent:g} % to {higher:g} %{_without_evidence(context)}"
-    return _done(context, request, promotion.advance_to(context, candidate, higher), message)
+    status, is_proven = promotion.advance_to(context, candidate, higher), promotion.is_proven(context)
+    return done(context, request, status, message, is_proven=is_proven)
 
 
 def promote_the_last_step(context: Context, protocol: Protocol) -> Transition | None:
@@ -228,7 +171,7 @@ def promote_the_last_step(context: Context, protocol: Protocol) -> Transition | 
     if candidate is None or request is None or candidate.percent < ALL_USERS:
         return None
     message = f"{candidate.run_id} promoted to stable{_without_evidence(context)}"
-    return _done(context, request, promotion.promote(context), message)
+    return done(context, request, promotion.promote(context), message, is_proven=promotion.is_proven(context))
 
 
 def _without_evidence(context: Context) -> str:
@@ -239,5 +182,5 @@ def _promote_request(context: Context, protocol: Protocol) -> Request | None:
     candidate = context.status.candidate
     if candidate is None or candidate.stage_started_at is None or not protocol.may_move_forward(context):
         return None
-    request = _request(context, "promote", candidate.run_id)
+    request = request_for(context, "promote", candidate.run_id)
     return request if request is not None and not _why_promote_is_ignored(request, context) else None

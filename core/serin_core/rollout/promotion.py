@@ -17,19 +17,23 @@ def stage_is_confirmed(context: Context, protocol: Protocol) -> Transition | Non
         return None
     if not protocol.may_move_forward(context):
         return None
-    soaking_since = None if context.spec.suspend else context.now
+    soaking_since = None if context.is_stopped else context.now
     started = candidate.changed(stage_started_at=context.now, soak_elapsed=0.0, soaking_since=soaking_since)
     stage = "Shadow stage" if candidate.percent == 0 else f"Stage {candidate.percent:g} %"
     soak = format_duration(soak_of(context.spec.canary, percent=candidate.percent))
-    timer = f"the soak of {soak} starts now" if soaking_since else "the soak timer is stopped (spec.suspend)"
+    timer = f"the soak of {soak} starts now" if soaking_since else f"the soak timer is stopped ({_stopped_by(context)})"
     status = context.status.with_candidate(started)
     return Transition(status, candidate.run_id, f"{stage} started: all pods serve it; {timer}")
+
+
+def _stopped_by(context: Context) -> str:
+    return "spec.suspend" if context.spec.suspend else "paused"
 
 
 def is_proven(context: Context) -> bool:
     """Return whether the stage may end: the soak is over, and every acting gate passes at this check."""
     candidate = context.status.candidate
-    if candidate is None or candidate.stage_started_at is None or context.spec.suspend:
+    if candidate is None or candidate.stage_started_at is None or context.is_stopped:
         return False
     return bool(candidate.promote_full) or (has_soaked(context, candidate) and context.has_passed)
 
@@ -45,7 +49,7 @@ def may_end_unproven(context: Context) -> bool:
     That is after maxDuration where `onInconclusive` is Promote and no estimate is on the bad side of its bound.
     """
     candidate, analysis = context.status.candidate, context.spec.analysis
-    if candidate is None or context.spec.suspend or candidate.proven_at is not None:
+    if candidate is None or context.is_stopped or candidate.proven_at is not None:
         return False
     is_late = context.is_overdue and has_soaked(context, candidate)
     has_bad_estimate = any(map(messages.is_on_bad_side, context.acting_gates))
@@ -122,13 +126,13 @@ def promote(context: Context) -> Status:
 
 
 def update_soak(context: Context) -> Status:
-    """Return the status with the soak timer stopped while suspended, and running again afterwards."""
+    """Return the status with the soak timer stopped while suspended or paused, and running again afterwards."""
     candidate = context.status.candidate
     if candidate is None or candidate.stage_started_at is None:
         return context.status
-    if context.spec.suspend and candidate.soaking_since is not None:
+    if context.is_stopped and candidate.soaking_since is not None:
         seconds = soak_elapsed(candidate, now=context.now) / timedelta(seconds=1)
         return context.status.changed(candidate=candidate.changed(soak_elapsed=seconds, soaking_since=None))
-    if not context.spec.suspend and candidate.soaking_since is None:
+    if not context.is_stopped and candidate.soaking_since is None:
         return context.status.changed(candidate=candidate.changed(soaking_since=context.now))
     return context.status

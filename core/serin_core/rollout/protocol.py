@@ -83,6 +83,12 @@ class Context:
         return None if self.status.rollout is None else self.status.rollout.stage_started_at
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether a user has stopped the rollout: `spec.suspend`, or a pause. No soak and no step meanwhile."""
+        rollout = self.status.rollout
+        return self.spec.suspend or (rollout is not None and rollout.pause is not None)
+
+    @property
     def is_overdue(self) -> bool:
         """Whether the current stage has lasted for analysis.maxDuration."""
         started = self.stage_started_at

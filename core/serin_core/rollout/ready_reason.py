@@ -4,9 +4,8 @@ Nothing is decided by it. docs/conditions.md lists all reasons.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, CandidateState, RunInUse
@@ -15,29 +14,14 @@ from serin_core.counting.reading import Unreadable
 from serin_core.gates.active import acting_gates
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
+from serin_core.rollout import hold_reasons
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
+from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 from serin_core.rollout.transition import place, serving
 
 SILENCE: Final = timedelta(seconds=60)
 """Time without any series after which a stage is reported as without metrics."""
-Truth = Literal["True", "False", "Unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadyReason:
-    """The state of a resource: reason and message of Ready, and what follows for Reconciling and Stalled."""
-
-    reason: str
-    message: str
-    ready: Truth = "Unknown"
-    is_reconciling: bool = True
-    is_stalled: bool = False
-
-
-def stalled(reason: str, message: str) -> ReadyReason:
-    """Return a state that only a user can end."""
-    return ReadyReason(reason, message, ready="False", is_reconciling=False, is_stalled=True)
 
 
 def ready_reason(context: Context) -> ReadyReason:
@@ -229,17 +213,6 @@ def _at_cap(context: Context) -> ReadyReason | None:
     return ReadyReason("AtCap", message, ready="True", is_reconciling=False)
 
 
-def _suspended(context: Context) -> ReadyReason | None:
-    candidate = context.status.candidate
-    if not context.spec.suspend or candidate is None:
-        return None
-    message = (
-        f"Suspended {place(candidate)} (spec.suspend): no promotion, the soak timer is stopped; "
-        "a failing gate still rolls back"
-    )
-    return ReadyReason("Suspended", message)
-
-
 def _no_gate(context: Context) -> ReadyReason | None:
     candidate = context.status.candidate
     if candidate is None or acting_gates(context.spec, percent=candidate.percent):
@@ -295,7 +268,8 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _template_changed,
     _metrics_unavailable,
     _at_cap,
-    _suspended,
+    hold_reasons.suspended,
+    hold_reasons.paused,
     _no_gate,
     _undecided,
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from serin_core.api.status import Status
-from serin_core.rollout import foreign_edits, manual_actions, pod_rollout, promotion, rollback, spec_changes
+from serin_core.rollout import foreign_edits, manual_actions, pauses, pod_rollout, promotion, rollback, spec_changes
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition
 
@@ -78,6 +78,8 @@ TABLE: tuple[Row, ...] = (
     Row("GatesChanged", (State.RUNNING,), State.RUNNING, spec_changes.gates_changed),
     Row("CapChanged", UNDER_WAY, None, spec_changes.cap_changed),
     Row("PromotionRequested", UNDER_WAY, None, manual_actions.promote_full),
+    Row("Paused", UNDER_WAY, None, pauses.pause),
+    Row("Resumed", UNDER_WAY, None, pauses.resume),
     # What the pods have reached.
     Row("PodsReplacing", (State.RUNNING,), State.RUNNING, pod_rollout.template_changed),
     Row("PodsReplaced", (State.RUNNING,), State.RUNNING, pod_rollout.pods_are_replaced),

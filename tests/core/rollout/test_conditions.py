@@ -90,6 +90,13 @@ def suspended():
     return at
 
 
+def paused():
+    at = running()
+    at.request("pause", f"{A} by=jane odd numbers")
+    at.settle(rounds=2)
+    return at
+
+
 def unseen_change():
     at = promoted()
     at.edit(spec(B))
@@ -142,11 +149,20 @@ SITUATIONS = {
     "pods cannot be placed": (without_room, "Shadow", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
     "pods cannot load": (emptied, "Promoted", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
     "suspended": (suspended, "Suspended", ("Unknown", "Suspended"), True, False, True, "Suspended"),
+    "paused": (paused, "Paused", ("Unknown", "Paused"), True, False, True, "Suspended"),
 }
 
 
 HEALTHY_DURING_ROLLOUT = {"serin.dev/healthy-during-rollout": "true"}
-IN_GOOD_ORDER = ("under way", "not in the registry yet", "promoted", "at its cap", "its cap was raised", "suspended")
+IN_GOOD_ORDER = (
+    "under way",
+    "not in the registry yet",
+    "promoted",
+    "at its cap",
+    "its cap was raised",
+    "suspended",
+    "paused",
+)
 
 
 def as_lua(lua, value):

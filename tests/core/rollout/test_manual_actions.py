@@ -166,4 +166,42 @@ def test_an_unknown_action_is_ignored_with_those_that_exist():
     at = with_stable_run()
     at.request("explode", f"{A} now")
     at.settle(rounds=2)
-    assert answer(at) == "Ignored: unknown action explode; known are promote, promote-full, abort, undo, retry"
+    assert answer(at).startswith("Ignored: unknown action explode; known are promote, promote-full, abort, undo, retry")
+
+
+def test_a_request_that_names_its_user_is_kept_with_who_and_why():
+    at = in_canary_against_a_stable_run()
+    at.request("abort", f"{B} 2026-01-02T03:04:05Z by=jane@example.com smells bad")
+    at.settle(rounds=10)
+    assert last(at, "RolloutAborted").message.endswith("(requested by jane@example.com: smells bad)")
+    handled = at.status.handled_requests[-1]
+    assert (handled.action, handled.by, handled.reason) == ("abort", "jane@example.com", "smells bad")
+    assert "aborted on request by jane@example.com: smells bad" in at.status.conditions[0].message
+
+
+def test_the_promotion_of_a_stage_that_is_over_says_where_the_rollout_is():
+    at = in_canary_against_a_stable_run()
+    at.request("promote", f"{B} 0 too late")
+    at.settle(rounds=3)
+    assert answer(at) == "Ignored: the stage in shadow is over, the rollout is at 10 %"
+    at.request("promote", f"{B} 50 too early")
+    at.settle(rounds=3)
+    assert answer(at) == "Ignored: the rollout is at 10 %, not at 50 %"
+    assert at.status.candidate.percent == 10
+
+
+@pytest.mark.parametrize("percent", [0, 10])
+def test_of_promote_and_abort_in_the_same_second_abort_wins(percent):
+    at = with_stable_run()
+    at.edit(spec(B))
+    at.settle(until=has_percent(percent))
+    at.verdict = "unsure"
+    at.request("promote", f"{B} {percent} 2026-01-02T03:04:05Z go on")
+    at.request("abort", f"{B} 2026-01-02T03:04:05Z stop")
+    at.settle(rounds=10)
+    assert at.status.candidate.state is CandidateState.ROLLED_BACK
+    assert at.status.stable.run_id == A
+    answers = {one.action: one.answer for one in at.status.handled_requests}
+    assert answers["abort"].startswith(f"Done: Rollout of {B} aborted")
+    assert answers["promote"] == f"Ignored: {B} is not being rolled out; no rollout is running"
+    assert not [one for one in at.status.history if one.by.startswith("promote")]

@@ -1,4 +1,4 @@
-"""The protocol under everything that may happen, in any order: invariants (a) to (g) hold in every state.
+"""The protocol under everything that may happen, in any order: the invariants hold in every state.
 
 Hypothesis picks the steps: passes of two operators cut anywhere, late and lost routing, restarts, hand edits, edits
 and requests during a rollout, re-creation. At the end of each run everything is undisturbed, and it must come to its
@@ -169,7 +169,7 @@ class Rollout(RuleBasedStateMachine):
         self.world.rules = text
 
     @rule(
-        action=st.sampled_from(["promote", "promote-full", "abort", "undo", "retry"]),
+        action=st.sampled_from(["promote", "promote-full", "pause", "resume", "abort", "undo", "retry"]),
         run=st.sampled_from(RUNS),
         percent=st.sampled_from([0, 10, 50]),
     )
@@ -220,6 +220,10 @@ class Rollout(RuleBasedStateMachine):
         world.collect_garbage()
         for operator in world.operators:
             world.crash(operator)
+        world.annotations = {}
+        rollout = world.status and world.status.rollout
+        if rollout is not None and rollout.pause is not None:
+            world.request("resume", f"{rollout.run_id} at the end")
         world.settle(until=lambda world: world.status is not None and is_over(world))
         world.assert_ended()
 

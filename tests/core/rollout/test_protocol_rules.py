@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 import pytest
 from models import scenarios_1_to_4 as first
 from models import scenarios_5_to_8 as last
+from models import scenarios_13 as requested
 from models.parts import Broken, ProtocolRules, without
 from models.starting import A, has_percent, new_world
 from models.world import World
 
+from serin_core.api.pause import Pause
 from serin_core.api.status import CandidateState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
 from serin_core.contract.routing import Ignored, Route, admit, route
-from serin_core.rollout import manual_actions, pod_rollout, protocol, rollback
+from serin_core.rollout import manual_actions, pod_rollout, promotion, protocol, rollback
 from serin_core.rollout.table import TABLE
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
@@ -126,6 +128,25 @@ def _counts_former_attempts(context, pod, _crash):
 
 def _counts_terminating_pods(context, pod, crash):
     return protocol.is_counted(context, replace(pod, deleting=False), crash)
+
+
+def _resumed(context):
+    candidate = context.status.candidate
+    return replace(context, status=context.status.changed(candidate=candidate and candidate.changed(pause=None)))
+
+
+def _paused_or_not(context, given):
+    return promotion.stage_is_proven(_resumed(context), given)
+
+
+def _unless_paused(context, given):
+    return None if context.is_stopped else rollback.gate_fails(context, given)
+
+
+def _still_paused(context, given):
+    found = manual_actions.retry(context, given)
+    still = found and found.status.candidate.changed(pause=Pause(since=context.now))
+    return found and replace(found, status=found.status.changed(candidate=still))
 
 
 class _RemovesSilentPods:
@@ -247,6 +268,15 @@ CASES = {
     ),
     "8 three crashes roll the run back": Case(
         last.candidate_that_crashes_its_pods, without(is_crashing=lambda _context: False)
+    ),
+    "13 no step begins while paused": Case(
+        requested.paused_rollout_whose_gates_pass, _instead(promotion.stage_is_proven, _paused_or_not)
+    ),
+    "13 a pause delays no rollback": Case(
+        requested.paused_rollout_with_a_failing_gate, _instead(rollback.gate_fails, _unless_paused)
+    ),
+    "13 a pause ends with its rollout": Case(
+        requested.paused_rollout_that_is_aborted_and_tried_again, _instead(manual_actions.retry, _still_paused)
     ),
 }
 

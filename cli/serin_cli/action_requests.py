@@ -1,0 +1,65 @@
+"""Requests to the operator: an annotation, and the wait for its answer in status (docs/contracts.md, "Requests")."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import typer
+
+from serin_cli.kubernetes_client import Cluster, ClusterError
+from serin_cli.options import fail
+from serin_cli.resource import Live, status_of
+from serin_core.contract.names import REQUEST_PREFIX
+
+ANSWER_WITHIN: Final = 30.0
+"""Seconds to wait for the operator's answer."""
+_Found = TypeVar("_Found")
+
+
+def open_resource(name: str, namespace: str | None, context: str | None) -> tuple[Cluster, Live]:
+    """Return the cluster, and the resource once the operator has written a status."""
+    try:
+        cluster = Cluster.connect(namespace=namespace, context=context)
+        live = _wait_for(cluster, name, lambda live: live if live.get("status") else None)
+    except ClusterError as error:
+        raise fail(error) from None
+    if live is None:
+        raise fail(f"{name} has no status yet: is the operator running?")
+    return cluster, live
+
+
+def send(cluster: Cluster, name: str, action: str, run: str, *details: str, reason: str) -> None:
+    """Write the annotation and print the operator's answer. Exits with status 1 if it was ignored or not answered."""
+    # The time makes each request a new one.
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        user = cluster.user()
+        value = " ".join([run, *details, moment, *([f"by={user}"] if user else []), *reason.split()])
+        cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value})
+        answer = _wait_for(cluster, name, lambda live: _answer(live, action, value))
+    except ClusterError as error:
+        raise fail(error) from None
+    if answer is None:
+        raise fail(
+            f"the operator has not answered within {ANSWER_WITHIN:g} s; the request is pending and will still be "
+            f"carried out. To withdraw it: kubectl annotate sgm {name} -n {cluster.namespace} {REQUEST_PREFIX}{action}-"
+        )
+    typer.echo(answer)
+    if answer.startswith("Ignored"):
+        raise typer.Exit(1)
+
+
+def _wait_for(cluster: Cluster, name: str, found: Callable[[Live], _Found | None]) -> _Found | None:
+    """Read the resource until something is found in it; return None after ANSWER_WITHIN. Raises ClusterError."""
+    deadline = time.monotonic() + ANSWER_WITHIN
+    while time.monotonic() < deadline:
+        if (result := found(cluster.get(name))) is not None:
+            return result
+        time.sleep(0.5)
+    return None
+
+
+def _answer(live: Live, action: str, value: str) -> str | None:
+    handled = status_of(live).get("handledRequests", [])
+    return next((one["answer"] for one in handled if (one["action"], one["value"]) == (action, value)), None)
