@@ -30,7 +30,7 @@ class InvalidObjectError(ValueError):
 def status_with_problem(live: Json, error: InvalidObjectError, now: datetime) -> Json:
     """Return the object's status as it is, with conditions that name the problem."""
     status = live.get("status") or condensed(_first_status(live, now))
-    generation, known = live["metadata"]["generation"], _readable(status.get("conditions"))
+    generation, known = live["metadata"]["generation"], readable_conditions(status)
     found = conditions.invalid(error.reason, str(error), known, generation=generation, now=now)
     return {
         **status,
@@ -39,7 +39,9 @@ def status_with_problem(live: Json, error: InvalidObjectError, now: datetime) ->
     }
 
 
-def _readable(found: object) -> Iterator[Condition]:
+def readable_conditions(status: Json) -> Iterator[Condition]:
+    """Yield the conditions of a status, which may be anything."""
+    found = status.get("conditions")
     for one in found if isinstance(found, list) else ():
         with suppress(ValidationError):
             yield Condition.model_validate(one)

@@ -21,6 +21,7 @@ from serin_operator.metrics import OperatorMetrics, serve
 from serin_operator.pod_client import PodClient
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.reconcile import Key, Reconciler
+from serin_operator.resource_metrics import cause_of
 from serin_operator.settings import Settings, SettingsError
 from serin_operator.watch import cancel_on_signals, watch
 from serin_operator.work_queue import Result, WorkQueue, work
@@ -67,7 +68,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(cluster.close)
         pods = PodClient()
         stack.push_async_callback(pods.close)
-        prometheus = PrometheusClient(settings.prometheus, threads=settings.workers)
+        prometheus = PrometheusClient(settings.prometheus, threads=settings.workers, record=metrics.record_query)
         stack.callback(prometheus.close)
         gatherer = Gatherer(
             cluster=cluster,
@@ -93,9 +94,13 @@ async def run(settings: Settings) -> None:
             metrics.reconciles.labels(result.outcome).inc()
             return result
 
+        def record_failure(key: Key, error: Exception) -> None:
+            metrics.record_failure()
+            metrics.resources.record_error(key.namespace, key.name, cause_of(error))
+
         tasks = [asyncio.create_task(heartbeat.run())]
         tasks += [
-            asyncio.create_task(work(queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=metrics.record_failure))
+            asyncio.create_task(work(queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure))
             for _ in range(settings.workers)
         ]
         stack.push_async_callback(_cancel, tasks)

@@ -7,13 +7,18 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from serin_core.api.status import Status
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading
+from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import NOT_ASKED
 from serin_core.rollout.table import TABLE
+from serin_operator.resource_metrics import ResourceMetrics
 
 RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "deleting", "invalid", "error")
 EVENTS = tuple(dict.fromkeys(row.event for row in TABLE))
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Seconds; a reconcile and a query end after 60 at the latest."""
 READINGS = ("Read", "Stale", "Unreachable", "QueryError", "UnknownEndpoint")
 
 
@@ -25,8 +30,20 @@ class OperatorMetrics:
         self.reconciles = Counter(
             "serin_operator_reconcile_total", "Reconciles by result.", ["result"], registry=self.registry
         )
+        self.resources = ResourceMetrics()
+        self.registry.register(self.resources)
         self.seconds = Histogram(
-            "serin_operator_reconcile_duration_seconds", "Duration of a reconcile.", registry=self.registry
+            "serin_operator_reconcile_duration_seconds",
+            "Duration of a reconcile.",
+            registry=self.registry,
+            buckets=BUCKETS,
+        )
+        self.query_seconds = Histogram(
+            "serin_operator_query_duration_seconds",
+            "Duration of a query of Prometheus, with the time that it waits for its turn.",
+            ["endpoint"],
+            registry=self.registry,
+            buckets=BUCKETS,
         )
         self.transitions = Counter(
             "serin_operator_transitions_total",
@@ -58,10 +75,20 @@ class OperatorMetrics:
         if reading != NOT_ASKED:
             self.readings.labels(reading.reason if isinstance(reading, Unreadable) else "Read").inc()
 
+    def record_decision(self, namespace: str, name: str, before: Status | None, decision: Decision) -> None:
+        """Count the transition that a pass took, if any, once it is in status."""
+        for announcement in decision.announcements:
+            self.record_event(announcement.reason)
+        self.resources.record_transition(namespace, name, before or Status(), decision.status)
+
     def record_event(self, reason: str) -> None:
         """Count an Event if it is one of the transition table."""
         if reason in EVENTS:
             self.transitions.labels(reason).inc()
+
+    def record_query(self, endpoint: str, seconds: float) -> None:
+        """Record the duration of a query of a configured endpoint."""
+        self.query_seconds.labels(endpoint).observe(seconds)
 
     def record_failure(self) -> None:
         """Count a reconcile that ended in an exception."""

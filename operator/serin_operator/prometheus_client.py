@@ -13,7 +13,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import isnan
@@ -55,7 +55,14 @@ class _TooManySeriesError(Exception):
 class PrometheusClient:
     """Implements `interfaces.Prometheus`."""
 
-    def __init__(self, endpoints: Mapping[str, PrometheusEndpoint], *, threads: int) -> None:
+    def __init__(
+        self,
+        endpoints: Mapping[str, PrometheusEndpoint],
+        *,
+        threads: int,
+        record: Callable[[str, float], None] = lambda _endpoint, _seconds: None,
+    ) -> None:
+        self._record = record
         self._clients = {
             (name, kind): _Client(settings, kind, threads=threads)
             for name, settings in endpoints.items()
@@ -93,11 +100,14 @@ class PrometheusClient:
                 "UnknownEndpoint", f"the operator is not configured for a Prometheus {endpoint!r} (configured: {known})"
             )
         loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             async with self._turns[endpoint], asyncio.timeout(client.timeout + 1):
                 return await loop.run_in_executor(self._pool, partial(client.query, query, at=at))
         except TimeoutError:
             return Unreadable("Unreachable", f"Prometheus did not respond within {client.timeout:g} s")
+        finally:
+            self._record(endpoint, loop.time() - started)
 
     def close(self) -> None:
         """End the threads; running queries are abandoned."""

@@ -7,16 +7,19 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serin_core.api.base import Json
+from serin_core.api.status import Status
 from serin_core.contract import names
+from serin_core.counting.reading import Unreadable
 from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
 from serin_core.rollout.writes import PutStatus, Write
 from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
-from serin_operator.invalid import InvalidObjectError, status_with_problem
+from serin_operator.invalid import InvalidObjectError, readable_conditions, status_with_problem
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.object_ref import ObjectRef
+from serin_operator.resource_metrics import causes
 from serin_operator.setbacks import Setbacks
 from serin_operator.work_queue import Result
 
@@ -62,6 +65,7 @@ class Reconciler:
             live = await self._cluster.get(names.KIND, key.namespace, key.name)
         except NotFoundError:
             self._setbacks.pop(key, None)
+            self._metrics.resources.forget(key.namespace, key.name)
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
             return Result("deleting", None)
@@ -69,6 +73,7 @@ class Reconciler:
             return await self._reconcile(key, live)
         except ConflictError as error:
             log.debug("%s: %s", key, error)
+            self._record_errors(key, "Conflict")
             return Result("conflict", None, is_settled=False)
         except RefusedError as error:
             # A read, or the status; refused writes of children are setbacks.
@@ -81,19 +86,24 @@ class Reconciler:
             return await self._report_invalid(key, live, error)
         observed = await self._gatherer.gather(resource, self._clock())
         self._metrics.record_reading(observed.reading)
+        self._record_errors(key, *causes(observed))
         now, setbacks = self._clock(), self._setbacks.setdefault(key, Setbacks())
         reported = setbacks.refusals(), setbacks.overrides()
         observed = replace(observed, refusals=(*observed.refusals, *reported[0]), overrides=reported[1])
         decision = decide(resource, observed, now)
         due = setbacks.due(decision.writes, observed.children, now)
-        await self._apply(key, ObjectRef.of(live), decision, due)
+        await self._apply(key, ObjectRef.of(live), resource.status, decision, due)
+        is_counted = not isinstance(observed.reading, Unreadable)
+        self._metrics.resources.record_check(key.namespace, key.name, decision.status, now, is_counted=is_counted)
         outcome = "refused" if setbacks.refusals() else "changed" if due else "unchanged"
         if (setbacks.refusals(), setbacks.overrides()) != reported:
             # The next pass follows at once and updates the status.
             return Result(outcome, timedelta())
         return Result(outcome, min(decision.requeue_after, setbacks.next_retry(now) or decision.requeue_after))
 
-    async def _apply(self, key: Key, ref: ObjectRef, decision: Decision, writes: tuple[Write, ...]) -> None:
+    async def _apply(
+        self, key: Key, ref: ObjectRef, before: Status | None, decision: Decision, writes: tuple[Write, ...]
+    ) -> None:
         """Write the status, then everything that follows from it, and remember the writes without full effect."""
         rest, now = [write for write in writes if not isinstance(write, PutStatus)], self._clock()
         for write in writes:
@@ -101,11 +111,13 @@ class Reconciler:
                 await self._applier.put_status(ref, write)
         try:
             for write in rest:
-                self._setbacks[key].record(write, await self._applier.perform(ref, write, now), now)
+                setback = await self._applier.perform(ref, write, now)
+                self._setbacks[key].record(write, setback, now)
+                if setback is not None and setback.refusal:
+                    self._record_errors(key, "Refused")
         finally:
             # What status records has happened, even if a later write fails; Events must not delay a rollback's routing.
-            for announcement in decision.announcements:
-                self._metrics.record_event(announcement.reason)
+            self._metrics.record_decision(key.namespace, key.name, before, decision)
             await self._applier.post_events(ref, decision.announcements, now)
             _log(key, decision)
 
@@ -115,6 +127,8 @@ class Reconciler:
         after = RESYNC if error.reason == "InvalidSpec" else INVALID_STATUS_RESYNC
         result = Result("invalid", after, is_settled=error.reason != "AccessRefused")
         status = status_with_problem(live, error, now)
+        self._record_errors(key, error.reason)
+        self._metrics.resources.record_invalid(key.namespace, key.name, readable_conditions(status))
         if status == live.get("status"):
             return result
         log.warning("%s: %s: %s", key, error.reason, error)
@@ -124,6 +138,10 @@ class Reconciler:
             log.warning("%s: the conditions cannot be written: %s", key, refusal)
         await self._applier.post_events(ref, (Announcement(error.reason, str(error), is_warning=True),), now)
         return result
+
+    def _record_errors(self, key: Key, *causes: str) -> None:
+        for cause in causes:
+            self._metrics.resources.record_error(key.namespace, key.name, cause)
 
 
 def _log(key: Key, decision: Decision) -> None:

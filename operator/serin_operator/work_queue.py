@@ -139,9 +139,9 @@ async def work(
     handle: Callable[[KeyT], Awaitable[Result]],
     *,
     deadline: float,
-    on_failure: Callable[[], None] = lambda: None,
+    on_failure: Callable[[KeyT, Exception], None] = lambda _key, _error: None,
 ) -> None:
-    """Work on keys until cancelled, each within `deadline` seconds; call `on_failure` after every exception.
+    """Work on keys until cancelled, each within `deadline` seconds; pass every exception to `on_failure`.
 
     The one place where any exception is caught: a resource that fails must not stop the others.
     """
@@ -155,7 +155,7 @@ async def work(
             async with asyncio.timeout(deadline):
                 delay = queue.requeue_delay(key, await handle(key))
         except Exception as error:
-            on_failure()
+            on_failure(key, error)
             delay = queue.retry_delay(key)
             log.warning("%s: %s: %s; retrying in %.1f s", key, type(error).__name__, error, delay)
             log.debug("%s", key, exc_info=True)

@@ -270,7 +270,9 @@ OPTIONS = {
     "metrics.scrapeAnnotations": deployment(
         "spec.template.metadata.annotations.prometheus\\.io/scrape", ABSENT, metrics={"scrapeAnnotations": False}
     ),
-    "metrics.podMonitor.enabled": monitor("spec.podMetricsEndpoints", [{"port": "health", "path": "/metrics"}]),
+    "metrics.podMonitor.enabled": monitor(
+        "spec.podMetricsEndpoints", [{"port": "health", "path": "/metrics", "honorLabels": True}]
+    ),
     "metrics.podMonitor.labels": monitor("metadata.labels.release", "kps", labels={"release": "kps"}),
     "metrics.podMonitor.interval": monitor("spec.podMetricsEndpoints.0.interval", "1m", interval="1m"),
     "metrics.podMonitor.scrapeTimeout": monitor("spec.podMetricsEndpoints.0.scrapeTimeout", "5s", scrapeTimeout="5s"),

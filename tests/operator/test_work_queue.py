@@ -101,7 +101,7 @@ def test_what_does_not_settle_waits_longer_each_time_but_never_beyond_its_requeu
     assert todo.requeue_delay("a", Result("refused", None, is_settled=False)) < 0.2
 
 
-def run_until_idle(todo, handle, *, workers, on_failure=lambda: None):
+def run_until_idle(todo, handle, *, workers, on_failure=lambda _key, _error: None):
     async def main():
         tasks = [asyncio.create_task(work(todo, handle, deadline=1, on_failure=on_failure)) for _ in range(workers)]
         for _ in range(50):
@@ -126,9 +126,9 @@ def test_a_key_that_fails_does_not_stop_the_others_and_comes_back():
     todo.add("bad")
     todo.add("good")
     failures = []
-    run_until_idle(todo, handle, workers=1, on_failure=lambda: failures.append(1))
+    run_until_idle(todo, handle, workers=1, on_failure=lambda key, error: failures.append((key, str(error))))
     assert worked == ["bad", "good"]
-    assert len(failures) == 1
+    assert failures == [("bad", "no")]
     clock.now = 1.0
     assert todo.take() == "bad"
 

@@ -226,6 +226,7 @@ class StatusChanges(TypedDict, total=False):
     history: tuple[HistoryEntry, ...]
     handled_requests: tuple[HandledRequest, ...]
     conditions: tuple[Condition, ...]
+    ready_reason_since: datetime | None
 
 
 class Status(StatusModel):
@@ -260,6 +261,7 @@ class Status(StatusModel):
         description="Ready, Reconciling, Stalled, Available.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
+    ready_reason_since: Moment | None = Field(None, description="Time since which Ready has its reason.")
 
     @model_validator(mode="before")
     @classmethod

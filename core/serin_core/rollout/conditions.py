@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from serin_core.api.status import CandidateState, Condition, Phase
+from serin_core.api.status import CandidateState, Condition, Phase, Status
 from serin_core.kubernetes.diff import Difference
 from serin_core.rollout.canary_steps import is_at_cap
 from serin_core.rollout.observation import Override
@@ -63,6 +63,15 @@ def build(
         )
         for kind, status, reason, message in values
     )
+
+
+def ready_reason_since(before: Status, found: Iterable[Condition], now: datetime) -> datetime:
+    """Return since when Ready has the reason that was `found`; its lastTransitionTime moves with its status only."""
+    reasons = [
+        next((one.reason for one in conditions if one.type == "Ready"), None)
+        for conditions in (before.conditions, found)
+    ]
+    return before.ready_reason_since or now if reasons[0] == reasons[1] else now
 
 
 def _of(state: ReadyReason) -> list[Value]:

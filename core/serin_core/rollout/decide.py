@@ -63,8 +63,10 @@ def decide(
     # The registry of the template stays while pods are drained (rule 1).
     context = _with(context, context.status.changed(pod_registry=manifests.registry(resource, context.status)))
     context = _with(context, propagation.revise(context, protocol, before=before))
+    found = conditions.conditions(context)
     final = context.status.changed(
-        conditions=conditions.conditions(context),
+        conditions=found,
+        ready_reason_since=conditions.ready_reason_since(before, found, now),
         phase=conditions.phase(context),
         observed_generation=resource.generation,
     )

@@ -1,0 +1,250 @@
+"""Metrics of each SuggestionModel, as kube-state-metrics has them for the objects of Kubernetes.
+
+They are made from the last check of a resource at every scrape. Nothing else is kept of it, so that the series of a run
+or a gate end with it, and those of a resource when it is deleted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serin_core.api.gate_status import GateStatus
+from serin_core.api.status import Condition, Phase, Status
+from serin_core.counting.reading import Unreadable
+from serin_core.evidence.counts import Verdict
+from serin_core.rollout.observation import NOT_ASKED, NoAnswer, Observed
+from serin_core.rollout.table import TABLE, State
+from serin_core.rollout.transition import ALL_USERS
+from serin_operator.interfaces import BusyError, ClusterError, ConflictError, RefusedError
+
+PREFIX: Final = "serin_suggestionmodel_"
+RULES: Final = "rules"
+"""The serin_run of the rules, as in the metrics of the server."""
+PROMOTED: Final = "Promoted"
+ROLLBACKS: Final = tuple(dict.fromkeys(row.event for row in TABLE if row.target is State.ROLLED_BACK))
+CAUSES: Final = ("Conflict", "Refused", "Busy", "ApiServer", "Timeout", "Internal", "PodUnreachable")
+"""Causes of errors that are exposed from the start; readings of Prometheus add `Prometheus` and their reason."""
+_KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (ConflictError, "Conflict"),
+    (RefusedError, "Refused"),
+    (BusyError, "Busy"),
+    (ClusterError, "ApiServer"),
+    (TimeoutError, "Timeout"),
+)
+Values = Iterable[tuple[tuple[str, ...], float]]
+"""Label values, and the value."""
+
+
+def cause_of(error: Exception) -> str:
+    """Return the cause under which an exception of a reconcile is counted."""
+    return next((cause for kind, cause in _KINDS if isinstance(error, kind)), "Internal")
+
+
+def causes(observed: Observed) -> Iterator[str]:
+    """Yield the causes of what could not be read in a pass."""
+    if isinstance(observed.reading, Unreadable) and observed.reading != NOT_ASKED:
+        yield f"Prometheus{observed.reading.reason}"
+    yield from ("PodUnreachable" for pod in observed.pods if pod.started and isinstance(pod.report, NoAnswer))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one resource."""
+
+    status: Status | None = None
+    ready: Condition | None = None
+    ready_since: datetime | None = None
+    checked_at: datetime | None = None
+    counted_at: datetime | None = None
+    promotions: int = 0
+    rollbacks: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def gates(self) -> tuple[GateStatus, ...]:
+        return () if self.status is None else self.status.gates
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series of every resource: its name, its labels besides namespace and name, and its values."""
+
+    name: str
+    labels: tuple[str, ...]
+    help: str
+    values: Callable[[_Seen], Values]
+    is_counter: bool = False
+
+
+def _time(moment: datetime | None) -> Values:
+    return [] if moment is None else [((), moment.timestamp())]
+
+
+def _info(seen: _Seen) -> Values:
+    if seen.status is not None:
+        stable, candidate = seen.status.stable, seen.status.candidate
+        yield (("" if candidate is None else candidate.run_id, RULES if stable is None else stable.run_id), 1.0)
+
+
+def _phases(seen: _Seen) -> Values:
+    if seen.status is not None:
+        yield from (((phase.value,), float(phase is seen.status.phase)) for phase in Phase)
+
+
+def _percents(seen: _Seen) -> Values:
+    if seen.status is not None:
+        stable, rollout = seen.status.stable, seen.status.rollout
+        percent = 0.0 if rollout is None else rollout.percent
+        if rollout is not None:
+            yield ((rollout.run_id,), percent)
+        if stable is None or rollout is None or stable.run_id != rollout.run_id:
+            yield ((RULES if stable is None else stable.run_id,), ALL_USERS - percent)
+
+
+def _is_confirmed(seen: _Seen) -> Values:
+    if seen.status is not None and seen.status.propagation.revision:
+        yield ((), float(seen.status.propagation.confirmed))
+
+
+def _stage_start(seen: _Seen) -> Values:
+    rollout = None if seen.status is None else seen.status.rollout
+    return _time(None if rollout is None else rollout.stage_started_at)
+
+
+def _ready(seen: _Seen) -> Values:
+    if seen.ready is not None:
+        yield ((seen.ready.status, seen.ready.reason), 1.0)
+
+
+def _numbers(name: str) -> Callable[[_Seen], Values]:
+    """Return the values of a number of each gate that has it."""
+
+    def values(seen: _Seen) -> Values:
+        for gate in seen.gates:
+            if (number := getattr(gate, name)) is not None:
+                yield (gate.name,), float(number)
+
+    return values
+
+
+def _bounds(seen: _Seen) -> Values:
+    for gate in seen.gates:
+        within = gate.within
+        bounds = {
+            "atLeast": gate.at_least if within is None else within.low,
+            "atMost": gate.at_most if within is None else within.high,
+            "oddsRatio": gate.odds_ratio,
+        }
+        yield from (((gate.name, bound), value) for bound, value in bounds.items() if value is not None)
+
+
+def _verdicts(seen: _Seen) -> Values:
+    for gate in seen.gates:
+        yield from (((gate.name, gate.role.value, one.value), float(one is gate.verdict)) for one in Verdict)
+
+
+def _rollbacks(seen: _Seen) -> Values:
+    return (((event,), float(seen.rollbacks[event])) for event in dict.fromkeys((*ROLLBACKS, *seen.rollbacks)))
+
+
+def _errors(seen: _Seen) -> Values:
+    return (((cause,), float(seen.errors[cause])) for cause in dict.fromkeys((*CAUSES, *seen.errors)))
+
+
+SERIES: Final = (
+    Series("info", ("candidate", "stable"), "Runs of the resource; always 1.", _info),
+    Series("phase", ("phase",), "1 for the phase of the resource, 0 for every other one.", _phases),
+    Series("wanted_percent", ("serin_run",), "Percent of users that a run is to serve.", _percents),
+    Series("routing_confirmed", (), "1 if every pod serves the decided routing, else 0.", _is_confirmed),
+    Series("stage_start_timestamp_seconds", (), "Time at which the stage started.", _stage_start),
+    Series("ready_info", ("status", "reason"), "Status and reason of the condition Ready; always 1.", _ready),
+    Series(
+        "ready_reason_since_timestamp_seconds",
+        (),
+        "Time since which Ready has its reason.",
+        lambda seen: _time(seen.ready_since),
+    ),
+    Series("gate_estimate", ("gate",), "Estimate of a gate in the current stage.", _numbers("estimate")),
+    Series("gate_lower", ("gate",), "Lower end of the 95 percent confidence sequence.", _numbers("lower")),
+    Series("gate_upper", ("gate",), "Upper end of the 95 percent confidence sequence.", _numbers("upper")),
+    Series("gate_events", ("gate",), "Events that a gate has counted in the current stage.", _numbers("total")),
+    Series("gate_bound", ("gate", "bound"), "Bound that a gate requires.", _bounds),
+    Series("gate_verdict", ("gate", "role", "verdict"), "1 for the verdict of a gate, 0 for the others.", _verdicts),
+    Series("promotions_total", (), "Promotions.", lambda seen: [((), float(seen.promotions))], is_counter=True),
+    Series("rollbacks_total", ("event",), "Rollbacks by event.", _rollbacks, is_counter=True),
+    Series("errors_total", ("cause",), "Errors of checks by cause.", _errors, is_counter=True),
+    Series(
+        "last_check_timestamp_seconds",
+        (),
+        "Time of the last check that came to a decision.",
+        lambda seen: _time(seen.checked_at),
+    ),
+    Series(
+        "last_counts_timestamp_seconds",
+        (),
+        "Time at which the counts of a stage could last be read.",
+        lambda seen: _time(seen.counted_at),
+    ),
+)
+
+
+class ResourceMetrics(Collector):
+    """The last check of every resource, by namespace and name."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], _Seen] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every series of every resource."""
+        for series in SERIES:
+            kind = CounterMetricFamily if series.is_counter else GaugeMetricFamily
+            family = kind(PREFIX + series.name, series.help, labels=["namespace", "name", *series.labels])
+            for resource, seen in sorted(self._seen.items()):
+                for labels, value in series.values(seen):
+                    family.add_metric([*resource, *labels], value)
+            yield family
+
+    def record_check(self, namespace: str, name: str, status: Status, now: datetime, *, is_counted: bool) -> None:
+        """Record the status after a check; `is_counted`: the counts of a stage could be read."""
+        seen = self._of(namespace, name)
+        seen.status, seen.checked_at, seen.ready_since = status, now, status.ready_reason_since
+        seen.ready = _ready_condition(status.conditions)
+        if is_counted:
+            seen.counted_at = now
+
+    def record_transition(self, namespace: str, name: str, before: Status, after: Status) -> None:
+        """Count a promotion or a rollback, if the pass took one."""
+        if not after.history or after.history[-1:] == before.history[-1:]:
+            return
+        seen, event = self._of(namespace, name), after.history[-1].event
+        seen.promotions += event == PROMOTED
+        known = {(one.run_id, one.at) for one in before.rejected}
+        if any((one.run_id, one.at) not in known for one in after.rejected):
+            seen.rollbacks[event] += 1
+
+    def record_invalid(self, namespace: str, name: str, conditions: Iterable[Condition]) -> None:
+        """Record the conditions of a resource that cannot be decided about."""
+        seen = self._of(namespace, name)
+        before, seen.ready = seen.ready, _ready_condition(conditions)
+        if seen.ready is not None and (before is None or before.reason != seen.ready.reason):
+            seen.ready_since = seen.ready.last_transition_time
+
+    def record_error(self, namespace: str, name: str, cause: str) -> None:
+        """Count an error of a check."""
+        self._of(namespace, name).errors[cause] += 1
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Remove the series of a resource that was deleted."""
+        self._seen.pop((namespace, name), None)
+
+    def _of(self, namespace: str, name: str) -> _Seen:
+        return self._seen.setdefault((namespace, name), _Seen())
+
+
+def _ready_condition(conditions: Iterable[Condition]) -> Condition | None:
+    return next((condition for condition in conditions if condition.type == "Ready"), None)
