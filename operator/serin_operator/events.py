@@ -4,6 +4,7 @@ An Event that is repeated within minutes becomes a series of the first one, and 
 wrong again and again does not flood the API server. Kept in memory: a new operator posts once more.
 """
 
+import asyncio
 import hashlib
 import logging
 import socket
@@ -26,6 +27,8 @@ BURST: Final = 25
 """Events of one reason that a resource may have at once."""
 REFILL: Final = timedelta(minutes=2)
 """Time after which one more is allowed."""
+PATIENCE: Final = 5.0
+"""Seconds that the Events of one pass may take: an API server that hangs must not hold up a pass, or a shutdown."""
 MAX_NOTE_BYTES: Final = 1024
 _MAX_NAME: Final = 200
 _MAX_KNOWN: Final = 4096
@@ -44,22 +47,29 @@ class EventRecorder:
     """Posts Events. One that cannot be posted is only logged: the history in status holds the same."""
 
     cluster: Kubernetes
+    patience: float = PATIENCE
     _posted: OrderedDict[tuple[str, str, str], _Posted] = field(default_factory=OrderedDict)
     _budgets: OrderedDict[tuple[str, str], tuple[float, datetime]] = field(default_factory=OrderedDict)
 
     async def post(self, ref: ObjectRef, announcements: Iterable[Announcement], now: datetime) -> None:
-        """Post Events in the order of the announcements."""
-        for index, announcement in enumerate(announcements):
-            at = now + timedelta(microseconds=index)
-            if not self._may_post(ref, announcement.reason, at):
-                log.warning("%s: too many Events of reason %s; one is not posted", ref, announcement.reason)
-                continue
-            try:
-                await self._post(ref, announcement, at)
-            except ConflictError:
-                continue
-            except ClusterError as error:
-                log.warning("%s: Event not posted: %s", ref, error)
+        """Post Events in the order of the announcements, as many as can be posted in time."""
+        try:
+            async with asyncio.timeout(self.patience):
+                for index, announcement in enumerate(announcements):
+                    await self._post_one(ref, announcement, now + timedelta(microseconds=index))
+        except TimeoutError:
+            log.warning("%s: Events not posted: no answer from the API server in %g s", ref, self.patience)
+
+    async def _post_one(self, ref: ObjectRef, announcement: Announcement, at: datetime) -> None:
+        if not self._may_post(ref, announcement.reason, at):
+            log.warning("%s: too many Events of reason %s; one is not posted", ref, announcement.reason)
+            return
+        try:
+            await self._post(ref, announcement, at)
+        except ConflictError:
+            return
+        except ClusterError as error:
+            log.warning("%s: Event not posted: %s", ref, error)
 
     async def _post(self, ref: ObjectRef, announcement: Announcement, at: datetime) -> None:
         key = (ref.uid, announcement.reason, announcement.message)

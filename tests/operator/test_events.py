@@ -116,3 +116,15 @@ def test_an_operator_that_may_not_write_the_status_repeats_one_event():
         asyncio.run(one.reconcile(KEY))
     (found,) = posted(cluster)
     assert (found["reason"], found["series"]["count"]) == ("AccessRefused", 5)
+
+
+class HangingCluster(MemoryCluster):
+    async def post_event(self, rendered):
+        await asyncio.Event().wait()
+
+
+def test_an_api_server_that_hangs_holds_up_neither_a_pass_nor_the_end_of_the_operator(caplog):
+    post(EventRecorder(HangingCluster(), patience=0), Announcement("Promoted", "one"), Announcement("Promoted", "two"))
+    assert [one.message for one in caplog.records] == [
+        "default/categories: Events not posted: no answer from the API server in 0 s"
+    ]
