@@ -124,6 +124,9 @@ class SilentPrometheus:
     async def read(self, endpoint, query):
         return Unreadable("Unreachable", "down")
 
+    async def read_number(self, endpoint, query):
+        return Unreadable("Unreachable", "down")
+
     async def read_samples(self, endpoint, query, at):
         return Unreadable("Unreachable", "down")
 

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any, Final
 
 from serin_cli.finding import Finding, Severity
+from serin_cli.lint_queries import query_findings
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateRole
 from serin_core.api.gates import GateName, MetricGate
@@ -14,6 +15,7 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.sample_size import certain_by, least
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
+from serin_core.gates.queries import acting_queries
 from serin_core.rollout.canary_steps import at_stage, soak_of, stages_of
 
 _MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}
@@ -46,6 +48,7 @@ def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
     """Return warnings and notes on a spec that has no errors: warnings first."""
     stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
     found = [*_registry(stages.spec), *_stages(stages), *_metrics(stages), *_margins(stages), _plan(stages)]
+    found += query_findings(stages.spec)
     if traffic is not None:
         found += _times_to_pass(stages, traffic)
     return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)
@@ -63,7 +66,8 @@ def _registry(spec: SuggestionModelSpec) -> Iterator[Finding]:
 def _stages(stages: _Stages) -> Iterator[Finding]:
     spec = stages.spec
     for percent, gates in stages.gates.items():
-        if not any(gate.role is GateRole.ACTING for gate in gates):
+        is_judged = any(gate.role is GateRole.ACTING for gate in gates) or acting_queries(spec, percent=percent)
+        if not is_judged:
             yield _warning("spec.gates", f"no gate is active {at_stage(percent)}: the rollout would hold with NoGate")
         soak = soak_of(spec.canary, percent=percent)
         if soak > spec.analysis.max_duration:

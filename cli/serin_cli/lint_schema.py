@@ -19,6 +19,7 @@ from serin_core.contract.addresses import display_address
 _NOT_A_NAME: Final = "not a name: use lower-case letters, digits, - and ."
 _LABEL: Final = "not the value of a label: use at most 63 letters, digits, -, _ and ."
 _PROXY: Final = "not a proxy: write http://HOST:PORT, and an address with a password into the Secret of secretName"
+_NOT_A_GATE: Final = "not a gate name: it begins with a lower-case letter and has letters, digits and - only"
 _EXAMPLE_RUN: Final = "as `serin runs list` prints it, for example run_1a2b3c4d_1767225600"
 _FORMATS: Final[Mapping[str, str]] = {
     "runID": f"not a run: write its name {_EXAMPLE_RUN}",
@@ -28,7 +29,8 @@ _FORMATS: Final[Mapping[str, str]] = {
     "metric": "not a histogram: write a metric with label matchers, without _bucket and no PromQL",
     "cpu": "not a quantity: write for example 100m or 2",
     "memory": "not a quantity: write for example 256Mi or 1Gi",
-    "metrics.name": "not a gate name: it begins with a lower-case letter and has letters, digits and - only",
+    "metrics.name": _NOT_A_GATE,
+    "queries.name": _NOT_A_GATE,
     "ephemeral-storage": "not a quantity: write for example 500Mi or 2Gi",
     "http": _PROXY,
     "https": _PROXY,

@@ -9,7 +9,7 @@ import typer
 from serin_cli.options import Manifest, OutputOption, examples, file_errors, refuse
 from serin_cli.replay_file import read_record
 from serin_cli.replay_prometheus import read_range
-from serin_cli.simulation_options import Every, Jobs, Page, Seed, gate_names, moment, read_spec
+from serin_cli.simulation_options import Every, Jobs, Page, Seed, gate_names, left_out_note, moment, read_spec
 from serin_cli.simulation_result import play_and_summarize, present
 from serin_core.api.durations import format_duration
 from serin_core.api.gates import GateName
@@ -18,6 +18,7 @@ from serin_core.counting.stage_query import StageQuery, stale_after
 from serin_simulation.replay import Record, RecordError
 from serin_simulation.rollout import Setting
 from serin_simulation.scenarios import replayed
+from serin_simulation.scope import simulated_part
 
 app = typer.Typer()
 _NOTE: Final = (
@@ -70,7 +71,8 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
 
     Shows how the rollout of this resource would have ended, for example with last week's traffic.
     """
-    name, spec = read_spec(file, every=every)
+    name, whole = read_spec(file, every=every)
+    spec, left_out = simulated_part(whole)
     if (counts is None) == (prometheus is None):
         refuse("give one of --counts and --prometheus")
     try:
@@ -88,7 +90,8 @@ def replay_command(  # noqa: PLR0913 - two sources, each with its own descriptio
         found,
         parameters={"name": name, "rollouts": rollouts, "seed": seed, "seconds": record.duration.total_seconds()},
         title=f"Replayed rollouts of {name}",
-        head=f"{name}: {rollouts:,} rollouts on {format_duration(record.duration)} of recorded counts, seed {seed}",
+        head=f"{name}: {rollouts:,} rollouts on {format_duration(record.duration)} of recorded counts, seed {seed}"
+        + left_out_note(left_out),
         notes=(_NOTE,),
         output=output,
         page=page,

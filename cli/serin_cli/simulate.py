@@ -14,6 +14,7 @@ from serin_cli.simulation_options import (
     custom_shares,
     duration,
     harmed_rates,
+    left_out_note,
     parse_outage,
     read_spec,
     requests_per_second,
@@ -21,6 +22,7 @@ from serin_cli.simulation_options import (
 from serin_cli.simulation_result import play_and_summarize, present
 from serin_simulation.rollout import Setting
 from serin_simulation.scenarios import simulated
+from serin_simulation.scope import simulated_part
 from serin_simulation.traffic import Rates, Traffic
 
 app = typer.Typer()
@@ -97,7 +99,8 @@ def simulate_command(  # noqa: PLR0913 - a description of traffic has many parts
     Prints how often a run is promoted, rolled back or held, and how long each stage takes.
     """
     given = locals()
-    name, spec = read_spec(file, every=every)
+    name, whole = read_spec(file, every=every)
+    spec, left_out = simulated_part(whole)
     shares = {share: given[share] for share in SHARES}
     rates = Rates(**shares, own=custom_shares(spec, own or []))
     traffic = Traffic(
@@ -131,6 +134,7 @@ def simulate_command(  # noqa: PLR0913 - a description of traffic has many parts
     head = f"{name}: {rollouts:,} rollouts, {rate} of {users:,} users, agreement {100 * agreement:g} %, seed {seed}"
     if harm:
         head += f"; from {harm_at} on {', '.join(harm)}"
+    head += left_out_note(left_out)
     notes = (_assumptions(setting), _OTHERS)
     title = f"Simulated rollouts of {name}"
     present(found, parameters=parameters, title=title, head=head, notes=notes, output=output, page=page)

@@ -58,6 +58,11 @@ def read_spec(file: str, *, every: str | None) -> tuple[str, SuggestionModelSpec
     return str((found[0].get("metadata") or {}).get("name") or "unnamed"), spec
 
 
+def left_out_note(left_out: Sequence[str]) -> str:
+    """Return a line that names what is not simulated, "" for nothing."""
+    return f"\nNot simulated, taken as passed: {', '.join(left_out)}." if left_out else ""
+
+
 def gate_names(spec: SuggestionModelSpec) -> Mapping[str, bool]:
     """Return every gate that is active in some stage, and whether it is a custom gate."""
     stages = stages_of(spec.canary)

@@ -18,6 +18,7 @@ from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import CLOCK_BEHIND, Reading, count_stage
 from serin_core.counting.stage_query import StageQuery, evaluated_at, stage_query
 from serin_core.gates.active import read_by
+from serin_core.gates.queries import active_queries
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
@@ -29,6 +30,7 @@ from serin_operator.invalid import InvalidObjectError
 from serin_operator.nodes import DELETED, NodeSeen
 from serin_operator.pod_monitors import PodMonitors
 from serin_operator.pod_state import needs_node, observed_pod, replica_failure, waits_without_reason
+from serin_operator.query_reader import read_queries
 from serin_operator.server_container import needs_events
 from serin_operator.settings import Monitoring, ServerDefaults
 
@@ -96,7 +98,9 @@ class Gatherer:
         seen |= await self._model(resource, seen, rules)
         if monitor.child is not None:
             seen["PodMonitor", resource.name] = monitor.child
-        pods, reading = await asyncio.gather(self._observed_pods(resource, now), self.read_counts(resource, now))
+        pods, (reading, queries) = await asyncio.gather(
+            self._observed_pods(resource, now), self._read_metrics(resource, now)
+        )
         deployment, server = seen.get(("Deployment", resource.name)), resource.spec.server
         return Observed(
             image=self._server.choose(server.image, annotations=server.pod.service_account_annotations or {}),
@@ -105,6 +109,7 @@ class Gatherer:
             children=seen,
             pods=pods,
             reading=reading,
+            queries=queries,
             problem="" if deployment is None else replica_failure(deployment.live),
             refusals=monitor.refusals,
             pod_monitor=monitor.wanted,
@@ -218,6 +223,19 @@ class Gatherer:
         # During an update that turns TLS on or off, there are pods of both kinds.
         scheme = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
         return await self._pods.fetch_report(address, names.SERVER_PORT, scheme=scheme)
+
+    async def _read_metrics(
+        self, resource: Resource, now: datetime
+    ) -> tuple[Reading, Mapping[str, float | Unreadable]]:
+        """Return the counts and the results of the queries of the present stage."""
+        reading = await self.read_counts(resource, now)
+        rollout = None if resource.status is None else resource.status.rollout
+        if rollout is None or reading == NOT_ASKED:
+            return reading, {}
+        queries = active_queries(resource.spec, percent=rollout.percent)
+        if isinstance(reading, Unreadable) and reading.reason in ("Unreachable", "UnknownEndpoint"):
+            return reading, {query.name: reading for query in queries}
+        return reading, await read_queries(self._prometheus, resource.spec.analysis.prometheus, queries)
 
     async def read_counts(self, resource: Resource, now: datetime) -> Reading:
         """Return the counts of the present stage; NOT_ASKED if there is none."""

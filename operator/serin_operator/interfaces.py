@@ -96,6 +96,9 @@ class Prometheus(Protocol):
     async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
         """Run an instant query at the current time of Prometheus."""
 
+    async def read_number(self, endpoint: str, query: str) -> float | Unreadable:
+        """Run an instant query that is to return one number."""
+
     async def read_samples(self, endpoint: str, query: str, at: float) -> list[Samples] | Unreadable:
         """Return the raw samples that a range selector matches at a Unix time."""
 

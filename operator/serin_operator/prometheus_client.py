@@ -26,6 +26,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from serin_core.contract.addresses import display_address
 from serin_core.counting.custom_counters import MAX_SERIES, Samples, of_one_replica, without
+from serin_core.counting.number import SEVERAL, number_of
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import Series
 from serin_operator.prometheus_session import CredentialError, session_for
@@ -34,6 +35,8 @@ from serin_operator.settings import PrometheusEndpoint
 log = logging.getLogger(__name__)
 VECTOR: Final = "vector"
 MATRIX: Final = "matrix"
+NUMBER: Final = "number"
+"""Any type of result that has one number: `serin_core.counting.number` says which."""
 _EXACT: Final = {"nocache": "1", "max_source_resolution": "0s"}
 """Parameters that Prometheus ignores. Without the first, VictoriaMetrics returns results of 30 s ago; without the
 second, Thanos may return downsampled ones."""
@@ -66,7 +69,7 @@ class PrometheusClient:
         self._clients = {
             (name, kind): _Client(settings, kind, threads=threads)
             for name, settings in endpoints.items()
-            for kind in (VECTOR, MATRIX)
+            for kind in (VECTOR, MATRIX, NUMBER)
         }
         self._replica_labels = {name: frozenset(settings.replica_labels) for name, settings in endpoints.items()}
         self._turns = {
@@ -81,6 +84,11 @@ class PrometheusClient:
             return found
         replica_labels = self._replica_labels[endpoint]
         return [Series(labels=without(one["metric"], replica_labels), value=float(one["value"][1])) for one in found]
+
+    async def read_number(self, endpoint: str, query: str) -> float | Unreadable:
+        """See interfaces.Prometheus."""
+        found = await self._query(endpoint, query, kind=NUMBER, at=None)
+        return found if isinstance(found, Unreadable) else number_of(*found)
 
     async def read_samples(self, endpoint: str, query: str, at: float) -> list[Samples] | Unreadable:
         """See interfaces.Prometheus."""
@@ -126,7 +134,7 @@ class _Client:
         self._parameters = _EXACT | {
             "timeout": f"{self.timeout:g}s",
             "partial_response": str(self._takes_partial).lower(),  # of Thanos
-            **({"limit": str(MAX_SERIES)} if kind == MATRIX else {}),
+            **({MATRIX: {"limit": str(MAX_SERIES)}, NUMBER: {"limit": "2"}}.get(kind, {})),
         }
         self._session = session_for(settings, threads=threads)
         self._session.hooks["response"] = [partial(self._check, kind)]
@@ -144,7 +152,8 @@ class _Client:
                     raise
                 return self._send(query, parameters)
         except _TooManySeriesError:
-            return Unreadable("TooManySeries", f"a selector matches more than {MAX_SERIES} series")
+            many = Unreadable("TooManySeries", f"a selector matches more than {MAX_SERIES} series")
+            return SEVERAL if self._kind == NUMBER else many
         except _UnusableResponseError as error:
             return Unreadable("QueryError", str(error))
         except CredentialError as error:
@@ -154,10 +163,12 @@ class _Client:
 
     def _send(self, query: str, parameters: Mapping[str, str]) -> list[Any]:
         found: list[Any] = self._prometheus.custom_query(query, params=parameters, timeout=self.timeout)
+        if self._kind == NUMBER:
+            return [self._response.type, found]
         return _without_marks(found) if self._kind == MATRIX and self._response.has_marks else found
 
     def _check(self, kind: str, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
-        warnings = _refuse_unusable(kind, response)
+        warnings, self._response.type = _refuse_unusable(kind, response)
         self._response.has_marks = _VICTORIA_METRICS in response.headers
         if warnings and not self._takes_partial:
             raise _UnusableResponseError(f"Prometheus warns: {warnings}")
@@ -170,10 +181,13 @@ class _Client:
         self._session.close()
 
 
-def _refuse_unusable(kind: str, response: requests.Response) -> str:
-    """Return the warnings of a response. Raises _UnusableResponseError and HTTPError where it has no data."""
+def _refuse_unusable(kind: str, response: requests.Response) -> tuple[str, str]:
+    """Return the warnings of a response, and the type of its result.
+
+    Raises _UnusableResponseError and HTTPError where it has no data.
+    """
     if response.is_redirect:
-        return ""
+        return "", ""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -190,12 +204,13 @@ def _refuse_unusable(kind: str, response: requests.Response) -> str:
     if _TRUNCATED in str(body.get("warnings")):
         raise _TooManySeriesError
     data = body.get("data")
-    if not isinstance(data, dict) or data.get("resultType") != kind or not _is_complete(data.get("result"), kind):
+    found = str(data.get("resultType")) if isinstance(data, dict) else ""
+    if not isinstance(data, dict) or (kind != NUMBER and (found != kind or not _is_complete(data.get("result"), kind))):
         raise _UnusableResponseError(f"Prometheus did not return a {kind}")
     warnings = list(map(str, body.get("warnings") or ()))
     if body.get("isPartial"):
         warnings.append("partial response of VictoriaMetrics, a vmstorage is not available")
-    return "; ".join(warnings)[:200]
+    return "; ".join(warnings)[:200], found
 
 
 def _without_marks(found: list[Any]) -> list[Any]:

@@ -77,6 +77,13 @@ def test_a_csv_file_says_the_same(replayed):
     assert replayed(csv).stdout == replayed(lines(rows)).stdout
 
 
+def test_a_query_is_named_as_not_replayed(replayed):
+    query = {"name": "pool", "query": "max(used)", "atMost": 1}
+    found = replayed(lines(recorded()), gates=SPEC.get("gates", {}) | {"queries": [query]})
+    assert "promoted 100.0 %" in found.stdout
+    assert "Not simulated, taken as passed: query pool." in " ".join(found.stdout.split())
+
+
 def test_where_the_record_ends_the_rollout_is_held(replayed):
     found = json.loads(replayed(lines(recorded(minutes=8)), "-o", "json").stdout)
     assert found["rules"][0]["ends"]["Held"] == 3

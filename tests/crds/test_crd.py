@@ -170,6 +170,16 @@ gate = st.fixed_dictionaries(
         "histogram": st.fixed_dictionaries({"metric": own, "le": number}),
     },
 )
+query = st.fixed_dictionaries(
+    {"name": st.sampled_from(["saturation", "agreement", "beauty", "Pool"]), "query": st.sampled_from(["up", "", 7])},
+    optional={
+        "atLeast": number,
+        "atMost": number,
+        "for": duration,
+        "mode": st.sampled_from(["Enforce", "DryRun", "Off", "Hope"]),
+        "stages": st.lists(number, max_size=3, unique_by=repr),
+    },
+)
 spec = st.fixed_dictionaries(
     {"runID": st.sampled_from(["run_1a2b3c4d_1", "run_xyz", ""]), "server": server},
     optional={
@@ -181,7 +191,9 @@ spec = st.fixed_dictionaries(
         "thresholds": st.fixed_dictionaries(
             {}, optional={"default": number, "perClass": st.dictionaries(category, number)}
         ),
-        "gates": st.fixed_dictionaries({}, optional={"metrics": st.lists(gate, max_size=2)}),
+        "gates": st.fixed_dictionaries(
+            {}, optional={"metrics": st.lists(gate, max_size=2), "queries": st.lists(query, max_size=2)}
+        ),
         "analysis": st.fixed_dictionaries(
             {},
             optional={
@@ -361,13 +373,13 @@ def cel_refuses(body):
         return False
 
     canary, analysis = body.get("canary", {}), body.get("analysis", {})
-    gates = body.get("gates", {}).get("metrics", [])
+    gates, queries = (body.get("gates", {}).get(one, []) for one in ("metrics", "queries"))
     lengths = [analysis.get(name) for name in ("interval", "maxDuration", "noDataTimeout")]
     durations = [canary.get("shadowSoak"), *lengths, *(s.get("soak") for s in canary.get("steps", []))]
-    durations += [one.get("initialDelay") for one in gates]
+    durations += [one.get("initialDelay") for one in gates] + [one.get("for") for one in queries]
     percents = [s["percent"] for s in canary.get("steps", []) if s["percent"] != "ten"]
     too_short = any(one is not None and not bad(one) and parse_duration(one).total_seconds() < 1 for one in lengths)
-    names = [gate["name"] for gate in gates]
+    names, checked = [gate["name"] for gate in gates], [query["name"] for query in queries]
     registry, store = body.get("registry", {}), body["server"].get("store", {})
     is_directory = registry.get("uri", "/registry").startswith(("/", "file:"))
     resources = DEFAULT_RESOURCES | body["server"].get("resources", {})
@@ -382,6 +394,9 @@ def cel_refuses(body):
         or pod_is_refused(body["server"])
         or ("retention" in store and "postgres" not in store)
         or len(set(names)) < len(names)
+        or len(set(checked)) < len(checked)
+        or bool(set(checked) & (BUILT_IN | set(names)))
+        or any(("atLeast" in one) == ("atMost" in one) for one in queries)
         or any(len(name) > 128 for name in body.get("thresholds", {}).get("perClass", {}))
         or any(name not in ("cpu", "memory", "ephemeral-storage") for amounts in resources.values() for name in amounts)
         or any(amount(resources["requests"].get(one, "0")) > amount(most) for one, most in resources["limits"].items())

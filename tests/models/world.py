@@ -33,6 +33,7 @@ class World(Invariants):
         dining = ClassCoverage(share=1, by_threshold={"0.70": Coverage(coverage=0.9, precision=0.9)})
         self.quality = RunQuality(f1_macro=0.9, f1_min=0.8, coverage={"Dining": dining})
         self.verdict = "pass"
+        self.query_results: dict[str, float | Unreadable] = {}
         self.rules = ""
         self.problem: ServerImage | RulesMissing | None = None
         self.operators = [Operator("one"), Operator("two")]
@@ -90,6 +91,7 @@ class World(Invariants):
             children=operator.children,
             pods=tuple(self._seen(pod) for pod in pods),
             reading=self._reading(resource),
+            queries=dict(self.query_results),
         )
         decision = decide(
             resource, observed, self.now, protocol=self.protocol_rules.protocol, table=self.protocol_rules.table

@@ -1,15 +1,14 @@
 """Prometheus over real sockets: which responses are unreadable, and with what message."""
 
-import asyncio
 import http.server
 import json
 import socket
-import ssl
 import threading
 import urllib.parse
 from contextlib import contextmanager, suppress
 
 import pytest
+from prometheus_over_http import ask, prometheus
 from pydantic import ValidationError
 
 from serin_core.contract.documents import one_line
@@ -17,16 +16,7 @@ from serin_core.counting.custom_counters import Samples
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import Series
 from serin_localcluster.pki import Authority
-from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.settings import PrometheusEndpoint
-
-
-def ask(url, question, **settings):
-    api = PrometheusClient({"default": PrometheusEndpoint(url=url, **settings)}, threads=1)
-    try:
-        return asyncio.run(question(api))
-    finally:
-        api.close()
 
 
 def read(url, **settings):
@@ -35,33 +25,6 @@ def read(url, **settings):
 
 def read_samples(url, at=1000.0):
     return ask(url, lambda api: api.read_samples("default", "up[60s]", at))
-
-
-@contextmanager
-def prometheus(status, body, pair=None, headers=None):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_args):
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    if pair is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pair.certificate, pair.key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"{'http' if pair is None else 'https'}://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def unreachable(words):

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.gates import Range
+from serin_core.api.query_status import QueryStatus
 from serin_core.evidence.counts import Verdict
 
 
@@ -55,6 +56,12 @@ class GateStatus(StatusModel):
     reason: str = Field(description="Reason of the verdict.")
     needed: int | None = Field(None, description="Estimated number of further requests until a verdict.")
     detail: str = Field("", description="More numbers: the worst class, or the other arm.")
+    query: QueryStatus | None = Field(None, description="The query of a query gate, which counts nothing.")
+
+    @property
+    def has_data(self) -> bool:
+        """Whether anything was counted, or a query had a result."""
+        return self.total is not None if self.query is None else self.query.value is not None
 
     def without_verdict(self, reason: str, message: str) -> Self:
         """Return the counts without a verdict, where a later check could not read them."""

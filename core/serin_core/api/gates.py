@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, mode
 
 from serin_core.api.base import Percent, Rate, Share, SpecModel, rules
 from serin_core.api.durations import Duration
+from serin_core.api.queries import Queries
 from serin_core.api.selectors import Selector
 
 
@@ -261,8 +262,17 @@ def _named_once(changes: tuple[MetricGate, ...]) -> tuple[MetricGate, ...]:
     return changes
 
 
+_IS_NO_METRIC = "(!has(self.metrics) || !self.metrics.exists(m, m.name == q.name))"
+_DISTINCT_NAMES = (
+    f"!has(self.queries) || self.queries.all(q, !(q.name in {_quoted(GateName)}) && {_IS_NO_METRIC})",
+    "a query may not have the name of another gate",
+)
+
+
 class Gates(SpecModel):
-    """Criteria that a run must meet: offline (acceptance) and online (metrics)."""
+    """Criteria that a run must meet: offline (acceptance) and online (metrics, queries)."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_DISTINCT_NAMES))
 
     acceptance: Acceptance = Field(
         Acceptance(),
@@ -273,3 +283,15 @@ class Gates(SpecModel):
         description="Settings of built-in gates, which are all on by default except perClass, and custom gates.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
+    queries: Queries = Field(
+        (),
+        description="PromQL queries whose result must stay within a bound, checked like alert rules.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+    @model_validator(mode="after")
+    def _has_distinct_names(self) -> Self:
+        taken = {gate.value for gate in GateName} | {metric.name for metric in self.metrics}
+        if any(query.name in taken for query in self.queries):
+            raise ValueError(_DISTINCT_NAMES[1])
+        return self

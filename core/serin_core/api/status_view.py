@@ -84,6 +84,10 @@ def condensed(status: Status) -> Json:
 
 def _gate(gate: Mapping[str, Any]) -> str:
     role = {"FailOnly": " (can only fail)", "DryRun": " (dry run)"}.get(gate["role"], "")
+    query = gate.get("query")
+    if query is not None:
+        shown = gate["reason"] if query.get("value") is None else f"{query['value']:g}"
+        return f"{gate['name']}{role}: {gate['verdict']}, {shown} (checked, not statistically tested)"
     numbers = f"{100 * gate['estimate']:.1f} % of {gate['total']:g}" if gate.get("total") else gate["reason"]
     return f"{gate['name']}{role}: {gate['verdict']}, {numbers}"
 

@@ -7,6 +7,8 @@ per_class   state of the perClass gate
 feedback    state of the feedback gate: canary against control group
 result      a gate as it is shown in the status
 messages    gates in plain text
+queries     query gates: checked like alert rules
+query_messages  query gates in plain text
 formatting  numbers in messages
 
 What each built-in gate counts is in contract/gate_catalog.py.

@@ -14,6 +14,7 @@ from serin_core.contract.gate_catalog import built_in
 from serin_core.evidence.confidence_sequence import one_sided_bound
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.rate import Side
+from serin_core.gates import query_messages
 from serin_core.gates.formatting import count, percent
 from serin_core.gates.result import OPEN, REASONS
 
@@ -25,6 +26,8 @@ _MINUTE: Final = 60
 
 def limit(gate: GateStatus) -> str:
     """Return what a gate requires: `at least 70 %`."""
+    if gate.query is not None:
+        return query_messages.limit(gate, gate.query)
     margin = f" (margin {percent(gate.margin)})" if gate.margin else ""
     if gate.at_least is not None:
         return f"at least {percent(gate.at_least)}{margin}"
@@ -39,6 +42,8 @@ def limit(gate: GateStatus) -> str:
 
 def is_on_bad_side(gate: GateStatus) -> bool:
     """Return whether the estimate is worse than the gate requires, however uncertain, or whether there is none."""
+    if gate.query is not None:
+        return query_messages.is_on_bad_side(gate.query)
     rate = gate.estimate
     if rate is None:
         return True
@@ -53,6 +58,8 @@ def is_on_bad_side(gate: GateStatus) -> bool:
 def describe(gate: GateStatus) -> str:
     """Return the counts of a gate in one clause: `agreement 68.3 % of 60 (at least 70 %)`."""
     role = _ROLES[gate.role]
+    if gate.query is not None:
+        return query_messages.describe(gate, gate.query) + role
     if gate.total is None or gate.estimate is None:
         why = "no data yet" if gate.reason in _NO_COUNTS else gate.reason
         return f"{gate.name}: {why} ({limit(gate)}){role}"
@@ -71,6 +78,8 @@ def explain(gate: GateStatus, *, age: timedelta | None) -> str:
     `age` is how long the stage has been counting, from which the rate of new counts follows; None for an ended stage.
     """
     head = f"{gate.name}{_ROLES[gate.role]}: "
+    if gate.query is not None:
+        return head + query_messages.explain(gate, gate.query)
     if gate.total is None or gate.good is None or gate.estimate is None:
         why = "no data yet" if gate.reason in _NO_COUNTS else f"no data ({_reason(gate)})"
         return f"{head}{why}; required: {limit(gate)}."

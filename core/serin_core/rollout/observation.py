@@ -105,6 +105,8 @@ class Observed:
     """By (kind, name): every existing child of this resource's name or uid."""
     pods: tuple[PodSeen, ...] = ()
     reading: Reading = NOT_ASKED
+    queries: Mapping[str, float | Unreadable] = field(default_factory=dict)
+    """Results of the query gates of the current stage, by their names."""
     problem: str = ""
     """Why no pods can be created (a quota, for example), as reported by Kubernetes; "" if they can."""
     refusals: tuple[str, ...] = ()

@@ -3,15 +3,17 @@
 Nothing is decided by it. docs/conditions.md lists all reasons.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
 from serin_core.api.durations import format_duration
+from serin_core.api.gate_status import GateStatus
 from serin_core.api.status import Candidate, CandidateState, RunInUse
 from serin_core.contract.pod_report import LoadState
 from serin_core.counting.reading import Unreadable
 from serin_core.gates.active import acting_gates
+from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout import hold_reasons
@@ -190,14 +192,20 @@ def _metrics_unavailable(context: Context) -> ReadyReason | None:
         case Unreadable(message=message):
             problem = message
         case _:
-            silent = [
-                gate.name for gate in context.acting_gates if gate.total is None and gate.reason != "InitialDelay"
-            ]
+            silent = [gate for gate in context.acting_gates if not gate.has_data and gate.reason != "InitialDelay"]
             if not silent or context.now - candidate.stage_started_at < SILENCE:
                 return None
-            problem = f"no data for {', '.join(silent)}"
+            problem = _without_data(silent)
     message = f"On hold {place(candidate)}: {problem}"
     return ReadyReason("MetricsUnavailable", message, _ready_at_cap(context, candidate))
+
+
+def _without_data(gates: Iterable[GateStatus]) -> str:
+    """Return which gates have no data; for a query, what is wrong with it."""
+    gates = tuple(gates)
+    counted = ", ".join(gate.name for gate in gates if gate.query is None)
+    queries = [f"{gate.name}: {gate.detail or gate.reason}" for gate in gates if gate.query is not None]
+    return "; ".join([*([f"no data for {counted}"] if counted else []), *queries])
 
 
 def _ready_at_cap(context: Context, candidate: Candidate) -> Truth:
@@ -216,6 +224,8 @@ def _at_cap(context: Context) -> ReadyReason | None:
 def _no_gate(context: Context) -> ReadyReason | None:
     candidate = context.status.candidate
     if candidate is None or acting_gates(context.spec, percent=candidate.percent):
+        return None
+    if acting_queries(context.spec, percent=candidate.percent):
         return None
     return ReadyReason("NoGate", f"On hold {place(candidate)}: no gate judges this stage; edit spec.gates")
 

@@ -7,6 +7,7 @@ from serin_core.api.status import Candidate, Status
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting.server_counters import StageCounts
 from serin_core.gates.evaluation import Stage, expected_low_confidence, judge_stage
+from serin_core.gates.queries import judge_queries
 from serin_core.gates.result import PreviousCheck
 from serin_core.rollout.protocol import CRASH_WINDOW, Context, Protocol
 
@@ -28,17 +29,27 @@ def judge(context: Context) -> Status:
     status, rollout, reading = context.status, context.status.rollout, context.observed.reading
     if rollout is None or rollout.stage_started_at is None:
         return status
+    queries = judge_queries(
+        context.spec,
+        percent=rollout.percent,
+        results=context.observed.queries,
+        before=status.gates,
+        now=context.now,
+    )
+    stage = Stage(rollout.percent, rollout.stage_started_at, _expected_low_confidence(context, rollout))
+    judged = judge_stage(context.spec, stage, reading, PreviousCheck.of(status), now=context.now)
     if not isinstance(reading, StageCounts):
-        unread = tuple(gate.without_verdict(reading.reason, reading.message) for gate in status.gates)
-        return status.changed(gates=unread, no_data_since=status.no_data_since or context.now)
+        known = {gate.name: gate.without_verdict(reading.reason, reading.message) for gate in status.gates}
+        # Also those that have never been judged: the stage waits for them, even if every query passes.
+        unread = tuple(known.get(one.gate.name, one.gate) for one in judged)
+        return status.changed(gates=(*unread, *queries), no_data_since=status.no_data_since or context.now)
     checkpoint = status.checkpoint
     if checkpoint is None or context.now - checkpoint.at >= CHECKPOINT_EVERY:
         checkpoint = reading.checkpoint(context.now, alive=_processes(context))
-    stage = Stage(rollout.percent, rollout.stage_started_at, _expected_low_confidence(context, rollout))
-    judged = judge_stage(context.spec, stage, reading, PreviousCheck.of(status), now=context.now)
-    has_data = any(one.gate.total for one in judged) or not judged
+    # The results of queries show nothing about the series of the pods, except where nothing else is checked.
+    has_data = any(one.gate.total for one in judged) if judged else all(gate.has_data for gate in queries)
     return status.changed(
-        gates=tuple(one.gate for one in judged),
+        gates=(*(one.gate for one in judged), *queries),
         memory={one.gate.name: one.memory for one in judged},
         checkpoint=checkpoint,
         no_data_since=None if has_data else status.no_data_since or context.now,
