@@ -132,6 +132,12 @@ def _numbers(name: str) -> Callable[[_Seen], Values]:
     return values
 
 
+def _query_values(seen: _Seen) -> Values:
+    for gate in seen.gates:
+        if gate.query is not None and gate.query.value is not None:
+            yield (gate.name,), gate.query.value
+
+
 def _bounds(seen: _Seen) -> Values:
     for gate in seen.gates:
         within = gate.within
@@ -173,6 +179,7 @@ SERIES: Final = (
     Series("gate_lower", ("gate",), "Lower end of the 95 percent confidence sequence.", _numbers("lower")),
     Series("gate_upper", ("gate",), "Upper end of the 95 percent confidence sequence.", _numbers("upper")),
     Series("gate_events", ("gate",), "Events that a gate has counted in the current stage.", _numbers("total")),
+    Series("gate_query_value", ("gate",), "Last result of a query gate; none without one.", _query_values),
     Series("gate_bound", ("gate", "bound"), "Bound that a gate requires.", _bounds),
     Series("gate_verdict", ("gate", "role", "verdict"), "1 for the verdict of a gate, 0 for the others.", _verdicts),
     Series("promotions_total", (), "Promotions.", lambda seen: [((), float(seen.promotions))], is_counter=True),

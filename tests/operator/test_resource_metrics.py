@@ -10,6 +10,7 @@ from memory_cluster import KEY, NOW, MemoryCluster, reconciler
 
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.gates import Range
+from serin_core.api.query_status import QueryStatus
 from serin_core.api.status import (
     Candidate,
     CandidateState,
@@ -45,6 +46,7 @@ GATES = (
         reason="Proven",
     ),
     GateStatus(name="acceptedRatio", within=Range(low=0.1, high=0.9), reason="NoData", role=GateRole.FAIL_ONLY),
+    GateStatus(name="saturation", reason="Checked", query=QueryStatus(query="max(used)", held_for=300, value=0.95)),
     GateStatus(name="feedback", odds_ratio=1.5, reason="NoData", role=GateRole.DRY_RUN),
 )
 STATUS = Status(
@@ -105,6 +107,7 @@ def test_each_gate_has_its_estimate_bound_and_verdict():
         {("agreement",): 0.9},
     )
     assert values(metrics, "gate_events") == {("agreement",): 100.0}
+    assert values(metrics, "gate_query_value") == {("saturation",): 0.95}
     assert values(metrics, "gate_bound") == {
         ("agreement", "atLeast"): 0.75,
         ("acceptedRatio", "atLeast"): 0.1,
@@ -114,6 +117,7 @@ def test_each_gate_has_its_estimate_bound_and_verdict():
     assert [key for key, value in values(metrics, "gate_verdict").items() if value] == [
         ("agreement", "Acting", "Pass"),
         ("acceptedRatio", "FailOnly", "Inconclusive"),
+        ("saturation", "Acting", "Inconclusive"),
         ("feedback", "DryRun", "Inconclusive"),
     ]
 
