@@ -205,6 +205,8 @@ spec = st.fixed_dictionaries(
                 "onNoData": st.sampled_from(["Hold", "Rollback", "Promote"]),
             },
         ),
+        "progressDeadline": duration,
+        "onProgressDeadline": st.sampled_from(["Hold", "Rollback", "Promote"]),
         "rollback": st.fixed_dictionaries({}, optional={"to": st.sampled_from(["Stable", "Rules", "Hope"])}),
         "registry": st.fixed_dictionaries(
             {},
@@ -375,6 +377,7 @@ def cel_refuses(body):
     canary, analysis = body.get("canary", {}), body.get("analysis", {})
     gates, queries = (body.get("gates", {}).get(one, []) for one in ("metrics", "queries"))
     lengths = [analysis.get(name) for name in ("interval", "maxDuration", "noDataTimeout")]
+    lengths.append(body.get("progressDeadline"))
     durations = [canary.get("shadowSoak"), *lengths, *(s.get("soak") for s in canary.get("steps", []))]
     durations += [one.get("initialDelay") for one in gates] + [one.get("for") for one in queries]
     percents = [s["percent"] for s in canary.get("steps", []) if s["percent"] != "ten"]

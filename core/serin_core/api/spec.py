@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, mode
 from serin_core.api.base import Name, Percent, Share, SpecModel, rules
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
+from serin_core.api.progress import DEFAULT_DEADLINE, OnProgressDeadline, ProgressDeadline
 from serin_core.api.server import Server
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
@@ -236,6 +237,8 @@ class SuggestionModelSpec(SpecModel):
     calibration: StrictBool = Field(default=True, description="Apply the run's isotonic calibrators. Default: true.")
     gates: Gates = Field(Gates(), description="Criteria that a run must meet.")
     analysis: Analysis = Field(Analysis(), description="Analysis of the metrics.")
+    progress_deadline: ProgressDeadline = DEFAULT_DEADLINE
+    on_progress_deadline: OnProgressDeadline = "Hold"
     rollback: Rollback = Field(Rollback(), description="What serves users after a rollback.")
     suspend: StrictBool = Field(
         default=False,

@@ -14,6 +14,7 @@ from serin_core.api import packing
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.pause import Pause
+from serin_core.api.progress import Progress
 from serin_core.api.spec import Registry, Thresholds
 
 BEING_REPLACED = ""
@@ -217,12 +218,14 @@ class StatusChanges(TypedDict, total=False):
     former_pod_runs: tuple[TemplateRun, ...]
     pod_registry: Registry | None
     pod_attempt: int
+    former_pod_attempt: int
     crashes: tuple[Crash, ...]
     gates: tuple[GateStatus, ...]
     memory: dict[str, GateMemory]
     checkpoint: Checkpoint | None
     no_data_since: datetime | None
     propagation: Propagation
+    progress: Progress | None
     history: tuple[HistoryEntry, ...]
     handled_requests: tuple[HandledRequest, ...]
     conditions: tuple[Condition, ...]
@@ -244,6 +247,7 @@ class Status(StatusModel):
     former_pod_runs: tuple[TemplateRun, ...] = Field((), description="Runs of the template before.")
     pod_registry: Registry | None = Field(None, description="Registry that the pod template reads from.")
     pod_attempt: int = Field(0, description="Attempt that the pod template names.")
+    former_pod_attempt: int = Field(0, description="Attempt of the template before.")
     crashes: tuple[Crash, ...] = Field((), description="Crashes of containers that had loaded the candidate.")
     gates: tuple[GateStatus, ...] = Field((), description="Gates of the current stage.")
     memory: dict[str, GateMemory] = Field(
@@ -254,6 +258,7 @@ class Status(StatusModel):
         None, description="Time since which no gate of the stage has data; absent if one has."
     )
     propagation: Propagation = Field(Propagation(), description="The routing that was decided, and who serves it.")
+    progress: Progress | None = Field(None, description="Progress of the pods; absent where none is awaited.")
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")
     handled_requests: tuple[HandledRequest, ...] = Field((), description="Manual requests and their results.")
     conditions: tuple[Condition, ...] = Field(
@@ -275,6 +280,10 @@ class Status(StatusModel):
     def without_evidence(self) -> Self:
         """Return the status before the first count of a stage."""
         return self.changed(gates=(), memory={}, checkpoint=None, no_data_since=None)
+
+    def with_former_template(self) -> Self:
+        """Return the status with the runs and the attempt of the pod template before the present one."""
+        return self.changed(pod_runs=self.former_pod_runs, pod_attempt=self.former_pod_attempt)
 
     def with_candidate(self, candidate: Candidate) -> Self:
         """Return the status with a changed candidate; evidence is dropped unless its stage has started."""

@@ -13,6 +13,7 @@ PROBLEMS: Final = frozenset(
     {
         "MetricsUnavailable",
         "NoGate",
+        "ProgressDeadlineExceeded",
         "PodsUnavailable",
         "RulesUnavailable",
         "ImageRefused",

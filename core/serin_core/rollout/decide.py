@@ -18,6 +18,7 @@ from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import conditions, manual_actions, propagation, stage_evidence
 from serin_core.rollout.announcements import Announcement, announcements
 from serin_core.rollout.observation import Observed
+from serin_core.rollout.progress import update_progress
 from serin_core.rollout.promotion import update_soak
 from serin_core.rollout.protocol import PROTOCOL, Context, Protocol
 from serin_core.rollout.scheduling import RESYNC, next_check
@@ -55,6 +56,7 @@ def decide(
     context = _with(context, manual_actions.ignore_what_cannot_act(context))
     context = _with(context, stage_evidence.note_crashes(context, protocol))
     context = _with(context, update_soak(context))
+    context = _with(context, update_progress(context))
     context = _with(context, stage_evidence.judge(context))
     context = _with(context, propagation.note_confirmation(context, protocol))
     taken = take_first(context, protocol, table)

@@ -45,6 +45,7 @@ def pods_are_drained(context: Context, protocol: Protocol) -> Transition | None:
         candidate=candidate.changed(state=CandidateState.LOADING),
         pod_runs=loaded,
         former_pod_runs=status.pod_runs,
+        former_pod_attempt=status.pod_attempt,
         pod_attempt=candidate.attempt,
     )
     beside = f", beside {', '.join(run.run_id for run in loaded[1:])}" if loaded[1:] else ""
@@ -59,7 +60,7 @@ def run_is_refused(context: Context, _protocol: Protocol) -> Transition | None:
     status = context.status
     if stable is not None and (lost := _refusal(context, stable.run_id)):
         reason = f"the pods that were to load it could not load the stable run {stable.run_id}: {lost}"
-        status = status.changed(pod_runs=status.former_pod_runs)
+        status = status.with_former_template()
     else:
         reason = _refusal(context, candidate.run_id) or _flaw(context)
     if not reason:

@@ -16,7 +16,7 @@ from serin_core.gates.active import acting_gates
 from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
-from serin_core.rollout import hold_reasons
+from serin_core.rollout import hold_reasons, pod_reasons
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
@@ -272,6 +272,7 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _refused,
     _rules_missing,
     _child_refused,
+    pod_reasons.deadline_exceeded,
     _pods_unavailable,
     _promoted,
     _before_running,

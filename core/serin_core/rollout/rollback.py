@@ -59,7 +59,7 @@ def candidate_crashes(context: Context, protocol: Protocol) -> Transition | None
     if candidate is None or not protocol.is_crashing(context):
         return None
     reason = f"containers that load it crashed {len(context.status.crashes)} times in 10 minutes"
-    found = _rolled_back(context, candidate, reason)
+    found = rolled_back(context, candidate, reason)
     without = tuple(run for run in context.status.pod_runs if run.run_id != candidate.run_id)
     status = found.status.changed(pod_runs=without, former_pod_runs=(), crashes=())
     return Transition(status, candidate.run_id, found.message, is_warning=True)
@@ -80,7 +80,7 @@ def gate_fails(context: Context, _protocol: Protocol) -> Transition | None:
     candidate, failed = _watched_candidate(context), context.failed_gates
     if candidate is None or not failed:
         return None
-    return _rolled_back(context, candidate, "; ".join(map(messages.describe, failed)))
+    return rolled_back(context, candidate, "; ".join(map(messages.describe, failed)))
 
 
 def stage_stays_undecided(context: Context, _protocol: Protocol) -> Transition | None:
@@ -92,7 +92,7 @@ def stage_stays_undecided(context: Context, _protocol: Protocol) -> Transition |
         return None
     waits = ", ".join(context.undecided_gates) or "any gate"
     reason = f"no verdict of {waits} in {format_duration(analysis.max_duration)} (onInconclusive: Rollback)"
-    return _rolled_back(context, candidate, reason)
+    return rolled_back(context, candidate, reason)
 
 
 def stage_has_no_data(context: Context, _protocol: Protocol) -> Transition | None:
@@ -103,7 +103,7 @@ def stage_has_no_data(context: Context, _protocol: Protocol) -> Transition | Non
     if context.now - since < analysis.no_data_timeout:
         return None
     reason = f"no data for {format_duration(analysis.no_data_timeout)} (onNoData: Rollback)"
-    return _rolled_back(context, candidate, reason)
+    return rolled_back(context, candidate, reason)
 
 
 def _watched_candidate(context: Context) -> Candidate | None:
@@ -112,7 +112,8 @@ def _watched_candidate(context: Context) -> Candidate | None:
     return None if rollout is None or rollout.stage_started_at is None or rollout.promote_full else rollout
 
 
-def _rolled_back(context: Context, candidate: Candidate, reason: str) -> Transition:
+def rolled_back(context: Context, candidate: Candidate, reason: str) -> Transition:
+    """Return the transition that rolls the candidate back for a reason, with a message that names the percent."""
     status = roll_back_candidate(context, reason=reason)
     place = f"from {candidate.percent:g} % to 0 %" if candidate.percent > 0 else "before any user was served"
     return Transition(status, candidate.run_id, f"Rolled back {place}: {reason}", is_warning=True)

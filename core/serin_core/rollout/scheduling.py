@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from serin_core.contract.pod_report import LoadState, PodReport
+from serin_core.rollout import progress
 from serin_core.rollout.canary_steps import soak_elapsed, soak_of
 from serin_core.rollout.protocol import Context
 
@@ -20,7 +21,7 @@ def next_check(context: Context) -> timedelta:
     of the analysis, and RESYNC without a rollout. No event of the cluster shows that a pod has loaded a run at last,
     or why one does not start.
     """
-    later = _without_waiting_pods(context)
+    later = min(_without_waiting_pods(context), progress.time_left(context) or RESYNC)
     return min(later, _WHILE_WAITING) if _is_waiting(context) else later
 
 

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from serin_core.api.status import Status
-from serin_core.rollout import foreign_edits, manual_actions, pauses, pod_rollout, promotion, rollback, spec_changes
+from serin_core.rollout import (
+    foreign_edits,
+    manual_actions,
+    pauses,
+    pod_rollout,
+    progress,
+    promotion,
+    rollback,
+    spec_changes,
+)
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition
 
@@ -64,6 +73,7 @@ TABLE: tuple[Row, ...] = (
     Row("StageTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided),
     Row("NoDataTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data),
     Row("RunRefused", (State.RUNNING,), State.REFUSED, pod_rollout.pods_disagree_on_the_digest),
+    Row("ProgressDeadlineExceeded", (State.LOADING,), State.ROLLED_BACK, progress.deadline_passes),
     # Which run the spec names.
     Row("RunRefused", ANY, State.REFUSED, spec_changes.stable_run_has_another_digest),
     Row("RolloutCancelled", (*UNDER_WAY, *OVER), State.IDLE, spec_changes.spec_names_the_stable_run),

@@ -127,6 +127,13 @@ def cap_raised():
     return at
 
 
+def stuck():
+    at = without_room()
+    at.tick(600)
+    at.settle(rounds=2)
+    return at
+
+
 def image_refused():
     at = promoted()
     at.problem = ServerImage("x", refusal="not allowed")
@@ -147,6 +154,7 @@ SITUATIONS = {
     "Prometheus unreachable": (blind, "Shadow", ("Unknown", "MetricsUnavailable"), True, False, True, "Progressing"),
     "no gate can judge": (no_gate, "Shadow", ("Unknown", "NoGate"), True, False, True, "Progressing"),
     "pods cannot be placed": (without_room, "Shadow", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
+    "past the deadline": (stuck, "Shadow", ("False", "ProgressDeadlineExceeded"), False, True, True, "Degraded"),
     "pods cannot load": (emptied, "Promoted", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
     "suspended": (suspended, "Suspended", ("Unknown", "Suspended"), True, False, True, "Suspended"),
     "paused": (paused, "Paused", ("Unknown", "Paused"), True, False, True, "Suspended"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 from models import scenarios_1_to_4 as first
 from models import scenarios_5_to_8 as last
+from models import scenarios_9_and_15 as waiting
 from models import scenarios_13 as requested
 from models.parts import Broken, ProtocolRules, without
 from models.starting import A, has_percent, new_world
@@ -19,7 +20,7 @@ from serin_core.api.status import CandidateState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
 from serin_core.contract.routing import Ignored, Route, admit, route
-from serin_core.rollout import manual_actions, pod_rollout, promotion, protocol, rollback
+from serin_core.rollout import manual_actions, pod_rollout, progress, promotion, protocol, rollback
 from serin_core.rollout.table import TABLE
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
@@ -109,6 +110,21 @@ def _in_the_same_attempt(context, given):
     attempt = context.status.candidate.attempt
     same = found and found.status.candidate.changed(attempt=attempt)
     return found and replace(found, status=found.status.changed(candidate=same))
+
+
+def _never(_context, _given):
+    return None
+
+
+def _counts_from_the_start(context, given):
+    """Count the progress deadline since the attempt began, whatever happened since."""
+    clock, start = context.status.progress, context.status.candidate.attempt_started_at
+    changed = clock and clock.model_copy(update={"elapsed": 0.0, "running_since": start})
+    return progress.deadline_passes(replace(context, status=context.status.changed(progress=changed)), given)
+
+
+def _counts_while_suspended(context, given):
+    return _counts_from_the_start(context, given) if context.is_stopped else progress.deadline_passes(context, given)
 
 
 def _once_confirmed(context, given):
@@ -265,6 +281,15 @@ CASES = {
     ),
     "8 waiting for no confirmation": Case(
         last.crashes_while_a_pod_does_not_confirm, _instead(rollback.candidate_crashes, _once_confirmed)
+    ),
+    "15 a run that pods do not load is rolled back": Case(
+        waiting.run_that_pods_never_load, _instead(progress.deadline_passes, _never)
+    ),
+    "15 every pod that is ready is progress": Case(
+        waiting.pods_that_load_one_after_another, _instead(progress.deadline_passes, _counts_from_the_start)
+    ),
+    "15 not while the rollout is suspended": Case(
+        waiting.rollout_that_is_suspended_while_pods_wait, _instead(progress.deadline_passes, _counts_while_suspended)
     ),
     "8 three crashes roll the run back": Case(
         last.candidate_that_crashes_its_pods, without(is_crashing=lambda _context: False)

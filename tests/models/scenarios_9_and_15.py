@@ -1,0 +1,65 @@
+"""Scenarios that need rules 9 and 15 of docs/contracts.md: lost pods, and the progress deadline."""
+
+from models.parts import Broken, spec
+from models.starting import B, has_phase
+
+DEADLINE = 600
+WITH_DEADLINE = {"progressDeadline": f"{DEADLINE}s", "onProgressDeadline": "Rollback"}
+
+
+def waiting_for_room(at, **changes):
+    """A is promoted, B is to be loaded, and no node has capacity for its pods."""
+    at.settle(until=has_phase("Promoted"))
+    at.is_full = True
+    at.edit(spec(B, **WITH_DEADLINE, **changes))
+    at.settle(rounds=10)
+    assert at.status.candidate.state == "Loading"
+
+
+def run_that_pods_never_load(at):
+    """15: a run that pods do not load in time is rolled back, and its template with it."""
+    waiting_for_room(at)
+    at.tick(DEADLINE)
+    at.settle(rounds=20)
+    if at.status.phase != "RolledBack":
+        raise Broken(f"(e) a run that no pod can load is still {at.status.phase}")
+    if B in [run.run_id for run in at.status.pod_runs]:
+        raise Broken("(f) the template still loads the run that no pod can load")
+    at.is_full = False
+    at.settle(rounds=20)
+    at.assert_ended()
+
+
+def pods_that_load_one_after_another(at):
+    """15: a rollout whose pods are slow, each of them within the deadline, makes progress."""
+    waiting_for_room(at)
+    for _ in range(2):
+        at.tick(DEADLINE * 0.7)
+        pending = [pod for pod in at.pods.values() if not pod.running and not pod.deleting]
+        at.is_full = False
+        for pod in pending[:1]:
+            at.refresh(pod)
+            at.start(pod)
+            at.load(pod)
+            at.read(pod)
+        at.is_full = True
+        at.settle(rounds=6)
+    at.is_full = False
+    at.settle(rounds=200)
+    if at.status.phase != "Promoted":
+        raise Broken(f"(e) a run that pods loaded one after another ended as {at.status.phase}")
+    at.assert_ended()
+
+
+def rollout_that_is_suspended_while_pods_wait(at):
+    """15: the clock is stopped while a user has stopped the rollout."""
+    waiting_for_room(at, suspend=True)
+    at.tick(DEADLINE * 2)
+    at.settle(rounds=5)
+    at.edit(spec(B, **WITH_DEADLINE))
+    at.settle(rounds=5)
+    at.is_full = False
+    at.settle(rounds=200)
+    if at.status.phase != "Promoted":
+        raise Broken(f"(e) a rollout that was suspended while its pods waited ended as {at.status.phase}")
+    at.assert_ended()
