@@ -13,6 +13,7 @@ from serin_core.counting.server_counters import Reading
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import NOT_ASKED
 from serin_core.rollout.table import TABLE
+from serin_operator.record_metrics import RecordMetrics
 from serin_operator.resource_metrics import ResourceMetrics
 
 RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "deleting", "invalid", "error")
@@ -32,6 +33,7 @@ class OperatorMetrics:
         )
         self.resources = ResourceMetrics()
         self.registry.register(self.resources)
+        self.records = RecordMetrics(self.registry)
         self.seconds = Histogram(
             "serin_operator_reconcile_duration_seconds",
             "Duration of a reconcile.",
@@ -80,6 +82,7 @@ class OperatorMetrics:
         for announcement in decision.announcements:
             self.record_event(announcement.reason)
         self.resources.record_transition(namespace, name, before or Status(), decision.status)
+        self.records.record_rollback(before or Status(), decision.status)
 
     def record_event(self, reason: str) -> None:
         """Count an Event if it is one of the transition table."""

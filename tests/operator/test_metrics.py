@@ -2,10 +2,14 @@
 
 import asyncio
 import socket
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import aiohttp
 import pytest
 
+from serin_core.api.record import RollbackTime
+from serin_core.api.status import Status
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import StageCounts
 from serin_core.rollout.observation import NOT_ASKED
@@ -64,3 +68,14 @@ def test_probes_reach_the_operator_by_ipv4_and_by_ipv6():
     found = []
     asyncio.run(probe())
     assert found == [200, 200]
+
+
+def test_the_time_of_a_rollback_is_observed_once_when_it_is_confirmed():
+    metrics, at = OperatorMetrics(lambda: 0), datetime(2026, 1, 1, tzinfo=UTC)
+    begun = RollbackTime(run_id="run_a", event="GateFailed", at=at, revision=7)
+    confirmed = begun.confirmed(at + timedelta(seconds=1.5))
+    passes = (Status(), Status(rollback=begun), Status(rollback=begun), Status(rollback=confirmed))
+    for before, after in pairwise((*passes, Status(rollback=confirmed))):
+        metrics.records.record_rollback(before, after)
+    assert value(metrics, "serin_rollback_confirmed_seconds_count") == 1
+    assert value(metrics, "serin_rollback_confirmed_seconds_sum") == 1.5

@@ -21,6 +21,11 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters; a longer one ends with dots."""
+    return text if len(text) <= limit else f"{text[: limit - 4]} ..."
+
+
 class SpecModel(BaseModel):
     """Base of all models of the spec: camelCase on the wire, unknown fields refused."""
 

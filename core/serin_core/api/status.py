@@ -15,6 +15,7 @@ from serin_core.api.base import Moment, StatusModel
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.pause import Pause
 from serin_core.api.progress import Progress
+from serin_core.api.record import RollbackTime
 from serin_core.api.spec import Registry, Thresholds
 
 BEING_REPLACED = ""
@@ -180,6 +181,7 @@ class HistoryEntry(StatusModel):
     event: str = Field(description="What happened, for example StepAdvanced, Promoted, GateFailed.")
     message: str = Field(description="What happened, in a sentence, with the evidence.")
     percent: float = Field(0, description="Percent of users that the run serves afterwards.")
+    evidence: str = Field("", description="Counts of every gate of the stage at that moment; empty outside of a stage.")
     by: str = Field("operator", description="Who caused it: the operator, or a manual request.")
 
 
@@ -230,6 +232,8 @@ class StatusChanges(TypedDict, total=False):
     handled_requests: tuple[HandledRequest, ...]
     conditions: tuple[Condition, ...]
     ready_reason_since: datetime | None
+    trial: int
+    rollback: RollbackTime | None
 
 
 class Status(StatusModel):
@@ -260,6 +264,8 @@ class Status(StatusModel):
     propagation: Propagation = Field(Propagation(), description="The routing that was decided, and who serves it.")
     progress: Progress | None = Field(None, description="Progress of the pods; absent where none is awaited.")
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")
+    trial: int = Field(0, description="Number of the last trial; its record is the ConfigMap NAME-trial-NUMBER.")
+    rollback: RollbackTime | None = Field(None, description="The last rollback, and when every pod had confirmed it.")
     handled_requests: tuple[HandledRequest, ...] = Field((), description="Manual requests and their results.")
     conditions: tuple[Condition, ...] = Field(
         (),

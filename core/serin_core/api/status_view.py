@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from pydantic import Field, create_model
 
-from serin_core.api.base import StatusModel
+from serin_core.api.base import StatusModel, shortened
 from serin_core.api.packing import STATE, Json, packed
 from serin_core.api.status import Candidate, HandledRequest, Propagation, RejectedRun, RunInUse, Status, TemplateRun
 
 HISTORY_SHOWN: Final = 5
+ENTRY_SHOWN: Final = 1000
+"""Characters of an entry of the history that are shown."""
 
 
 def _part(model: type[StatusModel], *names: str, **others: Any) -> Any:
@@ -51,6 +53,7 @@ StatusView: type[StatusModel] = _part(
     Status,
     "phase",
     "observed_generation",
+    "trial",
     stable=_optional(_Served, "stable"),
     previous=_optional(_Served, "previous"),
     candidate=_optional(_Candidate, "candidate"),
@@ -94,4 +97,9 @@ def _gate(gate: Mapping[str, Any]) -> str:
 
 def _entry(entry: Mapping[str, Any]) -> str:
     run = f" {entry['runID']}" if entry["runID"] else ""
-    return f"{entry['at'][:19]}Z{run} {entry['event']}: {entry['message']}"
+    evidence = entry["evidence"]
+    is_told = not evidence or evidence.partition("; ")[0] in entry["message"]
+    return shortened(
+        f"{entry['at'][:19]}Z{run} {entry['event']}: {entry['message']}{'' if is_told else f' ({evidence})'}",
+        ENTRY_SHOWN,
+    )

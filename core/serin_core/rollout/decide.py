@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from serin_core.api.base import shortened
+from serin_core.api.record import TransitionRecord
 from serin_core.api.resource import Resource
 from serin_core.api.status import HistoryEntry, Status
 from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.gates import messages
 from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
-from serin_core.rollout import conditions, manual_actions, propagation, stage_evidence
+from serin_core.rollout import conditions, manual_actions, propagation, stage_evidence, trials
 from serin_core.rollout.announcements import Announcement, announcements
 from serin_core.rollout.observation import Observed
 from serin_core.rollout.progress import update_progress
@@ -29,6 +31,8 @@ from serin_core.rollout.writes import Write, plan
 __all__ = ["HISTORY", "RESYNC", "Announcement", "Decision", "decide"]
 
 HISTORY: Final = 20
+MAX_MESSAGE: Final = 2000
+"""Characters of a message in the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Decision:
     writes: tuple[Write, ...]
     announcements: tuple[Announcement, ...]
     requeue_after: timedelta
+    transition: TransitionRecord | None = None
+    """What the record of the trial keeps of the transition that was taken."""
 
 
 def decide(
@@ -60,11 +66,15 @@ def decide(
     context = _with(context, stage_evidence.judge(context))
     context = _with(context, propagation.note_confirmation(context, protocol))
     taken = take_first(context, protocol, table)
+    transition = None
     if taken is not None:
-        context = _with(context, _record(context, *taken))
+        at_that_moment, context = context, _with(context, _record(context, *taken))
+        transition = trials.transition_record(at_that_moment, context.status.history[-1])
+    context = _with(context, trials.number(context, before=before))
     # The registry of the template stays while pods are drained (rule 1).
     context = _with(context, context.status.changed(pod_registry=manifests.registry(resource, context.status)))
     context = _with(context, propagation.revise(context, protocol, before=before))
+    context = _with(context, trials.note_rollback(context, before=before, taken=taken))
     found = conditions.conditions(context)
     final = context.status.changed(
         conditions=found,
@@ -78,6 +88,7 @@ def decide(
         writes=plan(context, before=resource.status, document=propagation.document(context, protocol)),
         announcements=announcements(context, before=before, taken=taken),
         requeue_after=timedelta() if taken is not None else next_check(context),
+        transition=transition,
     )
 
 
@@ -106,7 +117,7 @@ def _template(context: Context, status: Status) -> str:
 
 
 def _record(context: Context, row: Row, transition: Transition) -> Status:
-    """Return the status after a transition, with a history entry that holds the evidence for it."""
+    """Return the status after a transition, with a history entry that holds the evidence at that moment."""
     evidence = "; ".join(map(messages.describe, context.acting_gates)) if transition.is_proven else ""
     status, rollout = transition.status, transition.status.rollout
     is_stable = status.stable is not None and status.stable.run_id == transition.run_id
@@ -114,7 +125,8 @@ def _record(context: Context, row: Row, transition: Transition) -> Status:
         at=context.now,
         run_id=transition.run_id,
         event=row.event,
-        message=f"{transition.message}: {evidence}" if evidence else transition.message,
+        message=shortened(f"{transition.message}: {evidence}" if evidence else transition.message, MAX_MESSAGE),
+        evidence=shortened("; ".join(map(messages.describe, trials.gates_of_the_stage(context))), MAX_MESSAGE),
         percent=ALL_USERS if is_stable else 0.0 if rollout is None else rollout.percent,
         by=transition.by,
     )
