@@ -8,7 +8,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "status": "Show the status of a rollout and its gates.",
         "explain": "Explain each gate: what it has counted, how certain that is, and what a verdict still needs.",
         "watch": "Follow a rollout until it ends.",
-        "promote": "Advance the candidate to the next step now.",
+        "promote": "Advance the candidate to the next step now, or end its bake.",
         "promote-full": "Advance the candidate through all remaining steps to promotion.",
         "pause": "Pause the running rollout: no step, and the soak timer is stopped.",
         "resume": "Resume a paused rollout.",

@@ -20,6 +20,7 @@ from serin_core.rollout.canary_steps import at_stage, soak_of, stages_of
 
 _MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}
 _DAY: Final = timedelta(days=1)
+_EVERYONE: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
     """Return warnings and notes on a spec that has no errors: warnings first."""
     stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
     found = [*_registry(stages.spec), *_stages(stages), *_metrics(stages), *_margins(stages), _plan(stages)]
-    found += query_findings(stages.spec)
+    found += [*query_findings(stages.spec), *_bake(stages.spec)]
     if traffic is not None:
         found += _times_to_pass(stages, traffic)
     return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)
@@ -73,6 +74,12 @@ def _stages(stages: _Stages) -> Iterator[Finding]:
         if soak > spec.analysis.max_duration:
             message = f"shorter than the soak of {format_duration(soak)} {at_stage(percent)}"
             yield _warning("spec.analysis.maxDuration", message)
+
+
+def _bake(spec: SuggestionModelSpec) -> Iterator[Finding]:
+    last = spec.canary.steps[-1].percent
+    if spec.bake.duration and last < _EVERYONE:
+        yield _warning("spec.bake", f"has no effect: the last step is {last:g} %, so the run is never promoted")
 
 
 def _metrics(stages: _Stages) -> Iterator[Finding]:
@@ -127,7 +134,9 @@ def _plan(stages: _Stages) -> Finding:
     soaks = {percent: soak_of(stages.spec.canary, percent=percent) for percent in stages.gates}
     steps = ", ".join(f"{format_duration(soak)} {at_stage(percent)}" for percent, soak in soaks.items())
     total = format_duration(sum(soaks.values(), timedelta()))
-    return Finding("spec.canary", f"a rollout takes at least {total}: {steps}", Severity.NOTE)
+    bake = stages.spec.bake.duration
+    then = f"; then it bakes for {format_duration(bake)}" if bake else ""
+    return Finding("spec.canary", f"a rollout takes at least {total}: {steps}{then}", Severity.NOTE)
 
 
 def _times_to_pass(stages: _Stages, traffic: Traffic) -> Iterator[Finding]:

@@ -17,8 +17,8 @@ app = typer.Typer()
 _NO_ROLLOUT: Final = "no rollout is running"
 
 
-def _on_candidate(action: str, text: str, *, example: str, missing: str, names_share: bool = False) -> None:
-    """Add a command that requests an action on the candidate; with `names_share`, at its present share only."""
+def _on_candidate(action: str, text: str, *, example: str, missing: str, names_stage: bool = False) -> None:
+    """Add a command that requests an action on the candidate; with `names_stage`, in its present stage only."""
 
     @app.command(name=action, help=text, epilog=examples(f'kubectl serin {action} categories --reason "{example}"'))
     def command(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
@@ -26,25 +26,25 @@ def _on_candidate(action: str, text: str, *, example: str, missing: str, names_s
         candidate = candidate_of(live)
         if not candidate:
             raise fail(missing)
-        share = [f"{candidate.get('percent', 0):g}"] if names_share else []
-        send(cluster, name, action, candidate["runID"], *share, reason=reason)
+        stage = "bake" if candidate.get("bake") else f"{candidate.get('percent', 0):g}"
+        send(cluster, name, action, candidate["runID"], *([stage] if names_stage else []), reason=reason)
 
 
 _on_candidate(
     "promote",
-    """Advance the candidate to the next step now.
+    """Advance the candidate to the next step now, or end its bake.
 
     Skips the soak and gates without a verdict, never a gate that failed.
     """,
     example="checked by hand",
     missing=_NO_ROLLOUT,
-    names_share=True,
+    names_stage=True,
 )
 _on_candidate(
     "promote-full",
     """Advance the candidate through all remaining steps to promotion.
 
-    Skips soaks and metric gates, never the acceptance gate.
+    Skips soaks, metric gates and the bake, never the acceptance gate.
     """,
     example="restore after a mistake",
     missing=_NO_ROLLOUT,

@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, is_running
+from serin_core.api.bake import Bake, BakeClock
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.spec import Canary
@@ -58,13 +59,16 @@ def describe_stage(live: Live, *, now: datetime) -> str:
     percent = float(candidate.get("percent", 0))
     try:
         canary = Canary.model_validate(live.get("spec", {}).get("canary") or {})
+        bake = Bake.model_validate(live.get("spec", {}).get("bake") or {})
     except ValidationError:
         # The operator refuses such a spec; what it says of it is in the condition.
         return stage_name(percent)
+    if candidate.get("bake"):
+        return _bake(candidate, bake, now)
     steps = effective_steps(canary)
     number = f" (step {steps.index(percent) + 1} of {len(steps)})" if percent in steps else ""
     soak = _soak(candidate, soak_of(canary, percent=percent), now)
-    return f"{stage_name(percent)}{number}, {soak}, {_next(canary, percent)}"
+    return f"{stage_name(percent)}{number}, {soak}, {_next(canary, percent, bake.duration)}"
 
 
 def _soak(candidate: Live, soak: timedelta, now: datetime) -> str:
@@ -87,10 +91,27 @@ def _moment(at: datetime, now: datetime) -> str:
     return at.strftime("%H:%M UTC" if at.date() == now.date() else "%Y-%m-%d %H:%M UTC")
 
 
-def _next(canary: Canary, percent: float) -> str:
+def _bake(candidate: Live, bake: Bake, now: datetime) -> str:
+    """Return how long the run has baked: `bake, 3h12m of 168h, ends 2026-01-08 10:00 UTC, holdback 5 %`."""
+    clock = BakeClock.model_validate(candidate["bake"])
+    elapsed, ends = clock.at(now), clock.ends_at(bake.duration)
+    if elapsed >= bake.duration:
+        end = "complete, waiting for counts and for all pods"
+    elif ends is None:
+        end = "timer stopped"
+    else:
+        end = f"ends {_moment(ends, now)}"
+    holdback = float(candidate.get("holdback", 0))
+    kept = f", holdback {holdback:g} %" if holdback else ""
+    return f"bake, {_rounded(elapsed)} of {format_duration(bake.duration)}, {end}{kept}, then promotion"
+
+
+def _next(canary: Canary, percent: float, bake: timedelta) -> str:
     following = next_step(canary, percent=percent)
     if following is not None:
         return f"then {following:g} %"
+    if percent >= _EVERYONE and bake:
+        return f"then a bake of {format_duration(bake)}"
     return "then promotion" if percent >= _EVERYONE else f"then it stays at {percent:g} %"
 
 

@@ -99,6 +99,15 @@ def gates(*metrics):
             manifest(thresholds={"perClass": {"Dining": 2}}),
             "error: spec.thresholds.perClass.Dining: 2 is not at most 1; write 0.02 for 2 %",
         ),
+        (manifest(bake={"holdback": 5}), "error: spec.bake: a holdback needs a duration above 0s"),
+        (
+            manifest(bake={"duration": "1h", "holdback": 60}),
+            (
+                "error: spec: bake.holdback leaves less than the step before 100 percent: it must be at most 100 minus "
+                "that step, for example 5"
+            ),
+        ),
+        (manifest(bake={"duraton": "1h"}), "error: spec.bake.duraton: unknown field; did you mean duration?"),
         (manifest(suspend="yes"), "error: spec.suspend: 'yes' is not true or false"),
         (manifest(server={}), "error: spec.server.token: required; write token: {secretName: NAME}"),
         (
@@ -199,6 +208,10 @@ def test_a_wrong_gate_name_lists_the_gates_and_guesses():
         (
             manifest(analysis={"maxDuration": "12h"}, canary={"steps": [{"percent": 10, "soak": "1h"}]}),
             "warning: spec.analysis.maxDuration: shorter than the soak of 24h in shadow",
+        ),
+        (
+            manifest(bake={"duration": "1h"}, canary={"steps": [{"percent": 10}]}),
+            "warning: spec.bake: has no effect: the last step is 10 %, so the run is never promoted",
         ),
     ],
 )

@@ -22,6 +22,11 @@ IN_STAGE = CANDIDATE | {
     "stageStartedAt": "2026-01-02T08:00:00.000000Z",
     "soakingSince": "2026-01-02T08:48:00.000000Z",
 }
+BAKING = {
+    "percent": 100,
+    "holdback": 5.0,
+    "bake": {"startedAt": "2026-01-02T08:48:00.000000Z", "runningSince": "2026-01-02T08:48:00.000000Z"},
+}
 
 
 @pytest.fixture
@@ -58,10 +63,41 @@ def test_status_shows_run_gates_and_history(serin):
             {},
             "100 % (step 3 of 3), soaked 1m30s of 24h, soak timer stopped, then promotion",
         ),
+        (
+            {"percent": 100, "soakingSince": None, "soaked": 90.0},
+            {"bake": {"duration": "168h"}},
+            "100 % (step 3 of 3), soaked 1m30s of 24h, soak timer stopped, then a bake of 168h",
+        ),
+        (
+            BAKING,
+            {"bake": {"duration": "168h", "holdback": 5}},
+            "bake, 3h12m of 168h, ends 2026-01-09 08:48 UTC, holdback 5 %, then promotion",
+        ),
+        (
+            BAKING | {"holdback": 0.0},
+            {"bake": {"duration": "3h"}},
+            "bake, 3h12m of 3h, complete, waiting for counts and for all pods, then promotion",
+        ),
+        (
+            BAKING | {"bake": {"startedAt": "2026-01-02T08:48:00.000000Z", "elapsed": 60.0}},
+            {"bake": {"duration": "3h"}},
+            "bake, 1m of 3h, timer stopped, holdback 5 %, then promotion",
+        ),
         ({"stageStartedAt": None}, {}, ""),
         ({"state": "RolledBack"}, {}, ""),
     ],
-    ids=["soaking", "the last step", "shadow", "stopped", "no stage", "ended"],
+    ids=[
+        "soaking",
+        "the last step",
+        "shadow",
+        "stopped",
+        "before a bake",
+        "bake",
+        "end of bake",
+        "bake stopped",
+        "no stage",
+        "ended",
+    ],
 )
 def test_a_stage_shows_its_soak_and_what_comes_next(changes, spec, expected):
     assert describe_stage(model(candidate=IN_STAGE | changes, spec=spec), now=NOW) == expected

@@ -207,6 +207,9 @@ spec = st.fixed_dictionaries(
         ),
         "progressDeadline": duration,
         "onProgressDeadline": st.sampled_from(["Hold", "Rollback", "Promote"]),
+        "bake": st.fixed_dictionaries(
+            {}, optional={"duration": duration, "holdback": st.sampled_from([-1, 0, 5, 50, 51, 90, 100, "ten"])}
+        ),
         "rollback": st.fixed_dictionaries({}, optional={"to": st.sampled_from(["Stable", "Rules", "Hope"])}),
         "registry": st.fixed_dictionaries(
             {},
@@ -379,7 +382,9 @@ def cel_refuses(body):
     lengths = [analysis.get(name) for name in ("interval", "maxDuration", "noDataTimeout")]
     lengths.append(body.get("progressDeadline"))
     durations = [canary.get("shadowSoak"), *lengths, *(s.get("soak") for s in canary.get("steps", []))]
+    bake = body.get("bake", {})
     durations += [one.get("initialDelay") for one in gates] + [one.get("for") for one in queries]
+    durations.append(bake.get("duration"))
     percents = [s["percent"] for s in canary.get("steps", []) if s["percent"] != "ten"]
     too_short = any(one is not None and not bad(one) and parse_duration(one).total_seconds() < 1 for one in lengths)
     names, checked = [gate["name"] for gate in gates], [query["name"] for query in queries]
@@ -390,6 +395,7 @@ def cel_refuses(body):
         any(one is not None and bad(one) for one in durations)
         or any(a >= b for a, b in pairwise(percents))
         or too_short
+        or bake_is_refused(bake, percents or [10, 50])
         or any(gate_is_refused(one) for one in gates)
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)
@@ -404,6 +410,15 @@ def cel_refuses(body):
         or any(name not in ("cpu", "memory", "ephemeral-storage") for amounts in resources.values() for name in amounts)
         or any(amount(resources["requests"].get(one, "0")) > amount(most) for one, most in resources["limits"].items())
     )
+
+
+def bake_is_refused(bake, percents):
+    """The CEL rules of a bake, in Python; where a field has the wrong type, the schema refuses it anyway."""
+    holdback, length = bake.get("holdback", 0), bake.get("duration", "0s")
+    if holdback in ("ten", 0) or not isinstance(length, str):
+        return False
+    has_none = length == "0s" or "duration" not in bake
+    return has_none or any(percent > 100 - holdback for percent in percents if percent != 100)
 
 
 def refused_by_model(body):

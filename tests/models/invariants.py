@@ -85,7 +85,7 @@ class Invariants(Nodes):
             self.holds.record(entry, status)
         rollout, candidate = status.rollout, status.candidate
         if rollout is not None:
-            self.decided.add((self.uid, rollout.run_id, rollout.digest, rollout.percent))
+            self.decided.add((self.uid, rollout.run_id, rollout.digest, rollout.served_percent))
         if rollout is not None and rollout.state is CandidateState.DRAINING:
             self.confirmed_rollbacks.discard(rollout.run_id)
         was_draining = (
@@ -151,8 +151,10 @@ class Invariants(Nodes):
         if named is None or named.run_id != run:
             raise Broken(f"(g) {by!r} acted on another run")
         rollout = None if before is None else before.rollout
-        if action == "promote" and rollout is not None and float(rest[0]) != rollout.percent:
-            raise Broken(f"(g) {by!r} acted at {rollout.percent:g} %")
+        if action == "promote" and rollout is not None:
+            stage = "bake" if rollout.bake else f"{rollout.percent:g}"
+            if rest[0] != stage:
+                raise Broken(f"(g) {by!r} acted in the stage {stage}")
 
     def check(self) -> None:
         """Every pod serves a request; the invariants hold."""

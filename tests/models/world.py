@@ -130,6 +130,7 @@ class World(Invariants):
         good, total = {
             "pass": (1000.0, 1000.0),
             "fail": (0.0, 1000.0),
+            "harm": (1000.0, 101000.0),  # after counts that passed
             "unsure": (1.0, 1.0),
             "doubtful": (0.0, 1.0),
         }[self.verdict]
@@ -219,7 +220,7 @@ class World(Invariants):
         status = self.status
         if status is None:
             raise Broken("(e) no status was ever written")
-        ends = {"pass": ("Promoted", "AtCap"), "fail": ("RolledBack", "Promoted")}.get(self.verdict)
+        ends = {"pass": ("Promoted", "AtCap"), "fail": ("RolledBack", "Promoted", "Baking")}.get(self.verdict)
         ends = (*(ends or ()), "RolledBack", "Refused")
         if status.phase not in ends:
             raise Broken(f"(e) it ended as {status.phase}, not as one of {ends}")

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, model_validator
 
+from serin_core.api.bake import HOLDBACK_RULE, HOLDBACK_TOO_LARGE, Bake
 from serin_core.api.base import Name, Percent, Share, SpecModel, rules
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
@@ -214,6 +215,8 @@ class Rollback(SpecModel):
 class SuggestionModelSpec(SpecModel):
     """Desired state, set by users. The operator never modifies it."""
 
+    model_config = ConfigDict(json_schema_extra=rules(HOLDBACK_RULE))
+
     run_id: Annotated[str, Field(pattern=RUN_PATTERN, max_length=32)] = Field(
         alias="runID",
         description="Run to roll out: its full name as `serin runs list` prints it, for example "
@@ -231,6 +234,7 @@ class SuggestionModelSpec(SpecModel):
         "rollout; false saves the comparison after promotion. Default: true.",
     )
     canary: Canary = Field(Canary(), description="Stages of a rollout.")
+    bake: Bake = Field(Bake(), description="Time after the last step in which gates can still roll back.")
     thresholds: Thresholds = Field(
         Thresholds(), description="Minimum calibrated confidence at which a model's answer is used."
     )
@@ -245,3 +249,9 @@ class SuggestionModelSpec(SpecModel):
         description="Pause the rollout: no promotion, the soak timer is stopped. Failing gates still roll back.",
     )
     server: Server = Field(description="The server pods.")
+
+    @model_validator(mode="after")
+    def _holds_back_little(self) -> Self:
+        if not self.bake.leaves_enough(tuple(step.percent for step in self.canary.steps)):
+            raise ValueError(HOLDBACK_TOO_LARGE)
+        return self

@@ -11,6 +11,7 @@ from typing import Any, Self, TypedDict, Unpack
 from pydantic import Field, model_validator
 
 from serin_core.api import packing
+from serin_core.api.bake import BakeClock
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.pause import Pause
@@ -39,6 +40,7 @@ class Phase(StrEnum):
     SHADOW = "Shadow"
     CANARY = "Canary"
     AT_CAP = "AtCap"
+    BAKING = "Baking"
     PROMOTED = "Promoted"
     ROLLED_BACK = "RolledBack"
     REFUSED = "Refused"
@@ -83,6 +85,8 @@ class CandidateChanges(TypedDict, total=False):
     promote_full: str
     proven_at: datetime | None
     pause: Pause | None
+    holdback: float
+    bake: BakeClock | None
 
 
 class Candidate(StatusModel):
@@ -96,7 +100,7 @@ class Candidate(StatusModel):
     calibration: bool = Field(default=True, description="Whether its calibrators are applied.")
     state: CandidateState = Field(description="Draining, Loading, Running, RolledBack or Refused.")
     reason: str = Field("", description="Why it is RolledBack or Refused.")
-    percent: float = Field(0, description="Percent of users that it may serve.")
+    percent: float = Field(0, description="Step that it has reached, in percent of users.")
     cap: float | None = Field(None, description="The spec.canary.percent that was last seen.")
     stage: int | None = Field(None, description="Routing revision at which the stage began; absent before that.")
     stage_started_at: Moment | None = Field(None, description="Time at which every pod had confirmed the stage.")
@@ -113,6 +117,13 @@ class Candidate(StatusModel):
     promote_full: str = Field("", description="The promote-full request that skips soaks and metric gates.")
     proven_at: Moment | None = Field(None, description="Time at which it was proven at a cap below 100 percent.")
     pause: Pause | None = Field(None, description="Pause that a user requested; absent if the rollout is not paused.")
+    holdback: float = Field(0, description="Percent of users who stay with the stable run until it is promoted.")
+    bake: BakeClock | None = Field(None, description="Its bake, once it has passed the last step.")
+
+    @property
+    def served_percent(self) -> float:
+        """Percent of users that it serves: its step, less those who are held back until it is promoted."""
+        return min(self.percent, 100.0 - self.holdback)
 
     def changed(self, **changes: Unpack[CandidateChanges]) -> Self:
         """Return a copy with some fields changed."""
@@ -124,7 +135,8 @@ class Candidate(StatusModel):
 
     def end_rollout(self, state: CandidateState, reason: str) -> Self:
         """Return the candidate after the end of its rollout: no user is served by it."""
-        return self.restart_stage().changed(percent=0.0, promote_full="", pause=None, state=state, reason=reason)
+        ended = self.restart_stage().changed(percent=0.0, promote_full="", pause=None, bake=None)
+        return ended.changed(state=state, reason=reason)
 
 
 class RejectedRun(StatusModel):

@@ -40,12 +40,13 @@ _Candidate = _part(
     "digest",
     "state",
     "reason",
-    "percent",
     "stage",
     "stage_started_at",
     "attempt",
     "proven_at",
     "pause",
+    "bake",
+    percent=(float, Field(0, description="Percent of users that it serves.")),
 )
 _Run = _part(TemplateRun, "run_id")
 
@@ -77,12 +78,17 @@ def condensed(status: Status) -> Json:
     """Return the JSON of `status` in the API server: the view, with the whole status packed into it."""
     whole = status.model_dump(mode="json", exclude_none=True)
     shown = {key: value for key, value in whole.items() if value not in ([], "")} | {
+        "candidate": _candidate(status, whole.get("candidate")),
         "gates": [_gate(gate) for gate in whole["gates"]] or None,
         "history": [_entry(entry) for entry in whole["history"]][-HISTORY_SHOWN:] or None,
         "handledRequests": whole["handledRequests"][-1:] or None,
         STATE: packed(whole),
     }
     return StatusView.model_validate(shown).model_dump(mode="json", exclude_none=True)
+
+
+def _candidate(status: Status, whole: Json | None) -> Json | None:
+    return None if status.candidate is None or whole is None else whole | {"percent": status.candidate.served_percent}
 
 
 def _gate(gate: Mapping[str, Any]) -> str:

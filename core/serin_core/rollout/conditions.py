@@ -108,7 +108,7 @@ def phase(context: Context) -> Phase:
     if candidate is None:
         return Phase.PENDING if context.status.stable is None else Phase.PROMOTED
     if candidate.state is CandidateState.RUNNING:
-        shown = Phase.CANARY if candidate.percent > 0 else Phase.SHADOW
+        shown = Phase.BAKING if candidate.bake else Phase.CANARY if candidate.percent > 0 else Phase.SHADOW
         return Phase.AT_CAP if is_at_cap(context.spec.canary, candidate) else shown
     return _OTHER_PHASES.get(candidate.state, Phase.PENDING)
 

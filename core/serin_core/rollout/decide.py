@@ -17,7 +17,7 @@ from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.gates import messages
 from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
-from serin_core.rollout import conditions, manual_actions, propagation, stage_evidence, trials
+from serin_core.rollout import bake, conditions, manual_actions, propagation, stage_evidence, trials
 from serin_core.rollout.announcements import Announcement, announcements
 from serin_core.rollout.observation import Observed
 from serin_core.rollout.progress import update_progress
@@ -63,6 +63,7 @@ def decide(
     context = _with(context, stage_evidence.note_crashes(context, protocol))
     context = _with(context, update_soak(context))
     context = _with(context, update_progress(context))
+    context = _with(context, bake.update_clock(context))
     context = _with(context, stage_evidence.judge(context))
     context = _with(context, propagation.note_confirmation(context, protocol))
     taken = take_first(context, protocol, table)
@@ -127,7 +128,7 @@ def _record(context: Context, row: Row, transition: Transition) -> Status:
         event=row.event,
         message=shortened(f"{transition.message}: {evidence}" if evidence else transition.message, MAX_MESSAGE),
         evidence=shortened("; ".join(map(messages.describe, trials.gates_of_the_stage(context))), MAX_MESSAGE),
-        percent=ALL_USERS if is_stable else 0.0 if rollout is None else rollout.percent,
+        percent=ALL_USERS if is_stable else 0.0 if rollout is None else rollout.served_percent,
         by=transition.by,
     )
     return status.changed(history=(*status.history, entry)[-HISTORY:])

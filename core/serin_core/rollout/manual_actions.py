@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from serin_core.api.status import CandidateState, Status
-from serin_core.rollout import pauses, promotion, rollback, spec_changes
+from serin_core.api.status import Candidate, CandidateState, Status
+from serin_core.rollout import bake, pauses, promotion, rollback, spec_changes
 from serin_core.rollout.canary_steps import at_stage, next_step
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import (
@@ -77,20 +77,26 @@ def _why_promote_is_ignored(request: Request, context: Context) -> str:
         return why_not_the_candidate(request, context)
     has_next = next_step(context.spec.canary, percent=rollout.percent) is not None
     stopped = pauses.why_stopped(context)
+    is_named = request.names_bake if rollout.bake else request.percent == rollout.percent
     reasons = (
         (rollout.state is not CandidateState.RUNNING, "the candidate is still loading; try again when it is in shadow"),
-        (request.percent is None, 'a promote names its stage: "<runID> <percent> ..."'),
-        (request.percent != rollout.percent, _other_stage(request.percent or 0.0, rollout.percent)),
+        (
+            request.percent is None and not request.names_bake,
+            'a promote names its stage: "<runID> <percent> ...", or "<runID> bake ..."',
+        ),
+        (not is_named, _other_stage(request, rollout)),
         (bool(stopped), stopped),
         (rollout.percent < ALL_USERS and not has_next, "the run is at its cap (spec.canary.percent)"),
     )
     return next((reason for holds, reason in reasons if holds), "")
 
 
-def _other_stage(named: float, actual: float) -> str:
-    if named < actual:
-        return f"the stage {at_stage(named)} is over, the rollout is {at_stage(actual)}"
-    return f"the rollout is {at_stage(actual)}, not {at_stage(named)}"
+def _other_stage(request: Request, rollout: Candidate) -> str:
+    named = "in the bake" if request.percent is None else at_stage(request.percent)
+    is_over = request.percent is not None and (rollout.bake is not None or request.percent < rollout.percent)
+    if is_over:
+        return f"the stage {named} is over, the rollout is {place(rollout)}"
+    return f"the rollout is {place(rollout)}, not {named}"
 
 
 _REASONS: Final[Mapping[str, Callable[[Request, Context], str]]] = {
@@ -164,14 +170,27 @@ def promote_one_step(context: Context, protocol: Protocol) -> Transition | None:
     return done(context, request, status, message, is_proven=is_proven)
 
 
+def promote_into_the_bake(context: Context, protocol: Protocol) -> Transition | None:
+    """The last stage ends on request: the candidate bakes."""
+    candidate = context.status.candidate
+    request = _promote_request(context, protocol) if bake.is_before_bake(context) else None
+    if candidate is None or request is None:
+        return None
+    message = f"{bake.message_of_begin(context, candidate)}{_without_evidence(context)}"
+    is_proven = promotion.is_proven(context)
+    return done(context, request, bake.begin(context, candidate), message, is_proven=is_proven)
+
+
 def promote_the_last_step(context: Context, protocol: Protocol) -> Transition | None:
-    """The last stage ends on request: the candidate becomes the stable run."""
+    """The last stage, or the bake, ends on request: the candidate becomes the stable run."""
     candidate = context.status.candidate
     request = _promote_request(context, protocol)
     if candidate is None or request is None or candidate.percent < ALL_USERS:
         return None
-    message = f"{candidate.run_id} promoted to stable{_without_evidence(context)}"
-    return done(context, request, promotion.promote(context), message, is_proven=promotion.is_proven(context))
+    how = " before the end of its bake" if candidate.bake else _without_evidence(context)
+    message = f"{candidate.run_id} promoted to stable{how}"
+    is_proven = promotion.is_proven(context) and candidate.bake is None
+    return done(context, request, promotion.promote(context), message, is_proven=is_proven)
 
 
 def _without_evidence(context: Context) -> str:

@@ -56,7 +56,7 @@ def may_end_unproven(context: Context) -> bool:
     return analysis.on_inconclusive == "Promote" and is_late and bool(context.acting_gates) and not has_bad_estimate
 
 
-def _forward(context: Context, candidate: Candidate, status: Status, message: str) -> Transition:
+def forward(context: Context, candidate: Candidate, status: Status, message: str) -> Transition:
     """Return a transition whose message says on what evidence it is made."""
     if candidate.promote_full:
         message += f" without evidence, requested with promote-full: {candidate.promote_full}"
@@ -66,14 +66,15 @@ def _forward(context: Context, candidate: Candidate, status: Status, message: st
     return Transition(status, candidate.run_id, message, is_proven=is_proven_by_gates)
 
 
-def _may_end(context: Context, protocol: Protocol) -> bool:
+def may_end(context: Context, protocol: Protocol) -> bool:
+    """Return whether the stage may end: proven, or unproven where the spec allows it, and confirmed by all pods."""
     return (is_proven(context) or may_end_unproven(context)) and protocol.may_move_forward(context)
 
 
 def stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
     """The stage may end: the next step follows."""
     candidate = context.status.candidate
-    if candidate is None or not _may_end(context, protocol):
+    if candidate is None or not may_end(context, protocol):
         return None
     higher = next_step(context.spec.canary, percent=candidate.percent)
     if higher is None:
@@ -81,27 +82,29 @@ def stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
     if candidate.promote_full:
         higher = effective_steps(context.spec.canary)[-1]
     status = advance_to(context, candidate, higher)
-    return _forward(context, candidate, status, f"Advanced from {candidate.percent:g} % to {higher:g} %")
+    return forward(context, candidate, status, f"Advanced from {candidate.percent:g} % to {higher:g} %")
 
 
 def last_stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
-    """The last stage may end: the candidate becomes the stable run."""
+    """The last stage may end, and no bake follows: the candidate becomes the stable run."""
     candidate = context.status.candidate
-    if candidate is None or candidate.percent < ALL_USERS or not _may_end(context, protocol):
+    if candidate is None or candidate.percent < ALL_USERS or not may_end(context, protocol):
         return None
-    return _forward(context, candidate, promote(context), f"{candidate.run_id} promoted to stable")
+    if candidate.bake is not None or (context.spec.bake.duration and not candidate.promote_full):
+        return None
+    return forward(context, candidate, promote(context), f"{candidate.run_id} promoted to stable")
 
 
 def cap_is_proven(context: Context, protocol: Protocol) -> Transition | None:
     """Proven at a cap below 100 %: it stays there, and its gates are still watched."""
     candidate = context.status.candidate
-    if candidate is None or candidate.proven_at is not None or not is_proven(context):
+    if candidate is None or candidate.percent >= ALL_USERS or candidate.proven_at or not is_proven(context):
         return None
     if next_step(context.spec.canary, percent=candidate.percent) is not None or not protocol.may_move_forward(context):
         return None
     status = context.status.with_candidate(candidate.changed(proven_at=context.now, promote_full=""))
     message = f"Stays at the cap of {candidate.percent:g} % (spec.canary.percent)"
-    return _forward(context, candidate, status, message if candidate.promote_full else f"{message}, proven there")
+    return forward(context, candidate, status, message if candidate.promote_full else f"{message}, proven there")
 
 
 def advance_to(context: Context, candidate: Candidate, percent: float) -> Status:

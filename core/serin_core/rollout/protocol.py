@@ -186,7 +186,7 @@ def routing_document(context: Context, *, revision: int, stage: int) -> RoutingD
             digest=candidate.digest,
             thresholds=Thresholds.from_spec(candidate.thresholds),
             calibration=candidate.calibration,
-            percent=candidate.percent,
+            percent=candidate.served_percent,
         )
     return RoutingDocument(
         uid=context.resource.uid,

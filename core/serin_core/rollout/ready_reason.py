@@ -16,7 +16,7 @@ from serin_core.gates.active import acting_gates
 from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
-from serin_core.rollout import hold_reasons, pod_reasons
+from serin_core.rollout import bake, hold_reasons, pod_reasons
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
@@ -209,7 +209,7 @@ def _without_data(gates: Iterable[GateStatus]) -> str:
 
 
 def _ready_at_cap(context: Context, candidate: Candidate) -> Truth:
-    return "True" if is_at_cap(context.spec.canary, candidate) else "Unknown"
+    return "True" if candidate.bake or is_at_cap(context.spec.canary, candidate) else "Unknown"
 
 
 def _at_cap(context: Context) -> ReadyReason | None:
@@ -219,6 +219,19 @@ def _at_cap(context: Context) -> ReadyReason | None:
     cap = f"{candidate.percent:g} % (spec.canary.percent)"
     message = f"{candidate.run_id} has passed all gates at its cap of {cap}, and stays there"
     return ReadyReason("AtCap", message, ready="True", is_reconciling=False)
+
+
+def _baking(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if candidate is None or candidate.bake is None:
+        return None
+    share = f"{candidate.run_id} serves {candidate.served_percent:g} % of users"
+    if not context.status.propagation.confirmed or candidate.stage_started_at is None:
+        return ReadyReason("Baking", f"{share}; waiting for all pods to serve it, {_confirmed(context)}")
+    against = "the rules" if context.status.stable is None else context.status.stable.run_id
+    kept = f"{candidate.holdback:g} % stay with {against}" if candidate.holdback else f"compared with {against}"
+    message = f"{share} and bakes, {kept}; {bake.describe_end(context, candidate)}"
+    return ReadyReason("Baking", message, ready="True", is_reconciling=False)
 
 
 def _no_gate(context: Context) -> ReadyReason | None:
@@ -279,6 +292,7 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _template_changed,
     _metrics_unavailable,
     _at_cap,
+    _baking,
     hold_reasons.suspended,
     hold_reasons.paused,
     _no_gate,

@@ -44,6 +44,11 @@ class Request:
             return None
 
     @property
+    def names_bake(self) -> bool:
+        """Whether a promote names the bake as the stage to end."""
+        return self.value.split()[1:2] == ["bake"]
+
+    @property
     def by(self) -> str:
         """The user who made it, as it says itself (`by=jane`); "" if it does not."""
         return next((word.removeprefix(BY) for word in self._words if word.startswith(BY)), "")

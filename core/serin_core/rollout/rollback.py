@@ -86,7 +86,7 @@ def gate_fails(context: Context, _protocol: Protocol) -> Transition | None:
 def stage_stays_undecided(context: Context, _protocol: Protocol) -> Transition | None:
     """No verdict in maxDuration, and `onInconclusive` is Rollback."""
     candidate, analysis = _watched_candidate(context), context.spec.analysis
-    if candidate is None or analysis.on_inconclusive != "Rollback" or candidate.proven_at is not None:
+    if candidate is None or analysis.on_inconclusive != "Rollback" or candidate.proven_at or candidate.bake:
         return None
     if not context.is_overdue or context.has_passed:
         return None
@@ -115,5 +115,6 @@ def _watched_candidate(context: Context) -> Candidate | None:
 def rolled_back(context: Context, candidate: Candidate, reason: str) -> Transition:
     """Return the transition that rolls the candidate back for a reason, with a message that names the percent."""
     status = roll_back_candidate(context, reason=reason)
-    place = f"from {candidate.percent:g} % to 0 %" if candidate.percent > 0 else "before any user was served"
+    share = f"from {candidate.served_percent:g} % to 0 %"
+    place = f"in the bake, {share}" if candidate.bake else share if candidate.percent else "before any user was served"
     return Transition(status, candidate.run_id, f"Rolled back {place}: {reason}", is_warning=True)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from serin_core.contract.pod_report import LoadState, PodReport
-from serin_core.rollout import progress
+from serin_core.rollout import bake, progress
 from serin_core.rollout.canary_steps import soak_elapsed, soak_of
 from serin_core.rollout.protocol import Context
 
@@ -34,7 +34,8 @@ def _without_waiting_pods(context: Context) -> timedelta:
         return RESYNC
     if rollout.stage_started_at is None:
         return _SECOND
-    left = soak_of(context.spec.canary, percent=rollout.percent) - soak_elapsed(rollout, now=context.now)
+    soak_left = soak_of(context.spec.canary, percent=rollout.percent) - soak_elapsed(rollout, now=context.now)
+    left = soak_left if rollout.bake is None else bake.time_left(context, rollout)
     interval = context.spec.analysis.interval
     return min(interval, max(left, _SECOND / 10)) if left > timedelta() else interval
 

@@ -100,6 +100,7 @@ def new_candidate(context: Context, *, attempt: int) -> Candidate:
         calibration=spec.calibration,
         state=CandidateState.DRAINING,
         cap=spec.canary.percent,
+        holdback=spec.bake.holdback if spec.bake.duration else 0.0,
         attempt=attempt,
         attempt_started_at=context.now,
     )
@@ -114,7 +115,7 @@ def cap_is_below_the_share(context: Context, _protocol: Protocol) -> Transition 
     candidate, cap = context.status.candidate, context.spec.canary.percent
     if candidate is None or candidate.percent <= cap:
         return None
-    lowered = candidate.restart_stage().changed(percent=cap, cap=cap)
+    lowered = candidate.restart_stage().changed(percent=cap, cap=cap, bake=None)
     message = f"Lowered from {candidate.percent:g} % to {cap:g} % (spec.canary.percent): the stage starts again"
     return Transition(context.status.with_candidate(lowered), candidate.run_id, message)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from serin_core.api.status import Status
 from serin_core.rollout import (
+    bake,
     foreign_edits,
     manual_actions,
     pauses,
@@ -74,7 +75,8 @@ TABLE: tuple[Row, ...] = (
     Row("NoDataTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data),
     Row("RunRefused", (State.RUNNING,), State.REFUSED, pod_rollout.pods_disagree_on_the_digest),
     Row("ProgressDeadlineExceeded", (State.LOADING,), State.ROLLED_BACK, progress.deadline_passes),
-    # Which run the spec names.
+    # Which run the spec names, once a bake that is over has ended.
+    Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ended_before_another_run_was_named),
     Row("RunRefused", ANY, State.REFUSED, spec_changes.stable_run_has_another_digest),
     Row("RolloutCancelled", (*UNDER_WAY, *OVER), State.IDLE, spec_changes.spec_names_the_stable_run),
     Row("PreviousRunRestored", ANY, State.IDLE, spec_changes.spec_names_the_previous_run),
@@ -86,6 +88,7 @@ TABLE: tuple[Row, ...] = (
     Row("RoutingReverted", ANY, None, foreign_edits.routing_was_changed),
     Row("ThresholdsChanged", (State.RUNNING, State.IDLE), None, spec_changes.thresholds_changed),
     Row("GatesChanged", (State.RUNNING,), State.RUNNING, spec_changes.gates_changed),
+    Row("HoldbackChanged", (State.RUNNING,), State.RUNNING, bake.holdback_changed),
     Row("CapChanged", UNDER_WAY, None, spec_changes.cap_changed),
     Row("PromotionRequested", UNDER_WAY, None, manual_actions.promote_full),
     Row("Paused", UNDER_WAY, None, pauses.pause),
@@ -99,9 +102,12 @@ TABLE: tuple[Row, ...] = (
     # Moves forward come last.
     Row("StageStarted", (State.RUNNING,), State.RUNNING, promotion.stage_is_confirmed),
     Row("StepAdvanced", (State.RUNNING,), State.RUNNING, manual_actions.promote_one_step),
+    Row("BakeStarted", (State.RUNNING,), State.RUNNING, manual_actions.promote_into_the_bake),
     Row("Promoted", (State.RUNNING,), State.IDLE, manual_actions.promote_the_last_step),
     Row("StepAdvanced", (State.RUNNING,), State.RUNNING, promotion.stage_is_proven),
+    Row("BakeStarted", (State.RUNNING,), State.RUNNING, bake.last_stage_is_proven),
     Row("Promoted", (State.RUNNING,), State.IDLE, promotion.last_stage_is_proven),
+    Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ends),
     Row("AtCap", (State.RUNNING,), State.RUNNING, promotion.cap_is_proven),
 )
 

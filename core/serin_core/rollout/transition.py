@@ -37,5 +37,7 @@ def serving(status: Status) -> str:
 
 
 def place(candidate: Candidate) -> str:
-    """Return how far a rollout has come: `at 10 %`, `in shadow`, or before that."""
+    """Return how far a rollout has come: `at 10 %`, `in shadow`, in the bake, or before that."""
+    if candidate.bake is not None:
+        return "in the bake"
     return at_stage(candidate.percent) if candidate.state is CandidateState.RUNNING else "before shadow"

@@ -42,6 +42,13 @@ def at_cap():
     return at
 
 
+def baking():
+    at = world(bake={"duration": "60s"})
+    at.settle(until=lambda at: at.status is not None and at.status.phase == "Baking")
+    at.settle(rounds=2)
+    return at
+
+
 def rolled_back():
     at = running()
     at.verdict = "fail"
@@ -145,6 +152,7 @@ SITUATIONS = {
     "under way": (running, "Shadow", ("Unknown", "RolloutProgressing"), True, False, True, "Progressing"),
     "promoted": (promoted, "Promoted", ("True", "Promoted"), False, False, True, "Healthy"),
     "at its cap": (at_cap, "AtCap", ("True", "AtCap"), False, False, True, "Healthy"),
+    "in its bake": (baking, "Baking", ("True", "Baking"), False, False, True, "Healthy"),
     "its cap was raised": (cap_raised, "Canary", ("Unknown", "RolloutProgressing"), True, False, True, "Progressing"),
     "image not allowed": (image_refused, "Promoted", ("False", "ImageRefused"), False, True, True, "Degraded"),
     "rolled back": (rolled_back, "RolledBack", ("False", "RolledBack"), False, True, True, "Degraded"),
@@ -167,6 +175,7 @@ IN_GOOD_ORDER = (
     "not in the registry yet",
     "promoted",
     "at its cap",
+    "in its bake",
     "its cap was raised",
     "suspended",
     "paused",

@@ -143,6 +143,9 @@ class Rollout(RuleBasedStateMachine):
                 {"server": SERVER | {"resources": {"requests": {"cpu": "1m"}}}},
                 {"server": SERVER | {"image": "serin-server:other"}},
                 {"server": SERVER},
+                {"bake": {"duration": "5s", "holdback": 5}},
+                {"bake": {"duration": "60s", "holdback": 50}},
+                {"bake": {}},
             ]
         )
     )
@@ -171,14 +174,14 @@ class Rollout(RuleBasedStateMachine):
     @rule(
         action=st.sampled_from(["promote", "promote-full", "pause", "resume", "abort", "undo", "retry"]),
         run=st.sampled_from(RUNS),
-        percent=st.sampled_from([0, 10, 50]),
+        stage=st.sampled_from([0, 10, 50, 100, "bake"]),
     )
-    def user_requests(self, action, run, percent):
+    def user_requests(self, action, run, stage):
         self.asked += 1
-        words = [run, str(percent)] if action == "promote" else [run]
+        words = [run, str(stage)] if action == "promote" else [run]
         self.world.request(action, " ".join([*words, f"no. {self.asked}"]))
 
-    @rule(verdict=st.sampled_from(["pass", "pass", "fail", "unsure", "silent"]))
+    @rule(verdict=st.sampled_from(["pass", "pass", "fail", "harm", "unsure", "silent"]))
     def evidence_turns(self, verdict):
         self.world.verdict = verdict
 

@@ -11,6 +11,7 @@ from models import scenarios_1_to_4 as first
 from models import scenarios_5_to_8 as last
 from models import scenarios_9_and_15 as waiting
 from models import scenarios_13 as requested
+from models import scenarios_16 as bakes
 from models.parts import Broken, ProtocolRules, without
 from models.starting import A, has_percent, new_world
 from models.world import World
@@ -20,8 +21,8 @@ from serin_core.api.status import CandidateState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
 from serin_core.contract.routing import Ignored, Route, admit, route
-from serin_core.rollout import manual_actions, pod_rollout, progress, promotion, protocol, rollback
-from serin_core.rollout.table import TABLE
+from serin_core.rollout import bake, manual_actions, pod_rollout, progress, promotion, protocol, rollback
+from serin_core.rollout.table import TABLE, State
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
 
@@ -131,6 +132,20 @@ def _once_confirmed(context, given):
     return rollback.candidate_crashes(context, given) if context.status.propagation.confirmed else None
 
 
+def _promotes_at_once(context, given):
+    """End the last stage without a bake."""
+    found = bake.last_stage_is_proven(context, given)
+    return found and replace(found, status=promotion.promote(context))
+
+
+def _ends_without_counts(context, given):
+    return bake.bake_ends(replace(context, status=context.status.changed(no_data_since=None)), given)
+
+
+def _ends_without_confirmation(context, _given):
+    return bake.bake_ends(context, replace(protocol.PROTOCOL, may_move_forward=lambda _context: True))
+
+
 def _names_the_candidate_always(context, *, revision, stage):
     candidate = context.status.candidate
     running = candidate and candidate.changed(state=CandidateState.RUNNING)
@@ -182,6 +197,15 @@ class _RemovesSilentPods:
 def _removing_silent_pods():
     order = _RemovesSilentPods()
     return ProtocolRules(order=order)
+
+
+def _promoting_at_once():
+    return tuple(
+        replace(row, event="Promoted", target=State.IDLE, rule=_promotes_at_once)
+        if row.rule is bake.last_stage_is_proven
+        else row
+        for row in TABLE
+    )
 
 
 @dataclass(frozen=True)
@@ -290,6 +314,19 @@ CASES = {
     ),
     "15 not while the rollout is suspended": Case(
         waiting.rollout_that_is_suspended_while_pods_wait, _instead(progress.deadline_passes, _counts_while_suspended)
+    ),
+    "16 the run before stays stable until the bake ends": Case(
+        bakes.run_that_fails_in_its_bake,
+        ProtocolRules(table=_promoting_at_once()),
+    ),
+    "16 a bake does not end while counts cannot be read": Case(
+        bakes.bake_without_counts, _instead(bake.bake_ends, _ends_without_counts)
+    ),
+    "16 a bake that is over ends before another run is compared": Case(
+        bakes.run_named_after_the_bake_was_over, _instead(bake.bake_ended_before_another_run_was_named, _never)
+    ),
+    "16 every pod has loaded the run at the end of its bake": Case(
+        bakes.pod_that_lost_the_run_in_its_bake, _instead(bake.bake_ends, _ends_without_confirmation)
     ),
     "8 three crashes roll the run back": Case(
         last.candidate_that_crashes_its_pods, without(is_crashing=lambda _context: False)
