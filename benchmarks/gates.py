@@ -167,7 +167,7 @@ def cells(rollouts):
 def eight_gates():
     """Measure milliseconds of CPU for one evaluation of eight gates with 48 starts each, and for a whole decision."""
     own = {"name": "orders", "good": "good_total", "total": "orders_total", "atLeast": 0.9}
-    body = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}, "gates": {"metrics": [own]}}
+    body = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}, "gates": {"custom": [own]}}
     spec = SuggestionModelSpec.model_validate(body)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     gates = active_gates(spec, percent=50)

@@ -36,7 +36,7 @@ EXPECTED = {
     "any other file of a run": MAX_OTHER_FILE_BYTES,
     "keywords in the rules": MAX_KEYWORDS,
     "steps of a rollout": SPEC["canary"]["properties"]["steps"]["maxItems"],
-    "gates in `spec.gates.metrics`": SPEC["gates"]["properties"]["metrics"]["maxItems"],
+    "custom gates in `spec.gates.custom`": SPEC["gates"]["properties"]["custom"]["maxItems"],
     "series that a selector of a gate may match": MAX_SERIES,
     "users counted per stage and pod": MAX_USERS,
     "events kept by the store in memory": MAX_EVENTS,

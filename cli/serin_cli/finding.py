@@ -26,6 +26,6 @@ class Finding:
 
 
 def path_of(location: Iterable[str | int]) -> str:
-    """Return a path as the API server writes it: `spec.gates.metrics[2].atLeast`."""
+    """Return a path as the API server writes it: `spec.gates.custom[2].atLeast`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location if part != "[key]")
     return "".join(parts).removeprefix(".")

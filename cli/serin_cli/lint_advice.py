@@ -8,17 +8,18 @@ from typing import Any, Final
 
 from serin_cli.finding import Finding, Severity
 from serin_cli.lint_queries import query_findings
+from serin_core.api.custom_gates import CustomGate
 from serin_core.api.durations import format_duration
+from serin_core.api.gate_options import RateSettings
 from serin_core.api.gate_status import GateRole
-from serin_core.api.gates import GateName, MetricGate
+from serin_core.api.gates import Gates
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Bound, Within
 from serin_core.evidence.sample_size import certain_by, least
-from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
+from serin_core.gates.active import ActiveGate, GateSettings, active_gates, alpha_fail
 from serin_core.gates.queries import acting_queries
 from serin_core.rollout.canary_steps import at_stage, soak_of, stages_of
 
-_MORE_IS_BETTER: Final = frozenset(GateName) - {GateName.LOW_CONFIDENCE, GateName.FEEDBACK}
 _DAY: Final = timedelta(days=1)
 _EVERYONE: Final = 100.0
 
@@ -48,7 +49,7 @@ class _Stages:
 def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
     """Return warnings and notes on a spec that has no errors: warnings first."""
     stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
-    found = [*_registry(stages.spec), *_stages(stages), *_metrics(stages), *_margins(stages), _plan(stages)]
+    found = [*_registry(stages.spec), *_stages(stages), *_options(stages), *_margins(stages), _plan(stages)]
     found += [*query_findings(stages.spec), *_bake(stages.spec)]
     if traffic is not None:
         found += _times_to_pass(stages, traffic)
@@ -82,52 +83,49 @@ def _bake(spec: SuggestionModelSpec) -> Iterator[Finding]:
         yield _warning("spec.bake", f"has no effect: the last step is {last:g} %, so the run is never promoted")
 
 
-def _metrics(stages: _Stages) -> Iterator[Finding]:
+def _listed(gates: Gates) -> Iterator[tuple[str, str, GateSettings]]:
+    """Yield path, name and settings of each gate that the spec lists and does not turn off."""
+    for name, settings in gates.active_gates():
+        if isinstance(settings, CustomGate):
+            yield f"spec.gates.custom[{gates.custom.index(settings)}]", name, settings
+        elif gates.is_listed(name):
+            yield f"spec.gates.{name}", name, settings
+
+
+def _options(stages: _Stages) -> Iterator[Finding]:
     canary = stages.spec.canary
     # A step above the cap is no stage now, but is one when the cap is raised.
     known = {*stages.gates, *(step.percent for step in canary.steps), canary.percent}
-    for index, change in enumerate(stages.spec.gates.metrics):
-        path = f"spec.gates.metrics[{index}]"
-        if change.disabled:
-            continue
-        if change.name in _MORE_IS_BETTER and change.at_most is not None:
-            message = f"rolls back a run with {change.name} above {100 * change.at_most:g} %; did you mean atLeast?"
-            yield _warning(f"{path}.atMost", message)
-        yield from _of_delay(f"{path}.initialDelay", change, stages)
-        for percent in sorted(set(change.stages or ()) - known):
+    for path, name, settings in _listed(stages.spec.gates):
+        if isinstance(settings, RateSettings):
+            yield from _of_delay(path, name, settings.initial_delay, stages)
+        for percent in sorted(set(settings.stages or ()) - known):
             yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
 
 
-def _of_delay(path: str, change: MetricGate, stages: _Stages) -> Iterator[Finding]:
-    delay, longest = change.initial_delay, stages.spec.analysis.max_duration
+def _of_delay(path: str, name: str, delay: timedelta, stages: _Stages) -> Iterator[Finding]:
+    longest = stages.spec.analysis.max_duration
     if delay >= longest:
-        yield _warning(path, f"not below analysis.maxDuration ({format_duration(longest)})")
+        yield _warning(f"{path}.initialDelay", f"not below analysis.maxDuration ({format_duration(longest)})")
         return
     for percent, gates in stages.gates.items():
         soak = soak_of(stages.spec.canary, percent=percent)
-        if delay > soak and any(gate.name == change.name for gate in gates):
+        if delay > soak and any(gate.name == name for gate in gates):
             message = f"longer than the soak of {format_duration(soak)} {at_stage(percent)}, which waits for it"
-            yield _warning(path, message)
+            yield _warning(f"{path}.initialDelay", message)
             return
 
 
 def _margins(stages: _Stages) -> Iterator[Finding]:
     """Yield after how many requests a verdict is certain, for each gate with a margin."""
     by_name = {gate.name: gate for gates in stages.gates.values() for gate in gates}
-    for index, change in enumerate(stages.spec.gates.metrics):
-        gate = by_name.get(change.name)
-        if not change.margin or gate is None or not isinstance(gate.criterion, AtLeast | AtMost):
+    for path, name, _ in _listed(stages.spec.gates):
+        gate = by_name.get(name)
+        if gate is None or not isinstance(gate.criterion, AtLeast | AtMost) or not gate.criterion.margin:
             continue
-        path = f"spec.gates.metrics[{index}].margin"
-        if _passes_anything(gate.criterion):
-            yield _warning(path, f"so large that {change.name} passes whatever is counted")
-        elif (certain := certain_by(gate.criterion, stages.alphas)) is not None:
-            message = f"{change.name} has a verdict after at most {_counted(certain * gate.design_effect, gate)}"
-            yield Finding(path, message, Severity.NOTE)
-
-
-def _passes_anything(bound: AtLeast | AtMost) -> bool:
-    return bound.margin >= bound.p if isinstance(bound, AtLeast) else bound.u + bound.margin >= 1
+        if (certain := certain_by(gate.criterion, stages.alphas)) is not None:
+            message = f"{name} has a verdict after at most {_counted(certain * gate.design_effect, gate)}"
+            yield Finding(f"{path}.margin", message, Severity.NOTE)
 
 
 def _plan(stages: _Stages) -> Finding:

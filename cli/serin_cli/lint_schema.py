@@ -11,7 +11,6 @@ from pydantic_core import ErrorDetails
 
 from serin_cli.finding import Finding, path_of
 from serin_core.api.durations import format_duration
-from serin_core.api.gates import GateName
 from serin_core.api.spec import MAX_NAME_LENGTH, OBJECT_NAME_PATTERN, SuggestionModelSpec
 from serin_core.contract import names
 from serin_core.contract.addresses import display_address
@@ -29,7 +28,7 @@ _FORMATS: Final[Mapping[str, str]] = {
     "metric": "not a histogram: write a metric with label matchers, without _bucket and no PromQL",
     "cpu": "not a quantity: write for example 100m or 2",
     "memory": "not a quantity: write for example 256Mi or 1Gi",
-    "metrics.name": _NOT_A_GATE,
+    "custom.name": _NOT_A_GATE,
     "queries.name": _NOT_A_GATE,
     "ephemeral-storage": "not a quantity: write for example 500Mi or 2Gi",
     "http": _PROXY,
@@ -62,6 +61,7 @@ _BOUNDS: Final = {"less_than": "below", "less_than_equal": "at most", "greater_t
     "greater_than_equal": "at least"
 }
 _WHOLE: Final = 100
+_OLD_GATES: Final = ("gates", "metrics")
 
 
 def schema_findings(document: Any) -> list[Finding]:
@@ -116,6 +116,8 @@ def _missing(_error: ErrorDetails, field: str) -> str:
 
 
 def _unknown_field(error: ErrorDetails, field: str) -> str:
+    if error["loc"] == _OLD_GATES:
+        return "unknown field: each built-in gate is a field of its own, like agreement: {atLeast: 0.8}"
     return f"unknown field{_did_you_mean(field, _fields_beside(error['loc']))}"
 
 
@@ -130,6 +132,8 @@ def _wrong_format(error: ErrorDetails, field: str) -> str:
 def _not_a_choice(error: ErrorDetails, _field: str) -> str:
     choices = [choice.strip("'") for choice in str(error["ctx"]["expected"]).replace(" or ", ", ").split(", ")]
     given = error["input"]
+    if given is False and "Off" in choices:
+        return f'false is not one of {", ".join(choices)}; write "Off" in quotes: YAML reads Off as false'
     return f"{given!r} is not one of {', '.join(choices)}{_did_you_mean(str(given), choices)}"
 
 
@@ -143,10 +147,7 @@ def _out_of_bounds(error: ErrorDetails, _field: str) -> str:
 
 
 def _broken_rule(error: ErrorDetails, _field: str) -> str:
-    message, given = str(error["ctx"]["error"]), error["input"]
-    name = given.get("name") if isinstance(given, Mapping) else None
-    is_known = name is None or name in set(GateName)
-    return message if is_known else f"{message}{_did_you_mean(str(name), GateName)}"
+    return str(error["ctx"]["error"])
 
 
 def _too_long(error: ErrorDetails, _field: str) -> str:
@@ -172,6 +173,7 @@ _DESCRIBED: Final[Mapping[str, Callable[[ErrorDetails, str], str]]] = {
     "extra_forbidden": _unknown_field,
     "string_pattern_mismatch": _wrong_format,
     "literal_error": _not_a_choice,
+    "enum": _not_a_choice,
     "value_error": _broken_rule,
     "too_long": _too_long,
     "string_too_long": _too_long,

@@ -12,7 +12,7 @@ from serin_cli.replay_prometheus import read_range
 from serin_cli.simulation_options import Every, Jobs, Page, Seed, gate_names, left_out_note, moment, read_spec
 from serin_cli.simulation_result import play_and_summarize, present
 from serin_core.api.durations import format_duration
-from serin_core.api.gates import GateName
+from serin_core.api.gate_names import GateName
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.counting.stage_query import StageQuery, stale_after
 from serin_simulation.replay import Record, RecordError

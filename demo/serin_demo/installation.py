@@ -113,5 +113,5 @@ def resource(run_id: str) -> dict[str, object]:
     }
     spec["analysis"] = {"interval": "1s"}
     # A few users make all traffic here, so low confidence depends on which of them are in the canary.
-    spec["gates"] = {"metrics": [{"name": name, "dryRun": True} for name in ("lowConfidence", "feedback")]}
+    spec["gates"] = {name: {"mode": "DryRun"} for name in ("lowConfidence", "feedback")}
     return dict(written) | {"metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from serin_core.api.custom_gates import CustomGate
 from serin_core.api.gate_status import OwnCounts
-from serin_core.api.gates import MetricGate
 from serin_core.counting.custom_counters import custom_key
 from serin_core.counting.custom_gates import CustomCounting, InstantQuery, Query, QueryResult, count_custom_gate
 from serin_core.counting.reading import Unreadable
@@ -23,15 +23,15 @@ class CustomCounterReader:
     _running: dict[Query, asyncio.Task[QueryResult]] = field(default_factory=dict, compare=False, repr=False)
 
     async def read(
-        self, gates: Iterable[MetricGate], stage: StageQuery, *, at: float, now: datetime
+        self, gates: Iterable[CustomGate], stage: StageQuery, *, at: float, now: datetime
     ) -> dict[str, OwnCounts | Unreadable]:
         """Return what each custom gate has counted since the stage began, by `custom_key`.
 
         `at` is the current Unix time of Prometheus, `now` the operator's own time.
         """
-        custom = [gate for gate in gates if gate.is_custom and not gate.disabled]
-        counts = await asyncio.gather(*(self._run(count_custom_gate(gate, stage, at=at, now=now)) for gate in custom))
-        return {custom_key(gate): one for gate, one in zip(custom, counts, strict=True)}
+        wanted = tuple(gates)
+        counts = await asyncio.gather(*(self._run(count_custom_gate(gate, stage, at=at, now=now)) for gate in wanted))
+        return {custom_key(gate): one for gate, one in zip(wanted, counts, strict=True)}
 
     async def _run(self, counting: CustomCounting) -> OwnCounts | Unreadable:
         queries = next(counting)

@@ -263,5 +263,5 @@ class Gatherer:
         if isinstance(at, Unreadable):
             return at
         reader = CustomCounterReader(self._prometheus, analysis.prometheus)
-        custom = await reader.read(resource.spec.gates.metrics, stage, at=at, now=now)
+        custom = await reader.read(resource.spec.gates.active_custom, stage, at=at, now=now)
         return count_stage(found, stage, now, custom=custom)

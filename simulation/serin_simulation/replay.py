@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from serin_core.api.gates import GateName
+from serin_core.api.gate_names import GateName
 from serin_core.counting.reading import Unreadable
 from serin_simulation.sampling import binomial
 from serin_simulation.stage_checks import Pairs

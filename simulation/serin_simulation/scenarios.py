@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from serin_core.api.gates import GateName
+from serin_core.api.gate_names import GateName
 from serin_core.gates.active import active_gates
 from serin_core.rollout.canary_steps import stages_of
 from serin_simulation.baselines import Argo, Flagger, Rule, play_by

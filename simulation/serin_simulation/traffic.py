@@ -14,7 +14,7 @@ from math import exp
 from random import Random
 from typing import Final
 
-from serin_core.api.gates import GateName
+from serin_core.api.gate_names import GateName
 from serin_core.counting.reading import Unreadable
 from serin_simulation.sampling import binomial, visited
 from serin_simulation.stage_checks import Pairs

@@ -78,7 +78,7 @@ def look_until(rollout, holds, *, seconds=60):
 @pytest.fixture
 def rollout(thanos, uid, exporter, pods):
     gate = {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.5}
-    made = Rollout(thanos.merging, uid, metrics=(gate,))
+    made = Rollout(thanos.merging, uid, gates={"custom": [gate]})
     made.server = Server(uid, "one")
     made.server.answer(50)
     pods[PLACES[0]], pods[PLACES[1]] = made.server.text, orders(0, 0)

@@ -45,8 +45,11 @@ def pod(**changes):
     return server(pod=changes)
 
 
-def gates(*metrics):
-    return manifest(gates={"metrics": list(metrics)})
+def gates(**listed):
+    return manifest(gates=listed)
+
+
+ORDERS = {"name": "orders", "good": "sold", "total": "orders", "atLeast": 0.9}
 
 
 @pytest.mark.parametrize(
@@ -64,8 +67,8 @@ def gates(*metrics):
             "error: spec.canary.shadowSaok: unknown field; did you mean shadowSoak?",
         ),
         (
-            gates({"name": "errors", "atLest": 0.9}),
-            "error: spec.gates.metrics[0].atLest: unknown field; did you mean atLeast?",
+            gates(errors={"atLest": 0.9}),
+            "error: spec.gates.errors.atLest: unknown field; did you mean atLeast?",
         ),
         (
             manifest(canary={"percent": "10%"}),
@@ -88,12 +91,46 @@ def gates(*metrics):
             "error: spec.analysis.onInconclusive: 'hold' is not one of Hold, Rollback, Promote; did you mean Hold?",
         ),
         (
-            gates({"name": "errors", "atLeast": 70}),
-            "error: spec.gates.metrics[0].atLeast: 70 is not below 1; write 0.70 for 70 %",
+            gates(errors={"atLeast": 70}),
+            "error: spec.gates.errors.atLeast: 70 is not below 1; write 0.70 for 70 %",
         ),
         (
-            gates({"name": "orders", "good": "sum(rate(x[5m]))", "total": "t", "atLeast": 0.9}),
-            "error: spec.gates.metrics[0].good: must be a metric with label matchers and no other PromQL: " + LIKE,
+            gates(custom=[ORDERS | {"good": "sum(rate(x[5m]))"}]),
+            "error: spec.gates.custom[0].good: must be a metric with label matchers and no other PromQL: " + LIKE,
+        ),
+        (gates(agreemnt={"atLeast": 0.7}), "error: spec.gates.agreemnt: unknown field; did you mean agreement?"),
+        (
+            gates(agreement={"atMost": 0.7}),
+            "error: spec.gates.agreement.atMost: unknown field; did you mean atLeast?",
+        ),
+        (
+            gates(agreement={"margin": 0.9}),
+            "error: spec.gates.agreement: margin must be below atLeast",
+        ),
+        (
+            gates(errors={"mode": False}),
+            (
+                'error: spec.gates.errors.mode: false is not one of Enforce, DryRun, Off; write "Off" in quotes: '
+                "YAML reads Off as false"
+            ),
+        ),
+        (
+            gates(errors={"mode": "dryrun"}),
+            "error: spec.gates.errors.mode: 'dryrun' is not one of Enforce, DryRun, Off; did you mean DryRun?",
+        ),
+        (
+            gates(custom=[ORDERS | {"name": "errors"}]),
+            (
+                "error: spec.gates.custom[0]: a custom gate needs a name that no built-in gate has (availability, "
+                "errors, latency, agreement, acceptedRatio, lowConfidence, feedback, perClass)"
+            ),
+        ),
+        (
+            gates(metrics=[{"name": "errors"}]),
+            (
+                "error: spec.gates.metrics: unknown field: each built-in gate is a field of its own, like agreement: "
+                "{atLeast: 0.8}"
+            ),
         ),
         (
             manifest(thresholds={"perClass": {"Dining": 2}}),
@@ -174,11 +211,24 @@ def test_an_error_names_the_field_and_what_would_be_right(document, expected):
     assert [str(finding) for finding in schema_findings(document)] == [expected]
 
 
-def test_a_wrong_gate_name_lists_the_gates_and_guesses():
-    (found,) = schema_findings(gates({"name": "agreemnt", "atLeast": 0.7}))
-    assert found.path == "spec.gates.metrics[0]"
-    assert found.message.startswith("name a built-in gate (availability, errors,")
-    assert found.message.endswith("; did you mean agreement?")
+WITHOUT_EFFECT = {
+    "availability": ("atMost", "within", "required", "oddsRatio", "good"),
+    "errors": ("atMost", "within", "required", "oddsRatio", "good"),
+    "latency": ("atMost", "within", "required", "oddsRatio", "good"),
+    "agreement": ("atMost", "within", "required", "oddsRatio", "good"),
+    "acceptedRatio": ("atMost", "within", "required", "oddsRatio", "good"),
+    "lowConfidence": ("atLeast", "within", "required", "oddsRatio", "good"),
+    "feedback": ("atLeast", "atMost", "within", "margin", "designEffect", "initialDelay", "good"),
+    "perClass": ("atMost", "within", "margin", "designEffect", "initialDelay", "required", "oddsRatio", "good"),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_EFFECT)
+def test_a_gate_has_no_option_that_changes_nothing(name):
+    for option in WITHOUT_EFFECT[name]:
+        (found,) = schema_findings(gates(**{name: {option: 0.5}}))
+        assert found.path == f"spec.gates.{name}.{option}"
+        assert found.message.startswith("unknown field")
 
 
 @pytest.mark.parametrize(
@@ -189,22 +239,18 @@ def test_a_wrong_gate_name_lists_the_gates_and_guesses():
             "warning: spec.registry.volume: missing: no volume is mounted, so /registry is empty",
         ),
         (
-            gates({"name": "agreement", "atMost": 0.3}),
-            "warning: spec.gates.metrics[0].atMost: rolls back a run with agreement above 30 %; did you mean atLeast?",
+            gates(errors={"initialDelay": "48h"}),
+            "warning: spec.gates.errors.initialDelay: longer than the soak of 24h in shadow, which waits for it",
         ),
         (
-            gates({"name": "agreement", "margin": 0.9}),
-            "warning: spec.gates.metrics[0].margin: so large that agreement passes whatever is counted",
+            gates(errors={"initialDelay": "336h"}),
+            "warning: spec.gates.errors.initialDelay: not below analysis.maxDuration (336h)",
         ),
+        (gates(errors={"stages": [33]}), "warning: spec.gates.errors.stages: there is no stage at 33 %"),
         (
-            gates({"name": "errors", "initialDelay": "48h"}),
-            "warning: spec.gates.metrics[0].initialDelay: longer than the soak of 24h in shadow, which waits for it",
+            gates(custom=[ORDERS | {"stages": [33]}]),
+            "warning: spec.gates.custom[0].stages: there is no stage at 33 %",
         ),
-        (
-            gates({"name": "errors", "initialDelay": "336h"}),
-            "warning: spec.gates.metrics[0].initialDelay: not below analysis.maxDuration (336h)",
-        ),
-        (gates({"name": "errors", "stages": [33]}), "warning: spec.gates.metrics[0].stages: there is no stage at 33 %"),
         (
             manifest(analysis={"maxDuration": "12h"}, canary={"steps": [{"percent": 10, "soak": "1h"}]}),
             "warning: spec.analysis.maxDuration: shorter than the soak of 24h in shadow",
@@ -227,10 +273,10 @@ def test_a_sound_manifest_has_notes_only():
 
 
 def test_a_margin_is_shown_with_the_requests_after_which_a_verdict_is_certain():
-    spec = gates({"name": "availability", "margin": 0.02})["spec"]
+    spec = gates(availability={"margin": 0.02})["spec"]
     notes = [finding for finding in advice(spec, None) if "margin" in finding.path and finding.severity == "note"]
     assert [str(note) for note in notes] == [
-        "note: spec.gates.metrics[0].margin: availability has a verdict after at most 14,796 requests"
+        "note: spec.gates.availability.margin: availability has a verdict after at most 14,796 requests"
     ]
 
 

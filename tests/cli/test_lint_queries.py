@@ -60,10 +60,10 @@ def test_what_can_work_is_no_mistake(query):
 
 def test_a_query_alone_is_a_gate():
     names = ("availability", "errors", "latency", "agreement", "acceptedRatio", "lowConfidence", "feedback")
-    off = [{"name": name, "disabled": True} for name in names]
-    found = advice(BASE | {"gates": {"metrics": off, "queries": [POOL]}}, None)
+    off = {name: {"mode": "Off"} for name in names}
+    found = advice(BASE | {"gates": off | {"queries": [POOL]}}, None)
     assert not [one for one in found if "no gate is active" in one.message]
-    found = advice(BASE | {"gates": {"metrics": off, "queries": [POOL | {"mode": "DryRun"}]}}, None)
+    found = advice(BASE | {"gates": off | {"queries": [POOL | {"mode": "DryRun"}]}}, None)
     assert [one for one in found if "no gate is active" in one.message]
 
 

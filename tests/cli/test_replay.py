@@ -19,11 +19,7 @@ SPEC = {
     "runID": "run_aaaaaaaa_1",
     "server": {"token": {"secretName": "t"}},
     "canary": {"shadowSoak": "10m", "steps": [{"percent": 100, "soak": "10m"}]},
-    "gates": {
-        "metrics": [
-            {"name": name, "disabled": True} for name in ("latency", "acceptedRatio", "lowConfidence", "feedback")
-        ]
-    },
+    "gates": {name: {"mode": "Off"} for name in ("latency", "acceptedRatio", "lowConfidence", "feedback")},
 }
 MANIFEST = {
     "apiVersion": "serin.dev/v1alpha1",
@@ -189,7 +185,7 @@ def test_one_source_is_named(replayed):
 
 def test_custom_counters_are_replayed_from_a_file(replayed):
     own = {"name": "orders", "good": "good_total", "total": "orders_total", "atLeast": 0.9}
-    gates = {"metrics": [*SPEC["gates"]["metrics"], own]}
+    gates = SPEC["gates"] | {"custom": [own]}
     found = replayed("", "--prometheus", "http://x", *PAST, gates=gates)
     assert (found.exit_code, found.stderr) == (
         2,

@@ -7,7 +7,7 @@ import pytest
 from counting.prometheus_process import PrometheusProcess
 
 from serin_cli.replay_prometheus import read_range
-from serin_core.api.gates import GateName
+from serin_core.api.gate_names import GateName
 from serin_core.contract import names
 from serin_core.counting.stage_query import StageQuery
 from serin_localcluster.prometheus import find

@@ -107,8 +107,8 @@ def test_a_wrong_option_is_refused_in_one_line(simulated, arguments, message):
 
 
 def test_a_custom_gate_must_be_described(simulated):
-    assert "--own orders=0.99" in simulated(gates={"metrics": [OWN]}).stderr
-    found = simulated("--own", "orders=0.5", "-o", "json", gates={"metrics": [OWN]})
+    assert "--own orders=0.99" in simulated(gates={"custom": [OWN]}).stderr
+    found = simulated("--own", "orders=0.5", "-o", "json", gates={"custom": [OWN]})
     assert rules(found)["this resource"]["why"] == {"RolledBack: orders": 8}
 
 

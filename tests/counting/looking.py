@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 
 from models.parts import spec
 
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint
-from serin_core.api.gates import GateName
 from serin_core.api.resource import Resource
 from serin_core.api.status import Candidate, CandidateState, Status
 from serin_core.counting.reading import Unreadable
@@ -22,7 +22,7 @@ from serin_operator.settings import Monitoring, PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"
 STAGE = 7
-PER_CLASS = {"name": "perClass"}
+PER_CLASS: Mapping[str, Any] = {"perClass": {}}
 Found = Mapping[str, Counts | Unreadable]
 
 
@@ -34,7 +34,7 @@ class Rollout:
     uid: str
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     percent: float = 10.0
-    metrics: tuple[Mapping[str, Any], ...] = (PER_CLASS,)
+    gates: Mapping[str, Any] = field(default_factory=lambda: PER_CLASS)
     skew: timedelta = timedelta()
     interval: str = "30s"
     checkpoint: Checkpoint | None = None
@@ -50,9 +50,7 @@ class Rollout:
         server: dict[str, Any] = {"token": {"secretName": "token"}}
         if self.is_shared:
             server["store"] = {"postgres": {"secretName": "db"}}
-        wanted = spec(
-            self.run_id, server=server, gates={"metrics": list(self.metrics)}, analysis={"interval": self.interval}
-        )
+        wanted = spec(self.run_id, server=server, gates=self.gates, analysis={"interval": self.interval})
         candidate = Candidate(
             run_id=self.run_id,
             state=CandidateState.RUNNING,

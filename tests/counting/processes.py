@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from serin_core.api.gates import GateName
+from serin_core.api.gate_names import GateName
 from serin_core.evidence.counts import Counts
 from serin_server.metrics.counters import Agree, Arm, ArmCounts, Counters, Outcome, StageCounts, StageKey
 from serin_server.metrics.exposition import Exposition, Identity, Scrape

@@ -113,7 +113,7 @@ def scripted():
 
 @pytest.fixture(params=[True, False], ids=["over good counts", "over bad counts"])
 def watched(request, scripted, uid):
-    made = Watched(scripted.url, uid=uid, metrics=(OWN,))
+    made = Watched(scripted.url, uid=uid, gates={"custom": [OWN]})
     scripted.__init__()
     scripted.uid, scripted.stage, scripted.is_good = uid, made.running.stage, request.param
     yield made

@@ -64,7 +64,7 @@ def test_an_own_counter_of_more_samples_than_a_query_may_read_is_an_error_and_no
     now = time.time()
     gate = {"name": "orders", "good": f'sold{{shop="{uid}",code="200"}}', "total": f'sold{{shop="{uid}"}}'}
     began = datetime.fromtimestamp(now - 40 * MINUTE, UTC)
-    rollout = Rollout(small.url, uid, began=began, metrics=({**gate, "atLeast": 0.9},))
+    rollout = Rollout(small.url, uid, began=began, gates={"custom": [{**gate, "atLeast": 0.9}]})
     small.write(live([Server(uid, "p")], [now - 60]))
     for code in ("200", "500"):
         times = every(DENSE, since=now - 40 * MINUTE, until=now)

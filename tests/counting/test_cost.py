@@ -1,5 +1,6 @@
 """What one look costs the operator, Kubernetes aside: query, counting, judging, deciding, against a real Prometheus."""
 
+import json
 import time
 from datetime import UTC, datetime
 
@@ -25,26 +26,22 @@ OWN = tuple(
     }
     for number in range(5)
 )
-BUILT_IN = tuple({"name": name, "disabled": True} for name in ("acceptedRatio", "lowConfidence", "feedback"))
-ALL_BUILT_IN = BUILT_IN + tuple(
-    {"name": name, "disabled": True} for name in ("availability", "errors", "latency", "agreement")
-)
+OFF = {"mode": "Off"}
+BUILT_IN = dict.fromkeys(("acceptedRatio", "lowConfidence", "feedback"), OFF)
+ALL_BUILT_IN = BUILT_IN | dict.fromkeys(("availability", "errors", "latency", "agreement"), OFF)
 
 
 @pytest.mark.parametrize(
-    ("metrics", "most"),
+    ("gates", "most"),
     [
-        pytest.param((*BUILT_IN, {"name": "perClass"}), 40, id="five built-in gates"),
-        pytest.param((*ALL_BUILT_IN, *OWN), 200, id="five own gates"),
+        pytest.param(BUILT_IN | {"perClass": {}}, 40, id="five built-in gates"),
+        pytest.param(ALL_BUILT_IN | {"custom": OWN}, 200, id="five own gates"),
     ],
 )
-def test_a_look_at_which_nothing_has_changed_is_cheap_and_writes_nothing(second, uid, record_property, metrics, most):
+def test_a_look_at_which_nothing_has_changed_is_cheap_and_writes_nothing(second, uid, record_property, gates, most):
     now = time.time()
-    mine = [
-        {key: value.replace("UID", uid) if isinstance(value, str) else value for key, value in one.items()}
-        for one in metrics
-    ]
-    watched = Watched(second.url, uid=uid, metrics=tuple(mine), soak="1h")
+    mine = json.loads(json.dumps(gates).replace("UID", uid))
+    watched = Watched(second.url, uid=uid, gates=mine, soak="1h")
     stage = watched.running.stage
     second.write(live([Server(uid, f"p{n}", stage) for n in range(3)], scrapes(now)))
     for number in range(5):

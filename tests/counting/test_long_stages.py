@@ -13,8 +13,8 @@ import pytest
 from counting.looking import Rollout, every
 from counting.processes import Server, truth
 
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, ProcessCounts
-from serin_core.api.gates import GateName
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import ENDED, StageCounts
@@ -141,7 +141,7 @@ def test_a_process_that_ended_while_the_replica_asked_was_behind_is_found_at_the
 
 
 def test_a_hundred_processes_that_have_ended_are_added_up_in_a_checkpoint_that_does_not_grow(prometheus, uid, now):
-    rollout = begin(prometheus, uid, ago=DAY, now=now, metrics=({"name": "perClass"},))
+    rollout = begin(prometheus, uid, ago=DAY, now=now, gates={"perClass": {}})
     ended = [Server(uid, f"{number:016x}") for number in range(100)]
     for server in ended:
         server.answer(5)
@@ -174,7 +174,7 @@ def samples_read(prometheus, query):
 
 @pytest.mark.prometheus
 def test_a_look_at_a_stage_of_fourteen_days_and_ten_pods_reads_minutes_of_it(prometheus, uid, now, record_property):
-    rollout = begin(prometheus, uid, ago=14 * DAY, now=now, metrics=({"name": "perClass"},))
+    rollout = begin(prometheus, uid, ago=14 * DAY, now=now, gates={"perClass": {}})
     servers = [Server(uid, f"process-{number}") for number in range(10)]
     prometheus.write(live(servers, every(12 * HOUR, since=now - 14 * DAY, until=now - 5 * HOUR), answers=1))
     prometheus.write(live(servers, every(30, since=now - 12 * MINUTE, until=now), answers=1))

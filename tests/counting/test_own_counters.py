@@ -10,7 +10,7 @@ import pytest
 from counting.exporter import SALES, TICKING
 from counting.looking import Rollout, every, labels, own_counts
 
-from serin_core.api.gates import MetricGate
+from serin_core.api.custom_gates import CustomGate
 from serin_core.counting.custom_counters import selectors
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.counts import Counts
@@ -45,7 +45,9 @@ def latency(uid, le):
 
 @pytest.fixture
 def rollout(prometheus, uid, now):
-    return Rollout(prometheus.url, uid, began=datetime.fromtimestamp(now - HOUR - 15, UTC), metrics=(gate(uid),))
+    return Rollout(
+        prometheus.url, uid, began=datetime.fromtimestamp(now - HOUR - 15, UTC), gates={"custom": [gate(uid)]}
+    )
 
 
 class Shop:
@@ -161,7 +163,7 @@ def test_a_gate_that_is_added_to_a_long_stage_counts_its_last_hours(prometheus, 
 )
 def test_a_bucket_is_found_however_its_bound_is_written(prometheus, rollout, now, bound, written):
     uid = rollout.uid
-    rollout.metrics = (latency(uid, bound),)
+    rollout.gates = {"custom": [latency(uid, bound)]}
     times = list(every(30, since=now - 5 * MINUTE, until=now))
     for le, each in (("0.01", 1), (written, 3), ("+Inf", 4)):
         name = labels("shop_seconds_bucket", shop=uid, le=le)
@@ -191,7 +193,7 @@ def test_a_metric_whose_name_has_other_characters_is_counted(prometheus, rollout
         {"good": f'{{"{name}",{mine},path="/{{id}}"}}', "total": f'{{"{name}",{mine}}}'},
         {"histogram": histogram},
     ):
-        rollout.metrics = ({"name": "orders", "atLeast": 0.5} | counted,)
+        rollout.gates = {"custom": [{"name": "orders", "atLeast": 0.5} | counted]}
         assert look(rollout, prometheus) == Counts(3 * len(times), 4 * len(times))
 
 
@@ -206,12 +208,12 @@ def test_a_bound_is_found_as_prometheus_itself_writes_what_it_scrapes(prometheus
         written = json.load(answer)["data"]
     assert len(written) == len(bounds)
     for bound in bounds:
-        pattern = re.search('le=~"(.*)"', selectors(MetricGate.model_validate(latency("x", bound)))[0])[1]
+        pattern = re.search('le=~"(.*)"', selectors(CustomGate.model_validate(latency("x", bound)))[0])[1]
         assert [one for one in written if re.fullmatch(pattern, one)] == [one for one in written if float(one) == bound]
 
 
 def test_a_histogram_without_the_bucket_is_told_so(prometheus, rollout, uid, now):
-    rollout.metrics = (latency(uid, 0.3),)
+    rollout.gates = {"custom": [latency(uid, 0.3)]}
     prometheus.write({labels("shop_seconds_bucket", shop=uid, le="0.25"): [(now, 3)]})
     prometheus.write({labels("shop_seconds_count", shop=uid): [(now, 4)]})
     assert look(rollout, prometheus) == Unreadable(
@@ -249,13 +251,13 @@ def test_a_selector_that_matches_too_much_is_told_so(prometheus, rollout, now):
 
 
 def test_a_selector_that_matches_everything_is_told_so_before_all_of_it_is_read(prometheus, rollout, uid):
-    rollout.metrics = (gate(uid, good='shop_orders_total{code="200"}', total='up{instance!=""}'),)
+    rollout.gates = {"custom": [gate(uid, good='shop_orders_total{code="200"}', total='up{instance!=""}')]}
     found = look(rollout, prometheus)
     assert isinstance(found, Unreadable)
 
 
 def test_more_good_than_all_is_an_error_and_is_not_clipped(prometheus, rollout, uid, now):
-    rollout.metrics = (gate(uid, total=f'{ORDERS}{{shop="{uid}",code="500"}}'),)
+    rollout.gates = {"custom": [gate(uid, total=f'{ORDERS}{{shop="{uid}",code="500"}}')]}
     Shop(prometheus, rollout).sells(every(30, since=now - HOUR, until=now), good=3, bad=1)
     found = look(rollout, prometheus)
     assert found.reason == "QueryError"
@@ -315,7 +317,7 @@ def test_two_replicas_that_scrape_at_different_times_never_mix_in_one_count(prom
 def test_a_counter_seen_through_two_external_labels_is_one_where_they_are_told(prometheus, rollout, now, labels):
     """The two scrape at different times, and the one has stopped for a while: what is lost of one, the other has."""
     rollout.replica_labels = labels
-    rollout.metrics = (gate(rollout.uid),)
+    rollout.gates = {"custom": [gate(rollout.uid)]}
     shop = Shop(prometheus, rollout, since=10_000.0, replica="a").sells(every(30, since=now - 2 * HOUR, until=now - 90))
     twin = Shop(prometheus, rollout, since=10_000.0, replica="b").sells(
         every(30, since=now - 2 * HOUR, until=now - HOUR / 2)
@@ -337,7 +339,7 @@ def test_a_counter_seen_through_two_labels_that_nobody_told_of_counts_twice(prom
 
 def test_both_selectors_are_read_at_one_time_while_a_shop_is_selling(prometheus, rollout, exporter):
     """Each scrape moves good and total alike, so that any scrape in between would tell."""
-    rollout.metrics = (gate(rollout.uid, good=f'{SALES}{{code="200"}}', total=SALES),)
+    rollout.gates = {"custom": [gate(rollout.uid, good=f'{SALES}{{code="200"}}', total=SALES)]}
     deadline = time.monotonic() + 20
     while isinstance(look(rollout, prometheus), Unreadable) and time.monotonic() < deadline:
         exporter.scraped(TICKING)

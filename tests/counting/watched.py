@@ -21,14 +21,14 @@ RUN = "run_aaaaaaaa_1"
 
 
 class Watched(World):
-    """In the canary at 10 percent; the gates are the default ones, changed by `metrics`."""
+    """In the canary at 10 percent; the gates are the default ones, changed by `gates`."""
 
     def __init__(
         self,
         url: str,
         *,
         uid: str,
-        metrics: tuple[Mapping[str, Any], ...] = (),
+        gates: Mapping[str, Any] | None = None,
         soak: str = "1s",
         began: timedelta = timedelta(minutes=2),
     ) -> None:
@@ -50,7 +50,7 @@ class Watched(World):
             raise RuntimeError("the rollout did not reach the canary")
         steps = [step | {"soak": soak} for step in steps]
         canary = {"shadowSoak": "1s", "steps": steps}
-        self.edit(spec(RUN, canary=canary, gates={"metrics": list(metrics)}, analysis={"interval": "30s"}))
+        self.edit(spec(RUN, canary=canary, gates=gates or {}, analysis={"interval": "30s"}))
         # Judged on nothing but what comes from now on.
         self.now = datetime.now(UTC)
         clock = {"stage_started_at": self.now - began, "soaking_since": self.now - began, "soak_elapsed": 0.0}

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from serin_core.api.crd import definition, schema
 from serin_core.api.durations import format_duration, parse_duration
-from serin_core.api.gates import GateName
+from serin_core.api.gate_names import DEFAULT_AT_LEAST, GateName
 from serin_core.api.spec import SuggestionModelSpec
 
 ROOT = Path(__file__).parents[2]
@@ -151,20 +151,26 @@ step = st.fixed_dictionaries({"percent": number}, optional={"soak": duration, "w
 share = st.sampled_from([0, 0.2, 0.7, 1, "ten"])
 GOOD_SELECTORS = ('orders_total{code="200"}', "orders_total", 'o{path="/{id}"}', '{"http.server.requests",code="200"}')
 own = st.sampled_from([*GOOD_SELECTORS, '{code="200"}', "rate(x[1m])", 7])
-gate = st.fixed_dictionaries(
-    {"name": st.sampled_from(["agreement", "latency", "feedback", "perClass", "beauty", "Beauty"])},
-    optional={
-        "atLeast": share,
+OPTIONS = {
+    "mode": st.sampled_from(["Enforce", "DryRun", "Off", False, "off"]),
+    "stages": st.lists(number, max_size=3, unique_by=repr),
+    "margin": share,
+    "designEffect": number,
+    "initialDelay": duration,
+    "atLeast": share,
+}
+BUILT_IN_OPTIONS = OPTIONS | {
+    "atMost": share,
+    "required": st.booleans(),
+    "oddsRatio": st.sampled_from([1, 1.5, 3, 21]),
+}
+built_in_gate = st.fixed_dictionaries({}, optional=BUILT_IN_OPTIONS)
+custom_gate = st.fixed_dictionaries(
+    {"name": st.sampled_from(["agreement", "feedback", "beauty", "orders", "Beauty"])},
+    optional=OPTIONS
+    | {
         "atMost": share,
         "within": st.fixed_dictionaries({"low": share, "high": share}),
-        "margin": share,
-        "disabled": st.booleans(),
-        "dryRun": st.booleans(),
-        "stages": st.lists(number, max_size=3, unique_by=repr),
-        "designEffect": number,
-        "initialDelay": duration,
-        "required": st.booleans(),
-        "oddsRatio": st.sampled_from([1, 1.5, 3, 21]),
         "good": own,
         "total": own,
         "histogram": st.fixed_dictionaries({"metric": own, "le": number}),
@@ -192,7 +198,9 @@ spec = st.fixed_dictionaries(
             {}, optional={"default": number, "perClass": st.dictionaries(category, number)}
         ),
         "gates": st.fixed_dictionaries(
-            {}, optional={"metrics": st.lists(gate, max_size=2), "queries": st.lists(query, max_size=2)}
+            {},
+            optional={gate.value: built_in_gate for gate in GateName}
+            | {"custom": st.lists(custom_gate, max_size=2), "queries": st.lists(query, max_size=2)},
         ),
         "analysis": st.fixed_dictionaries(
             {},
@@ -316,35 +324,33 @@ def amount(text):
 BUILT_IN = {gate.value for gate in GateName}
 
 
-def gate_is_refused(gate):
-    """The CEL rules of one gate, in Python; where a field has the wrong type, the schema refuses it anyway."""
-    if "ten" in [gate.get(name) for name in ("atLeast", "atMost", "margin", "designEffect")]:
+def margin_is_refused(gate, *, at_least=None):
+    margin, low, high = gate.get("margin", 0), gate.get("atLeast", at_least), gate.get("atMost")
+    if "ten" in (margin, low, high):
         return True
-    is_custom = bool({"good", "total", "histogram"} & set(gate))
+    return (low is not None and margin >= low) or (high is not None and high + margin >= 1)
+
+
+def built_in_is_refused(name, gate):
+    """The CEL rules of a built-in gate, in Python; where a field has the wrong type, the schema refuses it anyway."""
+    return margin_is_refused(gate, at_least=DEFAULT_AT_LEAST.get(name))
+
+
+def custom_is_refused(gate):
+    """The CEL rules of a custom gate, in Python."""
     bounds = [name for name in ("atLeast", "atMost", "within") if name in gate]
-    margin, within = gate.get("margin", 0), gate.get("within")
+    within = gate.get("within")
     selectors = (gate.get("good"), gate.get("total"), gate.get("histogram", {}).get("metric"))
     return (
         any(one is not None and one not in GOOD_SELECTORS for one in selectors)
-        or (gate["name"] in BUILT_IN) == is_custom
+        or gate["name"] in BUILT_IN
         or ("good" in gate) != ("total" in gate)
-        or ("good" in gate and "histogram" in gate)
-        or len(bounds) > 1
-        or (is_custom and not bounds)
-        or ("atLeast" in gate and margin >= gate["atLeast"])
-        or ("atMost" in gate and gate["atMost"] + margin >= 1)
-        or (within is not None and (margin > 0 or "ten" in within.values() or within["low"] >= within["high"]))
-        or (gate["name"] == "feedback" and bool(bounds))
-        or (gate["name"] != "feedback" and (gate.get("required", False) or gate.get("oddsRatio", 1.5) != 1.5))
-        or (gate["name"] == "perClass" and ("atMost" in gate or within is not None))
-        or (gate["name"] == "feedback" and margin > 0)
-        or (gate["name"] in ("feedback", "perClass") and is_corrected(gate))
-        or (gate["name"] == "feedback" and bool({0, 100} & set(gate.get("stages", []))))
+        or ("good" in gate) == ("histogram" in gate)
+        or len(bounds) != 1
+        or margin_is_refused(gate)
+        or (within is not None and (gate.get("margin", 0) > 0 or "ten" in within.values()))
+        or (within is not None and within["low"] >= within["high"])
     )
-
-
-def is_corrected(gate):
-    return gate.get("designEffect", 1) != 1 or gate.get("initialDelay", "0s") != "0s"
 
 
 VALIDATOR = Draft202012Validator(openapi_to_json_schema(SPEC))
@@ -378,16 +384,18 @@ def cel_refuses(body):
         return False
 
     canary, analysis = body.get("canary", {}), body.get("analysis", {})
-    gates, queries = (body.get("gates", {}).get(one, []) for one in ("metrics", "queries"))
+    gates = dict(body.get("gates", {}))
+    custom, queries = gates.pop("custom", []), gates.pop("queries", [])
     lengths = [analysis.get(name) for name in ("interval", "maxDuration", "noDataTimeout")]
     lengths.append(body.get("progressDeadline"))
     durations = [canary.get("shadowSoak"), *lengths, *(s.get("soak") for s in canary.get("steps", []))]
     bake = body.get("bake", {})
-    durations += [one.get("initialDelay") for one in gates] + [one.get("for") for one in queries]
+    durations += [one.get("initialDelay") for one in (*gates.values(), *custom)]
+    durations += [one.get("for") for one in queries]
     durations.append(bake.get("duration"))
     percents = [s["percent"] for s in canary.get("steps", []) if s["percent"] != "ten"]
     too_short = any(one is not None and not bad(one) and parse_duration(one).total_seconds() < 1 for one in lengths)
-    names, checked = [gate["name"] for gate in gates], [query["name"] for query in queries]
+    names, checked = [gate["name"] for gate in custom], [query["name"] for query in queries]
     registry, store = body.get("registry", {}), body["server"].get("store", {})
     is_directory = registry.get("uri", "/registry").startswith(("/", "file:"))
     resources = DEFAULT_RESOURCES | body["server"].get("resources", {})
@@ -396,7 +404,8 @@ def cel_refuses(body):
         or any(a >= b for a, b in pairwise(percents))
         or too_short
         or bake_is_refused(bake, percents or [10, 50])
-        or any(gate_is_refused(one) for one in gates)
+        or any(built_in_is_refused(name, one) for name, one in gates.items())
+        or any(custom_is_refused(one) for one in custom)
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)
         or (is_directory and "volume" in registry and not is_on_volume(registry.get("uri", "/registry")))

@@ -164,7 +164,7 @@ class Rollout:
             "canary": canary("1s", 10, 50, 100),
             "analysis": {"interval": "1s"},
             # A few users make all traffic here, so low confidence depends on which of them are in the canary.
-            "gates": {"metrics": [{"name": name, "dryRun": True} for name in ("lowConfidence", "feedback")]},
+            "gates": {name: {"mode": "DryRun"} for name in ("lowConfidence", "feedback")},
         }
         return written | {
             "metadata": {"name": self.name, "namespace": self.namespace, "annotations": {"owner": "a user"}},

@@ -84,7 +84,7 @@ def own(good):
 
 @pytest.mark.parametrize("good", ['shop{path="/{id}",id=\'{"x"}\'}', '{"http.server.requests",code="200"}', "{`ä b`,}"])
 def test_selectors_of_prometheus_3_are_accepted_at_apply(rollout, registry, good):
-    body = rollout.resource(registry.good, gates={"metrics": [own(good)]})
+    body = rollout.resource(registry.good, gates={"custom": [own(good)]})
     rollout.kubectl("apply", "--dry-run=server", "-f", "-", text=json.dumps(body))
 
 
@@ -93,11 +93,11 @@ def test_selectors_of_prometheus_3_are_accepted_at_apply(rollout, registry, good
     [
         ({"canary": {"steps": [{"percent": 50}, {"percent": 10}]}}, "strictly increasing"),
         ({"canary": {"percent": 101}}, "less than or equal to 100"),
-        ({"gates": {"metrics": [{"name": "beauty"}]}}, "name a built-in gate"),
-        ({"gates": {"metrics": [{"name": "agreement", "atLeast": 0.7, "margin": 0.8}]}}, "margin must leave"),
+        ({"gates": {"beauty": {}}}, "unknown field"),
+        ({"gates": {"agreement": {"atLeast": 0.7, "margin": 0.8}}}, "margin must be below"),
         ({"canary": {"shadowSoak": "1 day"}}, "must be a duration"),
-        ({"gates": {"metrics": [own("rate(shop_orders_total[5m])")]}}, "must be a metric with label matchers and no"),
-        ({"gates": {"metrics": [own('{code="200"}')]}}, "must be a metric with label matchers and no other PromQL"),
+        ({"gates": {"custom": [own("rate(shop_orders_total[5m])")]}}, "must be a metric with label matchers and no"),
+        ({"gates": {"custom": [own('{code="200"}')]}}, "must be a metric with label matchers and no other PromQL"),
         ({"runID": "latest"}, "should match"),
         ({"thresholds": {"default": 2}}, "less than or equal to 1"),
         ({"typo": 1}, "unknown field"),

@@ -31,10 +31,11 @@ FULLEST = {
     "calibration": True,
     "gates": {
         "acceptance": {"f1Macro": 0.72, "f1Min": 0.6},
-        "metrics": [
-            {"name": "agreement", "atLeast": 0.75, "stages": [0, 50], "designEffect": 2.5, "initialDelay": "90s"},
-            {"name": "lowConfidence", "dryRun": True},
-            {"name": "errors", "disabled": False, "margin": 0.01},
+        "agreement": {"atLeast": 0.75, "stages": [0, 50], "designEffect": 2.5, "initialDelay": "90s"},
+        "lowConfidence": {"mode": "DryRun"},
+        "errors": {"margin": 0.01},
+        "perClass": {},
+        "custom": [
             {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.9},
         ],
     },

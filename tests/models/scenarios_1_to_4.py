@@ -118,7 +118,7 @@ def pod_that_lost_the_run(at):
 def no_pod_is_left(at):
     """2: without any ready pod nothing is proven."""
     # This gate needs the report of a pod, and would hold the stage by itself.
-    at.edit(spec(A, gates={"metrics": [{"name": "lowConfidence", "disabled": True}]}))
+    at.edit(spec(A, gates={"lowConfidence": {"mode": "Off"}}))
     at.settle(until=has_percent(10))
     at.pods.clear()
     for _ in range(6):

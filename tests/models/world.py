@@ -12,8 +12,8 @@ from models.holds import check_rollback
 from models.invariants import Invariants
 from models.parts import NAME, Broken, Conflict, Operator, Pod, ProtocolRules
 
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import ProcessCounts
-from serin_core.api.gates import GateName
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract import names

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from memory_cluster import KEY, NOW, MemoryCluster, reconciler
 
+from serin_core.api.gate_options import Range
 from serin_core.api.gate_status import GateRole, GateStatus
-from serin_core.api.gates import Range
 from serin_core.api.query_status import QueryStatus
 from serin_core.api.status import (
     Candidate,

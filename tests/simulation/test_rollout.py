@@ -22,8 +22,8 @@ def played(a_spec, traffic, *, seed=7, skips=True, promised=0.9):
     return play(setting, TrafficSource(traffic, Random(seed), first=setting.start), first=first_stage(setting))
 
 
-def gates(*changes, **analysis):
-    return {"gates": {"metrics": changes}, "analysis": {"maxDuration": "30m"} | analysis}
+def gates(listed=None, **analysis):
+    return {"gates": listed or {}, "analysis": {"maxDuration": "30m"} | analysis}
 
 
 OWN = {"name": "orders", "good": "good_total", "total": "orders_total", "within": {"low": 0.8, "high": 0.95}}
@@ -40,21 +40,26 @@ CASES = {
     "errors at the limit": (spec(**gates()), Traffic(rates=Rates(agreement=0.85, errors=0.01))),
     "feedback that is worse": (spec(), Traffic(rates=Rates(agreement=0.85, feedback=0.1, liked=0.7))),
     "feedback that is required": (
-        spec(**gates({"name": "feedback", "required": True})),
+        spec(**gates({"feedback": {"required": True}})),
         Traffic(rates=Rates(agreement=0.85, feedback=0.05)),
     ),
-    "an own gate between two bounds": (spec(**gates(OWN)), Traffic(rates=Rates(agreement=0.85, own={"orders": 0.9}))),
+    "an own gate between two bounds": (
+        spec(**gates({"custom": [OWN]})),
+        Traffic(rates=Rates(agreement=0.85, own={"orders": 0.9})),
+    ),
     "doubt that was not promised": (spec(), Traffic(rates=Rates(agreement=0.85, eligible=0.8))),
     "classes": (
-        spec(**gates({"name": "perClass"})),
+        spec(**gates({"perClass": {}})),
         Traffic(rates=FINE, requests_per_visit=5, correlation=0.3),
     ),
     "a delay, a margin and a design effect": (
         spec(
             **gates(
-                {"name": "agreement", "initialDelay": "5m", "margin": 0.05},
-                {"name": "errors", "designEffect": 3, "margin": 0.005},
-                {"name": "latency", "dryRun": True},
+                {
+                    "agreement": {"initialDelay": "5m", "margin": 0.05},
+                    "errors": {"designEffect": 3, "margin": 0.005},
+                    "latency": {"mode": "DryRun"},
+                }
             )
         ),
         Traffic(rates=Rates(agreement=0.72, errors=0.007, fast=0.9)),

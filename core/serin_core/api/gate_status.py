@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from serin_core.api.base import Moment, StatusModel
-from serin_core.api.gates import Range
+from serin_core.api.gate_options import Range
 from serin_core.api.query_status import QueryStatus
 from serin_core.evidence.counts import Verdict
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from serin_core.api.gates import DEFAULT_AT_LEAST, DEFAULT_ODDS_RATIO, NOT_IN_SHADOW, NOT_WITHOUT_CONTROL, GateName
+from serin_core.api.gate_names import (
+    DEFAULT_AT_LEAST,
+    DEFAULT_ODDS_RATIO,
+    MEASURES,
+    NOT_IN_SHADOW,
+    NOT_WITHOUT_CONTROL,
+    OFF_BY_DEFAULT,
+    GateName,
+)
 from serin_core.contract import names
 from serin_core.evidence.bounds import AtLeast, Bound
 
@@ -66,15 +74,22 @@ class BuiltInGate:
     """Everything that is specific to one built-in gate."""
 
     name: GateName
-    description: str
-    """The share that it measures, as a noun phrase."""
     phrase: str
     """What holds of those that are good: `54 of 60 users agree`."""
     terms: tuple[Term, ...]
     default: Criterion
     unit: Unit = Unit.REQUESTS
     arms: Arms = Arms.CANARY
-    is_on_by_default: bool = True
+
+    @property
+    def description(self) -> str:
+        """The share that it measures, as a noun phrase."""
+        return MEASURES[self.name]
+
+    @property
+    def is_on_by_default(self) -> bool:
+        """Whether it is evaluated unless the spec turns it off."""
+        return self.name not in OFF_BY_DEFAULT
 
     @property
     def counts_users(self) -> bool:
@@ -96,7 +111,6 @@ class BuiltInGate:
 _GATES: Final = (
     BuiltInGate(
         name=GateName.AVAILABILITY,
-        description="requests for which the run was available: loaded, and its circuit breaker closed",
         phrase="found the run available",
         terms=(
             Term(names.REQUESTS, "available", "True", good=1, total=1),
@@ -106,7 +120,6 @@ _GATES: Final = (
     ),
     BuiltInGate(
         name=GateName.ERRORS,
-        description="predictions without an error: no exception, a finite number, at most 0.1 s",
         phrase="succeeded",
         terms=(
             Term(names.REQUESTS, "available", "True", good=1, total=1),
@@ -116,7 +129,6 @@ _GATES: Final = (
     ),
     BuiltInGate(
         name=GateName.LATENCY,
-        description="predictions that took at most 0.1 s",
         phrase="took at most 0.1 s",
         terms=(
             Term(f"{names.LATENCY}_bucket", "le", "0.1", good=1, total=0),
@@ -126,7 +138,6 @@ _GATES: Final = (
     ),
     BuiltInGate(
         name=GateName.AGREEMENT,
-        description="users whose first answer of the run equals the control answer (the stable run's, else the rules')",
         phrase="agree",
         terms=(
             Term(names.USERS_COMPARE, "agree", "True", good=1, total=1),
@@ -138,7 +149,6 @@ _GATES: Final = (
     ),
     BuiltInGate(
         name=GateName.ACCEPTED_RATIO,
-        description="answers over the confidence threshold that were shown (the others came too late)",
         phrase="were shown",
         terms=(
             Term(names.CONFIDENT, "shown", "True", good=1, total=1),
@@ -148,7 +158,6 @@ _GATES: Final = (
     ),
     BuiltInGate(
         name=GateName.LOW_CONFIDENCE,
-        description="answers under the confidence threshold of their class; here fewer are better",
         phrase="had low confidence",
         terms=(
             Term(names.LOW_CONFIDENCE, "", "", good=1, total=0),
@@ -159,7 +168,6 @@ _GATES: Final = (
     ),
     BuiltInGate(
         name=GateName.FEEDBACK,
-        description="suggestions with user feedback that were accepted, compared between canary and control group",
         phrase="were accepted",
         terms=(
             Term(names.FEEDBACK, "outcome", "accepted", good=1, total=1, part=names.SERIES_ARM),
@@ -171,7 +179,6 @@ _GATES: Final = (
     ),
     BuiltInGate(
         name=GateName.PER_CLASS,
-        description="answers that equal the control answer, for each class separately",
         phrase="agree",
         terms=(
             Term(names.CLASS_COMPARE, "agree", "True", good=1, total=1, part=names.SERIES_CLASS),
@@ -179,8 +186,6 @@ _GATES: Final = (
         ),
         default=AtLeast(DEFAULT_AT_LEAST[GateName.PER_CLASS]),
         arms=Arms.BOTH,
-        # It needs traffic in every class.
-        is_on_by_default=False,
     ),
 )
 CATALOG: Final[Mapping[GateName, BuiltInGate]] = {gate.name: gate for gate in _GATES}

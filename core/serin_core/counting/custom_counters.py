@@ -15,8 +15,8 @@ from decimal import Decimal
 from math import isfinite
 from typing import Final
 
+from serin_core.api.custom_gates import CustomGate, Histogram
 from serin_core.api.gate_status import OwnCounts, OwnSeries
-from serin_core.api.gates import Histogram, MetricGate
 from serin_core.api.selectors import name_and_matchers, with_matchers
 from serin_core.counting.reading import Unreadable
 
@@ -40,7 +40,7 @@ class Samples:
     values: tuple[tuple[float, float], ...]
 
 
-def selectors(gate: MetricGate) -> tuple[str, str]:
+def selectors(gate: CustomGate) -> tuple[str, str]:
     """Return the selectors of a custom gate: of good and of total."""
     if gate.histogram is None:
         return gate.good or "", gate.total or ""
@@ -66,7 +66,7 @@ def _written(bound: float) -> str:
     return "|".join(ways).replace("+", "[+]").replace(".", "[.]")
 
 
-def custom_key(gate: MetricGate) -> str:
+def custom_key(gate: CustomGate) -> str:
     """Return the key of a gate's series in a checkpoint; it changes with the selectors."""
     return f"{gate.name}@{hashlib.sha256(repr(selectors(gate)).encode()).hexdigest()[:8]}"
 

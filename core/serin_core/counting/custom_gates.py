@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
+from serin_core.api.custom_gates import CustomGate
 from serin_core.api.gate_status import OwnCounts, OwnSeries
-from serin_core.api.gates import MetricGate
 from serin_core.counting.custom_counters import (
     BEFORE,
     MAX_WINDOW,
@@ -52,7 +52,7 @@ CustomCounting = Generator[tuple[Query, ...], tuple[QueryResult, ...], OwnCounts
 """Yields queries, is sent one result for each, and returns the counts."""
 
 
-def count_custom_gate(gate: MetricGate, stage: StageQuery, *, at: float, now: datetime) -> CustomCounting:
+def count_custom_gate(gate: CustomGate, stage: StageQuery, *, at: float, now: datetime) -> CustomCounting:
     """Count what a custom gate's series have gained since the stage began.
 
     `at` is the current Unix time of Prometheus, `now` the operator's own time.
@@ -76,7 +76,7 @@ def count_custom_gate(gate: MetricGate, stage: StageQuery, *, at: float, now: da
 
 
 def _read_both(
-    gate: MetricGate, seconds: int, at: float
+    gate: CustomGate, seconds: int, at: float
 ) -> Generator[tuple[Query, ...], tuple[QueryResult, ...], tuple[_SamplesFound, _SamplesFound]]:
     """Return the samples of good ones and of all; those of a histogram come from one query."""
     wanted = selectors(gate) if gate.histogram is None else (both_of(gate.histogram),)
@@ -91,7 +91,7 @@ def _read_both(
 
 
 def _count_both(
-    gate: MetricGate, found: tuple[tuple[Samples, ...], tuple[Samples, ...]], *, kept: OwnCounts, began: float
+    gate: CustomGate, found: tuple[tuple[Samples, ...], tuple[Samples, ...]], *, kept: OwnCounts, began: float
 ) -> CustomCounting:
     """Count the samples of good ones and of all.
 

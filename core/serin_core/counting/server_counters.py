@@ -12,8 +12,8 @@ from datetime import datetime
 from math import isfinite
 from typing import Final
 
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, OwnCounts, ProcessCounts
-from serin_core.api.gates import GateName
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import CATALOG, Arms, built_in
 from serin_core.counting.reading import Unreadable

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Final
 
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint
-from serin_core.api.gates import GateName
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import CATALOG
 from serin_core.counting.reading import Unreadable

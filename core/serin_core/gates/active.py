@@ -1,19 +1,19 @@
 """Gates of one resource that are evaluated in a stage: the catalogue with the changes of the spec applied."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from serin_core.api.built_in_gates import BuiltInSettings, FeedbackGate, LowConfidenceGate
+from serin_core.api.custom_gates import CustomGate
+from serin_core.api.gate_names import GateMode, GateName
+from serin_core.api.gate_options import RateSettings
 from serin_core.api.gate_status import GateRole
-from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.contract.gate_catalog import CATALOG, AsReported, Criterion, NotWorseThanControl, built_in
+from serin_core.contract.gate_catalog import AsReported, Criterion, NotWorseThanControl, built_in
 from serin_core.counting.custom_counters import custom_key
 from serin_core.evidence.bounds import AtLeast, AtMost, Within
 
-_UNCHANGED = {
-    gate.name: MetricGate(name=gate.name.value, disabled=not gate.is_on_by_default) for gate in CATALOG.values()
-}
+GateSettings = BuiltInSettings | CustomGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,11 @@ class ActiveGate:
 
 def active_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGate, ...]:
     """Return the gates that are evaluated in a stage: built-in gates in their order, then custom gates."""
-    return tuple(_active(change) for change in _settings(spec) if _is_evaluated(change, percent))
+    return tuple(
+        _active(name, settings)
+        for name, settings in spec.gates.active_gates()
+        if _is_evaluated(name, settings, percent)
+    )
 
 
 def read_by(spec: SuggestionModelSpec, *, percent: float) -> tuple[GateName, ...]:
@@ -54,51 +58,42 @@ def alpha_fail(spec: SuggestionModelSpec) -> float:
     """Return the error probability of Fail for one gate in one stage: alphaRollback / (gates x stages)."""
     stages = (0.0, *(step.percent for step in spec.canary.steps))
     gates = [
-        change
-        for change in _settings(spec)
-        if not change.dry_run and any(_is_evaluated(change, percent) for percent in stages)
+        name
+        for name, settings in spec.gates.active_gates()
+        if settings.mode is GateMode.ENFORCE and any(_is_evaluated(name, settings, percent) for percent in stages)
     ]
     return spec.analysis.alpha_rollback / max(len(gates) * len(stages), 1)
 
 
-def _settings(spec: SuggestionModelSpec) -> Iterator[MetricGate]:
-    changes = {change.name: change for change in spec.gates.metrics}
-    yield from (changes.get(name.value) or unchanged for name, unchanged in _UNCHANGED.items())
-    yield from (change for change in spec.gates.metrics if change.is_custom)
-
-
-def _is_evaluated(change: MetricGate, percent: float) -> bool:
-    if change.disabled or (change.stages is not None and percent not in change.stages):
+def _is_evaluated(name: str, settings: GateSettings, percent: float) -> bool:
+    if settings.stages is not None and percent not in settings.stages:
         return False
-    gate = built_in(change.name)
+    gate = built_in(name)
     return gate is None or gate.is_evaluated_at(percent)
 
 
-def _active(change: MetricGate) -> ActiveGate:
-    is_optional = change.name == GateName.FEEDBACK and not change.required
+def _active(name: str, settings: GateSettings) -> ActiveGate:
+    is_optional = isinstance(settings, FeedbackGate) and not settings.required
     acting = GateRole.FAIL_ONLY if is_optional else GateRole.ACTING
-    return ActiveGate(
-        name=change.name,
-        criterion=_criterion(change),
-        role=GateRole.DRY_RUN if change.dry_run else acting,
-        design_effect=change.design_effect,
-        initial_delay=change.initial_delay,
-        custom_key=custom_key(change) if change.is_custom else "",
+    found = ActiveGate(
+        name=name,
+        criterion=_criterion(settings),
+        role=GateRole.DRY_RUN if settings.mode is GateMode.DRY_RUN else acting,
+        custom_key=custom_key(settings) if isinstance(settings, CustomGate) else "",
     )
+    if not isinstance(settings, RateSettings):
+        return found
+    return replace(found, design_effect=settings.design_effect, initial_delay=settings.initial_delay)
 
 
-def _criterion(change: MetricGate) -> Criterion:
-    if change.within is not None:
-        return Within(change.within.low, change.within.high)
-    if change.at_most is not None:
-        return AtMost(change.at_most, change.margin)
-    has_own_bound = change.is_custom or change.at_least
-    default = AtLeast(change.at_least or 0.0) if has_own_bound else CATALOG[GateName(change.name)].default
-    match default:
-        case AtLeast(p=p):
-            return AtLeast(p, min(change.margin, p))
-        case AsReported():
-            return AsReported(change.margin)
-        case NotWorseThanControl():
-            return NotWorseThanControl(change.odds_ratio)
-    return default
+def _criterion(settings: GateSettings) -> Criterion:
+    if isinstance(settings, FeedbackGate):
+        return NotWorseThanControl(settings.odds_ratio)
+    if isinstance(settings, CustomGate) and settings.within is not None:
+        return Within(settings.within.low, settings.within.high)
+    margin = settings.margin if isinstance(settings, RateSettings) else 0.0
+    if isinstance(settings, LowConfidenceGate | CustomGate) and settings.at_most is not None:
+        return AtMost(settings.at_most, margin)
+    if isinstance(settings, LowConfidenceGate):
+        return AsReported(margin)
+    return AtLeast(settings.at_least or 0.0, margin)

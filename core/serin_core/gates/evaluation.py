@@ -9,8 +9,8 @@ from datetime import datetime
 from math import exp
 from typing import Final
 
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import GateMemory, GateStatus, LateHarm
-from serin_core.api.gates import GateName
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, Criterion, NotWorseThanControl

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from serin_core.api.gate_options import Range
 from serin_core.api.gate_status import GateMemory, GateStatus, LateHarm
-from serin_core.api.gates import Range
 from serin_core.api.status import Status
 from serin_core.contract.gate_catalog import Criterion, NotWorseThanControl
 from serin_core.counting.reading import Unreadable

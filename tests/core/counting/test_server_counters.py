@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, OwnCounts, OwnSeries, ProcessCounts
-from serin_core.api.gates import GateName
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import ENDED, count_stage

@@ -3,8 +3,9 @@ from math import log
 
 import pytest
 
+from serin_core.api.custom_gates import CustomGate
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import GateRole, OwnCounts, OwnSeries, ProcessCounts
-from serin_core.api.gates import GateName, MetricGate
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract.pod_report import ClassCoverage, Coverage, RunQuality
 from serin_core.counting.custom_counters import custom_key
@@ -22,8 +23,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWN = {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.9}
 
 
-def spec(*changes):
-    body = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}, "gates": {"metrics": changes}}
+def spec(*custom, **gates):
+    wanted = gates | ({"custom": list(custom)} if custom else {})
+    body = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}, "gates": wanted}
     return SuggestionModelSpec.model_validate(body)
 
 
@@ -70,26 +72,26 @@ def test_where_everybody_is_in_the_canary_there_is_no_other_arm():
 
 
 def test_a_disabled_gate_is_out_and_a_changed_one_asks_for_what_it_says():
-    changed = spec({"name": "latency", "disabled": True}, {"name": "agreement", "atLeast": 0.8})
+    changed = spec(latency={"mode": "Off"}, agreement={"atLeast": 0.8})
     found = {gate.name: messages.limit(one.gate) for one in judge(changed, reading()).values() for gate in [one.gate]}
     assert found == {"availability": "at least 90 %", "errors": "at least 99 %", "agreement": "at least 80 %"}
 
 
 def test_a_gate_judges_only_in_the_stages_that_it_names():
-    changed = spec({"name": "latency", "stages": [50]})
+    changed = spec(latency={"stages": [50]})
     assert "latency" not in [gate.name for gate in active_gates(changed, percent=10)]
     assert "latency" in [gate.name for gate in active_gates(changed, percent=50)]
 
 
 def test_the_gate_by_class_is_there_for_those_who_name_it():
     assert "perClass" not in [gate.name for gate in active_gates(spec(), percent=10)]
-    assert "perClass" in [gate.name for gate in active_gates(spec({"name": "perClass"}), percent=10)]
+    assert "perClass" in [gate.name for gate in active_gates(spec(perClass={}), percent=10)]
 
 
 def test_the_error_of_rolling_back_is_spent_over_gates_that_can_fail_and_stages():
     assert alpha_fail(spec()) == pytest.approx(0.05 / (7 * 4))
-    assert alpha_fail(spec({"name": "latency", "disabled": True})) == pytest.approx(0.05 / (6 * 4))
-    assert alpha_fail(spec({"name": "latency", "dryRun": True})) == pytest.approx(0.05 / (6 * 4))
+    assert alpha_fail(spec(latency={"mode": "Off"})) == pytest.approx(0.05 / (6 * 4))
+    assert alpha_fail(spec(latency={"mode": "DryRun"})) == pytest.approx(0.05 / (6 * 4))
 
 
 # ----------------------------------------------------------------------------------------------- what is judged
@@ -119,30 +121,32 @@ def test_the_evidence_is_written_with_estimate_bounds_and_what_is_still_needed()
 
 
 def test_a_bound_from_above_and_one_on_both_sides():
-    most = spec({"name": "acceptedRatio", "atMost": 0.3})
-    assert judge(most, reading(acceptedRatio=(0, 100)), percent=10)["acceptedRatio"].gate.verdict is Verdict.PASS
-    assert judge(most, reading(acceptedRatio=(90, 100)), percent=10)["acceptedRatio"].gate.verdict is Verdict.FAIL
-    both = spec({"name": "acceptedRatio", "within": {"low": 0.4, "high": 0.6}})
-    assert judge(both, reading(acceptedRatio=(500, 1000)), percent=10)["acceptedRatio"].gate.verdict is Verdict.PASS
-    assert judge(both, reading(acceptedRatio=(900, 1000)), percent=10)["acceptedRatio"].gate.verdict is Verdict.FAIL
+    most = spec(lowConfidence={"atMost": 0.3})
+    assert judge(most, reading(lowConfidence=(0, 100)), percent=10)["lowConfidence"].gate.verdict is Verdict.PASS
+    assert judge(most, reading(lowConfidence=(90, 100)), percent=10)["lowConfidence"].gate.verdict is Verdict.FAIL
+    both = spec(
+        {name: value for name, value in OWN.items() if name != "atLeast"} | {"within": {"low": 0.4, "high": 0.6}}
+    )
+    assert judge(both, own(500, 1000))["orders"].gate.verdict is Verdict.PASS
+    assert judge(both, own(900, 1000))["orders"].gate.verdict is Verdict.FAIL
 
 
 def test_a_margin_passes_what_is_not_much_worse_than_the_bound():
     counts = (705, 1000)
     assert judge(spec(), reading(agreement=counts))["agreement"].gate.verdict is Verdict.INCONCLUSIVE
-    tolerant = spec({"name": "agreement", "margin": 0.05})
+    tolerant = spec(agreement={"margin": 0.05})
     assert judge(tolerant, reading(agreement=counts))["agreement"].gate.verdict is Verdict.PASS
 
 
 def test_a_design_effect_makes_a_hundred_requests_as_good_as_twenty():
-    plain, careful = spec(), spec({"name": "availability", "designEffect": 5})
+    plain, careful = spec(), spec(availability={"designEffect": 5})
     assert judge(plain, reading(availability=(45, 45)))["availability"].gate.verdict is Verdict.PASS
     gate = judge(careful, reading(availability=(45, 45)))["availability"].gate
     assert (gate.verdict, gate.total) == (Verdict.INCONCLUSIVE, 9)
 
 
 def test_a_dry_run_is_judged_and_shown_as_one():
-    gate = judge(spec({"name": "agreement", "dryRun": True}), reading(agreement=(0, 100)))["agreement"].gate
+    gate = judge(spec(agreement={"mode": "DryRun"}), reading(agreement=(0, 100)))["agreement"].gate
     assert (gate.verdict, gate.role) == (Verdict.FAIL, GateRole.DRY_RUN)
     assert describe(gate).endswith("(dry run)")
 
@@ -200,13 +204,13 @@ def test_what_is_remembered_stays_bounded():
 
 
 def test_before_its_initial_delay_is_over_a_gate_says_nothing():
-    a_spec = spec({"name": "agreement", "initialDelay": "10m"})
+    a_spec = spec(agreement={"initialDelay": "10m"})
     early = judge(a_spec, reading(agreement=(0, 100)), age=timedelta(minutes=9))["agreement"]
     assert (early.gate.verdict, early.gate.reason) == (Verdict.INCONCLUSIVE, "InitialDelay")
 
 
 def test_what_was_counted_before_the_delay_was_over_does_not_count():
-    a_spec = spec({"name": "agreement", "initialDelay": "10m"})
+    a_spec = spec(agreement={"initialDelay": "10m"})
     gate = checks(a_spec, (0, 100), (50, 150))
     assert (gate.good, gate.total, gate.verdict) == (50, 50, Verdict.PASS)
 
@@ -216,7 +220,7 @@ def test_what_was_counted_before_the_delay_was_over_does_not_count():
 
 def test_an_edited_bound_is_told_apart_and_judged_at_half_the_error():
     memory = {name: one.memory for name, one in judge(spec(), reading(agreement=(22, 22))).items()}
-    stricter = spec({"name": "agreement", "atLeast": 0.71})
+    stricter = spec(agreement={"atLeast": 0.71})
     assert [gate.name for gate in edited(stricter, percent=0, memory=memory)] == ["agreement"]
     assert edited(spec(), percent=0, memory=memory) == ()
     assert judge(stricter, reading(agreement=(17, 17)))["agreement"].gate.verdict is Verdict.PASS
@@ -258,31 +262,31 @@ def test_without_a_report_the_promise_is_not_known_and_nothing_is_judged():
 
 def test_one_class_that_fails_fails_the_gate_and_is_named():
     read = reading(perClass__Dining=(950, 1000), perClass__Fuel=(5, 60), perClass__Travel=(0, 0))
-    gate = judge(spec({"name": "perClass"}), read)["perClass"].gate
+    gate = judge(spec(perClass={}), read)["perClass"].gate
     assert gate.verdict is Verdict.FAIL
     assert gate.detail == "failing: Fuel 8.33 % of 60; no traffic: Travel"
 
 
 def test_every_class_with_traffic_must_pass():
     read = reading(perClass__Dining=(950, 1000), perClass__Fuel=(3, 4))
-    gate = judge(spec({"name": "perClass"}), read)["perClass"].gate
+    gate = judge(spec(perClass={}), read)["perClass"].gate
     assert gate.verdict is Verdict.INCONCLUSIVE
     assert gate.detail == "undecided: Fuel 75 % of 4"
     enough = reading(perClass__Dining=(950, 1000), perClass__Fuel=(60, 62), perClass__Travel=(0, 0))
-    assert judge(spec({"name": "perClass"}), enough)["perClass"].gate.verdict is Verdict.PASS
+    assert judge(spec(perClass={}), enough)["perClass"].gate.verdict is Verdict.PASS
 
 
 def test_a_class_whose_series_cannot_be_read_is_told_as_such():
     missing = Unreadable("SeriesMissing", "Prometheus has no serin_class_compare_total")
-    gate = judge(spec({"name": "perClass"}), StageCounts({"perClass": missing}))["perClass"].gate
+    gate = judge(spec(perClass={}), StageCounts({"perClass": missing}))["perClass"].gate
     assert (gate.verdict, gate.reason) == (Verdict.INCONCLUSIVE, "SeriesMissing")
 
 
 def test_the_error_of_a_fail_is_shared_out_over_the_classes():
     one = reading(perClass__Fuel=(1, 18))
     many = reading(perClass__Fuel=(1, 18), **{f"perClass__c{k}": (0, 0) for k in range(200)})
-    assert judge(spec({"name": "perClass"}), one)["perClass"].gate.verdict is Verdict.FAIL
-    assert judge(spec({"name": "perClass"}), many)["perClass"].gate.verdict is Verdict.INCONCLUSIVE
+    assert judge(spec(perClass={}), one)["perClass"].gate.verdict is Verdict.FAIL
+    assert judge(spec(perClass={}), many)["perClass"].gate.verdict is Verdict.INCONCLUSIVE
 
 
 # ------------------------------------------------------------------------------------------------------ feedback
@@ -299,9 +303,7 @@ def test_feedback_that_is_worse_in_the_canary_fails():
 
 
 def test_feedback_that_is_as_good_does_not_fail_and_passes_where_it_is_required():
-    gate = judge(spec({"name": "feedback", "required": True}), said((9000, 10000), (9000, 10000)), percent=10)[
-        "feedback"
-    ].gate
+    gate = judge(spec(feedback={"required": True}), said((9000, 10000), (9000, 10000)), percent=10)["feedback"].gate
     assert (gate.verdict, gate.role) == (Verdict.PASS, GateRole.ACTING)
 
 
@@ -323,7 +325,7 @@ def test_a_check_takes_only_what_was_said_since_the_last_one():
 def own(good, total):
     series = {"a": OwnSeries(at=1, last=0, gained=total)}
     goods = {"a": OwnSeries(at=1, last=0, gained=good)}
-    return StageCounts({}, custom={custom_key(MetricGate.model_validate(OWN)): OwnCounts(good=goods, total=series)})
+    return StageCounts({}, custom={custom_key(CustomGate.model_validate(OWN)): OwnCounts(good=goods, total=series)})
 
 
 def test_an_own_gate_is_judged_on_its_own_counters():
@@ -337,13 +339,13 @@ def test_an_own_gate_that_counts_more_good_than_all_is_an_error():
 
 
 def test_selectors_that_match_nothing_are_told():
-    key = custom_key(MetricGate.model_validate(OWN))
+    key = custom_key(CustomGate.model_validate(OWN))
     gate = judge(spec(OWN), StageCounts({}, custom={key: OwnCounts()}))["orders"].gate
     assert (gate.verdict, gate.reason) == (Verdict.INCONCLUSIVE, "NothingMatches")
 
 
 def test_every_name_of_a_built_in_gate_can_be_judged():
     for percent in (0.0, 10.0, 100.0):
-        named = spec({"name": "perClass"})
+        named = spec(perClass={})
         assert {gate.name for gate in active_gates(named, percent=percent)} <= {name.value for name in GateName}
         assert judge(named, reading(), percent=percent)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serin_core.api.gates import DEFAULT_AT_LEAST, GateName
+from serin_core.api.gate_names import DEFAULT_AT_LEAST, GateName
 from serin_core.contract.gate_catalog import CATALOG, AsReported, NotWorseThanControl
 from serin_core.evidence.bounds import AtLeast
 

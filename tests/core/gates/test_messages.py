@@ -23,7 +23,7 @@ def judged(name, *counts, percent=10.0, change=None, reading=None):
     """Return a gate after checks of cumulative counts."""
     body = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}}
     if change:
-        body["gates"] = {"metrics": [{"name": name} | change]}
+        body["gates"] = {name: change}
     spec, memory = SuggestionModelSpec.model_validate(body), {}
     readings = [StageCounts({name: {"p": ProcessCounts(good=g, total=n)}}) for g, n in counts] or [reading]
     for one in readings:
@@ -122,7 +122,7 @@ def test_shares_of_users_are_not_rounded_to_whole_ones():
 
 
 def test_feedback_is_compared_in_words():
-    gate = judged("feedback", reading=StageCounts({}), change={"dryRun": True})
+    gate = judged("feedback", reading=StageCounts({}), change={"mode": "DryRun"})
     assert describe(gate) == (
         "feedback: no data yet (rejections at most 1.5 times as likely (odds) as in the control group) (dry run)"
     )

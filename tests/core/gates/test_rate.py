@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serin_core.api.gate_status import GateMemory, ProcessCounts
+from serin_core.api.gate_names import GateName
+from serin_core.api.gate_status import GateMemory, OwnCounts, OwnSeries
 from serin_core.api.spec import SuggestionModelSpec
+from serin_core.counting.custom_counters import custom_key
 from serin_core.counting.server_counters import StageCounts
 from serin_core.evidence.bounds import Alphas, AtLeast, AtMost, Within
 from serin_core.evidence.change_point import FIRST_CHECK
@@ -26,7 +28,11 @@ BOUNDS = {
     "within": (Within(0.6, 0.8), {"within": {"low": 0.6, "high": 0.8}}),
     "designEffect": (AtLeast(0.7), {"atLeast": 0.7, "designEffect": 3}),
 }
-OTHERS = [{"name": name, "disabled": True} for name in ("availability", "errors", "latency")]
+OTHERS = {name.value: {"mode": "Off"} for name in GateName}
+
+
+def gained(count):
+    return {"p": OwnSeries(at=1, last=0, gained=count)}
 
 
 @pytest.mark.parametrize("name", BOUNDS)
@@ -43,20 +49,21 @@ def test_a_kept_state_fails_passes_and_remembers_as_a_restored_one(name, batches
     body = {
         "runID": "run_aaaaaaaa_1",
         "server": {"token": {"secretName": "t"}},
-        "gates": {"metrics": [{"name": "agreement"} | change, *OTHERS]},
+        "gates": OTHERS | {"custom": [{"name": "orders", "good": "sold", "total": "orders"} | change]},
     }
     spec = SuggestionModelSpec.model_validate(body)
     effect = change.get("designEffect", 1.0)
     state = RateState(bound, Alphas(promote=0.05, rollback=alpha_fail(spec)), design_effect=effect)
+    key = custom_key(spec.gates.custom[0])
     memory, good, total = {}, 0, 0
     for more, many in batches:
         good, total = good + more, total + many
-        reading = StageCounts({"agreement": {"p": ProcessCounts(good=good, total=total)}})
+        reading = StageCounts({}, custom={key: OwnCounts(good=gained(good), total=gained(total))})
         if memory:
-            remembered = memory["agreement"].model_copy(update={"judged_by": ""})
+            remembered = memory["orders"].model_copy(update={"judged_by": ""})
             assert state.memory(GateMemory(bound=remembered.bound)) == remembered
         (found,) = judge_stage(spec, STAGE, reading, PreviousCheck(memory), now=NOW)
-        memory = {"agreement": found.memory}
+        memory = {"orders": found.memory}
         assert state.fails(good, total) == (found.gate.verdict is Verdict.FAIL)
         if found.gate.verdict is not Verdict.FAIL:
             assert state.passes(good, total) == (found.gate.verdict is Verdict.PASS)

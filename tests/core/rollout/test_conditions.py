@@ -86,7 +86,7 @@ def blind():
 
 def no_gate():
     names = ("availability", "errors", "latency", "agreement")
-    at = world(gates={"metrics": [{"name": name, "disabled": True} for name in names]})
+    at = world(gates={name: {"mode": "Off"} for name in names})
     at.settle(rounds=20)
     return at
 

@@ -94,7 +94,7 @@ def test_a_gate_edited_during_a_stage_is_in_the_history_and_judged_on_the_counts
     at = world("unsure")
     at.settle(until=lambda seen: seen.status and seen.status.memory)
     stage = at.status.candidate.stage
-    at.edit(spec(A, analysis={"interval": "1s"}, gates={"metrics": [{"name": "agreement", "atLeast": 0.8}]}))
+    at.edit(spec(A, analysis={"interval": "1s"}, gates={"agreement": {"atLeast": 0.8}}))
     at.settle(rounds=5)
     assert at.status.candidate.stage == stage
     assert reasons(at).count("GatesChanged") == 1

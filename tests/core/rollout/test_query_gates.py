@@ -10,11 +10,11 @@ from serin_core.counting.reading import Unreadable
 
 A = "run_aaaaaaaa_1"
 POOL = {"name": "saturation", "query": "max(used / size)", "atMost": 0.9, "for": "2s"}
-NO_METRICS = [{"name": name, "disabled": True} for name in ("availability", "errors", "latency", "agreement")]
+OTHERS_OFF = {name: {"mode": "Off"} for name in ("availability", "errors", "latency", "agreement")}
 
 
-def world(query=(), metrics=(), **analysis):
-    gates = {"queries": [POOL | dict(query)], "metrics": list(metrics)}
+def world(query=(), built_in=None, **analysis):
+    gates = (built_in or {}) | {"queries": [POOL | dict(query)]}
     made = World(spec(A, gates=gates, analysis={"interval": "1s"} | analysis))
     made.registry = {A: "sha256:" + "a" * 64}
     return made
@@ -75,7 +75,7 @@ def test_a_query_without_data_holds_and_its_times_begin_again():
 
 
 def test_a_query_alone_judges_a_stage_that_has_no_other_gate():
-    at = world(metrics=NO_METRICS, query={"stages": [0]})
+    at = world(built_in=OTHERS_OFF, query={"stages": [0]})
     at.query_results = {"saturation": 0.5}
     at.settle(until=has_percent(10))
     assert at.status.candidate.percent == 10
