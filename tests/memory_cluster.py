@@ -132,15 +132,19 @@ class SilentPrometheus:
 
 
 class SilentPods:
-    async def fetch_report(self, address, port, *, scheme):
+    def __init__(self):
+        self.asked = []
+
+    async def fetch_report(self, address, port, *, scheme, uid):
+        self.asked.append((address, uid))
         return NoAnswer("silent")
 
 
-def reconciler(cluster, metrics=None, clock=lambda: NOW, monitoring=NEVER, **server):
+def reconciler(cluster, metrics=None, clock=lambda: NOW, monitoring=NEVER, pods=None, **server):
     gatherer = Gatherer(
         cluster=cluster,
         prometheus=SilentPrometheus(),
-        pods=SilentPods(),
+        pods=pods or SilentPods(),
         server=ServerDefaults(image="server:1", **server),
         monitoring=monitoring,
     )

@@ -184,7 +184,7 @@ class Gatherer:
         live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         reports, events, nodes = await asyncio.gather(
-            asyncio.gather(*map(self._report, alive)),
+            asyncio.gather(*(self._report(pod, resource.uid) for pod in alive)),
             self._events(resource.namespace, alive, now),
             self._nodes(alive, now),
         )
@@ -216,13 +216,13 @@ class Gatherer:
             return DELETED
         return None if live is None else NodeSeen.of(live)
 
-    async def _report(self, pod: Json) -> PodReport | NoAnswer:
+    async def _report(self, pod: Json, uid: str) -> PodReport | NoAnswer:
         address = pod["status"].get("podIP")
         if not address:
             return NoAnswer("it has no address yet")
         # During an update that turns TLS on or off, there are pods of both kinds.
         scheme = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
-        return await self._pods.fetch_report(address, names.SERVER_PORT, scheme=scheme)
+        return await self._pods.fetch_report(address, names.SERVER_PORT, scheme=scheme, uid=uid)
 
     async def _read_metrics(
         self, resource: Resource, now: datetime

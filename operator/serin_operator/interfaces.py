@@ -106,5 +106,8 @@ class Prometheus(Protocol):
 class Pods(Protocol):
     """The status endpoint of the server pods."""
 
-    async def fetch_report(self, address: str, port: int, *, scheme: str) -> PodReport | NoAnswer:
-        """Return what a pod serves over http or https; never raises."""
+    async def fetch_report(self, address: str, port: int, *, scheme: str, uid: str) -> PodReport | NoAnswer:
+        """Return what a pod serves over http or https; never raises.
+
+        A pod of the resource with this uid takes the request as a sign that an operator watches it.
+        """

@@ -3,6 +3,7 @@
 import aiohttp
 from pydantic import ValidationError
 
+from serin_core.contract import names
 from serin_core.contract.documents import one_line
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
@@ -22,13 +23,15 @@ class PodClient:
         """Close the connections."""
         await self._session.close()
 
-    async def fetch_report(self, address: str, port: int, *, scheme: str = "http") -> PodReport | NoAnswer:
+    async def fetch_report(
+        self, address: str, port: int, *, scheme: str = "http", uid: str = ""
+    ) -> PodReport | NoAnswer:
         """See interfaces.Pods."""
         host = f"[{address}]" if ":" in address else address
         try:
             url = f"{scheme}://{host}:{port}/ml/status"
             # A certificate is for the names of the Service, not for a pod's address, and nothing secret is sent.
-            async with self._session.get(url, ssl=False) as response:
+            async with self._session.get(url, ssl=False, headers={names.SUPERVISION_HEADER: uid}) as response:
                 if response.status != 200:  # noqa: PLR2004 - HTTP
                     return NoAnswer(f"it responded with {response.status}")
                 return PodReport.model_validate_json(await _read_all(response.content))

@@ -21,6 +21,7 @@ from serin_server.routing.latest_watcher import LatestWatcher
 from serin_server.routing.mounted_files import PodFiles, SeenRevision, read_model
 from serin_server.routing.routing_watcher import RoutingWatcher
 from serin_server.routing.serving_state import Switch
+from serin_server.routing.supervision import SharedRecord, Supervision, boot_id
 from serin_server.rule_matcher import KeywordMatcher, read_rules
 from serin_server.runs.loaded_runs import RunReader, Runs
 from serin_server.runs.loader import RegistryReader, open_registry
@@ -56,6 +57,7 @@ class Service:
     runs: Runs
     model: ModelDocument
     watcher: RoutingWatcher | LatestWatcher
+    supervision: Supervision
     tokens: Tokens
     store: Store
     users: UserCounts
@@ -82,6 +84,7 @@ class Service:
             hash=serving.hash,
             attempt=self.model.attempt,
             runs=self.runs.reports(),
+            supervision=self.supervision.report(),
         )
 
     def scrape(self) -> Scrape:
@@ -98,6 +101,8 @@ class Service:
             refused=dict(self.counters.refused),
             runs=runs,
             run_refused=self.runs.refused(),
+            is_unsupervised=self.switch.current.is_unsupervised,
+            silence=self.supervision.silence(),
         )
 
     async def reload(self) -> None:
@@ -114,6 +119,7 @@ class Service:
         tasks = [
             asyncio.create_task(_restart_on_error("loading of runs", self.runs.run)),
             asyncio.create_task(_restart_on_error("watching of routing", self.watcher.run)),
+            asyncio.create_task(_restart_on_error("supervision", self.supervision.run)),
             asyncio.create_task(_restart_on_error("counting of users", self.users.run)),
             asyncio.create_task(_restart_on_error("retention", self.retention.run)),
         ]
@@ -153,6 +159,7 @@ def build_service(
         runs=runs,
         model=model,
         watcher=_watcher(settings, runs=runs, switch=switch, counters=counters),
+        supervision=_supervision(settings, switch=switch, clock=clock),
         tokens=tokens,
         store=opened,
         users=users,
@@ -213,6 +220,15 @@ def _watcher(settings: Settings, *, runs: Runs, switch: Switch, counters: Counte
                 switch=switch,
                 counters=counters,
             )
+
+
+def _supervision(settings: Settings, *, switch: Switch, clock: Clock) -> Supervision:
+    match settings.mode:
+        case StandaloneMode():
+            shared = None
+        case OperatorMode(state_dir=state_dir):
+            shared = SharedRecord(state_dir, boot_id())
+    return Supervision(shared, switch=switch, monotonic=clock.monotonic)
 
 
 async def _restart_on_error(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -192,7 +192,13 @@ spec = st.fixed_dictionaries(
         "digest": st.sampled_from(["sha256:" + "a" * 64, "sha256:1"]),
         "shadow": st.sampled_from([True, False, "yes"]),
         "canary": st.fixed_dictionaries(
-            {}, optional={"percent": number, "shadowSoak": duration, "steps": st.lists(step, max_size=3)}
+            {},
+            optional={
+                "percent": number,
+                "shadowSoak": duration,
+                "supervisionTimeout": duration | st.sampled_from(["0s", "59s", "1m"]),
+                "steps": st.lists(step, max_size=3),
+            },
         ),
         "thresholds": st.fixed_dictionaries(
             {}, optional={"default": number, "perClass": st.dictionaries(category, number)}
@@ -388,7 +394,9 @@ def cel_refuses(body):
     custom, queries = gates.pop("custom", []), gates.pop("queries", [])
     lengths = [analysis.get(name) for name in ("interval", "maxDuration", "noDataTimeout")]
     lengths.append(body.get("progressDeadline"))
-    durations = [canary.get("shadowSoak"), *lengths, *(s.get("soak") for s in canary.get("steps", []))]
+    watched = canary.get("supervisionTimeout")
+    is_hasty = watched is not None and not bad(watched) and 0 < parse_duration(watched).total_seconds() < 60
+    durations = [canary.get("shadowSoak"), watched, *lengths, *(s.get("soak") for s in canary.get("steps", []))]
     bake = body.get("bake", {})
     durations += [one.get("initialDelay") for one in (*gates.values(), *custom)]
     durations += [one.get("for") for one in queries]
@@ -406,6 +414,7 @@ def cel_refuses(body):
         or bake_is_refused(bake, percents or [10, 50])
         or any(built_in_is_refused(name, one) for name, one in gates.items())
         or any(custom_is_refused(one) for one in custom)
+        or is_hasty
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)
         or (is_directory and "volume" in registry and not is_on_volume(registry.get("uri", "/registry")))

@@ -1,6 +1,7 @@
 """The invariants of docs/contracts.md, checked against the truth that only the model knows."""
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 from models.holds import Holds
@@ -9,6 +10,7 @@ from models.parts import STABLE_PATIENCE, Broken, Operator, Pod, ProtocolRules
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import BEING_REPLACED, CandidateState, Status
+from serin_core.contract.documents import CandidateRun
 from serin_core.contract.routing import Route
 
 
@@ -19,6 +21,7 @@ class Invariants(Nodes):
         self.by: list[str] = []
         self.holds = Holds()
         self.commits: list[Status] = []
+        self.timeouts: set[timedelta] = set()
         self.decided: set[tuple[str, str, str | None, float]] = set()
         self.configs: dict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
         super().__init__(first, protocol_rules=protocol_rules)
@@ -27,7 +30,9 @@ class Invariants(Nodes):
         """A user sends a request to this pod: what serves it is checked, and counted under its stage."""
         if not pod.running or pod.document is None or pod.owner != self.uid:
             return
-        chosen = self.protocol_rules.route(pod.document, loaded=pod.loaded, announced=pod.announced)
+        chosen = self.protocol_rules.route(
+            pod.document, loaded=pod.loaded, announced=pod.announced, unheard=pod.unheard(self.now)
+        )
         document, status = pod.document, self.status
         text = document.text()
         if document.uid != self.uid:
@@ -62,10 +67,19 @@ class Invariants(Nodes):
             raise Broken(f"(a) {candidate.run} at {candidate.percent:g} % was never decided")
         if candidate.run in self.confirmed_rollbacks:
             raise Broken(f"(b) {pod.name} serves {candidate.run}, whose rollback was confirmed")
+        self._check_supervision(pod, candidate)
         rollout = None if status is None else status.rollout
         began = rollout is not None and rollout.state in (CandidateState.LOADING, CandidateState.RUNNING)
         if began and document.revision < self.drained_at:
             raise Broken(f"(a) {pod.name} serves revision {document.revision} of a rollout that is over")
+
+    def _check_supervision(self, pod: Pod, candidate: CandidateRun) -> None:
+        # A pod may not have read a shorter timeout yet; the longest of all is that of every routing.
+        self.timeouts.add(self.spec.canary.supervision_timeout)
+        own = candidate.supervision_seconds
+        longest = max(self.timeouts) if own is None else timedelta(seconds=own)
+        if timedelta() not in self.timeouts and self.now - self.asked[pod.uid] >= longest:
+            raise Broken(f"(k) {pod.name} serves {candidate.run} although no operator has asked for {longest}")
 
     def commit(self, operator: Operator, status: Status) -> None:
         before = self.status

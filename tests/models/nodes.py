@@ -2,6 +2,7 @@
 
 import copy
 import json
+from datetime import datetime  # noqa: TC003 - the type of a value here
 from typing import Any
 
 from models.api_server import ApiServer
@@ -20,6 +21,8 @@ class Nodes(ApiServer):
         self.registry: dict[str, str] = {}
         self.away = ""
         """Why the registry cannot be read, "" if it can: then a run is absent that `registry` does not have."""
+        self.asked: dict[str, datetime] = {}
+        """When an operator asked each pod for its status, or the pod started: the truth, whatever the pod knows."""
         self.is_full = False
         """No node has capacity: pods that never ran do not start."""
         super().__init__(first, protocol_rules=protocol_rules)
@@ -85,6 +88,9 @@ class Nodes(ApiServer):
         if self.is_full and pod.restarts == 0:
             return
         pod.running, pod.started_at = True, self.now
+        if pod.heard is None:
+            pod.heard = self.now
+            self.asked.setdefault(pod.uid, self.now)
         pod.started_from = json.loads(pod.mount or '{"revision": -1}')["revision"]
         self.read(pod)
 
@@ -126,3 +132,5 @@ class Nodes(ApiServer):
         pod.running, pod.document, pod.loaded, pod.refused, pod.absent = False, None, {}, {}, set()
         if not self.protocol_rules.keeps_seen:
             pod.seen = 0
+        if not self.protocol_rules.keeps_heard:
+            pod.heard = None

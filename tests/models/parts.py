@@ -10,7 +10,7 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.documents import ModelDocument, RoutingDocument
-from serin_core.contract.routing import Ignored, Route, admit, route
+from serin_core.contract.routing import Ignored, Route, admit, is_unsupervised, route
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import ChildSeen, RoutingSeen
 from serin_core.rollout.protocol import PROTOCOL, Protocol
@@ -44,6 +44,8 @@ class ProtocolRules:
     table: tuple[Row, ...] = TABLE
     keeps_seen: bool = True
     """Whether the highest revision seen outlives the container (an emptyDir)."""
+    keeps_heard: bool = True
+    """Whether the time at which the operator was heard outlives the container (an emptyDir)."""
 
 
 @dataclass
@@ -76,8 +78,28 @@ class Pod:
     is_cut_off: bool = False
     """Its report cannot be read by the operator."""
     started_at: datetime = START
+    heard: datetime | None = None
+    """Kept on the emptyDir: when the operator asked for the status, or when the pod started."""
+    lapsed: float = 0.0
+    """Seconds without the candidate for want of an operator."""
     started_from: int = -1
     """The revision in the mount when the process started."""
+
+    def unheard(self, now: datetime) -> float:
+        """Return the seconds since an operator asked for the status, or since the start of a pod."""
+        return 0.0 if self.heard is None else (now - self.heard).total_seconds()
+
+    def hear(self, now: datetime) -> None:
+        """An operator asks for the status."""
+        candidate = None if self.document is None else self.document.candidate
+        limit = None if candidate is None else candidate.supervision_seconds
+        if (
+            limit is not None
+            and self.document is not None
+            and is_unsupervised(self.document, unheard=self.unheard(now))
+        ):
+            self.lapsed += self.unheard(now) - limit
+        self.heard = now
 
     @property
     def template_hash(self) -> str:

@@ -18,7 +18,15 @@ from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument
-from serin_core.contract.pod_report import ClassCoverage, Coverage, LoadState, PodReport, RunOnPod, RunQuality
+from serin_core.contract.pod_report import (
+    ClassCoverage,
+    Coverage,
+    LoadState,
+    PodReport,
+    RunOnPod,
+    RunQuality,
+    SupervisionReport,
+)
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading, StageCounts
 from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
@@ -74,6 +82,10 @@ class World(Invariants):
         if resource is None:
             return
         pods = [pod for pod in self.pods.values() if pod.owner == resource.uid]
+        for pod in pods:
+            if pod.running and not pod.is_cut_off:
+                pod.hear(self.now)
+                self.asked[pod.uid] = self.now
         operator.truth = {
             "pods": [
                 (pod.name, pod.running, pod.document, dict(pod.loaded), pod.is_ready(self.now), pod.deleting)
@@ -179,6 +191,7 @@ class World(Invariants):
             revision=-1 if pod.document is None else pod.document.revision,
             hash="" if pod.document is None else pod.document.hash(),
             runs=tuple(runs),
+            supervision=SupervisionReport(lapsed_seconds=pod.lapsed),
         )
 
     def tick(self, seconds: float = 0.5) -> None:

@@ -15,8 +15,10 @@ from serin_operator.pod_client import MAX_BYTES, PodClient
 REPORT = PodReport(uid="u", process="p", revision=3)
 
 
-async def ask(pieces, context=None, address="127.0.0.1"):
+async def ask(pieces, context=None, address="127.0.0.1", seen=None):
     async def status(request):
+        if seen is not None:
+            seen.append(request.headers.get("Serin-Supervises"))
         response = web.StreamResponse()
         await response.prepare(request)
         for piece in pieces:
@@ -32,7 +34,7 @@ async def ask(pieces, context=None, address="127.0.0.1"):
     pods = PodClient()
     try:
         scheme = "http" if context is None else "https"
-        return await pods.fetch_report(address, runner.addresses[0][1], scheme=scheme)
+        return await pods.fetch_report(address, runner.addresses[0][1], scheme=scheme, uid="uid-1")
     finally:
         await pods.close()
         await runner.cleanup()
@@ -42,6 +44,12 @@ async def ask(pieces, context=None, address="127.0.0.1"):
 def test_a_response_in_several_chunks_is_read_to_its_end(at):
     text = REPORT.model_dump_json().encode()
     assert asyncio.run(ask([text[:at], text[at:]])) == REPORT
+
+
+def test_the_request_names_the_resource_that_the_operator_watches():
+    seen = []
+    asyncio.run(ask([REPORT.model_dump_json().encode()], seen=seen))
+    assert seen == ["uid-1"]
 
 
 def test_a_response_that_is_too_long_is_no_report():

@@ -10,6 +10,7 @@ from memory_cluster import (
     NOW,
     SPEC,
     MemoryCluster,
+    SilentPods,
     condition,
     posted_events,
     ready_reason,
@@ -349,3 +350,24 @@ def test_what_pods_wait_for_is_named_from_the_events_of_a_few_of_them():
     assert (status, reason) == ("Unknown", "PodsUnavailable")
     assert found == f"On hold: a pod does not start: {message}; create the Secret, or correct its name in spec"
     assert posted_events(cluster)["PodsUnavailable"] == f"run_aaaaaaaa_1: {found}"
+
+
+def _with_a_pod(cluster):
+    labels = {names.LABEL_MODEL: "categories", names.LABEL_UID: "uid-1"}
+    metadata = {"namespace": "default", "name": "pod-1", "uid": "pod-1", "labels": labels, "annotations": {}}
+    cluster.put({"kind": "Pod", "metadata": metadata, "spec": {}, "status": {"podIP": "10.0.0.1", "phase": "Running"}})
+    return cluster
+
+
+def test_pods_are_told_whose_operator_asks():
+    pods = SilentPods()
+    reconcile_once(_with_a_pod(MemoryCluster()), pods=pods)
+    assert pods.asked == [("10.0.0.1", "uid-1")]
+
+
+def test_pods_of_a_resource_that_nothing_is_decided_for_are_not_told_that_it_is_watched():
+    cluster, pods = _with_a_pod(MemoryCluster()), SilentPods()
+    cluster.objects[names.KIND, "default", "categories"]["spec"]["canary"] = {"supervisionTimeout": "5s"}
+    reconcile_once(cluster, pods=pods)
+    assert ready_reason(cluster) == "InvalidSpec"
+    assert pods.asked == []

@@ -117,6 +117,7 @@ def routing(
     shadow: bool = True,
     thresholds: Thresholds | None = None,
     uid: str = UID,
+    supervision: float | None = None,
 ) -> RoutingDocument:
     """A routing document; `percent=None` means that there is no candidate."""
     chosen = thresholds or Thresholds()
@@ -128,7 +129,13 @@ def routing(
         shadow=shadow,
         candidate=None
         if percent is None
-        else CandidateRun(run=candidate, digest=digest(candidate), percent=percent, thresholds=chosen),
+        else CandidateRun(
+            run=candidate,
+            digest=digest(candidate),
+            percent=percent,
+            thresholds=chosen,
+            supervision_seconds=supervision,
+        ),
         stable=None if stable is None else ServedRun(run=stable, digest=digest(stable), thresholds=chosen),
     )
 

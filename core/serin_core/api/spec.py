@@ -16,6 +16,7 @@ from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
 from serin_core.api.progress import DEFAULT_DEADLINE, OnProgressDeadline, ProgressDeadline
 from serin_core.api.server import Server
+from serin_core.api.supervision import SUPERVISION_TIMEOUT, SupervisionTimeout
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -142,6 +143,7 @@ class Canary(SpecModel):
     shadow_soak: Duration = Field(
         timedelta(hours=24), description="Minimum time in shadow, before the first step. Default: 24h."
     )
+    supervision_timeout: SupervisionTimeout = SUPERVISION_TIMEOUT
 
 
 class Thresholds(SpecModel):

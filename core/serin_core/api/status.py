@@ -18,6 +18,7 @@ from serin_core.api.pause import Pause
 from serin_core.api.progress import Progress
 from serin_core.api.record import RollbackTime
 from serin_core.api.spec import Registry, Thresholds
+from serin_core.api.supervision import Supervision
 
 BEING_REPLACED = ""
 """The template hash of a candidate whose pods are being replaced."""
@@ -240,6 +241,7 @@ class StatusChanges(TypedDict, total=False):
     no_data_since: datetime | None
     propagation: Propagation
     progress: Progress | None
+    supervision: Supervision
     history: tuple[HistoryEntry, ...]
     handled_requests: tuple[HandledRequest, ...]
     conditions: tuple[Condition, ...]
@@ -275,6 +277,7 @@ class Status(StatusModel):
     )
     propagation: Propagation = Field(Propagation(), description="The routing that was decided, and who serves it.")
     progress: Progress | None = Field(None, description="Progress of the pods; absent where none is awaited.")
+    supervision: Supervision = Field(Supervision(), description="Pods that had answered without the candidate.")
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")
     trial: int = Field(0, description="Number of the last trial; its record is the ConfigMap NAME-trial-NUMBER.")
     rollback: RollbackTime | None = Field(None, description="The last rollback, and when every pod had confirmed it.")

@@ -13,6 +13,7 @@ from pydantic import Field, create_model
 from serin_core.api.base import StatusModel, shortened
 from serin_core.api.packing import STATE, Json, packed
 from serin_core.api.status import Candidate, HandledRequest, Propagation, RejectedRun, RunInUse, Status, TemplateRun
+from serin_core.api.supervision import Supervision
 
 HISTORY_SHOWN: Final = 5
 ENTRY_SHOWN: Final = 1000
@@ -63,6 +64,7 @@ StatusView: type[StatusModel] = _part(
     former_pod_runs=_optional(_several(_Run), "former_pod_runs"),
     gates=(tuple[str, ...] | None, Field(None, description="Gates of the current stage, one line each.")),
     propagation=_optional(_part(Propagation, "revision", "confirmed", "pods"), "propagation"),
+    supervision=_optional(_part(Supervision, "until", "pods", "seconds"), "supervision"),
     history=(tuple[str, ...] | None, Field(None, description="The last transitions, newest last, one line each.")),
     handled_requests=(
         tuple[HandledRequest, ...] | None,
@@ -79,6 +81,7 @@ def condensed(status: Status) -> Json:
     whole = status.model_dump(mode="json", exclude_none=True)
     shown = {key: value for key, value in whole.items() if value not in ([], "")} | {
         "candidate": _candidate(status, whole.get("candidate")),
+        "supervision": whole["supervision"] if "until" in whole["supervision"] else None,
         "gates": [_gate(gate) for gate in whole["gates"]] or None,
         "history": [_entry(entry) for entry in whole["history"]][-HISTORY_SHOWN:] or None,
         "handledRequests": whole["handledRequests"][-1:] or None,

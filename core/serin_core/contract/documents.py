@@ -7,9 +7,16 @@ revision only increases. `ModelDocument` (ConfigMap `<name>-model-<hash>`, immut
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -61,6 +68,16 @@ class CandidateRun(ServedRun):
     """The run being rolled out, and its share of users in percent."""
 
     percent: Annotated[float, Field(ge=0, le=100)]
+    supervision_seconds: Annotated[float, Field(gt=0)] | None = None
+    """How long it may serve users without a status request of the operator; None: without a limit.
+
+    Left out of the document if it is None, so that servers of an older version, which refuse unknown fields, read it.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = fields(self)
+        return {name: value for name, value in written.items() if name != "supervisionSeconds" or value is not None}
 
 
 class RoutingDocument(_Document):

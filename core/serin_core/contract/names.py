@@ -53,6 +53,8 @@ STORE_MOUNT: Final = "/etc/serin/store"
 TLS_MOUNT: Final = "/etc/serin/tls"
 CA_MOUNT: Final = "/etc/serin/ca"
 SERVER_PORT: Final = 8080
+SUPERVISION_HEADER: Final = "Serin-Supervises"
+"""Header of the operator's status request; its value is the uid of the resource that it watches."""
 
 # Labels of a server's series. Their prefix keeps a scrape from overwriting them with a label of the target.
 SERIES_MODEL: Final = "serin_model"
@@ -84,4 +86,6 @@ FEEDBACK: Final = "serin_feedback_total"
 RUN_F1: Final = "serin_run_f1"
 RUN_REFUSED: Final = "serin_run_refused"
 REVISION: Final = "serin_revision"
+UNSUPERVISED: Final = "serin_unsupervised"
+OPERATOR_SILENCE: Final = "serin_operator_silence_seconds"
 BREAKER_OPEN: Final = "serin_breaker_open"

@@ -67,6 +67,17 @@ class RunOnPod(_Report):
     quality: RunQuality | None = None
 
 
+class SupervisionReport(_Report):
+    """Whether the operator watches a pod, as it was before the request that is answered."""
+
+    silence_seconds: float = 0.0
+    """Time since the operator asked before, or since the pod's start."""
+    is_lapsed: bool = False
+    """Whether the pod answered without the candidate, because the operator had not asked for too long."""
+    lapsed_seconds: float = 0.0
+    """Time for which it has done so since its start, all in all."""
+
+
 class PodReport(_Report):
     """What a pod serves at present.
 
@@ -80,6 +91,7 @@ class PodReport(_Report):
     hash: str = ""
     attempt: int = 0
     runs: tuple[RunOnPod, ...] = Field(default_factory=tuple)
+    supervision: SupervisionReport = SupervisionReport()
 
     def run(self, name: str) -> RunOnPod | None:
         """Return the report on one run, None if the pod does not know it."""

@@ -48,11 +48,34 @@ class Route:
     """Share of users that the candidate serves here, in percent; 0 where anything is uncertain."""
 
 
-def route(document: RoutingDocument, *, loaded: Mapping[str, str], announced: int | None) -> Route:
+def is_unsupervised(document: RoutingDocument, *, unheard: float) -> bool:
+    """Return whether users get no answer of the candidate, since no operator has asked this pod for `unheard` seconds.
+
+    `unheard` counts from the start of a pod that has never been asked.
+    """
+    candidate = document.candidate
+    if candidate is None or candidate.supervision_seconds is None:
+        return False
+    return candidate.percent > 0 and unheard >= candidate.supervision_seconds
+
+
+def percent_of(document: RoutingDocument, *, announced: int | None, unheard: float) -> float:
+    """Return the share of users that are in the canary on a pod, in percent.
+
+    It is 0 without an announcement, for a document older than it (the file may be stale), and without an operator that
+    watches the candidate (`is_unsupervised`).
+    """
+    is_fresh = announced is not None and document.revision >= announced
+    if document.candidate is None or not is_fresh or is_unsupervised(document, unheard=unheard):
+        return 0.0
+    return document.candidate.percent
+
+
+def route(document: RoutingDocument, *, loaded: Mapping[str, str], announced: int | None, unheard: float) -> Route:
     """Return how `document` applies to a pod.
 
-    `loaded` maps each run to its digest; `announced` is the revision in the pod's annotation, None if there is none.
-    The candidate's share is 0 without an announcement, and for a document older than it: the file may be stale.
+    `loaded` maps each run to its digest; `announced` is the revision in the pod's annotation, None if there is none;
+    `unheard` is the number of seconds since the operator asked for the pod's status.
     """
     candidate = document.candidate
     if candidate is not None and loaded.get(candidate.run) != candidate.digest:
@@ -60,8 +83,7 @@ def route(document: RoutingDocument, *, loaded: Mapping[str, str], announced: in
     stable = document.stable
     if stable is not None and loaded.get(stable.run) != stable.digest:
         stable = None
-    fresh = announced is not None and document.revision >= announced
-    percent = candidate.percent if candidate is not None and fresh else 0.0
+    percent = percent_of(document, announced=announced, unheard=unheard) if candidate is not None else 0.0
     return Route(document=document, candidate=candidate, stable=stable, percent=percent)
 
 

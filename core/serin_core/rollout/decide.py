@@ -17,7 +17,7 @@ from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.gates import messages
 from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
-from serin_core.rollout import bake, conditions, manual_actions, propagation, stage_evidence, trials
+from serin_core.rollout import bake, conditions, manual_actions, propagation, stage_evidence, supervision, trials
 from serin_core.rollout.announcements import Announcement, announcements
 from serin_core.rollout.observation import Observed
 from serin_core.rollout.progress import update_progress
@@ -66,6 +66,7 @@ def decide(
     context = _with(context, bake.update_clock(context))
     context = _with(context, stage_evidence.judge(context))
     context = _with(context, propagation.note_confirmation(context, protocol))
+    context = _with(context, supervision.forget_gone_pods(context))
     taken = take_first(context, protocol, table)
     transition = None
     if taken is not None:

@@ -176,7 +176,10 @@ def is_crashing(context: Context) -> bool:
 
 
 def routing_document(context: Context, *, revision: int, stage: int) -> RoutingDocument:
-    """Rule 1: return the routing of a status; it names a candidate only while its rollout is in a stage."""
+    """Return the routing of a status.
+
+    Rule 1: it names a candidate only while its rollout is in a stage. Rule 11: with how long it may go unwatched.
+    """
     status = context.status
     candidate = status.candidate
     served = None
@@ -187,6 +190,7 @@ def routing_document(context: Context, *, revision: int, stage: int) -> RoutingD
             thresholds=Thresholds.from_spec(candidate.thresholds),
             calibration=candidate.calibration,
             percent=candidate.served_percent,
+            supervision_seconds=context.spec.canary.supervision_timeout.total_seconds() or None,
         )
     return RoutingDocument(
         uid=context.resource.uid,

@@ -16,7 +16,7 @@ from serin_core.gates.active import acting_gates
 from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
-from serin_core.rollout import bake, hold_reasons, pod_reasons
+from serin_core.rollout import bake, hold_reasons, pod_reasons, supervision
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
@@ -265,9 +265,8 @@ def _running(context: Context) -> ReadyReason:
         return ReadyReason("RolloutProgressing", f"{stage}: waiting for all pods to serve it, {_confirmed(context)}")
     waits = [f"evidence for {', '.join(context.undecided_gates)}"] if context.undecided_gates else []
     waits += _soak_left(context, candidate)
-    return ReadyReason(
-        "RolloutProgressing", f"{stage}: waiting for {' and '.join(waits) or 'confirmation by all pods'}"
-    )
+    waiting = f"{stage}: waiting for {' and '.join(waits) or 'confirmation by all pods'}"
+    return ReadyReason("RolloutProgressing", f"{waiting}{supervision.lapse_in_stage(context)}")
 
 
 def _soak_left(context: Context, candidate: Candidate) -> list[str]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from serin_core.contract.pod_report import LoadState, PodReport
-from serin_core.rollout import bake, progress
+from serin_core.rollout import bake, progress, supervision
 from serin_core.rollout.canary_steps import soak_elapsed, soak_of
 from serin_core.rollout.protocol import Context
 
@@ -18,10 +18,10 @@ def next_check(context: Context) -> timedelta:
     """Return the delay until the next check.
 
     That is short while pods are to confirm a routing or a stage is to start, else the end of the soak or the interval
-    of the analysis, and RESYNC without a rollout. No event of the cluster shows that a pod has loaded a run at last,
-    or why one does not start.
+    of the analysis, and RESYNC without a rollout. Pods that serve a candidate are asked before they fall back (rule
+    11). No event of the cluster shows that a pod has loaded a run at last, or why one does not start.
     """
-    later = min(_without_waiting_pods(context), progress.time_left(context) or RESYNC)
+    later = min(_without_waiting_pods(context), progress.time_left(context) or RESYNC, supervision.ask_within(context))
     return min(later, _WHILE_WAITING) if _is_waiting(context) else later
 
 

@@ -20,6 +20,7 @@ from serin_core.rollout import (
     promotion,
     rollback,
     spec_changes,
+    supervision,
 )
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition
@@ -93,6 +94,7 @@ TABLE: tuple[Row, ...] = (
     Row("PromotionRequested", UNDER_WAY, None, manual_actions.promote_full),
     Row("Paused", UNDER_WAY, None, pauses.pause),
     Row("Resumed", UNDER_WAY, None, pauses.resume),
+    Row("SupervisionLapsed", ANY, None, supervision.pods_had_fallen_back),
     # What the pods have reached.
     Row("PodsReplacing", (State.RUNNING,), State.RUNNING, pod_rollout.template_changed),
     Row("PodsReplaced", (State.RUNNING,), State.RUNNING, pod_rollout.pods_are_replaced),

@@ -55,6 +55,10 @@ class Scrape:
     runs: tuple[RunOnScrape, ...]
     run_refused: Mapping[str, bool] = field(default_factory=dict)
     """For each wanted run, whether it was refused when last read."""
+    is_unsupervised: bool = False
+    """Whether the candidate answers nobody, because no operator watches it."""
+    silence: float = 0.0
+    """Seconds since the operator asked for the pod's status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +253,12 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     revision = _gauge(names.REVISION, "Revision of the routing document in use, -1 before the first.")
     revision.add_metric(process, scrape.revision)
     yield revision
+    unsupervised = _gauge(names.UNSUPERVISED, "1 while the candidate answers no user, because no operator watches it.")
+    unsupervised.add_metric(process, float(scrape.is_unsupervised))
+    yield unsupervised
+    silence = _gauge(names.OPERATOR_SILENCE, "Seconds since the operator asked for the status of the pod.")
+    silence.add_metric(process, scrape.silence)
+    yield silence
     refused = CounterMetricFamily(
         DOCUMENTS_REFUSED, "Routing documents that were rejected, by reason.", labels=(*_PROCESS_LABELS, "reason")
     )

@@ -52,11 +52,11 @@ class PodFiles:
 
     def routing(self) -> bytes | None:
         """Return the content of the routing document, None while there is none."""
-        return _content(self.routing_dir / names.ROUTING_KEY)
+        return content_of(self.routing_dir / names.ROUTING_KEY)
 
     def announced(self) -> int | None:
         """Return the revision in the pod's annotation, None while there is none."""
-        content = _content(self.pod_dir / _ANNOTATIONS)
+        content = content_of(self.pod_dir / _ANNOTATIONS)
         return None if content is None else announced_revision(content.decode(errors="replace"))
 
 
@@ -68,7 +68,7 @@ class SeenRevision:
 
     def read(self) -> int:
         """Return the revision, -1 before the first one."""
-        content = _content(self.directory / _REVISION)
+        content = content_of(self.directory / _REVISION)
         try:
             return -1 if content is None else int(content)
         except ValueError:
@@ -85,7 +85,7 @@ class SeenRevision:
         temporary.replace(self.directory / _REVISION)
 
 
-def _content(file: Path) -> bytes | None:
+def content_of(file: Path) -> bytes | None:
     """Return the content of a file; None if it does not exist, is not a regular file or is too large."""
     try:
         # Without O_NONBLOCK, opening a pipe would block the event loop for ever.

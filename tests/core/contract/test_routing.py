@@ -76,11 +76,11 @@ def test_a_lower_revision_is_ignored_and_an_equal_one_is_not():
     ],
 )
 def test_a_share_counts_only_where_nothing_is_in_doubt(loaded, announced, percent):
-    assert route(document(), loaded=loaded, announced=announced).percent == percent
+    assert route(document(), loaded=loaded, announced=announced, unheard=0.0).percent == percent
 
 
 def test_a_stable_run_with_other_bytes_leaves_the_answer_to_the_rules():
-    assert route(document(), loaded={"old": A}, announced=7).stable is None
+    assert route(document(), loaded={"old": A}, announced=7, unheard=0.0).stable is None
 
 
 def test_nan_is_never_confident():

@@ -15,6 +15,7 @@ from serin_core.api.spec import SuggestionModelSpec
 
 RUNS = [f"run_{letter * 8}_1" for letter in "abc"]
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in RUNS}
+STEPS = [{"percent": percent, "soak": "1s"} for percent in (10, 50, 100)]
 SERVER = {"replicas": 2, "token": {"secretName": "token"}}
 pods = st.integers(0, 5)
 operators = st.integers(0, 1)
@@ -25,7 +26,9 @@ class Rollout(RuleBasedStateMachine):
 
     @initialize(run=st.sampled_from(RUNS))
     def begin(self, run):
-        self.world = World(spec(run))
+        # Short, so that pods fall back now and then.
+        canary = {"shadowSoak": "1s", "supervisionTimeout": "1m", "steps": STEPS}
+        self.world = World(spec(run, canary=canary))
         self.world.registry = dict(DIGESTS)
         self.saved: list[str] = []
         self.asked = 0
@@ -123,10 +126,14 @@ class Rollout(RuleBasedStateMachine):
     def routing_is_deleted(self):
         self.world.delete_routing()
 
-    @rule(run=st.sampled_from(RUNS), cap=st.sampled_from([100, 100, 50, 0]), floor=st.sampled_from([0.7, 0.8]))
-    def spec_is_edited(self, run, cap, floor):
-        steps = [{"percent": percent, "soak": "1s"} for percent in (10, 50, 100)]
-        canary = {"percent": cap, "shadowSoak": "1s", "steps": steps}
+    @rule(
+        run=st.sampled_from(RUNS),
+        cap=st.sampled_from([100, 100, 50, 0]),
+        floor=st.sampled_from([0.7, 0.8]),
+        timeout=st.sampled_from(["1m", "1m", "2m"]),
+    )
+    def spec_is_edited(self, run, cap, floor, timeout):
+        canary = {"percent": cap, "shadowSoak": "1s", "supervisionTimeout": timeout, "steps": STEPS}
         self.world.edit(spec(run, canary=canary, thresholds={"default": floor}))
 
     @rule(

@@ -10,6 +10,7 @@ import pytest
 from models import scenarios_1_to_4 as first
 from models import scenarios_5_to_8 as last
 from models import scenarios_9_and_15 as waiting
+from models import scenarios_11 as unwatched
 from models import scenarios_13 as requested
 from models import scenarios_16 as bakes
 from models.parts import Broken, ProtocolRules, without
@@ -20,7 +21,7 @@ from serin_core.api.pause import Pause
 from serin_core.api.status import CandidateState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
-from serin_core.contract.routing import Ignored, Route, admit, route
+from serin_core.contract.routing import Ignored, Route, admit, percent_of, route
 from serin_core.rollout import bake, manual_actions, pod_rollout, progress, promotion, protocol, rollback
 from serin_core.rollout.table import TABLE, State
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
@@ -47,17 +48,27 @@ def _admits_lower_revisions(document, *, uid, seen):
     return None if found is Ignored.LOWER_REVISION else found
 
 
-def _any_bytes(document, *, loaded, announced):
-    fine = route(document, loaded=loaded, announced=announced)
-    candidate = document.candidate
-    fresh = announced is not None and document.revision >= announced
-    return replace(fine, candidate=candidate, percent=candidate.percent if candidate and fresh else 0.0)
+def _any_bytes(document, *, loaded, announced, unheard):
+    fine = route(document, loaded=loaded, announced=announced, unheard=unheard)
+    percent = percent_of(document, announced=announced, unheard=unheard)
+    return replace(fine, candidate=document.candidate, percent=percent)
 
 
-def _without_announcement(document, *, loaded, announced):
+def _without_announcement(document, *, loaded, announced, unheard):
     _ = announced
-    found: Route = route(document, loaded=loaded, announced=document.revision)
+    found: Route = route(document, loaded=loaded, announced=document.revision, unheard=unheard)
     return found
+
+
+def _unwatched(document, *, loaded, announced, unheard):
+    _ = unheard
+    return route(document, loaded=loaded, announced=announced, unheard=0.0)
+
+
+def _without_a_timeout(context, *, revision, stage):
+    document = protocol.routing_document(context, revision=revision, stage=stage)
+    candidate = document.candidate and document.candidate.model_copy(update={"supervision_seconds": None})
+    return document.model_copy(update={"candidate": candidate})
 
 
 def _loaded_nowhere_needed(context):
@@ -327,6 +338,15 @@ CASES = {
     ),
     "16 every pod has loaded the run at the end of its bake": Case(
         bakes.pod_that_lost_the_run_in_its_bake, _instead(bake.bake_ends, _ends_without_confirmation)
+    ),
+    "11 pods that are not asked answer without the candidate": Case(
+        unwatched.operator_that_never_comes_back, ProtocolRules(route=_unwatched)
+    ),
+    "11 the routing names the timeout": Case(
+        unwatched.operator_that_never_comes_back, without(document=_without_a_timeout)
+    ),
+    "11 the last request is kept over restarts": Case(
+        unwatched.pods_that_restart_without_an_operator, ProtocolRules(keeps_heard=False)
     ),
     "8 three crashes roll the run back": Case(
         last.candidate_that_crashes_its_pods, without(is_crashing=lambda _context: False)

@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse
 
-from serin_core.contract.pod_report import LoadState
+from serin_core.contract import names
+from serin_core.contract.pod_report import LoadState, SupervisionReport
 from serin_server.http.auth import admin_only
 from serin_server.http.schemas import ErrorResponse
 from serin_server.metrics.exposition import Exposition
@@ -20,9 +21,12 @@ def operation_routes(service: Service) -> APIRouter:
     router, exposition = APIRouter(tags=["operations"]), Exposition()
 
     @router.get("/ml/status", summary="Status of this pod")
-    async def status() -> dict[str, Any]:
+    async def status(request: Request) -> dict[str, Any]:
         """Return the routing and the runs of this pod; the operator reads revision, hash and runs."""
-        return _status(service)
+        # A probe, a scrape or a user's curl does not send this header, and is no supervision.
+        is_operator = request.headers.get(names.SUPERVISION_HEADER) == service.identity.uid
+        before = await service.supervision.hear() if is_operator else service.supervision.report()
+        return _status(service, before)
 
     @router.get("/ml/thresholds", summary="Confidence thresholds")
     async def thresholds() -> dict[str, Any]:
@@ -74,16 +78,17 @@ def operation_routes(service: Service) -> APIRouter:
     return router
 
 
-def _status(service: Service) -> dict[str, Any]:
+def _status(service: Service, supervision: SupervisionReport) -> dict[str, Any]:
     serving, now = service.switch.current, service.clock.monotonic()
     reason = service.not_ready_reason()
     return {
-        **service.report().model_dump(mode="json"),
+        **service.report().model_copy(update={"supervision": supervision}).model_dump(mode="json"),
         "pod": service.identity.pod,
         "ready": reason is None,
         "obstacle": reason or "",
         "shadow": serving.shadow,
         "percent": serving.percent,
+        "unsupervised": serving.is_unsupervised,
         "candidate": None if serving.candidate is None else serving.candidate.served.run,
         "stable": None if serving.stable is None else serving.stable.served.run,
         "breakersOpen": [run for run, loaded in service.runs.loaded().items() if loaded.breaker.is_open(now)],
