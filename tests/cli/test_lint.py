@@ -219,7 +219,7 @@ WITHOUT_EFFECT = {
     "acceptedRatio": ("atMost", "within", "required", "oddsRatio", "good"),
     "lowConfidence": ("atLeast", "within", "required", "oddsRatio", "good"),
     "feedback": ("atLeast", "atMost", "within", "margin", "designEffect", "initialDelay", "good"),
-    "perClass": ("atMost", "within", "margin", "designEffect", "initialDelay", "required", "oddsRatio", "good"),
+    "perClass": ("atMost", "within", "designEffect", "initialDelay", "required", "oddsRatio", "good"),
 }
 
 

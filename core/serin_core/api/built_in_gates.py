@@ -12,6 +12,7 @@ from serin_core.api.gate_names import DEFAULT_AT_LEAST, GateName
 from serin_core.api.gate_options import (
     MARGIN_BELOW_MINIMUM,
     MARGIN_BELOW_REST,
+    BoundSettings,
     CanaryStages,
     GateSettings,
     OddsRatio,
@@ -30,7 +31,7 @@ def _at_least(gate: GateName) -> Any:
     return Field(share, description=f"Minimum share, write 0.70 for 70 %. Default: {share:.2f}.")
 
 
-class AtLeastGate(RateSettings):
+class MinimumSettings(BoundSettings):
     """Options of a gate with a minimum."""
 
     model_config = ConfigDict(json_schema_extra=rules(MARGIN_BELOW_MINIMUM))
@@ -42,6 +43,10 @@ class AtLeastGate(RateSettings):
         if self.margin >= self.at_least:
             raise ValueError(MARGIN_BELOW_MINIMUM[1])
         return self
+
+
+class AtLeastGate(MinimumSettings, RateSettings):
+    """Options of a gate on one rate with a minimum."""
 
 
 class AvailabilityGate(AtLeastGate):
@@ -104,7 +109,7 @@ class FeedbackGate(GateSettings):
     stages: PartialStages | None = stages_field(_BELOW_FULL)
 
 
-class PerClassGate(GateSettings):
+class PerClassGate(MinimumSettings):
     """Options of the gate perClass."""
 
     at_least: Rate = _at_least(GateName.PER_CLASS)

@@ -95,9 +95,14 @@ class GateSettings(SpecModel):
     stages: Stages | None = stages_field()
 
 
-class RateSettings(GateSettings):
-    """Options of a gate on one rate."""
+class BoundSettings(GateSettings):
+    """Options of a gate with a bound."""
 
     margin: Margin = margin_field()
+
+
+class RateSettings(BoundSettings):
+    """Options of a gate on one rate."""
+
     design_effect: DesignEffect = design_effect_field()
     initial_delay: Duration = initial_delay_field()

@@ -91,7 +91,7 @@ def _criterion(settings: GateSettings) -> Criterion:
         return NotWorseThanControl(settings.odds_ratio)
     if isinstance(settings, CustomGate) and settings.within is not None:
         return Within(settings.within.low, settings.within.high)
-    margin = settings.margin if isinstance(settings, RateSettings) else 0.0
+    margin = settings.margin
     if isinstance(settings, LowConfidenceGate | CustomGate) and settings.at_most is not None:
         return AtMost(settings.at_most, margin)
     if isinstance(settings, LowConfidenceGate):
