@@ -18,6 +18,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Manifests, without a cluster": {
         "lint": "Check SuggestionModel manifests before you apply them.",
+        "convert": "Rewrite manifests of an older form: the list spec.gates.metrics becomes one field for each gate.",
         "simulate": "Simulate rollouts of a SuggestionModel; compare with Flagger and Argo Rollouts.",
         "replay": "Run the rollout of a SuggestionModel on recorded counts.",
     },

@@ -117,7 +117,7 @@ def _missing(_error: ErrorDetails, field: str) -> str:
 
 def _unknown_field(error: ErrorDetails, field: str) -> str:
     if error["loc"] == _OLD_GATES:
-        return "unknown field: each built-in gate is a field of its own, like agreement: {atLeast: 0.8}"
+        return "unknown field: each built-in gate is a field of its own; `serin convert` rewrites the list"
     return f"unknown field{_did_you_mean(field, _fields_beside(error['loc']))}"
 
 

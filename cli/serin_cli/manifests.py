@@ -1,7 +1,8 @@
 """YAML manifests from a file or standard input."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,26 @@ from serin_core.contract import names
 
 def read_manifests(file: str) -> list[Any]:
     """Return all documents of a YAML file, `-` for standard input. Exits with status 2 if it cannot be read."""
-    try:
-        with file_errors(file):
-            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    with file_errors(file):
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    with yaml_errors(file):
         found = [document for document in yaml.safe_load_all(text) if document is not None]
+    if not found:
+        refuse(f"{file}: the file is empty")
+    return found
+
+
+@contextmanager
+def yaml_errors(file: str) -> Iterator[None]:
+    """Exit with status 2 and one line if a file is not YAML."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
         refuse(f"{file}: {place}not valid YAML: {error.problem}")
     except yaml.YAMLError as error:
         refuse(f"{file}: not valid YAML: {' '.join(str(error).split())}")
-    if not found:
-        refuse(f"{file}: the file is empty")
-    return found
 
 
 def is_suggestion_model(document: Any) -> bool:

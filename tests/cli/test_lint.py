@@ -128,8 +128,8 @@ ORDERS = {"name": "orders", "good": "sold", "total": "orders", "atLeast": 0.9}
         (
             gates(metrics=[{"name": "errors"}]),
             (
-                "error: spec.gates.metrics: unknown field: each built-in gate is a field of its own, like agreement: "
-                "{atLeast: 0.8}"
+                "error: spec.gates.metrics: unknown field: each built-in gate is a field of its own; `serin convert` "
+                "rewrites the list"
             ),
         ),
         (
