@@ -20,7 +20,7 @@ RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "deleting", "i
 EVENTS = tuple(dict.fromkeys(row.event for row in TABLE))
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds; a reconcile and a query end after 60 at the latest."""
-READINGS = ("Read", "Stale", "Unreachable", "QueryError", "UnknownEndpoint")
+READINGS = ("Read", "Stale", "LabelsChanged", "Unreachable", "QueryError", "UnknownEndpoint")
 
 
 class OperatorMetrics:

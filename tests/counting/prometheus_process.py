@@ -36,11 +36,15 @@ class PrometheusProcess:
         tls: ssl.SSLContext | None = None,
         authorization: str = "",
         external_labels: Mapping[str, str] | None = None,
+        relabel: Iterable[str] = (),
     ) -> None:
-        """`tls` and `authorization`: how to ask whether it is ready, where its flags demand these."""
+        """`relabel`: rules for the labels of series, as YAML.
+
+        `tls` and `authorization`: how to ask whether it is ready, where its flags demand these."""
         directory.mkdir(parents=True)
         self._tls, self._headers = tls, {"Authorization": authorization} if authorization else {}
         config = directory / "prometheus.yaml"
+        self._relabel = tuple(relabel)
         config.write_text(self._configuration(targets, external_labels or {}), encoding="utf-8")
         address = f"127.0.0.1:{free_port()}"
         self.url = f"{'http' if tls is None else 'https'}://{address}"
@@ -55,9 +59,8 @@ class PrometheusProcess:
             time.sleep(0.05)
 
     def _configuration(self, targets: Targets, external_labels: Mapping[str, str]) -> str:
-        return (
-            f"{_configuration(targets, external_labels)}storage: {{tsdb: {{out_of_order_time_window: {KEEPS_OLD}}}}}\n"
-        )
+        scraping = _configuration(targets, external_labels, self._relabel)
+        return f"{scraping}storage: {{tsdb: {{out_of_order_time_window: {KEEPS_OLD}}}}}\n"
 
     def _arguments(self, config: Path, data: Path, address: str) -> Iterable[str]:
         return (
@@ -114,7 +117,7 @@ class VictoriaMetricsProcess(PrometheusProcess):
     READY = "/health"
 
     def _configuration(self, targets: Targets, external_labels: Mapping[str, str]) -> str:
-        return _configuration(targets, external_labels)
+        return _configuration(targets, external_labels, self._relabel)
 
     def _arguments(self, config: Path, data: Path, address: str) -> Iterable[str]:
         return (
@@ -131,7 +134,7 @@ class VictoriaMetricsProcess(PrometheusProcess):
             time.sleep(1 - time.time() % 1)
 
 
-def _configuration(targets: Targets, external_labels: Mapping[str, str]) -> str:
+def _configuration(targets: Targets, external_labels: Mapping[str, str], relabel: Iterable[str]) -> str:
     named = json.dumps(dict(external_labels))
     lines = [f"global: {{scrape_interval: {SCRAPE}, scrape_timeout: {SCRAPE}, external_labels: {named}}}"]
     found = [
@@ -140,6 +143,7 @@ def _configuration(targets: Targets, external_labels: Mapping[str, str]) -> str:
     ]
     if found:
         lines += ["scrape_configs:", "- job_name: scripted", "  static_configs:", *(f"  - {one}" for one in found)]
+        lines += [f"  metric_relabel_configs: [{', '.join(relabel)}]"]
     return "\n".join(lines) + "\n"
 
 

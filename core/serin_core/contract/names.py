@@ -65,6 +65,22 @@ SERIES_RUN: Final = "serin_run"
 SERIES_STAGE: Final = "serin_stage"
 SERIES_ARM: Final = "serin_arm"
 SERIES_CLASS: Final = "serin_class"
+CHECKED_LABELS: Final = frozenset(
+    {
+        SERIES_RUN,
+        SERIES_STAGE,
+        SERIES_ARM,
+        SERIES_CLASS,
+        "accepted",
+        "agree",
+        "available",
+        "outcome",
+        "reason",
+        "shown",
+        "source",
+    }
+)
+"""Labels of the series of a stage: LABEL_CHECK carries each of them with its own name as value."""
 ARM_CANARY: Final = "canary"
 ARM_CONTROL: Final = "control"
 
@@ -86,6 +102,7 @@ FEEDBACK: Final = "serin_feedback_total"
 RUN_F1: Final = "serin_run_f1"
 RUN_REFUSED: Final = "serin_run_refused"
 REVISION: Final = "serin_revision"
+LABEL_CHECK: Final = "serin_label_check"
 UNSUPERVISED: Final = "serin_unsupervised"
 OPERATOR_SILENCE: Final = "serin_operator_silence_seconds"
 BREAKER_OPEN: Final = "serin_breaker_open"

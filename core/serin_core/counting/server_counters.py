@@ -16,6 +16,7 @@ from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, OwnCounts, ProcessCounts
 from serin_core.contract import names
 from serin_core.contract.gate_catalog import CATALOG, Arms, built_in
+from serin_core.counting.label_check import find_changed_label, is_intact, is_label_check
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import FRESH, GONE, MARKS, Series, StageQuery
 from serin_core.evidence.counts import Counts
@@ -137,7 +138,10 @@ def count_stage(
     A young stage may not have been scraped yet; an older one without a fresh sample is not scraped any more, and its
     earlier counts prove nothing about the present.
     """
-    found = tuple(series)
+    every = tuple(series)
+    if problem := find_changed_label(every, asked.gates):
+        return problem
+    found = tuple(one for one in every if not is_label_check(one))
     if not asked.is_young(now) and not any(FRESH in one.labels for one in found):
         return _STALE
     by_metric = _by_metric(found)
@@ -172,7 +176,7 @@ def _by_metric(found: tuple[Series, ...]) -> Mapping[str, list[Series]] | Unread
     newest: dict[tuple[str, ...], Series] = {}
     gone = {(one.labels[GONE], one.labels.get(names.SERIES_PROCESS, "")) for one in found if GONE in one.labels}
     for one in found:
-        if not MARKS.isdisjoint(one.labels):
+        if not MARKS.isdisjoint(one.labels) or not is_intact(one):
             continue
         if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
             return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")

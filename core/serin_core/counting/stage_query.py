@@ -95,7 +95,7 @@ def stage_query(asked: StageQuery, now: datetime) -> str:
     """Return one PromQL expression for all series that the gates read, of good and total.
 
     It also returns how many of them have a sample newer than `stale_after` (no such series means none), the time of the
-    query by the clock of Prometheus, and the metrics that a process has lost.
+    query by the clock of Prometheus, the metrics that a process has lost, and what the scrapes leave of the labels.
     """
     metrics = sorted({names.REQUESTS}.union(*(CATALOG[gate].metrics for gate in asked.gates)))
     matchers = (
@@ -107,6 +107,7 @@ def stage_query(asked: StageQuery, now: datetime) -> str:
     return (
         f'last_over_time({{{matchers}}}[{back}s]) or label_replace({fresh},"{FRESH}","true","","")'
         f' or label_replace(vector(time()),"{NOW}","true","","") or {_gone(f"{{{matchers}}}", back)}'
+        f' or {names.LABEL_CHECK}{{{names.SERIES_UID}="{asked.uid}"}}'
     )
 
 

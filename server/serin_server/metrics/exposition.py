@@ -253,6 +253,10 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     revision = _gauge(names.REVISION, "Revision of the routing document in use, -1 before the first.")
     revision.add_metric(process, scrape.revision)
     yield revision
+    checked = sorted(names.CHECKED_LABELS)
+    check = _gauge(names.LABEL_CHECK, "1; each label of the series of a stage, with its own name as value.", *checked)
+    check.add_metric((*process, *checked), 1)
+    yield check
     unsupervised = _gauge(names.UNSUPERVISED, "1 while the candidate answers no user, because no operator watches it.")
     unsupervised.add_metric(process, float(scrape.is_unsupervised))
     yield unsupervised

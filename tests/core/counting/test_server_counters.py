@@ -218,7 +218,9 @@ def query(**changes):
 def test_the_query_names_the_stage_and_reaches_back_behind_it():
     found = query(started_at=NOW - timedelta(minutes=3))
     assert found.startswith("last_over_time({__name__=~")
-    assert set(re.findall('serin_uid="[^{}]*"', found)) == {re.search('serin_uid="[^{}]*"', found)[0]}
+    of_stage, check = re.search('serin_uid="[^{}]*"', found)[0], 'serin_uid="u"'
+    assert set(re.findall('serin_uid="[^{}]*"', found)) == {of_stage, check}
+    assert found.endswith(f" or serin_label_check{{{check}}}")
     assert 'serin_uid="u",serin_run="run",serin_stage="7"' in found
     assert "[360s]) or " in found
 

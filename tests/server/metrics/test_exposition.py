@@ -159,7 +159,7 @@ def test_a_run_that_was_refused_is_told_by_name() -> None:
     told = {
         line.partition('serin_run="')[2].partition('"')[0]: line[-3:]
         for line in text.splitlines()
-        if "serin_run=" in line
+        if line.startswith(names.RUN_REFUSED)
     }
     assert told == {RUN: "1.0", "run_aaaaaaaa_1": "0.0"}
 
