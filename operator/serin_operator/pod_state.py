@@ -8,7 +8,7 @@ from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.kubernetes.hints import without_repetition
-from serin_core.rollout.observation import NoAnswer, PodSeen
+from serin_core.rollout.observation import NoAnswer, NodeState, PodSeen
 from serin_operator import server_container
 from serin_operator.nodes import NodeSeen
 
@@ -40,7 +40,7 @@ def observed_pod(
 
     Events and node may be left out where `waits_without_reason`, `needs_events` and `needs_node` say so.
     """
-    metadata, status = live["metadata"], live["status"]
+    metadata, status, gone_by = live["metadata"], live["status"], live["metadata"].get("deletionTimestamp")
     annotations = metadata.get("annotations") or {}
     warnings = [one for one in events if one.get("type", "Warning") == "Warning"]
     return PodSeen(
@@ -50,12 +50,17 @@ def observed_pod(
         runs=tuple(filter(None, annotations.get(names.ANNOTATION_RUNS, "").split(","))),
         report=report,
         ready=_condition(status, "Ready").get("status") == "True",
-        deleting="deletionTimestamp" in metadata,
+        deleting=gone_by is not None,
         started=server_container.has_started(live),
         running_since=server_container.running_since(live),
         announced=annotations.get(names.ANNOTATION_REVISION),
         poke=annotations.get(names.ANNOTATION_POKE, ""),
         crashes=server_container.crashes(live, events, node),
+        node=live.get("spec", {}).get("nodeName") or "",
+        address=status.get("podIP") or "",
+        node_state=NodeState.UNKNOWN if node is None else node.state,
+        # Kubernetes adds the grace period to the time of the deletion.
+        gone_by=datetime.fromisoformat(gone_by) if gone_by else None,
         problem=_problem(live, report, now, recent_warnings(warnings)),
     )
 

@@ -28,7 +28,7 @@ class Invariants(Nodes):
 
     def serve(self, pod: Pod) -> None:
         """A user sends a request to this pod: what serves it is checked, and counted under its stage."""
-        if not pod.running or pod.document is None or pod.owner != self.uid:
+        if not pod.running or pod.is_lost or pod.document is None or pod.owner != self.uid:
             return
         chosen = self.protocol_rules.route(
             pod.document, loaded=pod.loaded, announced=pod.announced, unheard=pod.unheard(self.now)

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from datetime import datetime  # noqa: TC003 - the type of a value here
+from datetime import datetime, timedelta
 from typing import Any
 
 from models.api_server import ApiServer
@@ -12,6 +12,7 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, ModelDocument, RoutingDocument
+from serin_core.rollout.observation import NodeState
 
 
 class Nodes(ApiServer):
@@ -65,18 +66,34 @@ class Nodes(ApiServer):
 
     def finish_deletions(self) -> None:
         """Pods that are being deleted are gone."""
-        self.pods = {name: pod for name, pod in self.pods.items() if not pod.deleting}
+        self.pods = {name: pod for name, pod in self.pods.items() if not pod.deleting or pod.is_lost}
+
+    def lose_node(self, pod: Pod, *, is_dead: bool) -> None:
+        """The node of a pod is away: dead, with all its processes, or only cut off from everything, users included."""
+        pod.is_lost, pod.node_state = True, NodeState.NOT_READY
+        if is_dead and pod.running:
+            pod.restarts += 1
+            pod.running, pod.document, pod.loaded, pod.refused, pod.absent = False, None, {}, {}, set()
+
+    def return_node(self, pod: Pod) -> None:
+        """The node is back. A pod that the API server still has goes on; the kubelet ends one that it does not have."""
+        pod.is_lost, pod.node_state = False, NodeState.READY
+
+    def evict_from_lost_node(self, pod: Pod) -> None:
+        """Kubernetes deletes the pod of a lost node; no kubelet is there to confirm it."""
+        pod.deleting, pod.gone_by = True, self.now + timedelta(seconds=35)
+        pod.version = self._bump()
 
     def refresh(self, pod: Pod) -> None:
         """The kubelet writes the present ConfigMap and annotations into the pod's volumes."""
-        if not pod.is_stuck:
+        if not pod.is_stuck and not pod.is_lost:
             pod.mount = self.routing_text()
             announced = pod.annotations.get(names.ANNOTATION_REVISION)
             pod.announced = None if announced is None else int(announced)
 
     def start(self, pod: Pod, *, mount: str | None = None) -> None:
         """The pod's process starts; `mount` is what a late kubelet had put there, if not what is current."""
-        if pod.running or pod.deleting:
+        if pod.running or pod.deleting or pod.is_lost:
             return
         if pod.mounted_model is None:
             model = self.children.get(("ConfigMap", pod.model))
@@ -96,7 +113,7 @@ class Nodes(ApiServer):
 
     def load(self, pod: Pod) -> None:
         """The process has loaded or refused every run of its template, once; it reads an absent one again each time."""
-        if not pod.running or pod.mounted_model is None:
+        if not pod.running or pod.is_lost or pod.mounted_model is None:
             return
         for run in pod.mounted_model.runs:
             found = self.registry.get(run.run)
@@ -112,7 +129,7 @@ class Nodes(ApiServer):
 
     def read(self, pod: Pod) -> None:
         """The process reads the mounted routing."""
-        if not pod.running or pod.mount is None:
+        if not pod.running or pod.is_lost or pod.mount is None:
             return
         try:
             document = RoutingDocument.parse(pod.mount)
@@ -124,7 +141,7 @@ class Nodes(ApiServer):
 
     def restart(self, pod: Pod, *, badly: bool = False) -> None:
         """The container ends and will be started again; the emptyDir and the mount stay."""
-        if not pod.running:
+        if not pod.running or pod.is_lost:
             return
         pod.restarts += 1
         if badly:

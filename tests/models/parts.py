@@ -12,7 +12,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import ModelDocument, RoutingDocument
 from serin_core.contract.routing import Ignored, Route, admit, is_unsupervised, route
 from serin_core.rollout.decide import Decision
-from serin_core.rollout.observation import ChildSeen, RoutingSeen
+from serin_core.rollout.observation import ChildSeen, NodeState, RoutingSeen
 from serin_core.rollout.protocol import PROTOCOL, Protocol
 from serin_core.rollout.table import TABLE, Row
 from serin_core.rollout.writes import Write
@@ -77,6 +77,10 @@ class Pod:
     """Its kubelet never refreshes the volume."""
     is_cut_off: bool = False
     """Its report cannot be read by the operator."""
+    is_lost: bool = False
+    """Its node is away: the kubelet does nothing, nobody reaches the pod, and it may or may not run on."""
+    node_state: NodeState = NodeState.UNKNOWN
+    gone_by: datetime | None = None
     started_at: datetime = START
     heard: datetime | None = None
     """Kept on the emptyDir: when the operator asked for the status, or when the pod started."""
@@ -107,7 +111,7 @@ class Pod:
 
     def is_ready(self, now: datetime) -> bool:
         """Return what the server's /readyz returns: it waits five minutes for a stable run that it cannot load."""
-        if not self.running or self.document is None or self.mounted_model is None:
+        if not self.running or self.is_lost or self.document is None or self.mounted_model is None:
             return False
         settled = all(run.run in {*self.loaded, *self.refused, *self.absent} for run in self.mounted_model.runs)
         return settled and (self.serves_stable or now - self.started_at >= STABLE_PATIENCE)

@@ -1,7 +1,7 @@
 """Scenarios that need rules 9 and 15 of docs/contracts.md: lost pods, and the progress deadline."""
 
 from models.parts import Broken, spec
-from models.starting import B, has_phase
+from models.starting import A, B, has_percent, has_phase, one_pod
 
 DEADLINE = 600
 WITH_DEADLINE = {"progressDeadline": f"{DEADLINE}s", "onProgressDeadline": "Rollback"}
@@ -62,4 +62,56 @@ def rollout_that_is_suspended_while_pods_wait(at):
     at.settle(rounds=200)
     if at.status.phase != "Promoted":
         raise Broken(f"(e) a rollout that was suspended while its pods waited ended as {at.status.phase}")
+    at.assert_ended()
+
+
+def rolled_back_while_a_node_is_cut_off(at):
+    """Roll A back at 50 % while one pod, which goes on, is on a node that is cut off; return this pod."""
+    at.settle(until=has_percent(50))
+    lost = one_pod(at)
+    at.lose_node(lost, is_dead=False)
+    at.verdict = "fail"
+    at.settle(rounds=5)
+    at.evict_from_lost_node(lost)
+    at.settle(rounds=100)
+    return lost
+
+
+def node_that_comes_back_after_a_rollback(at):
+    """9: a pod is waited for as long as its node may come back."""
+    lost = rolled_back_while_a_node_is_cut_off(at)
+    at.return_node(lost)
+    at.check()
+    at.settle(rounds=10)
+    at.assert_ended()
+
+
+def run_tried_again_while_all_nodes_are_away(at):
+    """9: no pod is ready, but those of lost nodes may go on with the former attempt: they are waited for."""
+    at.settle(until=has_percent(50))
+    lost = list(at.pods.values())
+    for pod in lost:
+        at.lose_node(pod, is_dead=False)
+    at.verdict = "fail"
+    at.settle(rounds=5)
+    at.verdict = "pass"
+    at.request("retry", f"{A} fixed")
+    at.settle(rounds=40)
+    for pod in lost:
+        at.return_node(pod)
+    at.check()
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+
+
+def kubelets_that_all_miss_a_rollback(at):
+    """7: all pods go on with a withdrawn run; they are removed, but users are served all the time."""
+    at.settle(until=has_percent(50))
+    for pod in at.pods.values():
+        pod.is_stuck = True
+    at.verdict = "fail"
+    for _ in range(400):
+        at.settle(rounds=1)
+        if not any(pod.is_ready(at.now) and not pod.deleting for pod in at.pods.values()):
+            raise Broken("(f) no pod is ready: all stragglers were removed at once")
     at.assert_ended()

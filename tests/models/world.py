@@ -6,7 +6,7 @@ The invariants are checked after every step. A protocol with one rule removed mu
 
 import copy
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from models.holds import check_rollback
 from models.invariants import Invariants
@@ -161,15 +161,23 @@ class World(Invariants):
             ready=pod.is_ready(self.now),
             deleting=pod.deleting,
             started=pod.running or pod.restarts > 0,
-            running_since=pod.started_at if pod.running else None,
+            running_since=self._running_since(pod),
+            node=f"node-of-{pod.name}",
+            address="10.0.0.1",
+            node_state=pod.node_state,
+            gone_by=pod.gone_by,
             problem="" if pod.running or not self.is_full else "a pod cannot be placed: no node has room",
             announced=annotated,
             poke=pod.annotations.get(names.ANNOTATION_POKE, ""),
             crashes=tuple(pod.crashes),
         )
 
+    def _running_since(self, pod: Pod) -> datetime | None:
+        """Return the start of its container; the status of a pod stays as it was when its node was lost."""
+        return pod.started_at if pod.running or (pod.is_lost and pod.restarts > 0) else None
+
     def _report(self, pod: Pod) -> PodReport | NoAnswer:
-        if not pod.running or pod.is_cut_off or pod.mounted_model is None:
+        if not pod.running or pod.is_lost or pod.is_cut_off or pod.mounted_model is None:
             return NoAnswer("no answer")
         runs = [
             RunOnPod(run=run, state=LoadState.LOADED, digest=digest, quality=self.quality)

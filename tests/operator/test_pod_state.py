@@ -68,7 +68,9 @@ def test_an_announcement_is_kept_as_it_is_so_that_it_can_be_replaced(text):
         ),
         pytest.param(pod({"state": {"waiting": {"reason": "ContainerCreating"}}}), "", id="just starting"),
         pytest.param(
-            pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}}, deletionTimestamp="x"), "", id="going away"
+            pod({"state": {"waiting": {"reason": "ImagePullBackOff"}}}, deletionTimestamp="2026-01-01T00:00:30Z"),
+            "",
+            id="going away",
         ),
     ],
 )
@@ -188,7 +190,7 @@ def test_a_pod_that_waits_for_its_volumes_is_explained_by_its_events(warnings, p
         unready_for(1, RUNNING),
         unready_for(1, {"state": {"waiting": {"reason": "ImagePullBackOff"}}}),
         pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "full"}]),
-        pod(CREATING, deletionTimestamp="x"),
+        pod(CREATING, deletionTimestamp="2026-01-01T00:00:30Z"),
     ],
     ids=["running", "has a reason of its own", "not placed", "going away"],
 )

@@ -17,6 +17,7 @@ from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.pause import Pause
 from serin_core.api.progress import Progress
 from serin_core.api.record import RollbackTime
+from serin_core.api.silent_pods import SilentPod
 from serin_core.api.spec import Registry, Thresholds
 from serin_core.api.supervision import Supervision
 
@@ -242,6 +243,7 @@ class StatusChanges(TypedDict, total=False):
     propagation: Propagation
     progress: Progress | None
     supervision: Supervision
+    silent_pods: tuple[SilentPod, ...]
     history: tuple[HistoryEntry, ...]
     handled_requests: tuple[HandledRequest, ...]
     conditions: tuple[Condition, ...]
@@ -276,6 +278,7 @@ class Status(StatusModel):
         None, description="Time since which no gate of the stage has data; absent if one has."
     )
     propagation: Propagation = Field(Propagation(), description="The routing that was decided, and who serves it.")
+    silent_pods: tuple[SilentPod, ...] = Field((), description="Ready pods that do not respond to the operator.")
     progress: Progress | None = Field(None, description="Progress of the pods; absent where none is awaited.")
     supervision: Supervision = Field(Supervision(), description="Pods that had answered without the candidate.")
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")

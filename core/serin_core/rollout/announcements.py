@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serin_core.api.status import Phase, Status
-from serin_core.rollout.conditions import OVERRIDDEN
+from serin_core.rollout.conditions import OVERRIDDEN, UNREACHABLE
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.table import TABLE, Row, State
 from serin_core.rollout.transition import Transition, place
@@ -23,6 +23,8 @@ PROBLEMS: Final = frozenset(
     }
 )
 """Reasons of the condition Ready that are announced when they begin."""
+NAMING: Final = (UNREACHABLE, OVERRIDDEN)
+"""Types of conditions that are announced whenever they name something else."""
 
 
 _OF_TARGETS: Final = {
@@ -60,7 +62,7 @@ def announcements(
         message = _named(context.status.history[-1].message, transition.run_id)
         found.append(Announcement(row.event, message, transition.is_warning))
     found += _suspension(context.status, before)
-    return (*found, *_overrides(context.status, before), *_problems(context.status, before))
+    return (*found, *_named_objects(context.status, before), *_problems(context.status, before))
 
 
 def _named(message: str, run_id: str) -> str:
@@ -79,11 +81,14 @@ def _suspension(status: Status, before: Status) -> list[Announcement]:
     return [Announcement("Suspended", f"{where.format('suspended')} (spec.suspend): the soak timer is stopped")]
 
 
-def _overrides(status: Status, before: Status) -> list[Announcement]:
-    """Return an Event where admission changes another field than before, or the first one."""
-    known = {condition.message for condition in before.conditions if condition.type == OVERRIDDEN}
-    found = (condition.message for condition in status.conditions if condition.type == OVERRIDDEN)
-    return [Announcement(OVERRIDDEN, message, is_warning=True) for message in found if message not in known]
+def _named_objects(status: Status, before: Status) -> list[Announcement]:
+    """Return an Event where a condition names another object or field than before, or its first one."""
+    known = {(one.type, one.message) for one in before.conditions}
+    return [
+        Announcement(one.type, one.message, is_warning=True)
+        for one in status.conditions
+        if one.type in NAMING and (one.type, one.message) not in known
+    ]
 
 
 def _problems(status: Status, before: Status) -> list[Announcement]:

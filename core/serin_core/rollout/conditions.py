@@ -6,6 +6,7 @@ from typing import Final
 
 from serin_core.api.status import CandidateState, Condition, Phase, Status
 from serin_core.kubernetes.diff import Difference
+from serin_core.rollout import lost_pods
 from serin_core.rollout.canary_steps import is_at_cap
 from serin_core.rollout.observation import Override
 from serin_core.rollout.protocol import Context
@@ -14,6 +15,8 @@ from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 
 OVERRIDDEN: Final = "ChildOverridden"
 """Type of the condition that names what admission changes in children; the rollout goes on."""
+UNREACHABLE: Final = "PodsUnreachable"
+"""Type of the condition that names pods which cannot confirm a routing."""
 _FIELDS = 5
 """Fields of one child that the condition names."""
 Value = tuple[str, Truth, str, str]
@@ -29,6 +32,8 @@ def conditions(context: Context) -> tuple[Condition, ...]:
     if context.status.rollout is not None and not context.spec.shadow:
         message = "spec.shadow is false, but a candidate is always compared in shadow"
         values.append(("ShadowForced", "True", "RolloutRunning", message))
+    if unreachable := lost_pods.describe_unreachable(context):
+        values.append((UNREACHABLE, "True", "NoResponse", unreachable))
     if context.observed.overrides:
         values.append((OVERRIDDEN, "True", "ChangedByAdmission", _overrides(context.observed.overrides)))
     return build(values, context.status.conditions, generation=context.resource.generation, now=context.now)

@@ -19,6 +19,7 @@ from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import bake, conditions, manual_actions, propagation, stage_evidence, supervision, trials
 from serin_core.rollout.announcements import Announcement, announcements
+from serin_core.rollout.lost_pods import note_silence
 from serin_core.rollout.observation import Observed
 from serin_core.rollout.progress import update_progress
 from serin_core.rollout.promotion import update_soak
@@ -64,6 +65,7 @@ def decide(
     context = _with(context, update_soak(context))
     context = _with(context, update_progress(context))
     context = _with(context, bake.update_clock(context))
+    context = _with(context, note_silence(context))
     context = _with(context, stage_evidence.judge(context))
     context = _with(context, propagation.note_confirmation(context, protocol))
     context = _with(context, supervision.forget_gone_pods(context))

@@ -6,6 +6,7 @@ Nothing is read again later in the pass; writes carry the resourceVersions from 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from serin_core.api.base import Json
 from serin_core.api.status import Crash
@@ -22,6 +23,23 @@ class NoAnswer:
     """A pod whose report could not be read, and why."""
 
     reason: str
+
+
+class NodeState(StrEnum):
+    """State of a pod's node, in the words of a message."""
+
+    UNKNOWN = "unknown"
+    """It was not read: the pod has no problem, or the operator may not read nodes."""
+    READY = "ready"
+    NOT_READY = "not ready"
+    OUT_OF_SERVICE = "out of service"
+    """Somebody has declared it so, by the taint node.kubernetes.io/out-of-service."""
+    DELETED = "deleted"
+
+    @property
+    def is_away(self) -> bool:
+        """Whether its kubelet is known not to act."""
+        return self in (NodeState.NOT_READY, NodeState.OUT_OF_SERVICE, NodeState.DELETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,12 @@ class PodSeen:
     """The revision in its annotation, verbatim: users can write there too."""
     poke: str = ""
     crashes: tuple[Crash, ...] = ()
+    node: str = ""
+    """Name of its node, "" while it has none."""
+    address: str = ""
+    node_state: NodeState = NodeState.UNKNOWN
+    gone_by: datetime | None = None
+    """End of its grace period while it is terminating, else None."""
     problem: str = ""
     """Why it is not ready, as reported by Kubernetes; "" if nothing is wrong."""
 

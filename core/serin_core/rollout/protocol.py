@@ -16,7 +16,7 @@ from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedR
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.contract.routing import salt
 from serin_core.evidence.counts import Verdict
-from serin_core.rollout.observation import Observed, PodSeen
+from serin_core.rollout.observation import NoAnswer, Observed, PodSeen
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)
@@ -113,8 +113,12 @@ def is_confirmed(context: Context) -> bool:
 
 
 def is_drained(context: Context) -> bool:
-    """Rule 1: the routing without candidate is confirmed, or no pod is ready."""
-    return not context.ready_pods or is_confirmed(context)
+    """Rule 1: the routing without candidate is confirmed, or no pod is ready and none runs that does not respond.
+
+    A pod whose node is away is not ready, but may go on serving once the node is back (rule 9).
+    """
+    is_hidden = any(pod.running_since and isinstance(pod.report, NoAnswer) for pod in context.observed.pods)
+    return is_confirmed(context) or not (context.ready_pods or is_hidden)
 
 
 def may_move_forward(context: Context) -> bool:

@@ -16,7 +16,7 @@ from serin_core.gates.active import acting_gates
 from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
-from serin_core.rollout import bake, hold_reasons, pod_reasons, supervision
+from serin_core.rollout import bake, hold_reasons, lost_pods, pod_reasons, supervision
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
@@ -54,7 +54,10 @@ def _rolled_back(context: Context) -> ReadyReason | None:
 
 def _confirmed(context: Context) -> str:
     serving_pods, pods = context.status.propagation.pods.split("/")
-    return f"{serving_pods} of {pods} pods {'' if context.status.propagation.confirmed else 'have '}confirmed"
+    if context.status.propagation.confirmed:
+        return f"{serving_pods} of {pods} pods confirmed"
+    unreachable = lost_pods.describe_unreachable(context)
+    return f"{serving_pods} of {pods} pods have confirmed{f'; {unreachable}' if unreachable else ''}"
 
 
 def _retry(context: Context) -> str:
@@ -95,12 +98,15 @@ def _child_refused(context: Context) -> ReadyReason | None:
 
 
 def _pods_unavailable(context: Context) -> ReadyReason | None:
-    problems = sorted({pod.problem for pod in context.observed.pods if pod.problem and not pod.deleting})
+    named = [pod for pod in context.observed.pods if pod.problem and not pod.deleting]
+    problems = sorted({pod.problem for pod in named if not lost_pods.is_unreachable(context, pod)})
     problems += [context.observed.problem] if context.observed.problem else []
     problems = [*map(with_hint, problems), *_lost_runs(context)]
-    if not problems:
-        return None
-    return ReadyReason("PodsUnavailable", f"On hold: {'; '.join(problems)}", ready=_ready_of_promoted(context))
+    unreachable = lost_pods.describe_unreachable(context)
+    message = f"On hold: {'; '.join([*problems, *([unreachable] if unreachable else [])])}"
+    if problems:
+        return ReadyReason("PodsUnavailable", message, ready=_ready_of_promoted(context))
+    return ReadyReason("PodsUnreachable", message, ready=_ready_of_promoted(context)) if unreachable else None
 
 
 def _lost_runs(context: Context) -> list[str]:

@@ -11,6 +11,7 @@ from serin_core.rollout.protocol import Context
 RESYNC: Final = timedelta(minutes=10)
 _SECOND: Final = timedelta(seconds=1)
 _EAGER_FOR: Final = timedelta(seconds=20)
+_PATIENT_AFTER: Final = timedelta(minutes=5)
 _WHILE_WAITING: Final = timedelta(seconds=10)
 
 
@@ -28,8 +29,7 @@ def next_check(context: Context) -> timedelta:
 def _without_waiting_pods(context: Context) -> timedelta:
     wanted, rollout = context.status.propagation, context.status.rollout
     if wanted.since is not None and not wanted.confirmed and context.observed.pods:
-        age = context.now - wanted.since
-        return timedelta(milliseconds=250) if age < _EAGER_FOR else 2 * _SECOND
+        return _while_unconfirmed(context.now - wanted.since)
     if rollout is None:
         return RESYNC
     if rollout.stage_started_at is None:
@@ -40,9 +40,16 @@ def _without_waiting_pods(context: Context) -> timedelta:
     return min(interval, max(left, _SECOND / 10)) if left > timedelta() else interval
 
 
+def _while_unconfirmed(age: timedelta) -> timedelta:
+    """Return the delay while pods are to confirm a routing of this age; after minutes, only its removal helps a pod."""
+    if age < _EAGER_FOR:
+        return timedelta(milliseconds=250)
+    return 2 * _SECOND if age < _PATIENT_AFTER else _WHILE_WAITING
+
+
 def _is_waiting(context: Context) -> bool:
-    """Return whether a pod is not ready, or has neither loaded nor refused a run."""
+    """Return whether a pod is not ready, does not respond, or has neither loaded nor refused a run."""
     pods = [pod for pod in context.observed.pods if not pod.deleting]
     reports = [pod.report for pod in pods if isinstance(pod.report, PodReport)]
     is_loading = any(run.state is LoadState.LOADING for report in reports for run in report.runs)
-    return is_loading or not all(pod.ready for pod in pods)
+    return is_loading or not all(pod.ready for pod in pods) or bool(context.status.silent_pods)

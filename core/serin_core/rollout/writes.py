@@ -9,21 +9,16 @@ performs them one by one, and so do the tests of the protocol.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from serin_core.api.base import Json
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
-from serin_core.contract.pod_report import PodReport
 from serin_core.kubernetes import diff, manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
+from serin_core.rollout import stragglers
 from serin_core.rollout.observation import PodSeen
-from serin_core.rollout.protocol import Context, serves_the_routing
-
-POKE_EVERY = timedelta(seconds=10)
-EVICT_AFTER = timedelta(seconds=60)
-DELETE_AFTER = timedelta(seconds=120)
+from serin_core.rollout.protocol import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ def plan(context: Context, *, before: Status | None, document: RoutingDocument) 
         writes.append(PutStatus(context.status, resource.resource_version))
     writes += _routing(context, document)
     writes += (write for pod in context.observed.pods for write in _announce(context, pod))
-    writes += (write for pod in context.observed.pods for write in _remove(context, pod))
+    writes += _remove(context)
     if context.observed.image.is_allowed:
         writes += _child(context, manifests.service_account(resource))
     for rendered in (manifests.service(resource), manifests.disruption_budget(resource)):
@@ -145,28 +140,10 @@ def _pods_of(context: Context) -> Iterator[Write]:
 
 
 def _announce(context: Context, pod: PodSeen) -> Iterator[Write]:
-    wanted = context.status.propagation
-    annotations = {}
-    if pod.announced != str(wanted.revision):
-        annotations[names.ANNOTATION_REVISION] = str(wanted.revision)
-    elif wanted.since is not None and pod.started and not serves_the_routing(pod, context):
-        pokes = (context.now - wanted.since) // POKE_EVERY
-        if pokes > 0 and pod.poke != f"{wanted.revision}-{pokes}":
-            annotations[names.ANNOTATION_POKE] = f"{wanted.revision}-{pokes}"
-    if annotations:
+    if annotations := stragglers.announcement(context, pod):
         yield AnnotatePod(pod.name, pod.uid, pod.announced, annotations)
 
 
-def _remove(context: Context, pod: PodSeen) -> Iterator[Write]:
-    """Rule 7: where the routing withdraws a run, yield the removal of a pod that serves another revision for a minute.
-
-    The minute counts from the decision or from the start of the pod's container, whichever is later: a new pod may not
-    have read its routing yet. A pod that does not answer is left alone.
-    """
-    wanted = context.status.propagation
-    is_stubborn = isinstance(pod.report, PodReport) and pod.started and not serves_the_routing(pod, context)
-    if not wanted.withdraws_run or wanted.since is None or pod.deleting or not is_stubborn:
-        return
-    age = context.now - max(wanted.since, pod.running_since or wanted.since)
-    if age > EVICT_AFTER:
-        yield RemovePod(pod.name, pod.uid, is_forced=age > DELETE_AFTER)
+def _remove(context: Context) -> Iterator[Write]:
+    for pod, is_forced in stragglers.removals(context):
+        yield RemovePod(pod.name, pod.uid, is_forced=is_forced)

@@ -7,13 +7,12 @@ import pytest
 from models.parts import spec
 from models.starting import A, B, has_percent, has_phase, new_world
 
-from serin_core.rollout.announcements import PROBLEMS
-from serin_core.rollout.conditions import OVERRIDDEN
+from serin_core.rollout.announcements import NAMING, PROBLEMS
 from serin_core.rollout.table import TABLE
 
 ROOT = Path(__file__).parents[3]
 OF_THE_OPERATOR = {"ChildReverted", "InvalidSpec", "InvalidStatus", "AccessRefused"}
-BESIDE_THE_TABLE = {"Suspended", "Resumed", OVERRIDDEN, *PROBLEMS, *OF_THE_OPERATOR}
+BESIDE_THE_TABLE = {"Suspended", "Resumed", *NAMING, *PROBLEMS, *OF_THE_OPERATOR}
 
 
 def events(at, *, rounds=60, until=None):

@@ -170,6 +170,22 @@ class Rollout(RuleBasedStateMachine):
         if pod := self.pod(index):
             pod.is_cut_off = cut_off
 
+    @rule(index=pods, dead=st.booleans())
+    def node_is_lost(self, index, dead):
+        if (pod := self.pod(index)) and not pod.is_lost:
+            self.world.lose_node(pod, is_dead=dead)
+
+    @rule(index=pods)
+    def lost_pod_is_evicted(self, index):
+        if (pod := self.pod(index)) and pod.is_lost:
+            self.world.evict_from_lost_node(pod)
+
+    @rule(index=pods)
+    def node_returns(self, index):
+        if pod := self.pod(index):
+            self.world.return_node(pod)
+            self.world.check()
+
     @rule(full=st.booleans(), guarded=st.booleans())
     def cluster_changes(self, full, guarded):
         self.world.is_full, self.world.is_guarded = full, guarded
@@ -225,6 +241,7 @@ class Rollout(RuleBasedStateMachine):
         world.is_full = world.is_guarded = False
         for pod in world.pods.values():
             pod.is_stuck = pod.is_cut_off = False
+            world.return_node(pod)
         if world.spec.suspend:
             world.edit(world.spec.model_copy(update={"suspend": False}))
         world.collect_garbage()

@@ -13,7 +13,7 @@ from models import scenarios_9_and_15 as waiting
 from models import scenarios_11 as unwatched
 from models import scenarios_13 as requested
 from models import scenarios_16 as bakes
-from models.parts import Broken, ProtocolRules, without
+from models.parts import Broken, Pod, ProtocolRules, without
 from models.starting import A, has_percent, new_world
 from models.world import World
 
@@ -29,7 +29,7 @@ from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
 def world(protocol_rules=None):
     made = new_world(protocol_rules=protocol_rules)
-    if isinstance(made.protocol_rules.order, _RemovesSilentPods):
+    if isinstance(made.protocol_rules.order, _RemovesPods):
         made.protocol_rules.order.at = made
     return made
 
@@ -191,23 +191,34 @@ def _still_paused(context, given):
     return found and replace(found, status=found.status.changed(candidate=still))
 
 
-class _RemovesSilentPods:
-    """In a rollback every pod that does not confirm is removed, straggler or not."""
+class _RemovesPods:
+    """In a rollback every pod of a kind is removed at once."""
 
     at: World
+
+    def __init__(self, kind: Callable[[Pod], bool]) -> None:
+        self.kind = kind
 
     def __call__(self, writes):
         status = self.at.status
         is_rolled_back = (
             status is not None and status.candidate and status.candidate.state is CandidateState.ROLLED_BACK
         )
-        silent = [pod for pod in self.at.pods.values() if pod.is_cut_off] if is_rolled_back else []
-        return (*writes, *(RemovePod(pod.name, pod.uid, is_forced=False) for pod in silent))
+        found = [pod for pod in self.at.pods.values() if self.kind(pod)] if is_rolled_back else []
+        return (*writes, *(RemovePod(pod.name, pod.uid, is_forced=False) for pod in found))
 
 
-def _removing_silent_pods():
-    order = _RemovesSilentPods()
-    return ProtocolRules(order=order)
+def _removing(kind):
+    return ProtocolRules(order=_RemovesPods(kind))
+
+
+def _pods_of_lost_nodes_are_not_asked(context):
+    pods = (pod for pod in context.serving_pods if not pod.node_state.is_away)
+    return all(protocol.serves_the_routing(pod, context) for pod in pods)
+
+
+def _drained_without_a_ready_pod(context):
+    return not context.ready_pods or protocol.is_confirmed(context)
 
 
 def _promoting_at_once():
@@ -305,7 +316,16 @@ CASES = {
     "7 in a rollback a pod with another revision is evicted": Case(
         last.pod_that_never_refreshes, ProtocolRules(keeps=lambda write: not isinstance(write, RemovePod))
     ),
-    "7 silent pods are left alone": Case(last.operator_that_is_cut_off, _removing_silent_pods()),
+    "7 silent pods are left alone": Case(last.operator_that_is_cut_off, _removing(lambda pod: pod.is_cut_off)),
+    "7 one at a time, never the last ready pod": Case(
+        waiting.kubelets_that_all_miss_a_rollback, _removing(lambda pod: pod.is_stuck)
+    ),
+    "9 pods of nodes that are away are waited for": Case(
+        waiting.node_that_comes_back_after_a_rollback, without(is_confirmed=_pods_of_lost_nodes_are_not_asked)
+    ),
+    "9 also where no pod is ready": Case(
+        waiting.run_tried_again_while_all_nodes_are_away, without(is_drained=_drained_without_a_ready_pod)
+    ),
     "7 deleted where no eviction is granted": Case(
         last.pod_that_no_eviction_removes,
         ProtocolRules(keeps=lambda write: not (isinstance(write, RemovePod) and write.is_forced)),

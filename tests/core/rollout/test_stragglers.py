@@ -7,7 +7,9 @@ from models.parts import spec
 from models.world import World
 
 from serin_core.api.status import CandidateState
-from serin_core.rollout.writes import EVICT_AFTER, RemovePod
+from serin_core.rollout.observation import NodeState
+from serin_core.rollout.stragglers import EVICT_AFTER
+from serin_core.rollout.writes import RemovePod
 
 A, B, C = (f"run_{letter * 8}_1" for letter in "abc")
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B, C)}
@@ -130,3 +132,54 @@ def test_long_after_a_rollback_a_new_pod_has_its_minute():
     at.tick(EVICT_AFTER.total_seconds() + 1)
     decision = at.whole_pass(at.operators[0])
     assert [write.is_forced for write in decision.writes if isinstance(write, RemovePod)] == [False]
+
+
+def removed(decision):
+    return [(write.name, write.is_forced) for write in decision.writes if isinstance(write, RemovePod)]
+
+
+def all_stuck():
+    at, stuck = rolling_out()
+    for pod in at.pods.values():
+        pod.is_stuck = True
+    at.verdict = "fail"
+    at.whole_pass(at.operators[0])
+    at.tick(EVICT_AFTER.total_seconds() + 1)
+    return at, stuck
+
+
+def test_stragglers_are_removed_one_at_a_time():
+    at, stuck = all_stuck()
+    assert removed(at.whole_pass(at.operators[0])) == [(stuck.name, False)]
+    at.tick()
+    assert removed(at.whole_pass(at.operators[0])) == []
+    at.settle(rounds=20)
+    assert at.status.propagation.confirmed
+
+
+def test_the_last_ready_pod_is_not_removed():
+    at, stuck = all_stuck()
+    other = next(pod for pod in at.pods.values() if pod is not stuck)
+    at.restart(other)
+    assert other.name not in [name for name, _ in removed(at.whole_pass(at.operators[0]))]
+    at.tick(600)
+    assert removed(at.whole_pass(at.operators[0])) == []
+
+
+@pytest.mark.parametrize("state", [NodeState.NOT_READY, NodeState.DELETED])
+def test_a_straggler_on_a_node_that_is_away_is_not_removed_since_no_kubelet_would_end_it(state):
+    at, stuck = rolling_out()
+    stuck.node_state = state
+    at.verdict = "fail"
+    at.settle(rounds=400)
+    assert stuck.name in at.pods
+    assert not stuck.deleting
+
+
+def test_a_pod_that_should_be_gone_long_since_does_not_hold_up_the_others():
+    at, stuck = all_stuck()
+    gone = at.pods[max(at.pods)]
+    at.lose_node(gone, is_dead=True)
+    at.evict_from_lost_node(gone)
+    at.settle(rounds=300)
+    assert stuck.name not in at.pods
