@@ -1,9 +1,12 @@
 """Reasons of the condition Ready while pods keep a resource from what its spec asks for."""
 
 from serin_core.api.durations import format_duration
-from serin_core.rollout import progress
-from serin_core.rollout.protocol import Context
-from serin_core.rollout.ready_state import ReadyReason, stalled
+from serin_core.api.status import CandidateState, RunInUse
+from serin_core.contract.pod_report import LoadState
+from serin_core.kubernetes.hints import with_hint
+from serin_core.rollout import lost_pods, progress
+from serin_core.rollout.protocol import Context, has_loaded
+from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 
 
 def deadline_exceeded(context: Context) -> ReadyReason | None:
@@ -18,3 +21,48 @@ def deadline_exceeded(context: Context) -> ReadyReason | None:
         f"It goes on once they are ready{stop}"
     )
     return stalled("ProgressDeadlineExceeded", message)
+
+
+def pods_unavailable(context: Context) -> ReadyReason | None:
+    """Pods cannot be created, started or reached, or cannot load a run that serves."""
+    named = [pod for pod in context.observed.pods if pod.problem and not pod.deleting]
+    problems = sorted({pod.problem for pod in named if not lost_pods.is_unreachable(context, pod)})
+    problems += [context.observed.problem] if context.observed.problem else []
+    problems = [*map(with_hint, problems), *_lost_runs(context)]
+    unreachable = lost_pods.describe_unreachable(context)
+    message = f"On hold: {'; '.join([*problems, *([unreachable] if unreachable else [])])}"
+    if problems:
+        return ReadyReason("PodsUnavailable", message, ready=ready_of_promoted(context))
+    return ReadyReason("PodsUnreachable", message, ready=ready_of_promoted(context)) if unreachable else None
+
+
+def _lost_runs(context: Context) -> list[str]:
+    """Return why pods, ready or not, cannot load a run that users are or may be served by, stable or on its way there.
+
+    On such a pod the stable run, or the rules, serve the users of the candidate; the rules those of the stable run.
+    """
+    stable, candidate = context.status.stable, context.status.candidate
+    served = [] if stable is None else [stable.run_id]
+    served += [candidate.run_id] if candidate is not None and candidate.state is CandidateState.RUNNING else []
+    return [f"a pod cannot load {run}: {reason}" for run in served for reason in _reasons(context, run)]
+
+
+def _reasons(context: Context, run_id: str) -> list[str]:
+    runs = [pod.run(run_id) for pod in context.observed.pods if not pod.deleting]
+    return sorted({run.reason for run in runs if run is not None and run.reason and run.state is not LoadState.LOADED})
+
+
+def is_served(context: Context) -> bool:
+    """Return whether all pods confirm the routing, and all ready pods, at least one, have loaded the stable run."""
+    stable, ready = context.status.stable, context.ready_pods
+    return stable is not None and context.status.propagation.confirmed and bool(ready) and not lacking(context, stable)
+
+
+def lacking(context: Context, stable: RunInUse) -> int:
+    """Return the number of ready pods that have not loaded the stable run."""
+    return sum(not has_loaded(pod, stable) for pod in context.ready_pods)
+
+
+def ready_of_promoted(context: Context) -> Truth:
+    """Return the status of Ready beside a problem: True while no rollout is running and the stable run is served."""
+    return "True" if context.status.candidate is None and is_served(context) else "Unknown"

@@ -9,7 +9,7 @@ from typing import Final
 
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateStatus
-from serin_core.api.status import Candidate, CandidateState, RunInUse
+from serin_core.api.status import Candidate, CandidateState
 from serin_core.contract.pod_report import LoadState
 from serin_core.counting.reading import Unreadable
 from serin_core.gates.active import acting_gates
@@ -18,7 +18,7 @@ from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout import bake, hold_reasons, lost_pods, pod_reasons, supervision
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
-from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
+from serin_core.rollout.protocol import ABSENT_PATIENCE, Context
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 from serin_core.rollout.transition import place, serving
 
@@ -94,59 +94,17 @@ def _child_refused(context: Context) -> ReadyReason | None:
     if not context.observed.refusals:
         return None
     message = f"The API server refused: {'; '.join(map(with_hint, context.observed.refusals))}"
-    return ReadyReason("ChildRefused", message, ready=_ready_of_promoted(context))
-
-
-def _pods_unavailable(context: Context) -> ReadyReason | None:
-    named = [pod for pod in context.observed.pods if pod.problem and not pod.deleting]
-    problems = sorted({pod.problem for pod in named if not lost_pods.is_unreachable(context, pod)})
-    problems += [context.observed.problem] if context.observed.problem else []
-    problems = [*map(with_hint, problems), *_lost_runs(context)]
-    unreachable = lost_pods.describe_unreachable(context)
-    message = f"On hold: {'; '.join([*problems, *([unreachable] if unreachable else [])])}"
-    if problems:
-        return ReadyReason("PodsUnavailable", message, ready=_ready_of_promoted(context))
-    return ReadyReason("PodsUnreachable", message, ready=_ready_of_promoted(context)) if unreachable else None
-
-
-def _lost_runs(context: Context) -> list[str]:
-    """Return why pods, ready or not, cannot load a run that users are or may be served by, stable or on its way there.
-
-    On such a pod the stable run, or the rules, serve the users of the candidate; the rules those of the stable run.
-    """
-    stable, candidate = context.status.stable, context.status.candidate
-    served = [] if stable is None else [stable.run_id]
-    served += [candidate.run_id] if candidate is not None and candidate.state is CandidateState.RUNNING else []
-    return [f"a pod cannot load {run}: {reason}" for run in served for reason in _reasons(context, run)]
-
-
-def _reasons(context: Context, run_id: str) -> list[str]:
-    runs = [pod.run(run_id) for pod in context.observed.pods if not pod.deleting]
-    return sorted({run.reason for run in runs if run is not None and run.reason and run.state is not LoadState.LOADED})
-
-
-def _is_served(context: Context) -> bool:
-    """Return whether all pods confirm the routing, and all ready pods, at least one, have loaded the stable run."""
-    stable, ready = context.status.stable, context.ready_pods
-    return stable is not None and context.status.propagation.confirmed and bool(ready) and not _lacking(context, stable)
-
-
-def _lacking(context: Context, stable: RunInUse) -> int:
-    return sum(not has_loaded(pod, stable) for pod in context.ready_pods)
-
-
-def _ready_of_promoted(context: Context) -> Truth:
-    return "True" if context.status.candidate is None and _is_served(context) else "Unknown"
+    return ReadyReason("ChildRefused", message, ready=pod_reasons.ready_of_promoted(context))
 
 
 def _promoted(context: Context) -> ReadyReason | None:
     stable = context.status.stable
     if context.status.candidate is not None or stable is None:
         return None
-    if context.spec.server.replicas == 0 or _is_served(context):
+    if context.spec.server.replicas == 0 or pod_reasons.is_served(context):
         message = f"{stable.run_id} serves 100 % of users ({_confirmed(context)})"
         return ReadyReason("Promoted", message, ready="True", is_reconciling=False)
-    if lacking := _lacking(context, stable):
+    if lacking := pod_reasons.lacking(context, stable):
         message = f"{lacking} ready pods have not loaded {stable.run_id} as {stable.digest}; they serve the rules"
         return ReadyReason("PodsUnavailable", message)
     return ReadyReason("Promoting", f"{stable.run_id} is promoted; {_confirmed(context)}")
@@ -291,7 +249,7 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _rules_missing,
     _child_refused,
     pod_reasons.deadline_exceeded,
-    _pods_unavailable,
+    pod_reasons.pods_unavailable,
     _promoted,
     _before_running,
     _template_changed,
