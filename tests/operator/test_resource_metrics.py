@@ -192,11 +192,11 @@ def test_since_when_ready_has_its_reason_outlives_the_operator():
     for minutes in range(6):
         at(NOW + timedelta(minutes=minutes), cluster, OperatorMetrics(lambda: 0))
     found = []
-    for minutes in (10, 20):
+    for minutes in (7, 9):  # before the progress deadline
         metrics = OperatorMetrics(lambda: 0)
         at(NOW + timedelta(minutes=minutes), cluster, metrics)
         found.append(values(metrics.resources, "ready_reason_since_timestamp_seconds")[()])
-    assert found[0] == found[1] < NOW.timestamp() + 600
+    assert found[0] == found[1] < NOW.timestamp() + 420
 
 
 def test_a_resource_that_cannot_be_read_has_its_reason_and_an_error():
