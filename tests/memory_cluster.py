@@ -11,6 +11,7 @@ from serin_operator.apply import Applier
 from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.metrics import OperatorMetrics
+from serin_operator.notifications.delivery import Delivery
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.settings import Monitoring, ServerDefaults
 
@@ -140,7 +141,8 @@ class SilentPods:
         return NoAnswer("silent")
 
 
-def reconciler(cluster, metrics=None, clock=lambda: NOW, monitoring=NEVER, pods=None, **server):
+def reconciler(cluster, metrics=None, *, clock=lambda: NOW, monitoring=NEVER, pods=None, delivery=None, **server):
+    metrics = metrics or OperatorMetrics(lambda: 0)
     gatherer = Gatherer(
         cluster=cluster,
         prometheus=SilentPrometheus(),
@@ -152,7 +154,8 @@ def reconciler(cluster, metrics=None, clock=lambda: NOW, monitoring=NEVER, pods=
         cluster=cluster,
         gatherer=gatherer,
         applier=Applier(cluster),
-        metrics=metrics or OperatorMetrics(lambda: 0),
+        delivery=delivery or Delivery({}, wake=print, metrics=metrics.notifications, clock=clock),
+        metrics=metrics,
         clock=clock,
     )
 

@@ -7,7 +7,7 @@ entry that outlives its resource because an event was lost costs one needless re
 from collections.abc import Mapping
 from typing import Any
 
-from serin_operator.reconcile import Key
+from serin_operator.object_ref import Key
 
 
 class EventFilter:

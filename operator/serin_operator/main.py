@@ -18,9 +18,12 @@ from serin_operator.interfaces import ClusterError
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.logs import configure_logs
 from serin_operator.metrics import OperatorMetrics, serve
+from serin_operator.notifications.delivery import Delivery
+from serin_operator.notifications.senders import with_senders
+from serin_operator.object_ref import Key
 from serin_operator.pod_client import PodClient
 from serin_operator.prometheus_client import PrometheusClient
-from serin_operator.reconcile import Key, Reconciler
+from serin_operator.reconcile import Reconciler
 from serin_operator.resource_metrics import cause_of
 from serin_operator.settings import Settings, SettingsError
 from serin_operator.watch import cancel_on_signals, watch
@@ -48,8 +51,7 @@ def main() -> None:
     except SettingsError as error:
         print(f"serin-operator: {error}", file=sys.stderr)  # noqa: T201 - the log is not set up yet
         sys.exit(2)
-    addresses = (endpoint.url for endpoint in settings.prometheus.values())
-    configure_logs(as_json=settings.json_logs, addresses=addresses)
+    configure_logs(as_json=settings.json_logs, addresses=settings.addresses())
     try:
         asyncio.run(run(settings))
     except (asyncio.CancelledError, KeyboardInterrupt):
@@ -77,10 +79,18 @@ async def run(settings: Settings) -> None:
             server=settings.server,
             monitoring=settings.monitoring,
         )
+        delivery = Delivery(
+            with_senders(settings.notifications),
+            wake=queue.add,
+            metrics=metrics.notifications,
+            clock=lambda: datetime.now(UTC),
+        )
+        stack.push_async_callback(delivery.close)
         reconciler = Reconciler(
             cluster=cluster,
             gatherer=gatherer,
             applier=Applier(cluster),
+            delivery=delivery,
             metrics=metrics,
             clock=lambda: datetime.now(UTC),
         )
@@ -98,7 +108,7 @@ async def run(settings: Settings) -> None:
             metrics.record_failure()
             metrics.resources.record_error(key.namespace, key.name, cause_of(error))
 
-        tasks = [asyncio.create_task(heartbeat.run())]
+        tasks = [asyncio.create_task(heartbeat.run()), asyncio.create_task(delivery.run())]
         tasks += [
             asyncio.create_task(work(queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure))
             for _ in range(settings.workers)

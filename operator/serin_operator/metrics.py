@@ -13,6 +13,7 @@ from serin_core.counting.server_counters import Reading
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import NOT_ASKED
 from serin_core.rollout.table import TABLE
+from serin_operator.notifications.metrics import NotificationMetrics
 from serin_operator.record_metrics import RecordMetrics
 from serin_operator.resource_metrics import ResourceMetrics
 
@@ -59,6 +60,7 @@ class OperatorMetrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.notifications = NotificationMetrics(self.registry)
         self.last_event = Gauge(
             "serin_operator_watch_last_event_timestamp_seconds",
             "Time of the last watch event, relevant or not.",

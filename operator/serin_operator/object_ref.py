@@ -1,9 +1,20 @@
-"""The SuggestionModel that writes and Events are about."""
+"""SuggestionModels: as keys of what is kept of them, and as what writes and Events are about."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from serin_core.api.base import Json
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Namespace and name of a SuggestionModel."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from serin_core.counting.custom_counters import MAX_SERIES, Samples, of_one_repl
 from serin_core.counting.number import SEVERAL, number_of
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import Series
-from serin_operator.prometheus_session import CredentialError, session_for
+from serin_operator.credentials import CredentialError
+from serin_operator.prometheus_session import session_for
 from serin_operator.settings import PrometheusEndpoint
 
 log = logging.getLogger(__name__)

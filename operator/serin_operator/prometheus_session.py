@@ -17,13 +17,10 @@ from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
+from serin_operator.credentials import as_header, one_line
 from serin_operator.proxies import proxy_for
 from serin_operator.settings import PrometheusEndpoint
 from serin_operator.tls import without_extension_checks
-
-
-class CredentialError(Exception):
-    """A file with a credential that cannot be sent. The message names the file, never its content."""
 
 
 def session_for(settings: PrometheusEndpoint, *, threads: int) -> requests.Session:
@@ -97,28 +94,9 @@ def _as_sent(url: str) -> str:
 def _credentials(settings: PrometheusEndpoint) -> Iterator[tuple[str, str]]:
     """Yield the headers of one query."""
     if settings.bearer_token_file is not None:
-        yield "Authorization", f"Bearer {_as_header(settings.bearer_token_file)}"
+        yield "Authorization", f"Bearer {as_header(settings.bearer_token_file)}"
     if settings.basic_auth is not None:
-        pair = f"{settings.basic_auth.username}:{_one_line(settings.basic_auth.password_file)}"
+        pair = f"{settings.basic_auth.username}:{one_line(settings.basic_auth.password_file)}"
         yield "Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"
     for name, header in settings.headers.items():
-        yield name, header.value if header.file is None else _as_header(header.file)
-
-
-def _as_header(file: Path) -> str:
-    text = _one_line(file)
-    if not text.isascii():
-        raise CredentialError(f"{file} has characters that a header cannot have")
-    return text
-
-
-def _one_line(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except UnicodeDecodeError:
-        raise CredentialError(f"{file} is not UTF-8") from None
-    if not text:
-        raise CredentialError(f"{file} is empty")
-    if not text.isprintable():
-        raise CredentialError(f"{file} is not one line of printable characters")
-    return text
+        yield name, header.value if header.file is None else as_header(header.file)

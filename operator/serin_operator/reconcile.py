@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,25 +18,17 @@ from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
 from serin_operator.invalid import InvalidObjectError, readable_conditions, status_with_problem
 from serin_operator.metrics import OperatorMetrics
-from serin_operator.object_ref import ObjectRef
+from serin_operator.notifications.delivery import Delivery
+from serin_operator.object_ref import Key, ObjectRef
 from serin_operator.resource_metrics import causes
 from serin_operator.setbacks import Setbacks
 from serin_operator.work_queue import Result
 
+__all__ = ["Key", "Reconciler"]
+
 log = logging.getLogger(__name__)
 INVALID_STATUS_RESYNC: Final = timedelta(minutes=1)
 """When a status that cannot be read is read again: its repair is no event, since status is not watched."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """Namespace and name of a SuggestionModel."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class Reconciler:
@@ -46,15 +38,17 @@ class Reconciler:
     before the children are, and they are not repeated at once. Nothing else is remembered.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, by name
         self,
         *,
         cluster: Kubernetes,
         gatherer: Gatherer,
         applier: Applier,
+        delivery: Delivery,
         metrics: OperatorMetrics,
         clock: Callable[[], datetime],
     ) -> None:
+        self._delivery = delivery
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
         self._metrics, self._clock = metrics, clock
         self._setbacks: dict[Key, Setbacks] = {}
@@ -66,6 +60,7 @@ class Reconciler:
         except NotFoundError:
             self._setbacks.pop(key, None)
             self._metrics.resources.forget(key.namespace, key.name)
+            self._delivery.forget(key)
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
             return Result("deleting", None)
@@ -89,7 +84,12 @@ class Reconciler:
         self._record_errors(key, *causes(observed))
         now, setbacks = self._clock(), self._setbacks.setdefault(key, Setbacks())
         reported = setbacks.refusals(), setbacks.overrides()
-        observed = replace(observed, refusals=(*observed.refusals, *reported[0]), overrides=reported[1])
+        observed = replace(
+            observed,
+            refusals=(*observed.refusals, *reported[0]),
+            overrides=reported[1],
+            destinations=self._delivery.seen(key, resource.uid),
+        )
         decision = decide(resource, observed, now)
         due = setbacks.due(decision.writes, observed.children, now)
         await self._apply(key, ObjectRef.of(live), resource.status, decision, due)
@@ -117,6 +117,7 @@ class Reconciler:
                     self._record_errors(key, "Refused")
         finally:
             # What status records has happened, even if a later write fails; Events must not delay a rollback's routing.
+            self._delivery.update(key, ref.uid, decision.status.notifications)
             self._metrics.record_decision(key.namespace, key.name, before, decision)
             await self._applier.post_events(ref, decision.announcements, now)
             _log(key, decision)

@@ -13,8 +13,7 @@ from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from serin_core.api.durations import format_duration, parse_duration
 from serin_core.contract import environment, names
@@ -22,13 +21,11 @@ from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
 from serin_core.counting.stage_query import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
+from serin_operator.notifications.settings import Destination, DestinationName
+from serin_operator.settings_model import Headers, SettingsModel
 
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A user or group id other than root's."""
-_RESERVED: Final = frozenset(
-    {"authorization", "host", "content-type", "content-length", "transfer-encoding", "connection"}
-)
-"""Headers that requests writes."""
 MAX_SCRAPE_INTERVAL: Final = timedelta(minutes=1)
 
 
@@ -36,14 +33,7 @@ class SettingsError(ValueError):
     """A configuration that cannot be used. The message is one line that names the file and the field."""
 
 
-class _Settings(BaseModel):
-    # Docstrings of fields become the descriptions in the schema and the table of the Helm chart.
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, use_attribute_docstrings=True
-    )
-
-
-class BasicAuth(_Settings):
+class BasicAuth(SettingsModel):
     """A user name and a password."""
 
     username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")]
@@ -52,22 +42,7 @@ class BasicAuth(_Settings):
     """A file with the password; read at every query, so that the password can be rotated."""
 
 
-class Header(_Settings):
-    """The value of a header that is sent with every query: exactly one of the two."""
-
-    value: Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")] = ""
-    """The value itself, for what is no secret: a tenant, for instance."""
-    file: Path | None = None
-    """A file with the value; read at every query."""
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Self:
-        if bool(self.value) is bool(self.file):
-            raise ValueError("a header has either a value or a file")
-        return self
-
-
-class PrometheusEndpoint(_Settings):
+class PrometheusEndpoint(SettingsModel):
     """A Prometheus server that gates can be evaluated with."""
 
     url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(unambiguous)]
@@ -76,7 +51,7 @@ class PrometheusEndpoint(_Settings):
     """A file with the bearer token to send; read at every query, so that the token can be rotated."""
     basic_auth: BasicAuth | None = None
     """User name and password, instead of a token."""
-    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], Header] = {}
+    headers: Headers = Field(default_factory=dict)
     """Headers to send with every query, such as X-Scope-OrgID, the tenant of Mimir and Cortex."""
     ca_file: Path | None = None
     """Certificate authorities to trust instead of those of the system; read again when the file changes."""
@@ -107,14 +82,10 @@ class PrometheusEndpoint(_Settings):
             raise ValueError("clientCertificateFile and clientKeyFile belong together")
         if address.scheme == "http" and (self.ca_file or self.client_certificate_file):
             raise ValueError("caFile and clientCertificateFile need an https address in url")
-        if reserved := [name for name in self.headers if name.lower() in _RESERVED]:
-            raise ValueError(
-                f"headers: {reserved[0]} cannot be set here; for credentials, there are bearerTokenFile and basicAuth"
-            )
         return self
 
 
-class ServerDefaults(_Settings):
+class ServerDefaults(SettingsModel):
     """Defaults and limits of server pods."""
 
     image: str
@@ -178,18 +149,18 @@ def _are_not_ours(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-class Monitoring(_Settings):
+class Monitoring(SettingsModel):
     """How a Prometheus of the Prometheus Operator finds the server pods."""
 
     pod_monitor: Literal["Auto", "Always", "Never"] = "Auto"
     """When SuggestionModels get a PodMonitor: Auto (where the cluster serves PodMonitors), Always or Never."""
-    labels: Annotated[dict[str, str], AfterValidator(_are_not_ours)] = {}
+    labels: Annotated[dict[str, str], AfterValidator(_are_not_ours)] = Field(default_factory=dict)
     """Labels of the PodMonitors, such as those that your Prometheus selects (release: kube-prometheus-stack)."""
     interval: Annotated[str, AfterValidator(_is_scraped_often_enough)] = ""
     """Time between two scrapes, at most 1m; that of Prometheus if empty."""
 
 
-class Settings(_Settings):
+class Settings(SettingsModel):
     """The whole configuration."""
 
     prometheus: dict[str, PrometheusEndpoint]
@@ -198,6 +169,8 @@ class Settings(_Settings):
     """Defaults and limits of server pods."""
     monitoring: Monitoring = Monitoring()
     """PodMonitors of server pods, for the Prometheus Operator."""
+    notifications: dict[DestinationName, Destination] = Field(default_factory=dict)
+    """Destinations of notifications by name; spec.notifications names some of them."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty means all."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4
@@ -208,6 +181,11 @@ class Settings(_Settings):
     """The port for the same."""
     json_logs: bool = False
     """Log JSON lines instead of text."""
+
+    def addresses(self) -> list[str]:
+        """Return all addresses, which may hold secrets that no log line may have."""
+        receivers = [one.cloud_events.url for one in self.notifications.values() if one.cloud_events is not None]
+        return [*(endpoint.url for endpoint in self.prometheus.values()), *filter(None, receivers)]
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -16,7 +16,7 @@ from serin_core.contract import names
 from serin_operator.connection import login
 from serin_operator.event_filter import EventFilter
 from serin_operator.heartbeat import Heartbeat
-from serin_operator.reconcile import Key
+from serin_operator.object_ref import Key
 
 PAUSE: Final = 5.0
 """Seconds between an end of kopf and its next start."""

@@ -176,6 +176,24 @@ OPTIONS = {
             },
         },
     ),
+    "config.notifications": configuration("notifications", {"audit": {"cloudEvents": {"url": "https://audit/events"}}}),
+    "notificationFiles": Option(
+        {
+            "notificationFiles": [{"name": "slack", "secret": "slack-webhook"}],
+            "config": {"notifications": {"team-ml": {"apprise": {"urlFile": "/etc/serin/notifications/slack/url"}}}},
+        },
+        {
+            f"Deployment/{OPERATOR} {POD}.volumes.2": {
+                "name": "notifications-slack",
+                "secret": {"secretName": "slack-webhook"},
+            },
+            f"Deployment/{OPERATOR} {CONTAINER}.volumeMounts.2": {
+                "name": "notifications-slack",
+                "mountPath": "/etc/serin/notifications/slack",
+                "readOnly": True,
+            },
+        },
+    ),
     "crds.enabled": Option(
         {"crds": {"enabled": False}}, {"CustomResourceDefinition/suggestionmodels.serin.dev": ABSENT}
     ),

@@ -31,6 +31,7 @@ from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading, StageCounts
 from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 from serin_core.rollout.decide import Decision, decide
+from serin_core.rollout.destinations import DestinationsSeen
 from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen
 
 
@@ -44,6 +45,7 @@ class World(Invariants):
         self.query_results: dict[str, float | Unreadable] = {}
         self.rules = ""
         self.problem: ServerImage | RulesMissing | None = None
+        self.destinations = DestinationsSeen()
         self.operators = [Operator("one"), Operator("two")]
         super().__init__(first, protocol_rules=protocol_rules)
 
@@ -104,6 +106,7 @@ class World(Invariants):
             pods=tuple(self._seen(pod) for pod in pods),
             reading=self._reading(resource),
             queries=dict(self.query_results),
+            destinations=self.destinations,
         )
         decision = decide(
             resource, observed, self.now, protocol=self.protocol_rules.protocol, table=self.protocol_rules.table

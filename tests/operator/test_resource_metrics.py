@@ -222,6 +222,7 @@ def test_the_series_of_a_deleted_resource_end():
 def test_the_page_lists_every_series_with_its_type_and_labels_and_no_other():
     metrics = OperatorMetrics(lambda: 0)
     metrics.record_query("default", 0.1)
+    metrics.notifications.expose("team-ml")
     metrics.resources.record_check("default", "categories", STATUS.changed(propagation=REVISED), NOW, is_counted=True)
     exposed = {}
     for family in metrics.registry.collect():

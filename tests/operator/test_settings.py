@@ -26,6 +26,16 @@ def test_the_shipped_configuration_is_valid():
         (f"{GIVEN}\nmonitoring: {{interval: often}}", "monitoring.interval: 'often' is not a duration"),
         (f"{GIVEN}\nmonitoring: {{interval: 2m}}", "must be at most 1m: where the newest sample is older than 2m"),
         (f"{GIVEN}\nmonitoring: {{interval: 0s}}", "must be at most 1m"),
+        (f"{GIVEN}\nnotifications: {{a: {{}}}}", "notifications.a: a destination has either apprise or cloudEvents"),
+        (f"{GIVEN}\nnotifications: {{A: {{apprise: {{urlFile: x}}}}}}", "notifications.A"),
+        (f"{GIVEN}\nnotifications: {{a: {{cloudEvents: {{}}}}}}", "cloudEvents needs either url or urlFile"),
+        (f"{GIVEN}\nnotifications: {{a: {{cloudEvents: {{url: 'ftp://x'}}}}}}", "notifications.a.cloudEvents.url"),
+        (
+            f"{GIVEN}\nnotifications: {{a: {{cloudEvents: {{url: 'http://u:p@x', bearerTokenFile: t}}}}}}",
+            "bearerTokenFile and a user in url exclude each other",
+        ),
+        (f"{GIVEN}\nnotifications: {{a: {{apprise: {{urlFile: x}}, kinds: [Promote]}}}}", "did you mean Promoted?"),
+        (f"{GIVEN}\nnotifications: {{a: {{apprise: {{urlFile: x}}, kinds: [Qqq]}}}}", "there is no kind Qqq"),
         (f"{GIVEN}\nmonitoring: {{labels: {{serin.dev/uid: x}}}}", "serin.dev/uid is set by the operator"),
     ],
 )

@@ -14,6 +14,7 @@ from serin_core.api.bake import HOLDBACK_RULE, HOLDBACK_TOO_LARGE, Bake
 from serin_core.api.base import Name, Percent, Share, SpecModel, rules
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
+from serin_core.api.notifications import Destinations
 from serin_core.api.progress import DEFAULT_DEADLINE, OnProgressDeadline, ProgressDeadline
 from serin_core.api.server import Server
 from serin_core.api.supervision import SUPERVISION_TIMEOUT, SupervisionTimeout
@@ -246,6 +247,12 @@ class SuggestionModelSpec(SpecModel):
     progress_deadline: ProgressDeadline = DEFAULT_DEADLINE
     on_progress_deadline: OnProgressDeadline = "Hold"
     rollback: Rollback = Field(Rollback(), description="What serves users after a rollback.")
+    notifications: Destinations = Field(
+        (),
+        description="Names of destinations in the operator's configuration that are notified of what happens. "
+        "Default: none.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
     suspend: StrictBool = Field(
         default=False,
         description="Pause the rollout: no promotion, the soak timer is stopped. Failing gates still roll back.",

@@ -14,6 +14,7 @@ from serin_core.api import packing
 from serin_core.api.bake import BakeClock
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
+from serin_core.api.notifications import Notifications
 from serin_core.api.pause import Pause
 from serin_core.api.progress import Progress
 from serin_core.api.record import RollbackTime
@@ -250,6 +251,7 @@ class StatusChanges(TypedDict, total=False):
     ready_reason_since: datetime | None
     trial: int
     rollback: RollbackTime | None
+    notifications: Notifications
 
 
 class Status(StatusModel):
@@ -291,6 +293,7 @@ class Status(StatusModel):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     ready_reason_since: Moment | None = Field(None, description="Time since which Ready has its reason.")
+    notifications: Notifications = Field(Notifications(), description="Notifications that are still to be delivered.")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,10 +1,13 @@
 """Events of one pass: the transition that was taken, and conditions that need attention."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
+from serin_core.api.durations import format_duration
 from serin_core.api.status import Phase, Status
 from serin_core.rollout.conditions import OVERRIDDEN, UNREACHABLE
+from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.table import TABLE, Row, State
 from serin_core.rollout.transition import Transition, place
@@ -22,9 +25,14 @@ PROBLEMS: Final = frozenset(
         "ChildRefused",
     }
 )
-"""Reasons of the condition Ready that are announced when they begin."""
-NAMING: Final = (UNREACHABLE, OVERRIDDEN)
+"""Reasons of the condition Ready that are announced when they begin and when they end."""
+NAMING: Final = (UNREACHABLE, OVERRIDDEN, FAILING)
 """Types of conditions that are announced whenever they name something else."""
+HOLD_ENDED: Final = "HoldEnded"
+KINDS: Final = frozenset(row.event for row in TABLE) | (
+    PROBLEMS | {"Suspended", "Resumed", HOLD_ENDED, *NAMING} - {FAILING}
+)
+"""Reasons of Events that destinations of notifications can choose from."""
 
 
 _OF_TARGETS: Final = {
@@ -62,7 +70,8 @@ def announcements(
         message = _named(context.status.history[-1].message, transition.run_id)
         found.append(Announcement(row.event, message, transition.is_warning))
     found += _suspension(context.status, before)
-    return (*found, *_named_objects(context.status, before), *_problems(context.status, before))
+    found += _named_objects(context.status, before)
+    return (*found, *_ended_hold(context, before), *_problems(context.status, before))
 
 
 def _named(message: str, run_id: str) -> str:
@@ -89,6 +98,23 @@ def _named_objects(status: Status, before: Status) -> list[Announcement]:
         for one in status.conditions
         if one.type in NAMING and (one.type, one.message) not in known
     ]
+
+
+def _ended_hold(context: Context, before: Status) -> list[Announcement]:
+    """Return an Event where a problem that was announced has ended."""
+    reasons = [
+        next((one.reason for one in status.conditions if one.type == "Ready"), "")
+        for status in (before, context.status)
+    ]
+    if reasons[0] not in PROBLEMS or reasons[0] == reasons[1]:
+        return []
+    since, run_id = before.ready_reason_since, "" if before.candidate is None else before.candidate.run_id
+    lasted = "" if since is None else f" after {format_duration(_in_seconds(context.now - since))}"
+    return [Announcement(HOLD_ENDED, _named(f"{reasons[0]} ended{lasted}; now {reasons[1]}", run_id))]
+
+
+def _in_seconds(duration: timedelta) -> timedelta:
+    return timedelta(seconds=round(duration.total_seconds()))
 
 
 def _problems(status: Status, before: Status) -> list[Announcement]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from serin_core.api.status import CandidateState, Condition, Phase, Status
 from serin_core.kubernetes.diff import Difference
-from serin_core.rollout import lost_pods
+from serin_core.rollout import destinations, lost_pods
 from serin_core.rollout.canary_steps import is_at_cap
 from serin_core.rollout.observation import Override
 from serin_core.rollout.protocol import Context
@@ -36,6 +36,8 @@ def conditions(context: Context) -> tuple[Condition, ...]:
         values.append((UNREACHABLE, "True", "NoResponse", unreachable))
     if context.observed.overrides:
         values.append((OVERRIDDEN, "True", "ChangedByAdmission", _overrides(context.observed.overrides)))
+    if (failing := destinations.problem(context.spec, context.observed.destinations)) is not None:
+        values.append((destinations.FAILING, "True", *failing))
     return build(values, context.status.conditions, generation=context.resource.generation, now=context.now)
 
 

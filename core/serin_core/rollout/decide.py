@@ -17,7 +17,17 @@ from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.gates import messages
 from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
-from serin_core.rollout import bake, conditions, manual_actions, propagation, stage_evidence, supervision, trials
+from serin_core.rollout import (
+    bake,
+    conditions,
+    destinations,
+    manual_actions,
+    notifications,
+    propagation,
+    stage_evidence,
+    supervision,
+    trials,
+)
 from serin_core.rollout.announcements import Announcement, announcements
 from serin_core.rollout.lost_pods import note_silence
 from serin_core.rollout.observation import Observed
@@ -79,6 +89,7 @@ def decide(
     context = _with(context, context.status.changed(pod_registry=manifests.registry(resource, context.status)))
     context = _with(context, propagation.revise(context, protocol, before=before))
     context = _with(context, trials.note_rollback(context, before=before, taken=taken))
+    context = _with(context, _settled(context))
     found = conditions.conditions(context)
     final = context.status.changed(
         conditions=found,
@@ -87,13 +98,20 @@ def decide(
         observed_generation=resource.generation,
     )
     context = _with(context, final)
+    events = announcements(context, before=before, taken=taken)
+    context = replace(context, status=notifications.queue(context, events))
     return Decision(
         status=context.status,
         writes=plan(context, before=resource.status, document=propagation.document(context, protocol)),
-        announcements=announcements(context, before=before, taken=taken),
+        announcements=(*events, *notifications.dropped_events(context, before.notifications)),
         requeue_after=timedelta() if taken is not None else next_check(context),
         transition=transition,
     )
+
+
+def _settled(context: Context) -> Status:
+    found = destinations.settle(context.status.notifications, context.spec, context.observed.destinations)
+    return context.status.changed(notifications=found)
 
 
 def _with(context: Context, status: Status) -> Context:

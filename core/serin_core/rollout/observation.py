@@ -16,6 +16,7 @@ from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading
 from serin_core.kubernetes.diff import Difference
 from serin_core.kubernetes.inputs import PodMonitorSettings, RulesMissing, RulesText, ServerImage
+from serin_core.rollout.destinations import DestinationsSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,5 +138,7 @@ class Observed:
     """Messages of the API server about requests that it refuses; they are tried again after a while."""
     overrides: tuple[Override, ...] = ()
     """Children that stay different from what was applied; they are not applied again for the same difference."""
+    destinations: DestinationsSeen = field(default_factory=DestinationsSeen)
+    """Destinations of notifications, and what was delivered to them."""
     pod_monitor: PodMonitorSettings | None = None
     """How a PodMonitor is rendered; None if there is to be none."""

@@ -1,0 +1,1 @@
+"""Delivery of notifications to the destinations of the operator's configuration."""
