@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from serin_cli.finding import Finding, Severity
 from serin_cli.lint_queries import query_findings
+from serin_cli.lint_waiting import waiting_advice
 from serin_core.api.custom_gates import CustomGate
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_options import RateSettings
@@ -50,7 +51,7 @@ def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
     """Return warnings and notes on a spec that has no errors: warnings first."""
     stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
     found = [*_registry(stages.spec), *_stages(stages), *_options(stages), *_margins(stages), _plan(stages)]
-    found += [*query_findings(stages.spec), *_bake(stages.spec)]
+    found += [*query_findings(stages.spec), *_bake(stages.spec), *waiting_advice(stages.spec)]
     if traffic is not None:
         found += _times_to_pass(stages, traffic)
     return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)

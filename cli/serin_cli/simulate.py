@@ -144,5 +144,6 @@ def _assumptions(setting: Setting) -> str:
     return (
         "Only the decision logic is simulated: the operator's own, at every check. Pods confirm after "
         f"{setting.confirms_after.total_seconds():g} s and never fail; requests arrive evenly, users are in the canary "
-        "by their exact share, and a user is counted once per stage. Held: no decision within analysis.maxDuration."
+        "by their exact share, and a user is counted once per stage. Steps are "
+        "approved at once. Held: no decision within analysis.maxDuration."
     )

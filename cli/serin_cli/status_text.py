@@ -10,12 +10,19 @@ from serin_core.api.bake import Bake, BakeClock
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.spec import Canary
+from serin_core.api.waiting import are_open, describe_opening, next_opening
 from serin_core.gates import messages
-from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of, stage_name
+from serin_core.rollout.canary_steps import effective_steps, needs_approval, next_step, soak_of, stage_name
 
 _SHOWN: Final = 5
 """Entries of the history that are shown."""
 _EVERYONE: Final = 100.0
+_HOLDS: Final = {
+    "AwaitingApproval": "an approval",
+    "OutsideWindow": "its window",
+    "Frozen": "the end of a freeze",
+}
+"""What a step waits for after its soak, by the reason of its hold."""
 
 
 def describe_status(live: Live, *, now: datetime) -> list[str]:
@@ -67,19 +74,36 @@ def describe_stage(live: Live, *, now: datetime) -> str:
         return _bake(candidate, bake, now)
     steps = effective_steps(canary)
     number = f" (step {steps.index(percent) + 1} of {len(steps)})" if percent in steps else ""
-    soak = _soak(candidate, soak_of(canary, percent=percent), now)
+    soak = _soak(candidate, canary, now)
     return f"{stage_name(percent)}{number}, {soak}, {_next(canary, percent, bake.duration)}"
 
 
-def _soak(candidate: Live, soak: timedelta, now: datetime) -> str:
+def _soak(candidate: Live, canary: Canary, now: datetime) -> str:
+    soak = soak_of(canary, percent=float(candidate.get("percent", 0)))
     elapsed = timedelta(seconds=candidate.get("soaked", 0))
     since = candidate.get("soakingSince")
     if since:
         elapsed += now - datetime.fromisoformat(since)
     if elapsed >= soak:
-        return f"soak of {format_duration(soak)} complete, waiting for the gates"
+        waits = _hold(candidate) or "the gates"
+        return f"soak of {format_duration(soak)} complete, waiting for {waits}{_window(canary, now, now)}"
     text = f"soaked {_rounded(elapsed)} of {format_duration(soak)}"
-    return f"{text}, earliest advance {_moment(now + soak - elapsed, now)}" if since else f"{text}, soak timer stopped"
+    if not since:
+        return f"{text}, soak timer stopped"
+    end = now + soak - elapsed
+    return f"{text} ({_rounded(soak - elapsed)} left), earliest advance {_moment(end, now)}{_window(canary, end, now)}"
+
+
+def _hold(candidate: Live) -> str:
+    """Return what the next step waits for although its stage is over, "" if nothing holds it."""
+    hold = candidate.get("hold")
+    return _HOLDS.get(hold["reason"], "") if hold else ""
+
+
+def _window(canary: Canary, at: datetime, now: datetime) -> str:
+    """Return the next opening as the end of a clause, "" if a window is open `at` that time."""
+    opening = None if are_open(canary.windows, at) else next_opening(canary.windows, at)
+    return "" if opening is None else f", next window {describe_opening(opening, now=now)}"
 
 
 def _rounded(length: timedelta) -> str:
@@ -96,7 +120,7 @@ def _bake(candidate: Live, bake: Bake, now: datetime) -> str:
     clock = BakeClock.model_validate(candidate["bake"])
     elapsed, ends = clock.at(now), clock.ends_at(bake.duration)
     if elapsed >= bake.duration:
-        end = "complete, waiting for counts and for all pods"
+        end = f"complete, waiting for {_hold(candidate) or 'counts and for all pods'}"
     elif ends is None:
         end = "timer stopped"
     else:
@@ -109,7 +133,7 @@ def _bake(candidate: Live, bake: Bake, now: datetime) -> str:
 def _next(canary: Canary, percent: float, bake: timedelta) -> str:
     following = next_step(canary, percent=percent)
     if following is not None:
-        return f"then {following:g} %"
+        return f"then {following:g} %{' if approved' if needs_approval(canary, percent=following) else ''}"
     if percent >= _EVERYONE and bake:
         return f"then a bake of {format_duration(bake)}"
     return "then promotion" if percent >= _EVERYONE else f"then it stays at {percent:g} %"

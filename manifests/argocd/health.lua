@@ -1,5 +1,5 @@
 -- Health of a SuggestionModel for Argo CD: kstatus (observedGeneration, Reconciling, Stalled, Ready), and Suspended
--- where a user has stopped the rollout. With the annotation serin.dev/healthy-during-rollout: "true" it is Healthy
+-- where users hold the rollout. With the annotation serin.dev/healthy-during-rollout: "true" it is Healthy
 -- during a rollout in good order, and Degraded where the rollout waits for somebody: never Progressing for days, so that
 -- a sync wave cannot hold up a revert. docs/gitops.md has a table.
 local health = { status = "Progressing", message = "Waiting for the operator" }
@@ -24,8 +24,8 @@ if ready ~= nil then
   health.message = ready.message
 end
 local in_good_order = { Pending = true, Draining = true, Loading = true, RolloutProgressing = true, Promoting = true,
-  Suspended = true, Paused = true }
-local stopped_by_users = { Suspended = true, Paused = true }
+  Suspended = true, Paused = true, AwaitingApproval = true, OutsideWindow = true, Frozen = true }
+local held = { Suspended = true, Paused = true, AwaitingApproval = true, OutsideWindow = true, Frozen = true }
 local annotations = obj.metadata.annotations or {}
 if is_true("Stalled") then
   health.status = "Degraded"
@@ -35,7 +35,7 @@ elseif annotations["serin.dev/healthy-during-rollout"] == "true" and ready ~= ni
   elseif is_true("Available") then
     health.status = "Healthy"
   end
-elseif ready ~= nil and stopped_by_users[ready.reason] then
+elseif ready ~= nil and held[ready.reason] then
   health.status = "Suspended"
 elseif is_true("Reconciling") then
   health.status = "Progressing"

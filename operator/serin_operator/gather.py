@@ -1,7 +1,7 @@
 """Gather: read everything that a decision needs, before the first write. Decides nothing."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import yaml
@@ -23,6 +23,7 @@ from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.model.keyword_rules import Rules, RulesError
+from serin_core.rollout.holds import Freeze
 from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen, is_owned_by
 from serin_operator.custom_counters import CustomCounterReader
 from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
@@ -74,7 +75,7 @@ def parse(live: Json) -> Resource:
 class Gatherer:
     """Reads the cluster, the pods and Prometheus for one resource at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - parts of the program, each by its name
         self,
         *,
         cluster: Kubernetes,
@@ -82,9 +83,11 @@ class Gatherer:
         pods: Pods,
         server: ServerDefaults,
         monitoring: Monitoring,
+        freezes: Iterable[Freeze] = (),
     ) -> None:
         self._cluster, self._prometheus, self._pods, self._server = cluster, prometheus, pods, server
         self._pod_monitors = PodMonitors(cluster, monitoring)
+        self._freezes = tuple(freezes)
 
     async def gather(self, resource: Resource, now: datetime) -> Observed:
         """Read everything except the resource itself. Raises ClusterError."""
@@ -113,6 +116,7 @@ class Gatherer:
             problem="" if deployment is None else replica_failure(deployment.live),
             refusals=monitor.refusals,
             pod_monitor=monitor.wanted,
+            freezes=self._freezes,
         )
 
     async def _children(self, resource: Resource) -> dict[tuple[str, str], ChildSeen]:

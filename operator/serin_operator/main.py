@@ -78,6 +78,7 @@ async def run(settings: Settings) -> None:
             pods=pods,
             server=settings.server,
             monitoring=settings.monitoring,
+            freezes=(one.as_freeze() for one in settings.freezes),
         )
         delivery = Delivery(
             with_senders(settings.notifications),

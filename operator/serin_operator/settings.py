@@ -21,6 +21,7 @@ from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
 from serin_core.counting.stage_query import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
+from serin_operator.freeze_settings import FreezeTime
 from serin_operator.notifications.settings import Destination, DestinationName
 from serin_operator.settings_model import Headers, SettingsModel
 
@@ -171,6 +172,8 @@ class Settings(SettingsModel):
     """PodMonitors of server pods, for the Prometheus Operator."""
     notifications: dict[DestinationName, Destination] = Field(default_factory=dict)
     """Destinations of notifications by name; spec.notifications names some of them."""
+    freezes: Annotated[tuple[FreezeTime, ...], Field(max_length=64)] = ()
+    """Times in which no step of any rollout begins, each with from, to and reason; rollbacks happen at any time."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty means all."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4

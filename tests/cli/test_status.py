@@ -12,6 +12,9 @@ from serin_cli.evidence_text import describe_evidence
 from serin_cli.kubernetes_client import ClusterError
 from serin_cli.status_text import describe_stage, describe_status
 
+WINDOW = {"days": ["Mon"], "from": "09:00", "to": "16:00", "timeZone": "Europe/Berlin"}
+NEXT = "next window Mon 09:00 Europe/Berlin"
+SOAKING = "10 % (step 1 of 3), soaked 3h12m of 24h (20h48m left), earliest advance 2026-01-03 08:48 UTC"
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 GATE = {
     "name": "agreement", "atLeast": 0.7, "good": 80.0, "total": 90.0, "estimate": 0.889,
@@ -47,11 +50,15 @@ def test_status_shows_run_gates_and_history(serin):
 @pytest.mark.parametrize(
     ("changes", "spec", "expected"),
     [
-        ({}, {}, "10 % (step 1 of 3), soaked 3h12m of 24h, earliest advance 2026-01-03 08:48 UTC, then 50 %"),
+        (
+            {},
+            {},
+            "10 % (step 1 of 3), soaked 3h12m of 24h (20h48m left), earliest advance 2026-01-03 08:48 UTC, then 50 %",
+        ),
         (
             {"soaked": 3600.0},
             {"canary": {"steps": [{"percent": 10, "soak": "6h"}]}},
-            "10 % (step 1 of 1), soaked 4h12m of 6h, earliest advance 13:48 UTC, then it stays at 10 %",
+            "10 % (step 1 of 1), soaked 4h12m of 6h (1h48m left), earliest advance 13:48 UTC, then it stays at 10 %",
         ),
         (
             {"percent": 0},
@@ -83,6 +90,21 @@ def test_status_shows_run_gates_and_history(serin):
             {"bake": {"duration": "3h"}},
             "bake, 1m of 3h, timer stopped, holdback 5 %, then promotion",
         ),
+        (
+            {},
+            {"canary": {"windows": [WINDOW]}},
+            f"{SOAKING}, {NEXT}, then 50 %",
+        ),
+        (
+            {"hold": {"reason": "OutsideWindow", "since": "2026-01-02T09:00:00.000000Z"}},
+            {"canary": {"steps": [{"percent": 10, "soak": "1h"}], "windows": [WINDOW]}},
+            f"10 % (step 1 of 1), soak of 1h complete, waiting for its window, {NEXT}, then it stays at 10 %",
+        ),
+        (
+            {"percent": 0, "hold": {"reason": "AwaitingApproval", "since": "2026-01-02T09:00:00.000000Z"}},
+            {"canary": {"shadowSoak": "1h", "approval": "Manual"}},
+            "shadow, soak of 1h complete, waiting for an approval, then 10 % if approved",
+        ),
         ({"stageStartedAt": None}, {}, ""),
         ({"state": "RolledBack"}, {}, ""),
     ],
@@ -95,6 +117,9 @@ def test_status_shows_run_gates_and_history(serin):
         "bake",
         "end of bake",
         "bake stopped",
+        "window after the soak",
+        "window",
+        "approval",
         "no stage",
         "ended",
     ],

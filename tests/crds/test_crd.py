@@ -147,7 +147,16 @@ server = st.fixed_dictionaries(
 category = st.sampled_from(["Dining", "", "D" * 128, "D" * 129])
 number = st.sampled_from([-1, 0, 0.5, 0.7, 1, 10, 50, 100, 101, "ten"])
 duration = st.sampled_from(["24h", "90s", "1h30m", "250ms", "0s", "24", "1 day", "", "99999h", 7])
-step = st.fixed_dictionaries({"percent": number}, optional={"soak": duration, "weight": number})
+approval = st.sampled_from(["Automatic", "Manual", "Maybe"])
+step = st.fixed_dictionaries({"percent": number}, optional={"soak": duration, "approval": approval, "weight": number})
+clock = st.sampled_from(["00:00", "09:00", "16:30", "24:00", "9:00", "24:30", 540])
+window = st.fixed_dictionaries(
+    {"from": clock, "to": clock},
+    optional={
+        "days": st.sampled_from([["Mon"], ["Mon", "Sun"], ["Mon", "Mon"], [], ["Montag"]]),
+        "timeZone": st.sampled_from(["UTC", "Europe/Berlin", "Europe/Berln", "+02:00", ""]),
+    },
+)
 share = st.sampled_from([0, 0.2, 0.7, 1, "ten"])
 GOOD_SELECTORS = ('orders_total{code="200"}', "orders_total", 'o{path="/{id}"}', '{"http.server.requests",code="200"}')
 own = st.sampled_from([*GOOD_SELECTORS, '{code="200"}', "rate(x[1m])", 7])
@@ -198,6 +207,8 @@ spec = st.fixed_dictionaries(
                 "shadowSoak": duration,
                 "supervisionTimeout": duration | st.sampled_from(["0s", "59s", "1m"]),
                 "steps": st.lists(step, max_size=3),
+                "approval": approval,
+                "windows": st.lists(window, max_size=2),
             },
         ),
         "thresholds": st.fixed_dictionaries(
@@ -379,6 +390,12 @@ def pod_is_refused(server):
     )
 
 
+def window_is_refused(window):
+    """The CEL rules of a window, in Python; x-kubernetes-list-type is one of them."""
+    days = window.get("days", [])
+    return window["from"] == window["to"] or len(set(days)) < len(days) or window.get("timeZone") == "Europe/Berln"
+
+
 def cel_refuses(body):
     """The CEL rules of the fields that the strategy varies, in Python."""
 
@@ -409,6 +426,7 @@ def cel_refuses(body):
     resources = DEFAULT_RESOURCES | body["server"].get("resources", {})
     return (
         any(one is not None and bad(one) for one in durations)
+        or any(map(window_is_refused, canary.get("windows", [])))
         or any(a >= b for a, b in pairwise(percents))
         or too_short
         or bake_is_refused(bake, percents or [10, 50])

@@ -137,6 +137,9 @@ OPTIONS = {
             )
         },
     ),
+    "config.freezes": configuration(
+        "freezes", [{"from": "2026-12-20T00:00:00Z", "to": "2027-01-02T00:00:00Z", "reason": "year end"}]
+    ),
     "config.monitoring": configuration("monitoring", {"podMonitor": "Always", "labels": {}, "interval": "15s"}),
     "config.monitoring.podMonitor": Option(
         {"config": {"monitoring": {"podMonitor": "Never"}}},

@@ -129,7 +129,7 @@ class Invariants(Nodes):
         if not started and was is not None and was.template == BEING_REPLACED:
             raise Broken("(c) moved forward while pods were being replaced")
         if not started:
-            self.holds.check_forward(before, after, operator.truth["resource"])
+            self.holds.check_forward(before, after, operator.truth)
         judged = now if started else was
         wanted = before.propagation
         ready = 0

@@ -46,6 +46,7 @@ class World(Invariants):
         self.rules = ""
         self.problem: ServerImage | RulesMissing | None = None
         self.destinations = DestinationsSeen()
+        self.freezes = ()
         self.operators = [Operator("one"), Operator("two")]
         super().__init__(first, protocol_rules=protocol_rules)
 
@@ -95,6 +96,8 @@ class World(Invariants):
             ],
             "before": resource.status,
             "resource": resource,
+            "now": self.now,
+            "freezes": self.freezes,
         }
         observed = Observed(
             image=self.problem
@@ -107,6 +110,7 @@ class World(Invariants):
             reading=self._reading(resource),
             queries=dict(self.query_results),
             destinations=self.destinations,
+            freezes=self.freezes,
         )
         decision = decide(
             resource, observed, self.now, protocol=self.protocol_rules.protocol, table=self.protocol_rules.table

@@ -1,7 +1,9 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from serin_core.rollout.holds import Freeze
 from serin_operator.settings import ServerDefaults, Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,22 @@ def test_the_shipped_configuration_is_valid():
         (f"{GIVEN}\nnotifications: {{a: {{apprise: {{urlFile: x}}, kinds: [Promote]}}}}", "did you mean Promoted?"),
         (f"{GIVEN}\nnotifications: {{a: {{apprise: {{urlFile: x}}, kinds: [Qqq]}}}}", "there is no kind Qqq"),
         (f"{GIVEN}\nmonitoring: {{labels: {{serin.dev/uid: x}}}}", "serin.dev/uid is set by the operator"),
+        (
+            f"{GIVEN}\nfreezes: [{{from: 2026-12-20, to: 2027-01-02, reason: x}}]",
+            "2026-12-20 is not a time with its zone",
+        ),
+        (
+            f"{GIVEN}\nfreezes: [{{from: 2026-12-20T00:00:00, to: soon, reason: x}}]",
+            "is not a time with its zone: write",
+        ),
+        (
+            f"{GIVEN}\nfreezes: [{{from: 2027-01-02T00:00:00Z, to: 2026-12-20T00:00:00Z, reason: x}}]",
+            "freezes.0: from is not before to, so nothing would be frozen",
+        ),
+        (
+            f"{GIVEN}\nfreezes: [{{from: 2026-12-20T00:00:00Z, to: 2027-01-02T00:00:00Z, reason: ''}}]",
+            "freezes.0.reason: String should have at least 1 character",
+        ),
     ],
 )
 def test_an_invalid_configuration_is_reported_in_one_line_with_its_place(tmp_path, text, message):
@@ -103,3 +121,14 @@ def test_pods_never_run_as_root(tmp_path):
     path.write_text("prometheus: {}\nserver: {image: i, runAsUser: 0}")
     with pytest.raises(SettingsError, match=r"server\.runAsUser"):
         Settings.load(path)
+
+
+@pytest.mark.parametrize("quote", ["", '"'], ids=["a time of YAML", "text"])
+def test_a_freeze_is_a_time_in_utc_with_its_reason(tmp_path, quote):
+    path = tmp_path / "config.yaml"
+    starts, ends = (f"{quote}{one}{quote}" for one in ("2026-12-20T00:00:00+01:00", "2027-01-02T00:00:00Z"))
+    path.write_text(f"{GIVEN}\nfreezes: [{{from: {starts}, to: {ends}, reason: 'year end'}}]")
+    (found,) = Settings.load(path).freezes
+    assert found.as_freeze() == Freeze(
+        datetime(2026, 12, 19, 23, tzinfo=UTC), datetime(2027, 1, 2, tzinfo=UTC), "year end"
+    )

@@ -132,3 +132,12 @@ def test_where_no_data_is_not_put_up_with_an_outage_takes_the_run_back():
 
 def test_at_its_cap_a_run_stays():
     assert played(*CASES["a cap"]).end == "AtCap"
+
+
+def test_steps_are_approved_at_once_and_wait_for_their_windows():
+    window = {"from": "12:00", "to": "13:00"}
+    found = played(spec(canary=SHORT | {"approval": "Manual", "windows": [window]}), Traffic(rates=FINE))
+    assert found.end == "Promoted"
+    steps = [entry.at for entry in found.history if entry.event in ("StepAdvanced", "Promoted")]
+    assert [moment.hour for moment in steps] == [12, 12, 12]
+    assert steps[0].minute == steps[0].second == 0

@@ -96,11 +96,21 @@ def schema() -> Json:
     }
 
 
+def _without_nulls(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+        case list():
+            return [_without_nulls(inner) for inner in value]
+        case _:
+            return value
+
+
 class _Schemas(GenerateJsonSchema):
-    """Pydantic's schema generator, with default durations in the notation of Kubernetes."""
+    """Pydantic's schema generator, with default durations in the notation of Kubernetes, and no nulls in defaults."""
 
     def encode_default(self, dft: Any) -> Any:
-        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+        return format_duration(dft) if isinstance(dft, timedelta) else _without_nulls(super().encode_default(dft))
 
 
 def structural(model: type[BaseModel]) -> Json:

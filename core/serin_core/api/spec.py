@@ -18,6 +18,7 @@ from serin_core.api.notifications import Destinations
 from serin_core.api.progress import DEFAULT_DEADLINE, OnProgressDeadline, ProgressDeadline
 from serin_core.api.server import Server
 from serin_core.api.supervision import SUPERVISION_TIMEOUT, SupervisionTimeout
+from serin_core.api.waiting import MAX_WINDOWS, Approval, Window
 
 RUN_PATTERN = r"^run_[0-9a-f]{8}_[0-9]{1,12}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -108,6 +109,11 @@ class Step(SpecModel):
         description="Percent of users served by the candidate in this stage."
     )
     soak: Duration = Field(timedelta(hours=24), description="Minimum time in this stage. Default: 24h.")
+    approval: Approval | None = Field(
+        None,
+        description="Manual: this stage begins when a user approves it (`kubectl serin promote NAME`). Automatic: "
+        "without. Default: that of spec.canary.approval.",
+    )
 
 
 def _increasing(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -145,6 +151,17 @@ class Canary(SpecModel):
         timedelta(hours=24), description="Minimum time in shadow, before the first step. Default: 24h."
     )
     supervision_timeout: SupervisionTimeout = SUPERVISION_TIMEOUT
+    approval: Approval = Field(
+        "Automatic",
+        description="Manual: each step begins when a user approves it, after the soak and the gates of the stage "
+        "before. Promotion after the last step needs no approval. Default: Automatic.",
+    )
+    windows: Annotated[tuple[Window, ...], Field(max_length=MAX_WINDOWS)] = Field(
+        (),
+        description="Windows in which a step, or the promotion after the last one, may begin. They delay neither "
+        "evidence nor a rollback. Default: none, always open.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
 
 
 class Thresholds(SpecModel):

@@ -14,6 +14,7 @@ from serin_core.api import packing
 from serin_core.api.bake import BakeClock
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
+from serin_core.api.hold import HoldSince
 from serin_core.api.notifications import Notifications
 from serin_core.api.pause import Pause
 from serin_core.api.progress import Progress
@@ -90,6 +91,7 @@ class CandidateChanges(TypedDict, total=False):
     pause: Pause | None
     holdback: float
     bake: BakeClock | None
+    hold: HoldSince | None
 
 
 class Candidate(StatusModel):
@@ -120,6 +122,7 @@ class Candidate(StatusModel):
     promote_full: str = Field("", description="The promote-full request that skips soaks and metric gates.")
     proven_at: Moment | None = Field(None, description="Time at which it was proven at a cap below 100 percent.")
     pause: Pause | None = Field(None, description="Pause that a user requested; absent if the rollout is not paused.")
+    hold: HoldSince | None = Field(None, description="What holds the next step; absent if nothing does.")
     holdback: float = Field(0, description="Percent of users who stay with the stable run until it is promoted.")
     bake: BakeClock | None = Field(None, description="Its bake, once it has passed the last step.")
 
@@ -134,7 +137,9 @@ class Candidate(StatusModel):
 
     def restart_stage(self) -> Self:
         """Return the candidate before the start of a stage: clock and soak are reset."""
-        return self.changed(stage=None, stage_started_at=None, soak_elapsed=0.0, soaking_since=None, proven_at=None)
+        return self.changed(
+            stage=None, stage_started_at=None, soak_elapsed=0.0, soaking_since=None, proven_at=None, hold=None
+        )
 
     def end_rollout(self, state: CandidateState, reason: str) -> Self:
         """Return the candidate after the end of its rollout: no user is served by it."""

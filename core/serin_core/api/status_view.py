@@ -46,6 +46,7 @@ _Candidate = _part(
     "attempt",
     "proven_at",
     "pause",
+    "hold",
     "bake",
     percent=(float, Field(0, description="Percent of users that it serves.")),
 )

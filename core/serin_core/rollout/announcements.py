@@ -6,6 +6,7 @@ from typing import Final
 
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Phase, Status
+from serin_core.rollout import hold_reasons
 from serin_core.rollout.conditions import OVERRIDDEN, UNREACHABLE
 from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.protocol import Context
@@ -28,9 +29,11 @@ PROBLEMS: Final = frozenset(
 """Reasons of the condition Ready that are announced when they begin and when they end."""
 NAMING: Final = (UNREACHABLE, OVERRIDDEN, FAILING)
 """Types of conditions that are announced whenever they name something else."""
+HOLDS: Final = frozenset({"AwaitingApproval", "OutsideWindow", "Frozen"})
+"""Holds of the next step, which are announced when they begin; what ends them is an Event of its own."""
 HOLD_ENDED: Final = "HoldEnded"
 KINDS: Final = frozenset(row.event for row in TABLE) | (
-    PROBLEMS | {"Suspended", "Resumed", HOLD_ENDED, *NAMING} - {FAILING}
+    PROBLEMS | HOLDS | {"Suspended", "Resumed", HOLD_ENDED, *NAMING} - {FAILING}
 )
 """Reasons of Events that destinations of notifications can choose from."""
 
@@ -71,6 +74,7 @@ def announcements(
         found.append(Announcement(row.event, message, transition.is_warning))
     found += _suspension(context.status, before)
     found += _named_objects(context.status, before)
+    found += _hold(context, before)
     return (*found, *_ended_hold(context, before), *_problems(context.status, before))
 
 
@@ -88,6 +92,14 @@ def _suspension(status: Status, before: Status) -> list[Announcement]:
         ended = "is not suspended any more, but still paused," if rollout.pause is not None else "resumed"
         return [Announcement("Resumed", where.format(ended))]
     return [Announcement("Suspended", f"{where.format('suspended')} (spec.suspend): the soak timer is stopped")]
+
+
+def _hold(context: Context, before: Status) -> list[Announcement]:
+    """Return an Event where a hold of the next step begins."""
+    rollout, known = context.status.rollout, None if before.rollout is None else before.rollout.hold
+    if rollout is None or rollout.hold is None or rollout.hold == known:
+        return []
+    return [Announcement(rollout.hold.reason, _named(hold_reasons.describe_hold(context), rollout.run_id))]
 
 
 def _named_objects(status: Status, before: Status) -> list[Announcement]:

@@ -11,7 +11,7 @@ from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, Status
 from serin_core.rollout import promotion
 from serin_core.rollout.pauses import describe_pause
-from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.protocol import Context, Protocol, held_by
 from serin_core.rollout.transition import ALL_USERS, Transition, serving
 
 
@@ -84,7 +84,7 @@ def is_over(context: Context) -> bool:
 def bake_ends(context: Context, protocol: Protocol) -> Transition | None:
     """The bake is over: the candidate becomes the stable run, and serves the users that were held back."""
     candidate = context.status.candidate
-    if candidate is None or not is_over(context) or not protocol.may_move_forward(context):
+    if candidate is None or not is_over(context) or protocol.held_by(context) or not protocol.may_move_forward(context):
         return None
     took = format_duration(timedelta(seconds=round(_elapsed(context, candidate).total_seconds())))
     message = f"{candidate.run_id} promoted to stable after {took} of bake"
@@ -131,4 +131,6 @@ def describe_end(context: Context, candidate: Candidate) -> str:
         end = "the timer is stopped until all pods serve the stage"
     else:
         end = f"the bake of {format_duration(duration)} ends {until:%Y-%m-%d %H:%M:%S} UTC"
+    held = held_by(context)
+    end += "" if held is None or not is_over(context) else f", its end is held: {held.clause}"
     return f"{end}. If a gate fails, {serving(context.status)} at once"

@@ -47,6 +47,12 @@ def soak_of(canary: Canary, *, percent: float) -> timedelta:
     return next((step.soak for step in canary.steps if step.percent >= percent), canary.steps[-1].soak)
 
 
+def needs_approval(canary: Canary, *, percent: float) -> bool:
+    """Return whether a user must approve the step to `percent`: it is that step's own setting, or that of all."""
+    own = next((step.approval for step in canary.steps if step.percent >= percent), None)
+    return (own or canary.approval) == "Manual"
+
+
 def soak_elapsed(candidate: Candidate, *, now: datetime) -> timedelta:
     """Return the time for which the current stage has soaked."""
     running = now - candidate.soaking_since if candidate.soaking_since is not None else timedelta()

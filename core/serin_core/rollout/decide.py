@@ -21,6 +21,7 @@ from serin_core.rollout import (
     bake,
     conditions,
     destinations,
+    hold_reasons,
     manual_actions,
     notifications,
     propagation,
@@ -90,6 +91,7 @@ def decide(
     context = _with(context, propagation.revise(context, protocol, before=before))
     context = _with(context, trials.note_rollback(context, before=before, taken=taken))
     context = _with(context, _settled(context))
+    context = _with(context, hold_reasons.note_hold(context))
     found = conditions.conditions(context)
     final = context.status.changed(
         conditions=found,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from serin_core.api.status import Candidate, CandidateState, Status
-from serin_core.rollout import bake, pauses, promotion, rollback, spec_changes
+from serin_core.rollout import bake, hold_reasons, pauses, promotion, rollback, spec_changes
 from serin_core.rollout.canary_steps import at_stage, next_step
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import (
@@ -68,7 +68,11 @@ def _why_retry_is_ignored(request: Request, context: Context) -> str:
 
 
 def _why_promote_full_is_ignored(request: Request, context: Context) -> str:
-    return why_not_the_candidate(request, context) or pauses.why_stopped(context)
+    return why_not_the_candidate(request, context) or _why_stopped(context)
+
+
+def _why_stopped(context: Context) -> str:
+    return pauses.why_stopped(context) or hold_reasons.why_frozen(context)
 
 
 def _why_promote_is_ignored(request: Request, context: Context) -> str:
@@ -76,7 +80,7 @@ def _why_promote_is_ignored(request: Request, context: Context) -> str:
     if rollout is None or rollout.run_id != request.run_id:
         return why_not_the_candidate(request, context)
     has_next = next_step(context.spec.canary, percent=rollout.percent) is not None
-    stopped = pauses.why_stopped(context)
+    stopped = _why_stopped(context)
     is_named = request.names_bake if rollout.bake else request.percent == rollout.percent
     reasons = (
         (rollout.state is not CandidateState.RUNNING, "the candidate is still loading; try again when it is in shadow"),

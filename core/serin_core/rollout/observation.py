@@ -17,6 +17,7 @@ from serin_core.counting.server_counters import Reading
 from serin_core.kubernetes.diff import Difference
 from serin_core.kubernetes.inputs import PodMonitorSettings, RulesMissing, RulesText, ServerImage
 from serin_core.rollout.destinations import DestinationsSeen
+from serin_core.rollout.holds import Freeze
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +143,5 @@ class Observed:
     """Destinations of notifications, and what was delivered to them."""
     pod_monitor: PodMonitorSettings | None = None
     """How a PodMonitor is rendered; None if there is to be none."""
+    freezes: tuple[Freeze, ...] = ()
+    """Times of the operator's configuration in which no step begins."""

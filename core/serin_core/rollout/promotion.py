@@ -66,15 +66,25 @@ def forward(context: Context, candidate: Candidate, status: Status, message: str
     return Transition(status, candidate.run_id, message, is_proven=is_proven_by_gates)
 
 
+def is_over(context: Context) -> bool:
+    """Return whether the stage may end, with or without a verdict; a hold may still delay the next step."""
+    return is_proven(context) or may_end_unproven(context)
+
+
 def may_end(context: Context, protocol: Protocol) -> bool:
     """Return whether the stage may end: proven, or unproven where the spec allows it, and confirmed by all pods."""
-    return (is_proven(context) or may_end_unproven(context)) and protocol.may_move_forward(context)
+    return is_over(context) and protocol.may_move_forward(context)
+
+
+def may_step(context: Context, protocol: Protocol) -> bool:
+    """Return whether the next step, or the promotion, may begin: the stage may end, and nothing holds what follows."""
+    return may_end(context, protocol) and protocol.held_by(context) is None
 
 
 def stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
     """The stage may end: the next step follows."""
     candidate = context.status.candidate
-    if candidate is None or not may_end(context, protocol):
+    if candidate is None or not may_step(context, protocol):
         return None
     higher = next_step(context.spec.canary, percent=candidate.percent)
     if higher is None:
@@ -88,7 +98,7 @@ def stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
 def last_stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
     """The last stage may end, and no bake follows: the candidate becomes the stable run."""
     candidate = context.status.candidate
-    if candidate is None or candidate.percent < ALL_USERS or not may_end(context, protocol):
+    if candidate is None or candidate.percent < ALL_USERS or not may_step(context, protocol):
         return None
     if candidate.bake is not None or (context.spec.bake.duration and not candidate.promote_full):
         return None

@@ -16,6 +16,7 @@ from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedR
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.contract.routing import salt
 from serin_core.evidence.counts import Verdict
+from serin_core.rollout.holds import Hold, hold
 from serin_core.rollout.observation import NoAnswer, Observed, PodSeen
 
 CRASHES = 3
@@ -179,6 +180,14 @@ def is_crashing(context: Context) -> bool:
     return len(context.status.crashes) >= CRASHES
 
 
+def held_by(context: Context) -> Hold | None:
+    """Rule 14: return what holds the next step or the promotion now, None if nothing does."""
+    rollout = context.status.rollout
+    if rollout is None:
+        return None
+    return hold(context.spec.canary, rollout, context.observed.freezes, at=context.now)
+
+
 def routing_document(context: Context, *, revision: int, stage: int) -> RoutingDocument:
     """Return the routing of a status.
 
@@ -225,6 +234,7 @@ class Protocol:
     next_revision: Callable[[Context], int] = next_revision
     is_counted: Callable[[Context, PodSeen, Crash], bool] = is_counted
     is_crashing: Callable[[Context], bool] = is_crashing
+    held_by: Callable[[Context], Hold | None] = held_by
     document: Callable[..., RoutingDocument] = routing_document
 
 

@@ -258,6 +258,7 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _baking,
     hold_reasons.suspended,
     hold_reasons.paused,
+    hold_reasons.held,
     _no_gate,
     _undecided,
 )

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Final
 
+from serin_core.api.status import Candidate
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.rollout import bake, progress, supervision
 from serin_core.rollout.canary_steps import soak_elapsed, soak_of
-from serin_core.rollout.protocol import Context
+from serin_core.rollout.protocol import Context, held_by
 
 RESYNC: Final = timedelta(minutes=10)
 _SECOND: Final = timedelta(seconds=1)
@@ -34,6 +35,13 @@ def _without_waiting_pods(context: Context) -> timedelta:
         return RESYNC
     if rollout.stage_started_at is None:
         return _SECOND
+    wait = _until_the_stage_is_over(context, rollout)
+    held = held_by(context)
+    until_open = None if held is None or held.until is None else max(held.until - context.now, _SECOND / 10)
+    return wait if until_open is None else min(wait, until_open)
+
+
+def _until_the_stage_is_over(context: Context, rollout: Candidate) -> timedelta:
     soak_left = soak_of(context.spec.canary, percent=rollout.percent) - soak_elapsed(rollout, now=context.now)
     left = soak_left if rollout.bake is None else bake.time_left(context, rollout)
     interval = context.spec.analysis.interval

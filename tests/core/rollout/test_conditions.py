@@ -10,6 +10,7 @@ from models.world import World
 
 from serin_core.contract.pod_report import RunQuality
 from serin_core.kubernetes.inputs import RulesMissing, ServerImage
+from serin_core.rollout.holds import Freeze
 from serin_core.rollout.protocol import ABSENT_PATIENCE
 
 A, B = "run_aaaaaaaa_1", "run_bbbbbbbb_1"
@@ -104,6 +105,25 @@ def paused():
     return at
 
 
+def awaiting_approval():
+    at = world(canary={"shadowSoak": "1s", "approval": "Manual"})
+    at.settle(rounds=20)
+    return at
+
+
+def outside_window():
+    at = world(canary={"shadowSoak": "1s", "windows": [{"from": "09:00", "to": "10:00"}]})
+    at.settle(rounds=20)
+    return at
+
+
+def frozen():
+    at = world()
+    at.freezes = (Freeze(at.now, at.now + timedelta(days=1), "year end"),)
+    at.settle(rounds=20)
+    return at
+
+
 def unseen_change():
     at = promoted()
     at.edit(spec(B))
@@ -166,6 +186,9 @@ SITUATIONS = {
     "pods cannot load": (emptied, "Promoted", ("Unknown", "PodsUnavailable"), True, False, True, "Progressing"),
     "suspended": (suspended, "Suspended", ("Unknown", "Suspended"), True, False, True, "Suspended"),
     "paused": (paused, "Paused", ("Unknown", "Paused"), True, False, True, "Suspended"),
+    "awaits approval": (awaiting_approval, "Shadow", ("Unknown", "AwaitingApproval"), True, False, True, "Suspended"),
+    "outside its windows": (outside_window, "Shadow", ("Unknown", "OutsideWindow"), True, False, True, "Suspended"),
+    "frozen": (frozen, "Shadow", ("Unknown", "Frozen"), True, False, True, "Suspended"),
 }
 
 
@@ -179,6 +202,9 @@ IN_GOOD_ORDER = (
     "its cap was raised",
     "suspended",
     "paused",
+    "awaits approval",
+    "outside its windows",
+    "frozen",
 )
 
 

@@ -5,6 +5,8 @@ and requests during a rollout, re-creation. At the end of each run everything is
 end (e).
 """
 
+from datetime import timedelta
+
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -12,6 +14,7 @@ from models.parts import spec
 from models.world import World
 
 from serin_core.api.spec import SuggestionModelSpec
+from serin_core.rollout.holds import Freeze
 
 RUNS = [f"run_{letter * 8}_1" for letter in "abc"]
 DIGESTS = {run: "sha256:" + run[4] * 64 for run in RUNS}
@@ -160,6 +163,27 @@ class Rollout(RuleBasedStateMachine):
         present = self.world.spec.model_dump(mode="json", exclude_none=True)
         self.world.edit(SuggestionModelSpec.model_validate(present | changes))
 
+    @rule(
+        changes=st.sampled_from(
+            [
+                {"approval": "Manual"},
+                {"approval": "Automatic"},
+                {"windows": [{"from": "00:01", "to": "00:05"}]},
+                {"windows": []},
+                {"steps": [{"percent": 10, "soak": "1s"}, {"percent": 100, "soak": "1s", "approval": "Manual"}]},
+            ]
+        )
+    )
+    def holds_are_edited(self, changes):
+        present = self.world.spec.model_dump(mode="json", exclude_none=True)
+        changed = present | {"canary": present["canary"] | changes}
+        self.world.edit(SuggestionModelSpec.model_validate(changed))
+
+    @rule(minutes=st.sampled_from([0, 1, 60]))
+    def freeze_is_configured(self, minutes):
+        now = self.world.now
+        self.world.freezes = (Freeze(now, now + timedelta(minutes=minutes), "year end"),)
+
     @rule(index=pods, stuck=st.booleans())
     def kubelet_is_stuck(self, index, stuck):
         if pod := self.pod(index):
@@ -242,8 +266,10 @@ class Rollout(RuleBasedStateMachine):
         for pod in world.pods.values():
             pod.is_stuck = pod.is_cut_off = False
             world.return_node(pod)
-        if world.spec.suspend:
-            world.edit(world.spec.model_copy(update={"suspend": False}))
+        world.freezes = ()
+        steps = tuple(step.model_copy(update={"approval": None}) for step in world.spec.canary.steps)
+        free = world.spec.canary.model_copy(update={"approval": "Automatic", "windows": (), "steps": steps})
+        world.edit(world.spec.model_copy(update={"suspend": False, "canary": free}))
         world.collect_garbage()
         for operator in world.operators:
             world.crash(operator)

@@ -12,6 +12,7 @@ from models import scenarios_5_to_8 as last
 from models import scenarios_9_and_15 as waiting
 from models import scenarios_11 as unwatched
 from models import scenarios_13 as requested
+from models import scenarios_14 as held
 from models import scenarios_16 as bakes
 from models.parts import Broken, Pod, ProtocolRules, without
 from models.starting import A, has_percent, new_world
@@ -183,6 +184,20 @@ def _paused_or_not(context, given):
 
 def _unless_paused(context, given):
     return None if context.is_stopped else rollback.gate_fails(context, given)
+
+
+def _held_by_all_but(*lifted):
+    """Return the rule without some of its holds."""
+
+    def held_by(context):
+        found = protocol.held_by(context)
+        return None if found is not None and found.reason in lifted else found
+
+    return without(held_by=held_by)
+
+
+def _unless_held(context, given):
+    return None if given.held_by(context) is not None else rollback.gate_fails(context, given)
 
 
 def _still_paused(context, given):
@@ -379,6 +394,14 @@ CASES = {
     ),
     "13 a pause ends with its rollout": Case(
         requested.paused_rollout_that_is_aborted_and_tried_again, _instead(manual_actions.retry, _still_paused)
+    ),
+    "14 a step that needs an approval waits": Case(
+        held.step_that_nobody_has_approved, _held_by_all_but("AwaitingApproval")
+    ),
+    "14 a step waits for its window": Case(held.step_at_night, _held_by_all_but("OutsideWindow")),
+    "14 no step during a freeze": Case(held.step_during_a_freeze, _held_by_all_but("Frozen")),
+    "14 no hold delays a rollback": Case(
+        held.gate_that_fails_while_a_step_waits, _instead(rollback.gate_fails, _unless_held)
     ),
 }
 
