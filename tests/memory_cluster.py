@@ -13,6 +13,7 @@ from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, R
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
 from serin_operator.reconcile import Key, Reconciler
+from serin_operator.records import RecordKeeper
 from serin_operator.settings import Monitoring, ServerDefaults
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,7 +142,9 @@ class SilentPods:
         return NoAnswer("silent")
 
 
-def reconciler(cluster, metrics=None, *, clock=lambda: NOW, monitoring=NEVER, pods=None, delivery=None, **server):
+def reconciler(
+    cluster, metrics=None, *, clock=lambda: NOW, monitoring=NEVER, pods=None, delivery=None, records=None, **server
+):
     metrics = metrics or OperatorMetrics(lambda: 0)
     gatherer = Gatherer(
         cluster=cluster,
@@ -156,6 +159,7 @@ def reconciler(cluster, metrics=None, *, clock=lambda: NOW, monitoring=NEVER, po
         applier=Applier(cluster),
         delivery=delivery or Delivery({}, wake=print, metrics=metrics.notifications, clock=clock),
         metrics=metrics,
+        records=records or RecordKeeper(cluster, metrics.records, clock),
         clock=clock,
     )
 

@@ -24,6 +24,7 @@ from serin_operator.object_ref import Key
 from serin_operator.pod_client import PodClient
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.reconcile import Reconciler
+from serin_operator.records import RecordKeeper
 from serin_operator.resource_metrics import cause_of
 from serin_operator.settings import Settings, SettingsError
 from serin_operator.watch import cancel_on_signals, watch
@@ -87,12 +88,14 @@ async def run(settings: Settings) -> None:
             clock=lambda: datetime.now(UTC),
         )
         stack.push_async_callback(delivery.close)
+        records = RecordKeeper(cluster, metrics.records, lambda: datetime.now(UTC))
         reconciler = Reconciler(
             cluster=cluster,
             gatherer=gatherer,
             applier=Applier(cluster),
             delivery=delivery,
             metrics=metrics,
+            records=records,
             clock=lambda: datetime.now(UTC),
         )
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
@@ -109,7 +112,7 @@ async def run(settings: Settings) -> None:
             metrics.record_failure()
             metrics.resources.record_error(key.namespace, key.name, cause_of(error))
 
-        tasks = [asyncio.create_task(heartbeat.run()), asyncio.create_task(delivery.run())]
+        tasks = [asyncio.create_task(part.run()) for part in (heartbeat, delivery, records)]
         tasks += [
             asyncio.create_task(work(queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure))
             for _ in range(settings.workers)

@@ -20,6 +20,7 @@ from serin_operator.invalid import InvalidObjectError, readable_conditions, stat
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
 from serin_operator.object_ref import Key, ObjectRef
+from serin_operator.records import RecordKeeper
 from serin_operator.resource_metrics import causes
 from serin_operator.setbacks import Setbacks
 from serin_operator.work_queue import Result
@@ -46,11 +47,12 @@ class Reconciler:
         applier: Applier,
         delivery: Delivery,
         metrics: OperatorMetrics,
+        records: RecordKeeper,
         clock: Callable[[], datetime],
     ) -> None:
         self._delivery = delivery
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
-        self._metrics, self._clock = metrics, clock
+        self._metrics, self._records, self._clock = metrics, records, clock
         self._setbacks: dict[Key, Setbacks] = {}
 
     async def reconcile(self, key: Key) -> Result:
@@ -61,6 +63,7 @@ class Reconciler:
             self._setbacks.pop(key, None)
             self._metrics.resources.forget(key.namespace, key.name)
             self._delivery.forget(key)
+            self._records.forget(key.namespace, key.name)
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
             return Result("deleting", None)
@@ -92,8 +95,12 @@ class Reconciler:
         )
         decision = decide(resource, observed, now)
         due = setbacks.due(decision.writes, observed.children, now)
-        await self._apply(key, ObjectRef.of(live), resource.status, decision, due)
-        is_counted = not isinstance(observed.reading, Unreadable)
+        ref, is_counted = ObjectRef.of(live), not isinstance(observed.reading, Unreadable)
+        await self._put_status(ref, due)
+        try:
+            await self._apply(key, ref, resource.status, decision, due)
+        finally:
+            self._records.note(live, resource, decision, is_counted=is_counted)
         self._metrics.resources.record_check(key.namespace, key.name, decision.status, now, is_counted=is_counted)
         outcome = "refused" if setbacks.refusals() else "changed" if due else "unchanged"
         if (setbacks.refusals(), setbacks.overrides()) != reported:
@@ -101,14 +108,17 @@ class Reconciler:
             return Result(outcome, timedelta())
         return Result(outcome, min(decision.requeue_after, setbacks.next_retry(now) or decision.requeue_after))
 
-    async def _apply(
-        self, key: Key, ref: ObjectRef, before: Status | None, decision: Decision, writes: tuple[Write, ...]
-    ) -> None:
-        """Write the status, then everything that follows from it, and remember the writes without full effect."""
-        rest, now = [write for write in writes if not isinstance(write, PutStatus)], self._clock()
+    async def _put_status(self, ref: ObjectRef, writes: tuple[Write, ...]) -> None:
+        """Write the status, if it has changed. Raises ClusterError; nothing else may then be written."""
         for write in writes:
             if isinstance(write, PutStatus):
                 await self._applier.put_status(ref, write)
+
+    async def _apply(
+        self, key: Key, ref: ObjectRef, before: Status | None, decision: Decision, writes: tuple[Write, ...]
+    ) -> None:
+        """Write everything that follows from the status, and remember the writes without full effect."""
+        rest, now = [write for write in writes if not isinstance(write, PutStatus)], self._clock()
         try:
             for write in rest:
                 setback = await self._applier.perform(ref, write, now)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from serin_core.api.status import Status
 
@@ -19,6 +19,11 @@ class RecordMetrics:
             "Time from the decision to roll a run back until every pod had confirmed it.",
             registry=registry,
             buckets=BUCKETS,
+        )
+        self.write_failures = Counter(
+            "serin_operator_record_write_failures_total",
+            "Writes of trial records that failed; they are tried again.",
+            registry=registry,
         )
 
     def record_rollback(self, before: Status, after: Status) -> None:

@@ -84,6 +84,7 @@ def build_settings(*, is_namespaced: bool = False) -> kopf.OperatorSettings:
     settings.scanning.disabled = is_namespaced
     for child in CHILDREN:
         settings.watching.label_selectors[child] = names.LABEL_MODEL
+    settings.watching.label_selectors["v1", "configmaps"] = f"!{names.LABEL_TRIAL_OF}"
     settings.persistence.finalizer = f"{names.GROUP}/unused"
     return settings
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from serin_core.api.packing import expanded
+from serin_core.rollout import recording
 from serin_demo import data
 from serin_demo.commands import run
 from serin_demo.installation import ROOT, Installation
@@ -187,6 +188,17 @@ class Rollout:
     def events(self):
         found = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
         return [one["reason"] for one in found if one["involvedObject"]["kind"] == "SuggestionModel"]
+
+    def record(self, trial, *, until=lambda record: record.ended_at):
+        """Return the record of a trial, once something holds: it is written in the background."""
+        deadline = time.monotonic() + 20
+        while True:
+            found = json.loads(self.kubectl("get", "configmap", f"{self.name}-trial-{trial}", "-o", "json"))
+            record = recording.read(found["data"]["trial.json"])
+            if until(record):
+                return record
+            assert time.monotonic() < deadline, record.transitions
+            time.sleep(0.2)
 
     def wait(self, holds, *, seconds=60, what="the expected state"):
         """Poll the status until `holds(status)`; fail with the last status."""

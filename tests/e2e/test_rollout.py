@@ -25,6 +25,13 @@ def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(r
     assert rollout.condition()["status"] == "True"
     assert {"RolloutStarted", "AcceptancePassed", "StepAdvanced", "Promoted"} <= set(rollout.events())
 
+    record = rollout.record(status["trial"])
+    assert [one.event for one in record.transitions] == [entry["event"] for entry in status["history"]]
+    assert (record.run_id, record.outcome) == (registry.good, "Promoted")
+    promoted = record.transitions[-1]
+    assert {gate.verdict for gate in promoted.gates if gate.role == "Acting"} == {"Pass"}
+    assert {point[1] for point in record.curves["agreement"]} == {0, 10, 50, 100}
+
     # The user's fields are unchanged, and nothing is written while nothing changes.
     settled = rollout.get()
     assert settled["spec"] == before["spec"]
@@ -43,6 +50,13 @@ def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(r
     assert max(entry["percent"] for entry in history) == 0
     assert [gate["name"] for gate in status["gates"] if gate["verdict"] == "Fail"] == ["agreement"]
     assert "agreement" in history[-1]["message"]
+    record = rollout.record(status["trial"], until=lambda record: record.rollbacks and record.rollbacks[0].seconds)
+    assert (record.run_id, record.outcome, record.transitions[-1].event) == (
+        registry.outdated,
+        "RolledBack",
+        "GateFailed",
+    )
+    assert record.rollbacks[0].seconds < 60
     assert rollout.condition("Stalled")["status"] == "True"
     assert rollout.condition("Available")["status"] == "True"
 

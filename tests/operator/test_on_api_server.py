@@ -15,13 +15,19 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from memory_cluster import NEVER, SPEC, reconciler
 
+from serin_core.api.gate_status import GateStatus
+from serin_core.api.record import TransitionRecord, TrialRecord
 from serin_core.contract import names
+from serin_core.kubernetes.trial_records import render_record
+from serin_core.rollout import recording
 from serin_core.rollout.announcements import Announcement
 from serin_localcluster.cluster import start_cluster
 from serin_operator.events import EventRecorder
 from serin_operator.kubernetes_client import KubernetesClient
+from serin_operator.metrics import OperatorMetrics
 from serin_operator.object_ref import ObjectRef
 from serin_operator.reconcile import Key
+from serin_operator.records import RecordKeeper
 
 pytestmark = pytest.mark.cluster
 
@@ -70,11 +76,16 @@ class Installed:
         finally:
             await client.close()
 
-    def reconcile(self, name, *, times=1, **options):
+    def reconcile(self, name, *, times=1):
+        """Reconcile, and write the records of trials."""
+
         async def run():
             async with self.client() as client:
-                one = reconciler(client, clock=lambda: datetime.now(UTC), monitoring=NEVER, **options)
-                return [await one.reconcile(Key("default", name)) for _ in range(times)]
+                records = RecordKeeper(client, OperatorMetrics(lambda: 0).records, lambda: datetime.now(UTC))
+                one = reconciler(client, clock=lambda: datetime.now(UTC), monitoring=NEVER, records=records)
+                results = [await one.reconcile(Key("default", name)) for _ in range(times)]
+                await records.write_due()
+                return results
 
         return asyncio.run(run())
 
@@ -106,6 +117,40 @@ def test_events_have_microseconds_keep_their_order_and_are_in_describe(installed
     table = described[described.index("Events:") :]
     assert table.index("RolloutStarted") < table.index("PodsLoading")
     assert "serin-operator" in table
+
+
+def test_records_are_written_extended_and_deleted_with_the_rights_of_the_operator(installed):
+    installed.create("recorded", historyLimit=2)
+    for number in range(4):
+        installed.create("recorded", historyLimit=2, runID=f"run_bbbbbbbb_{number}")
+        installed.reconcile("recorded", times=3)
+        installed.reconcile("recorded")
+    found = installed.get("configmap", "-l", f"{names.LABEL_TRIAL_OF}=recorded")["items"]
+    assert [one["metadata"]["name"] for one in found] == ["recorded-trial-3", "recorded-trial-4"]
+    before, last = (recording.read(one["data"][names.RECORD_KEY]) for one in found)
+    assert (before.run_id, before.outcome) == ("run_bbbbbbbb_2", "Replaced")
+    assert (last.run_id, last.outcome, last.by) == ("run_bbbbbbbb_3", "Running", "kubectl-client-side-apply")
+    assert [one.event for one in last.transitions] == ["RolloutStarted", "PodsLoading"]
+    assert [one["name"] for one in found[0]["metadata"]["ownerReferences"]] == ["recorded"]
+
+
+def test_a_record_of_the_greatest_length_is_accepted(installed):
+    """An object may have 1.5 MiB in etcd; managedFields and JSON within JSON add to the text of a record."""
+    installed.create("long")
+    uid = installed.get("sgm", "long")["metadata"]["uid"]
+    gate = GateStatus(name="g", reason="Proven", detail='"' * 400)
+    many = [TransitionRecord(at=datetime.now(UTC), event="E", message="m" * 500, gates=(gate,) * 24)] * 90
+    begun = TrialRecord(trial=1, namespace="default", name="long", uid=uid, started_at=datetime.now(UTC))
+    record, text = recording.written(begun.changed(transitions=tuple(many)))
+    assert len(text) > 0.7 * recording.MAX_BYTES
+
+    async def write():
+        async with installed.client() as client:
+            await client.create(render_record(record, text))
+            live = await client.get("ConfigMap", "default", "long-trial-1")
+            return await client.apply(render_record(record, text + " "), live["metadata"]["resourceVersion"])
+
+    assert asyncio.run(write())["data"][names.RECORD_KEY] == text + " "
 
 
 def test_an_event_that_is_repeated_is_counted(installed):

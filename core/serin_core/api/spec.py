@@ -274,6 +274,11 @@ class SuggestionModelSpec(SpecModel):
         default=False,
         description="Pause the rollout: no promotion, the soak timer is stopped. Failing gates still roll back.",
     )
+    history_limit: Annotated[int, Strict(), Field(ge=0, le=100)] = Field(
+        10,
+        description="Number of trial records that are kept, each in a ConfigMap NAME-trial-NUMBER; the oldest are "
+        "deleted. 0: none are written. Default: 10.",
+    )
     server: Server = Field(description="The server pods.")
 
     @model_validator(mode="after")

@@ -23,6 +23,11 @@ REQUEST_PREFIX: Final = f"request.{GROUP}/"
 # Labels and annotations of the objects that the operator creates.
 LABEL_MODEL: Final = f"{GROUP}/model"
 LABEL_UID: Final = f"{GROUP}/uid"
+LABEL_TRIAL_OF: Final = f"{GROUP}/trial-of"
+"""On each trial record: the name of its SuggestionModel. Records do not have the labels of children: nothing that
+looks for children, or watches them, reads records."""
+LABEL_TRIAL: Final = f"{GROUP}/trial"
+"""On each trial record: its number."""
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"
 """On each pod: the routing revision that the operator announced to it last."""
 ANNOTATION_POKE: Final = f"{GROUP}/poke"
@@ -38,6 +43,7 @@ ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 
 ROUTING_KEY: Final = "routing.json"
 MODEL_KEY: Final = "model.json"
+RECORD_KEY: Final = "trial.json"
 RULES_KEY: Final = "rules.yaml"
 
 # Mount paths in a server pod. The process gets each of them in an environment variable.

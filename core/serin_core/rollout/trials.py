@@ -27,13 +27,14 @@ def transition_record(context: Context, entry: HistoryEntry) -> TransitionRecord
         message=entry.message,
         by=entry.by,
         stage=None if rollout is None else rollout.stage,
-        percent_before=_percent(context.status, entry.run_id),
+        percent_before=percent_of(context.status, entry.run_id),
         percent=entry.percent,
         gates=gates_of_the_stage(context),
     )
 
 
-def _percent(status: Status, run_id: str) -> float:
+def percent_of(status: Status, run_id: str) -> float:
+    """Return the percent of users that a run serves: all of them if it is the stable run."""
     if status.stable is not None and status.stable.run_id == run_id:
         return ALL_USERS
     return status.rollout.percent if status.rollout is not None and status.rollout.run_id == run_id else 0.0
