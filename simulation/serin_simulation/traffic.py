@@ -26,6 +26,7 @@ _LATENCY: Final = GateName.LATENCY.value
 _AGREEMENT: Final = GateName.AGREEMENT.value
 _ACCEPTED_RATIO: Final = GateName.ACCEPTED_RATIO.value
 _LOW_CONFIDENCE: Final = GateName.LOW_CONFIDENCE.value
+_FALLBACK: Final = GateName.FALLBACK.value
 _HOUR: Final = timedelta(hours=1)
 _HOURS: Final = 24
 
@@ -154,6 +155,7 @@ class TrafficSource:
             eligible = binomial(answered, rates.eligible, rng)
             self._add(_ACCEPTED_RATIO, binomial(eligible, rates.accepted, rng), eligible)
             self._add(_LOW_CONFIDENCE, answered - eligible, answered)
+            self._add(_FALLBACK, n - answered, n)
 
     def _draw_comparisons(self, rates: Rates, n: int) -> None:
         """Draw what is counted in both arms: users once, and classes by request."""

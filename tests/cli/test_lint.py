@@ -122,7 +122,7 @@ ORDERS = {"name": "orders", "good": "sold", "total": "orders", "atLeast": 0.9}
             gates(custom=[ORDERS | {"name": "errors"}]),
             (
                 "error: spec.gates.custom[0]: a custom gate needs a name that no built-in gate has (availability, "
-                "errors, latency, agreement, acceptedRatio, lowConfidence, feedback, perClass)"
+                "errors, latency, agreement, acceptedRatio, lowConfidence, feedback, perClass, fallback)"
             ),
         ),
         (
@@ -218,6 +218,7 @@ WITHOUT_EFFECT = {
     "agreement": ("atMost", "within", "required", "oddsRatio", "good"),
     "acceptedRatio": ("atMost", "within", "required", "oddsRatio", "good"),
     "lowConfidence": ("atLeast", "within", "required", "oddsRatio", "good"),
+    "fallback": ("atLeast", "within", "required", "oddsRatio", "good"),
     "feedback": ("atLeast", "atMost", "within", "margin", "designEffect", "initialDelay", "good"),
     "perClass": ("atMost", "within", "designEffect", "initialDelay", "required", "oddsRatio", "good"),
 }

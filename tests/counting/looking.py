@@ -22,7 +22,7 @@ from serin_operator.settings import Monitoring, PrometheusEndpoint
 
 RUN = "run_aaaaaaaa_1"
 STAGE = 7
-PER_CLASS: Mapping[str, Any] = {"perClass": {}}
+ALL: Mapping[str, Any] = {"perClass": {}, "fallback": {}}
 Found = Mapping[str, Counts | Unreadable]
 
 
@@ -34,7 +34,7 @@ class Rollout:
     uid: str
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     percent: float = 10.0
-    gates: Mapping[str, Any] = field(default_factory=lambda: PER_CLASS)
+    gates: Mapping[str, Any] = field(default_factory=lambda: ALL)
     skew: timedelta = timedelta()
     interval: str = "30s"
     checkpoint: Checkpoint | None = None

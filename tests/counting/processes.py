@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serin_core.api.gate_names import GateName
 from serin_core.evidence.counts import Counts
-from serin_server.metrics.counters import Agree, Arm, ArmCounts, Counters, Outcome, StageCounts, StageKey
+from serin_server.metrics.counters import Agree, Arm, ArmCounts, Counters, Fallback, Outcome, StageCounts, StageKey
 from serin_server.metrics.exposition import Exposition, Identity, Scrape
 
 RUN = "run_aaaaaaaa_1"
@@ -61,10 +61,12 @@ def _one_request(counts: ArmCounts, dice: random.Random) -> None:
     available, failed = dice.random() < 0.97, dice.random() < 0.02
     counts.requests[available] += 1
     if not available:
+        _fall_back(counts, Fallback.UNAVAILABLE)
         return
     counts.observe(dice.choice((0.001, 0.03, 0.08, 0.1, 0.3)))
     counts.failures += failed
     if failed:
+        _fall_back(counts, Fallback.UNKNOWN)
         return
     label, agree = dice.choice(CLASSES), dice.choice(tuple(Agree))
     counts.users[agree] += dice.random() < 0.5
@@ -72,7 +74,15 @@ def _one_request(counts: ArmCounts, dice: random.Random) -> None:
     counts.confident[dice.random() < 0.9] += 1
     if dice.random() < 0.1:
         counts.count_low_confidence(label)
+        _fall_back(counts, Fallback.LOW_CONFIDENCE)
+    else:
+        counts.predictions[True] += 1
     counts.feedback[dice.choice(tuple(Outcome))] += dice.random() < 0.3
+
+
+def _fall_back(counts: ArmCounts, why: Fallback) -> None:
+    counts.predictions[False] += 1
+    counts.fallback[why] += 1
 
 
 def truth(servers: Iterable[Server], *, canary: bool = False) -> Mapping[str, Counts]:
@@ -91,6 +101,10 @@ def truth(servers: Iterable[Server], *, canary: bool = False) -> Mapping[str, Co
         GateName.LOW_CONFIDENCE: (sum(sum(one.low_confidence.values()) for one in judged), attempts - failures),
     }
     if canary:
+        found[GateName.FALLBACK] = (
+            sum(one.fallback[why] for one in judged for why in (Fallback.UNAVAILABLE, Fallback.UNKNOWN)),
+            sum(sum(one.predictions.values()) for one in judged),
+        )
         found[GateName.ACCEPTED_RATIO] = (
             sum(one.confident[True] for one in judged),
             sum(sum(one.confident.values()) for one in judged),

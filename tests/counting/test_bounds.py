@@ -49,7 +49,8 @@ def test_a_stage_of_more_samples_than_a_query_may_read_is_an_error_and_no_count(
 
 def test_a_checkpoint_keeps_a_look_within_the_bound(small, uid):
     now = time.time()
-    rollout = Rollout(small.url, uid, began=datetime.fromtimestamp(now - 40 * MINUTE, UTC))
+    began = datetime.fromtimestamp(now - 40 * MINUTE, UTC)
+    rollout = Rollout(small.url, uid, began=began, gates={"perClass": {}})
     server = Server(uid, "p")
     small.write(live([server], [now - 39 * MINUTE, now - 5]))
     wanted = rollout.wanted(truth([server], canary=True))

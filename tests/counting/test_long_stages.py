@@ -30,6 +30,8 @@ READ_BY_GATES = (
     names.CLASS_COMPARE,
     names.CONFIDENT,
     names.LOW_CONFIDENCE,
+    names.FALLBACK,
+    names.PREDICTIONS,
     names.FEEDBACK,
 )
 

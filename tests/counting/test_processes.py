@@ -116,6 +116,8 @@ METRICS = {
     names.CONFIDENT: {"acceptedRatio"},
     names.LOW_CONFIDENCE: {"lowConfidence"},
     names.FEEDBACK: {"feedback"},
+    names.FALLBACK: {"fallback"},
+    names.PREDICTIONS: {"fallback"},
 }
 
 

@@ -33,7 +33,9 @@ class Watched(World):
         began: timedelta = timedelta(minutes=2),
     ) -> None:
         steps = [{"percent": percent, "soak": "1s"} for percent in (10, 50, 100)]
-        super().__init__(spec(RUN, canary={"shadowSoak": "1s", "steps": steps}))
+        # Its clock jumps to the present: a time in which nobody supervised it.
+        canary = {"shadowSoak": "1s", "supervisionTimeout": "0s"}
+        super().__init__(spec(RUN, canary=canary | {"steps": steps}))
         self.loop = asyncio.new_event_loop()
         self.metrics = PrometheusClient({"default": PrometheusEndpoint(url=url, timeout_seconds=5)}, threads=4)
         nothing = cast("Any", None)
@@ -49,8 +51,7 @@ class Watched(World):
         if not self._is_in_the_canary():
             raise RuntimeError("the rollout did not reach the canary")
         steps = [step | {"soak": soak} for step in steps]
-        canary = {"shadowSoak": "1s", "steps": steps}
-        self.edit(spec(RUN, canary=canary, gates=gates or {}, analysis={"interval": "30s"}))
+        self.edit(spec(RUN, canary=canary | {"steps": steps}, gates=gates or {}, analysis={"interval": "30s"}))
         # Judged on nothing but what comes from now on.
         self.now = datetime.now(UTC)
         clock = {"stage_started_at": self.now - began, "soaking_since": self.now - began, "soak_elapsed": 0.0}

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from serin_core.api.crd import definition, schema
 from serin_core.api.durations import format_duration, parse_duration
-from serin_core.api.gate_names import DEFAULT_AT_LEAST, GateName
+from serin_core.api.gate_names import DEFAULT_AT_LEAST, DEFAULT_AT_MOST, GateName
 from serin_core.api.spec import SuggestionModelSpec
 
 ROOT = Path(__file__).parents[2]
@@ -350,7 +350,7 @@ def margin_is_refused(gate, *, at_least=None):
 
 def built_in_is_refused(name, gate):
     """The CEL rules of a built-in gate, in Python; where a field has the wrong type, the schema refuses it anyway."""
-    return margin_is_refused(gate, at_least=DEFAULT_AT_LEAST.get(name))
+    return margin_is_refused({"atMost": DEFAULT_AT_MOST.get(name)} | gate, at_least=DEFAULT_AT_LEAST.get(name))
 
 
 def custom_is_refused(gate):

@@ -155,7 +155,7 @@ class World(Invariants):
         }[self.verdict]
         found = {gate.value: {"p": ProcessCounts(good=good, total=total)} for gate in GateName}
         low = {"p": ProcessCounts(good=total - good, total=total)}
-        return StageCounts(found | {GateName.LOW_CONFIDENCE.value: low})
+        return StageCounts(found | {GateName.LOW_CONFIDENCE.value: low, GateName.FALLBACK.value: low})
 
     def _seen(self, pod: Pod) -> PodSeen:
         annotated = pod.annotations.get(names.ANNOTATION_REVISION)

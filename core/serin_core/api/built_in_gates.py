@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from serin_core.api.base import Rate, rules
-from serin_core.api.gate_names import DEFAULT_AT_LEAST, GateName
+from serin_core.api.gate_names import DEFAULT_AT_LEAST, DEFAULT_AT_MOST, GateName
 from serin_core.api.gate_options import (
     MARGIN_BELOW_MINIMUM,
     MARGIN_BELOW_REST,
@@ -80,16 +80,12 @@ class AcceptedRatioGate(AtLeastGate):
     stages: CanaryStages | None = stages_field(_IN_CANARY)
 
 
-class LowConfidenceGate(RateSettings):
-    """Options of the gate lowConfidence."""
+class AtMostGate(RateSettings):
+    """Options of a gate on one rate with a maximum."""
 
     model_config = ConfigDict(json_schema_extra=rules(MARGIN_BELOW_REST))
 
-    at_most: Rate | None = Field(
-        None,
-        description="Maximum share, write 0.15 for 15 %. Default: the share that the run's report states for these "
-        "thresholds, plus 0.05.",
-    )
+    at_most: Rate | None
     stages: CanaryStages | None = stages_field(_IN_CANARY)
 
     @model_validator(mode="after")
@@ -97,6 +93,16 @@ class LowConfidenceGate(RateSettings):
         if self.at_most is not None and self.at_most + self.margin >= 1:
             raise ValueError(MARGIN_BELOW_REST[1])
         return self
+
+
+class LowConfidenceGate(AtMostGate):
+    """Options of the gate lowConfidence."""
+
+    at_most: Rate | None = Field(
+        None,
+        description="Maximum share, write 0.15 for 15 %. Default: the share that the run's report states for these "
+        "thresholds, plus 0.05.",
+    )
 
 
 class FeedbackGate(GateSettings):
@@ -115,5 +121,14 @@ class PerClassGate(MinimumSettings):
     at_least: Rate = _at_least(GateName.PER_CLASS)
 
 
-BuiltInSettings = AtLeastGate | LowConfidenceGate | FeedbackGate | PerClassGate
+class FallbackGate(AtMostGate):
+    """Options of the gate fallback."""
+
+    at_most: Rate | None = Field(
+        DEFAULT_AT_MOST[GateName.FALLBACK],
+        description=f"Maximum share, write 0.05 for 5 %. Default: {DEFAULT_AT_MOST[GateName.FALLBACK]:.2f}.",
+    )
+
+
+BuiltInSettings = AtLeastGate | AtMostGate | FeedbackGate | PerClassGate
 """Options of one built-in gate."""

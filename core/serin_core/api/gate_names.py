@@ -6,7 +6,7 @@ from typing import Final
 
 
 class GateName(StrEnum):
-    """Built-in gates. All are on by default except perClass."""
+    """Built-in gates. All are on by default except perClass and fallback."""
 
     AVAILABILITY = "availability"
     ERRORS = "errors"
@@ -16,6 +16,7 @@ class GateName(StrEnum):
     LOW_CONFIDENCE = "lowConfidence"
     FEEDBACK = "feedback"
     PER_CLASS = "perClass"
+    FALLBACK = "fallback"
 
 
 class GateMode(StrEnum):
@@ -36,6 +37,8 @@ MEASURES: Final[Mapping[GateName, str]] = {
     GateName.LOW_CONFIDENCE: "answers under the confidence threshold of their class; here fewer are better",
     GateName.FEEDBACK: "suggestions with user feedback that were accepted, compared between canary and control group",
     GateName.PER_CLASS: "answers that equal the control answer, for each class separately",
+    GateName.FALLBACK: "suggestions in the canary that were the control answer because the run was unavailable or "
+    "failed; here fewer are better",
 }
 """The share that each gate measures, as a noun phrase."""
 DEFAULT_AT_LEAST: Final[Mapping[GateName, float]] = {
@@ -46,10 +49,11 @@ DEFAULT_AT_LEAST: Final[Mapping[GateName, float]] = {
     GateName.ACCEPTED_RATIO: 0.95,
     GateName.PER_CLASS: 0.60,
 }
+DEFAULT_AT_MOST: Final[Mapping[GateName, float]] = {GateName.FALLBACK: 0.05}
 DEFAULT_ODDS_RATIO: Final = 1.5
-OFF_BY_DEFAULT: Final = (GateName.PER_CLASS,)
+OFF_BY_DEFAULT: Final = (GateName.PER_CLASS, GateName.FALLBACK)
 """Gates that are evaluated only if the spec lists them."""
-NOT_IN_SHADOW: Final = (GateName.ACCEPTED_RATIO, GateName.LOW_CONFIDENCE, GateName.FEEDBACK)
+NOT_IN_SHADOW: Final = (GateName.ACCEPTED_RATIO, GateName.LOW_CONFIDENCE, GateName.FEEDBACK, GateName.FALLBACK)
 """Gates on answers that users see: the shadow (stage 0) has none."""
 NOT_WITHOUT_CONTROL: Final = (GateName.FEEDBACK,)
 """Gates that compare the canary with the control group: at 100 percent there is none."""

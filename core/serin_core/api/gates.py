@@ -12,13 +12,22 @@ from serin_core.api.built_in_gates import (
     AvailabilityGate,
     BuiltInSettings,
     ErrorsGate,
+    FallbackGate,
     FeedbackGate,
     LatencyGate,
     LowConfidenceGate,
     PerClassGate,
 )
 from serin_core.api.custom_gates import CustomGate, quoted
-from serin_core.api.gate_names import DEFAULT_AT_LEAST, DEFAULT_ODDS_RATIO, MEASURES, OFF_BY_DEFAULT, GateMode, GateName
+from serin_core.api.gate_names import (
+    DEFAULT_AT_LEAST,
+    DEFAULT_AT_MOST,
+    DEFAULT_ODDS_RATIO,
+    MEASURES,
+    OFF_BY_DEFAULT,
+    GateMode,
+    GateName,
+)
 from serin_core.api.queries import Queries
 
 
@@ -40,6 +49,8 @@ def _named_once(gates: tuple[CustomGate, ...]) -> tuple[CustomGate, ...]:
 def _default(gate: GateName) -> str:
     if gate in DEFAULT_AT_LEAST:
         bound = f"at least {DEFAULT_AT_LEAST[gate]:.2f}"
+    elif gate in DEFAULT_AT_MOST:
+        bound = f"at most {DEFAULT_AT_MOST[gate]:.2f}"
     elif gate is GateName.LOW_CONFIDENCE:
         bound = "at most the share in the run's report + 0.05"
     else:
@@ -76,6 +87,7 @@ class Gates(SpecModel):
     low_confidence: LowConfidenceGate | None = _built_in(GateName.LOW_CONFIDENCE)
     feedback: FeedbackGate | None = _built_in(GateName.FEEDBACK)
     per_class: PerClassGate | None = _built_in(GateName.PER_CLASS)
+    fallback: FallbackGate | None = _built_in(GateName.FALLBACK)
     custom: Annotated[tuple[CustomGate, ...], Field(max_length=16), AfterValidator(_named_once)] = Field(
         (),
         description="Gates on counters of your own services. Default: none.",
@@ -125,6 +137,7 @@ class Gates(SpecModel):
             GateName.LOW_CONFIDENCE: self.low_confidence,
             GateName.FEEDBACK: self.feedback,
             GateName.PER_CLASS: self.per_class,
+            GateName.FALLBACK: self.fallback,
         }
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from serin_core.api.gate_names import (
     DEFAULT_AT_LEAST,
+    DEFAULT_AT_MOST,
     DEFAULT_ODDS_RATIO,
     MEASURES,
     NOT_IN_SHADOW,
@@ -18,7 +19,7 @@ from serin_core.api.gate_names import (
     GateName,
 )
 from serin_core.contract import names
-from serin_core.evidence.bounds import AtLeast, Bound
+from serin_core.evidence.bounds import AtLeast, AtMost, Bound
 
 LOW_CONFIDENCE_TOLERANCE: Final = 0.05
 """By how much the share of low-confidence answers may exceed the share that the run's report states."""
@@ -186,6 +187,17 @@ _GATES: Final = (
         ),
         default=AtLeast(DEFAULT_AT_LEAST[GateName.PER_CLASS]),
         arms=Arms.BOTH,
+    ),
+    BuiltInGate(
+        name=GateName.FALLBACK,
+        phrase="fell back",
+        terms=(
+            Term(names.FALLBACK, "reason", "unavailable", good=1, total=0),
+            Term(names.FALLBACK, "reason", "unknown", good=1, total=0),
+            Term(names.PREDICTIONS, "accepted", "True", good=0, total=1),
+            Term(names.PREDICTIONS, "accepted", "False", good=0, total=1),
+        ),
+        default=AtMost(DEFAULT_AT_MOST[GateName.FALLBACK]),
     ),
 )
 CATALOG: Final[Mapping[GateName, BuiltInGate]] = {gate.name: gate for gate in _GATES}

@@ -107,13 +107,10 @@ Reading = StageCounts | Unreadable
 _LABELS: Final = (
     names.SERIES_PROCESS,
     names.SERIES_ARM,
-    "available",
-    "agree",
-    "shown",
-    "le",
-    "outcome",
     names.SERIES_CLASS,
+    *sorted({term.label for gate in CATALOG.values() for term in gate.terms if term.label}),
 )
+"""Labels that distinguish the series of one metric; the process is the first."""
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
 _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")
 CLOCK_BEHIND: Final = Unreadable(

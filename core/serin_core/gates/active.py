@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from serin_core.api.built_in_gates import BuiltInSettings, FeedbackGate, LowConfidenceGate
+from serin_core.api.built_in_gates import AtMostGate, BuiltInSettings, FeedbackGate
 from serin_core.api.custom_gates import CustomGate
 from serin_core.api.gate_names import GateMode, GateName
 from serin_core.api.gate_options import RateSettings
@@ -92,8 +92,8 @@ def _criterion(settings: GateSettings) -> Criterion:
     if isinstance(settings, CustomGate) and settings.within is not None:
         return Within(settings.within.low, settings.within.high)
     margin = settings.margin
-    if isinstance(settings, LowConfidenceGate | CustomGate) and settings.at_most is not None:
+    if isinstance(settings, AtMostGate | CustomGate) and settings.at_most is not None:
         return AtMost(settings.at_most, margin)
-    if isinstance(settings, LowConfidenceGate):
+    if isinstance(settings, AtMostGate):
         return AsReported(margin)
     return AtLeast(settings.at_least or 0.0, margin)

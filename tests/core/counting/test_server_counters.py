@@ -331,3 +331,13 @@ def test_a_process_whose_metric_was_renamed_is_not_counted_as_if_nothing_had_fai
     found = read(requests(100), GateName.ERRORS)
     assert found.reason == "SeriesMissing"
     assert names.FAILURES in found.message
+
+
+def test_a_fallback_counts_where_the_run_was_unavailable_or_failed():
+    reasons = {"unavailable": 3, "unknown": 2, "low_confidence": 40, "not_in_canary": 0}
+    found = [series(names.FALLBACK, n, arm="canary", reason=reason) for reason, n in reasons.items()]
+    found += [series(names.PREDICTIONS, 55, arm="canary", accepted="True")]
+    found += [series(names.PREDICTIONS, 45, arm="canary", accepted="False")]
+    found += [series(names.FALLBACK, 900, arm="control", reason="unknown")]
+    found += [series(names.PREDICTIONS, 900, arm="control", accepted="False")]
+    assert read(found, GateName.FALLBACK, percent=10.0) == Counts(5, 100)

@@ -88,6 +88,17 @@ def test_the_gate_by_class_is_there_for_those_who_name_it():
     assert "perClass" in [gate.name for gate in active_gates(spec(perClass={}), percent=10)]
 
 
+def test_fallback_is_a_budget_in_the_canary_for_those_who_list_it():
+    assert "fallback" not in [gate.name for gate in active_gates(spec(), percent=10)]
+    assert "fallback" not in [gate.name for gate in active_gates(spec(fallback={}), percent=0)]
+    found = {
+        bad: judge(spec(fallback={"atMost": 0.02}), reading(fallback=(bad, 1000)), percent=100)["fallback"].gate
+        for bad in (0, 20, 60)
+    }
+    assert [gate.verdict for gate in found.values()] == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
+    assert messages.explain(found[60], age=None).startswith("fallback: 60 of 1,000 requests fell back (6 %")
+
+
 def test_the_error_of_rolling_back_is_spent_over_gates_that_can_fail_and_stages():
     assert alpha_fail(spec()) == pytest.approx(0.05 / (7 * 4))
     assert alpha_fail(spec(latency={"mode": "Off"})) == pytest.approx(0.05 / (6 * 4))

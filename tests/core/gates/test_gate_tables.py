@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from serin_core.api.gate_names import DEFAULT_AT_LEAST, GateName
+from serin_core.api.gate_names import DEFAULT_AT_LEAST, DEFAULT_AT_MOST, GateName
 from serin_core.contract.gate_catalog import CATALOG, AsReported, NotWorseThanControl
-from serin_core.evidence.bounds import AtLeast
+from serin_core.evidence.bounds import AtLeast, AtMost
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -21,6 +21,8 @@ def default(gate):
     match gate.default:
         case AtLeast(p=p):
             return f"at least {p:.2f}"
+        case AtMost(u=u):
+            return f"at most {u:.2f}"
         case AsReported():
             return "at most the share in the run's report + 0.05"
         case NotWorseThanControl(odds_ratio=odds):
@@ -75,6 +77,9 @@ def test_every_gate_has_one_entry_with_its_default():
     assert tuple(CATALOG) == tuple(GateName)
     assert {name: gate.default.p for name, gate in CATALOG.items() if isinstance(gate.default, AtLeast)} == (
         DEFAULT_AT_LEAST
+    )
+    assert {name: gate.default.u for name, gate in CATALOG.items() if isinstance(gate.default, AtMost)} == (
+        DEFAULT_AT_MOST
     )
 
 
