@@ -1,9 +1,9 @@
 """Requests to the operator: an annotation, and the wait for its answer in status (docs/contracts.md, "Requests")."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import typer
 
@@ -29,14 +29,25 @@ def open_resource(name: str, namespace: str | None, context: str | None) -> tupl
     return cluster, live
 
 
-def send(cluster: Cluster, name: str, action: str, run: str, *details: str, reason: str) -> None:
-    """Write the annotation and print the operator's answer. Exits with status 1 if it was ignored or not answered."""
+def send(  # noqa: PLR0913 - the parts of a request, given by name
+    cluster: Cluster,
+    name: str,
+    action: str,
+    run: str,
+    *details: str,
+    reason: str,
+    spec: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the annotation, with it an edit of the spec, and print the operator's answer.
+
+    Exits with status 1 if it was ignored or not answered.
+    """
     # The time makes each request a new one.
     moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
         user = cluster.user()
         value = " ".join([run, *details, moment, *([f"by={user}"] if user else []), *reason.split()])
-        cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value})
+        cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value}, spec=spec)
         answer = _wait_for(cluster, name, lambda live: _answer(live, action, value))
     except ClusterError as error:
         raise fail(error) from None

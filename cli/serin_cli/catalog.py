@@ -14,7 +14,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "resume": "Resume a paused rollout.",
         "retry": "Start the rollout of a rolled back or refused run again.",
         "abort": "End the running rollout and roll back its candidate.",
-        "undo": "Take the stable run out of service; the previous run, or the rules, serve instead.",
+        "undo": "Take the stable run out of service, or restore an earlier run with --to.",
+        "trust": "Declare which run is trusted, after a restore from a backup: it serves without a trial.",
     },
     "Manifests, without a cluster": {
         "lint": "Check SuggestionModel manifests before you apply them.",

@@ -52,9 +52,10 @@ class Cluster:
         live = self._call("get_namespaced_custom_object", name)
         return live | {"status": _whole(live["status"])} if live.get("status") else live
 
-    def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
-        """Set annotations of one SuggestionModel. Raises ClusterError."""
-        self._call("patch_namespaced_custom_object", name, {"metadata": {"annotations": dict(annotations)}})
+    def annotate(self, name: str, annotations: Mapping[str, str], *, spec: Mapping[str, Any] | None = None) -> None:
+        """Set annotations of one SuggestionModel, and with them fields of its spec. Raises ClusterError."""
+        change = {"metadata": {"annotations": dict(annotations)}} | ({"spec": dict(spec)} if spec else {})
+        self._call("patch_namespaced_custom_object", name, change)
 
     def user(self) -> str:
         """Return the name by which the API server knows the caller, in one word; "" if it does not return it."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 Live = Mapping[str, Any]
-_ENDED: Final = ("RolledBack", "Refused")
+_ENDED: Final = ("RolledBack", "Refused", "Stopped")
 """States of a candidate whose rollout has ended."""
 
 
@@ -49,3 +49,10 @@ def describe_entry(entry: Live) -> str:
     """Return one entry of the history in one line: time, run, event, message."""
     run = f"{entry['runID']}  " if entry.get("runID") else ""
     return f"{entry['at'][:19]}Z  {run}{entry['event']}: {entry['message']}"
+
+
+def restorable(live: Live) -> dict[str, Live]:
+    """Return the runs that can be restored without a trial, newest first, by name: those that were stable before."""
+    status, stable = status_of(live), run_of(live, "stable")
+    previous = [status["previous"]] if status.get("previous") else []
+    return {one["runID"]: one for one in (*previous, *status.get("earlier", [])) if one["runID"] != stable}

@@ -1,17 +1,15 @@
-"""Manual actions on a rollout: promote, promote-full, retry, abort and undo.
+"""Manual actions on a rollout: promote, promote-full, retry and abort.
 
-Those that stop and resume a rollout are in pause_actions.py.
+Those that stop and resume a rollout are in pause_actions.py, those on promoted runs in stable_actions.py.
 """
 
-import sys
 from typing import Annotated, Final
 
 import typer
 
 from serin_cli.action_requests import open_resource, send
 from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
-from serin_cli.resource import Live, candidate_of, is_running, run_of
-from serin_core.kubernetes.owner import owner_of
+from serin_cli.resource import candidate_of, is_running, run_of
 
 app = typer.Typer()
 _NO_ROLLOUT: Final = "no rollout is running"
@@ -90,50 +88,3 @@ def abort(
         raise fail(f"{run} is not the candidate; the candidate is {candidate}")
     typer.echo(f"rolling back {candidate}", err=True)
     send(cluster, name, "abort", candidate, reason=reason)
-
-
-@app.command(
-    epilog=examples(
-        "kubectl serin undo categories",
-        'kubectl serin undo categories --yes --reason "complaints about groceries"',
-    )
-)
-def undo(
-    name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
-    reason: Reason = "",
-    *,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")] = False,
-) -> None:
-    """Take the stable run out of service; the previous run, or the rules, serve instead.
-
-    Shows which run will serve and asks for confirmation.
-    """
-    cluster, live = open_resource(name, namespace, context)
-    stable = run_of(live, "stable")
-    if stable is None:
-        raise fail(f"{name} has no stable run; the rules serve all users")
-    typer.echo(_consequences(live, stable), err=True)
-    if not yes and not is_terminal():
-        raise fail("not confirmed: standard input is not a terminal; use --yes")
-    if not yes and not typer.confirm("Continue?", err=True):
-        raise fail("cancelled; nothing was changed")
-    send(cluster, name, "undo", stable, reason=reason)
-
-
-def is_terminal() -> bool:
-    """Return whether standard input is a terminal, so that a question can be answered."""
-    return sys.stdin.isatty()
-
-
-def _consequences(live: Live, stable: str) -> str:
-    spec = live.get("spec", {})
-    previous = None if spec.get("rollback", {}).get("to") == "Rules" else run_of(live, "previous")
-    text = f"{stable} will be taken out of service; {previous or 'the rules'} will serve instead."
-    owner = owner_of(live)
-    if owner is not None and spec.get("runID") == stable:
-        text += f" {owner.name[0].upper()}{owner.name[1:]} still has {stable}: change spec.runID there too."
-    if is_running(live):
-        text += f" The evidence of {run_of(live, 'candidate')}, whose rollout is running, will be reset."
-    return text

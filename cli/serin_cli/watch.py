@@ -14,7 +14,7 @@ from serin_cli.resource import Live, candidate_of, describe_entry, describe_read
 app = typer.Typer()
 RETRY_FOR: Final = 60.0
 """Seconds of failed requests after which `watch` stops."""
-OUTCOMES: Final = {"Promoted": 0, "AtCap": 0, "RolledBack": 1, "RunRefused": 1}
+OUTCOMES: Final = {"Promoted": 0, "AtCap": 0, "RolledBack": 1, "RunRefused": 1, "Stopped": 1}
 """Exit status by the reason of the condition Ready."""
 
 

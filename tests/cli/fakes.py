@@ -40,7 +40,7 @@ class FakeCluster:
     namespace = "shop"
 
     def __init__(self, *lives, answer="Raised from 10 to 50 %."):
-        self.lives, self.answer, self.requests = list(lives), answer, {}
+        self.lives, self.answer, self.requests, self.spec = list(lives), answer, {}, None
 
     def get(self, name):
         live = self.lives.pop(0) if len(self.lives) > 1 else self.lives[0]
@@ -55,8 +55,9 @@ class FakeCluster:
     def user(self):
         return "jane@example.com"
 
-    def annotate(self, name, annotations):
+    def annotate(self, name, annotations, *, spec=None):
         self.requests |= annotations
+        self.spec = spec
 
 
 def run(monkeypatch, app, cluster, *arguments, **settings):

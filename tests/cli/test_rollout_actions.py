@@ -1,7 +1,7 @@
-"""promote, promote-full, pause, resume, retry, abort and undo, against a cluster that is a dictionary."""
+"""promote, promote-full, pause, resume, retry, abort, against a cluster that is a dictionary."""
 
 import pytest
-from cli.fakes import CANDIDATE, OLD, OLDER, RUN, STABLE, FakeCluster, model, run
+from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, model, run
 
 from serin_cli import pause_actions, rollout_actions
 from serin_core.contract.names import REQUEST_PREFIX
@@ -25,12 +25,11 @@ def serin(monkeypatch, virtual_time):
         ("resume", "resume", [RUN]),
         ("retry", "retry", [RUN]),
         ("abort", "abort", [RUN]),
-        ("undo", "undo", [OLD]),
     ],
 )
 def test_a_request_names_the_run_the_time_the_user_and_the_reason(serin, verb, action, names):
     cluster = FakeCluster(model(candidate=CANDIDATE, stable=STABLE))
-    said = serin(cluster, verb, "c", "--reason", "checked by hand", *(["--yes"] if verb == "undo" else []))
+    said = serin(cluster, verb, "c", "--reason", "checked by hand")
     assert (said.exit_code, said.stdout) == (0, "Raised from 10 to 50 %.\n")
     value = cluster.requests[f"{REQUEST_PREFIX}{action}"].split()
     assert value[: len(names)] == names
@@ -63,59 +62,6 @@ def test_abort_accepts_no_run_but_the_candidate(serin):
     assert (said.exit_code, said.stderr) == (0, f"rolling back {RUN}\n")
 
 
-@pytest.mark.parametrize(
-    ("spec", "previous", "serving"),
-    [({}, OLDER, OLDER), ({}, None, "the rules"), ({"rollback": {"to": "Rules"}}, OLDER, "the rules")],
-    ids=["previous run", "no previous run", "rules as the spec wants"],
-)
-def test_undo_shows_which_run_will_serve(serin, spec, previous, serving):
-    status = {"previous": {"runID": previous}} if previous else {}
-    said = serin(FakeCluster(model(stable=STABLE, spec=spec, **status)), "undo", "c", "--yes")
-    assert (said.exit_code, said.stdout) == (0, "Raised from 10 to 50 %.\n")
-    assert said.stderr == f"{OLD} will be taken out of service; {serving} will serve instead.\n"
-
-
-@pytest.mark.parametrize(("run_in_git", "is_named"), [(OLD, True), (OLDER, False)])
-def test_undo_is_carried_out_whoever_owns_the_object_and_names_what_git_still_has(serin, run_in_git, is_named):
-    live = model(stable=STABLE, spec={"runID": run_in_git})
-    live["metadata"]["labels"] = {
-        "kustomize.toolkit.fluxcd.io/name": "apps",
-        "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
-    }
-    cluster = FakeCluster(live)
-    said = serin(cluster, "undo", "c", "--yes")
-    assert (said.exit_code, len(cluster.requests)) == (0, 1)
-    sentence = f"The Flux Kustomization flux-system/apps still has {OLD}: change spec.runID there too.\n"
-    assert said.stderr.endswith(sentence) == is_named
-
-
-def test_undo_is_not_carried_out_without_a_confirmation(serin):
-    cluster = FakeCluster(model(stable=STABLE))
-    said = serin(cluster, "undo", "c")
-    assert (said.exit_code, cluster.requests) == (1, {})
-    assert said.stderr.endswith("serin: not confirmed: standard input is not a terminal; use --yes\n")
-
-
-@pytest.mark.parametrize(("typed", "exit_code", "is_written"), [("y\n", 0, True), ("n\n", 1, False), ("\n", 1, False)])
-def test_undo_asks_at_a_terminal(serin, monkeypatch, typed, exit_code, is_written):
-    monkeypatch.setattr(rollout_actions, "is_terminal", lambda: True)
-    cluster = FakeCluster(model(stable=STABLE))
-    said = serin(cluster, "undo", "c", input=typed)
-    assert (said.exit_code, bool(cluster.requests)) == (exit_code, is_written)
-
-
-def test_undo_without_a_stable_run_is_refused(serin):
-    cluster = FakeCluster(model(candidate=CANDIDATE))
-    said = serin(cluster, "undo", "c", "--yes")
-    assert (said.exit_code, said.stderr) == (1, "serin: c has no stable run; the rules serve all users\n")
-    assert cluster.requests == {}
-
-
-def test_undo_warns_that_the_evidence_of_a_running_rollout_is_reset(serin):
-    said = serin(FakeCluster(model(candidate=CANDIDATE, stable=STABLE)), "undo", "c", "--yes")
-    assert f"The evidence of {RUN}, whose rollout is running, will be reset." in said.stderr
-
-
 @pytest.mark.parametrize("verb", ["promote", "promote-full", "pause", "resume", "retry", "abort"])
 def test_a_request_without_a_run_is_refused(serin, verb):
     cluster = FakeCluster(model())
@@ -131,7 +77,7 @@ def test_an_ignored_request_ends_with_status_1(serin):
 
 def test_a_request_without_an_answer_is_reported_with_the_way_to_withdraw_it(serin):
     cluster = FakeCluster(model(candidate=CANDIDATE))
-    cluster.annotate = lambda name, annotations: None
+    cluster.annotate = lambda name, annotations, spec: None
     said = serin(cluster, "retry", "c")
     assert said.exit_code == 1
     assert "the operator has not answered within 30 s; the request is pending" in said.stderr

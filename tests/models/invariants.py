@@ -19,6 +19,8 @@ class Invariants(Nodes):
 
     def __init__(self, first: SuggestionModelSpec, *, protocol_rules: ProtocolRules | None = None) -> None:
         self.by: list[str] = []
+        self.promoted: dict[tuple[str, str], str] = {}
+        self.trusted: list[str] = []
         self.holds = Holds()
         self.commits: list[Status] = []
         self.timeouts: set[timedelta] = set()
@@ -86,6 +88,7 @@ class Invariants(Nodes):
         self.status, self.object_version = status, self._bump()
         self.commits.append(status)
         self._check_forward(operator, before, status)
+        self._check_trial(before, status)
         is_decided_by_evidence = len(status.history) == 0 or status.history[-1].event in (
             "StepAdvanced",
             "Promoted",
@@ -126,11 +129,13 @@ class Invariants(Nodes):
         )
         if before is None or not (started or raised or promoted):
             return
-        if not started and was is not None and was.template == BEING_REPLACED:
+        is_in_stage = was is not None and was.state is CandidateState.RUNNING
+        if not started and was is not None and is_in_stage and was.template == BEING_REPLACED:
             raise Broken("(c) moved forward while pods were being replaced")
-        if not started:
+        if not started and not (was is not None and was.skips_trial):
             self.holds.check_forward(before, after, operator.truth)
         judged = now if started else was
+        digest = after.stable.digest if promoted and after.stable is not None else judged and judged.digest
         wanted = before.propagation
         ready = 0
         for name, running, document, loaded, is_ready, _deleting in operator.truth["pods"]:
@@ -138,10 +143,25 @@ class Invariants(Nodes):
                 raise Broken(f"(d) moved forward while {name} does not serve revision {wanted.revision}")
             if is_ready:
                 ready += 1
-                if judged is None or loaded.get(judged.run_id) != judged.digest:
+                if judged is None or loaded.get(judged.run_id) != digest:
                     raise Broken(f"(d) moved forward while {name} has not loaded the run")
         if not ready:
             raise Broken("(d) moved forward without any ready pod")
+
+    def _check_trial(self, before: Status | None, after: Status) -> None:
+        """(l): a run becomes stable by a trial, or because it was stable and not rolled back since, or is trusted."""
+        was, run = (None if before is None else before.rollout), after.stable
+        if run is None or before is None or (before.stable is not None and before.stable.run_id == run.run_id):
+            return
+        if was is None or was.run_id != run.run_id or was.state is not CandidateState.RUNNING:
+            known = self.promoted.get((self.uid, run.run_id))
+            is_rejected = run.run_id in {rejected.run_id for rejected in before.rejected}
+            is_trusted = any(value.split()[:1] == [run.run_id] for value in self.trusted)
+            if (known is None and not is_trusted) or is_rejected:
+                raise Broken(f"(l) {run.run_id} serves all users without a trial, and nothing says that it may")
+            if known not in (None, run.digest):
+                raise Broken(f"(l) {run.run_id} serves as {run.digest}, but was promoted as {known}")
+        self.promoted[self.uid, run.run_id] = run.digest
 
     def _check_evidence(self, status: Status) -> None:
         rollout = status.rollout
@@ -160,8 +180,18 @@ class Invariants(Nodes):
             raise Broken(f"(g) {by!r} acted twice")
         self.by.append(key)
         action, run, *rest = by.split()
+        if action == "trust":
+            self.trusted.append(by.partition(" ")[2])
         run_of = {"undo": before and before.stable, "abort": before and before.rollout}
         named = run_of.get(action, before and before.candidate)
+        if action == "trust":
+            if before is None or before.stable is not None:
+                raise Broken(f"(g) {by!r} acted although a run was stable")
+            return
+        if action == "restore":
+            if before is None or run not in {one.run_id for one in (*before.earlier, before.previous) if one}:
+                raise Broken(f"(g) {by!r} restored a run that was never promoted")
+            return
         if named is None or named.run_id != run:
             raise Broken(f"(g) {by!r} acted on another run")
         rollout = None if before is None else before.rollout

@@ -249,7 +249,7 @@ class World(Invariants):
         if status is None:
             raise Broken("(e) no status was ever written")
         ends = {"pass": ("Promoted", "AtCap"), "fail": ("RolledBack", "Promoted", "Baking")}.get(self.verdict)
-        ends = (*(ends or ()), "RolledBack", "Refused")
+        ends = (*(ends or ()), "RolledBack", "Refused", "Stopped")
         if status.phase not in ends:
             raise Broken(f"(e) it ended as {status.phase}, not as one of {ends}")
         for pod in self.pods.values():

@@ -72,6 +72,12 @@ class BakeClock(StatusModel):
             return None
         return self.running_since + duration - timedelta(seconds=self.elapsed)
 
+    def without(self, length: timedelta, now: datetime) -> Self:
+        """Return it with this time before `now` not counted."""
+        if self.running_since is None:
+            return self
+        return self._copy({"running_since": min(now, self.running_since + length)})
+
     def run(self, now: datetime, *, is_running: bool) -> Self:
         """Return it with its timer running or stopped from `now` on."""
         if is_running is (self.running_since is not None):

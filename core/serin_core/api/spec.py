@@ -16,6 +16,7 @@ from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
 from serin_core.api.notifications import Destinations
 from serin_core.api.progress import DEFAULT_DEADLINE, OnProgressDeadline, ProgressDeadline
+from serin_core.api.rollback import Rollback
 from serin_core.api.server import Server
 from serin_core.api.supervision import SUPERVISION_TIMEOUT, SupervisionTimeout
 from serin_core.api.waiting import MAX_WINDOWS, Approval, Window
@@ -223,15 +224,6 @@ class Analysis(SpecModel):
     )
 
 
-class Rollback(SpecModel):
-    """What serves users after a rollback."""
-
-    to: Literal["Stable", "Rules"] = Field(
-        "Stable",
-        description="Stable (default): the run that was stable before (the rules if there is none). Rules: the rules.",
-    )
-
-
 class SuggestionModelSpec(SpecModel):
     """Desired state, set by users. The operator never modifies it."""
 
@@ -263,7 +255,7 @@ class SuggestionModelSpec(SpecModel):
     analysis: Analysis = Field(Analysis(), description="Analysis of the metrics.")
     progress_deadline: ProgressDeadline = DEFAULT_DEADLINE
     on_progress_deadline: OnProgressDeadline = "Hold"
-    rollback: Rollback = Field(Rollback(), description="What serves users after a rollback.")
+    rollback: Rollback = Field(Rollback(), description="What serves users after a rollback, and what can be restored.")
     notifications: Destinations = Field(
         (),
         description="Names of destinations in the operator's configuration that are notified of what happens. "

@@ -19,6 +19,7 @@ from serin_core.api.notifications import Notifications
 from serin_core.api.pause import Pause
 from serin_core.api.progress import Progress
 from serin_core.api.record import RollbackTime
+from serin_core.api.rollback import SkippedTrial
 from serin_core.api.silent_pods import SilentPod
 from serin_core.api.spec import Registry, Thresholds
 from serin_core.api.supervision import Supervision
@@ -35,6 +36,7 @@ class CandidateState(StrEnum):
     RUNNING = "Running"
     ROLLED_BACK = "RolledBack"
     REFUSED = "Refused"
+    STOPPED = "Stopped"
 
 
 class Phase(StrEnum):
@@ -49,6 +51,7 @@ class Phase(StrEnum):
     ROLLED_BACK = "RolledBack"
     REFUSED = "Refused"
     SUSPENDED = "Suspended"
+    STOPPED = "Stopped"
     PAUSED = "Paused"
 
 
@@ -103,8 +106,12 @@ class Candidate(StatusModel):
     source: str = Field("", description="Hash of the registry that the run is read from.")
     thresholds: Thresholds = Field(Thresholds(), description="Confidence thresholds in use.")
     calibration: bool = Field(default=True, description="Whether its calibrators are applied.")
-    state: CandidateState = Field(description="Draining, Loading, Running, RolledBack or Refused.")
-    reason: str = Field("", description="Why it is RolledBack or Refused.")
+    state: CandidateState = Field(description="Draining, Loading, Running, RolledBack, Refused or Stopped.")
+    reason: str = Field("", description="Why it is RolledBack, Refused or Stopped.")
+    skips_trial: SkippedTrial = Field(
+        SkippedTrial.NONE,
+        description="Why it serves without shadow and steps: Restored or Trusted; else empty.",
+    )
     percent: float = Field(0, description="Step that it has reached, in percent of users.")
     cap: float | None = Field(None, description="The spec.canary.percent that was last seen.")
     stage: int | None = Field(None, description="Routing revision at which the stage began; absent before that.")
@@ -234,6 +241,7 @@ class StatusChanges(TypedDict, total=False):
     observed_generation: int
     stable: RunInUse | None
     previous: RunInUse | None
+    earlier: tuple[RunInUse, ...]
     candidate: Candidate | None
     rejected: tuple[RejectedRun, ...]
     pod_runs: tuple[TemplateRun, ...]
@@ -266,6 +274,9 @@ class Status(StatusModel):
     observed_generation: int = Field(0, description="Generation of the spec that was last observed.")
     stable: RunInUse | None = Field(None, description="The stable run; absent while the rules serve all users.")
     previous: RunInUse | None = Field(None, description="The stable run before it, still loaded.")
+    earlier: tuple[RunInUse, ...] = Field(
+        (), description="Runs that were stable before and can be restored, newest first."
+    )
     candidate: Candidate | None = Field(
         None, description="The run being rolled out, or the last one that was rolled back or refused."
     )
@@ -325,5 +336,5 @@ class Status(StatusModel):
     @property
     def rollout(self) -> Candidate | None:
         """The candidate while its rollout is under way, else None."""
-        over = (CandidateState.ROLLED_BACK, CandidateState.REFUSED)
+        over = (CandidateState.ROLLED_BACK, CandidateState.REFUSED, CandidateState.STOPPED)
         return None if self.candidate is None or self.candidate.state in over else self.candidate

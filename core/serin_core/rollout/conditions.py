@@ -120,4 +120,8 @@ def phase(context: Context) -> Phase:
     return _OTHER_PHASES.get(candidate.state, Phase.PENDING)
 
 
-_OTHER_PHASES: Final = {CandidateState.ROLLED_BACK: Phase.ROLLED_BACK, CandidateState.REFUSED: Phase.REFUSED}
+_OTHER_PHASES: Final = {
+    CandidateState.ROLLED_BACK: Phase.ROLLED_BACK,
+    CandidateState.REFUSED: Phase.REFUSED,
+    CandidateState.STOPPED: Phase.STOPPED,
+}

@@ -25,6 +25,7 @@ from serin_core.rollout import (
     manual_actions,
     notifications,
     propagation,
+    restore,
     stage_evidence,
     supervision,
     trials,
@@ -86,6 +87,7 @@ def decide(
         at_that_moment, context = context, _with(context, _record(context, *taken))
         transition = trials.transition_record(at_that_moment, context.status.history[-1])
     context = _with(context, trials.number(context, before=before))
+    context = _with(context, restore.remember_earlier(context, before=before))
     # The registry of the template stays while pods are drained (rule 1).
     context = _with(context, context.status.changed(pod_registry=manifests.registry(resource, context.status)))
     context = _with(context, propagation.revise(context, protocol, before=before))

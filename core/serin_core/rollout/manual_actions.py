@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from serin_core.api.status import Candidate, CandidateState, Status
-from serin_core.rollout import bake, hold_reasons, pauses, promotion, rollback, spec_changes
+from serin_core.rollout import (
+    bake,
+    emergency_stop,
+    hold_reasons,
+    pauses,
+    promotion,
+    restore,
+    rollback,
+    spec_changes,
+)
 from serin_core.rollout.canary_steps import at_stage, next_step
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import (
@@ -43,7 +52,11 @@ def _why_ignored(request: Request, context: Context) -> str:
 def _is_about_to_start(request: Request, context: Context) -> bool:
     """Return whether the rollout of the named run is about to start; the request is checked again then."""
     known = {run.run_id for run in (context.status.candidate, context.status.stable) if run is not None}
-    return request.action != "undo" and request.run_id not in known and request.run_id == context.spec.run_id
+    return (
+        request.action not in ("undo", "restore", "trust")
+        and request.run_id not in known
+        and request.run_id == context.spec.run_id
+    )
 
 
 def _why_undo_is_ignored(request: Request, context: Context) -> str:
@@ -62,6 +75,8 @@ def _why_abort_is_ignored(request: Request, context: Context) -> str:
 
 def _why_retry_is_ignored(request: Request, context: Context) -> str:
     candidate = context.status.candidate
+    if emergency_stop.is_stopped(context.status) and candidate is not None and candidate.run_id == request.run_id:
+        return "the run is stopped, not rolled back; set spec.canary.percent to 100, and it serves again"
     if candidate is None or candidate.run_id != request.run_id or context.spec.run_id != request.run_id:
         return f"{request.run_id or 'no run'} is not a run of spec.runID that was rolled back or refused"
     return "" if context.status.rollout is None else "nothing to retry: the rollout is still running"
@@ -109,6 +124,8 @@ _REASONS: Final[Mapping[str, Callable[[Request, Context], str]]] = {
     "abort": _why_abort_is_ignored,
     "undo": _why_undo_is_ignored,
     "retry": _why_retry_is_ignored,
+    "restore": restore.why_restore_is_ignored,
+    "trust": restore.why_trust_is_ignored,
     "pause": pauses.why_pause_is_ignored,
     "resume": pauses.why_resume_is_ignored,
 }

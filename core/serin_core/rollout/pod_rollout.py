@@ -86,8 +86,8 @@ def pods_disagree_on_the_digest(context: Context, _protocol: Protocol) -> Transi
 def run_is_accepted(context: Context, protocol: Protocol) -> Transition | None:
     """Every pod has loaded the run, with one digest and a report that passes the acceptance gate."""
     candidate = context.status.candidate
-    found = _loaded_everywhere(context) if protocol.is_replaced(context) else ()
-    if candidate is None or not found:
+    found = loaded_everywhere(context) if protocol.is_replaced(context) else ()
+    if candidate is None or candidate.skips_trial or not found:
         return None
     running = candidate.changed(
         state=CandidateState.RUNNING,
@@ -124,7 +124,7 @@ def _refusal(context: Context, run_id: str) -> str:
     return ""
 
 
-def _loaded_everywhere(context: Context) -> tuple[RunOnPod, ...]:
+def loaded_everywhere(context: Context) -> tuple[RunOnPod, ...]:
     """Return what every pod reports about the candidate, or () while any pod has not loaded it."""
     candidate, pods = context.status.candidate, context.observed.pods
     if candidate is None:
@@ -135,7 +135,7 @@ def _loaded_everywhere(context: Context) -> tuple[RunOnPod, ...]:
 
 def _flaw(context: Context) -> str:
     """Return what is wrong with a run that every pod has loaded, "" if nothing is or not every pod has."""
-    candidate, found = context.status.candidate, _loaded_everywhere(context)
+    candidate, found = context.status.candidate, loaded_everywhere(context)
     if candidate is None or not found:
         return ""
     digests = sorted({str(run.digest) for run in found})
@@ -143,6 +143,8 @@ def _flaw(context: Context) -> str:
         return f"pods loaded different files under its name: {', '.join(digests)}"
     if candidate.digest is not None and digests != [candidate.digest]:
         return f"its digest is {digests[0]}, but spec.digest is {candidate.digest}"
+    if candidate.skips_trial:
+        return ""  # it was accepted when it was promoted
     quality, limits = found[0].quality, context.spec.gates.acceptance
     if quality is None:
         return "it has no readable training report (meta.json)"

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from serin_core.api.durations import format_duration
-from serin_core.api.status import Candidate, RunInUse, Status
+from serin_core.api.status import Candidate, Status
 from serin_core.gates import messages
+from serin_core.rollout import rollback
 from serin_core.rollout.canary_steps import effective_steps, next_step, soak_elapsed, soak_of
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import ALL_USERS, Transition
@@ -127,13 +128,7 @@ def promote(context: Context) -> Status:
     status, candidate = context.status, context.status.candidate
     if candidate is None or candidate.digest is None:
         return status
-    stable = RunInUse(
-        run_id=candidate.run_id,
-        digest=candidate.digest,
-        since=context.now,
-        thresholds=candidate.thresholds,
-        calibration=candidate.calibration,
-    )
+    stable = rollback.in_use(candidate, candidate.digest, since=context.now)
     promoted = status.without_evidence().changed(stable=stable, previous=status.stable, candidate=None, crashes=())
     return promoted.changed(gates=status.gates)  # the evidence stays visible
 

@@ -74,6 +74,19 @@ def _refused(context: Context) -> ReadyReason | None:
     return stalled("RunRefused", message)
 
 
+def _stopped(context: Context) -> ReadyReason | None:
+    candidate = context.status.candidate
+    if candidate is None or candidate.state is not CandidateState.STOPPED:
+        return None
+    percent = context.spec.canary.percent
+    still = f" It stays stopped at {percent:g}." if percent > 0 else ""
+    message = (
+        f"{candidate.run_id} is stopped (spec.canary.percent was set to 0); {serving(context.status)} "
+        f"({_confirmed(context)}).{still} At 100 it serves again, without a new trial"
+    )
+    return stalled("Stopped", message)
+
+
 def _not_allowed(context: Context) -> ReadyReason | None:
     image = context.observed.image
     if image.refusal:
@@ -246,6 +259,7 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _not_allowed,
     _rolled_back,
     _refused,
+    _stopped,
     _rules_missing,
     _child_refused,
     pod_reasons.deadline_exceeded,

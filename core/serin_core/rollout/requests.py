@@ -49,6 +49,11 @@ class Request:
         return self.value.split()[1:2] == ["bake"]
 
     @property
+    def digest(self) -> str:
+        """The digest that a trust names, "" where it names none."""
+        return next((word for word in self.value.split()[1:2] if word.startswith("sha256:")), "")
+
+    @property
     def by(self) -> str:
         """The user who made it, as it says itself (`by=jane`); "" if it does not."""
         return next((word.removeprefix(BY) for word in self._words if word.startswith(BY)), "")
@@ -76,7 +81,8 @@ class Request:
 
     @property
     def _words(self) -> list[str]:
-        return self.value.split()[2 if self.action == "promote" else 1 :]
+        names_more = self.action == "promote" or (self.action == "trust" and self.digest)
+        return self.value.split()[2 if names_more else 1 :]
 
 
 def unanswered(resource: Resource, status: Status) -> tuple[Request, ...]:
@@ -99,10 +105,10 @@ def answer(status: Status, requests: Iterable[Request], text: str, *, now: datet
     return status.changed(handled_requests=(*status.handled_requests, *answered))
 
 
-def request_for(context: Context, action: str, run_id: str | None) -> Request | None:
-    """Return the unanswered request for an action on a run, None if there is none."""
+def request_for(context: Context, action: str, run_id: str | None = None) -> Request | None:
+    """Return the unanswered request for an action on a run, or on any, None if there is none."""
     requests = unanswered(context.resource, context.status)
-    return next((one for one in requests if one.action == action and one.run_id == run_id), None)
+    return next((one for one in requests if one.action == action and run_id in (None, one.run_id)), None)
 
 
 def done(context: Context, request: Request, status: Status, message: str, *, is_proven: bool = False) -> Transition:
@@ -112,6 +118,12 @@ def done(context: Context, request: Request, status: Status, message: str, *, is
     by = f"{request.action} {request.value}"
     text = f"{message} ({request.origin})"
     return Transition(status, request.run_id, text, by=by, is_warning=is_rollback, is_proven=is_proven)
+
+
+def on_request(context: Context, action: str, transition: Transition) -> Transition:
+    """Return a transition that an edit of the spec causes, with who asked for it and why, if somebody did."""
+    request = request_for(context, action, transition.run_id)
+    return transition if request is None else done(context, request, transition.status, transition.message)
 
 
 def why_not_the_candidate(request: Request, context: Context) -> str:

@@ -1,10 +1,12 @@
 """Rules that roll a run back. None of them waits for a confirmation by pods."""
 
+from datetime import datetime
+
 from serin_core.api.durations import format_duration
-from serin_core.api.status import Candidate, CandidateState, RejectedRun, Status
+from serin_core.api.status import Candidate, CandidateState, RejectedRun, RunInUse, Status
 from serin_core.gates import messages
 from serin_core.rollout.protocol import Context, Protocol
-from serin_core.rollout.transition import Transition, serving, source_of
+from serin_core.rollout.transition import Transition, source_of
 
 
 def roll_back_candidate(context: Context, *, reason: str) -> Status:
@@ -30,21 +32,38 @@ def roll_back_stable(context: Context, *, reason: str) -> Status:
     if stable is None:
         return status
     follower = None if context.spec.rollback.to == "Rules" else status.previous
-    rolled_back = Candidate(
+    ended = former_stable(context, stable, CandidateState.ROLLED_BACK, reason)
+    stopped = status.candidate if status.candidate and status.candidate.state is CandidateState.STOPPED else None
+    return status.changed(
+        candidate=(stopped or ended) if rollout is None else rollout.restart_stage(),
+        rejected=_rejected(context, run_id=stable.run_id, attempt=1, reason=reason),
+        stable=None if follower is None else follower.serving_since(context.now),
+        previous=None,
+    )
+
+
+def former_stable(context: Context, stable: RunInUse, state: CandidateState, reason: str) -> Candidate:
+    """Return the stable run as a candidate whose rollout is over: rolled back, or stopped."""
+    return Candidate(
         run_id=stable.run_id,
         digest=stable.digest,
         source=source_of(context.spec),
         thresholds=stable.thresholds,
         calibration=stable.calibration,
-        state=CandidateState.ROLLED_BACK,
+        state=state,
         reason=reason,
         attempt_started_at=context.now,
     )
-    return status.changed(
-        candidate=rolled_back if rollout is None else rollout.restart_stage(),
-        rejected=_rejected(context, run_id=stable.run_id, attempt=1, reason=reason),
-        stable=None if follower is None else follower.serving_since(context.now),
-        previous=None,
+
+
+def in_use(candidate: Candidate, digest: str, *, since: datetime) -> RunInUse:
+    """Return a candidate as a run that serves users, with the settings under which it is used."""
+    return RunInUse(
+        run_id=candidate.run_id,
+        digest=digest,
+        since=since,
+        thresholds=candidate.thresholds,
+        calibration=candidate.calibration,
     )
 
 
@@ -63,16 +82,6 @@ def candidate_crashes(context: Context, protocol: Protocol) -> Transition | None
     without = tuple(run for run in context.status.pod_runs if run.run_id != candidate.run_id)
     status = found.status.changed(pod_runs=without, former_pod_runs=(), crashes=())
     return Transition(status, candidate.run_id, found.message, is_warning=True)
-
-
-def emergency_stop_requested(context: Context, _protocol: Protocol) -> Transition | None:
-    """`canary.percent: 0` for a promoted run."""
-    stable = context.status.stable
-    if context.spec.canary.percent > 0 or stable is None or stable.run_id != context.spec.run_id:
-        return None
-    reason = "emergency stop (spec.canary.percent is 0)"
-    status = roll_back_stable(context, reason=reason)
-    return Transition(status, stable.run_id, f"Rolled back: {reason}; {serving(status)}", is_warning=True)
 
 
 def gate_fails(context: Context, _protocol: Protocol) -> Transition | None:

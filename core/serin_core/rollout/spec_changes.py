@@ -1,8 +1,10 @@
 """Rules about edits of the spec: the run that it names, its digest, cap, thresholds and gates."""
 
-from serin_core.api.status import Candidate, CandidateState, Status
+from serin_core.api.rollback import SkippedTrial
+from serin_core.api.status import Candidate, CandidateState, RunInUse, Status
 from serin_core.gates.evaluation import edited
 from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.requests import on_request
 from serin_core.rollout.transition import Transition, serving, source_of
 
 
@@ -37,19 +39,23 @@ def spec_names_the_previous_run(context: Context, _protocol: Protocol) -> Transi
     status, previous = context.status, context.status.previous
     if previous is None or previous.run_id != context.spec.run_id or context.spec.digest not in (None, previous.digest):
         return None
+    if context.spec.canary.percent == 0:
+        return None
     if all(run.run_id != previous.run_id for run in status.pod_runs) or _is_rejected(status, previous.run_id):
         return None
     status = status.without_evidence().changed(
         stable=previous.serving_since(context.now), previous=status.stable, candidate=None
     )
     message = f"{serving(status)} again: spec.runID is the previous run, which is still loaded"
-    return Transition(status, previous.run_id, message)
+    return on_request(context, "restore", Transition(status, previous.run_id, message))
 
 
 def spec_names_a_rejected_run(context: Context, _protocol: Protocol) -> Transition | None:
     """A run that was rolled back is rolled out again only on a retry request."""
     status, run_id = context.status, context.spec.run_id
-    if not _is_rejected(status, run_id) or (status.candidate is not None and status.candidate.run_id == run_id):
+    if is_loading_a_trusted_run(status) or not _is_rejected(status, run_id):
+        return None
+    if status.candidate is not None and status.candidate.run_id == run_id:
         return None
     entry = next(rejected for rejected in status.rejected if rejected.run_id == run_id)
     candidate = new_candidate(context, attempt=entry.attempt).end_rollout(CandidateState.ROLLED_BACK, entry.reason)
@@ -65,9 +71,13 @@ def spec_names_a_new_run(context: Context, _protocol: Protocol) -> Transition | 
     status, candidate, spec = context.status, context.status.candidate, context.spec
     if status.stable is not None and status.stable.run_id == spec.run_id:
         return None
+    if is_loading_a_trusted_run(status):
+        return None
     if candidate is not None and candidate.run_id == spec.run_id:
         has_changed = candidate.source != source_of(spec) or spec.digest not in (None, candidate.digest)
         if not has_changed or candidate.state is CandidateState.ROLLED_BACK:
+            return None
+        if candidate.state is CandidateState.STOPPED and spec.digest in (None, candidate.digest):
             return None
     attempt = candidate.attempt + 1 if candidate is not None and candidate.run_id == spec.run_id else 1
     previous = status.previous
@@ -81,6 +91,11 @@ def spec_names_a_new_run(context: Context, _protocol: Protocol) -> Transition | 
     return Transition(status, spec.run_id, f"Rollout of {spec.run_id} started; compared with {against}{instead}")
 
 
+def is_loading_a_trusted_run(status: Status) -> bool:
+    """Rule 10: return whether pods load a run that a user trusts; the run of the spec is compared with it later."""
+    return status.rollout is not None and status.rollout.skips_trial is SkippedTrial.TRUSTED
+
+
 def begin_attempt(context: Context, *, attempt: int) -> Status:
     """Return the status at the beginning of another attempt to roll out the same run."""
     rejected = tuple(entry for entry in context.status.rejected if entry.run_id != context.spec.run_id)
@@ -89,12 +104,17 @@ def begin_attempt(context: Context, *, attempt: int) -> Status:
 
 
 def new_candidate(context: Context, *, attempt: int) -> Candidate:
-    """Return the candidate that the spec names, at the beginning of an attempt."""
-    spec = context.spec
+    """Return the candidate that the spec names, at the beginning of an attempt.
+
+    A run that was promoted before is restored, with the digest that was promoted: it needs no trial.
+    """
+    spec, earlier = context.spec, _earlier(context)
+    digest = spec.digest if earlier is None else earlier.digest
     return Candidate(
         run_id=spec.run_id,
-        digest=spec.digest,
-        pinned=spec.digest is not None,
+        digest=digest,
+        pinned=digest is not None,
+        skips_trial=SkippedTrial.NONE if earlier is None else SkippedTrial.RESTORED,
         source=source_of(spec),
         thresholds=spec.thresholds,
         calibration=spec.calibration,
@@ -104,6 +124,15 @@ def new_candidate(context: Context, *, attempt: int) -> Candidate:
         attempt=attempt,
         attempt_started_at=context.now,
     )
+
+
+def _earlier(context: Context) -> RunInUse | None:
+    """Return the run of the spec as it was promoted before; None for any other, or where users may not be served."""
+    spec = context.spec
+    found = next((run for run in context.status.earlier if run.run_id == spec.run_id), None)
+    if found is None or spec.digest not in (None, found.digest) or spec.canary.percent == 0:
+        return None
+    return found
 
 
 def _is_rejected(status: Status, run_id: str) -> bool:

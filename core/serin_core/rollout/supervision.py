@@ -42,7 +42,8 @@ def pods_had_fallen_back(context: Context, _protocol: Protocol) -> Transition | 
     candidate, longer = status.candidate, ""
     if candidate is not None and candidate.soaking_since is not None:
         later = min(context.now, candidate.soaking_since + longest)
-        status = status.changed(candidate=candidate.changed(soaking_since=later))
+        bake = candidate.bake and candidate.bake.without(longest, context.now)
+        status = status.changed(candidate=candidate.changed(soaking_since=later, bake=bake))
         longer = "; this time does not count for the soak"
     found = Supervision(
         until=context.now, pods=len(lapses), seconds=longest.total_seconds(), known={**known, **reported}

@@ -12,12 +12,14 @@ from enum import StrEnum
 from serin_core.api.status import Status
 from serin_core.rollout import (
     bake,
+    emergency_stop,
     foreign_edits,
     manual_actions,
     pauses,
     pod_rollout,
     progress,
     promotion,
+    restore,
     rollback,
     spec_changes,
     supervision,
@@ -37,11 +39,13 @@ class State(StrEnum):
     RUNNING = "Running"
     ROLLED_BACK = "RolledBack"
     REFUSED = "Refused"
+    STOPPED = "Stopped"
 
 
 ANY = tuple(State)
 UNDER_WAY = (State.DRAINING, State.LOADING, State.RUNNING)
 OVER = (State.ROLLED_BACK, State.REFUSED)
+ENDED = (*OVER, State.STOPPED)
 
 
 def state_of(status: Status) -> State:
@@ -66,11 +70,11 @@ class ImpossibleTransitionError(RuntimeError):
 TABLE: tuple[Row, ...] = (
     # Requests that take a run out of service come first.
     Row("RolloutAborted", UNDER_WAY, State.ROLLED_BACK, manual_actions.abort),
-    Row("Undone", UNDER_WAY, None, manual_actions.undo),
+    Row("Undone", (*UNDER_WAY, State.STOPPED), None, manual_actions.undo),
     Row("Undone", (State.IDLE, *OVER), State.ROLLED_BACK, manual_actions.undo),
     # Rollbacks, and refusals of a run that pods already serve.
     Row("CandidateCrashed", UNDER_WAY, State.ROLLED_BACK, rollback.candidate_crashes),
-    Row("EmergencyStop", (State.IDLE, *OVER), State.ROLLED_BACK, rollback.emergency_stop_requested),
+    Row("EmergencyStop", (State.IDLE, *OVER), State.STOPPED, emergency_stop.requested),
     Row("GateFailed", (State.RUNNING,), State.ROLLED_BACK, rollback.gate_fails),
     Row("StageTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided),
     Row("NoDataTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data),
@@ -79,9 +83,12 @@ TABLE: tuple[Row, ...] = (
     # Which run the spec names, once a bake that is over has ended.
     Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ended_before_another_run_was_named),
     Row("RunRefused", ANY, State.REFUSED, spec_changes.stable_run_has_another_digest),
-    Row("RolloutCancelled", (*UNDER_WAY, *OVER), State.IDLE, spec_changes.spec_names_the_stable_run),
+    Row("EmergencyStopEnded", (State.STOPPED,), State.IDLE, emergency_stop.ended),
+    Row("RolloutCancelled", (*UNDER_WAY, *ENDED), State.IDLE, spec_changes.spec_names_the_stable_run),
     Row("PreviousRunRestored", ANY, State.IDLE, spec_changes.spec_names_the_previous_run),
     Row("RunRejected", ANY, State.ROLLED_BACK, spec_changes.spec_names_a_rejected_run),
+    Row("TrustRequested", ANY, State.DRAINING, restore.trust),
+    Row("RestoreStarted", ANY, State.DRAINING, restore.spec_names_an_earlier_run),
     Row("RolloutStarted", ANY, State.DRAINING, spec_changes.spec_names_a_new_run),
     Row("RolloutRetried", OVER, State.DRAINING, manual_actions.retry),
     # What restarts a stage or changes how it is judged.
@@ -100,6 +107,7 @@ TABLE: tuple[Row, ...] = (
     Row("PodsReplaced", (State.RUNNING,), State.RUNNING, pod_rollout.pods_are_replaced),
     Row("PodsLoading", (State.DRAINING,), State.LOADING, pod_rollout.pods_are_drained),
     Row("RunRefused", (State.LOADING,), State.REFUSED, pod_rollout.run_is_refused),
+    Row("RunRestored", (State.LOADING,), State.IDLE, restore.run_is_loaded),
     Row("AcceptancePassed", (State.LOADING,), State.RUNNING, pod_rollout.run_is_accepted),
     # Moves forward come last.
     Row("StageStarted", (State.RUNNING,), State.RUNNING, promotion.stage_is_confirmed),

@@ -37,7 +37,7 @@ def percent_of(status: Status, run_id: str) -> float:
     """Return the percent of users that a run serves: all of them if it is the stable run."""
     if status.stable is not None and status.stable.run_id == run_id:
         return ALL_USERS
-    return status.rollout.percent if status.rollout is not None and status.rollout.run_id == run_id else 0.0
+    return status.rollout.served_percent if status.rollout is not None and status.rollout.run_id == run_id else 0.0
 
 
 def number(context: Context, *, before: Status) -> Status:

@@ -1,10 +1,13 @@
 """The bake: what serves, what ends it, and what an edit or a request does to it."""
 
+from datetime import timedelta
+
 import pytest
-from models.parts import spec
+from models.parts import START, spec
 from models.starting import A, B, C, has_percent, has_phase, new_world
 from pydantic import ValidationError
 
+from serin_core.api.bake import BakeClock
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status_view import condensed
 
@@ -231,3 +234,12 @@ def test_a_bake_that_makes_no_sense_is_refused_in_one_sentence(changes, message)
 def test_a_holdback_may_be_as_large_as_the_steps_allow():
     body = spec(A).model_dump(mode="json", exclude_none=True)
     assert SuggestionModelSpec.model_validate(body | {"bake": {"duration": "1h", "holdback": 50}}).bake.holdback == 50
+
+
+def test_time_in_which_no_operator_watched_does_not_count():
+    clock = BakeClock(started_at=START, elapsed=10, running_since=START)
+    now = START + timedelta(seconds=60)
+    assert clock.without(timedelta(seconds=20), now).at(now) == timedelta(seconds=50)
+    assert clock.without(timedelta(hours=1), now).at(now) == timedelta(seconds=10)
+    stopped = BakeClock(started_at=START, elapsed=10)
+    assert stopped.without(timedelta(seconds=20), now) == stopped

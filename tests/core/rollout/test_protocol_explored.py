@@ -154,7 +154,7 @@ class Rollout(RuleBasedStateMachine):
                 {"server": SERVER | {"image": "serin-server:other"}},
                 {"server": SERVER},
                 {"bake": {"duration": "5s", "holdback": 5}},
-                {"bake": {"duration": "60s", "holdback": 50}},
+                {"bake": {"duration": "10s", "holdback": 50}},
                 {"bake": {}},
             ]
         )
@@ -219,7 +219,7 @@ class Rollout(RuleBasedStateMachine):
         self.world.rules = text
 
     @rule(
-        action=st.sampled_from(["promote", "promote-full", "pause", "resume", "abort", "undo", "retry"]),
+        action=st.sampled_from(["promote", "promote-full", "pause", "resume", "abort", "undo", "retry", "trust"]),
         run=st.sampled_from(RUNS),
         stage=st.sampled_from([0, 10, 50, 100, "bake"]),
     )
@@ -283,7 +283,7 @@ class Rollout(RuleBasedStateMachine):
 
 def is_over(world):
     """Nothing is under way any more."""
-    phases = ("Promoted", "AtCap", "RolledBack", "Refused")
+    phases = ("Promoted", "AtCap", "RolledBack", "Refused", "Stopped")
     return world.status.phase in phases and world.status.propagation.confirmed
 
 

@@ -14,16 +14,28 @@ from models import scenarios_11 as unwatched
 from models import scenarios_13 as requested
 from models import scenarios_14 as held
 from models import scenarios_16 as bakes
+from models import scenarios_17 as restores
 from models.parts import Broken, Pod, ProtocolRules, without
 from models.starting import A, has_percent, new_world
 from models.world import World
 
 from serin_core.api.pause import Pause
+from serin_core.api.rollback import SkippedTrial
 from serin_core.api.status import CandidateState
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
 from serin_core.contract.routing import Ignored, Route, admit, percent_of, route
-from serin_core.rollout import bake, manual_actions, pod_rollout, progress, promotion, protocol, rollback
+from serin_core.rollout import (
+    bake,
+    manual_actions,
+    pod_rollout,
+    progress,
+    promotion,
+    protocol,
+    restore,
+    rollback,
+    spec_changes,
+)
 from serin_core.rollout.table import TABLE, State
 from serin_core.rollout.writes import AnnotatePod, PutStatus, RemovePod
 
@@ -142,6 +154,36 @@ def _counts_while_suspended(context, given):
 
 def _once_confirmed(context, given):
     return rollback.candidate_crashes(context, given) if context.status.propagation.confirmed else None
+
+
+def _restores_once_one_pod_has_loaded(context, given):
+    candidate = context.status.candidate
+    loaded = tuple(pod for pod in context.observed.pods if candidate and protocol.has_loaded(pod, candidate))
+    return restore.run_is_loaded(replace(context, observed=replace(context.observed, pods=loaded)), given)
+
+
+def _restores_without_confirmation(context, _given):
+    return restore.run_is_loaded(context, replace(protocol.PROTOCOL, is_confirmed=lambda _context: True))
+
+
+def _restores_any_files(context, given):
+    found = restore.spec_names_an_earlier_run(context, given)
+    anything = found and found.status.candidate.model_copy(update={"digest": None, "pinned": False})
+    return found and replace(found, status=found.status.changed(candidate=anything))
+
+
+def _gives_up_the_stable_run(context, given):
+    """Serve the rules until an earlier run is loaded."""
+    found = restore.spec_names_an_earlier_run(context, given)
+    return found and replace(found, status=found.status.changed(stable=None))
+
+
+def _replaces_a_trusted_run(context, given):
+    rollout = context.status.rollout
+    if rollout is None:
+        return spec_changes.spec_names_a_new_run(context, given)
+    other = rollout.model_copy(update={"skips_trial": SkippedTrial.NONE})
+    return spec_changes.spec_names_a_new_run(replace(context, status=context.status.changed(candidate=other)), given)
 
 
 def _promotes_at_once(context, given):
@@ -360,6 +402,23 @@ CASES = {
     ),
     "15 not while the rollout is suspended": Case(
         waiting.rollout_that_is_suspended_while_pods_wait, _instead(progress.deadline_passes, _counts_while_suspended)
+    ),
+    "10 a trusted run serves before the run of the spec is compared": Case(
+        restores.run_that_a_user_trusts, _instead(spec_changes.spec_names_a_new_run, _replaces_a_trusted_run)
+    ),
+    "10 every pod confirms that it serves no candidate": Case(
+        restores.trusted_run_that_a_pod_does_not_confirm,
+        _instead(restore.run_is_loaded, _restores_without_confirmation),
+    ),
+    "17 every pod has loaded an earlier run before it serves": Case(
+        restores.one_pod_that_is_slow_to_load_an_earlier_run,
+        _instead(restore.run_is_loaded, _restores_once_one_pod_has_loaded),
+    ),
+    "17 pods load the files that were promoted": Case(
+        restores.earlier_run_whose_files_changed, _instead(restore.spec_names_an_earlier_run, _restores_any_files)
+    ),
+    "17 the stable run serves until an earlier run is loaded": Case(
+        restores.earlier_run_that_is_gone, _instead(restore.spec_names_an_earlier_run, _gives_up_the_stable_run)
     ),
     "16 the run before stays stable until the bake ends": Case(
         bakes.run_that_fails_in_its_bake,

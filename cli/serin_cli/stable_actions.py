@@ -1,0 +1,202 @@
+"""Manual actions on promoted runs: undo, and trust after a restore from a backup."""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import typer
+import yaml
+
+from serin_cli.action_requests import open_resource, send
+from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
+from serin_cli.resource import Live, is_running, restorable, run_of
+from serin_core.kubernetes.owner import Owner, owner_of
+
+app = typer.Typer()
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
+_STOP: Final = {"canary": {"percent": 0}}
+"""What takes a promoted run out of service by an edit of the spec, where no run was stable before."""
+
+
+@app.command(
+    epilog=examples(
+        "kubectl serin undo categories",
+        'kubectl serin undo categories --yes --reason "complaints about groceries"',
+        "kubectl serin undo categories --to run_1a2b3c4d_1767225600",
+    )
+)
+def undo(  # noqa: PLR0913 - options of the command line, given by name
+    name: Name,
+    namespace: Namespace = None,
+    context: Context = None,
+    reason: Reason = "",
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            help="Restore this run, which was promoted before: spec.runID is set to it. It serves once all pods have "
+            "loaded it; the stable run serves until then, and can be restored afterwards.",
+        ),
+    ] = None,
+    *,
+    yes: Yes = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Act although Argo CD, Flux or Helm sets spec.runID; commit the change, too."),
+    ] = False,
+) -> None:
+    """Take the stable run out of service, or restore an earlier run with --to.
+
+    Without --to, the previous run, or the rules, serve at once, and the stable run counts as rolled back. Shows which
+    run will serve and asks for confirmation. Refused where Git has the run; prints what to commit.
+    """
+    cluster, live = open_resource(name, namespace, context)
+    stable = run_of(live, "stable")
+    if to is not None:
+        change = _change_to(live, to)
+        _refuse_if_owned(live, change, can_be_forced=False)
+        typer.echo(_consequences_of_restore(live, to, change), err=True)
+        confirm(yes=yes)
+        send(cluster, name, "restore", to, reason=reason, spec=change)
+        return
+    if stable is None:
+        raise fail(f"{name} has no stable run; the rules serve all users")
+    if not force:
+        _refuse_if_owned(live, _change_of_undo(live), can_be_forced=True)
+    typer.echo(_consequences(live, stable), err=True)
+    confirm(yes=yes)
+    send(cluster, name, "undo", stable, reason=reason)
+
+
+@app.command(
+    epilog=examples(
+        "kubectl serin trust categories --run run_1a2b3c4d_1767225600",
+        'kubectl serin trust categories --run run_1a2b3c4d_1767225600 --yes --reason "restored with Velero"',
+    )
+)
+def trust(  # noqa: PLR0913 - options of the command line, given by name
+    name: Name,
+    namespace: Namespace = None,
+    context: Context = None,
+    reason: Reason = "",
+    *,
+    run: Annotated[str, typer.Option("--run", help="The run that is trusted.", show_default=False)],
+    digest: Annotated[
+        str | None,
+        typer.Option("--digest", help="Expected digest of the run; by default the one that the pods find is pinned."),
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Declare which run is trusted, after a restore from a backup: it serves without a trial.
+
+    Refused where a run is stable. The run serves all users without shadow and steps, once every pod has loaded it. If
+    spec.runID is another run, that one is then rolled out against it. Asks for confirmation.
+    """
+    cluster, live = open_resource(name, namespace, context)
+    stable = run_of(live, "stable")
+    if stable is not None:
+        raise fail(f"{stable} is stable; a run is declared as trusted only where there is none")
+    if digest is not None and not digest.startswith("sha256:"):
+        raise fail(f"{digest} is not a digest; write sha256: and 64 hexadecimal digits")
+    ended = f" The rollout of {run_of(live, 'candidate')} ends." if is_running(live) else ""
+    typer.echo(f"{run} will serve all users without shadow and steps, once every pod has loaded it.{ended}", err=True)
+    confirm(yes=yes)
+    send(cluster, name, "trust", run, *([digest] if digest else []), reason=reason)
+
+
+def is_terminal() -> bool:
+    """Return whether standard input is a terminal, so that a question can be answered."""
+    return sys.stdin.isatty()
+
+
+def confirm(*, yes: bool) -> None:
+    """Ask whether to continue. Exits with status 1 if not, or if nobody can be asked."""
+    if not yes and not is_terminal():
+        raise fail("not confirmed: standard input is not a terminal; use --yes")
+    if not yes and not typer.confirm("Continue?", err=True):
+        raise fail("cancelled; nothing was changed")
+
+
+def _change_to(live: Live, run: str) -> dict[str, Any]:
+    """Return the edit of the spec that restores a run, with the settings under which it was promoted."""
+    found, spec = restorable(live), live.get("spec", {})
+    if run == run_of(live, "stable"):
+        raise fail(f"{run} is the stable run already")
+    if run not in found:
+        raise fail(f"{run} cannot be restored; {', '.join(found) or 'no run'} can")
+    if spec.get("canary", {}).get("percent") == 0:
+        raise fail("spec.canary.percent is 0, so that no user would be served; set it to 100 first")
+    earlier = found[run]
+    change: dict[str, Any] = {"runID": run}
+    if spec.get("digest"):
+        change["digest"] = earlier["digest"]
+    wanted, present = earlier.get("thresholds"), spec.get("thresholds") or {}
+    if wanted is not None and not _is_same(wanted, present):
+        # A merge patch keeps what it does not name.
+        others = dict.fromkeys(present.get("perClass") or {})
+        change["thresholds"] = {"default": wanted["default"], "perClass": others | wanted.get("perClass", {})}
+    if earlier.get("calibration", True) != spec.get("calibration", True):
+        change["calibration"] = earlier.get("calibration", True)
+    return change
+
+
+def _is_same(wanted: Live, present: Live) -> bool:
+    classes = wanted.get("perClass") or {}
+    return (wanted["default"], classes) == (present.get("default", 0.7), present.get("perClass") or {})
+
+
+def _change_of_undo(live: Live) -> dict[str, Any]:
+    """Return the edit of the spec with the effect of an undo; {} where the spec names another run anyway."""
+    spec = live.get("spec", {})
+    if spec.get("runID") != run_of(live, "stable"):
+        return {}
+    previous = _follower(live)
+    return {"runID": previous} if previous else _STOP
+
+
+def _follower(live: Live) -> str | None:
+    to_rules = live.get("spec", {}).get("rollback", {}).get("to") == "Rules"
+    return None if to_rules else run_of(live, "previous")
+
+
+def _refuse_if_owned(live: Live, change: Mapping[str, Any], *, can_be_forced: bool) -> None:
+    owner = owner_of(live) if change else None
+    if owner is not None:
+        raise fail(_what_to_commit(owner, change, can_be_forced=can_be_forced))
+
+
+def _what_to_commit(owner: Owner, change: Mapping[str, Any], *, can_be_forced: bool) -> str:
+    lines = yaml.safe_dump({"spec": _without_removed(change)}, sort_keys=False).rstrip()
+    indented = "\n".join(f"  {line}" for line in lines.splitlines())
+    now = " To act before the commit takes effect, use --force." if can_be_forced else ""
+    return f"{owner.name} sets spec.runID. Commit this instead:\n{indented}\nOr {owner.remedy}.{now}"
+
+
+def _without_removed(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an edit as it is written into a file: what a merge patch removes is left out."""
+    return {
+        key: _without_removed(value) if isinstance(value, Mapping) else value
+        for key, value in change.items()
+        if value is not None
+    }
+
+
+def _consequences_of_restore(live: Live, run: str, change: Mapping[str, Any]) -> str:
+    stable = run_of(live, "stable") or "the rules"
+    verb = "serve" if stable == "the rules" else "serves"
+    text = f"{run} will serve all users once every pod has loaded it; {stable} {verb} until then."
+    if settings := [f"spec.{key}" for key in change if key in ("thresholds", "calibration")]:
+        text += f" {' and '.join(settings)} will be set to what it was promoted with."
+    if is_running(live):
+        text += f" The rollout of {run_of(live, 'candidate')} ends."
+    return text
+
+
+def _consequences(live: Live, stable: str) -> str:
+    text = f"{stable} will be taken out of service; {_follower(live) or 'the rules'} will serve instead."
+    owner = owner_of(live)
+    if owner is not None and live.get("spec", {}).get("runID") == stable:
+        text += f" {owner.name[0].upper()}{owner.name[1:]} still has {stable}: change spec.runID there too."
+    if is_running(live):
+        text += f" The evidence of {run_of(live, 'candidate')}, whose rollout is running, will be reset."
+    return text
