@@ -7,6 +7,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Rollouts on a cluster": {
         "status": "Show the status of a rollout and its gates.",
         "explain": "Explain each gate: what it has counted, how certain that is, and what a verdict still needs.",
+        "history": "Show past and running rollouts: when, how they ended, why, and who started them.",
         "watch": "Follow a rollout until it ends.",
         "promote": "Advance the candidate to the next step now, or end its bake.",
         "promote-full": "Advance the candidate through all remaining steps to promotion.",

@@ -6,7 +6,8 @@ ClusterError        the request failed
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 from serin_core.api import packing
@@ -74,18 +75,34 @@ class Cluster:
         user = found.status and found.status.user_info
         return "_".join(((user and user.username) or "").split())
 
-    def _call(self, method: str, *arguments: Any) -> dict[str, Any]:
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    def records(self, name: str) -> list[str]:
+        """Return the texts of all trial records of a SuggestionModel. Raises ClusterError."""
+        from kubernetes import client  # noqa: PLC0415
 
+        core = client.CoreV1Api(self._api.api_client)
+        selector = f"{names.LABEL_TRIAL_OF}={name}"
+        with self._errors():
+            found = core.list_namespaced_config_map(self.namespace, label_selector=selector, _request_timeout=_TIMEOUT)
+        return [(one.data or {}).get(names.RECORD_KEY, "") for one in found.items]
+
+    def _call(self, method: str, *arguments: Any) -> dict[str, Any]:
         request = getattr(self._api, method)
-        try:
+        with self._errors(*arguments[:1]):
             return dict(
                 request(names.GROUP, names.VERSION, self.namespace, names.PLURAL, *arguments, _request_timeout=_TIMEOUT)
             )
+
+    @contextmanager
+    def _errors(self, *name: str) -> Iterator[None]:
+        """Turn the errors of a request into a ClusterError; with the name of a SuggestionModel, also AbsentError."""
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        try:
+            yield
         except ApiException as error:
-            if error.status == _NOT_FOUND and arguments:
-                raise AbsentError(self._not_found(arguments[0])) from None
+            if error.status == _NOT_FOUND and name:
+                raise AbsentError(self._not_found(name[0])) from None
             raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
         except HTTPError as error:
             host = self._api.api_client.configuration.host
