@@ -12,7 +12,7 @@ from serin_core.api.gate_status import GateStatus
 from serin_core.api.spec import Canary
 from serin_core.api.waiting import are_open, describe_opening, next_opening
 from serin_core.gates import messages
-from serin_core.rollout.canary_steps import effective_steps, needs_approval, next_step, soak_of, stage_name
+from serin_core.rollout.canary_steps import needs_approval, next_step, soak_of, stage_name, step_number
 
 _SHOWN: Final = 5
 """Entries of the history that are shown."""
@@ -72,8 +72,7 @@ def describe_stage(live: Live, *, now: datetime) -> str:
         return stage_name(percent)
     if candidate.get("bake"):
         return _bake(candidate, bake, now)
-    steps = effective_steps(canary)
-    number = f" (step {steps.index(percent) + 1} of {len(steps)})" if percent in steps else ""
+    number = step_number(canary, percent=percent)
     soak = _soak(candidate, canary, now)
     return f"{stage_name(percent)}{number}, {soak}, {_next(canary, percent, bake.duration)}"
 

@@ -210,7 +210,8 @@ class Rollout:
             if time.monotonic() > deadline:
                 last = json.dumps({key: status.get(key) for key in ("phase", "candidate", "propagation")}, indent=1)
                 ready = self.condition()
-                pytest.fail(f"{what} did not come within {seconds} s: {ready.get('message')}\n{last}")
+                log = self.installed.kubectl("logs", "-n", "serin-system", "deployment/serin-operator", "--tail=30")
+                pytest.fail(f"{what} did not come within {seconds} s: {ready.get('message')}\n{last}\n{log}")
             time.sleep(0.2)
 
     def wait_for_phase(self, phase, **options):
@@ -235,6 +236,27 @@ class Rollout:
 
         self.wait(holds, what=f"{transactions} more answers, the model's among them")
         assert self.traffic.failed == 0
+
+    def wait_for_reason(self, reason, **options):
+        """Wait until the condition Ready has this reason; return the condition."""
+
+        def holds(status):
+            return any(one["type"] == "Ready" and one["reason"] == reason for one in status.get("conditions", []))
+
+        self.wait(holds, what=f"reason {reason}", **options)
+        return self.condition()
+
+    def serin(self, verb, *more):
+        """Run `kubectl serin VERB NAME` as a user; return what it prints."""
+        command = ["kubectl-serin", verb, self.name, "-n", self.namespace, *more]
+        return run(command, environment={"KUBECONFIG": str(self.cluster.kubeconfig)})
+
+    def stays(self, holds, *, seconds=4):
+        """Check that `holds(status)` is true for some seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert holds(self.status)
+            time.sleep(0.5)
 
     def pods(self):
         found = self.kubectl("get", "pods", "-l", f"serin.dev/model={self.name}", "-o", "json")

@@ -17,14 +17,19 @@ from serin_core.api.spec import MAX_NAME_LENGTH, SuggestionModelSpec
 from serin_core.api.status_view import StatusView
 
 _COLUMNS = (
-    ("Stable", "string", ".status.stable.runID", "Run that serves all users outside the canary."),
+    ("Stable", "string", ".status.serving", "Run that serves all users outside the canary, or (rules)."),
     (
         "Candidate",
         "string",
         ".status.candidate.runID",
         "Run being rolled out, or the last one that was rolled back or refused.",
     ),
-    ("Percent", "number", ".status.candidate.percent", "Percent of users served by the candidate."),
+    (
+        "Percent",
+        "number",
+        ".status.percent",
+        "Percent of users of the candidate; without one, of the stable run.",
+    ),
     ("Phase", "string", ".status.phase", "Current phase of the rollout."),
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the run in spec serves users."),
     ("Age", "date", ".metadata.creationTimestamp", "Age of the resource."),

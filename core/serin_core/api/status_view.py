@@ -58,6 +58,8 @@ StatusView: type[StatusModel] = _part(
     "phase",
     "observed_generation",
     "trial",
+    serving=(str | None, Field(None, description="Run that serves all users outside the canary; (rules) if none.")),
+    percent=(float | None, Field(None, description="Percent of users that the candidate serves, or the stable run.")),
     stable=_optional(_Served, "stable"),
     previous=_optional(_Served, "previous"),
     earlier=_optional(_several(_Served), "earlier"),
@@ -83,6 +85,8 @@ def condensed(status: Status) -> Json:
     """Return the JSON of `status` in the API server: the view, with the whole status packed into it."""
     whole = status.model_dump(mode="json", exclude_none=True)
     shown = {key: value for key, value in whole.items() if value not in ([], "")} | {
+        "serving": "(rules)" if status.stable is None else status.stable.run_id,
+        "percent": _percent(status),
         "candidate": _candidate(status, whole.get("candidate")),
         "supervision": whole["supervision"] if "until" in whole["supervision"] else None,
         "gates": [_gate(gate) for gate in whole["gates"]] or None,
@@ -95,6 +99,13 @@ def condensed(status: Status) -> Json:
 
 def _candidate(status: Status, whole: Json | None) -> Json | None:
     return None if status.candidate is None or whole is None else whole | {"percent": status.candidate.served_percent}
+
+
+def _percent(status: Status) -> float:
+    """Return the percent of users that the newest run serves: the candidate; without one, the stable run."""
+    if status.candidate is not None:
+        return status.candidate.served_percent
+    return 0.0 if status.stable is None else 100.0
 
 
 def _gate(gate: Mapping[str, Any]) -> str:

@@ -25,6 +25,12 @@ def stage_name(percent: float) -> str:
     return f"{percent:g} %" if percent > 0 else "shadow"
 
 
+def step_number(canary: Canary, *, percent: float) -> str:
+    """Return which step this is, as the end of a stage's name: ` (step 1 of 3)`; "" for the shadow."""
+    steps = effective_steps(canary)
+    return f" (step {steps.index(percent) + 1} of {len(steps)})" if percent in steps else ""
+
+
 def at_stage(percent: float) -> str:
     """Return where a rollout in this stage is: `in shadow`, `at 10 %`."""
     return f"at {percent:g} %" if percent > 0 else "in shadow"

@@ -1,11 +1,14 @@
 """Holds by the will of users, as reasons of the condition Ready and in status: each shows what ends it, and when."""
 
+from datetime import datetime
+
 from serin_core.api.durations import format_duration
 from serin_core.api.hold import HoldSince
 from serin_core.api.status import Candidate, Status
+from serin_core.api.waiting import are_open, describe_opening, next_opening
 from serin_core.gates import messages
 from serin_core.rollout import bake, promotion
-from serin_core.rollout.canary_steps import next_step, stage_name
+from serin_core.rollout.canary_steps import needs_approval, next_step, stage_name, step_number
 from serin_core.rollout.holds import freeze_at
 from serin_core.rollout.pauses import describe_pause
 from serin_core.rollout.protocol import Context, held_by
@@ -53,8 +56,28 @@ def describe_hold(context: Context) -> str:
     remedy = {"AwaitingApproval": f". To approve: {command}", "OutsideWindow": f". To go ahead now: {command}"}
     evidence = "; ".join(map(messages.describe, context.acting_gates))
     shown = f". Evidence: {evidence}" if found.reason == "AwaitingApproval" and evidence else ""
-    stage = "Shadow" if candidate.percent == 0 else stage_name(candidate.percent)
-    return f"{stage}: {passed}; {found.clause}{since}{remedy.get(found.reason, '')}{shown}"
+    return f"{describe_stage(context, candidate)}: {passed}; {found.clause}{since}{remedy.get(found.reason, '')}{shown}"
+
+
+def describe_stage(context: Context, candidate: Candidate) -> str:
+    """Return the name of the stage at the beginning of a message: `Shadow`, `10 % (step 1 of 3)`."""
+    number = step_number(context.spec.canary, percent=candidate.percent)
+    return "Shadow" if candidate.percent == 0 else f"{stage_name(candidate.percent)}{number}"
+
+
+def what_follows(context: Context, candidate: Candidate, *, at: datetime) -> str:
+    """Return what follows the stage as the end of a message, and the next window if none is open `at` that time."""
+    canary = context.spec.canary
+    higher = next_step(canary, percent=candidate.percent)
+    if higher is not None and needs_approval(canary, percent=higher):
+        return f"; then a user must approve {higher:g} %"
+    if higher is None and candidate.percent < ALL_USERS:
+        return "; then it stays there (spec.canary.percent)"
+    if higher is None and bake.is_before_bake(context):
+        return f"; then a bake of {format_duration(context.spec.bake.duration)}"
+    opening = None if are_open(canary.windows, at) else next_opening(canary.windows, at)
+    window = "" if opening is None else f", next window {describe_opening(opening, now=context.now)}"
+    return f"; then {'promotion' if higher is None else f'{higher:g} %'}{window}"
 
 
 def _passed(context: Context) -> str:

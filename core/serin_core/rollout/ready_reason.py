@@ -4,7 +4,7 @@ Nothing is decided by it. docs/conditions.md lists all reasons.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from serin_core.api.durations import format_duration
@@ -237,21 +237,27 @@ def _running(context: Context) -> ReadyReason:
     candidate = context.status.candidate
     if candidate is None:
         return ReadyReason("Pending", "No rollout has started yet")
-    stage = "Shadow" if candidate.percent == 0 else f"{candidate.percent:g} %"
+    stage = hold_reasons.describe_stage(context, candidate)
     if candidate.stage_started_at is None:
         return ReadyReason("RolloutProgressing", f"{stage}: waiting for all pods to serve it, {_confirmed(context)}")
     waits = [f"evidence for {', '.join(context.undecided_gates)}"] if context.undecided_gates else []
-    waits += _soak_left(context, candidate)
-    waiting = f"{stage}: waiting for {' and '.join(waits) or 'confirmation by all pods'}"
+    until = _soaked_at(context, candidate)
+    waits += [] if until is None else [f"the soak of {_soak(context, candidate)} (until {until:%Y-%m-%d %H:%M:%S} UTC)"]
+    follows = hold_reasons.what_follows(context, candidate, at=until or context.now)
+    waiting = f"{stage}: waiting for {' and '.join(waits) or 'confirmation by all pods'}{follows}"
     return ReadyReason("RolloutProgressing", f"{waiting}{supervision.lapse_in_stage(context)}")
 
 
-def _soak_left(context: Context, candidate: Candidate) -> list[str]:
+def _soaked_at(context: Context, candidate: Candidate) -> datetime | None:
+    """Return when the soak will be over, None if it is, or while its timer is stopped."""
     soak = soak_of(context.spec.canary, percent=candidate.percent)
     if soak <= soak_elapsed(candidate, now=context.now) or candidate.soaking_since is None:
-        return []
-    until = candidate.soaking_since + soak - timedelta(seconds=candidate.soak_elapsed)
-    return [f"the soak of {format_duration(soak)} (until {until:%Y-%m-%d %H:%M:%S} UTC)"]
+        return None
+    return candidate.soaking_since + soak - timedelta(seconds=candidate.soak_elapsed)
+
+
+def _soak(context: Context, candidate: Candidate) -> str:
+    return format_duration(soak_of(context.spec.canary, percent=candidate.percent))
 
 
 _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (

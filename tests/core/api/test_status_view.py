@@ -107,3 +107,18 @@ def test_a_damaged_state_is_refused(typical, state):
 )
 def test_typed_changes_name_fields_of_their_model(changes, model):
     assert set(get_type_hints(changes)) <= set(model.model_fields)
+
+
+def test_the_columns_are_filled_whoever_serves():
+    assert (condensed(Status())["serving"], condensed(Status())["percent"]) == ("(rules)", 0)
+    at = new_world()
+    at.settle(until=has_percent(10))
+    view = condensed(at.status)
+    assert (view["serving"], view["percent"], view["candidate"]["percent"]) == ("(rules)", 10, 10)
+    at.settle(until=has_phase("Promoted"))
+    assert (condensed(at.status)["serving"], condensed(at.status)["percent"]) == (A, 100)
+    at.edit(spec(B))
+    at.settle(until=has_percent(10))
+    at.request("abort", f"{B} enough")
+    at.settle(until=has_phase("RolledBack"))
+    assert (condensed(at.status)["serving"], condensed(at.status)["percent"]) == (A, 0)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from models.parts import spec
 from models.starting import A, has_percent, has_phase, new_world
 
 from serin_core.api.status import CandidateState, Phase
@@ -98,7 +99,7 @@ def test_a_step_that_is_set_to_manual_is_the_only_one_that_waits():
     found = events(at, rounds=40)
     assert at.status.candidate.percent == 10
     assert [message.partition(" (since")[0] for _, message in of(found, "AwaitingApproval")] == [
-        f"{A}: 10 %: gates and soak have passed; a user must approve the step to 50 %"
+        f"{A}: 10 % (step 1 of 3): gates and soak have passed; a user must approve the step to 50 %"
     ]
     at.request("promote", f"{A} 10 fine")
     at.settle(until=has_phase("Promoted"))
@@ -315,3 +316,36 @@ def test_a_bake_begins_during_a_freeze():
     at.freezes = (Freeze(at.now, at.now + timedelta(days=1), "year end"),)
     at.settle(rounds=10)
     assert at.status.candidate.bake is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "percent", "expected"),
+    [
+        ({}, 10, "10 % (step 1 of 3): waiting for evidence for availability"),
+        ({}, 10, "and the soak of 24h (until 2026-01-02 00:00:04 UTC); then 50 %"),
+        ({}, 0, "(until 2026-01-02 00:00:02 UTC); then 10 %"),
+        ({"approval": "Manual"}, 0, "; then a user must approve 10 %"),
+        ({"windows": [MORNING]}, 10, "; then 50 %, next window Fri 09:00 Europe/Berlin"),
+        ({"percent": 10}, 10, "; then it stays there (spec.canary.percent)"),
+        ({}, 100, "; then promotion"),
+    ],
+)
+def test_a_running_stage_shows_which_step_it_is_what_it_waits_for_and_what_follows(changes, percent, expected):
+    at = new_world(**canary())
+    at.settle(until=has_percent(percent))
+    at.verdict = "unsure"
+    steps = [step | {"soak": "24h"} for step in STEPS]
+    at.edit(spec(A, canary={"shadowSoak": "24h", "steps": steps} | changes))
+    at.settle(rounds=3)
+    assert ready(at)[1] == "RolloutProgressing"
+    assert expected in ready(at)[2]
+
+
+def test_before_a_bake_the_last_stage_names_it():
+    at = new_world(**canary(), bake={"duration": "168h"})
+    at.settle(until=has_percent(50))
+    at.verdict = "unsure"
+    at.request("promote", f"{A} 50 now")
+    at.settle(until=has_percent(100))
+    at.settle(rounds=3)
+    assert ready(at)[2].endswith("; then a bake of 168h")
