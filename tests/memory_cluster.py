@@ -112,6 +112,10 @@ class MemoryCluster:
         live = self._at("Pod", namespace, name, None)
         live["metadata"]["annotations"] |= annotations
 
+    async def delete_lost_pod(self, namespace, name, uid):
+        self._write("delete lost Pod", name)
+        del self.objects["Pod", namespace, name]
+
     async def delete(self, kind, namespace, name, *, resource_version, uid):
         self._write(f"delete {kind}", name)
         self._at(kind, namespace, name, resource_version)

@@ -17,6 +17,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "abort": "End the running rollout and roll back its candidate.",
         "undo": "Take the stable run out of service, or restore an earlier run with --to.",
         "trust": "Declare which run is trusted, after a restore from a backup: it serves without a trial.",
+        "forget-pod": "Declare that a pod is dead, so that the rollout no longer waits for it.",
     },
     "Manifests, without a cluster": {
         "lint": "Check SuggestionModel manifests before you apply them.",

@@ -58,6 +58,25 @@ class Cluster:
         change = {"metadata": {"annotations": dict(annotations)}} | ({"spec": dict(spec)} if spec else {})
         self._call("patch_namespaced_custom_object", name, change)
 
+    def pod(self, name: str) -> dict[str, Any]:
+        """Return uid, node and labels of a pod of this namespace. Raises ClusterError."""
+        from kubernetes import client  # noqa: PLC0415
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        try:
+            found: Any = client.CoreV1Api(self._api.api_client).read_namespaced_pod(
+                name, self.namespace, _request_timeout=_TIMEOUT
+            )
+        except ApiException as error:
+            if error.status == _NOT_FOUND:
+                raise AbsentError(f"pod {name!r} not found in namespace {self.namespace!r}") from None
+            raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
+        except HTTPError as error:
+            host = self._api.api_client.configuration.host
+            raise ClusterError(f"cannot reach the API server at {host}: {_cause(error)}") from None
+        return {"uid": found.metadata.uid, "node": found.spec.node_name, "labels": found.metadata.labels}
+
     def user(self) -> str:
         """Return the name by which the API server knows the caller, in one word; "" if it does not return it."""
         from kubernetes import client  # noqa: PLC0415

@@ -73,8 +73,8 @@ class Applier:
                     await self._cluster.annotate_pod(
                         namespace, pod, uid=uid, expected=expected, annotations=annotations
                     )
-            case RemovePod(name=pod, uid=uid, is_forced=is_forced):
-                await self._remove_pod(namespace, pod, uid=uid, is_forced=is_forced)
+            case RemovePod():
+                await self._remove_pod(namespace, write)
             case _:
                 assert_never(write)
         return ()
@@ -90,9 +90,12 @@ class Applier:
             await self.post_events(ref, (Announcement("ChildReverted", message, is_warning=True),), now)
         return left
 
-    async def _remove_pod(self, namespace: str, pod: str, *, uid: str, is_forced: bool) -> None:
+    async def _remove_pod(self, namespace: str, write: RemovePod) -> None:
+        pod, uid = write.name, write.uid
         try:
-            if is_forced:
+            if not write.waits_for_kubelet:
+                await self._cluster.delete_lost_pod(namespace, pod, uid)
+            elif write.is_forced:
                 await self._cluster.delete("Pod", namespace, pod, resource_version=None, uid=uid)
             else:
                 await self._cluster.evict(namespace, pod)

@@ -86,6 +86,9 @@ class Kubernetes(Protocol):
     ) -> None:
         """Delete an object. Raises ConflictError if it is not the one that was read any more."""
 
+    async def delete_lost_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a pod at once, whether or not its node has ended it. Raises ConflictError for another uid."""
+
     async def evict(self, namespace: str, name: str) -> None:
         """Evict a pod. Raises BusyError where a PodDisruptionBudget does not allow it now."""
 

@@ -218,6 +218,11 @@ class KubernetesClient:
         preconditions = {key: value for key, value in wanted.items() if value is not None}
         await self._request("DELETE", _path(kind, namespace, name), body={"preconditions": preconditions})
 
+    async def delete_lost_pod(self, namespace: str, name: str, uid: str) -> None:
+        """See interfaces.Kubernetes."""
+        body = {"preconditions": {"uid": uid}, "gracePeriodSeconds": 0}
+        await self._request("DELETE", _path("Pod", namespace, name), body=body)
+
     async def evict(self, namespace: str, name: str) -> None:
         """See interfaces.Kubernetes."""
         metadata = {"name": name, "namespace": namespace}

@@ -122,6 +122,10 @@ class ApiServer:
                     raise Conflict
                 pod.annotations |= annotations
                 pod.version = self._bump()
+            case RemovePod(name=name, uid=uid, waits_for_kubelet=False):
+                # Gone at once. If its process runs on, no Service leads to it, and its kubelet ends it once it is back.
+                if name in self.pods and self.pods[name].uid == uid:
+                    del self.pods[name]
             case RemovePod(name=name, uid=uid, is_forced=is_forced):
                 pod = self.pods.get(name)
                 if pod is not None and pod.uid == uid and (is_forced or not self.is_guarded):

@@ -182,6 +182,8 @@ class Invariants(Nodes):
         action, run, *rest = by.split()
         if action == "trust":
             self.trusted.append(by.partition(" ")[2])
+        if action == "forget-pod":
+            return  # names a pod, not a run
         run_of = {"undo": before and before.stable, "abort": before and before.rollout}
         named = run_of.get(action, before and before.candidate)
         if action == "trust":

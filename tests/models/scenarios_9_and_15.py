@@ -3,6 +3,8 @@
 from models.parts import Broken, spec
 from models.starting import A, B, has_percent, has_phase, one_pod
 
+from serin_core.rollout.observation import NodeState
+
 DEADLINE = 600
 WITH_DEADLINE = {"progressDeadline": f"{DEADLINE}s", "onProgressDeadline": "Rollback"}
 
@@ -114,4 +116,27 @@ def kubelets_that_all_miss_a_rollback(at):
         at.settle(rounds=1)
         if not any(pod.is_ready(at.now) and not pod.deleting for pod in at.pods.values()):
             raise Broken("(f) no pod is ready: all stragglers were removed at once")
+    at.assert_ended()
+
+
+def pod_that_a_user_declares_dead(at):
+    """9: a pod whose node never comes back is deleted on request, and what waited for it goes on."""
+    lost = rolled_back_while_a_node_is_cut_off(at)
+    assert not at.status.propagation.confirmed
+    at.request("forget-pod", f"{lost.name} {lost.uid} scrapped")
+    at.settle(rounds=10)
+    if not at.status.propagation.confirmed:
+        raise Broken("(e) a rollback waits for a pod that was declared dead")
+    at.return_node(lost)
+    at.check()
+    at.assert_ended()
+
+
+def node_that_is_out_of_service(at):
+    """9: the pods of a node with the taint out-of-service are gone."""
+    lost = rolled_back_while_a_node_is_cut_off(at)
+    lost.node_state = NodeState.OUT_OF_SERVICE
+    at.settle(rounds=10)
+    if not at.status.propagation.confirmed:
+        raise Broken("(e) a rollback waits for a pod of a node that was declared out of service")
     at.assert_ended()

@@ -115,3 +115,11 @@ def test_a_node_that_may_not_be_read_is_unknown_and_one_that_does_not_exist_is_a
     assert asyncio.run(ask({"kind": "Node"}, question)) == {"node": {"kind": "Node"}}
     with pytest.raises(NotFoundError):
         asyncio.run(ask({"message": "nodes not found"}, question, status=404))
+
+
+def test_a_lost_pod_is_deleted_at_once_and_only_the_one_that_was_meant():
+    def question(cluster):
+        return cluster.delete_lost_pod("default", "pod-1", "uid-1")
+
+    body = {"preconditions": {"uid": "uid-1"}, "gracePeriodSeconds": 0}
+    assert asyncio.run(ask({}, question)) == [("DELETE", body)]

@@ -1,17 +1,23 @@
 """Rule 9: pods that the operator waits for although they cannot confirm: unreachable, stuck, or on nodes that are away.
 
 They are named, with what ends the wait. None of them is assumed to be gone because it is silent: it may serve users.
+Only a node that is declared out of service or deleted, or a user, ends the wait: then the pod is deleted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from serin_core.api.silent_pods import SilentPod
 from serin_core.api.status import Status
-from serin_core.rollout.observation import NoAnswer, PodSeen
-from serin_core.rollout.protocol import Context
+from serin_core.rollout.observation import NoAnswer, NodeState, PodSeen
+from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.requests import Request, done, unanswered
+from serin_core.rollout.transition import Transition
 
+FORGET: Final = "forget-pod"
+"""The request by which a user declares a pod dead: it names the pod and its uid."""
 SILENT_FOR: Final = timedelta(seconds=30)
 """How long a ready pod may be silent before it is named: its server may be busy, or its network new."""
 OVERDUE_FOR: Final = timedelta(seconds=30)
@@ -54,6 +60,56 @@ def describe_unreachable(context: Context) -> str:
     return "; ".join(found)
 
 
+def to_delete(context: Context) -> Iterator[PodSeen]:
+    """Yield the lost pods that are to be deleted without waiting for their kubelet."""
+    return (pod for pod in context.observed.pods if _is_lost(pod) and _is_declared_dead(context, pod))
+
+
+def why_forget_is_ignored(request: Request, context: Context) -> str:
+    """Return why a forget-pod has no effect, "" if it has."""
+    name, uid = (*request.value.split(), "", "")[:2]
+    pod = next((one for one in context.observed.pods if one.name == name), None)
+    if pod is None:
+        return f"{name or 'no pod'} is not a pod of {context.resource.name}, or is gone"
+    if pod.uid != uid:
+        return f'a forget-pod names the pod and its uid ("{name} {pod.uid} ..."), not {uid or "its name alone"}'
+    if not pod.started:
+        return f"{name} has never started, and is not waited for"
+    if not is_silent(pod):
+        return f"{name} responds to the operator, so it is not dead; to end it: kubectl delete pod {name}"
+    if pod.ready:
+        return f"{name} is ready: it serves users, although it does not respond to the operator; check NetworkPolicies"
+    return ""
+
+
+def forget_pod(context: Context, _protocol: Protocol) -> Transition | None:
+    """Rule 9: a user declares a pod dead: it is deleted without waiting for its kubelet."""
+    requests = (one for one in unanswered(context.resource, context.status) if one.action == FORGET)
+    request = next((one for one in requests if not why_forget_is_ignored(one, context)), None)
+    if request is None:
+        return None
+    pod = next(one for one in context.observed.pods if one.name == request.value.split()[0])
+    message = f"{pod.name} on node {pod.node} is declared dead: it is deleted, and no longer waited for"
+    run = context.status.rollout or context.status.stable
+    found = done(context, request, context.status, message)
+    return replace(found, run_id="" if run is None else run.run_id, is_warning=True)
+
+
+def _is_lost(pod: PodSeen) -> bool:
+    return is_silent(pod) and not pod.ready
+
+
+def _is_declared_dead(context: Context, pod: PodSeen) -> bool:
+    """Return whether the node of a pod is declared gone, or a user has declared the pod dead."""
+    answered = [one for one in context.status.handled_requests if one.action == FORGET]
+    named = [one.value.split()[:2] for one in answered if one.answer.startswith("Done")]
+    return pod.node_state in (NodeState.OUT_OF_SERVICE, NodeState.DELETED) or [pod.name, pod.uid] in named
+
+
+def _is_leaving(context: Context, pod: PodSeen) -> bool:
+    return _is_lost(pod) and _is_declared_dead(context, pod)
+
+
 def _is_away(_context: Context, pod: PodSeen) -> bool:
     return pod.node_state.is_away and is_silent(pod)
 
@@ -70,15 +126,25 @@ def _is_cut_off(context: Context, pod: PodSeen) -> bool:
     return since is not None and context.now - since >= SILENT_FOR
 
 
-def _away(context: Context, pods: Iterable[PodSeen]) -> str:
-    states = " and ".join(sorted({pod.node_state.value for pod in pods}))
-    return f"the node is {states}, so nobody knows what they serve; they count until the node is back{_forget(context)}"
+def _leaving(_context: Context, _pods: Iterable[PodSeen]) -> str:
+    return "declared dead, or the node is deleted or out of service: deleted without waiting for the kubelet"
+
+
+def _away(context: Context, _pods: Iterable[PodSeen]) -> str:
+    return (
+        "the node is not ready, so that nobody knows what the pod serves; it is waited for until the node is back. If "
+        "the node is gone for good, delete it or taint it node.kubernetes.io/out-of-service=nodeshutdown:NoExecute, or "
+        f"declare the pod dead: {_forget(context)}"
+    )
 
 
 def _overdue(context: Context, pods: Iterable[PodSeen]) -> str:
     if not all(map(is_silent, pods)):
         return "terminating for longer than the grace period, but still serving: kubectl describe pod"
-    return f"terminating for longer than the grace period, without a response{_forget(context)}"
+    return (
+        "terminating for longer than the grace period, without a response: kubectl describe pod. If its containers are "
+        f"gone, declare it dead: {_forget(context)}"
+    )
 
 
 def _cut_off(context: Context, pods: Iterable[PodSeen]) -> str:
@@ -90,11 +156,12 @@ def _cut_off(context: Context, pods: Iterable[PodSeen]) -> str:
     )
 
 
-def _forget(_context: Context) -> str:
-    return ""
+def _forget(context: Context) -> str:
+    return f"kubectl serin {FORGET} {context.resource.name} POD"
 
 
 _KINDS: Final[tuple[tuple[Callable[[Context, PodSeen], bool], Callable[[Context, list[PodSeen]], str]], ...]] = (
+    (_is_leaving, _leaving),
     (_is_away, _away),
     (_is_overdue, _overdue),
     (_is_cut_off, _cut_off),

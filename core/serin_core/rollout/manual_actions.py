@@ -8,6 +8,7 @@ from serin_core.rollout import (
     bake,
     emergency_stop,
     hold_reasons,
+    lost_pods,
     pauses,
     promotion,
     restore,
@@ -128,6 +129,7 @@ _REASONS: Final[Mapping[str, Callable[[Request, Context], str]]] = {
     "trust": restore.why_trust_is_ignored,
     "pause": pauses.why_pause_is_ignored,
     "resume": pauses.why_resume_is_ignored,
+    lost_pods.FORGET: lost_pods.why_forget_is_ignored,
 }
 ACTIONS: Final = tuple(_REASONS)
 

@@ -81,7 +81,7 @@ class Request:
 
     @property
     def _words(self) -> list[str]:
-        names_more = self.action == "promote" or (self.action == "trust" and self.digest)
+        names_more = self.action in ("promote", "forget-pod") or (self.action == "trust" and self.digest)
         return self.value.split()[2 if names_more else 1 :]
 
 

@@ -14,6 +14,7 @@ from serin_core.rollout import (
     bake,
     emergency_stop,
     foreign_edits,
+    lost_pods,
     manual_actions,
     pauses,
     pod_rollout,
@@ -103,6 +104,7 @@ TABLE: tuple[Row, ...] = (
     Row("Resumed", UNDER_WAY, None, pauses.resume),
     Row("SupervisionLapsed", ANY, None, supervision.pods_had_fallen_back),
     # What the pods have reached.
+    Row("PodForgotten", ANY, None, lost_pods.forget_pod),
     Row("PodsReplacing", (State.RUNNING,), State.RUNNING, pod_rollout.template_changed),
     Row("PodsReplaced", (State.RUNNING,), State.RUNNING, pod_rollout.pods_are_replaced),
     Row("PodsLoading", (State.DRAINING,), State.LOADING, pod_rollout.pods_are_drained),

@@ -16,7 +16,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.kubernetes import diff, manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
-from serin_core.rollout import stragglers
+from serin_core.rollout import lost_pods, stragglers
 from serin_core.rollout.observation import PodSeen
 from serin_core.rollout.protocol import Context
 
@@ -70,11 +70,13 @@ class AnnotatePod:
 
 @dataclass(frozen=True, slots=True)
 class RemovePod:
-    """Evict a pod that still serves a withdrawn run, or delete it where no eviction is granted."""
+    """Evict a pod that still serves a withdrawn run, or delete it where no eviction is granted, or where it is lost."""
 
     name: str
     uid: str
     is_forced: bool
+    waits_for_kubelet: bool = True
+    """Whether the pod stays in the API server until its kubelet has ended it."""
 
 
 Write = PutStatus | CreateChild | ApplyChild | DeleteChild | AnnotatePod | RemovePod
@@ -145,5 +147,7 @@ def _announce(context: Context, pod: PodSeen) -> Iterator[Write]:
 
 
 def _remove(context: Context) -> Iterator[Write]:
+    for pod in lost_pods.to_delete(context):
+        yield RemovePod(pod.name, pod.uid, is_forced=True, waits_for_kubelet=False)
     for pod, is_forced in stragglers.removals(context):
         yield RemovePod(pod.name, pod.uid, is_forced=is_forced)

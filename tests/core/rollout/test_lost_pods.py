@@ -8,7 +8,7 @@ from models.starting import has_percent, has_phase, new_world, one_pod
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.lost_pods import MAX_SILENT
 from serin_core.rollout.observation import NodeState
-from serin_core.rollout.writes import AnnotatePod
+from serin_core.rollout.writes import AnnotatePod, RemovePod
 
 
 def condition(at, kind):
@@ -139,3 +139,101 @@ def test_a_pod_that_has_not_started_is_not_unreachable():
     assert any(not isinstance(at._report(pod), PodReport) for pod in at.pods.values())
     passes(at, rounds=6, seconds=10)
     assert condition(at, "PodsUnreachable") is None
+
+
+def lost_at_ten_percent():
+    at = at_ten_percent()
+    lost = one_pod(at)
+    at.lose_node(lost, is_dead=False)
+    at.settle(rounds=5)
+    return at, lost
+
+
+def answer(at):
+    return at.status.handled_requests[-1].answer
+
+
+def test_a_lost_pod_is_named_with_every_way_to_end_the_wait():
+    at, lost = lost_at_ten_percent()
+    message = condition(at, "PodsUnreachable").message
+    assert message.startswith(f"{lost.name} on node node-of-{lost.name} (10.0.0.1): the node is not ready")
+    assert "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute" in message
+    assert "kubectl serin forget-pod categories POD" in message
+
+
+def test_a_pod_that_is_declared_dead_is_deleted_once_and_recorded_with_who_and_why():
+    at, lost = lost_at_ten_percent()
+    at.request("forget-pod", f"{lost.name} {lost.uid} 2026-01-01T00:00:00Z by=jane scrapped")
+    decision = at.whole_pass(at.operators[0])
+    removed = [write for write in decision.writes if isinstance(write, RemovePod)]
+    assert removed == [RemovePod(lost.name, lost.uid, is_forced=True, waits_for_kubelet=False)]
+    expected = f"{lost.name} on node node-of-{lost.name} is declared dead: it is deleted, and no longer waited for"
+    assert answer(at) == f"Done: {expected}"
+    [event] = [one for one in decision.announcements if one.reason == "PodForgotten"]
+    assert f"{expected} (requested by jane: scrapped)" in event.message
+    assert at.status.history[-1].run_id == at.status.rollout.run_id
+    assert lost.name not in at.pods
+    at.settle(rounds=5)
+    assert condition(at, "PodsUnreachable") is None
+
+
+def test_a_pod_that_is_declared_dead_is_deleted_by_the_next_operator_if_the_first_one_dies():
+    at, lost = lost_at_ten_percent()
+    at.request("forget-pod", f"{lost.name} {lost.uid} scrapped")
+    at.gather(at.operators[0])
+    at.decide(at.operators[0])
+    at.write(at.operators[0])
+    at.crash(at.operators[0])
+    assert lost.name in at.pods
+    at.whole_pass(at.operators[1])
+    assert lost.name not in at.pods
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda at, pod: at.return_node(pod), "responds to the operator, so it is not dead"),
+        (lambda at, pod: (at.return_node(pod), setattr(pod, "is_cut_off", True)), "is ready: it serves users"),
+    ],
+    ids=["responds", "ready"],
+)
+def test_a_pod_that_is_not_dead_is_not_forgotten(change, why):
+    at, lost = lost_at_ten_percent()
+    change(at, lost)
+    at.request("forget-pod", f"{lost.name} {lost.uid} scrapped")
+    at.whole_pass(at.operators[0])
+    assert answer(at).startswith(f"Ignored: {lost.name} {why}")
+    assert lost.name in at.pods
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("pod-99 uid-99 scrapped", "pod-99 is not a pod of categories, or is gone"),
+        ("{name} uid-99 scrapped", "a forget-pod names the pod and its uid"),
+        ("{name}", "a forget-pod names the pod and its uid"),
+        ("", "no pod is not a pod of categories"),
+    ],
+)
+def test_a_request_that_names_no_pod_of_this_resource_is_ignored_with_the_reason(value, why):
+    at, lost = lost_at_ten_percent()
+    at.request("forget-pod", value.format(name=lost.name))
+    at.whole_pass(at.operators[0])
+    assert answer(at).startswith(f"Ignored: {why}")
+    assert lost.name in at.pods
+
+
+@pytest.mark.parametrize("state", [NodeState.DELETED, NodeState.OUT_OF_SERVICE])
+def test_pods_of_a_node_that_is_deleted_or_out_of_service_are_deleted(state):
+    at, lost = lost_at_ten_percent()
+    lost.node_state = state
+    at.whole_pass(at.operators[0])
+    assert lost.name not in at.pods
+
+
+def test_a_pod_that_responds_is_not_deleted_whatever_its_node_is_said_to_be():
+    at = at_ten_percent()
+    pod = one_pod(at)
+    pod.node_state = NodeState.OUT_OF_SERVICE
+    at.whole_pass(at.operators[0])
+    assert pod.name in at.pods

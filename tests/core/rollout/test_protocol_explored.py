@@ -205,6 +205,12 @@ class Rollout(RuleBasedStateMachine):
             self.world.evict_from_lost_node(pod)
 
     @rule(index=pods)
+    def pod_is_declared_dead(self, index):
+        if pod := self.pod(index):
+            self.asked += 1
+            self.world.request("forget-pod", f"{pod.name} {pod.uid} no. {self.asked}")
+
+    @rule(index=pods)
     def node_returns(self, index):
         if pod := self.pod(index):
             self.world.return_node(pod)

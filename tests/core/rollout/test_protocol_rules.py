@@ -27,6 +27,7 @@ from serin_core.contract.pod_report import PodReport
 from serin_core.contract.routing import Ignored, Route, admit, percent_of, route
 from serin_core.rollout import (
     bake,
+    lost_pods,
     manual_actions,
     pod_rollout,
     progress,
@@ -274,6 +275,15 @@ def _pods_of_lost_nodes_are_not_asked(context):
     return all(protocol.serves_the_routing(pod, context) for pod in pods)
 
 
+def _forgotten_pods_are_not_asked(context):
+    named = [one.value.split()[1] for one in context.status.handled_requests if one.action == lost_pods.FORGET]
+    return all(protocol.serves_the_routing(pod, context) for pod in context.serving_pods if pod.uid not in named)
+
+
+def _waits_for_kubelets(write):
+    return not isinstance(write, RemovePod) or write.waits_for_kubelet
+
+
 def _drained_without_a_ready_pod(context):
     return not context.ready_pods or protocol.is_confirmed(context)
 
@@ -379,6 +389,16 @@ CASES = {
     ),
     "9 pods of nodes that are away are waited for": Case(
         waiting.node_that_comes_back_after_a_rollback, without(is_confirmed=_pods_of_lost_nodes_are_not_asked)
+    ),
+    "9 a pod that a user declares dead is no longer waited for": Case(
+        waiting.pod_that_a_user_declares_dead, _instead(lost_pods.forget_pod, _never)
+    ),
+    "9 it is deleted, not merely left out": Case(
+        waiting.pod_that_a_user_declares_dead,
+        replace(without(is_confirmed=_forgotten_pods_are_not_asked), keeps=_waits_for_kubelets),
+    ),
+    "9 pods of nodes that are out of service are deleted": Case(
+        waiting.node_that_is_out_of_service, ProtocolRules(keeps=_waits_for_kubelets)
     ),
     "9 also where no pod is ready": Case(
         waiting.run_tried_again_while_all_nodes_are_away, without(is_drained=_drained_without_a_ready_pod)

@@ -1,0 +1,53 @@
+"""`serin forget-pod`: declare that a pod is dead whose node will not report it."""
+
+from typing import Annotated, Final
+
+import typer
+
+from serin_cli.action_requests import open_resource, send
+from serin_cli.kubernetes_client import ClusterError
+from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
+from serin_cli.rollout_actions import is_terminal
+from serin_core.contract.names import LABEL_MODEL
+from serin_core.rollout.lost_pods import FORGET
+
+app = typer.Typer()
+_WARNING: Final = (
+    "If its process still runs, it may go on serving users who reach it until its node hears from the cluster."
+)
+
+
+@app.command(
+    name=FORGET,
+    epilog=examples(
+        "kubectl serin forget-pod categories categories-7d4b9c-x2x9k",
+        'kubectl serin forget-pod categories categories-7d4b9c-x2x9k --yes --reason "the machine was scrapped"',
+    ),
+)
+def forget_pod(  # noqa: PLR0913 - options of a command
+    name: Name,
+    pod: Annotated[str, typer.Argument(help="Name of the pod, as in the condition PodsUnreachable.")],
+    namespace: Namespace = None,
+    context: Context = None,
+    reason: Reason = "",
+    *,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Declare that a pod is dead, so that the rollout no longer waits for it.
+
+    The pod is deleted without waiting for its node. Refused for a pod that is ready or responds to the operator. Not
+    needed for a node that is deleted or has the taint node.kubernetes.io/out-of-service.
+    """
+    cluster, _ = open_resource(name, namespace, context)
+    try:
+        found = cluster.pod(pod)
+    except ClusterError as error:
+        raise fail(error) from None
+    if (found["labels"] or {}).get(LABEL_MODEL) != name:
+        raise fail(f"{pod} is not a pod of {name}")
+    typer.echo(f"{pod} on node {found['node']} will be deleted without waiting for its node. {_WARNING}", err=True)
+    if not yes and not is_terminal():
+        raise fail("not confirmed: standard input is not a terminal; use --yes")
+    if not yes and not typer.confirm("Is it dead?", err=True):
+        raise fail("cancelled; nothing was changed")
+    send(cluster, name, FORGET, pod, found["uid"], reason=reason)
