@@ -7,7 +7,7 @@ import typer
 from serin_cli.action_requests import open_resource, send
 from serin_cli.kubernetes_client import ClusterError
 from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
-from serin_cli.rollout_actions import is_terminal
+from serin_cli.stable_actions import confirm
 from serin_core.contract.names import LABEL_MODEL
 from serin_core.rollout.lost_pods import FORGET
 
@@ -46,8 +46,5 @@ def forget_pod(  # noqa: PLR0913 - options of a command
     if (found["labels"] or {}).get(LABEL_MODEL) != name:
         raise fail(f"{pod} is not a pod of {name}")
     typer.echo(f"{pod} on node {found['node']} will be deleted without waiting for its node. {_WARNING}", err=True)
-    if not yes and not is_terminal():
-        raise fail("not confirmed: standard input is not a terminal; use --yes")
-    if not yes and not typer.confirm("Is it dead?", err=True):
-        raise fail("cancelled; nothing was changed")
+    confirm(yes=yes)
     send(cluster, name, FORGET, pod, found["uid"], reason=reason)
