@@ -18,6 +18,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "undo": "Take the stable run out of service, or restore an earlier run with --to.",
         "trust": "Declare which run is trusted, after a restore from a backup: it serves without a trial.",
         "forget-pod": "Declare that a pod is dead, so that the rollout no longer waits for it.",
+        "delete": "Delete a SuggestionModel, after showing what that ends.",
     },
     "Manifests, without a cluster": {
         "lint": "Check SuggestionModel manifests before you apply them.",

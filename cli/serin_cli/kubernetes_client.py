@@ -94,6 +94,11 @@ class Cluster:
         user = found.status and found.status.user_info
         return "_".join(((user and user.username) or "").split())
 
+    def delete(self, name: str, *, keeps_children: bool) -> None:
+        """Delete one SuggestionModel, and its children unless they are to be kept. Raises ClusterError."""
+        policy = "Orphan" if keeps_children else "Background"
+        self._call("delete_namespaced_custom_object", name, propagation_policy=policy)
+
     def records(self, name: str) -> list[str]:
         """Return the texts of all trial records of a SuggestionModel. Raises ClusterError."""
         from kubernetes import client  # noqa: PLC0415
@@ -104,11 +109,19 @@ class Cluster:
             found = core.list_namespaced_config_map(self.namespace, label_selector=selector, _request_timeout=_TIMEOUT)
         return [(one.data or {}).get(names.RECORD_KEY, "") for one in found.items]
 
-    def _call(self, method: str, *arguments: Any) -> dict[str, Any]:
+    def _call(self, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
         request = getattr(self._api, method)
         with self._errors(*arguments[:1]):
             return dict(
-                request(names.GROUP, names.VERSION, self.namespace, names.PLURAL, *arguments, _request_timeout=_TIMEOUT)
+                request(
+                    names.GROUP,
+                    names.VERSION,
+                    self.namespace,
+                    names.PLURAL,
+                    *arguments,
+                    _request_timeout=_TIMEOUT,
+                    **options,
+                )
             )
 
     @contextmanager

@@ -5,7 +5,16 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, is_running
+from serin_cli.resource import (
+    Live,
+    candidate_of,
+    describe_entry,
+    describe_ready,
+    full_name,
+    is_running,
+    restorable,
+    run_of,
+)
 from serin_core.api.bake import Bake, BakeClock
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateStatus
@@ -39,8 +48,14 @@ def describe_status(live: Live, *, now: datetime) -> list[str]:
     ]
     if candidate:
         place = f"{candidate['runID']}, {candidate['state']} at {candidate.get('percent', 0):g} %"
+        if shortcut := candidate.get("skipsTrial"):
+            place = f"{candidate['runID']}, {candidate['state']}, {shortcut.lower()}: serves without a trial"
         attempt = candidate.get("attempt", 1)
         lines.append(f"  candidate  {place}{f', attempt {attempt}' if attempt > 1 else ''}")
+    if earlier := restorable(live):
+        loaded = run_of(live, "previous")
+        runs = (f"{run} (loaded)" if run == loaded else run for run in earlier)
+        lines.append(f"  restorable {', '.join(runs)}")
     if stage := describe_stage(live, now=now):
         lines.append(f"  stage      {stage}")
     progress = status.get("propagation", {})

@@ -14,6 +14,7 @@ from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
 from serin_core.rollout.writes import PutStatus, Write
 from serin_operator.apply import Applier
+from serin_operator.deletions import Deletions
 from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
 from serin_operator.invalid import InvalidObjectError, readable_conditions, status_with_problem
@@ -54,18 +55,21 @@ class Reconciler:
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
         self._metrics, self._records, self._clock = metrics, records, clock
         self._setbacks: dict[Key, Setbacks] = {}
+        self._deletions = Deletions(applier)
 
     async def reconcile(self, key: Key) -> Result:
         """Reconcile once. Raises ClusterError where the API server fails; the queue then retries."""
         try:
             live = await self._cluster.get(names.KIND, key.namespace, key.name)
         except NotFoundError:
+            await self._deletions.report(key, self._clock())
             self._setbacks.pop(key, None)
             self._metrics.resources.forget(key.namespace, key.name)
             self._delivery.forget(key)
             self._records.forget(key.namespace, key.name)
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
+            await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
             return Result("deleting", None)
         try:
             return await self._reconcile(key, live)
@@ -97,6 +101,7 @@ class Reconciler:
         due = setbacks.due(decision.writes, observed.children, now)
         ref, is_counted = ObjectRef.of(live), not isinstance(observed.reading, Unreadable)
         await self._put_status(ref, due)
+        self._deletions.remember(key, ref, decision.status)
         try:
             await self._apply(key, ref, resource.status, decision, due)
         finally:

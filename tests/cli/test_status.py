@@ -222,3 +222,15 @@ def test_explain_without_a_rollout_names_the_stable_run():
         f"shop/categories: no rollout is running; {OLD} is stable",
         "  Promoted: All pods serve it.",
     ]
+
+
+def test_status_shows_the_runs_that_can_be_restored():
+    earlier = [{"runID": RUN}, {"runID": "run_11111111_1690000000"}]
+    lines = describe_status(model(stable=STABLE, previous=earlier[0], earlier=earlier), now=NOW)
+    assert f"  restorable {RUN} (loaded), run_11111111_1690000000" in lines
+
+
+def test_status_of_a_run_that_serves_without_a_trial_says_so():
+    candidate = CANDIDATE | {"state": "Loading", "percent": 0, "skipsTrial": "Restored"}
+    lines = describe_status(model(candidate=candidate), now=NOW)
+    assert f"  candidate  {RUN}, Loading, restored: serves without a trial" in lines

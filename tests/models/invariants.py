@@ -28,6 +28,10 @@ class Invariants(Nodes):
         self.configs: dict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
         super().__init__(first, protocol_rules=protocol_rules)
 
+    def create(self, first: SuggestionModelSpec) -> None:
+        super().create(first)
+        self.holds = Holds()
+
     def serve(self, pod: Pod) -> None:
         """A user sends a request to this pod: what serves it is checked, and counted under its stage."""
         if not pod.running or pod.is_lost or pod.document is None or pod.owner != self.uid:

@@ -73,6 +73,33 @@ def test_an_object_that_is_gone_is_forgotten():
     assert (result.outcome, result.requeue_after) == ("gone", None)
 
 
+@pytest.mark.parametrize(
+    ("finalizers", "end"),
+    [
+        (None, "Its pods and its Service are deleted with it, and requests fail"),
+        (["foregroundDeletion"], "Its pods and its Service are deleted with it, and requests fail"),
+        (["orphan"], "Its pods are kept and go on; nothing watches them any more"),
+    ],
+    ids=["background", "foreground", "orphan"],
+)
+def test_a_deletion_is_an_event_posted_once(finalizers, end):
+    cluster = MemoryCluster()
+    operator = reconciler(cluster)
+    asyncio.run(operator.reconcile(KEY))
+    live = cluster.objects[names.KIND, "default", "categories"]
+    if finalizers:
+        live["metadata"] |= {"deletionTimestamp": "now", "finalizers": finalizers}
+        asyncio.run(operator.reconcile(KEY))
+    del cluster.objects[names.KIND, "default", "categories"]
+    cluster.writes.clear()
+    for _ in range(2):
+        asyncio.run(operator.reconcile(KEY))
+    assert posted_events(cluster)["Deleted"] == (
+        f"The SuggestionModel was deleted. The rules serve all users; the rollout of run_aaaaaaaa_1 ends. {end}"
+    )
+    assert len([key for key, one in cluster.objects.items() if one.get("reason") == "Deleted"]) == 1
+
+
 def test_an_object_that_is_being_deleted_gets_no_more_children():
     cluster = MemoryCluster()
     cluster.objects[names.KIND, "default", "categories"]["metadata"]["deletionTimestamp"] = "now"

@@ -8,11 +8,12 @@ from models.parts import spec
 from models.starting import A, B, has_percent, has_phase, new_world
 
 from serin_core.rollout.announcements import KINDS, PROBLEMS
+from serin_core.rollout.deletion import DELETED
 from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.notifications import DROPPED
 
 ROOT = Path(__file__).parents[3]
-OF_THE_OPERATOR = {"ChildReverted", "InvalidSpec", "InvalidStatus", "AccessRefused"}
+OF_THE_OPERATOR = {"ChildReverted", DELETED, "InvalidSpec", "InvalidStatus", "AccessRefused"}
 ABOUT_NOTIFICATIONS = {FAILING, DROPPED}
 
 
