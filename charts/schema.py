@@ -184,6 +184,7 @@ def _properties(definitions: Definitions) -> dict[str, Schema]:
         "config": _config(definitions),
         "prometheusFiles": listed(file),
         "notificationFiles": listed(file),
+        "checkFiles": listed(file),
         "crds": fields({"enabled": BOOLEAN, "keep": BOOLEAN}),
         "rbac": fields({"create": BOOLEAN, "aggregateClusterRoles": BOOLEAN}),
         "serviceAccount": fields({"create": BOOLEAN, "name": string(), "annotations": ANNOTATIONS}),

@@ -8,6 +8,8 @@ from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.apply import Applier
+from serin_operator.check_caller import CheckCaller
+from serin_operator.check_client import CheckClient
 from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.metrics import OperatorMetrics
@@ -147,7 +149,16 @@ class SilentPods:
 
 
 def reconciler(
-    cluster, metrics=None, *, clock=lambda: NOW, monitoring=NEVER, pods=None, delivery=None, records=None, **server
+    cluster,
+    metrics=None,
+    *,
+    clock=lambda: NOW,
+    monitoring=NEVER,
+    pods=None,
+    delivery=None,
+    records=None,
+    checks=None,
+    **server,
 ):
     metrics = metrics or OperatorMetrics(lambda: 0)
     gatherer = Gatherer(
@@ -164,6 +175,7 @@ def reconciler(
         delivery=delivery or Delivery({}, wake=print, metrics=metrics.notifications, clock=clock),
         metrics=metrics,
         records=records or RecordKeeper(cluster, metrics.records, clock),
+        checks=checks or CheckCaller(CheckClient({}), enqueue=lambda _key: None, clock=clock),
         clock=clock,
     )
 

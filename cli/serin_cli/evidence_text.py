@@ -13,7 +13,7 @@ from serin_cli.resource import (
     ready_condition,
     run_of,
 )
-from serin_cli.status_text import describe_gate, describe_stage
+from serin_cli.status_text import describe_checks, describe_gate, describe_stage
 from serin_core.api.gate_status import GateStatus
 from serin_core.gates import messages
 from serin_core.rollout.canary_steps import stage_name
@@ -60,7 +60,8 @@ def _running(live: Live, candidate: Live, now: datetime) -> list[str]:
         lines += _condition(live)
     found = live["status"].get("gates", [])
     lines += [f"  {messages.explain(GateStatus.model_validate(gate), age=now - began)}" for gate in found]
-    return lines if found else [*lines, "  no gate has been judged in this stage yet"]
+    lines += [] if found else ["  no gate has been judged in this stage yet"]
+    return lines + [f"  check {check}" for check in describe_checks(live)]
 
 
 def _condition(live: Live) -> list[str]:

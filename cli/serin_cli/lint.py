@@ -8,8 +8,9 @@ import typer
 
 from serin_cli.finding import Finding, Severity
 from serin_cli.lint_advice import Traffic, advice
+from serin_cli.lint_configuration import configuration_findings
 from serin_cli.lint_schema import schema_findings
-from serin_cli.manifests import is_suggestion_model, read_manifests
+from serin_cli.manifests import is_suggestion_model, read_configuration, read_manifests
 from serin_cli.options import Manifest, OutputOption, examples
 from serin_core.contract import names
 
@@ -20,6 +21,7 @@ app = typer.Typer()
     epilog=examples(
         "serin lint -f suggestionmodel.yaml",
         "serin lint -f suggestionmodel.yaml --requests-per-second 2 --users-per-day 800",
+        "serin lint -f suggestionmodel.yaml --operator-config config.yaml",
         "kustomize build . | serin lint -f - -o json",
     )
 )
@@ -32,6 +34,13 @@ def lint(
         float | None,
         typer.Option(min=0, help="Expected number of different users per day; a tenth of the requests by default."),
     ] = None,
+    operator_config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="The operator's configuration: names of endpoints are checked against it.",
+        ),
+    ] = None,
     output: OutputOption = "text",
 ) -> None:
     """Check SuggestionModel manifests before you apply them.
@@ -42,13 +51,14 @@ def lint(
     if requests_per_second is not None:
         a_tenth = requests_per_second * 86_400 / 10
         traffic = Traffic(requests_per_second, a_tenth if users_per_day is None else users_per_day)
+    configuration = None if operator_config is None else read_configuration(operator_config)
     documents = read_manifests(file)
     checked = [document for document in documents if _is_meant(document)] or documents
     found = [
         (resource, finding)
         for number, document in enumerate(checked, 1)
         for resource in [_resource(document, number)]
-        for finding in _findings(document, traffic)
+        for finding in _findings(document, traffic, configuration)
     ]
     if output == "json":
         rows = [{"file": file, "resource": resource} | asdict(finding) for resource, finding in found]
@@ -62,8 +72,11 @@ def lint(
         raise typer.Exit(1)
 
 
-def _findings(document: Any, traffic: Traffic | None) -> list[Finding]:
-    return schema_findings(document) or advice(document["spec"], traffic)
+def _findings(document: Any, traffic: Traffic | None, configuration: dict[str, Any] | None) -> list[Finding]:
+    if found := schema_findings(document):
+        return found
+    unknown = [] if configuration is None else configuration_findings(document["spec"], configuration)
+    return [*unknown, *advice(document["spec"], traffic)]
 
 
 def _is_meant(document: Any) -> bool:

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any, Final
 
 from serin_cli.finding import Finding, Severity
+from serin_cli.lint_checks import check_findings
 from serin_cli.lint_queries import query_findings
 from serin_cli.lint_waiting import waiting_advice
 from serin_core.api.custom_gates import CustomGate
@@ -51,7 +52,8 @@ def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
     """Return warnings and notes on a spec that has no errors: warnings first."""
     stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
     found = [*_registry(stages.spec), *_stages(stages), *_options(stages), *_margins(stages), _plan(stages)]
-    found += [*query_findings(stages.spec), *_bake(stages.spec), *waiting_advice(stages.spec)]
+    found += [*query_findings(stages.spec), *check_findings(stages.spec), *_bake(stages.spec)]
+    found += waiting_advice(stages.spec)
     if traffic is not None:
         found += _times_to_pass(stages, traffic)
     return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)

@@ -10,6 +10,7 @@ from typing import Final
 
 from serin_cli.finding import Finding, Severity
 from serin_core.api.durations import format_duration
+from serin_core.api.gate_names import GateMode
 from serin_core.api.queries import Query
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.rollout.canary_steps import at_stage, soak_of, stages_of
@@ -27,7 +28,7 @@ def query_findings(spec: SuggestionModelSpec) -> Iterator[Finding]:
     known = {*stages, *(step.percent for step in spec.canary.steps), spec.canary.percent}
     for index, query in enumerate(spec.gates.queries):
         path = f"spec.gates.queries[{index}]"
-        if query.mode == "Off":
+        if query.mode is GateMode.OFF:
             continue
         if problem := _syntax(query.query):
             yield Finding(f"{path}.query", problem, Severity.WARNING)

@@ -30,6 +30,7 @@ _FORMATS: Final[Mapping[str, str]] = {
     "memory": "not a quantity: write for example 256Mi or 1Gi",
     "custom.name": _NOT_A_GATE,
     "queries.name": _NOT_A_GATE,
+    "checks.name": _NOT_A_GATE,
     "ephemeral-storage": "not a quantity: write for example 500Mi or 2Gi",
     "http": _PROXY,
     "https": _PROXY,

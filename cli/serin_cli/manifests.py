@@ -36,6 +36,22 @@ def yaml_errors(file: str) -> Iterator[None]:
         refuse(f"{file}: not valid YAML: {' '.join(str(error).split())}")
 
 
+def read_configuration(file: str) -> dict[str, Any]:
+    """Return the operator's configuration from its file, or from the ConfigMap that holds it.
+
+    Exits with status 2 if it cannot be read.
+    """
+    found = read_manifests(file)[0]
+    if isinstance(found, Mapping) and found.get("kind") == "ConfigMap":
+        try:
+            found = yaml.safe_load(str((found.get("data") or {}).get("config.yaml", "")))
+        except yaml.YAMLError as error:
+            refuse(f"{file}: data.config.yaml: not valid YAML: {' '.join(str(error).split())}")
+    if not isinstance(found, dict) or not isinstance(found.get("prometheus"), dict):
+        refuse(f"{file}: not an operator's configuration: it has no mapping `prometheus`")
+    return found
+
+
 def is_suggestion_model(document: Any) -> bool:
     """Return whether a document is a SuggestionModel, valid or not."""
     return isinstance(document, Mapping) and document.get("kind") == names.KIND

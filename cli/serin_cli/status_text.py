@@ -16,11 +16,13 @@ from serin_cli.resource import (
     run_of,
 )
 from serin_core.api.bake import Bake, BakeClock
+from serin_core.api.check_status import CheckStatus
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.spec import Canary
 from serin_core.api.waiting import are_open, describe_opening, next_opening
 from serin_core.gates import messages
+from serin_core.rollout import check_messages
 from serin_core.rollout.canary_steps import needs_approval, next_step, soak_of, stage_name, step_number
 
 _SHOWN: Final = 5
@@ -66,6 +68,8 @@ def describe_status(live: Live, *, now: datetime) -> list[str]:
     if candidate.get("state") != "Refused":
         shown = [describe_gate(gate, is_running=is_running(live)) for gate in status.get("gates", [])]
         lines += [f"  gate       {gate}" for gate in shown]
+    if is_running(live):
+        lines += [f"  check      {one}" for one in describe_checks(live)]
     lines += [describe_entry(entry) for entry in status.get("history", [])[-_SHOWN:]]
     return lines
 
@@ -151,6 +155,12 @@ def _next(canary: Canary, percent: float, bake: timedelta) -> str:
     if percent >= _EVERYONE and bake:
         return f"then a bake of {format_duration(bake)}"
     return "then promotion" if percent >= _EVERYONE else f"then it stays at {percent:g} %"
+
+
+def describe_checks(live: Live) -> list[str]:
+    """Return one clause for each check before the next step that is being made, or was passed."""
+    found = (CheckStatus.model_validate(check) for check in live["status"].get("checks", []))
+    return [check_messages.describe(check).removeprefix("check ") for check in found]
 
 
 def describe_gate(gate: Live, *, is_running: bool) -> str:

@@ -12,6 +12,8 @@ from typing import Final
 
 from serin_operator.apply import Applier
 from serin_operator.check import find_problem
+from serin_operator.check_caller import CheckCaller
+from serin_operator.check_client import CheckClient
 from serin_operator.gather import Gatherer
 from serin_operator.heartbeat import Heartbeat
 from serin_operator.interfaces import ClusterError
@@ -89,6 +91,10 @@ async def run(settings: Settings) -> None:
         )
         stack.push_async_callback(delivery.close)
         records = RecordKeeper(cluster, metrics.records, lambda: datetime.now(UTC))
+        checks: CheckCaller[Key] = CheckCaller(
+            CheckClient(settings.checks), enqueue=queue.add, clock=lambda: datetime.now(UTC)
+        )
+        stack.push_async_callback(checks.close)
         reconciler = Reconciler(
             cluster=cluster,
             gatherer=gatherer,
@@ -96,6 +102,7 @@ async def run(settings: Settings) -> None:
             delivery=delivery,
             metrics=metrics,
             records=records,
+            checks=checks,
             clock=lambda: datetime.now(UTC),
         )
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)

@@ -10,15 +10,12 @@ kept alive, and behind a load balancer mostly the same replica responds.
 
 import asyncio
 import logging
-import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import isnan
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -30,6 +27,7 @@ from serin_core.counting.number import SEVERAL, number_of
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import Series
 from serin_operator.credentials import CredentialError
+from serin_operator.error_causes import causes, root_cause
 from serin_operator.prometheus_session import session_for
 from serin_operator.settings import PrometheusEndpoint
 
@@ -149,7 +147,7 @@ class _Client:
                 return self._send(query, parameters)
             except requests.ConnectionError as error:
                 # Prometheus or a proxy may close an idle connection just when it is used again.
-                if not any(isinstance(cause, _CONNECTION_CLOSED) for cause in _causes(error)):
+                if not any(isinstance(cause, _CONNECTION_CLOSED) for cause in causes(error)):
                     raise
                 return self._send(query, parameters)
         except _TooManySeriesError:
@@ -160,7 +158,7 @@ class _Client:
         except CredentialError as error:
             return Unreadable("Unreachable", f"Prometheus cannot be queried: {error}")
         except (requests.RequestException, PrometheusApiClientException, OSError, UnicodeError) as error:
-            return Unreadable("Unreachable", f"Prometheus cannot be queried: {_root_cause(error, self._url)}")
+            return Unreadable("Unreachable", f"Prometheus cannot be queried: {root_cause(error, self._url)}")
 
     def _send(self, query: str, parameters: Mapping[str, str]) -> list[Any]:
         found: list[Any] = self._prometheus.custom_query(query, params=parameters, timeout=self.timeout)
@@ -232,46 +230,3 @@ def _is_complete(result: Any, kind: str) -> bool:
     except (TypeError, KeyError, ValueError, AttributeError):
         return False
     return isinstance(result, list)
-
-
-def _root_cause(error: Exception, url: str) -> str:
-    """Return the innermost cause. The exceptions around it repeat the whole URL, and with it the time of the query."""
-    host = urlsplit(display_address(url)).hostname or display_address(url)
-    causes = list(_causes(error))
-    descriptions = (text for cause in reversed(causes) if (text := _describe(cause, host)))
-    return next(descriptions, type(causes[-1]).__name__)
-
-
-def _describe(cause: BaseException, host: str) -> str:
-    """Return a cause that a user can act on, "" for an exception that only wraps one."""
-    text = ""
-    match cause:
-        case socket.gaierror():
-            text = f"cannot resolve {host}"
-        case ConnectionRefusedError():
-            text = f"connection refused by {host}"
-        case TimeoutError() | requests.Timeout():
-            text = f"{host} timed out"
-        case ssl.SSLCertVerificationError(verify_message=message):
-            text = f"the certificate of {host} is not trusted: {message}"
-        case ssl.SSLError(reason=str(reason)) if "ALERT" not in reason:
-            text = f"TLS with {host} failed: {reason.lower().replace('_', ' ')}"
-        case ssl.SSLError():
-            # Whether the alert is still read before the connection ends is a matter of chance.
-            text = f"{host} ended the TLS handshake; it may demand another client certificate"
-        case requests.HTTPError():
-            text = str(cause)
-        case OSError(strerror=str(message), filename=place):
-            text = message if place is None else f"{message}: {place}"
-    return text
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those that it wraps, outermost first; requests and urllib3 wrap them in different ways."""
-    seen: set[int] = set()
-    inner: BaseException | None = error
-    while inner is not None and id(inner) not in seen:
-        seen.add(id(inner))
-        yield inner
-        wrapped = [one for one in (getattr(inner, "reason", None), *inner.args) if isinstance(one, BaseException)]
-        inner = next(iter(wrapped), None) or inner.__cause__ or inner.__context__

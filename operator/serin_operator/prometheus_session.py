@@ -19,11 +19,11 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from serin_operator.credentials import as_header, one_line
 from serin_operator.proxies import proxy_for
-from serin_operator.settings import PrometheusEndpoint
+from serin_operator.settings import Endpoint
 from serin_operator.tls import without_extension_checks
 
 
-def session_for(settings: PrometheusEndpoint, *, threads: int) -> requests.Session:
+def session_for(settings: Endpoint, *, threads: int) -> requests.Session:
     """Return a session that sends what an endpoint asks for, and that threads may share."""
     session = _FormSession()
     # Proxies and certificates from the environment are read once, not at every query.
@@ -44,7 +44,7 @@ def session_for(settings: PrometheusEndpoint, *, threads: int) -> requests.Sessi
 class _Adapter(HTTPAdapter):
     """Adds credentials, and verifies certificates as the connection to the API server does."""
 
-    def __init__(self, settings: PrometheusEndpoint, *, threads: int) -> None:
+    def __init__(self, settings: Endpoint, *, threads: int) -> None:
         self._settings, self._threads = settings, threads
         files = (settings.ca_file, settings.client_certificate_file, settings.client_key_file)
         self._files = tuple(file for file in files if file is not None)
@@ -61,7 +61,7 @@ class _Adapter(HTTPAdapter):
         """See HTTPAdapter. Raises OSError and CredentialError for files that cannot be used."""
         self._forget_old_certificates()
         with_credentials = request.copy()
-        with_credentials.headers.update(_credentials(self._settings))
+        with_credentials.headers.update(credentials(self._settings))
         return super().send(with_credentials, *args, **kwargs)
 
     def _forget_old_certificates(self) -> None:
@@ -91,8 +91,8 @@ def _as_sent(url: str) -> str:
     return str(prepared.url)
 
 
-def _credentials(settings: PrometheusEndpoint) -> Iterator[tuple[str, str]]:
-    """Yield the headers of one query."""
+def credentials(settings: Endpoint) -> Iterator[tuple[str, str]]:
+    """Yield the headers of one request that hold credentials. Raises OSError and CredentialError."""
     if settings.bearer_token_file is not None:
         yield "Authorization", f"Bearer {as_header(settings.bearer_token_file)}"
     if settings.basic_auth is not None:

@@ -14,6 +14,7 @@ from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
 from serin_core.rollout.writes import PutStatus, Write
 from serin_operator.apply import Applier
+from serin_operator.check_caller import CheckCaller
 from serin_operator.deletions import Deletions
 from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
@@ -49,11 +50,12 @@ class Reconciler:
         delivery: Delivery,
         metrics: OperatorMetrics,
         records: RecordKeeper,
+        checks: CheckCaller[Key],
         clock: Callable[[], datetime],
     ) -> None:
         self._delivery = delivery
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
-        self._metrics, self._records, self._clock = metrics, records, clock
+        self._metrics, self._records, self._checks, self._clock = metrics, records, checks, clock
         self._setbacks: dict[Key, Setbacks] = {}
         self._deletions = Deletions(applier)
 
@@ -64,11 +66,13 @@ class Reconciler:
         except NotFoundError:
             await self._deletions.report(key, self._clock())
             self._setbacks.pop(key, None)
+            self._checks.forget(key)
             self._metrics.resources.forget(key.namespace, key.name)
             self._delivery.forget(key)
             self._records.forget(key.namespace, key.name)
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
+            self._checks.forget(key)
             await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
             return Result("deleting", None)
         try:
@@ -96,12 +100,15 @@ class Reconciler:
             refusals=(*observed.refusals, *reported[0]),
             overrides=reported[1],
             destinations=self._delivery.seen(key, resource.uid),
+            check_answers=self._checks.answers(key),
+            check_endpoints=self._checks.endpoints,
         )
         decision = decide(resource, observed, now)
         due = setbacks.due(decision.writes, observed.children, now)
         ref, is_counted = ObjectRef.of(live), not isinstance(observed.reading, Unreadable)
         await self._put_status(ref, due)
         self._deletions.remember(key, ref, decision.status)
+        self._checks.update(key, decision.calls, decision.status.checks)
         try:
             await self._apply(key, ref, resource.status, decision, due)
         finally:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from serin_core.api.base import NAME_PATTERN
 from serin_core.api.durations import format_duration, parse_duration
 from serin_core.contract import environment, names
 from serin_core.contract.addresses import unambiguous
@@ -40,34 +41,26 @@ class BasicAuth(SettingsModel):
     username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")]
     """The user name."""
     password_file: Path
-    """A file with the password; read at every query, so that the password can be rotated."""
+    """A file with the password; read at every request, so that the password can be rotated."""
 
 
-class PrometheusEndpoint(SettingsModel):
-    """A Prometheus server that gates can be evaluated with."""
+class Endpoint(SettingsModel):
+    """How another system is reached over HTTP."""
 
     url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(unambiguous)]
     """Its base URL."""
     bearer_token_file: Path | None = None
-    """A file with the bearer token to send; read at every query, so that the token can be rotated."""
+    """A file with the bearer token to send; read at every request, so that the token can be rotated."""
     basic_auth: BasicAuth | None = None
     """User name and password, instead of a token."""
     headers: Headers = Field(default_factory=dict)
-    """Headers to send with every query, such as X-Scope-OrgID, the tenant of Mimir and Cortex."""
+    """Headers to send with every request, such as X-Scope-OrgID, the tenant of Mimir and Cortex."""
     ca_file: Path | None = None
     """Certificate authorities to trust instead of those of the system; read again when the file changes."""
     client_certificate_file: Path | None = None
     """A certificate to present to the server; read again when the file changes."""
     client_key_file: Path | None = None
     """The key of that certificate."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
-    """Timeout of a query."""
-    max_concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
-    """The number of queries that are sent at the same time; as many as there are workers by default."""
-    replica_labels: tuple[str, ...] = ("prometheus_replica", "__replica__")
-    """Labels that distinguish replicas of Prometheus: series that differ in these only are counted once."""
-    partial_response: Literal["Refuse", "Warn"] = "Refuse"
-    """Results with warnings, as where a store of Thanos is down: Refuse holds rollouts, Warn counts what there is."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -84,6 +77,28 @@ class PrometheusEndpoint(SettingsModel):
         if address.scheme == "http" and (self.ca_file or self.client_certificate_file):
             raise ValueError("caFile and clientCertificateFile need an https address in url")
         return self
+
+
+class PrometheusEndpoint(Endpoint):
+    """A Prometheus server that gates can be evaluated with."""
+
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """Timeout of a query."""
+    max_concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
+    """The number of queries that are sent at the same time; as many as there are workers by default."""
+    replica_labels: tuple[str, ...] = ("prometheus_replica", "__replica__")
+    """Labels that distinguish replicas of Prometheus: series that differ in these only are counted once."""
+    partial_response: Literal["Refuse", "Warn"] = "Refuse"
+    """Results with warnings, as where a store of Thanos is down: Refuse holds rollouts, Warn counts what there is."""
+
+
+class CheckEndpoint(Endpoint):
+    """A system that is asked before a step begins (spec.gates.checks), by POST to its URL."""
+
+    timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """Timeout of a request, unless the check has its own."""
+    max_concurrency: Annotated[int, Field(ge=1, le=64)] = 8
+    """The number of requests that are sent at the same time."""
 
 
 class ServerDefaults(SettingsModel):
@@ -168,6 +183,10 @@ class Settings(SettingsModel):
     """Prometheus servers by name; spec.analysis.prometheus names one."""
     server: ServerDefaults
     """Defaults and limits of server pods."""
+    checks: dict[Annotated[str, Field(pattern=NAME_PATTERN, max_length=253)], CheckEndpoint] = Field(
+        default_factory=dict
+    )
+    """Systems that can be asked before a step begins, by name; spec.gates.checks names them."""
     monitoring: Monitoring = Monitoring()
     """PodMonitors of server pods, for the Prometheus Operator."""
     notifications: dict[DestinationName, Destination] = Field(default_factory=dict)
@@ -188,7 +207,8 @@ class Settings(SettingsModel):
     def addresses(self) -> list[str]:
         """Return all addresses, which may hold secrets that no log line may have."""
         receivers = [one.cloud_events.url for one in self.notifications.values() if one.cloud_events is not None]
-        return [*(endpoint.url for endpoint in self.prometheus.values()), *filter(None, receivers)]
+        endpoints = (*self.prometheus.values(), *self.checks.values())
+        return [*(endpoint.url for endpoint in endpoints), *filter(None, receivers)]
 
     @classmethod
     def load(cls, path: Path) -> Self:

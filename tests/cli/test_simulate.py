@@ -112,10 +112,11 @@ def test_a_custom_gate_must_be_described(simulated):
     assert rules(found)["this resource"]["why"] == {"RolledBack: orders": 8}
 
 
-def test_a_query_is_named_as_not_simulated(simulated):
+def test_queries_and_checks_are_named_as_not_simulated(simulated):
     queries = [{"name": name, "query": "max(used)", "atMost": 1} for name in ("pool", "disk")]
-    found = simulated(gates={"queries": [queries[0], queries[1] | {"mode": "Off"}]})
-    assert "Not simulated, taken as passed: query pool." in " ".join(found.stdout.split())
+    checks = [{"name": "smoke", "endpoint": "ci"}]
+    found = simulated(gates={"queries": [queries[0], queries[1] | {"mode": "Off"}], "checks": checks})
+    assert "Not simulated, taken as passed: query pool, check smoke." in " ".join(found.stdout.split())
     assert "disk" not in found.stdout
     assert "Not simulated" not in simulated().stdout
 

@@ -195,6 +195,10 @@ query = st.fixed_dictionaries(
         "stages": st.lists(number, max_size=3, unique_by=repr),
     },
 )
+check = st.fixed_dictionaries(
+    {"name": st.sampled_from(["smoke", "load", "Smoke"]), "endpoint": st.sampled_from(["ci", "CI", ""])},
+    optional={"before": st.lists(number, max_size=3, unique_by=repr), "timeout": duration},
+)
 spec = st.fixed_dictionaries(
     {"runID": st.sampled_from(["run_1a2b3c4d_1", "run_xyz", ""]), "server": server},
     optional={
@@ -217,7 +221,11 @@ spec = st.fixed_dictionaries(
         "gates": st.fixed_dictionaries(
             {},
             optional={gate.value: built_in_gate for gate in GateName}
-            | {"custom": st.lists(custom_gate, max_size=2), "queries": st.lists(query, max_size=2)},
+            | {
+                "custom": st.lists(custom_gate, max_size=2),
+                "queries": st.lists(query, max_size=2),
+                "checks": st.lists(check, max_size=2),
+            },
         ),
         "analysis": st.fixed_dictionaries(
             {},
@@ -408,7 +416,7 @@ def cel_refuses(body):
 
     canary, analysis = body.get("canary", {}), body.get("analysis", {})
     gates = dict(body.get("gates", {}))
-    custom, queries = gates.pop("custom", []), gates.pop("queries", [])
+    custom, queries, made = (gates.pop(one, []) for one in ("custom", "queries", "checks"))
     lengths = [analysis.get(name) for name in ("interval", "maxDuration", "noDataTimeout")]
     lengths.append(body.get("progressDeadline"))
     watched = canary.get("supervisionTimeout")
@@ -418,6 +426,7 @@ def cel_refuses(body):
     durations += [one.get("initialDelay") for one in (*gates.values(), *custom)]
     durations += [one.get("for") for one in queries]
     durations.append(bake.get("duration"))
+    timeouts = [one["timeout"] for one in made if "timeout" in one]
     percents = [s["percent"] for s in canary.get("steps", []) if s["percent"] != "ten"]
     too_short = any(one is not None and not bad(one) and parse_duration(one).total_seconds() < 1 for one in lengths)
     names, checked = [gate["name"] for gate in custom], [query["name"] for query in queries]
@@ -440,6 +449,8 @@ def cel_refuses(body):
         or ("retention" in store and "postgres" not in store)
         or len(set(names)) < len(names)
         or len(set(checked)) < len(checked)
+        or len({one["name"] for one in made}) < len(made)
+        or any(bad(one) or not 1 <= parse_duration(one).total_seconds() <= 300 for one in timeouts)
         or bool(set(checked) & (BUILT_IN | set(names)))
         or any(("atLeast" in one) == ("atMost" in one) for one in queries)
         or any(len(name) > 128 for name in body.get("thresholds", {}).get("perClass", {}))

@@ -197,6 +197,21 @@ OPTIONS = {
             },
         },
     ),
+    "config.checks": configuration(
+        "checks", {"ci": {"url": "https://ci/serin", "bearerTokenFile": "/etc/serin/checks/ci/token"}}
+    ),
+    "checkFiles": Option(
+        {"checkFiles": [{"name": "ci", "secret": "ci-token"}, {"name": "ca", "configMap": "bundle"}]},
+        {
+            f"Deployment/{OPERATOR} {POD}.volumes.2": {"name": "check-ci", "secret": {"secretName": "ci-token"}},
+            f"Deployment/{OPERATOR} {POD}.volumes.3.configMap.name": "bundle",
+            f"Deployment/{OPERATOR} {CONTAINER}.volumeMounts.2": {
+                "name": "check-ci",
+                "mountPath": "/etc/serin/checks/ci",
+                "readOnly": True,
+            },
+        },
+    ),
     "crds.enabled": Option(
         {"crds": {"enabled": False}}, {"CustomResourceDefinition/suggestionmodels.serin.dev": ABSENT}
     ),

@@ -4,6 +4,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
+from models.checks import Receiver
 from models.holds import Holds
 from models.nodes import Nodes
 from models.parts import STABLE_PATIENCE, Broken, Operator, Pod, ProtocolRules
@@ -22,6 +23,7 @@ class Invariants(Nodes):
         self.promoted: dict[tuple[str, str], str] = {}
         self.trusted: list[str] = []
         self.holds = Holds()
+        self.receiver = Receiver()
         self.commits: list[Status] = []
         self.timeouts: set[timedelta] = set()
         self.decided: set[tuple[str, str, str | None, float]] = set()
@@ -136,7 +138,10 @@ class Invariants(Nodes):
         is_in_stage = was is not None and was.state is CandidateState.RUNNING
         if not started and was is not None and is_in_stage and was.template == BEING_REPLACED:
             raise Broken("(c) moved forward while pods were being replaced")
-        if not started and not (was is not None and was.skips_trial):
+        is_restored = was is not None and was.skips_trial
+        if raised and was is not None and now is not None and not is_restored:
+            self.receiver.check_step(operator.truth["resource"], was, now.percent)
+        if not started and not is_restored:
             self.holds.check_forward(before, after, operator.truth)
         judged = now if started else was
         digest = after.stable.digest if promoted and after.stable is not None else judged and judged.digest

@@ -11,6 +11,8 @@ from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.documents import ModelDocument, RoutingDocument
 from serin_core.contract.routing import Ignored, Route, admit, is_unsupervised, route
+from serin_core.rollout.check_questions import CheckAnswer
+from serin_core.rollout.checks import CheckCall
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import ChildSeen, NodeState, RoutingSeen
 from serin_core.rollout.protocol import PROTOCOL, Protocol
@@ -133,6 +135,10 @@ class Operator:
     routing: RoutingSeen | None = None
     pending: list[Write] = field(default_factory=list)
     decision: Decision | None = None
+    in_flight: list[CheckCall] = field(default_factory=list)
+    """Requests to check endpoints without an answer yet."""
+    answers: list[CheckAnswer] = field(default_factory=list)
+    """All answers that it ever got: it hands them to every decision, late and repeated ones too."""
     truth: dict[str, Any] = field(default_factory=dict)
 
 

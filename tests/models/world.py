@@ -6,8 +6,10 @@ The invariants are checked after every step. A protocol with one rule removed mu
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from models import checks
 from models.holds import check_rollback
 from models.invariants import Invariants
 from models.parts import NAME, Broken, Conflict, Operator, Pod, ProtocolRules
@@ -112,6 +114,9 @@ class World(Invariants):
             destinations=self.destinations,
             freezes=self.freezes,
         )
+        observed = replace(
+            observed, check_answers=tuple(operator.answers), check_endpoints=frozenset({checks.ENDPOINT})
+        )
         decision = decide(
             resource, observed, self.now, protocol=self.protocol_rules.protocol, table=self.protocol_rules.table
         )
@@ -121,6 +126,15 @@ class World(Invariants):
             write for write in self.protocol_rules.order(decision.writes) if self.protocol_rules.keeps(write)
         ]
         operator.resource = None
+        if not operator.pending:
+            self._call(operator)
+
+    def _call(self, operator: Operator) -> None:
+        """Send the requests of a pass, once it has written everything, unless they are on their way."""
+        known = {(call.id, call.number) for call in operator.in_flight}
+        known |= {(answer.id, answer.number) for answer in operator.answers}
+        calls = () if operator.decision is None else operator.decision.calls
+        operator.in_flight += [call for call in calls if (call.id, call.number) not in known]
 
     def write(self, operator: Operator) -> None:
         """One write of the pass; a conflict ends it."""
@@ -131,11 +145,18 @@ class World(Invariants):
             self.perform(operator, write)
         except Conflict:
             self._drop(operator)
+        if not operator.pending:
+            self._call(operator)
 
     def crash(self, operator: Operator) -> None:
         """kill -9 at this very instant."""
         self._drop(operator)
         operator.resource = None
+
+    def restart_operator(self, operator: Operator) -> None:
+        """Its process starts again: it has forgotten what it asked the endpoints of checks."""
+        self.crash(operator)
+        operator.in_flight, operator.answers = [], []
 
     def _drop(self, operator: Operator) -> None:
         operator.pending, operator.decision = [], None
@@ -214,7 +235,8 @@ class World(Invariants):
         self.now += timedelta(seconds=seconds)
 
     def whole_pass(self, operator: Operator) -> Decision | None:
-        """One pass of one operator without any interruption."""
+        """One pass of one operator without any interruption, after the answer to a check."""
+        self.receiver.answer(operator, self.now)
         self.gather(operator)
         self.decide(operator)
         decision = operator.decision

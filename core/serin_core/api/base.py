@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, Strict
 from pydantic.alias_generators import to_camel
@@ -12,7 +12,8 @@ Json = dict[str, Any]
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 Rate = Annotated[float, Strict(), Field(gt=0, lt=1)]
 Percent = Annotated[float, Strict(), Field(ge=0, le=100)]
-Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
 """Name of another object in the namespace."""
 
 

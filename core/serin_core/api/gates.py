@@ -18,6 +18,7 @@ from serin_core.api.built_in_gates import (
     LowConfidenceGate,
     PerClassGate,
 )
+from serin_core.api.checks import Checks
 from serin_core.api.custom_gates import CustomGate, quoted
 from serin_core.api.gate_names import (
     DEFAULT_AT_LEAST,
@@ -96,6 +97,11 @@ class Gates(SpecModel):
     queries: Queries = Field(
         (),
         description="PromQL queries whose result must stay within a bound, checked like alert rules. Default: none.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    checks: Checks = Field(
+        (),
+        description="Systems that are asked before a step begins. Default: none.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
 

@@ -1,12 +1,13 @@
 """Query gates as users write them in `spec.gates.queries`: PromQL that returns one number, and a bound."""
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, model_validator
 
 from serin_core.api.base import Percent, SpecModel, rules
 from serin_core.api.durations import Duration
+from serin_core.api.gate_names import GateMode
 
 MAX_QUERIES: Final = 8
 DEFAULT_FOR: Final = timedelta(minutes=5)
@@ -34,8 +35,8 @@ class Query(SpecModel):
         description="The gate fails if the bound is violated at every check for this long, and passes if it is met at "
         "every check for this long. Default: 5m.",
     )
-    mode: Literal["Enforce", "DryRun", "Off"] = Field(
-        "Enforce",
+    mode: GateMode = Field(
+        GateMode.ENFORCE,
         description="Enforce (default): the gate can roll back, and must pass. DryRun: it is checked and shown, never "
         "acted on. Off: it is not checked.",
     )

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from serin_core.api import packing
 from serin_core.api.bake import BakeClock
 from serin_core.api.base import Moment, StatusModel
+from serin_core.api.check_status import CheckStatus
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.hold import HoldSince
 from serin_core.api.notifications import Notifications
@@ -251,6 +252,7 @@ class StatusChanges(TypedDict, total=False):
     former_pod_attempt: int
     crashes: tuple[Crash, ...]
     gates: tuple[GateStatus, ...]
+    checks: tuple[CheckStatus, ...]
     memory: dict[str, GateMemory]
     checkpoint: Checkpoint | None
     no_data_since: datetime | None
@@ -288,6 +290,7 @@ class Status(StatusModel):
     former_pod_attempt: int = Field(0, description="Attempt of the template before.")
     crashes: tuple[Crash, ...] = Field((), description="Crashes of containers that had loaded the candidate.")
     gates: tuple[GateStatus, ...] = Field((), description="Gates of the current stage.")
+    checks: tuple[CheckStatus, ...] = Field((), description="Checks before the next step.")
     memory: dict[str, GateMemory] = Field(
         default_factory=dict, description="What the gates of the current stage keep from earlier checks."
     )
@@ -322,7 +325,7 @@ class Status(StatusModel):
 
     def without_evidence(self) -> Self:
         """Return the status before the first count of a stage."""
-        return self.changed(gates=(), memory={}, checkpoint=None, no_data_since=None)
+        return self.changed(gates=(), checks=(), memory={}, checkpoint=None, no_data_since=None)
 
     def with_former_template(self) -> Self:
         """Return the status with the runs and the attempt of the pod template before the present one."""

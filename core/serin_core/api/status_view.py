@@ -68,6 +68,7 @@ StatusView: type[StatusModel] = _part(
     pod_runs=_optional(_several(_Run), "pod_runs"),
     former_pod_runs=_optional(_several(_Run), "former_pod_runs"),
     gates=(tuple[str, ...] | None, Field(None, description="Gates of the current stage, one line each.")),
+    checks=(tuple[str, ...] | None, Field(None, description="Checks before the next step, one line each.")),
     propagation=_optional(_part(Propagation, "revision", "confirmed", "pods"), "propagation"),
     supervision=_optional(_part(Supervision, "until", "pods", "seconds"), "supervision"),
     history=(tuple[str, ...] | None, Field(None, description="The last transitions, newest last, one line each.")),
@@ -90,6 +91,7 @@ def condensed(status: Status) -> Json:
         "candidate": _candidate(status, whole.get("candidate")),
         "supervision": whole["supervision"] if "until" in whole["supervision"] else None,
         "gates": [_gate(gate) for gate in whole["gates"]] or None,
+        "checks": [_check(check) for check in whole["checks"]] or None,
         "history": [_entry(entry) for entry in whole["history"]][-HISTORY_SHOWN:] or None,
         "handledRequests": whole["handledRequests"][-1:] or None,
         STATE: packed(whole),
@@ -116,6 +118,10 @@ def _gate(gate: Mapping[str, Any]) -> str:
         return f"{gate['name']}{role}: {gate['verdict']}, {shown} (checked, not statistically tested)"
     numbers = f"{100 * gate['estimate']:.1f} % of {gate['total']:g}" if gate.get("total") else gate["reason"]
     return f"{gate['name']}{role}: {gate['verdict']}, {numbers}"
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    return f"{check['name']} before {check['before']:g} %: {check.get('verdict') or check['message'] or 'asked'}"
 
 
 def _entry(entry: Mapping[str, Any]) -> str:

@@ -6,6 +6,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
 
 
+def quoted(text: str) -> str:
+    """Return the words of another system as the end of a sentence: `: "tests failed"`; "" for none."""
+    return f': "{text}"' if text else ""
+
+
 def count(number: float) -> str:
     """Return a count; shares of users, divided over processes, keep one decimal."""
     return f"{number:,.1f}".removesuffix(".0")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from serin_core.api.gate_names import GateMode
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.queries import Query
 from serin_core.api.query_status import QueryStatus
@@ -27,13 +28,13 @@ def active_queries(spec: SuggestionModelSpec, *, percent: float) -> tuple[Query,
     return tuple(
         query
         for query in spec.gates.queries
-        if query.mode != "Off" and (query.stages is None or percent in query.stages)
+        if query.mode is not GateMode.OFF and (query.stages is None or percent in query.stages)
     )
 
 
 def acting_queries(spec: SuggestionModelSpec, *, percent: float) -> tuple[Query, ...]:
     """Return the queries that must pass before the stage ends."""
-    return tuple(query for query in active_queries(spec, percent=percent) if query.mode == "Enforce")
+    return tuple(query for query in active_queries(spec, percent=percent) if query.mode is GateMode.ENFORCE)
 
 
 def judge_queries(
@@ -61,7 +62,7 @@ def _judge(
         name=query.name,
         at_least=query.at_least,
         at_most=query.at_most,
-        role=GateRole.DRY_RUN if query.mode == "DryRun" else GateRole.ACTING,
+        role=GateRole.DRY_RUN if query.mode is GateMode.DRY_RUN else GateRole.ACTING,
         reason=NOT_LONG_ENOUGH,
         query=QueryStatus(query=query.query, held_for=length),
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Phase, Status
-from serin_core.rollout import hold_reasons
+from serin_core.rollout import check_messages, hold_reasons
 from serin_core.rollout.conditions import OVERRIDDEN, UNREACHABLE
 from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.protocol import Context
@@ -17,6 +17,7 @@ PROBLEMS: Final = frozenset(
     {
         "MetricsUnavailable",
         "NoGate",
+        "CheckEndpointUnknown",
         "ProgressDeadlineExceeded",
         "PodsUnavailable",
         "RulesUnavailable",
@@ -33,7 +34,7 @@ HOLDS: Final = frozenset({"AwaitingApproval", "OutsideWindow", "Frozen"})
 """Holds of the next step, which are announced when they begin; what ends them is an Event of its own."""
 HOLD_ENDED: Final = "HoldEnded"
 KINDS: Final = frozenset(row.event for row in TABLE) | (
-    PROBLEMS | HOLDS | {"Suspended", "Resumed", HOLD_ENDED, *NAMING} - {FAILING}
+    PROBLEMS | HOLDS | {"Suspended", "Resumed", "CheckRequested", "CheckPending", HOLD_ENDED, *NAMING} - {FAILING}
 )
 """Reasons of Events that destinations of notifications can choose from."""
 
@@ -73,6 +74,7 @@ def announcements(
         message = _named(context.status.history[-1].message, transition.run_id)
         found.append(Announcement(row.event, message, transition.is_warning))
     found += _suspension(context.status, before)
+    found += _checks(context.status, before)
     found += _named_objects(context.status, before)
     found += _hold(context, before)
     return (*found, *_ended_hold(context, before), *_problems(context.status, before))
@@ -127,6 +129,22 @@ def _ended_hold(context: Context, before: Status) -> list[Announcement]:
 
 def _in_seconds(duration: timedelta) -> timedelta:
     return timedelta(seconds=round(duration.total_seconds()))
+
+
+def _checks(status: Status, before: Status) -> list[Announcement]:
+    """Return an Event for each check that begins, and where what holds a step changes."""
+    if status.rollout is None:
+        return []
+    run_id, known, found = status.rollout.run_id, {entry.id: entry for entry in before.checks}, []
+    for entry in status.checks:
+        earlier = known.get(entry.id)
+        if earlier is None:
+            asked = f"Asked endpoint {entry.endpoint} for check {entry.name} before {entry.before:g} %"
+            found.append(Announcement("CheckRequested", _named(asked, run_id)))
+        elif entry.is_open and (entry.verdict, entry.message) != (earlier.verdict, earlier.message):
+            text = f"On hold {place(status.rollout)}: {check_messages.describe(entry)}"
+            found.append(Announcement("CheckPending", _named(text, run_id), is_warning=entry.verdict is None))
+    return found
 
 
 def _problems(status: Status, before: Status) -> list[Announcement]:

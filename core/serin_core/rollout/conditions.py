@@ -108,10 +108,8 @@ def _truth(kind: str, state: ReadyReason, *, holds: bool, otherwise: str) -> Val
 def phase(context: Context) -> Phase:
     """Return the state in one word."""
     candidate = context.status.candidate
-    if context.spec.suspend and context.status.rollout is not None:
-        return Phase.SUSPENDED
-    if context.is_stopped:
-        return Phase.PAUSED
+    if context.status.rollout is not None and context.is_stopped:
+        return Phase.SUSPENDED if context.spec.suspend else Phase.PAUSED
     if candidate is None:
         return Phase.PENDING if context.status.stable is None else Phase.PROMOTED
     if candidate.state is CandidateState.RUNNING:

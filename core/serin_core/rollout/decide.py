@@ -19,6 +19,7 @@ from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import (
     bake,
+    checks,
     conditions,
     destinations,
     hold_reasons,
@@ -31,6 +32,7 @@ from serin_core.rollout import (
     trials,
 )
 from serin_core.rollout.announcements import Announcement, announcements
+from serin_core.rollout.checks import CheckCall
 from serin_core.rollout.lost_pods import note_silence
 from serin_core.rollout.observation import Observed
 from serin_core.rollout.progress import update_progress
@@ -58,6 +60,8 @@ class Decision:
     requeue_after: timedelta
     transition: TransitionRecord | None = None
     """What the record of the trial keeps of the transition that was taken."""
+    calls: tuple[CheckCall, ...] = ()
+    """Requests to check endpoints that are to be made now, once the status is written."""
 
 
 def decide(
@@ -81,11 +85,14 @@ def decide(
     context = _with(context, stage_evidence.judge(context))
     context = _with(context, propagation.note_confirmation(context, protocol))
     context = _with(context, supervision.forget_gone_pods(context))
+    context = _with(context, checks.note_answers(context, protocol))
     taken = take_first(context, protocol, table)
     transition = None
     if taken is not None:
         at_that_moment, context = context, _with(context, _record(context, *taken))
         transition = trials.transition_record(at_that_moment, context.status.history[-1])
+    else:
+        context = _with(context, checks.begin(context, protocol))
     context = _with(context, trials.number(context, before=before))
     context = _with(context, restore.remember_earlier(context, before=before))
     # The registry of the template stays while pods are drained (rule 1).
@@ -110,6 +117,7 @@ def decide(
         announcements=(*events, *notifications.dropped_events(context, before.notifications)),
         requeue_after=timedelta() if taken is not None else next_check(context),
         transition=transition,
+        calls=checks.calls(context, protocol) if taken is None else (),
     )
 
 

@@ -185,8 +185,8 @@ def promote_one_step(context: Context, protocol: Protocol) -> Transition | None:
     """The candidate advances one step on request: skips soak and missing evidence, never a Fail or a confirmation."""
     candidate = context.status.candidate
     higher = None if candidate is None else next_step(context.spec.canary, percent=candidate.percent)
-    request = _promote_request(context, protocol)
-    if candidate is None or request is None or higher is None:
+    request = promote_request(context, protocol)
+    if candidate is None or request is None or higher is None or not protocol.has_passed_checks(context, higher):
         return None
     message = f"Advanced from {candidate.percent:g} % to {higher:g} %{_without_evidence(context)}"
     status, is_proven = promotion.advance_to(context, candidate, higher), promotion.is_proven(context)
@@ -196,7 +196,7 @@ def promote_one_step(context: Context, protocol: Protocol) -> Transition | None:
 def promote_into_the_bake(context: Context, protocol: Protocol) -> Transition | None:
     """The last stage ends on request: the candidate bakes."""
     candidate = context.status.candidate
-    request = _promote_request(context, protocol) if bake.is_before_bake(context) else None
+    request = promote_request(context, protocol) if bake.is_before_bake(context) else None
     if candidate is None or request is None:
         return None
     message = f"{bake.message_of_begin(context, candidate)}{_without_evidence(context)}"
@@ -207,7 +207,7 @@ def promote_into_the_bake(context: Context, protocol: Protocol) -> Transition | 
 def promote_the_last_step(context: Context, protocol: Protocol) -> Transition | None:
     """The last stage, or the bake, ends on request: the candidate becomes the stable run."""
     candidate = context.status.candidate
-    request = _promote_request(context, protocol)
+    request = promote_request(context, protocol)
     if candidate is None or request is None or candidate.percent < ALL_USERS:
         return None
     how = " before the end of its bake" if candidate.bake else _without_evidence(context)
@@ -220,7 +220,15 @@ def _without_evidence(context: Context) -> str:
     return "" if promotion.is_proven(context) else " without waiting for evidence"
 
 
-def _promote_request(context: Context, protocol: Protocol) -> Request | None:
+def has_promote_request(context: Context) -> bool:
+    """Return whether a request to promote the current stage has not been carried out yet."""
+    rollout = context.status.rollout
+    request = None if rollout is None else request_for(context, "promote", rollout.run_id)
+    return request is not None and not _why_promote_is_ignored(request, context)
+
+
+def promote_request(context: Context, protocol: Protocol) -> Request | None:
+    """Return the request that ends the current stage now, None if there is none or pods do not confirm it."""
     candidate = context.status.candidate
     if candidate is None or candidate.stage_started_at is None or not protocol.may_move_forward(context):
         return None

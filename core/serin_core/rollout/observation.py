@@ -16,6 +16,7 @@ from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading
 from serin_core.kubernetes.diff import Difference
 from serin_core.kubernetes.inputs import PodMonitorSettings, RulesMissing, RulesText, ServerImage
+from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.destinations import DestinationsSeen
 from serin_core.rollout.holds import Freeze
 
@@ -131,6 +132,10 @@ class Observed:
     """By (kind, name): every existing child of this resource's name or uid."""
     pods: tuple[PodSeen, ...] = ()
     reading: Reading = NOT_ASKED
+    check_answers: tuple[CheckAnswer, ...] = ()
+    """Results of requests to check endpoints, also late and repeated ones."""
+    check_endpoints: frozenset[str] | None = None
+    """Names of the check endpoints in the operator's configuration; None if that is not known."""
     queries: Mapping[str, float | Unreadable] = field(default_factory=dict)
     """Results of the query gates of the current stage, by their names."""
     problem: str = ""

@@ -92,6 +92,8 @@ def stage_is_proven(context: Context, protocol: Protocol) -> Transition | None:
         return None
     if candidate.promote_full:
         higher = effective_steps(context.spec.canary)[-1]
+    if not protocol.has_passed_checks(context, higher):
+        return None
     status = advance_to(context, candidate, higher)
     return forward(context, candidate, status, f"Advanced from {candidate.percent:g} % to {higher:g} %")
 

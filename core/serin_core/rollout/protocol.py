@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from serin_core.api.check_status import CheckStatus, CheckVerdict
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
@@ -16,6 +17,7 @@ from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedR
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.contract.routing import salt
 from serin_core.evidence.counts import Verdict
+from serin_core.rollout.check_questions import CheckAnswer, questions
 from serin_core.rollout.holds import Hold, hold
 from serin_core.rollout.observation import NoAnswer, Observed, PodSeen
 
@@ -188,6 +190,21 @@ def held_by(context: Context) -> Hold | None:
     return hold(context.spec.canary, rollout, context.observed.freezes, at=context.now)
 
 
+def has_passed_checks(context: Context, to: float) -> bool:
+    """Rule 12: every check before the step to this percent was passed for this run, digest, stage and attempt."""
+    candidate = context.status.candidate
+    if candidate is None:
+        return False
+    passed = {entry.id for entry in context.status.checks if entry.verdict is CheckVerdict.PASS}
+    asked = questions(context.spec, candidate, uid=context.resource.uid, to=to)
+    return all(question.id in passed for question in asked)
+
+
+def is_answer_to(entry: CheckStatus, answer: CheckAnswer) -> bool:
+    """Rule 12: an answer to this question, that has not been taken in yet."""
+    return answer.id == entry.id and answer.number > entry.answers
+
+
 def routing_document(context: Context, *, revision: int, stage: int) -> RoutingDocument:
     """Return the routing of a status.
 
@@ -235,6 +252,8 @@ class Protocol:
     is_counted: Callable[[Context, PodSeen, Crash], bool] = is_counted
     is_crashing: Callable[[Context], bool] = is_crashing
     held_by: Callable[[Context], Hold | None] = held_by
+    has_passed_checks: Callable[[Context, float], bool] = has_passed_checks
+    is_answer_to: Callable[[CheckStatus, CheckAnswer], bool] = is_answer_to
     document: Callable[..., RoutingDocument] = routing_document
 
 

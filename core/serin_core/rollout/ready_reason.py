@@ -16,7 +16,7 @@ from serin_core.gates.active import acting_gates
 from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
-from serin_core.rollout import bake, hold_reasons, lost_pods, pod_reasons, supervision
+from serin_core.rollout import bake, check_messages, hold_reasons, lost_pods, pod_reasons, supervision
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
@@ -278,6 +278,8 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     _baking,
     hold_reasons.suspended,
     hold_reasons.paused,
+    check_messages.unknown_endpoint,
+    check_messages.pending,
     hold_reasons.held,
     _no_gate,
     _undecided,

@@ -12,6 +12,7 @@ from enum import StrEnum
 from serin_core.api.status import Status
 from serin_core.rollout import (
     bake,
+    checks,
     emergency_stop,
     foreign_edits,
     lost_pods,
@@ -77,6 +78,7 @@ TABLE: tuple[Row, ...] = (
     Row("CandidateCrashed", UNDER_WAY, State.ROLLED_BACK, rollback.candidate_crashes),
     Row("EmergencyStop", (State.IDLE, *OVER), State.STOPPED, emergency_stop.requested),
     Row("GateFailed", (State.RUNNING,), State.ROLLED_BACK, rollback.gate_fails),
+    Row("CheckFailed", (State.RUNNING,), State.ROLLED_BACK, checks.check_fails),
     Row("StageTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided),
     Row("NoDataTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data),
     Row("RunRefused", (State.RUNNING,), State.REFUSED, pod_rollout.pods_disagree_on_the_digest),
@@ -113,6 +115,7 @@ TABLE: tuple[Row, ...] = (
     Row("AcceptancePassed", (State.LOADING,), State.RUNNING, pod_rollout.run_is_accepted),
     # Moves forward come last.
     Row("StageStarted", (State.RUNNING,), State.RUNNING, promotion.stage_is_confirmed),
+    Row("CheckPassed", (State.RUNNING,), State.RUNNING, checks.check_passes),
     Row("StepAdvanced", (State.RUNNING,), State.RUNNING, manual_actions.promote_one_step),
     Row("BakeStarted", (State.RUNNING,), State.RUNNING, manual_actions.promote_into_the_bake),
     Row("Promoted", (State.RUNNING,), State.IDLE, manual_actions.promote_the_last_step),

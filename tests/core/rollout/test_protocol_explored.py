@@ -10,9 +10,12 @@ from datetime import timedelta
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from models.checks import ENDPOINT
 from models.parts import spec
 from models.world import World
 
+from serin_core.api.check_status import CheckVerdict
+from serin_core.api.gates import Gates
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.rollout.holds import Freeze
 
@@ -156,6 +159,10 @@ class Rollout(RuleBasedStateMachine):
                 {"bake": {"duration": "5s", "holdback": 5}},
                 {"bake": {"duration": "10s", "holdback": 50}},
                 {"bake": {}},
+                {"gates": {"checks": [{"name": "smoke", "endpoint": "ci"}]}},
+                {"gates": {"checks": [{"name": "smoke", "endpoint": "ci", "before": [50]}]}},
+                {"gates": {"checks": [{"name": "smoke", "endpoint": "other"}]}},
+                {"gates": {}},
             ]
         )
     )
@@ -238,6 +245,18 @@ class Rollout(RuleBasedStateMachine):
     def evidence_turns(self, verdict):
         self.world.verdict = verdict
 
+    @rule(verdict=st.sampled_from([*CheckVerdict, None]), is_silent=st.booleans())
+    def endpoint_turns(self, verdict, is_silent):
+        self.world.receiver.verdict, self.world.receiver.is_silent = verdict, is_silent
+
+    @rule(who=operators)
+    def endpoint_answers(self, who):
+        self.world.receiver.answer(self.world.operators[who], self.world.now)
+
+    @rule(who=operators)
+    def operator_restarts(self, who):
+        self.world.restart_operator(self.world.operators[who])
+
     @rule(run=st.sampled_from(RUNS))
     def files_change(self, run):
         self.world.registry[run] = "sha256:" + "f" * 64
@@ -268,6 +287,10 @@ class Rollout(RuleBasedStateMachine):
             return
         world.registry = dict(DIGESTS)
         world.verdict = "pass"
+        world.receiver.verdict, world.receiver.is_silent = CheckVerdict.PASS, False
+        world.tick(300)
+        if any(check.endpoint != ENDPOINT for check in world.spec.gates.checks):
+            world.edit(world.spec.model_copy(update={"gates": Gates()}))
         world.is_full = world.is_guarded = False
         for pod in world.pods.values():
             pod.is_stuck = pod.is_cut_off = False
@@ -283,7 +306,7 @@ class Rollout(RuleBasedStateMachine):
         rollout = world.status and world.status.rollout
         if rollout is not None and rollout.pause is not None:
             world.request("resume", f"{rollout.run_id} at the end")
-        world.settle(until=lambda world: world.status is not None and is_over(world))
+        world.settle(rounds=400, until=lambda world: world.status is not None and is_over(world))
         world.assert_ended()
 
 

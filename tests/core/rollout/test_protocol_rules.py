@@ -11,6 +11,7 @@ from models import scenarios_1_to_4 as first
 from models import scenarios_5_to_8 as last
 from models import scenarios_9_and_15 as waiting
 from models import scenarios_11 as unwatched
+from models import scenarios_12 as checked
 from models import scenarios_13 as requested
 from models import scenarios_14 as held
 from models import scenarios_16 as bakes
@@ -27,6 +28,7 @@ from serin_core.contract.pod_report import PodReport
 from serin_core.contract.routing import Ignored, Route, admit, percent_of, route
 from serin_core.rollout import (
     bake,
+    checks,
     lost_pods,
     manual_actions,
     pod_rollout,
@@ -305,6 +307,14 @@ class Case:
     protocol_rules: ProtocolRules
 
 
+def _takes_any_answer_of_the_check(entry, answer):
+    return answer.name == entry.name and answer.number > entry.answers
+
+
+def _once_its_checks_are_answered(context, given):
+    return None if any(entry.is_open for entry in context.status.checks) else rollback.gate_fails(context, given)
+
+
 CASES = {
     "1 until the run is accepted the routing names no candidate": Case(
         first.run_that_is_refused, without(document=_names_the_candidate_always)
@@ -461,6 +471,19 @@ CASES = {
     ),
     "11 the last request is kept over restarts": Case(
         unwatched.pods_that_restart_without_an_operator, ProtocolRules(keeps_heard=False)
+    ),
+    "12 a step waits for the Pass of its checks": Case(
+        checked.check_that_is_not_passed_yet, without(has_passed_checks=lambda _context, _to: True)
+    ),
+    "12 a promotion on request waits, too": Case(
+        checked.promotion_that_is_requested_while_a_check_waits, without(has_passed_checks=lambda _context, _to: True)
+    ),
+    "12 an answer is for one run, digest, stage and attempt": Case(
+        checked.answer_that_comes_after_its_stage, without(is_answer_to=_takes_any_answer_of_the_check)
+    ),
+    "12 Fail rolls back": Case(checked.check_that_fails, _instead(checks.check_fails, lambda _context, _given: None)),
+    "12 a check never delays a rollback": Case(
+        checked.gate_that_fails_while_a_check_waits, _instead(rollback.gate_fails, _once_its_checks_are_answered)
     ),
     "8 three crashes roll the run back": Case(
         last.candidate_that_crashes_its_pods, without(is_crashing=lambda _context: False)

@@ -1,8 +1,12 @@
-"""lint on query gates: what cannot be PromQL, cannot pass in time, or reads back before the stage."""
+"""lint on query gates and checks: what cannot be PromQL, cannot pass in time, or reads back before the stage."""
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from serin_cli import lint
 from serin_cli.lint_advice import advice
+from serin_cli.lint_configuration import configuration_findings
 from serin_cli.lint_schema import schema_findings
 
 BASE = {
@@ -85,3 +89,67 @@ def test_a_query_alone_is_a_gate():
 )
 def test_an_error_has_its_path_and_what_would_be_right(queries, expected):
     assert any(expected in one for one in errors(*queries)), errors(*queries)
+
+
+SMOKE = {"name": "smoke", "endpoint": "ci"}
+CONFIGURATION = {"prometheus": {"default": {"url": "http://p"}}, "checks": {"ci": {}, "security": {}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [([20], "there is no step to 20 %: it is made before 50 %"), ([10, 100], None), (None, None)],
+)
+def test_a_check_before_no_step_is_a_warning(before, expected):
+    check = SMOKE | ({} if before is None else {"before": before})
+    found = [str(one) for one in advice(BASE | {"gates": {"checks": [check]}}, None) if "checks" in one.path]
+    assert found == ([] if expected is None else [f"warning: spec.gates.checks[0].before: {expected}"])
+
+
+def test_names_of_endpoints_are_checked_against_the_operators_configuration():
+    spec = BASE | {"gates": {"checks": [SMOKE | {"endpoint": "cii"}]}, "analysis": {"prometheus": "other"}}
+    of = "of the operator's configuration (known:"
+    assert [str(one) for one in configuration_findings(spec, CONFIGURATION)] == [
+        f"error: spec.analysis.prometheus: 'other' is no Prometheus endpoint {of} default)",
+        f"error: spec.gates.checks[0].endpoint: 'cii' is no check endpoint {of} ci, security)",
+    ]
+    assert list(configuration_findings(BASE | {"gates": {"checks": [SMOKE]}}, CONFIGURATION)) == []
+
+
+@pytest.mark.parametrize("is_config_map", [False, True])
+def test_lint_reads_the_operators_configuration(tmp_path, is_config_map):
+    text = yaml.safe_dump(CONFIGURATION)
+    if is_config_map:
+        text = yaml.safe_dump({"kind": "ConfigMap", "data": {"config.yaml": text}})
+    (tmp_path / "config.yaml").write_text(text)
+    document = {"apiVersion": "serin.dev/v1alpha1", "kind": "SuggestionModel", "metadata": {"name": "categories"}}
+    gates = {"checks": [SMOKE | {"endpoint": "cii"}]}
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump(document | {"spec": BASE | {"gates": gates}}))
+    command = ["-f", str(tmp_path / "model.yaml")]
+    assert CliRunner().invoke(lint.app, command).exit_code == 0
+    said = CliRunner().invoke(lint.app, [*command, "--operator-config", str(tmp_path / "config.yaml")])
+    assert said.exit_code == 1
+    assert "spec.gates.checks[0].endpoint: 'cii' is no check endpoint" in said.stdout
+
+
+@pytest.mark.parametrize("text", ["[]", "a: b: c", "kind: ConfigMap\n", "kind: ConfigMap\ndata: {config.yaml: '{'}"])
+def test_a_file_that_is_no_configuration_is_wrong_usage(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    said = CliRunner().invoke(lint.app, ["-f", "-", "--operator-config", str(tmp_path / "config.yaml")], input="a: b")
+    assert said.exit_code == 2
+    assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [
+        ([SMOKE, SMOKE], "error: spec.gates.checks: each check may be listed once"),
+        ([SMOKE | {"url": "http://x"}], "error: spec.gates.checks[0].url: unknown field"),
+        ([SMOKE | {"before": [0]}], "error: spec.gates.checks[0].before[0]: 0 is not above 0"),
+        ([SMOKE | {"timeout": "6m"}], "error: spec.gates.checks[0].timeout: must be from 1s to 5m"),
+        ([{"name": "smoke"}], "error: spec.gates.checks[0].endpoint: required"),
+        ([SMOKE | {"name": "Smoke"}], "'Smoke' is not a gate name"),
+    ],
+)
+def test_an_error_of_a_check_has_its_path(checks, expected):
+    found = errors(checks=checks)
+    assert any(expected in one for one in found), found

@@ -1,0 +1,17 @@
+"""Advice on the checks of a valid spec. Pure."""
+
+from collections.abc import Iterator
+
+from serin_cli.finding import Finding, Severity
+from serin_core.api.spec import SuggestionModelSpec
+
+
+def check_findings(spec: SuggestionModelSpec) -> Iterator[Finding]:
+    """Yield a warning for each step that a check names and that is no step."""
+    steps = {step.percent for step in spec.canary.steps} | {spec.canary.percent}
+    for index, check in enumerate(spec.gates.checks):
+        for percent in sorted(set(check.before or ()) - steps):
+            higher = next((step for step in sorted(steps) if step > percent), None)
+            where = f"it is made before {higher:g} %" if higher is not None else "it is never made"
+            message = f"there is no step to {percent:g} %: {where}"
+            yield Finding(f"spec.gates.checks[{index}].before", message, Severity.WARNING)

@@ -1,0 +1,32 @@
+"""Errors of a spec that only the operator's configuration shows: names that it does not have. Pure.
+
+Only the names of the configuration are read; `serin-operator` itself checks the rest of it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from serin_cli.finding import Finding
+from serin_core.api.spec import SuggestionModelSpec
+
+
+def configuration_findings(spec: Mapping[str, Any], configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield an error for each name in a valid spec that an operator's configuration does not have."""
+    found = SuggestionModelSpec.model_validate(spec)
+    endpoint, known = found.analysis.prometheus, _names(configuration, "prometheus")
+    if endpoint not in known:
+        yield Finding("spec.analysis.prometheus", _unknown("Prometheus endpoint", endpoint, known))
+    known = _names(configuration, "checks")
+    for index, check in enumerate(found.gates.checks):
+        if check.endpoint not in known:
+            path = f"spec.gates.checks[{index}].endpoint"
+            yield Finding(path, _unknown("check endpoint", check.endpoint, known))
+
+
+def _names(configuration: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    named = configuration.get(key)
+    return tuple(sorted(map(str, named))) if isinstance(named, Mapping) else ()
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
+    return f"{name!r} is no {kind} of the operator's configuration (known: {', '.join(known) or 'none'})"
