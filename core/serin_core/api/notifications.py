@@ -3,6 +3,7 @@
 A destination's address and credentials are in the operator's configuration only; a spec names destinations.
 """
 
+from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
@@ -43,6 +44,17 @@ class Notification(StatusModel):
         return self._copy({"to": tuple(name for name in self.to if name not in destinations)})
 
 
+class ToldHolds(StatusModel):
+    """Holds that were notified of."""
+
+    current: str = Field("", description="Reason of Ready whose beginning was told, and whose end was not yet.")
+    ended: dict[str, Moment] = Field(default_factory=dict, description="By reason of Ready, when it last ended.")
+
+    def changed(self, *, current: str, ended: dict[str, datetime]) -> "ToldHolds":
+        """Return them after a change."""
+        return self._copy({"current": current, "ended": ended})
+
+
 class Notifications(StatusModel):
     """Notifications that are still to be delivered."""
 
@@ -53,6 +65,11 @@ class Notifications(StatusModel):
     dropped: dict[str, int] = Field(
         default_factory=dict, description="By destination: notifications that were given up since its last delivery."
     )
+    holds: ToldHolds = Field(ToldHolds(), description="Holds that were notified of.")
+
+    def with_holds(self, holds: ToldHolds) -> "Notifications":
+        """Return them with other holds that were told."""
+        return self._copy({"holds": holds})
 
     def changed(self, *, waiting: tuple[Notification, ...], dropped: dict[str, int], sequence: int) -> "Notifications":
         """Return them after a change."""

@@ -110,7 +110,7 @@ def decide(
     )
     context = _with(context, final)
     events = announcements(context, before=before, taken=taken)
-    context = replace(context, status=notifications.queue(context, events))
+    context = replace(context, status=notifications.queue(context, events, before))
     return Decision(
         status=context.status,
         writes=plan(context, before=resource.status, document=propagation.document(context, protocol)),

@@ -72,10 +72,11 @@ def settle(found: Notifications, spec: SuggestionModelSpec, seen: DestinationsSe
 def problem(spec: SuggestionModelSpec, seen: DestinationsSeen) -> tuple[str, str] | None:
     """Return reason and message of the condition, None if every destination exists and none fails."""
     unknown = [name for name in spec.notifications if name not in seen.kinds]
+    messages = []
     if unknown:
         known = ", ".join(sorted(seen.kinds)) or "none"
-        return "UnknownDestination", f"The operator's configuration has no {', '.join(unknown)} (destinations: {known})"
+        messages.append(f"The operator's configuration has no {', '.join(unknown)} (destinations: {known})")
     failing = [f"{name}: {seen.failing[name]}" for name in spec.notifications if name in seen.failing]
     if failing:
-        return "DeliveryFailing", f"Notifications wait and are tried again; the rollout goes on. {'; '.join(failing)}"
-    return None
+        messages.append(f"Notifications wait and are tried again; the rollout goes on. {'; '.join(failing)}")
+    return ("UnknownDestination" if unknown else "DeliveryFailing", ". ".join(messages)) if messages else None

@@ -9,6 +9,7 @@ from typing import Final
 
 from serin_core.api.notifications import Notification, Notifications
 from serin_core.api.status import Status
+from serin_core.rollout import told_holds
 from serin_core.rollout.announcements import Announcement
 from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.protocol import Context
@@ -19,9 +20,12 @@ MAX_MESSAGE: Final = 1000
 DROPPED: Final = "NotificationDropped"
 
 
-def queue(context: Context, announcements: Sequence[Announcement]) -> Status:
+def queue(context: Context, announcements: Sequence[Announcement], before: Status) -> Status:
     """Return the status with a notification for each Event that a destination wants."""
-    found, seen = context.status.notifications, context.observed.destinations
+    if not context.spec.notifications:
+        return context.status
+    announcements, holds = told_holds.told(context, announcements, before)
+    found, seen = context.status.notifications.with_holds(holds), context.observed.destinations
     waiting, dropped, sequence = list(found.waiting), Counter(found.dropped), found.sequence
     for announcement in announcements:
         to = seen.wanting(announcement.reason, context.spec.notifications)
@@ -30,8 +34,6 @@ def queue(context: Context, announcements: Sequence[Announcement]) -> Status:
             waiting.append(_notification(context, announcement, sequence, to))
     for old in waiting[:-MAX_WAITING]:
         dropped.update(old.to)
-    if sequence == found.sequence:
-        return context.status
     kept = found.changed(waiting=tuple(waiting[-MAX_WAITING:]), dropped=dict(dropped), sequence=sequence)
     return context.status.changed(notifications=kept)
 

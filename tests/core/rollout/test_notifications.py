@@ -18,6 +18,7 @@ from serin_core.api.status_view import condensed
 from serin_core.counting.reading import Unreadable
 from serin_core.kubernetes.inputs import ServerImage
 from serin_core.rollout.announcements import PROBLEMS, Announcement, announcements
+from serin_core.rollout.conditions import ready_reason_since
 from serin_core.rollout.decide import decide
 from serin_core.rollout.destinations import FAILING, DestinationsSeen, Report, problem, settle
 from serin_core.rollout.notifications import DROPPED, MAX_WAITING, dropped_events, queue
@@ -37,7 +38,7 @@ def context(status, seen, *, now=NOW, named=("team-ml", "audit")):
 
 def queued(*kinds, seen=None, status=None, **more):
     events = [Announcement(kind, f"{kind} happened") for kind in kinds]
-    return queue(context(status or Status(), seen or DestinationsSeen(BOTH), **more), events)
+    return queue(context(status or Status(), seen or DestinationsSeen(BOTH), **more), events, Status())
 
 
 def settled(status, *reports, named=("team-ml", "audit")):
@@ -126,7 +127,7 @@ def test_too_many_drop_the_oldest_and_say_so_once():
 
 def test_the_longest_notifications_fit_into_a_status():
     long = [Announcement("StepAdvanced", f"{number} " + "ö" * 5000) for number in range(100)]
-    status = queue(context(Status(), DestinationsSeen(BOTH)), long)
+    status = queue(context(Status(), DestinationsSeen(BOTH)), long, Status())
     assert len(condensed(status)["operatorState"]) < 8_000
 
 
@@ -143,6 +144,15 @@ def test_the_longest_notifications_fit_into_a_status():
             DestinationsSeen(),
             ("UnknownDestination", "The operator's configuration has no team-ml, audit (destinations: none)"),
             id="nothing is configured",
+        ),
+        pytest.param(
+            DestinationsSeen({"audit": ALL}, failing={"audit": "HTTP 503"}),
+            (
+                "UnknownDestination",
+                "The operator's configuration has no team-ml (destinations: audit). "  # noqa: ISC004
+                "Notifications wait and are tried again; the rollout goes on. audit: HTTP 503",
+            ),
+            id="unknown and failing",
         ),
         pytest.param(
             DestinationsSeen(BOTH, failing={"audit": "HTTP 503", "other": "x"}),
@@ -181,6 +191,59 @@ def test_a_hold_is_announced_once_when_it_begins_and_once_when_it_ends(reason):
     assert found == [[(reason, "why")], [], [ended], []]
 
 
+class Clock:
+    """Passes at which Ready has a reason, and which kinds are notified of in each."""
+
+    def __init__(self):
+        self.status, self.now = Status(conditions=ready("RolloutProgressing"), ready_reason_since=NOW), NOW
+
+    def see(self, reason, *, after=timedelta(seconds=30)):
+        self.now += after
+        before = self.status
+        found = ready(reason)
+        after_it = before.changed(conditions=found, ready_reason_since=ready_reason_since(before, found, self.now))
+        at = context(after_it, DestinationsSeen(BOTH), now=self.now)
+        self.status = queue(at, announcements(at, before=before, taken=None), before)
+        last = before.notifications.sequence
+        return [one.kind for one in self.status.notifications.waiting if one.sequence > last]
+
+
+def test_a_hold_that_comes_and_goes_is_told_once():
+    clock = Clock()
+    assert clock.see("MetricsUnavailable") == ["MetricsUnavailable"]
+    assert clock.see("RolloutProgressing") == ["HoldEnded"]
+    for _ in range(40):
+        assert clock.see("MetricsUnavailable") == []
+        assert clock.see("RolloutProgressing") == []
+
+
+def test_a_hold_that_came_and_went_and_then_stays_is_told_after_ten_minutes_with_its_end():
+    clock = Clock()
+    for _ in range(3):
+        clock.see("MetricsUnavailable")
+        clock.see("RolloutProgressing")
+    found = [clock.see("MetricsUnavailable", after=timedelta(minutes=1)) for _ in range(30)]
+    assert [index for index, kinds in enumerate(found) if kinds] == [10]
+    assert found[10] == ["MetricsUnavailable"]
+    assert clock.see("RolloutProgressing") == ["HoldEnded"]
+
+
+def test_a_hold_that_begins_again_after_ten_quiet_minutes_is_told_again():
+    clock = Clock()
+    clock.see("MetricsUnavailable")
+    clock.see("RolloutProgressing")
+    assert clock.see("MetricsUnavailable", after=timedelta(minutes=10)) == ["MetricsUnavailable"]
+    assert clock.see("RolloutProgressing") == ["HoldEnded"]
+
+
+def test_another_hold_is_told_although_the_first_one_comes_and_goes():
+    clock = Clock()
+    assert clock.see("MetricsUnavailable") == ["MetricsUnavailable"]
+    assert clock.see("PodsUnavailable") == ["HoldEnded", "PodsUnavailable"]
+    assert clock.see("MetricsUnavailable") == ["HoldEnded"]
+    assert clock.see("RolloutProgressing") == []
+
+
 def test_the_transition_and_its_notifications_are_one_write():
     at = new_world(notifications=["team-ml"])
     at.destinations = DestinationsSeen({"team-ml": ALL})
@@ -191,7 +254,7 @@ def test_the_transition_and_its_notifications_are_one_write():
             continue
         written = [write.status for write in decision.writes if isinstance(write, PutStatus)]
         new = [one for status in written for one in status.notifications.waiting if one.sequence > last]
-        assert [one.kind for one in new] == [one.reason for one in decision.announcements]
+        assert [one.kind for one in new] == [one.reason for one in decision.announcements if one.reason != FAILING]
         seen += new
         last = at.status.notifications.sequence
         at.kubelets()
@@ -243,7 +306,7 @@ class Receivers:
         self.now += timedelta(seconds=1)
         before = self.status.notifications.sequence
         at = context(self.status, self.seen(), now=self.now, named=["a", "b"])
-        self.status = queue(at, [Announcement(kind, kind) for kind in kinds])
+        self.status = queue(at, [Announcement(kind, kind) for kind in kinds], Status())
         for sequence, kind in enumerate(kinds, before + 1):
             self.wanted["a"].append(sequence)
             self.wanted["b"] += [sequence] if kind == "Promoted" else []
