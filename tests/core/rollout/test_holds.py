@@ -281,7 +281,7 @@ def test_a_clock_that_jumps_an_hour_during_a_freeze_loses_nothing(jump):
 @pytest.fixture
 def baked():
     """A run whose bake is over outside the windows."""
-    at = new_world(**canary(windows=[MORNING]), bake={"duration": "10h", "holdback": 5})
+    at = new_world(**canary(windows=[MORNING], supervisionTimeout="0s"), bake={"duration": "10h", "holdback": 5})
     at.now = datetime(2026, 1, 1, 14, 59, tzinfo=UTC)
     at.settle(until=lambda at: at.status is not None and at.status.candidate is not None and at.status.candidate.bake)
     at.tick(11 * 3600)
