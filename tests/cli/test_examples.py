@@ -10,7 +10,9 @@ from serin_cli.lint_schema import schema_findings
 from serin_core.api import pod, scheduling
 from serin_core.api.base import SpecModel
 from serin_core.api.spec import SuggestionModelSpec
+from serin_core.api.waiting import Window
 from serin_core.model.keyword_rules import Rules
+from serin_core.rollout.canary_steps import needs_approval
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -32,6 +34,14 @@ def prerequisites():
 
 def test_the_example_has_no_errors(model):
     assert schema_findings(model) == []
+
+
+def test_the_example_of_approval_and_windows_has_no_errors_and_sets_every_field():
+    (found,) = documents("approval-and-windows.yaml")
+    assert schema_findings(found) == []
+    canary = SuggestionModelSpec.model_validate(found["spec"]).canary
+    assert set(Window.model_fields) == canary.windows[0].model_fields_set
+    assert [needs_approval(canary, percent=step.percent) for step in canary.steps] == [False, True, True]
 
 
 def set_fields(value):
