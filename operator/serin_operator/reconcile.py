@@ -15,6 +15,7 @@ from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
 from serin_core.rollout.writes import PutStatus, Write
 from serin_operator.apply import Applier
 from serin_operator.check_caller import CheckCaller
+from serin_operator.conflicts import Conflicts
 from serin_operator.deletions import Deletions
 from serin_operator.gather import Gatherer, parse
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
@@ -58,6 +59,7 @@ class Reconciler:
         self._metrics, self._records, self._checks, self._clock = metrics, records, checks, clock
         self._setbacks: dict[Key, Setbacks] = {}
         self._deletions = Deletions(applier)
+        self._conflicts = Conflicts()
 
     async def reconcile(self, key: Key) -> Result:
         """Reconcile once. Raises ClusterError where the API server fails; the queue then retries."""
@@ -67,6 +69,7 @@ class Reconciler:
             await self._deletions.report(key, self._clock())
             self._setbacks.pop(key, None)
             self._checks.forget(key)
+            self._conflicts.clear(key)
             self._metrics.resources.forget(key.namespace, key.name)
             self._delivery.forget(key)
             self._records.forget(key.namespace, key.name)
@@ -80,6 +83,8 @@ class Reconciler:
         except ConflictError as error:
             log.debug("%s: %s", key, error)
             self._record_errors(key, "Conflict")
+            now = self._clock()
+            await self._applier.post_events(ObjectRef.of(live), self._conflicts.record(key, error, now), now)
             return Result("conflict", None, is_settled=False)
         except RefusedError as error:
             # A read, or the status; refused writes of children are setbacks.
@@ -113,6 +118,7 @@ class Reconciler:
             await self._apply(key, ref, resource.status, decision, due)
         finally:
             self._records.note(live, resource, decision, is_counted=is_counted)
+        self._conflicts.clear(key)
         self._metrics.resources.record_check(key.namespace, key.name, decision.status, now, is_counted=is_counted)
         outcome = "refused" if setbacks.refusals() else "changed" if due else "unchanged"
         if (setbacks.refusals(), setbacks.overrides()) != reported:

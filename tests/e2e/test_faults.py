@@ -48,7 +48,7 @@ def test_a_missing_run_is_named_and_waited_for_while_the_rules_serve(rollout, re
     rollout.apply("run_00000000_1")
     rollout.wait(lambda _: "is not in the registry" in rollout.condition()["message"], seconds=90, what="absent run")
     ready = rollout.condition()
-    assert ready["reason"] == "Loading"
+    assert ready["reason"] == "RunNotFound"
     assert "run_00000000_1" in ready["message"]
     rollout.wait(lambda _: traffic.sent > 0, what="answers by the rules")
     assert traffic.failed == 0

@@ -43,7 +43,7 @@ def absent(rollout, run, rows):
     rollout.apply(run)
     rollout.wait(lambda _: "is not in the registry" in rollout.condition()["message"], seconds=90, what="absent run")
     condition = rollout.condition()
-    assert condition["reason"] == "Loading"
+    assert condition["reason"] == "RunNotFound"
     assert run in condition["message"]
     traffic = rollout.send_to_service(rows, rate=50)
     rollout.wait(lambda _: traffic.sent > 0, what="answers by the rules")

@@ -1,7 +1,10 @@
 """Rollouts with the real images: server pods on a kubelet, traffic through the Service and to pods."""
 
 import json
+import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 from e2e.conftest import canary, every_stage_began_once, seconds_between
@@ -115,3 +118,46 @@ def test_a_rolling_update_under_load_loses_no_request(served, registry):
 
 def names(rollout):
     return {pod["metadata"]["name"] for pod in rollout.pods()}
+
+
+def test_a_node_that_goes_down_and_up_at_10_percent_rolls_nothing_back(rollout, registry, node):
+    server = rollout.resource(registry.good)["spec"]["server"] | {"replicas": 4}
+    steps = {"shadowSoak": "5s", "steps": [{"percent": 10, "soak": "1h"}]}
+    rollout.apply(registry.good, canary=steps, server=server)
+    rollout.wait_for_stage(0, seconds=120)
+    rollout.send(registry.traffic)
+    rollout.wait_for_stage(10, seconds=180)
+    pid = kubelet_of(node)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for container in [container_of(pod) for pod in rollout.pods()]:
+            node.ctr("tasks", "kill", "--signal", "SIGKILL", container)
+        time.sleep(28)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    def is_up_again(_status):
+        statuses = [pod["status"]["containerStatuses"][0] for pod in rollout.pods()]
+        return len(statuses) == 4 and all(one["restartCount"] == 1 and one["ready"] for one in statuses)
+
+    rollout.wait(is_up_again, seconds=120, what="four pods that were restarted")
+    status = rollout.wait(lambda status: status["propagation"]["confirmed"], seconds=60, what="confirmation")
+    assert (status["candidate"]["state"], status["candidate"]["percent"]) == ("Running", 10)
+    assert status.get("crashes", []) == []
+    assert "CandidateCrashed" not in [entry["event"] for entry in status["history"]]
+
+
+def container_of(pod):
+    return pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+
+
+def kubelet_of(node):
+    """Return the process of this node's kubelet, as this machine numbers it."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if Path(os.fsdecode(words[0])).name == "kubelet" and str(node.directory).encode() in b" ".join(words):
+            return int(path.parent.name)
+    raise AssertionError("this node has no kubelet")

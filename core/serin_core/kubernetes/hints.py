@@ -29,6 +29,12 @@ _HINTS: Final = (
     (r'(?i)secret ".*" not found', "create the Secret, or correct its name in spec"),
     (r'(?i)configmap ".*" not found', "create the ConfigMap, or correct its name in spec"),
     (
+        r"(?i)references non-existent (secret|config) key|couldn't find key",
+        "the object exists, but lacks this key: add it",
+    ),
+    (r"no PriorityClass with name", "create the PriorityClass, or correct spec.server.pod.priorityClassName"),
+    (r"the registry .* does not exist", "create this directory on the volume, or correct spec.registry.uri"),
+    (
         r"ErrImageNeverPull",
         "put the image on every node, or change server.imagePullPolicy in the operator's configuration",
     ),

@@ -19,6 +19,8 @@ UNREACHABLE: Final = "PodsUnreachable"
 """Type of the condition that names pods which cannot confirm a routing."""
 _FIELDS = 5
 """Fields of one child that the condition names."""
+BEHIND: Final = "PodsBehind"
+"""Type of the condition that names pods which respond, but have not taken over the routing."""
 Value = tuple[str, Truth, str, str]
 """Type, status, reason and message of a condition."""
 
@@ -34,6 +36,8 @@ def conditions(context: Context) -> tuple[Condition, ...]:
         values.append(("ShadowForced", "True", "RolloutRunning", message))
     if unreachable := lost_pods.describe_unreachable(context):
         values.append((UNREACHABLE, "True", "NoResponse", unreachable))
+    if behind := lost_pods.describe_behind(context):
+        values.append((BEHIND, "True", "FormerRouting", behind))
     if context.observed.overrides:
         values.append((OVERRIDDEN, "True", "ChangedByAdmission", _overrides(context.observed.overrides)))
     if (failing := destinations.problem(context.spec, context.observed.destinations)) is not None:

@@ -12,7 +12,7 @@ from typing import Final
 from serin_core.api.silent_pods import SilentPod
 from serin_core.api.status import Status
 from serin_core.rollout.observation import NoAnswer, NodeState, PodSeen
-from serin_core.rollout.protocol import Context, Protocol
+from serin_core.rollout.protocol import Context, Protocol, serves_the_routing
 from serin_core.rollout.requests import Request, done, unanswered
 from serin_core.rollout.transition import Transition
 
@@ -22,6 +22,8 @@ SILENT_FOR: Final = timedelta(seconds=30)
 """How long a ready pod may be silent before it is named: its server may be busy, or its network new."""
 OVERDUE_FOR: Final = timedelta(seconds=30)
 """How long a pod may terminate beyond its grace period before it is named."""
+BEHIND_FOR: Final = timedelta(seconds=45)
+"""How long a pod that responds may serve a former routing before it is named; a healthy kubelet takes a second."""
 MAX_SILENT: Final = 20
 """Silent pods that status keeps: of any further ones only the number is shown."""
 _NAMED: Final = 3
@@ -60,6 +62,20 @@ def describe_unreachable(context: Context) -> str:
     return "; ".join(found)
 
 
+def describe_behind(context: Context) -> str:
+    """Return which pods respond and serve a former routing, and what ends the wait for them; "" for none."""
+    pods = [pod for pod in context.observed.pods if _is_behind(context, pod)]
+    if not pods:
+        return ""
+    revision, since = context.status.propagation.revision, context.status.propagation.since
+    decided = "" if since is None else f" of {since:%H:%M:%S} UTC"
+    return (
+        f"{_names(pods)}: no confirmation of routing {revision}{decided}, since the kubelet has not updated the "
+        "mounted file; the operator reminds it every 10 s, and removes a pod that serves a withdrawn run. To replace "
+        "one: kubectl delete pod"
+    )
+
+
 def to_delete(context: Context) -> Iterator[PodSeen]:
     """Yield the lost pods that are to be deleted without waiting for their kubelet."""
     return (pod for pod in context.observed.pods if _is_lost(pod) and _is_declared_dead(context, pod))
@@ -93,6 +109,14 @@ def forget_pod(context: Context, _protocol: Protocol) -> Transition | None:
     run = context.status.rollout or context.status.stable
     found = done(context, request, context.status, message)
     return replace(found, run_id="" if run is None else run.run_id, is_warning=True)
+
+
+def _is_behind(context: Context, pod: PodSeen) -> bool:
+    since = context.status.propagation.since
+    if since is None or pod.deleting or not pod.started or isinstance(pod.report, NoAnswer):
+        return False
+    is_late = context.now - max(since, pod.running_since or since) >= BEHIND_FOR
+    return is_late and not serves_the_routing(pod, context)
 
 
 def _is_lost(pod: PodSeen) -> bool:

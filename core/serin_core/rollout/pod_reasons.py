@@ -1,11 +1,11 @@
 """Reasons of the condition Ready while pods keep a resource from what its spec asks for."""
 
 from serin_core.api.durations import format_duration
-from serin_core.api.status import CandidateState, RunInUse
+from serin_core.api.status import Candidate, CandidateState, RunInUse
 from serin_core.contract.pod_report import LoadState
 from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout import lost_pods, progress
-from serin_core.rollout.protocol import Context, has_loaded
+from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 
 
@@ -29,11 +29,47 @@ def pods_unavailable(context: Context) -> ReadyReason | None:
     problems = sorted({pod.problem for pod in named if not lost_pods.is_unreachable(context, pod)})
     problems += [context.observed.problem] if context.observed.problem else []
     problems = [*map(with_hint, problems), *_lost_runs(context)]
-    unreachable = lost_pods.describe_unreachable(context)
-    message = f"On hold: {'; '.join([*problems, *([unreachable] if unreachable else [])])}"
+    unreachable, behind = lost_pods.describe_unreachable(context), lost_pods.describe_behind(context)
+    message = f"On hold: {'; '.join(filter(None, [*problems, unreachable, behind]))}"
     if problems:
         return ReadyReason("PodsUnavailable", message, ready=ready_of_promoted(context))
-    return ReadyReason("PodsUnreachable", message, ready=ready_of_promoted(context)) if unreachable else None
+    if unreachable:
+        return ReadyReason("PodsUnreachable", message, ready=ready_of_promoted(context))
+    return ReadyReason("PodsBehind", message) if behind else None
+
+
+def before_running(context: Context) -> ReadyReason | None:
+    """Pods stop serving a former candidate, or load the one that follows."""
+    candidate = context.status.candidate
+    if candidate is None:
+        return ReadyReason("Pending", "No rollout has started yet")
+    match candidate.state:
+        case CandidateState.DRAINING:
+            confirmed = context.status.propagation.pods.replace("/", " of ")
+            message = (
+                f"Waiting for all pods to stop serving a former candidate, before they load {candidate.run_id}; "
+                f"{confirmed} pods have"
+            )
+            return ReadyReason("Draining", message)
+        case CandidateState.LOADING:
+            return _loading(context, candidate)
+        case _:
+            return None
+
+
+def _loading(context: Context, candidate: Candidate) -> ReadyReason:
+    """Return what pods that load the candidate wait for, as they report it themselves."""
+    runs = [pod.run(candidate.run_id) for pod in context.observed.pods if pod.template == context.template]
+    waiting = [run for run in runs if run is not None and run.state is LoadState.LOADING and run.reason]
+    what = f"Pods are loading {candidate.run_id}"
+    if away := sorted(run.reason for run in waiting if not run.absent):
+        return ReadyReason("RegistryUnavailable", f"{what}: {with_hint(away[0])}. Pods retry")
+    if absent := sorted(run.reason for run in waiting):
+        patience = format_duration(ABSENT_PATIENCE)
+        return ReadyReason(
+            "RunNotFound", f"{what}: {absent[0]} yet. Pods retry; the run is refused {patience} after their start"
+        )
+    return ReadyReason("Loading", what)
 
 
 def _lost_runs(context: Context) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Final
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.status import Candidate, CandidateState
-from serin_core.contract.pod_report import LoadState
 from serin_core.counting.reading import Unreadable
 from serin_core.gates.active import acting_gates
 from serin_core.gates.queries import acting_queries
@@ -18,7 +17,7 @@ from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout import bake, check_messages, hold_reasons, lost_pods, pod_reasons, supervision
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
-from serin_core.rollout.protocol import ABSENT_PATIENCE, Context
+from serin_core.rollout.protocol import Context
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 from serin_core.rollout.transition import place, serving
 
@@ -123,30 +122,6 @@ def _promoted(context: Context) -> ReadyReason | None:
     return ReadyReason("Promoting", f"{stable.run_id} is promoted; {_confirmed(context)}")
 
 
-def _before_running(context: Context) -> ReadyReason | None:
-    candidate = context.status.candidate
-    if candidate is None:
-        return ReadyReason("Pending", "No rollout has started yet")
-    match candidate.state:
-        case CandidateState.DRAINING:
-            message = f"Waiting for all pods to stop serving a former candidate, before they load {candidate.run_id}"
-            return ReadyReason("Draining", message)
-        case CandidateState.LOADING:
-            return ReadyReason("Loading", f"Pods are loading {candidate.run_id}{_obstacle(context, candidate)}")
-        case _:
-            return None
-
-
-def _obstacle(context: Context, candidate: Candidate) -> str:
-    """Return why a pod has not been able to read the candidate yet, and what follows; "" if none reports it."""
-    runs = [pod.run(candidate.run_id) for pod in context.observed.pods if pod.template == context.template]
-    loading = [run for run in runs if run is not None and run.state is LoadState.LOADING and run.reason]
-    if absent := sorted(run.reason for run in loading if run.absent):
-        patience = format_duration(ABSENT_PATIENCE)
-        return f": {absent[0]} yet. Pods retry; the run is refused {patience} after their start"
-    return f": {min(run.reason for run in loading)}. Pods retry" if loading else ""
-
-
 def _template_changed(context: Context) -> ReadyReason | None:
     candidate, pods = context.status.candidate, context.observed.pods
     if candidate is None or candidate.template == context.template:
@@ -173,8 +148,18 @@ def _metrics_unavailable(context: Context) -> ReadyReason | None:
             if not silent or context.now - candidate.stage_started_at < SILENCE:
                 return None
             problem = _without_data(silent)
-    message = f"On hold {place(candidate)}: {problem}"
+    message = f"On hold {place(candidate)}: {problem}{_until_data_is_back(context)}"
     return ReadyReason("MetricsUnavailable", message, _ready_at_cap(context, candidate))
+
+
+def _until_data_is_back(context: Context) -> str:
+    """Return since when a stage has no data at all, and what ends that; "" if some gate has data."""
+    since, analysis = context.status.no_data_since, context.spec.analysis
+    if since is None:
+        return ""
+    end = since + analysis.no_data_timeout
+    rolled_back = f"; rolled back at {end:%H:%M:%S} UTC (onNoData)" if analysis.on_no_data == "Rollback" else ""
+    return f" (no data since {since:%Y-%m-%d %H:%M:%S} UTC{rolled_back})"
 
 
 def _without_data(gates: Iterable[GateStatus]) -> str:
@@ -271,7 +256,7 @@ _CHAIN: Final[tuple[Callable[[Context], ReadyReason | None], ...]] = (
     pod_reasons.deadline_exceeded,
     pod_reasons.pods_unavailable,
     _promoted,
-    _before_running,
+    pod_reasons.before_running,
     _template_changed,
     _metrics_unavailable,
     _at_cap,

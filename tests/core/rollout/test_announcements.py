@@ -13,7 +13,7 @@ from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.notifications import DROPPED
 
 ROOT = Path(__file__).parents[3]
-OF_THE_OPERATOR = {"ChildReverted", DELETED, "InvalidSpec", "InvalidStatus", "AccessRefused"}
+OF_THE_OPERATOR = {"ChildReverted", "WritesConflict", DELETED, "InvalidSpec", "InvalidStatus", "AccessRefused"}
 ABOUT_NOTIFICATIONS = {FAILING, DROPPED}
 
 
@@ -46,7 +46,7 @@ def test_every_problem_is_a_documented_condition():
     assert all(f"| {reason} |" in page for reason in PROBLEMS)
 
 
-@pytest.mark.parametrize("reason", ["ChildReverted", "InvalidSpec", "AccessRefused"])
+@pytest.mark.parametrize("reason", ["ChildReverted", "WritesConflict", "InvalidSpec", "AccessRefused"])
 def test_the_operator_emits_what_is_documented_of_it(reason):
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "operator").rglob("*.py"))
     assert f'"{reason}"' in code
@@ -143,3 +143,15 @@ def test_a_rollback_does_not_wait_for_a_manual_change_and_still_outnumbers_it():
     decision = at.whole_pass(at.operators[0])
     assert reasons(decision.announcements) == ["GateFailed"]
     assert at.status.propagation.revision == 501
+
+
+@pytest.mark.parametrize(
+    ("away", "reason"),
+    [("", "RunNotFound"), ("the registry /registry/models does not exist", "RegistryUnavailable")],
+)
+def test_a_registry_or_run_that_is_not_there_is_an_event_at_once(away, reason):
+    at = new_world()
+    at.registry, at.away = {}, away
+    [event] = [one for one in events(at, rounds=20) if one.reason == reason]
+    assert (away or "is not in the registry /registry") in event.message
+    assert event.is_warning

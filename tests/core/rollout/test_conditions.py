@@ -177,7 +177,7 @@ SITUATIONS = {
     "image not allowed": (image_refused, "Promoted", ("False", "ImageRefused"), False, True, True, "Degraded"),
     "rolled back": (rolled_back, "RolledBack", ("False", "RolledBack"), False, True, True, "Degraded"),
     "refused by the acceptance gate": (refused, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
-    "not in the registry yet": (absent, "Pending", ("Unknown", "Loading"), True, False, True, "Progressing"),
+    "not in the registry yet": (absent, "Pending", ("Unknown", "RunNotFound"), True, False, True, "Progressing"),
     "missing in the registry": (missing, "Refused", ("False", "RunRefused"), False, True, True, "Degraded"),
     "Prometheus unreachable": (blind, "Shadow", ("Unknown", "MetricsUnavailable"), True, False, True, "Progressing"),
     "no gate can judge": (no_gate, "Shadow", ("Unknown", "NoGate"), True, False, True, "Progressing"),
@@ -334,7 +334,7 @@ def test_a_registry_that_cannot_be_read_is_named_in_the_words_of_the_pod_and_ref
     at.tick(2 * ABSENT_PATIENCE.total_seconds())
     at.settle(rounds=20)
     ready = at.status.conditions[0]
-    assert (ready.status, ready.reason) == ("Unknown", "Loading")
+    assert (ready.status, ready.reason) == ("Unknown", "RegistryUnavailable")
     assert ready.message == f"Pods are loading {A}: {AWAY}. Pods retry"
     version = at.version
     at.settle(rounds=20)

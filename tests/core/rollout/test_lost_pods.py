@@ -237,3 +237,36 @@ def test_a_pod_that_responds_is_not_deleted_whatever_its_node_is_said_to_be():
     pod.node_state = NodeState.OUT_OF_SERVICE
     at.whole_pass(at.operators[0])
     assert pod.name in at.pods
+
+
+def test_a_pod_whose_kubelet_does_not_update_the_routing_is_named_within_a_minute():
+    at = new_world()
+    at.settle(until=has_percent(0))
+    stuck = one_pod(at)
+    stuck.is_stuck = True
+    at.settle(until=lambda at: at.status.rollout.percent == 10)
+    at.settle(rounds=60)
+    assert condition(at, "PodsBehind") is None
+    events = passes(at, rounds=4, seconds=10)
+    message = condition(at, "PodsBehind").message
+    revision = at.status.propagation.revision
+    assert message.startswith(
+        f"{stuck.name} on node node-of-{stuck.name} (10.0.0.1): no confirmation of routing {revision}"
+    )
+    assert [(one.reason, one.message) for one in events] == [("PodsBehind", message)]
+    assert (condition(at, "Ready").reason, condition(at, "Ready").message) == ("PodsBehind", f"On hold: {message}")
+    stuck.is_stuck = False
+    at.settle(rounds=5)
+    assert condition(at, "PodsBehind") is None
+
+
+def test_a_draining_rollout_says_how_many_pods_it_waits_for():
+    at = at_ten_percent()
+    one_pod(at).is_stuck = True
+    at.verdict = "fail"
+    at.settle(rounds=5)
+    at.request("retry", f"{at.status.candidate.run_id} fixed")
+    at.settle(rounds=3)
+    ready = condition(at, "Ready")
+    assert ready.reason == "Draining"
+    assert ready.message.endswith("; 1 of 2 pods have")
