@@ -7,7 +7,7 @@ from datetime import datetime
 
 from serin_core.api.custom_gates import CustomGate
 from serin_core.api.gate_status import OwnCounts
-from serin_core.counting.custom_counters import custom_key
+from serin_core.counting.custom_counters import counters_of
 from serin_core.counting.custom_gates import CustomCounting, InstantQuery, Query, QueryResult, count_custom_gate
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import StageQuery
@@ -25,13 +25,13 @@ class CustomCounterReader:
     async def read(
         self, gates: Iterable[CustomGate], stage: StageQuery, *, at: float, now: datetime
     ) -> dict[str, OwnCounts | Unreadable]:
-        """Return what each custom gate has counted since the stage began, by `custom_key`.
+        """Return what each custom gate has counted since the stage began, by the key of its counters.
 
         `at` is the current Unix time of Prometheus, `now` the operator's own time.
         """
-        wanted = tuple(gates)
-        counts = await asyncio.gather(*(self._run(count_custom_gate(gate, stage, at=at, now=now)) for gate in wanted))
-        return {custom_key(gate): one for gate, one in zip(wanted, counts, strict=True)}
+        wanted = [counters for gate in gates for counters in counters_of(gate)]
+        counts = await asyncio.gather(*(self._run(count_custom_gate(one, stage, at=at, now=now)) for one in wanted))
+        return {counters.key: one for counters, one in zip(wanted, counts, strict=True)}
 
     async def _run(self, counting: CustomCounting) -> OwnCounts | Unreadable:
         queries = next(counting)

@@ -5,8 +5,13 @@ from serin_core.api.spec import SuggestionModelSpec
 
 
 def simulated_part(spec: SuggestionModelSpec) -> tuple[SuggestionModelSpec, tuple[str, ...]]:
-    """Return the spec without what cannot be simulated, and the names of that: `query saturation`."""
+    """Return the spec without what cannot be simulated, and the names of that: `query saturation`.
+
+    Counters of a control group are left out: no option describes them.
+    """
+    compared = (f"{gate.name} (control)" for gate in spec.gates.active_custom if gate.control is not None)
     queries = (f"query {query.name}" for query in spec.gates.queries if query.mode is not GateMode.OFF)
     checks = (f"check {check.name}" for check in spec.gates.checks)
-    gates = spec.gates.model_copy(update={"queries": (), "checks": ()})
-    return spec.model_copy(update={"gates": gates}), (*queries, *checks)
+    custom = tuple(gate for gate in spec.gates.custom if gate.control is None)
+    gates = spec.gates.model_copy(update={"queries": (), "checks": (), "custom": custom})
+    return spec.model_copy(update={"gates": gates}), (*compared, *queries, *checks)

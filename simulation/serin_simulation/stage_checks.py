@@ -15,8 +15,8 @@ from serin_core.contract.gate_catalog import AsReported
 from serin_core.evidence.bounds import Alphas
 from serin_core.evidence.counts import Counts
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
+from serin_core.gates.compared import ComparedState
 from serin_core.gates.evaluation import GateState, criterion_of, gate_state
-from serin_core.gates.feedback import FeedbackState
 from serin_core.gates.per_class import PerClassState
 from serin_core.gates.rate import RateState
 from serin_core.rollout.canary_steps import soak_of
@@ -94,7 +94,7 @@ def _counts_of(gate: ActiveGate, state: GateState, found: Pairs) -> tuple[Any, .
     match state:
         case RateState():
             return found.get(gate.name)
-        case FeedbackState():
+        case ComparedState():
             canary, control = (found.get(f"{gate.name}/{side}") for side in _SIDES)
             return None if canary is None or control is None else (canary, control)
         case PerClassState():

@@ -183,6 +183,8 @@ custom_gate = st.fixed_dictionaries(
         "good": own,
         "total": own,
         "histogram": st.fixed_dictionaries({"metric": own, "le": number}),
+        "control": st.fixed_dictionaries({"good": own, "total": own}),
+        "oddsRatio": st.sampled_from([1, 1.5, 3, 21]),
     },
 )
 query = st.fixed_dictionaries(
@@ -361,11 +363,25 @@ def built_in_is_refused(name, gate):
     return margin_is_refused({"atMost": DEFAULT_AT_MOST.get(name)} | gate, at_least=DEFAULT_AT_LEAST.get(name))
 
 
+def control_is_refused(gate):
+    plain = {"margin": 0, "designEffect": 1, "initialDelay": "0s"}
+    is_corrected = any(gate.get(key, one) != one for key, one in plain.items())
+    return "good" not in gate or 0 in gate.get("stages", []) or is_corrected
+
+
+def has_no_control_group(body):
+    gates = body.get("gates", {})
+    compared = [gates.get("feedback", {}), *(one for one in gates.get("custom", []) if "control" in one)]
+    holdback = body.get("bake", {}).get("holdback", 0)
+    return any(100 in one.get("stages", []) for one in compared) and (holdback == "ten" or holdback <= 0)
+
+
 def custom_is_refused(gate):
     """The CEL rules of a custom gate, in Python."""
-    bounds = [name for name in ("atLeast", "atMost", "within") if name in gate]
+    bounds = [name for name in ("atLeast", "atMost", "within", "control") if name in gate]
+    control = gate.get("control", {})
     within = gate.get("within")
-    selectors = (gate.get("good"), gate.get("total"), gate.get("histogram", {}).get("metric"))
+    selectors = (gate.get("good"), gate.get("total"), gate.get("histogram", {}).get("metric"), *control.values())
     return (
         any(one is not None and one not in GOOD_SELECTORS for one in selectors)
         or gate["name"] in BUILT_IN
@@ -373,6 +389,8 @@ def custom_is_refused(gate):
         or ("good" in gate) == ("histogram" in gate)
         or len(bounds) != 1
         or margin_is_refused(gate)
+        or ("control" not in gate and gate.get("oddsRatio", 1.5) != 1.5)
+        or ("control" in gate and control_is_refused(gate))
         or (within is not None and (gate.get("margin", 0) > 0 or "ten" in within.values()))
         or (within is not None and within["low"] >= within["high"])
     )
@@ -441,6 +459,7 @@ def cel_refuses(body):
         or bake_is_refused(bake, percents or [10, 50])
         or any(built_in_is_refused(name, one) for name, one in gates.items())
         or any(custom_is_refused(one) for one in custom)
+        or has_no_control_group(body)
         or is_hasty
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)

@@ -16,14 +16,13 @@ from serin_core.api.gate_options import (
     CanaryStages,
     GateSettings,
     OddsRatio,
-    PartialStages,
     RateSettings,
     odds_ratio_field,
     stages_field,
 )
 
 _IN_CANARY: Final = "the shadow has no such answers"
-_BELOW_FULL: Final = "neither the shadow nor 100 percent has a control group"
+_WITH_CONTROL: Final = "the shadow has no control group, and 100 percent only with bake.holdback"
 
 
 def _at_least(gate: GateName) -> Any:
@@ -112,7 +111,7 @@ class FeedbackGate(GateSettings):
         default=False, description="The stage waits until this gate passes. Default: false (it can only fail)."
     )
     odds_ratio: OddsRatio = odds_ratio_field("a rejection")
-    stages: PartialStages | None = stages_field(_BELOW_FULL)
+    stages: CanaryStages | None = stages_field(_WITH_CONTROL)
 
 
 class PerClassGate(MinimumSettings):

@@ -56,4 +56,4 @@ OFF_BY_DEFAULT: Final = (GateName.PER_CLASS, GateName.FALLBACK)
 NOT_IN_SHADOW: Final = (GateName.ACCEPTED_RATIO, GateName.LOW_CONFIDENCE, GateName.FEEDBACK, GateName.FALLBACK)
 """Gates on answers that users see: the shadow (stage 0) has none."""
 NOT_WITHOUT_CONTROL: Final = (GateName.FEEDBACK,)
-"""Gates that compare the canary with the control group: at 100 percent there is none."""
+"""Gates that compare the canary with the control group: at 100 percent there is one only with a holdback."""

@@ -11,13 +11,11 @@ from serin_core.api.gate_names import DEFAULT_ODDS_RATIO, GateMode
 
 _IN_SHADOW: Final = "0 is the shadow"
 CanaryPercent = Annotated[float, Strict(), Field(gt=0, le=100)]
-PartialPercent = Annotated[float, Strict(), Field(gt=0, lt=100)]
 DesignEffect = Annotated[float, Strict(), Field(ge=1, le=1000)]
 Margin = Annotated[float, Strict(), Field(ge=0, lt=1)]
 OddsRatio = Annotated[float, Strict(), Field(gt=1, le=20)]
 Stages = Annotated[tuple[Percent, ...], Field(min_length=1, max_length=21)]
 CanaryStages = Annotated[tuple[CanaryPercent, ...], Field(min_length=1, max_length=21)]
-PartialStages = Annotated[tuple[PartialPercent, ...], Field(min_length=1, max_length=21)]
 
 
 def stages_field(which: str = _IN_SHADOW) -> Any:

@@ -36,7 +36,7 @@ class GateStatus(StatusModel):
     within: Range | None = Field(None, description="Bounds of the rate.")
     margin: float | None = Field(None, description="Tolerance of a Pass; absent if there is none.")
     odds_ratio: float | None = Field(
-        None, description="Maximum ratio of the odds of a rejection in the canary to those in the control group."
+        None, description="Maximum ratio of the odds of a bad outcome in the canary to those in the control group."
     )
     role: GateRole = Field(
         GateRole.ACTING, description="Acting, FailOnly (not needed for a Pass) or DryRun (never acted on)."
@@ -88,17 +88,27 @@ class GateMemory(StatusModel):
     zero: CountsAt | None = Field(None, description="Counts at the end of the initialDelay.")
     checks: int = Field(0, description="Number of checks with new events.")
     starts: tuple[CountsAt, ...] = Field((), description="Earlier counts after which a change may have begun.")
-    control_good: float = Field(0, description="feedback: good events of the control group at the last check.")
-    control_total: float = Field(0, description="feedback: all events of the control group at the last check.")
-    log_ratios: tuple[float, ...] = Field((), description="feedback: log evidence for each harmful odds ratio.")
-    log_ratios_below: tuple[float, ...] = Field((), description="feedback: log evidence for each harmless odds ratio.")
+    control_good: float = Field(0, description="Good events of the control group at the last check, if there is one.")
+    control_total: float = Field(0, description="All events of the control group at the last check, if there is one.")
+    log_ratios: tuple[float, ...] = Field(
+        (), description="Log evidence for each harmful odds ratio to a control group."
+    )
+    log_ratios_below: tuple[float, ...] = Field(
+        (), description="Log evidence for each harmless odds ratio to a control group."
+    )
 
-    def rebound(self, bound: str) -> Self:
+    def rebound(self, bound: str, *, keeps_harm: bool = True) -> Self:
         """Return the memory after an edit of the gate's bound.
 
-        The counts stay. Evidence for the limit of two arms is dropped, since it holds for that limit alone.
+        The counts stay. Evidence for the limit of two arms is dropped, since it holds for that limit alone; that of
+        harm stays with `keeps_harm`, where harm has no limit.
         """
-        return self._copy({"bound": bound, "edits": self.edits + 1, "log_ratios_below": ()})
+        harm = self.log_ratios if keeps_harm else ()
+        return self._copy({"bound": bound, "edits": self.edits + 1, "log_ratios_below": (), "log_ratios": harm})
+
+    def restarted(self, bound: str) -> Self:
+        """Return the memory after an edit that changes the kind of test: only the number of edits stays."""
+        return type(self)(bound=bound, edits=self.edits + 1)
 
     def with_bound(self, bound: str) -> Self:
         """Return the same evidence, evaluated by this bound."""

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, mode
 
 from serin_core.api.bake import HOLDBACK_RULE, HOLDBACK_TOO_LARGE, Bake
 from serin_core.api.base import Name, Percent, Share, SpecModel, rules
+from serin_core.api.control_group import CONTROL_GROUP_RULE, NO_CONTROL_GROUP, has_control_group
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
 from serin_core.api.notifications import Destinations
@@ -227,7 +228,7 @@ class Analysis(SpecModel):
 class SuggestionModelSpec(SpecModel):
     """Desired state, set by users. The operator never modifies it."""
 
-    model_config = ConfigDict(json_schema_extra=rules(HOLDBACK_RULE))
+    model_config = ConfigDict(json_schema_extra=rules(HOLDBACK_RULE, CONTROL_GROUP_RULE))
 
     run_id: Annotated[str, Field(pattern=RUN_PATTERN, max_length=32)] = Field(
         alias="runID",
@@ -277,4 +278,10 @@ class SuggestionModelSpec(SpecModel):
     def _holds_back_little(self) -> Self:
         if not self.bake.leaves_enough(tuple(step.percent for step in self.canary.steps)):
             raise ValueError(HOLDBACK_TOO_LARGE)
+        return self
+
+    @model_validator(mode="after")
+    def _has_control_group(self) -> Self:
+        if not has_control_group(self.gates, self.bake):
+            raise ValueError(NO_CONTROL_GROUP)
         return self

@@ -35,12 +35,21 @@ class AsReported:
 
 @dataclass(frozen=True, slots=True)
 class NotWorseThanControl:
-    """Odds of a bad outcome in the canary at most `odds_ratio` times the odds in the control group."""
+    """Odds of a bad outcome in the canary at most `odds_ratio` times the odds in the control group: then it passes.
+
+    It fails where they are surely more than `fails_above` times those of the control group.
+    """
 
     odds_ratio: float
+    fails_above: float = 1.0
 
 
 Criterion = Bound | AsReported | NotWorseThanControl
+
+
+def has_control_group(percent: float, holdback: float) -> bool:
+    """Return whether a stage has users in the canary and users outside it."""
+    return 0 < percent < _FULL or (percent == _FULL and holdback > 0)
 
 
 class Unit(Enum):
@@ -102,11 +111,14 @@ class BuiltInGate:
         """Metrics that it reads."""
         return frozenset(term.metric for term in self.terms)
 
-    def is_evaluated_at(self, percent: float) -> bool:
-        """Return whether a stage with this share of users in the canary, 0 for the shadow, has what it counts."""
+    def is_evaluated_at(self, percent: float, *, holdback: float = 0.0) -> bool:
+        """Return whether a stage with this share of users in the canary, 0 for the shadow, has what it counts.
+
+        `holdback`: percent of users who are held back at 100 percent.
+        """
         if percent == 0:
             return self.name not in NOT_IN_SHADOW
-        return percent < _FULL or self.name not in NOT_WITHOUT_CONTROL
+        return has_control_group(percent, holdback) or self.name not in NOT_WITHOUT_CONTROL
 
 
 _GATES: Final = (

@@ -40,6 +40,27 @@ class Samples:
     values: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CustomCounters:
+    """Counters that are followed: those of a custom gate, or those of its control group."""
+
+    name: str
+    key: str
+    """Key of their series in a checkpoint; it changes with the selectors."""
+    selectors: tuple[str, str]
+    """Selectors of good and of total."""
+    histogram: Histogram | None = None
+
+
+def counters_of(gate: CustomGate) -> tuple[CustomCounters, ...]:
+    """Return the counters of a custom gate: its own, and with `control` those of the control group."""
+    own = CustomCounters(gate.name, custom_key(gate), selectors(gate), gate.histogram)
+    if gate.control is None:
+        return (own,)
+    control = (gate.control.good, gate.control.total)
+    return own, CustomCounters(f"{gate.name} (control)", control_key(gate), control)
+
+
 def selectors(gate: CustomGate) -> tuple[str, str]:
     """Return the selectors of a custom gate: of good and of total."""
     if gate.histogram is None:
@@ -67,8 +88,17 @@ def _written(bound: float) -> str:
 
 
 def custom_key(gate: CustomGate) -> str:
-    """Return the key of a gate's series in a checkpoint; it changes with the selectors."""
-    return f"{gate.name}@{hashlib.sha256(repr(selectors(gate)).encode()).hexdigest()[:8]}"
+    """Return the key of a gate's series in a checkpoint.
+
+    It changes with the selectors, also with those of the control group: both are counted from the same time on.
+    """
+    control = () if gate.control is None else (gate.control.good, gate.control.total)
+    return f"{gate.name}@{hashlib.sha256(repr((*selectors(gate), *control)).encode()).hexdigest()[:8]}"
+
+
+def control_key(gate: CustomGate) -> str:
+    """Return the key of the control group's series in a checkpoint, "" if the gate has none."""
+    return "" if gate.control is None else f"{custom_key(gate)}/control"
 
 
 def identity(labels: Mapping[str, str]) -> str:

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from serin_core.api.custom_gates import CustomGate
 from serin_core.api.gate_status import OwnCounts, OwnSeries
 from serin_core.counting.custom_counters import (
     BEFORE,
     MAX_WINDOW,
+    CustomCounters,
     Samples,
     both_of,
-    custom_key,
     follow,
     identity,
     newest_of,
-    selectors,
     up_to_the_same_time,
     window,
 )
@@ -52,37 +50,38 @@ CustomCounting = Generator[tuple[Query, ...], tuple[QueryResult, ...], OwnCounts
 """Yields queries, is sent one result for each, and returns the counts."""
 
 
-def count_custom_gate(gate: CustomGate, stage: StageQuery, *, at: float, now: datetime) -> CustomCounting:
-    """Count what a custom gate's series have gained since the stage began.
+def count_custom_gate(counters: CustomCounters, stage: StageQuery, *, at: float, now: datetime) -> CustomCounting:
+    """Count what series of a custom gate have gained since the stage began.
 
     `at` is the current Unix time of Prometheus, `now` the operator's own time.
     """
     checkpoint = stage.checkpoint
-    kept = OwnCounts() if checkpoint is None else checkpoint.own.get(custom_key(gate), OwnCounts())
+    kept = OwnCounts() if checkpoint is None else checkpoint.own.get(counters.key, OwnCounts())
     stage_began = at - (now - stage.started_at).total_seconds()
     began = stage_began if kept.total else max(stage_began, at - MAX_WINDOW.total_seconds())
     seconds = int(window(began=began, kept=kept if kept.total else None, at=at).total_seconds())
-    good, total = yield from _read_both(gate, seconds, at)
+    good, total = yield from _read_both(counters, seconds, at)
     if isinstance(good, Unreadable):
         return good
     if isinstance(total, Unreadable):
         return total
-    if gate.histogram is not None and total and not good:
-        return Unreadable("BucketMissing", f"{gate.histogram.metric} has no bucket le={gate.histogram.le:g}")
+    if (histogram := counters.histogram) is not None and total and not good:
+        return Unreadable("BucketMissing", f"{histogram.metric} has no bucket le={histogram.le:g}")
     for newest, had_any in ((newest_of(total), bool(kept.total)), (newest_of(good), bool(kept.good))):
         if problem := _find_problem(newest, had_any=had_any, at=at, interval=stage.interval):
-            return Unreadable(problem.reason, f"{gate.name}: {problem.message}")
-    return (yield from _count_both(gate, up_to_the_same_time(good, total), kept=kept, began=began))
+            return Unreadable(problem.reason, f"{counters.name}: {problem.message}")
+    return (yield from _count_both(counters, up_to_the_same_time(good, total), kept=kept, began=began))
 
 
 def _read_both(
-    gate: CustomGate, seconds: int, at: float
+    counters: CustomCounters, seconds: int, at: float
 ) -> Generator[tuple[Query, ...], tuple[QueryResult, ...], tuple[_SamplesFound, _SamplesFound]]:
     """Return the samples of good ones and of all; those of a histogram come from one query."""
-    wanted = selectors(gate) if gate.histogram is None else (both_of(gate.histogram),)
+    histogram = counters.histogram
+    wanted = counters.selectors if histogram is None else (both_of(histogram),)
     results = yield tuple(SamplesQuery(f"{selector}[{seconds}s]", at - SETTLED_AFTER) for selector in wanted)
     found = cast("tuple[_SamplesFound, ...]", results)
-    if gate.histogram is None:
+    if histogram is None:
         return found[0], found[1]
     both = found[0]
     if isinstance(both, Unreadable):
@@ -91,14 +90,14 @@ def _read_both(
 
 
 def _count_both(
-    gate: CustomGate, found: tuple[tuple[Samples, ...], tuple[Samples, ...]], *, kept: OwnCounts, began: float
+    counters: CustomCounters, found: tuple[tuple[Samples, ...], tuple[Samples, ...]], *, kept: OwnCounts, began: float
 ) -> CustomCounting:
     """Count the samples of good ones and of all.
 
     A series that appears only now may have existed when the stage began: its value at that time is then queried.
     """
     known = (kept.good, kept.total) if kept.total else (None, None)
-    sides = tuple(zip(selectors(gate), found, known, strict=True))
+    sides = tuple(zip(counters.selectors, found, known, strict=True))
     incomplete = tuple(
         selector
         for selector, samples, series in sides

@@ -4,7 +4,7 @@ active      which gates are evaluated in a stage, with the settings of the resou
 evaluation  all gates of a stage at one check
 rate        state of a gate on one rate, late harm included
 per_class   state of the perClass gate
-feedback    state of the feedback gate: canary against control group
+compared    state of a gate that compares the canary with the control group
 result      a gate as it is shown in the status
 messages    gates in plain text
 queries     query gates: checked like alert rules

@@ -9,8 +9,8 @@ from serin_core.api.gate_names import GateMode, GateName
 from serin_core.api.gate_options import RateSettings
 from serin_core.api.gate_status import GateRole
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.contract.gate_catalog import AsReported, Criterion, NotWorseThanControl, built_in
-from serin_core.counting.custom_counters import custom_key
+from serin_core.contract.gate_catalog import AsReported, Criterion, NotWorseThanControl, built_in, has_control_group
+from serin_core.counting.custom_counters import control_key, custom_key
 from serin_core.evidence.bounds import AtLeast, AtMost, Within
 
 GateSettings = BuiltInSettings | CustomGate
@@ -27,6 +27,8 @@ class ActiveGate:
     initial_delay: timedelta = timedelta()
     custom_key: str = ""
     """Key of its counters in a checkpoint, for a custom gate; "" for a built-in gate."""
+    control_key: str = ""
+    """The same of the control group's counters; "" if it has none of its own."""
 
     @property
     def counts_users(self) -> bool:
@@ -40,7 +42,7 @@ def active_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGa
     return tuple(
         _active(name, settings)
         for name, settings in spec.gates.active_gates()
-        if _is_evaluated(name, settings, percent)
+        if _is_evaluated(spec, name, settings, percent)
     )
 
 
@@ -60,16 +62,18 @@ def alpha_fail(spec: SuggestionModelSpec) -> float:
     gates = [
         name
         for name, settings in spec.gates.active_gates()
-        if settings.mode is GateMode.ENFORCE and any(_is_evaluated(name, settings, percent) for percent in stages)
+        if settings.mode is GateMode.ENFORCE and any(_is_evaluated(spec, name, settings, percent) for percent in stages)
     ]
     return spec.analysis.alpha_rollback / max(len(gates) * len(stages), 1)
 
 
-def _is_evaluated(name: str, settings: GateSettings, percent: float) -> bool:
+def _is_evaluated(spec: SuggestionModelSpec, name: str, settings: GateSettings, percent: float) -> bool:
     if settings.stages is not None and percent not in settings.stages:
         return False
+    if isinstance(settings, CustomGate):
+        return settings.control is None or has_control_group(percent, spec.bake.holdback)
     gate = built_in(name)
-    return gate is None or gate.is_evaluated_at(percent)
+    return gate is not None and gate.is_evaluated_at(percent, holdback=spec.bake.holdback)
 
 
 def _active(name: str, settings: GateSettings) -> ActiveGate:
@@ -80,6 +84,7 @@ def _active(name: str, settings: GateSettings) -> ActiveGate:
         criterion=_criterion(settings),
         role=GateRole.DRY_RUN if settings.mode is GateMode.DRY_RUN else acting,
         custom_key=custom_key(settings) if isinstance(settings, CustomGate) else "",
+        control_key=control_key(settings) if isinstance(settings, CustomGate) else "",
     )
     if not isinstance(settings, RateSettings):
         return found
@@ -89,6 +94,8 @@ def _active(name: str, settings: GateSettings) -> ActiveGate:
 def _criterion(settings: GateSettings) -> Criterion:
     if isinstance(settings, FeedbackGate):
         return NotWorseThanControl(settings.odds_ratio)
+    if isinstance(settings, CustomGate) and settings.control is not None:
+        return NotWorseThanControl(settings.odds_ratio, fails_above=settings.odds_ratio)
     if isinstance(settings, CustomGate) and settings.within is not None:
         return Within(settings.within.low, settings.within.high)
     margin = settings.margin

@@ -13,7 +13,13 @@ from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import GateMemory, GateStatus, LateHarm
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.contract import names
-from serin_core.contract.gate_catalog import LOW_CONFIDENCE_TOLERANCE, AsReported, Criterion, NotWorseThanControl
+from serin_core.contract.gate_catalog import (
+    LOW_CONFIDENCE_TOLERANCE,
+    AsReported,
+    Criterion,
+    NotWorseThanControl,
+    built_in,
+)
 from serin_core.contract.pod_report import RunQuality
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading, StageCounts
@@ -22,7 +28,7 @@ from serin_core.evidence.bounds import Alphas, AtMost, Bound
 from serin_core.evidence.counts import Counts, Verdict
 from serin_core.evidence.sample_size import needed
 from serin_core.gates.active import ActiveGate, active_gates, alpha_fail
-from serin_core.gates.feedback import FeedbackState
+from serin_core.gates.compared import ComparedState
 from serin_core.gates.formatting import count
 from serin_core.gates.per_class import PerClassState
 from serin_core.gates.rate import RateState
@@ -32,7 +38,7 @@ _NO_MEMORY: Final = GateMemory()
 _NO_REPORT: Final = Unreadable("NoReport", "no pod has reported the run's training report yet")
 _TOO_EARLY: Final = Unreadable("InitialDelay", "its initialDelay is not over")
 _NO_CONTROL: Final = Unreadable("NoControl", "there is no feedback from the control group yet")
-GateState = RateState | FeedbackState | PerClassState
+GateState = RateState | ComparedState | PerClassState
 """Evidence of one gate in a stage."""
 
 
@@ -75,7 +81,7 @@ def gate_state(
 ) -> GateState:
     """Return the state of a gate: at the beginning of a stage, or as it was kept after an earlier check."""
     if isinstance(criterion, NotWorseThanControl):
-        return FeedbackState(criterion.odds_ratio, alphas, memory)
+        return ComparedState(criterion.odds_ratio, alphas, memory, fails_above=criterion.fails_above)
     if gate.name == GateName.PER_CLASS:
         return PerClassState(criterion, alphas)
     delayed = bool(gate.initial_delay)
@@ -110,6 +116,16 @@ def edited(spec: SuggestionModelSpec, *, percent: float, memory: Mapping[str, Ga
     return tuple(gate for gate in gates if memory.get(gate.name, _NO_MEMORY).bound not in ("", str(gate.criterion)))
 
 
+def rebound(gate: ActiveGate, memory: GateMemory) -> GateMemory:
+    """Return the memory of a gate after an edit of its bound."""
+    bound, criterion = str(gate.criterion), gate.criterion
+    was_compared = memory.bound.startswith(NotWorseThanControl.__name__)
+    if was_compared is not isinstance(criterion, NotWorseThanControl):
+        return memory.restarted(bound)
+    has_limit = isinstance(criterion, NotWorseThanControl) and criterion.fails_above != 1
+    return memory.rebound(bound, keeps_harm=not has_limit)
+
+
 def _after_edits(whole: Alphas, edits: int) -> Alphas:
     """Return the error probabilities after a number of changes of the bound in one stage: halved each time.
 
@@ -137,8 +153,8 @@ class _Check:
             case RateState() as state:
                 key = self.gate.custom_key
                 return self._rate(state, self.reading.of_custom(key) if key else self.reading.of(self.gate.name))
-            case FeedbackState() as state:
-                return self._feedback(state)
+            case ComparedState() as state:
+                return self._compared(state)
             case PerClassState() as state:
                 return self._per_class(state)
 
@@ -160,10 +176,16 @@ class _Check:
         evaluation = Evaluation(counts=counts, verdict=verdict, needed=more, alpha=alpha, late_harm=late)
         return self._result(evaluation, state.memory(self.memory))
 
-    def _feedback(self, state: FeedbackState) -> GateResult:
+    def _arms(self) -> tuple[Counts | Unreadable, Counts | Unreadable]:
+        """Return the counts of the canary and of the control group."""
+        if self.gate.control_key:
+            return self.reading.of_custom(self.gate.custom_key), self.reading.of_custom(self.gate.control_key)
         parts = self.reading.parts_of(GateName.FEEDBACK)
         canary = parts.get(names.ARM_CANARY) or self.reading.of(GateName.FEEDBACK.value)
-        control = parts.get(names.ARM_CONTROL, _NO_CONTROL)
+        return canary, parts.get(names.ARM_CONTROL, _NO_CONTROL)
+
+    def _compared(self, state: ComparedState) -> GateResult:
+        canary, control = self._arms()
         if isinstance(canary, Unreadable):
             return self._result(canary)
         if isinstance(control, Unreadable):
@@ -172,7 +194,9 @@ class _Check:
         verdict = state.verdict(*arms)
         state.record(*arms)
         more = None if verdict is Verdict.INCONCLUSIVE else 0
-        evaluation = Evaluation(counts=canary, verdict=verdict, needed=more, detail=_of_control(canary, control))
+        evaluation = Evaluation(
+            counts=canary, verdict=verdict, needed=more, detail=_of_control(self.gate.name, canary, control)
+        )
         return self._result(evaluation, state.memory(self.memory))
 
     def _per_class(self, state: PerClassState) -> GateResult:
@@ -196,11 +220,13 @@ class _Check:
         return GateResult(gate_status(self.gate, self.criterion, found), memory or self.memory)
 
 
-def _of_control(canary: Counts, control: Counts) -> str:
-    text = f"control group: {count(control.good)} of {count(control.total)} were accepted"
-    odds, base = _odds_of_rejection(canary), _odds_of_rejection(control)
-    return text if not odds or not base else f"{text}; the odds of a rejection are {odds / base:.2f} times theirs"
+def _of_control(name: str, canary: Counts, control: Counts) -> str:
+    gate = built_in(name)
+    good, bad = ("are good", "a bad event") if gate is None else (gate.phrase, "a rejection")
+    text = f"control group: {count(control.good)} of {count(control.total)} {good}"
+    odds, base = _odds_of_bad(canary), _odds_of_bad(control)
+    return text if not odds or not base else f"{text}; the odds of {bad} are {odds / base:.2f} times theirs"
 
 
-def _odds_of_rejection(counts: Counts) -> float:
+def _odds_of_bad(counts: Counts) -> float:
     return (counts.total - counts.good) / counts.good if counts.good else 0.0

@@ -36,7 +36,8 @@ def limit(gate: GateStatus) -> str:
     if gate.within is not None:
         return f"between {percent(gate.within.low)} and {percent(gate.within.high)}"
     if gate.odds_ratio is not None:
-        return f"rejections at most {gate.odds_ratio:g} times as likely (odds) as in the control group"
+        bad = "bad events" if built_in(gate.name) is None else "rejections"
+        return f"{bad} at most {gate.odds_ratio:g} times as likely (odds) as in the control group"
     return "a limit that is not known yet"
 
 

@@ -2,7 +2,7 @@
 
 from serin_core.api.rollback import SkippedTrial
 from serin_core.api.status import Candidate, CandidateState, RunInUse, Status
-from serin_core.gates.evaluation import edited
+from serin_core.gates.evaluation import edited, rebound
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import on_request
 from serin_core.rollout.transition import Transition, serving, source_of
@@ -183,7 +183,7 @@ def gates_changed(context: Context, _protocol: Protocol) -> Transition | None:
     changed = edited(context.spec, percent=candidate.percent, memory=status.memory)
     if not changed:
         return None
-    rebound = {gate.name: status.memory[gate.name].rebound(str(gate.criterion)) for gate in changed}
-    names = ", ".join(rebound)
+    memory = {gate.name: rebound(gate, status.memory[gate.name]) for gate in changed}
+    names = ", ".join(memory)
     message = f"Bounds changed for {names}: the counts of this stage are judged by them, at half the error rate"
-    return Transition(status.changed(memory=status.memory | rebound), candidate.run_id, message)
+    return Transition(status.changed(memory=status.memory | memory), candidate.run_id, message)

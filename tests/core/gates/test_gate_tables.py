@@ -31,7 +31,7 @@ def default(gate):
 
 def stages(gate):
     if not gate.is_evaluated_at(0):
-        return "canary" if gate.is_evaluated_at(100) else "canary below 100 %"
+        return "canary" if gate.is_evaluated_at(100) else "canary below 100 %, or with a holdback"
     return "all"
 
 

@@ -1,7 +1,8 @@
-"""State of the feedback gate during a stage: rejections in the canary compared with those in the control group.
+"""State of a gate that compares the canary with the control group: feedback, and custom gates with `control`.
 
-What was rated since the last check is the evidence of one check. Both arms have had the same time to rate. Fail needs
-no threshold: the odds of a rejection are higher in the canary. Pass proves that they are below the limit.
+What was counted since the last check is the evidence of one check, and both groups have had the same time. Pass proves
+that the odds of a bad outcome in the canary are below the limit. Fail proves that they are above `fails_above`: 1 for
+feedback, so that any harm fails, and the limit itself for a custom gate.
 """
 
 from typing import Final
@@ -18,37 +19,40 @@ Pair = tuple[float, float]
 _NOTHING: Final = (0.0, 0.0)
 
 
-class FeedbackState:
-    """Evidence of the feedback gate, check by check: `fails` and `passes` evaluate counts, `record` keeps them."""
+class ComparedState:
+    """Evidence of a comparison, check by check: `fails` and `passes` evaluate counts, `record` keeps them."""
 
-    def __init__(self, limit: float, alphas: Alphas, memory: GateMemory | None = None) -> None:
+    def __init__(
+        self, limit: float, alphas: Alphas, memory: GateMemory | None = None, *, fails_above: float = 1.0
+    ) -> None:
         memory = memory or GateMemory()
         self._fail_limit, self._pass_limit = log_limit(alphas.rollback), log_limit(alphas.promote)
         self._checks = memory.checks
         self._canary: Pair = (memory.good, memory.total)
         self._control: Pair = (memory.control_good, memory.control_total)
-        self._harm = TwoArms(log_ratios=memory.log_ratios) if memory.log_ratios else TwoArms()
+        above = memory.log_ratios
+        self._harm = TwoArms(fails_above, Side.ABOVE, above) if above else TwoArms(fails_above)
         below = memory.log_ratios_below
         self._harmless = TwoArms(limit, Side.BELOW, below) if below else TwoArms(limit, Side.BELOW)
         self._next: tuple[Pair, Pair, TwoArms, TwoArms] = (_NOTHING, _NOTHING, self._harm, self._harmless)
         """The last counts that were evaluated, and the evidence with them."""
 
     def fails(self, canary: Pair, control: Pair) -> bool:
-        """Return whether cumulative counts prove that rejections are likelier in the canary."""
+        """Return whether cumulative counts prove that bad outcomes are likelier in the canary than the gate allows."""
         return log_evidence(self._with(canary, control)[0]) >= self._fail_limit
 
     def passes(self, canary: Pair, control: Pair) -> bool:
-        """Return whether cumulative counts prove that rejections are not much likelier in the canary."""
+        """Return whether cumulative counts prove that bad outcomes are not much likelier in the canary."""
         return log_evidence(self._with(canary, control)[1]) >= self._pass_limit
 
     def verdict(self, canary: Pair, control: Pair) -> Verdict:
-        """Evaluate cumulative counts. Without `required` no stage waits for the Pass; it is shown all the same."""
+        """Evaluate cumulative counts. Without `required` no stage waits for the Pass of feedback; it is still shown."""
         if self.fails(canary, control):
             return Verdict.FAIL
         return Verdict.PASS if self.passes(canary, control) else Verdict.INCONCLUSIVE
 
     def record(self, canary: Pair, control: Pair) -> None:
-        """Keep the counts of a check; nothing changes unless something new was rated."""
+        """Keep the counts of a check; nothing changes unless something new was counted."""
         if self._gains(canary, control) is None:
             return
         self._harm, self._harmless = self._with(canary, control)
@@ -81,7 +85,7 @@ class FeedbackState:
         return harm, harmless
 
     def _gains(self, canary: Pair, control: Pair) -> tuple[Counts, Counts] | None:
-        """Return what was rated since the last check, None if nothing, or if a lagging replica shows less."""
+        """Return what was counted since the last check, None if nothing, or if a lagging replica shows less."""
         gained, other = _gain(canary, self._canary), _gain(control, self._control)
         if gained is None or other is None or not gained.total + other.total:
             return None
