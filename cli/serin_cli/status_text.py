@@ -15,6 +15,7 @@ from serin_cli.resource import (
     restorable,
     run_of,
 )
+from serin_core.api.actual_share import ActualShare
 from serin_core.api.bake import Bake, BakeClock
 from serin_core.api.check_status import CheckStatus
 from serin_core.api.durations import format_duration
@@ -60,6 +61,8 @@ def describe_status(live: Live, *, now: datetime) -> list[str]:
         lines.append(f"  restorable {', '.join(runs)}")
     if stage := describe_stage(live, now=now):
         lines.append(f"  stage      {stage}")
+    if (share := status.get("actualShare")) and is_running(live):
+        lines.append(f"  served     {ActualShare.model_validate(share).describe()}")
     progress = status.get("propagation", {})
     confirmed = "confirmed" if progress.get("confirmed") else "not confirmed"
     lines.append(

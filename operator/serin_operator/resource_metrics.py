@@ -99,11 +99,19 @@ def _phases(seen: _Seen) -> Values:
 def _percents(seen: _Seen) -> Values:
     if seen.status is not None:
         stable, rollout = seen.status.stable, seen.status.rollout
-        percent = 0.0 if rollout is None else rollout.percent
+        percent = 0.0 if rollout is None else rollout.served_percent
         if rollout is not None:
             yield ((rollout.run_id,), percent)
         if stable is None or rollout is None or stable.run_id != rollout.run_id:
             yield ((RULES if stable is None else stable.run_id,), ALL_USERS - percent)
+
+
+def _actual_percents(seen: _Seen) -> Values:
+    rollout = None if seen.status is None else seen.status.rollout
+    share = None if seen.status is None else seen.status.actual_share
+    if rollout is not None and share is not None:
+        found = {"users": share.users, "requests": share.requests}
+        yield from (((rollout.run_id, unit), percent) for unit, percent in found.items() if percent is not None)
 
 
 def _is_confirmed(seen: _Seen) -> Values:
@@ -166,6 +174,12 @@ SERIES: Final = (
     Series("info", ("candidate", "stable"), "Runs of the resource; always 1.", _info),
     Series("phase", ("phase",), "1 for the phase of the resource, 0 for every other one.", _phases),
     Series("wanted_percent", ("serin_run",), "Percent of users that a run is to serve.", _percents),
+    Series(
+        "actual_percent",
+        ("serin_run", "of"),
+        "Percent of users and of requests that the candidate served in the current stage.",
+        _actual_percents,
+    ),
     Series("routing_confirmed", (), "1 if every pod serves the decided routing, else 0.", _is_confirmed),
     Series("stage_start_timestamp_seconds", (), "Time at which the stage started.", _stage_start),
     Series("ready_info", ("status", "reason"), "Status and reason of the condition Ready; always 1.", _ready),

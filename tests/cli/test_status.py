@@ -128,6 +128,14 @@ def test_a_stage_shows_its_soak_and_what_comes_next(changes, spec, expected):
     assert describe_stage(model(candidate=IN_STAGE | changes, spec=spec), now=NOW) == expected
 
 
+def test_the_actual_share_is_shown_beside_the_wanted_one():
+    share = {"wanted": 10, "users": 9.5, "countedUsers": 200, "requests": 12.25, "countedRequests": 4000}
+    line = "  served     9.5 % of 200 users, 12.2 % of 4000 requests (wanted: 10 % of users)"
+    assert line in describe_status(model(candidate=IN_STAGE, actualShare=share), now=NOW)
+    ended = model(candidate=IN_STAGE | {"state": "RolledBack"}, actualShare=share)
+    assert line not in describe_status(ended, now=NOW)
+
+
 def test_the_gates_of_an_ended_rollout_need_no_more():
     lines = describe_status(model(candidate=IN_STAGE | {"state": "RolledBack"}, gates=[GATE]), now=NOW)
     assert "  gate       agreement 88.9 % of 90 (at least 70 %): Inconclusive" in lines

@@ -60,6 +60,7 @@ class Server:
 def _one_request(counts: ArmCounts, dice: random.Random) -> None:
     available, failed = dice.random() < 0.97, dice.random() < 0.02
     counts.requests[available] += 1
+    counts.predictions[available] += 1
     if not available:
         _fall_back(counts, Fallback.UNAVAILABLE)
         return

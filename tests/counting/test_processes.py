@@ -8,7 +8,12 @@ from counting.looking import Rollout
 from counting.processes import Server, truth
 
 from serin_core.contract import names
+from serin_core.counting.actual_share import actual_share
 from serin_core.counting.reading import Unreadable
+from serin_server.metrics.counters import Agree, Arm
+
+BOTH = ((True, False), (True,))
+COMPARED = (Agree.TRUE, Agree.FALSE)
 
 
 @pytest.fixture
@@ -38,6 +43,25 @@ def test_two_processes_are_counted_together_by_every_gate(rollout, exporter, pod
         server.answer(60)
     exporter.scraped(*PLACES[:2])
     assert_exact(rollout, servers)
+
+
+def test_the_actual_share_is_what_the_processes_served(rollout, exporter, pods):
+    before = serve(pods, PLACES[0], Server(rollout.uid, "before"))
+    before.answer(50)
+    exporter.scraped(PLACES[0])
+    rollout.look(keep=True)
+    after = serve(pods, PLACES[0], Server(rollout.uid, "after"))
+    after.answer(70)
+    exporter.scraped(PLACES[0])
+    found = actual_share(rollout.look(), wanted=10.0)
+    arms = [arm for server in (before, after) for arm in server.seen.arms.items()]
+    total, shown = (sum(sum(counts.predictions[one] for one in ones) for _, counts in arms) for ones in BOTH)
+    users = {name: sum(counts.users[one] for arm, counts in arms if arm == name for one in COMPARED) for name in Arm}
+    assert (found.counted_requests, found.requests) == (total, round(100 * shown / total, 2))
+    assert (found.counted_users, found.users) == (
+        sum(users.values()),
+        round(100 * users[Arm.CANARY] / sum(users.values()), 2),
+    )
 
 
 def test_a_process_that_restarts_is_counted_before_and_after(rollout, exporter, pods):

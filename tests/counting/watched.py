@@ -54,6 +54,8 @@ class Watched(World):
         self.edit(spec(RUN, canary=canary | {"steps": steps}, gates=gates or {}, analysis={"interval": "30s"}))
         # Judged on nothing but what comes from now on.
         self.now = datetime.now(UTC)
+        for pod in self.pods.values():
+            pod.heard = self.asked[pod.uid] = self.now
         clock = {"stage_started_at": self.now - began, "soaking_since": self.now - began, "soak_elapsed": 0.0}
         candidate = self.running.model_copy(update=clock)
         self.status = self.known.model_copy(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from memory_cluster import KEY, NOW, MemoryCluster, reconciler
 
+from serin_core.api.actual_share import ActualShare
 from serin_core.api.gate_options import Range
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.query_status import QueryStatus
@@ -56,6 +57,7 @@ STATUS = Status(
         run_id=B, state=CandidateState.RUNNING, percent=10, stage_started_at=NOW, attempt_started_at=NOW
     ),
     gates=GATES,
+    actual_share=ActualShare(wanted=10, users=9.5, counted_users=200, requests=12.25, counted_requests=4000),
     conditions=(READY,),
     ready_reason_since=NOW,
 )
@@ -97,6 +99,18 @@ def test_the_phase_is_one_series_for_each_phase_and_one_of_them_is_1():
 )
 def test_the_wanted_percents_of_all_runs_add_up_to_100(status, percents):
     assert values(observed(status), "wanted_percent") == percents
+
+
+def test_the_wanted_percent_is_without_those_who_are_held_back():
+    status = STATUS.with_candidate(STATUS.candidate.changed(percent=100.0, holdback=5.0))
+    assert values(observed(status), "wanted_percent") == {(B,): 95.0, (A,): 5.0}
+
+
+def test_the_actual_percents_are_those_of_users_and_of_requests():
+    assert values(observed(), "actual_percent") == {(B, "users"): 9.5, (B, "requests"): 12.25}
+    assert values(observed(STATUS.changed(candidate=None)), "actual_percent") == {}
+    only = STATUS.actual_share.model_copy(update={"users": None})
+    assert values(observed(STATUS.changed(actual_share=only)), "actual_percent") == {(B, "requests"): 12.25}
 
 
 def test_each_gate_has_its_estimate_bound_and_verdict():

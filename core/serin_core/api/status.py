@@ -11,6 +11,7 @@ from typing import Any, Self, TypedDict, Unpack
 from pydantic import Field, model_validator
 
 from serin_core.api import packing
+from serin_core.api.actual_share import ActualShare
 from serin_core.api.bake import BakeClock
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.check_status import CheckStatus
@@ -255,6 +256,7 @@ class StatusChanges(TypedDict, total=False):
     checks: tuple[CheckStatus, ...]
     memory: dict[str, GateMemory]
     checkpoint: Checkpoint | None
+    actual_share: ActualShare | None
     no_data_since: datetime | None
     propagation: Propagation
     progress: Progress | None
@@ -295,6 +297,9 @@ class Status(StatusModel):
         default_factory=dict, description="What the gates of the current stage keep from earlier checks."
     )
     checkpoint: Checkpoint | None = Field(None, description="Last known counts of the current stage.")
+    actual_share: ActualShare | None = Field(
+        None, description="What the candidate served in the current stage; absent in shadow."
+    )
     no_data_since: Moment | None = Field(
         None, description="Time since which no gate of the stage has data; absent if one has."
     )
@@ -325,7 +330,7 @@ class Status(StatusModel):
 
     def without_evidence(self) -> Self:
         """Return the status before the first count of a stage."""
-        return self.changed(gates=(), checks=(), memory={}, checkpoint=None, no_data_since=None)
+        return self.changed(gates=(), checks=(), memory={}, checkpoint=None, actual_share=None, no_data_since=None)
 
     def with_former_template(self) -> Self:
         """Return the status with the runs and the attempt of the pod template before the present one."""

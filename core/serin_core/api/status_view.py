@@ -69,6 +69,7 @@ StatusView: type[StatusModel] = _part(
     former_pod_runs=_optional(_several(_Run), "former_pod_runs"),
     gates=(tuple[str, ...] | None, Field(None, description="Gates of the current stage, one line each.")),
     checks=(tuple[str, ...] | None, Field(None, description="Checks before the next step, one line each.")),
+    actual_share=(str | None, Field(None, description="What the candidate really served in the current stage.")),
     propagation=_optional(_part(Propagation, "revision", "confirmed", "pods"), "propagation"),
     supervision=_optional(_part(Supervision, "until", "pods", "seconds"), "supervision"),
     history=(tuple[str, ...] | None, Field(None, description="The last transitions, newest last, one line each.")),
@@ -89,6 +90,7 @@ def condensed(status: Status) -> Json:
         "serving": "(rules)" if status.stable is None else status.stable.run_id,
         "percent": _percent(status),
         "candidate": _candidate(status, whole.get("candidate")),
+        "actualShare": _actual_share(status),
         "supervision": whole["supervision"] if "until" in whole["supervision"] else None,
         "gates": [_gate(gate) for gate in whole["gates"]] or None,
         "checks": [_check(check) for check in whole["checks"]] or None,
@@ -108,6 +110,11 @@ def _percent(status: Status) -> float:
     if status.candidate is not None:
         return status.candidate.served_percent
     return 0.0 if status.stable is None else 100.0
+
+
+def _actual_share(status: Status) -> str | None:
+    share = status.actual_share
+    return None if status.rollout is None or share is None else share.describe()
 
 
 def _gate(gate: Mapping[str, Any]) -> str:

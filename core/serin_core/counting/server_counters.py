@@ -14,8 +14,8 @@ from typing import Final
 
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, OwnCounts, ProcessCounts
-from serin_core.contract import names
-from serin_core.contract.gate_catalog import CATALOG, Arms, built_in
+from serin_core.contract import actual_share, names
+from serin_core.contract.gate_catalog import CATALOG, Arms, Term, built_in
 from serin_core.counting.label_check import find_changed_label, is_intact, is_label_check
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import FRESH, GONE, MARKS, Series, StageQuery
@@ -28,7 +28,7 @@ ByProcess = Mapping[str, ProcessCounts]
 
 @dataclass(frozen=True, slots=True)
 class StageCounts:
-    """Counts of one stage, by key: a gate's name, or `gate/part` for each of its classes or arms."""
+    """Counts of one stage, by key: a gate's name, `gate/part` for each of its classes or arms, or an actual share."""
 
     by_key: Mapping[str, ByProcess | Unreadable]
     has_shared_store: bool = False
@@ -104,11 +104,12 @@ class StageCounts:
 Reading = StageCounts | Unreadable
 
 
+_ALL_TERMS: Final = (*actual_share.TERMS.values(), *(gate.terms for gate in CATALOG.values()))
 _LABELS: Final = (
     names.SERIES_PROCESS,
     names.SERIES_ARM,
     names.SERIES_CLASS,
-    *sorted({term.label for gate in CATALOG.values() for term in gate.terms if term.label}),
+    *sorted({term.label for terms in _ALL_TERMS for term in terms} - {"", names.SERIES_ARM}),
 )
 """Labels that distinguish the series of one metric; the process is the first."""
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
@@ -149,7 +150,7 @@ def count_stage(
     beside: dict[str, ByProcess] = {}
     for gate in asked.gates:
         arm = None if asked.percent == 0 or CATALOG[gate].arms is Arms.BOTH else names.ARM_CANARY
-        counts, missing = _gate(gate, by_metric, arm=arm, kept=former.counts)
+        counts, missing = _add_up(gate.value, CATALOG[gate].terms, by_metric, arm=arm, kept=former.counts)
         if missing:
             by_key[gate.value] = _is_missing(gate, sorted(missing))
             beside |= counts
@@ -157,6 +158,8 @@ def count_stage(
             by_key |= counts
         else:
             by_key[gate.value] = _NO_DATA
+    for key, terms in actual_share.TERMS.items() if asked.percent > 0 else ():
+        by_key |= _add_up(key, terms, by_metric, arm=None, kept=former.counts)[0]
     return StageCounts(
         by_key,
         has_shared_store=asked.has_shared_store,
@@ -186,14 +189,22 @@ def _by_metric(found: tuple[Series, ...]) -> Mapping[str, list[Series]] | Unread
     return by_metric
 
 
-def _gate(
-    gate: GateName, series: Mapping[str, list[Series]], *, arm: str | None, kept: Mapping[str, ByProcess]
+def _add_up(
+    name: str,
+    terms: tuple[Term, ...],
+    series: Mapping[str, list[Series]],
+    *,
+    arm: str | None,
+    kept: Mapping[str, ByProcess],
 ) -> tuple[Mapping[str, ByProcess], set[str]]:
-    """Return the counts by key, and the metrics that are missing of some process, which is then not counted."""
+    """Return the counts by key, and the metrics that are missing of some process, which is then not counted.
+
+    The key is `name`, or `name/part` for each part of a gate.
+    """
     seen: dict[str, dict[str, list[float]]] = {}
     every = {one.labels.get(names.SERIES_PROCESS, "") for of_metric in series.values() for one in of_metric}
     metrics: dict[str, set[str]] = {process: set() for process in every}
-    for term in CATALOG[gate].terms:
+    for term in terms:
         for one in series.get(term.metric, ()):
             labels = one.labels
             if arm is not None and labels.get(names.SERIES_ARM) != arm:
@@ -202,14 +213,14 @@ def _gate(
                 continue
             process = labels.get(names.SERIES_PROCESS, "")
             metrics[process].add(term.metric)
-            key = f"{gate.value}/{labels.get(term.part, '')}" if term.part else gate.value
+            key = f"{name}/{labels.get(term.part, '')}" if term.part else name
             counts = seen.setdefault(key, {}).setdefault(process, [0.0, 0.0])
             counts[0] += term.good * one.value
             counts[1] += term.total * one.value
-    wanted = CATALOG[gate].metrics
+    wanted = {term.metric for term in terms}
     halves = {process for process, found in metrics.items() if wanted - found}
     whole = {key: {one: counts for one, counts in of.items() if one not in halves} for key, of in seen.items()}
-    mine = {key: of for key, of in kept.items() if key == gate.value or key.startswith(f"{gate.value}/")}
+    mine = {key: of for key, of in kept.items() if key == name or key.startswith(f"{name}/")}
     merged = {key: _merged(whole.get(key, {}), mine.get(key, {})) for key in {*whole, *mine}}
     return merged, {metric for process in halves for metric in wanted - metrics[process]}
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint
-from serin_core.contract import names
+from serin_core.contract import actual_share, names
 from serin_core.contract.gate_catalog import CATALOG
 from serin_core.counting.reading import Unreadable
 
@@ -92,12 +92,13 @@ class StageQuery:
 
 
 def stage_query(asked: StageQuery, now: datetime) -> str:
-    """Return one PromQL expression for all series that the gates read, of good and total.
+    """Return one PromQL expression for all series that the gates and the actual share read, of good and total.
 
     It also returns how many of them have a sample newer than `stale_after` (no such series means none), the time of the
     query by the clock of Prometheus, the metrics that a process has lost, and what the scrapes leave of the labels.
     """
-    metrics = sorted({names.REQUESTS}.union(*(CATALOG[gate].metrics for gate in asked.gates)))
+    shares = actual_share.METRICS if asked.percent > 0 else ()
+    metrics = sorted({names.REQUESTS, *shares}.union(*(CATALOG[gate].metrics for gate in asked.gates)))
     matchers = (
         f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{asked.uid}",'
         f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"{_NO_MORE}'

@@ -5,6 +5,7 @@ from typing import Final
 
 from serin_core.api.status import Candidate, Status
 from serin_core.contract.pod_report import PodReport
+from serin_core.counting.actual_share import actual_share
 from serin_core.counting.server_counters import StageCounts
 from serin_core.gates.evaluation import Stage, expected_low_confidence, judge_stage
 from serin_core.gates.queries import judge_queries
@@ -51,6 +52,7 @@ def judge(context: Context) -> Status:
     return status.changed(
         gates=(*(one.gate for one in judged), *queries),
         memory={one.gate.name: one.memory for one in judged},
+        actual_share=actual_share(reading, wanted=rollout.served_percent) or status.actual_share,
         checkpoint=checkpoint,
         no_data_since=None if has_data else status.no_data_since or context.now,
     )
