@@ -151,9 +151,10 @@ def _judged(record: TrialRecord, noted: Noted) -> tuple[float, tuple[GateStatus,
     return percent_of(noted.status, record.run_id), noted.status.gates
 
 
-def _actual(_status: Status) -> tuple[float | None, float | None]:
+def _actual(status: Status) -> tuple[float | None, float | None]:
     """Return the actual percent of users and of requests, None where they are not known."""
-    return None, None
+    share = status.actual_share
+    return (None, None) if share is None else (share.users, share.requests)
 
 
 def thinned(points: Sequence[_Point], *, above: int = MAX_POINTS, to: int = MAX_POINTS) -> tuple[_Point, ...]:

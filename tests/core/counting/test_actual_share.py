@@ -9,12 +9,14 @@ from models.starting import has_percent, new_world
 from serin_core.api.actual_share import ActualShare
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, ProcessCounts
+from serin_core.api.resource import Resource
 from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.contract.actual_share import METRICS, REQUESTS, USERS
 from serin_core.counting.actual_share import actual_share
 from serin_core.counting.server_counters import StageCounts, count_stage
 from serin_core.counting.stage_query import FRESH, Series, StageQuery, stage_query
+from serin_core.rollout import recording
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCRAPED = Series({FRESH: "true"}, 1)
@@ -125,3 +127,11 @@ def test_the_next_stage_begins_without_it(at):
     at.verdict = "pass"
     at.settle(until=lambda world: world.status.rollout and world.status.rollout.percent == 50)
     assert at.status.actual_share is None
+
+
+def test_it_is_part_of_the_record_of_the_trial(at):
+    at.settle(rounds=3)
+    resource = Resource("default", "categories", at.uid, 1, "1", at.spec, at.status)
+    begun = recording.begin(resource, at.status, by="kubectl", now=at.now)
+    record = recording.extend(begun, recording.Noted(at.now, at.status, None, is_counted=True))
+    assert record.shares[-1][1:] == (10.0, 90.0, 90.0)
