@@ -1,6 +1,6 @@
-"""Run three rollouts on a local cluster with a real API server, Prometheus and live traffic.
+"""Run three rollouts and an undo on a local cluster with a real API server, Prometheus and live traffic.
 
-Exit status 0 only if all three ended as expected, each at the expected share of users.
+Exit status 0 only if all of them ended as expected, each at the expected share of users.
 """
 
 import argparse
@@ -19,13 +19,15 @@ from serin_demo.commands import BIN, CommandError, run
 from serin_demo.console import Console
 from serin_demo.data import DataError, Halves
 from serin_demo.installation import NAME, NAMESPACE, ROOT, Installation
-from serin_demo.scenario import Scenario, play
+from serin_demo.scenario import Action, Scenario, play
 from serin_demo.traffic import Traffic
 from serin_localcluster.build import BuildError
 from serin_localcluster.cluster import OWN_IMAGES, Cluster, ClusterStartError, start_cluster
 
 DIRECTORY = ROOT / ".demo"
 RATE = 400.0
+HOLDBACK = 5
+"""Percent of users who stay with the rules until the end of the first bake."""
 FORMAT_CHANGES_AT = 50.0
 """Percent of users at which the transactions of the third rollout change their format."""
 
@@ -133,17 +135,34 @@ def _train(console: Console, halves: Halves, work: Path) -> Sequence[str]:
 
 
 def _scenarios(good: str, outdated: str, merchant_only: str) -> list[Scenario]:
-    return [
-        Scenario("1 of 3: a good model, compared with keyword rules", good, "Promoted", 100.0),
-        Scenario("2 of 3: a model of outdated categories: accurate offline, wrong live", outdated, "RolledBack", 0.0),
+    """Return what is played, in order. Each is data: what is applied, what a user does meanwhile, how it should end."""
+    found = [
         Scenario(
-            f"3 of 3: a model that reads only merchant names; at {FORMAT_CHANGES_AT:g} % of users their format changes",
+            f"a good model, compared with keyword rules; after the last step it bakes, and {HOLDBACK} % of users wait",
+            good,
+            "Promoted",
+            100.0,
+            changes={"bake": {"duration": "5s", "holdback": HOLDBACK}},
+        ),
+        Scenario("a model of outdated categories: accurate offline, wrong live", outdated, "RolledBack", 0.0),
+        Scenario(
+            f"a model that reads only merchant names; at {FORMAT_CHANGES_AT:g} % of users their format changes",
             merchant_only,
             "RolledBack",
             FORMAT_CHANGES_AT,
             format_changes_at=FORMAT_CHANGES_AT,
         ),
+        Scenario(
+            "a user takes the promoted model out of service; the rules serve again",
+            good,
+            "RolledBack",
+            100.0,
+            actions=(Action("RolloutCancelled", ("undo", "--yes", "--reason", "complaints about groceries")),),
+        ),
     ]
+    for number, scenario in enumerate(found, start=1):
+        scenario.title = f"{number} of {len(found)}: {scenario.title}"
+    return found
 
 
 def _summarize(console: Console, scenarios: Sequence[Scenario], report: Path) -> None:

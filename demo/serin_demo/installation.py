@@ -83,9 +83,14 @@ class Installation:
             },
         )
 
-    def set_run(self, run_id: str) -> None:
-        """Apply the SuggestionModel with this run, as GitOps would."""
-        self.apply(resource(run_id))
+    def set_run(self, run_id: str, changes: Mapping[str, object]) -> None:
+        """Apply the SuggestionModel with this run and with other fields of spec, as GitOps would."""
+        self.apply(resource(run_id, changes))
+
+    def serin(self, verb: str, *arguments: str) -> str:
+        """Run `kubectl serin VERB` on the SuggestionModel and return its output. Raises CommandError."""
+        command = ["kubectl-serin", verb, NAME, "-n", NAMESPACE, *arguments]
+        return run(command, environment={"KUBECONFIG": str(self.kubeconfig)})
 
     def read(self) -> dict[str, object]:
         """Return the SuggestionModel with its whole status."""
@@ -103,8 +108,8 @@ class Installation:
         ]
 
 
-def resource(run_id: str) -> dict[str, object]:
-    """Return the demo's SuggestionModel: that of examples/ with soaks of seconds instead of days."""
+def resource(run_id: str, changes: Mapping[str, object]) -> dict[str, object]:
+    """Return the demo's SuggestionModel: that of examples/ with soaks of seconds instead of days, and `changes`."""
     written = yaml.safe_load((ROOT / "examples" / "suggestionmodel.yaml").read_text(encoding="utf-8"))
     spec = written["spec"] | {"runID": run_id}
     spec["canary"] = {
@@ -114,4 +119,4 @@ def resource(run_id: str) -> dict[str, object]:
     spec["analysis"] = {"interval": "1s"}
     # A few users make all traffic here, so low confidence depends on which of them are in the canary.
     spec["gates"] = {name: {"mode": "DryRun"} for name in ("lowConfidence", "feedback")}
-    return dict(written) | {"metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}
+    return dict(written) | {"metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec | dict(changes)}

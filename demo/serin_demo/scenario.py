@@ -2,19 +2,44 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from serin_demo.commands import CommandError
 from serin_demo.console import Console
 from serin_demo.installation import Installation
 from serin_demo.traffic import Traffic
 
-ENDS = {"Promoted": "Promoted", "GateFailed": "RolledBack", "CandidateCrashed": "RolledBack", "RunRefused": "Refused"}
-SHOWN = frozenset({*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "RolloutAborted"})
+ENDS = {
+    "Promoted": "Promoted",
+    "GateFailed": "RolledBack",
+    "CandidateCrashed": "RolledBack",
+    "Undone": "RolledBack",
+    "RunRefused": "Refused",
+}
+SHOWN = frozenset(
+    {*ENDS, "AcceptancePassed", "StageStarted", "StepAdvanced", "BakeStarted", "RolloutAborted", "RolloutCancelled"}
+)
 MAX_SECONDS = 150.0
 """Time after which a rollout counts as not having ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a user does with `kubectl serin`, once something has happened to the run."""
+
+    after: str
+    """Event in the history."""
+    command: tuple[str, ...]
+    """The verb and its options."""
+    percent: float | None = None
+    """Share of users in percent after that event; None: any."""
+
+    def is_due(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether an entry of the history is the one that the action waits for."""
+        return entry["event"] == self.after and self.percent in (None, entry["percent"])
 
 
 @dataclass
@@ -26,6 +51,9 @@ class Scenario:
     expected: str
     expected_percent: float
     """The largest share of users that the run is expected to get."""
+    changes: Mapping[str, object] = field(default_factory=dict)
+    """Fields of spec beside runID that differ from those of the other rollouts."""
+    actions: tuple[Action, ...] = ()
     format_changes_at: float = math.inf
     """Percent of users at which the transactions change their format of merchant names."""
     outcome: str = "None"
@@ -52,24 +80,36 @@ class Scenario:
             "history": self.history,
         }
 
+    def add(self, history: Sequence[Mapping[str, Any]], *, before: Collection[object]) -> list[dict[str, Any]]:
+        """Take in the history of a status; return the new entries about the run. `before` are keys of older ones."""
+        known = {*before, *map(key_of, self.history)}
+        new = [dict(one) for one in history if one.get("runID") == self.run_id and key_of(one) not in known]
+        self.history += new
+        self.max_percent = max([self.max_percent, *(one["percent"] for one in new)])
+        return new
+
+
+def key_of(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what tells an entry of the history from others."""
+    return entry["at"], entry["event"]
+
 
 def play(scenario: Scenario, installation: Installation, console: Console, traffic: Traffic) -> None:
     """Set the run in the resource and follow the rollout until it ends, for at most MAX_SECONDS."""
     console.line(f"--- Rollout {scenario.title}")
     console.line(f"{scenario.run_id}; expected: {scenario.expected} at {scenario.expected_percent:g} %", indent=4)
-    installation.set_run(scenario.run_id)
-    began, shown = time.monotonic(), set[tuple[str, str]]()
+    before = {key_of(entry) for entry in _status(installation).get("history", [])}
+    installation.set_run(scenario.run_id, scenario.changes)
+    began = time.monotonic()
     while time.monotonic() - began < MAX_SECONDS:
-        status = _as_mapping(installation.read().get("status"))
-        scenario.history = [entry for entry in status.get("history", []) if entry.get("runID") == scenario.run_id]
-        for entry in scenario.history:
-            if (entry["at"], entry["event"]) in shown:
-                continue
-            shown.add((entry["at"], entry["event"]))
+        status = _status(installation)
+        for entry in scenario.add(status.get("history", []), before=before):
             if entry["event"] in SHOWN:
                 console.line(f"{entry['event']:<17} {entry['message']}", indent=4)
-            if entry["event"] in ("StepAdvanced", "StageStarted"):
-                scenario.max_percent = max(scenario.max_percent, entry["percent"])
+            for action in scenario.actions:
+                if action.is_due(entry):
+                    console.line(f"a user runs: kubectl serin {' '.join(action.command)}", indent=4)
+                    installation.serin(*action.command)
         candidate = _as_mapping(status.get("candidate"))
         is_in_stage = candidate.get("runID") == scenario.run_id and candidate.get("stageStartedAt")
         if is_in_stage and candidate.get("percent", 0) >= scenario.format_changes_at:
@@ -82,6 +122,13 @@ def play(scenario: Scenario, installation: Installation, console: Console, traff
     if scenario.outcome == "RolledBack":
         scenario.seconds_to_confirm = _seconds_to_confirm(installation, scenario)
     traffic.is_garbled.clear()
+
+
+def _status(installation: Installation) -> dict[str, Any]:
+    try:
+        return _as_mapping(installation.read().get("status"))
+    except CommandError:
+        return {}  # before the first rollout there is none
 
 
 def _seconds_to_confirm(installation: Installation, scenario: Scenario) -> float | None:

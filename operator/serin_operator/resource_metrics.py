@@ -26,7 +26,8 @@ PREFIX: Final = "serin_suggestionmodel_"
 RULES: Final = "rules"
 """The serin_run of the rules, as in the metrics of the server."""
 PROMOTED: Final = "Promoted"
-ROLLBACKS: Final = tuple(dict.fromkeys(row.event for row in TABLE if row.target is State.ROLLED_BACK))
+_WITHDRAWN: Final = (State.ROLLED_BACK, State.STOPPED)
+ROLLBACKS: Final = tuple(dict.fromkeys(row.event for row in TABLE if row.target in _WITHDRAWN))
 CAUSES: Final = ("Conflict", "Refused", "Busy", "ApiServer", "Timeout", "Internal", "PodUnreachable")
 """Causes of errors that are exposed from the start; readings of Prometheus add `Prometheus` and their reason."""
 _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from serin_demo.scenario import Scenario
+from serin_demo.scenario import Action, Scenario
 
 SHADOW = Scenario("bad from the start", "run_00000000_1", "RolledBack", 0.0)
 HALF = Scenario("turns bad", "run_00000000_1", "RolledBack", 50.0)
@@ -27,3 +27,30 @@ def test_a_rollout_must_end_with_its_outcome_at_its_share(scenario, outcome, max
     assert ended.is_as_expected is is_as_expected
     assert ended.report()["expectedPercent"] == scenario.expected_percent
     assert {"runID", "expected", "outcome", "seconds", "history"} <= set(ended.report())
+
+
+def entry(event, percent=0.0, run_id="run_00000000_1", at=0):
+    return {"at": f"2026-01-01T00:00:{at:02d}Z", "event": event, "percent": percent, "runID": run_id}
+
+
+def test_only_what_happened_to_the_run_since_its_start_counts():
+    scenario = dataclasses.replace(HALF, history=[])
+    old, other = entry("Promoted", 100.0), entry("StepAdvanced", 50.0, run_id="run_11111111_1", at=1)
+    new = entry("StepAdvanced", 10.0, at=2)
+    before = {(old["at"], old["event"])}
+    assert scenario.add([old, other, new], before=before) == [new]
+    assert scenario.add([old, other, new], before=before) == []
+    assert (scenario.max_percent, scenario.history) == (10.0, [new])
+
+
+@pytest.mark.parametrize(
+    ("action", "is_due"),
+    [
+        (Action("StageStarted", ("promote",)), True),
+        (Action("StageStarted", ("promote",), percent=10.0), True),
+        (Action("StageStarted", ("promote",), percent=50.0), False),
+        (Action("Promoted", ("undo",)), False),
+    ],
+)
+def test_a_user_acts_after_an_event_at_a_share(action, is_due):
+    assert action.is_due(entry("StageStarted", 10.0)) is is_due

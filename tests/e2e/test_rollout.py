@@ -120,6 +120,9 @@ def test_selectors_of_prometheus_3_are_accepted_at_apply(rollout, registry, good
         ({"canary": {"approval": "Maybe"}}, 'supported values: "Automatic", "Manual"'),
         ({"thresholds": {"default": 2}}, "less than or equal to 1"),
         ({"typo": 1}, "unknown field"),
+        ({"bake": {"holdback": 5}}, "a holdback needs a duration above 0s"),
+        ({"bake": {"duration": "1h", "holdback": 60}}, "leaves less than the step before 100 percent"),
+        ({"rollback": {"window": 11}}, "less than or equal to 10"),
     ],
     ids=[
         "decreasing steps",
@@ -137,6 +140,9 @@ def test_selectors_of_prometheus_3_are_accepted_at_apply(rollout, registry, good
         "an unknown approval",
         "threshold 2",
         "typo",
+        "holdback without a bake",
+        "holdback above what the steps leave",
+        "window 11",
     ],
 )
 def test_an_invalid_spec_is_rejected_at_apply_with_the_reason(rollout, registry, changes, message):
@@ -172,7 +178,7 @@ def test_a_user_promotes_aborts_and_retries(rollout, registry):
     # The emergency stop of a promoted run.
     canary = rollout.resource(registry.good)["spec"]["canary"] | {"percent": 0}
     rollout.apply(registry.good, canary=canary)
-    assert "stable" not in rollout.wait_for_phase("RolledBack")
+    assert "stable" not in rollout.wait_for_phase("Stopped")
 
 
 def test_a_suspended_rollout_holds_resets_evidence_when_rules_change_and_resumes(rollout, registry):

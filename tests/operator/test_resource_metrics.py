@@ -88,6 +88,11 @@ def test_the_phase_is_one_series_for_each_phase_and_one_of_them_is_1():
     [
         pytest.param(STATUS, {(B,): 10.0, (A,): 90.0}, id="canary"),
         pytest.param(STATUS.changed(stable=None), {(B,): 10.0, ("rules",): 90.0}, id="against the rules"),
+        pytest.param(
+            STATUS.with_candidate(STATUS.candidate.changed(percent=100, holdback=5)),
+            {(B,): 95.0, (A,): 5.0},
+            id="holdback",
+        ),
         pytest.param(STATUS.changed(candidate=None), {(A,): 100.0}, id="promoted"),
         pytest.param(
             STATUS.with_candidate(STATUS.candidate.end_rollout(CandidateState.ROLLED_BACK, "bad")),

@@ -44,11 +44,12 @@ KINDS: Final = frozenset(row.event for row in TABLE) | (
 _OF_TARGETS: Final = {
     State.ROLLED_BACK: "RollBack",
     State.REFUSED: "Refuse",
+    State.STOPPED: "RollBack",
     State.DRAINING: "StartRollout",
     State.LOADING: "StartRollout",
 }
 _ACTIONS: Final = {row.event: _OF_TARGETS[row.target] for row in TABLE if row.target in _OF_TARGETS} | dict.fromkeys(
-    ("StageStarted", "StepAdvanced", "AtCap", "Promoted"), "Advance"
+    ("StageStarted", "StepAdvanced", "AtCap", "BakeStarted", "Promoted", "RunRestored", "EmergencyStopEnded"), "Advance"
 )
 
 

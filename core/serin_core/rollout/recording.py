@@ -112,12 +112,17 @@ def close(record: TrialRecord, *, successor: str, at: datetime) -> TrialRecord:
     return record.changed(outcome=Outcome.REPLACED, reason=reason, ended_at=at)
 
 
+_OUTCOMES: Final = {
+    CandidateState.ROLLED_BACK: Outcome.ROLLED_BACK,
+    CandidateState.REFUSED: Outcome.REFUSED,
+    CandidateState.STOPPED: Outcome.PROMOTED,  # a stop is no verdict on the trial
+}
+
+
 def _outcome(record: TrialRecord, status: Status) -> Outcome:
     candidate = status.candidate
     if candidate is not None and candidate.run_id == record.run_id:
-        return {CandidateState.ROLLED_BACK: Outcome.ROLLED_BACK, CandidateState.REFUSED: Outcome.REFUSED}.get(
-            candidate.state, Outcome.RUNNING
-        )
+        return _OUTCOMES.get(candidate.state, Outcome.RUNNING)
     if status.stable is not None and status.stable.run_id == record.run_id:
         return Outcome.PROMOTED
     return record.outcome if record.outcome is not Outcome.RUNNING else Outcome.CANCELLED

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from models.parts import spec
+from models.scenarios_17 import serves, three_promoted
 from models.starting import A, B, has_percent, has_phase, new_world
 
 from serin_core.api.gate_status import GateStatus
@@ -226,3 +227,20 @@ def test_every_field_is_documented(model):
     page = (Path(__file__).parents[3] / "docs" / "records.md").read_text(encoding="utf-8")
     names = {field.serialization_alias or field.alias for field in model.model_fields.values()}
     assert not {name for name in names if f"`{name}`" not in page}
+
+
+def test_an_emergency_stop_leaves_the_outcome_of_the_trial():
+    at = new_world()
+    found = record(at, until=has_phase("Promoted"))
+    at.edit(spec(A, canary={"percent": 0}))
+    found = record(at, until=has_phase("Stopped"), into=found)
+    assert (found.outcome, found.transitions[-1].event) == (Outcome.PROMOTED, "EmergencyStop")
+
+
+def test_a_restore_has_a_record_without_stages():
+    at = new_world()
+    three_promoted(at)
+    at.edit(spec(A))
+    found = record(at, until=serves(A))
+    assert (found.run_id, found.outcome, found.curves) == (A, Outcome.PROMOTED, {})
+    assert [one.event for one in found.transitions] == ["RestoreStarted", "PodsLoading", "RunRestored"]
