@@ -95,24 +95,32 @@ def describe_stage(live: Live, *, now: datetime) -> str:
     if candidate.get("bake"):
         return _bake(candidate, bake, now)
     number = step_number(canary, percent=percent)
-    soak = _soak(candidate, canary, now)
+    soak = _soak(live, canary, now)
     return f"{stage_name(percent)}{number}, {soak}, {_next(canary, percent, bake.duration)}"
 
 
-def _soak(candidate: Live, canary: Canary, now: datetime) -> str:
+def _soak(live: Live, canary: Canary, now: datetime) -> str:
+    candidate = candidate_of(live)
     soak = soak_of(canary, percent=float(candidate.get("percent", 0)))
     elapsed = timedelta(seconds=candidate.get("soaked", 0))
     since = candidate.get("soakingSince")
     if since:
         elapsed += now - datetime.fromisoformat(since)
     if elapsed >= soak:
-        waits = _hold(candidate) or "the gates"
+        waits = _open_checks(live) or _hold(candidate) or "the gates"
         return f"soak of {format_duration(soak)} complete, waiting for {waits}{_window(canary, now, now)}"
     text = f"soaked {_rounded(elapsed)} of {format_duration(soak)}"
     if not since:
         return f"{text}, soak timer stopped"
     end = now + soak - elapsed
     return f"{text} ({_rounded(soak - elapsed)} left), earliest advance {_moment(end, now)}{_window(canary, end, now)}"
+
+
+def _open_checks(live: Live) -> str:
+    """Return the checks that the next step waits for, "" for none."""
+    found = (CheckStatus.model_validate(check) for check in live["status"].get("checks", []))
+    waits = [check.name for check in found if check.is_open]
+    return f"check {', '.join(waits)}" if waits else ""
 
 
 def _hold(candidate: Live) -> str:

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from serin_cli.lint_schema import schema_findings
 from serin_core.api import pod, scheduling
 from serin_core.api.base import SpecModel
+from serin_core.api.checks import Check
+from serin_core.api.queries import Query
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.waiting import Window
 from serin_core.model.keyword_rules import Rules
@@ -42,6 +44,13 @@ def test_the_example_of_approval_and_windows_has_no_errors_and_sets_every_field(
     canary = SuggestionModelSpec.model_validate(found["spec"]).canary
     assert set(Window.model_fields) == canary.windows[0].model_fields_set
     assert [needs_approval(canary, percent=step.percent) for step in canary.steps] == [False, True, True]
+
+
+def test_the_example_of_checks_and_queries_has_no_errors_and_sets_every_field():
+    (found,) = documents("checks-and-queries.yaml")
+    assert schema_findings(found) == []
+    done = set(set_fields(SuggestionModelSpec.model_validate(found["spec"]).gates))
+    assert {(kind, name) for kind in (Query, Check) for name in kind.model_fields} <= done
 
 
 def set_fields(value):

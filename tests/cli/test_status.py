@@ -47,6 +47,27 @@ def test_status_shows_run_gates_and_history(serin):
     assert f"2026-01-02T03:04:05Z  {RUN}  Raised: Raised from 0 to 10 %." in said.stdout
 
 
+CHECK = {
+    "name": "smoke", "endpoint": "ci", "id": "1", "before": 50, "since": "2026-01-02T11:00:00.000000Z",
+    "answers": 2, "verdict": "Wait", "message": "312 tests are running", "retryAt": "2026-01-02T12:00:20.000000Z",
+}  # fmt: skip
+ASKED = 'smoke (endpoint ci) before 50 % answered Wait: "312 tests are running"; asked again at 2026-01-02 12:00:20 UTC'
+
+
+def test_status_and_explain_show_what_a_check_answered_and_when_it_is_asked_again(serin):
+    done = {"name": "load", "endpoint": "ci", "id": "2", "before": 50, "since": "2026-01-02T11:00:00Z"}
+    checks = [CHECK, done | {"answers": 1, "verdict": "Pass", "message": ""}]
+    candidate = IN_STAGE | {"soaked": 100_000.0, "soakingSince": None}
+    live = model(candidate=candidate, stable=STABLE, gates=[GATE], checks=checks)
+    said = describe_status(live, now=NOW)
+    assert f"  check      {ASKED}" in said
+    assert "  check      load (endpoint ci) before 50 % answered Pass" in said
+    assert any("soak of 24h complete, waiting for check smoke, then 50 %" in line for line in said)
+    assert f"  check {ASKED}" in describe_evidence(live, now=NOW)
+    over = model(candidate=candidate | {"state": "RolledBack"}, checks=checks)
+    assert not any(line.startswith("  check") for line in describe_status(over, now=NOW))
+
+
 @pytest.mark.parametrize(
     ("changes", "spec", "expected"),
     [
