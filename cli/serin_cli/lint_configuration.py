@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from serin_cli.finding import Finding
+from serin_cli.lint_schema import did_you_mean
 from serin_core.api.spec import SuggestionModelSpec
 
 
@@ -21,6 +22,10 @@ def configuration_findings(spec: Mapping[str, Any], configuration: Mapping[str, 
         if check.endpoint not in known:
             path = f"spec.gates.checks[{index}].endpoint"
             yield Finding(path, _unknown("check endpoint", check.endpoint, known))
+    known = _names(configuration, "notifications")
+    for index, name in enumerate(found.notifications):
+        if name not in known:
+            yield Finding(f"spec.notifications[{index}]", _unknown("destination of notifications", name, known))
 
 
 def _names(configuration: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -29,4 +34,5 @@ def _names(configuration: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
-    return f"{name!r} is no {kind} of the operator's configuration (known: {', '.join(known) or 'none'})"
+    hint = did_you_mean(name, known)
+    return f"{name!r} is no {kind} of the operator's configuration (known: {', '.join(known) or 'none'}){hint}"

@@ -122,7 +122,7 @@ def _missing(_error: ErrorDetails, field: str) -> str:
 def _unknown_field(error: ErrorDetails, field: str) -> str:
     if error["loc"] == _OLD_GATES:
         return "unknown field: each built-in gate is a field of its own; `serin convert` rewrites the list"
-    return f"unknown field{_did_you_mean(field, _fields_beside(error['loc']))}"
+    return f"unknown field{did_you_mean(field, _fields_beside(error['loc']))}"
 
 
 def _wrong_format(error: ErrorDetails, field: str) -> str:
@@ -138,7 +138,7 @@ def _not_a_choice(error: ErrorDetails, _field: str) -> str:
     given = error["input"]
     if given is False and "Off" in choices:
         return f'false is not one of {", ".join(choices)}; write "Off" in quotes: YAML reads Off as false'
-    return f"{given!r} is not one of {', '.join(choices)}{_did_you_mean(str(given), choices)}"
+    return f"{given!r} is not one of {', '.join(choices)}{did_you_mean(str(given), choices)}"
 
 
 def _out_of_bounds(error: ErrorDetails, _field: str) -> str:
@@ -188,7 +188,8 @@ _DESCRIBED: Final[Mapping[str, Callable[[ErrorDetails, str], str]]] = {
 """The description of each type of error that pydantic reports; other types are wrong types."""
 
 
-def _did_you_mean(given: str, choices: Iterable[str]) -> str:
+def did_you_mean(given: str, choices: Iterable[str]) -> str:
+    """Return a clause with the choice that is closest to what was given; "" if none is close."""
     close = get_close_matches(given, [str(choice) for choice in choices], n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -110,7 +110,7 @@ def test_names_of_endpoints_are_checked_against_the_operators_configuration():
     of = "of the operator's configuration (known:"
     assert [str(one) for one in configuration_findings(spec, CONFIGURATION)] == [
         f"error: spec.analysis.prometheus: 'other' is no Prometheus endpoint {of} default)",
-        f"error: spec.gates.checks[0].endpoint: 'cii' is no check endpoint {of} ci, security)",
+        f"error: spec.gates.checks[0].endpoint: 'cii' is no check endpoint {of} ci, security); did you mean ci?",
     ]
     assert list(configuration_findings(BASE | {"gates": {"checks": [SMOKE]}}, CONFIGURATION)) == []
 

@@ -80,7 +80,7 @@ def announcements(
     found += _checks(context.status, before)
     found += _named_objects(context.status, before)
     found += _hold(context, before)
-    return (*found, *_ended_hold(context, before), *_problems(context.status, before))
+    return (*found, *_ended_hold(context, before, taken), *_problems(context.status, before))
 
 
 def _named(message: str, run_id: str) -> str:
@@ -117,8 +117,10 @@ def _named_objects(status: Status, before: Status) -> list[Announcement]:
     ]
 
 
-def _ended_hold(context: Context, before: Status) -> list[Announcement]:
-    """Return an Event where a problem that was announced has ended."""
+def _ended_hold(context: Context, before: Status, taken: tuple[Row, Transition] | None) -> list[Announcement]:
+    """Return an Event where a problem that was announced has ended otherwise than with the rollout."""
+    if taken is not None and taken[0].target in (State.ROLLED_BACK, State.REFUSED):
+        return []
     reasons = [
         next((one.reason for one in status.conditions if one.type == "Ready"), "")
         for status in (before, context.status)

@@ -4,7 +4,7 @@ A hold that begins again within ten minutes of its end is told only when it has 
 if its beginning was. Events are posted all the same; they have a budget of their own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,21 +21,23 @@ def told(
 ) -> tuple[tuple[Announcement, ...], ToldHolds]:
     """Return what is notified of in a pass, and which holds were told after it."""
     state = _State(context.status.notifications.holds, context.now)
-    found = tuple(_told(announcements, state, ended=_reason(before)))
+    before_reason = _reason(before)
+    has_told_end = before_reason in PROBLEMS and before_reason != _reason(context.status) and state.end(before_reason)
+    # A transition may have the name of a problem: what it did is always told.
+    event = "" if context.status.history[-1:] == before.history[-1:] else context.status.history[-1].event
+    found = tuple(
+        one for one in announcements if one.reason == event or _is_told(one, state, has_told_end=has_told_end)
+    )
     ready, since = _ready(context.status), context.status.ready_reason_since
     if ready is not None and since is not None and state.is_due(ready.reason, since):
         found = (*found, Announcement(ready.reason, ready.message, is_warning=True))
     return found, state.result()
 
 
-def _told(announcements: Sequence[Announcement], state: "_State", *, ended: str) -> Iterator[Announcement]:
-    for announcement in announcements:
-        if announcement.reason == HOLD_ENDED:
-            is_told = state.end(ended)
-        else:
-            is_told = announcement.reason not in PROBLEMS or state.begin(announcement.reason)
-        if is_told:
-            yield announcement
+def _is_told(announcement: Announcement, state: "_State", *, has_told_end: bool) -> bool:
+    if announcement.reason == HOLD_ENDED:
+        return has_told_end
+    return announcement.reason not in PROBLEMS or state.begin(announcement.reason)
 
 
 class _State:

@@ -47,7 +47,7 @@ def test_a_candidate_that_no_pod_loads_in_time_holds_and_says_which_pods_wait_fo
     )
     stalled = next(one for one in at.status.conditions if one.type == "Stalled")
     assert (stalled.status, stalled.reason) == ("True", "ProgressDeadlineExceeded")
-    assert [one.reason for one in decision.announcements] == ["ProgressDeadlineExceeded"]
+    assert [one.reason for one in decision.announcements] == ["HoldEnded", "ProgressDeadlineExceeded"]
     at.settle(rounds=3)
     assert all(pod.serves_stable for pod in at.pods.values() if pod.running)
 
