@@ -104,29 +104,31 @@ def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
-def test_the_page_lists_every_series_and_no_other() -> None:
+def documented() -> dict[str, tuple[str, set[str]]]:
+    """Return type and other labels of each series in the tables of the page, with its aliases."""
+    server = PAGE.read_text().partition("\n## The operator\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in server.splitlines() if line.startswith("| `")]
+    series = [row for row in rows if len(row) == 5]
+    assert all(row[4].endswith("?") for row in series), "each row names the question that the series answers"
+    return {
+        name: (row[1], set(re.findall(r"`(\w+)`", row[2]))) for row in series for name in re.findall(r"`(\w+)`", row[0])
+    }
+
+
+def test_the_page_lists_every_series_with_its_type_and_labels_and_no_other() -> None:
     counters = Counters()
     counters.begin_stage(StageKey(RUN, 3), ["Dining"])
     run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False)
-    text = Exposition().learn(Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,))).decode()
-    exposed = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
-    server = PAGE.read_text().partition("\n## The operator\n")[0]
-    rows = [line.split("|")[1] for line in server.splitlines() if line.startswith("| `")]
-    listed = {name for row in rows for name in re.findall(r"`((?:lm|ml|serin|suggest)_\w+)`", row)}
-    labels = {"serin_model", "serin_uid", "serin_pod", "serin_process", "serin_run", "serin_stage", "serin_arm"}
-    assert listed - labels == exposed
-
-
-def test_the_page_names_every_label_of_every_series() -> None:
-    counters = Counters()
-    counters.begin_stage(StageKey(RUN, 3), ["Dining"])
-    page = PAGE.read_text()
-    names_of = {
-        name
-        for _, labels in samples(counters, RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False))
-        for name, _ in labels
-    }
-    assert [name for name in names_of if f"`{name}`" not in page] == []
+    scrape = Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,), run_refused={RUN: False})
+    exposed, of_stage = {}, {names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM}
+    for family in text_string_to_metric_families(Exposition().learn(scrape).decode()):
+        found = {label for sample in family.samples for label in sample.labels}
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        common = {"serin_model", "serin_uid", "serin_pod", "serin_process"}
+        if of_stage <= found and name != names.LABEL_CHECK:
+            common |= of_stage
+        exposed[name] = (family.type, found - common)
+    assert documented() == exposed
 
 
 def test_after_a_thousand_stages_nothing_more_is_kept() -> None:
