@@ -7,8 +7,13 @@ import pytest
 import yaml
 
 from serin_core.api.spec import MAX_NAME_LENGTH
+from serin_core.contract.request_values import MAX_VALUE
 from serin_core.counting.custom_counters import MAX_SERIES
 from serin_core.model.keyword_rules import MAX_KEYWORDS
+from serin_core.rollout.decide import HISTORY
+from serin_core.rollout.forgotten_requests import MAX_HANDLED
+from serin_core.rollout.requests import MAX_REQUESTS
+from serin_core.rollout.rollback import MAX_REJECTED
 from serin_operator.work_queue import MAX_RETRY
 from serin_registry.limits import MAX_FILE_BYTES, MAX_OTHER_FILE_BYTES
 from serin_server.http.middleware import MAX_BODY_BYTES
@@ -40,6 +45,11 @@ EXPECTED = {
     "series that a selector of a gate may match": MAX_SERIES,
     "users counted per stage and pod": MAX_USERS,
     "events kept by the store in memory": MAX_EVENTS,
+    "transitions in the history": HISTORY,
+    "runs that were rolled back": MAX_REJECTED,
+    "handled requests that are not on the object any more": MAX_HANDLED,
+    "annotations with requests on one object": MAX_REQUESTS,
+    "value of a request": MAX_VALUE,
     "retries of an operation that fails": MAX_RETRY,
 }
 

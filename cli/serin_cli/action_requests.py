@@ -11,6 +11,7 @@ from serin_cli.kubernetes_client import Cluster, ClusterError
 from serin_cli.options import fail
 from serin_cli.resource import Live, status_of
 from serin_core.contract.names import REQUEST_PREFIX
+from serin_core.contract.request_values import kept_value
 
 ANSWER_WITHIN: Final = 30.0
 """Seconds to wait for the operator's answer."""
@@ -73,4 +74,5 @@ def _wait_for(cluster: Cluster, name: str, found: Callable[[Live], _Found | None
 
 def _answer(live: Live, action: str, value: str) -> str | None:
     handled = status_of(live).get("handledRequests", [])
-    return next((one["answer"] for one in handled if (one["action"], one["value"]) == (action, value)), None)
+    kept = kept_value(value)
+    return next((one["answer"] for one in handled if (one["action"], one["value"]) == (action, kept)), None)

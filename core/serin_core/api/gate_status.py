@@ -1,14 +1,17 @@
 """What a status keeps of gates: verdicts, what they remember, and the counts up to the last check."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field
 
-from serin_core.api.base import Moment, StatusModel
+from serin_core.api.base import Moment, StatusModel, shortened
 from serin_core.api.gate_options import Range
 from serin_core.api.query_status import QueryStatus
 from serin_core.evidence.counts import Verdict
+
+MAX_DETAIL: Final = 500
+"""Characters of a gate's detail."""
 
 
 class GateRole(StrEnum):
@@ -65,8 +68,8 @@ class GateStatus(StatusModel):
 
     def without_verdict(self, reason: str, message: str) -> Self:
         """Return the counts without a verdict, where a later check could not read them."""
-        update = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "detail": message, "needed": None}
-        return self.model_copy(update=update | {"late_harm": None})
+        update = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "detail": shortened(message, MAX_DETAIL)}
+        return self.model_copy(update=update | {"needed": None, "late_harm": None})
 
 
 class CountsAt(StatusModel):
@@ -139,6 +142,30 @@ class OwnCounts(StatusModel):
 
     good: dict[str, OwnSeries] = Field(default_factory=dict, description="Series of good events.")
     total: dict[str, OwnSeries] = Field(default_factory=dict, description="Series of all events.")
+    good_before: float = Field(0, description="Good events up to `until`, of all series.")
+    total_before: float = Field(0, description="All events up to `until`, of all series.")
+    until: float | None = Field(
+        None, description="Unix time up to which all series were summed up because they were too many; absent if never."
+    )
+
+    @property
+    def sums(self) -> tuple[float, float]:
+        """Good and total since the stage began, of all series."""
+        good = self.good_before + sum(series.gained for series in self.good.values())
+        return good, self.total_before + sum(series.gained for series in self.total.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has ever been counted."""
+        return not self.total and self.until is None
+
+    def summed_up(self) -> Self:
+        """Return the sums without the series: the next check follows them from their last sample on."""
+        ends = [series.at for series in (*self.good.values(), *self.total.values())]
+        if not ends:
+            return self
+        good, total = self.sums
+        return type(self)(good_before=good, total_before=total, until=max(ends))
 
 
 class Checkpoint(StatusModel):

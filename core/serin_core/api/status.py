@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from serin_core.api import packing
 from serin_core.api.actual_share import ActualShare
 from serin_core.api.bake import BakeClock
-from serin_core.api.base import Moment, StatusModel
+from serin_core.api.base import Moment, StatusModel, shortened
 from serin_core.api.check_status import CheckStatus
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.hold import HoldSince
@@ -26,6 +26,8 @@ from serin_core.api.silent_pods import SilentPod
 from serin_core.api.spec import Registry, Thresholds
 from serin_core.api.supervision import Supervision
 
+MAX_REASON = 1000
+"""Characters of a reason that is kept."""
 BEING_REPLACED = ""
 """The template hash of a candidate whose pods are being replaced."""
 
@@ -153,7 +155,7 @@ class Candidate(StatusModel):
     def end_rollout(self, state: CandidateState, reason: str) -> Self:
         """Return the candidate after the end of its rollout: no user is served by it."""
         ended = self.restart_stage().changed(percent=0.0, promote_full="", pause=None, bake=None)
-        return ended.changed(state=state, reason=reason)
+        return ended.changed(state=state, reason=shortened(reason, MAX_REASON))
 
 
 class RejectedRun(StatusModel):
@@ -264,6 +266,7 @@ class StatusChanges(TypedDict, total=False):
     silent_pods: tuple[SilentPod, ...]
     history: tuple[HistoryEntry, ...]
     handled_requests: tuple[HandledRequest, ...]
+    requests_forgotten_until: datetime | None
     conditions: tuple[Condition, ...]
     ready_reason_since: datetime | None
     trial: int
@@ -311,6 +314,9 @@ class Status(StatusModel):
     trial: int = Field(0, description="Number of the last trial; its record is the ConfigMap NAME-trial-NUMBER.")
     rollback: RollbackTime | None = Field(None, description="The last rollback, and when every pod had confirmed it.")
     handled_requests: tuple[HandledRequest, ...] = Field((), description="Manual requests and their results.")
+    requests_forgotten_until: Moment | None = Field(
+        None, description="Time of the newest handled request that is not listed any more; older ones are ignored."
+    )
     conditions: tuple[Condition, ...] = Field(
         (),
         description="Ready, Reconciling, Stalled, Available.",

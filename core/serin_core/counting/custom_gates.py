@@ -59,6 +59,8 @@ def count_custom_gate(counters: CustomCounters, stage: StageQuery, *, at: float,
     kept = OwnCounts() if checkpoint is None else checkpoint.own.get(counters.key, OwnCounts())
     stage_began = at - (now - stage.started_at).total_seconds()
     began = stage_began if kept.total else max(stage_began, at - MAX_WINDOW.total_seconds())
+    if kept.until is not None:
+        began = kept.until
     seconds = int(window(began=began, kept=kept if kept.total else None, at=at).total_seconds())
     good, total = yield from _read_both(counters, seconds, at)
     if isinstance(good, Unreadable):
@@ -67,7 +69,8 @@ def count_custom_gate(counters: CustomCounters, stage: StageQuery, *, at: float,
         return total
     if (histogram := counters.histogram) is not None and total and not good:
         return Unreadable("BucketMissing", f"{histogram.metric} has no bucket le={histogram.le:g}")
-    for newest, had_any in ((newest_of(total), bool(kept.total)), (newest_of(good), bool(kept.good))):
+    had_good = bool(kept.good) or kept.good_before > 0
+    for newest, had_any in ((newest_of(total), not kept.is_empty), (newest_of(good), had_good)):
         if problem := _find_problem(newest, had_any=had_any, at=at, interval=stage.interval):
             return Unreadable(problem.reason, f"{counters.name}: {problem.message}")
     return (yield from _count_both(counters, up_to_the_same_time(good, total), kept=kept, began=began))
@@ -116,7 +119,8 @@ def _count_both(
         if isinstance(counted, Unreadable):
             return counted
         counts.append(counted)
-    return OwnCounts(good=counts[0], total=counts[1])
+    before = {"good_before": kept.good_before, "total_before": kept.total_before, "until": kept.until}
+    return OwnCounts(good=counts[0], total=counts[1]).model_copy(update=before)
 
 
 def _find_problem(newest: float | None, *, had_any: bool, at: float, interval: timedelta) -> Unreadable | None:

@@ -16,6 +16,7 @@ from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, OwnCounts, ProcessCounts
 from serin_core.contract import actual_share, names
 from serin_core.contract.gate_catalog import CATALOG, Arms, Term, built_in
+from serin_core.counting.checkpoint_size import fitted
 from serin_core.counting.label_check import find_changed_label, is_intact, is_label_check
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import FRESH, GONE, MARKS, Series, StageQuery
@@ -64,10 +65,9 @@ class StageCounts:
         found = self.custom.get(key, _NO_DATA)
         if isinstance(found, Unreadable):
             return found
-        if not found.total:
+        if found.is_empty:
             return _NOTHING_MATCHES
-        good = sum(series.gained for series in found.good.values())
-        return _counts(key.partition("@")[0], good, sum(series.gained for series in found.total.values()))
+        return _counts(key.partition("@")[0], *found.sums)
 
     def checkpoint(self, at: datetime, *, alive: frozenset[str] | None = None) -> Checkpoint:
         """Return what to keep, so that the next check reads only what came after `at`.
@@ -83,7 +83,9 @@ class StageCounts:
         }
         own = {key: found for key, found in self.kept_custom.items() if key in self.custom}
         own |= {key: found for key, found in self.custom.items() if not isinstance(found, Unreadable)}
-        return Checkpoint(at=at, since=self.since, counts=counts, own=own)
+        seen = self.seen or frozenset()
+        running = seen if alive is None else seen & alive
+        return fitted(Checkpoint(at=at, since=self.since, counts=counts, own=own), running=running, ended=ENDED)
 
     def _ended_as_one(self, key: str, found: ByProcess, alive: frozenset[str] | None) -> dict[str, ProcessCounts]:
         if alive is None or self.seen is None or self._is_divided(key):

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from serin_core.api.base import shortened
 from serin_core.api.gate_options import Range
-from serin_core.api.gate_status import GateMemory, GateStatus, LateHarm
+from serin_core.api.gate_status import MAX_DETAIL, GateMemory, GateStatus, LateHarm
 from serin_core.api.status import Status
 from serin_core.contract.gate_catalog import Criterion, NotWorseThanControl
 from serin_core.counting.reading import Unreadable
@@ -68,7 +69,7 @@ def gate_status(gate: ActiveGate, criterion: Criterion, found: Evaluation | Unre
         case NotWorseThanControl(odds_ratio=odds_ratio):
             required["odds_ratio"] = odds_ratio
     if isinstance(found, Unreadable):
-        return GateStatus(**required, reason=found.reason, detail=found.message)
+        return GateStatus(**required, reason=found.reason, detail=shortened(found.message, MAX_DETAIL))
     counts, (lower, upper) = found.counts, confidence_sequence(found.counts, DISPLAY_ALPHA)
     return GateStatus(
         **required,
@@ -82,5 +83,5 @@ def gate_status(gate: ActiveGate, criterion: Criterion, found: Evaluation | Unre
         late_harm=found.late_harm,
         reason=OPEN if found.verdict is Verdict.INCONCLUSIVE else PROVEN,
         needed=found.needed,
-        detail=found.detail,
+        detail=shortened(found.detail, MAX_DETAIL),
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from serin_core.api.base import shortened
 from serin_core.api.status import CandidateState, Condition, Phase, Status
 from serin_core.kubernetes.diff import Difference
 from serin_core.rollout import destinations, lost_pods
@@ -17,6 +18,8 @@ OVERRIDDEN: Final = "ChildOverridden"
 """Type of the condition that names what admission changes in children; the rollout goes on."""
 UNREACHABLE: Final = "PodsUnreachable"
 """Type of the condition that names pods which cannot confirm a routing."""
+MAX_MESSAGE: Final = 4000
+"""Characters of a message of a condition."""
 _FIELDS = 5
 """Fields of one child that the condition names."""
 BEHIND: Final = "PodsBehind"
@@ -66,7 +69,7 @@ def build(
             type=kind,
             status=status,
             reason=reason,
-            message=message,
+            message=shortened(message, MAX_MESSAGE),
             observed_generation=generation,
             last_transition_time=before[kind].last_transition_time
             if kind in before and before[kind].status == status

@@ -33,6 +33,7 @@ from serin_core.rollout import (
 )
 from serin_core.rollout.announcements import Announcement, announcements
 from serin_core.rollout.checks import CheckCall
+from serin_core.rollout.forgotten_requests import forget_oldest
 from serin_core.rollout.lost_pods import note_silence
 from serin_core.rollout.observation import Observed
 from serin_core.rollout.progress import update_progress
@@ -99,6 +100,7 @@ def decide(
     context = _with(context, context.status.changed(pod_registry=manifests.registry(resource, context.status)))
     context = _with(context, propagation.revise(context, protocol, before=before))
     context = _with(context, trials.note_rollback(context, before=before, taken=taken))
+    context = _with(context, forget_oldest(context))
     context = _with(context, _settled(context))
     context = _with(context, hold_reasons.note_hold(context))
     found = conditions.conditions(context)

@@ -16,6 +16,7 @@ from serin_core.rollout import (
     spec_changes,
 )
 from serin_core.rollout.canary_steps import at_stage, next_step
+from serin_core.rollout.forgotten_requests import why_too_old
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import (
     NEW_OBJECT,
@@ -47,6 +48,8 @@ def _why_ignored(request: Request, context: Context) -> str:
     reason_of = _REASONS.get(request.action)
     if reason_of is None:
         return f"unknown action {request.action}; known are {', '.join(ACTIONS)}"
+    if reason := why_too_old(request, context.status):
+        return reason
     return "" if _is_about_to_start(request, context) else reason_of(request, context)
 
 

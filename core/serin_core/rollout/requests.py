@@ -6,16 +6,26 @@ Every value acts at most once and only for the run (and stage) that it names; al
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
+from serin_core.api.base import shortened
 from serin_core.api.resource import Resource
 from serin_core.api.status import HandledRequest, Status
 from serin_core.contract.names import REQUEST_PREFIX
+from serin_core.contract.request_values import kept_value
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.transition import Transition
 
+MAX_REQUESTS: Final = 64
+"""Annotations of requests that are read of one object: there are fewer actions, but anybody can invent more."""
+MAX_ANSWER: Final = 1000
+MAX_BY: Final = 100
+MAX_REASON: Final = 300
+"""Characters of what is kept of each."""
 NEW_OBJECT: Final = "Ignored: new object, ask again"
 BY: Final = "by="
 """Prefix of the word of a request that names its user."""
@@ -54,6 +64,15 @@ class Request:
         return next((word for word in self.value.split()[1:2] if word.startswith("sha256:")), "")
 
     @property
+    def time(self) -> datetime | None:
+        """The time that it names, None for none."""
+        for word in self._words:
+            if _TIMESTAMP.fullmatch(word):
+                with suppress(ValueError):
+                    return datetime.fromisoformat(word)
+        return None
+
+    @property
     def by(self) -> str:
         """The user who made it, as it says itself (`by=jane`); "" if it does not."""
         return next((word.removeprefix(BY) for word in self._words if word.startswith(BY)), "")
@@ -85,21 +104,33 @@ class Request:
         return self.value.split()[2 if names_more else 1 :]
 
 
-def unanswered(resource: Resource, status: Status) -> tuple[Request, ...]:
-    """Return the requests on the object that have not been handled, in the order of their actions."""
-    handled = {(request.action, request.value) for request in status.handled_requests}
+def requests_on(resource: Resource) -> tuple[Request, ...]:
+    """Return the requests on the object, in the order of their actions, at most MAX_REQUESTS."""
     found = (
-        Request(key.removeprefix(REQUEST_PREFIX), value)
+        Request(key.removeprefix(REQUEST_PREFIX), kept_value(value))
         for key, value in sorted(resource.annotations.items())
         if key.startswith(REQUEST_PREFIX)
     )
-    return tuple(request for request in found if (request.action, request.value) not in handled)
+    return tuple(islice(found, MAX_REQUESTS))
+
+
+def unanswered(resource: Resource, status: Status) -> tuple[Request, ...]:
+    """Return the requests on the object that have not been handled, in the order of their actions."""
+    handled = {(request.action, request.value) for request in status.handled_requests}
+    return tuple(one for one in requests_on(resource) if (one.action, one.value) not in handled)
 
 
 def answer(status: Status, requests: Iterable[Request], text: str, *, now: datetime) -> Status:
     """Return the status with the same answer to each of `requests`."""
     answered = tuple(
-        HandledRequest(action=one.action, value=one.value, by=one.by, reason=one.reason, answer=text, at=now)
+        HandledRequest(
+            action=one.action,
+            value=one.value,
+            by=shortened(one.by, MAX_BY),
+            reason=shortened(one.reason, MAX_REASON),
+            answer=shortened(text, MAX_ANSWER),
+            at=now,
+        )
         for one in requests
     )
     return status.changed(handled_requests=(*status.handled_requests, *answered))

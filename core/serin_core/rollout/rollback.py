@@ -1,12 +1,17 @@
 """Rules that roll a run back. None of them waits for a confirmation by pods."""
 
 from datetime import datetime
+from typing import Final
 
+from serin_core.api.base import shortened
 from serin_core.api.durations import format_duration
-from serin_core.api.status import Candidate, CandidateState, RejectedRun, RunInUse, Status
+from serin_core.api.status import MAX_REASON, Candidate, CandidateState, RejectedRun, RunInUse, Status
 from serin_core.gates import messages
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition, source_of
+
+MAX_REJECTED: Final = 100
+"""Runs that are known to have been rolled back; the oldest are forgotten."""
 
 
 def roll_back_candidate(context: Context, *, reason: str) -> Status:
@@ -69,7 +74,8 @@ def in_use(candidate: Candidate, digest: str, *, since: datetime) -> RunInUse:
 
 def _rejected(context: Context, *, run_id: str, attempt: int, reason: str) -> tuple[RejectedRun, ...]:
     others = tuple(rejected for rejected in context.status.rejected if rejected.run_id != run_id)
-    return (*others, RejectedRun(run_id=run_id, at=context.now, attempt=attempt, reason=reason))
+    rejected = RejectedRun(run_id=run_id, at=context.now, attempt=attempt, reason=shortened(reason, MAX_REASON))
+    return (*others[-(MAX_REJECTED - 1) :], rejected)
 
 
 def candidate_crashes(context: Context, protocol: Protocol) -> Transition | None:
