@@ -110,3 +110,13 @@ def test_watch_begins_with_the_runs_and_leaves_out_earlier_rollouts(serin):
     lines = serin(FakeCluster(ends), "c").stdout.splitlines()
     assert lines[0] == f"shop/categories: candidate {RUN}, stable {OLD}"
     assert [without_times(line) for line in lines[1:]] == [f"{RUN}  Begun: Started.", "AtCap: m"]
+
+
+def test_watch_prints_a_step_that_awaits_an_approval_once_though_its_counts_grow(serin):
+    waits = "10 %: a user must approve the step to 50 %"
+    lives = [
+        model(conditions=[condition("AwaitingApproval", f"{waits}. Evidence: agreement 90 % of {n}")]) for n in (1, 2)
+    ]
+    said = serin(FakeCluster(*lives, model(conditions=[condition("Promoted", "done")])), "c")
+    assert said.stdout.count("AwaitingApproval") == 1
+    assert f"{waits}. Evidence: agreement 90 % of 1\n" in said.stdout

@@ -64,9 +64,10 @@ def test_a_gate_that_fails_while_an_approval_is_awaited_rolls_back(rollout, regi
     rollout.send(registry.traffic)
     rollout.apply(registry.good, canary=manual("1s", 10, 100))
     rollout.wait_for_reason("AwaitingApproval", seconds=90)
-    gates = rollout.resource(registry.good)["spec"]["gates"] | {"agreement": {"atLeast": 0.995}}
+    full = {"name": "saturation", "query": "vector(1)", "atMost": 0.9, "for": "1s"}
+    gates = rollout.resource(registry.good)["spec"]["gates"] | {"queries": [full]}
     rollout.apply(registry.good, canary=manual("1s", 10, 100), gates=gates)
-    status = rollout.wait_for_phase("RolledBack", seconds=120)
+    status = rollout.wait_for_phase("RolledBack", seconds=60)
     assert status["history"][-1]["event"] == "GateFailed"
     assert max(entry["percent"] for entry in status["history"]) == 0
 

@@ -70,11 +70,13 @@ def _is_manual(canary: Canary, percent: float) -> bool:
 
 
 def _is_open(canary: Canary, now: datetime) -> bool:
-    """Return whether a window is open, of those that the scenarios have: not over midnight."""
+    """Return whether a window is open, of those that the scenarios have: over midnight only on every day."""
 
     def is_open(window: Window) -> bool:
         local = now.astimezone(ZoneInfo(window.zone_name))
         is_today = window.days is None or f"{local:%a}" in window.days
+        if window.opens > window.closes:
+            return not window.closes <= f"{local:%H:%M}" < window.opens
         return is_today and window.opens <= f"{local:%H:%M}" < window.closes
 
     return not canary.windows or any(map(is_open, canary.windows))
