@@ -108,15 +108,13 @@ class KubernetesClient:
             # The role of an older installation: messages are less precise, and nothing else depends on Events.
             log.debug("Events cannot be read: %s", error)
             return ()
-        items: Sequence[Json] = found["items"]
-        return items
+        return list(found["items"])
 
     async def get_node(self, name: str) -> Json | None:
         """See interfaces.Kubernetes."""
         try:
             return await self._request("GET", f"/api/v1/nodes/{name}")
         except RefusedError as error:
-            # A Role, as of an operator for some namespaces only, cannot allow it.
             log.debug("Nodes cannot be read: %s", error)
             return None
 
