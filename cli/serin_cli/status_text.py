@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from serin_cli.notification_text import describe_notifications
 from serin_cli.resource import (
     Live,
     candidate_of,
@@ -73,6 +74,7 @@ def describe_status(live: Live, *, now: datetime) -> list[str]:
         lines += [f"  gate       {gate}" for gate in shown]
     if is_running(live):
         lines += [f"  check      {one}" for one in describe_checks(live)]
+    lines += [f"  notify     {one}" for one in describe_notifications(live)]
     lines += [describe_entry(entry) for entry in status.get("history", [])[-_SHOWN:]]
     return lines
 
