@@ -1,4 +1,6 @@
-"""Run three rollouts and an undo on a local cluster with a real API server, Prometheus and live traffic.
+"""Run three rollouts, with an approval and a bake, and an undo, on a local cluster.
+
+The API server, Prometheus and the traffic are real.
 
 Exit status 0 only if all of them ended as expected, each at the expected share of users.
 """
@@ -26,6 +28,14 @@ from serin_localcluster.cluster import OWN_IMAGES, Cluster, ClusterStartError, s
 
 DIRECTORY = ROOT / ".demo"
 RATE = 400.0
+APPROVED_CANARY = {
+    "shadowSoak": "5s",
+    "steps": [
+        *({"percent": step, "soak": "5s"} for step in (10, 50)),
+        {"percent": 100, "soak": "5s", "approval": "Manual"},
+    ],
+}
+"""The canary of the first rollout: the last step waits for a user."""
 HOLDBACK = 5
 """Percent of users who stay with the rules until the end of the first bake."""
 FORMAT_CHANGES_AT = 50.0
@@ -138,11 +148,13 @@ def _scenarios(good: str, outdated: str, merchant_only: str) -> list[Scenario]:
     """Return what is played, in order. Each is data: what is applied, what a user does meanwhile, how it should end."""
     found = [
         Scenario(
-            f"a good model, compared with keyword rules; after the last step it bakes, and {HOLDBACK} % of users wait",
+            f"a good model, compared with keyword rules; a user approves the last step, after which it bakes "
+            f"and {HOLDBACK} % of users wait",
             good,
             "Promoted",
             100.0,
-            changes={"bake": {"duration": "5s", "holdback": HOLDBACK}},
+            changes={"bake": {"duration": "5s", "holdback": HOLDBACK}, "canary": APPROVED_CANARY},
+            approval="the numbers of the canary look fine",
         ),
         Scenario("a model of outdated categories: accurate offline, wrong live", outdated, "RolledBack", 0.0),
         Scenario(

@@ -54,6 +54,10 @@ class Scenario:
     changes: Mapping[str, object] = field(default_factory=dict)
     """Fields of spec beside runID that differ from those of the other rollouts."""
     actions: tuple[Action, ...] = ()
+    approval: str = ""
+    """The reason with which a user approves each step that waits for it; without one, nobody does."""
+    approved: set[str] = field(default_factory=set)
+    """When the steps that were approved had begun to wait."""
     format_changes_at: float = math.inf
     """Percent of users at which the transactions change their format of merchant names."""
     outcome: str = "None"
@@ -66,6 +70,14 @@ class Scenario:
     def is_as_expected(self) -> bool:
         """Whether the rollout ended as expected, at the expected share of users."""
         return (self.outcome, self.max_percent) == (self.expected, self.expected_percent)
+
+    def approves(self, status: Mapping[str, Any]) -> bool:
+        """Return whether a user approves a step now: once for each that waits."""
+        hold = (status.get("candidate") or {}).get("hold") or {}
+        if not self.approval or hold.get("reason") != "AwaitingApproval" or hold["since"] in self.approved:
+            return False
+        self.approved.add(hold["since"])
+        return True
 
     def report(self) -> dict[str, Any]:
         """Return its entry in demo-report.json."""
@@ -108,8 +120,10 @@ def play(scenario: Scenario, installation: Installation, console: Console, traff
                 console.line(f"{entry['event']:<17} {entry['message']}", indent=4)
             for action in scenario.actions:
                 if action.is_due(entry):
-                    console.line(f"a user runs: kubectl serin {' '.join(action.command)}", indent=4)
-                    installation.serin(*action.command)
+                    _act(console, installation, *action.command)
+        if scenario.approves(status):
+            console.line(_ready_message(status).partition(". Evidence")[0], indent=4)
+            _act(console, installation, "promote", "--reason", scenario.approval)
         candidate = _as_mapping(status.get("candidate"))
         is_in_stage = candidate.get("runID") == scenario.run_id and candidate.get("stageStartedAt")
         if is_in_stage and candidate.get("percent", 0) >= scenario.format_changes_at:
@@ -122,6 +136,15 @@ def play(scenario: Scenario, installation: Installation, console: Console, traff
     if scenario.outcome == "RolledBack":
         scenario.seconds_to_confirm = _seconds_to_confirm(installation, scenario)
     traffic.is_garbled.clear()
+
+
+def _act(console: Console, installation: Installation, *command: str) -> None:
+    console.line(f"a user runs: kubectl serin {' '.join(command)}", indent=4)
+    installation.serin(*command)
+
+
+def _ready_message(status: Mapping[str, Any]) -> str:
+    return next((one["message"] for one in status.get("conditions", []) if one["type"] == "Ready"), "")
 
 
 def _status(installation: Installation) -> dict[str, Any]:

@@ -54,3 +54,14 @@ def test_only_what_happened_to_the_run_since_its_start_counts():
 )
 def test_a_user_acts_after_an_event_at_a_share(action, is_due):
     assert action.is_due(entry("StageStarted", 10.0)) is is_due
+
+
+def test_a_user_approves_each_step_that_waits_once():
+    def status(reason, since):
+        return {"candidate": {"hold": {"reason": reason, "since": since}}}
+
+    scenario = dataclasses.replace(HALF, approval="fine", approved=set())
+    assert not scenario.approves({"candidate": {}})
+    assert not scenario.approves(status("OutsideWindow", "1"))
+    assert [scenario.approves(status("AwaitingApproval", since)) for since in ("1", "1", "2")] == [True, False, True]
+    assert not dataclasses.replace(HALF, approved=set()).approves(status("AwaitingApproval", "1"))
