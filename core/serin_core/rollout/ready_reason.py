@@ -79,9 +79,10 @@ def _stopped(context: Context) -> ReadyReason | None:
         return None
     percent = context.spec.canary.percent
     still = f" It stays stopped at {percent:g}." if percent > 0 else ""
+    again = "its bake goes on" if candidate.bake is not None else "it serves again"
     message = (
         f"{candidate.run_id} is stopped (spec.canary.percent was set to 0); {serving(context.status)} "
-        f"({_confirmed(context)}).{still} At 100 it serves again, without a new trial"
+        f"({_confirmed(context)}).{still} At 100 {again}, without a new trial"
     )
     return stalled("Stopped", message)
 

@@ -122,7 +122,8 @@ _OUTCOMES: Final = {
 def _outcome(record: TrialRecord, status: Status) -> Outcome:
     candidate = status.candidate
     if candidate is not None and candidate.run_id == record.run_id:
-        return _OUTCOMES.get(candidate.state, Outcome.RUNNING)
+        is_baking = candidate.state is CandidateState.STOPPED and candidate.bake is not None
+        return Outcome.RUNNING if is_baking else _OUTCOMES.get(candidate.state, Outcome.RUNNING)
     if status.stable is not None and status.stable.run_id == record.run_id:
         return Outcome.PROMOTED
     return record.outcome if record.outcome is not Outcome.RUNNING else Outcome.CANCELLED

@@ -77,6 +77,7 @@ TABLE: tuple[Row, ...] = (
     # Rollbacks, and refusals of a run that pods already serve.
     Row("CandidateCrashed", UNDER_WAY, State.ROLLED_BACK, rollback.candidate_crashes),
     Row("EmergencyStop", (State.IDLE, *OVER), State.STOPPED, emergency_stop.requested),
+    Row("EmergencyStop", (State.RUNNING,), State.STOPPED, emergency_stop.requested_in_the_bake),
     Row("GateFailed", (State.RUNNING,), State.ROLLED_BACK, rollback.gate_fails),
     Row("CheckFailed", (State.RUNNING,), State.ROLLED_BACK, checks.check_fails),
     Row("StageTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided),
@@ -87,6 +88,7 @@ TABLE: tuple[Row, ...] = (
     Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ended_before_another_run_was_named),
     Row("RunRefused", ANY, State.REFUSED, spec_changes.stable_run_has_another_digest),
     Row("EmergencyStopEnded", (State.STOPPED,), State.IDLE, emergency_stop.ended),
+    Row("EmergencyStopEnded", (State.STOPPED,), State.RUNNING, emergency_stop.ended_in_the_bake),
     Row("RolloutCancelled", (*UNDER_WAY, *ENDED), State.IDLE, spec_changes.spec_names_the_stable_run),
     Row("PreviousRunRestored", ANY, State.IDLE, spec_changes.spec_names_the_previous_run),
     Row("RunRejected", ANY, State.ROLLED_BACK, spec_changes.spec_names_a_rejected_run),

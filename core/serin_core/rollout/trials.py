@@ -42,7 +42,7 @@ def percent_of(status: Status, run_id: str) -> float:
 
 def number(context: Context, *, before: Status) -> Status:
     """Return the status with the next number where a trial starts in this pass."""
-    status, was = context.status, before.rollout
+    status, was = context.status, before.candidate
     if status.rollout is None or (was is not None and _identity(was) == _identity(status.rollout)):
         return status
     return status.changed(trial=status.trial + 1)

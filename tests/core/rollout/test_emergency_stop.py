@@ -125,3 +125,52 @@ def test_it_needs_no_counts(verdict):
     at.edit(capped(B, 100))
     at.settle(until=serves(B), rounds=10)
     assert at.status.stable.run_id == B
+
+
+BAKE = {"duration": "60s", "holdback": 5}
+
+
+def stopped_in_the_bake():
+    at = new_world()
+    at.settle(until=serves(A))
+    at.edit(spec(B, bake=BAKE))
+    at.settle(until=has_phase("Baking"))
+    at.settle(rounds=40)
+    at.edit(capped(B, 0, bake=BAKE))
+    at.settle(until=has_phase("Stopped"))
+    return at
+
+
+def test_a_run_that_bakes_is_stopped_and_its_bake_goes_on_without_a_new_trial():
+    at = stopped_in_the_bake()
+    trial = at.status.trial
+    assert (at.status.stable.run_id, at.status.rejected) == (A, ())
+    assert at.status.conditions[0].message.endswith("At 100 its bake goes on, without a new trial")
+    assert at.status.candidate.bake.at(at.now).total_seconds() == pytest.approx(20, abs=2)
+    at.settle(rounds=60)
+    at.edit(capped(B, 100, bake=BAKE))
+    at.settle(until=has_phase("Baking"))
+    at.settle(rounds=4)
+    assert (at.status.phase, at.status.trial) == ("Baking", trial)
+    assert at.status.candidate.bake.at(at.now).total_seconds() == pytest.approx(23, abs=3)
+    assert next(iter(at.pods.values())).document.candidate.percent == 95
+    at.settle(until=serves(B))
+    assert at.status.stable.run_id == B
+
+
+def test_in_the_bake_a_cap_between_leaves_it_stopped_and_another_run_replaces_it():
+    at = stopped_in_the_bake()
+    at.edit(capped(B, 50, bake=BAKE))
+    at.settle(rounds=6)
+    assert at.status.phase == "Stopped"
+    at.edit(spec(C))
+    at.settle(rounds=1)
+    assert at.status.history[-1].message == f"Rollout of {C} started; compared with {A}"
+
+
+def test_a_bake_that_goes_on_is_judged_again():
+    at = stopped_in_the_bake()
+    at.verdict = "fail"
+    at.edit(capped(B, 100, bake=BAKE))
+    at.settle(until=has_phase("RolledBack"), rounds=20)
+    assert (at.status.stable.run_id, at.status.phase) == (A, "RolledBack")
