@@ -53,7 +53,7 @@ def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
     stages = _Stages.of(SuggestionModelSpec.model_validate(spec))
     found = [*_registry(stages.spec), *_stages(stages), *_options(stages), *_margins(stages), _plan(stages)]
     found += [*query_findings(stages.spec), *check_findings(stages.spec), *_bake(stages.spec)]
-    found += waiting_advice(stages.spec)
+    found += [*waiting_advice(stages.spec), *_supervision(stages.spec)]
     if traffic is not None:
         found += _times_to_pass(stages, traffic)
     return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)
@@ -66,6 +66,12 @@ def _warning(path: str, message: str) -> Finding:
 def _registry(spec: SuggestionModelSpec) -> Iterator[Finding]:
     if spec.registry.is_directory and spec.registry.volume is None:
         yield _warning("spec.registry.volume", f"missing: no volume is mounted, so {spec.registry.uri} is empty")
+
+
+def _supervision(spec: SuggestionModelSpec) -> Iterator[Finding]:
+    if not spec.canary.supervision_timeout:
+        message = "off: without an operator, the candidate serves users for ever"
+        yield _warning("spec.canary.supervisionTimeout", message)
 
 
 def _stages(stages: _Stages) -> Iterator[Finding]:

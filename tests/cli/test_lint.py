@@ -260,6 +260,10 @@ def test_a_gate_has_no_option_that_changes_nothing(name):
             manifest(bake={"duration": "1h"}, canary={"steps": [{"percent": 10}]}),
             "warning: spec.bake: has no effect: the last step is 10 %, so the run is never promoted",
         ),
+        (
+            manifest(canary={"supervisionTimeout": "0s"}),
+            "warning: spec.canary.supervisionTimeout: off: without an operator, the candidate serves users for ever",
+        ),
     ],
 )
 def test_a_likely_mistake_is_a_warning(document, expected):
