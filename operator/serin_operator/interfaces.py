@@ -6,6 +6,7 @@ Errors of the Kubernetes API:
     ├── NotFoundError     the object does not exist
     ├── ConflictError     it has changed since it was read (409, or a failed test of a JSON patch)
     ├── RefusedError      the API server or admission rejects the request; the message is its own
+    │   └── TooLargeError     because the object is too large for it, or for etcd
     └── BusyError         it is overloaded, or an eviction is not granted now (429)
 """
 
@@ -34,6 +35,10 @@ class ConflictError(ClusterError):
 
 class RefusedError(ClusterError):
     """The API server rejects the request."""
+
+
+class TooLargeError(RefusedError):
+    """The object is too large for the API server or for etcd."""
 
 
 class BusyError(ClusterError):

@@ -19,7 +19,7 @@ from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.kubernetes import diff
 from serin_operator import connection
-from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError
+from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError, TooLargeError
 
 log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
@@ -31,6 +31,15 @@ _AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
 _MAX_ATTEMPTS: Final = 5
 _WEBHOOK_FAILED: Final = "failed calling webhook"
 """In a response 500: the API server works, but refuses the request because an admission webhook does not respond."""
+_TOO_LARGE: Final = ("request is too large", "trying to send message larger than max")
+"""In a response 500: the words of etcd, and of the API server's client for it."""
+_KINDS: Final[Mapping[int, type[ClusterError]]] = {
+    404: NotFoundError,
+    409: ConflictError,
+    413: TooLargeError,
+    429: BusyError,
+    **dict.fromkeys((400, 403, 422), RefusedError),
+}
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _PATHS: Final[Mapping[str, str]] = {
     names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
@@ -275,19 +284,13 @@ def _error(status: int, what: str, text: str) -> ClusterError:
     except ValueError:
         message = text[:200]
     message = f"{what}: {' '.join(message.split())}"
-    match status:
-        case 404:
-            return NotFoundError(message)
-        case 409:
-            return ConflictError(message)
-        case 400 | 403 | 413 | 422:
-            return RefusedError(message)
-        case 500 if _WEBHOOK_FAILED in message:
-            return RefusedError(message)
-        case 429:
-            return BusyError(message)
-        case _:
-            return ClusterError(f"{message} ({status})")
+    if status in _KINDS:
+        return _KINDS[status](message)
+    if status == 500 and any(words in message for words in _TOO_LARGE):  # noqa: PLR2004 - HTTP
+        return TooLargeError(message)
+    if status == 500 and _WEBHOOK_FAILED in message:  # noqa: PLR2004 - HTTP
+        return RefusedError(message)
+    return ClusterError(f"{message} ({status})")
 
 
 def _path(kind: str, namespace: str, name: str | None = None) -> str:

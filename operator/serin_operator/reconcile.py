@@ -26,6 +26,7 @@ from serin_operator.object_ref import Key, ObjectRef
 from serin_operator.records import RecordKeeper
 from serin_operator.resource_metrics import causes
 from serin_operator.setbacks import Setbacks
+from serin_operator.status_writes import StatusWrites
 from serin_operator.work_queue import Result
 
 __all__ = ["Key", "Reconciler"]
@@ -60,6 +61,7 @@ class Reconciler:
         self._setbacks: dict[Key, Setbacks] = {}
         self._deletions = Deletions(applier)
         self._conflicts = Conflicts()
+        self._statuses = StatusWrites(applier)
 
     async def reconcile(self, key: Key) -> Result:
         """Reconcile once. Raises ClusterError where the API server fails; the queue then retries."""
@@ -73,6 +75,7 @@ class Reconciler:
             self._metrics.resources.forget(key.namespace, key.name)
             self._delivery.forget(key)
             self._records.forget(key.namespace, key.name)
+            self._statuses.forget(key)
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
             self._checks.forget(key)
@@ -108,10 +111,13 @@ class Reconciler:
             check_answers=self._checks.answers(key),
             check_endpoints=self._checks.endpoints,
         )
-        decision = decide(resource, observed, now)
-        due = setbacks.due(decision.writes, observed.children, now)
         ref, is_counted = ObjectRef.of(live), not isinstance(observed.reading, Unreadable)
-        await self._put_status(ref, due)
+
+        def decided(refusal: str) -> Decision:
+            return decide(resource, replace(observed, status_refusal=refusal), now)
+
+        decision = await self._statuses.write(key, ref, decided, before=resource.status, now=now)
+        due = setbacks.due(decision.writes, observed.children, now)
         self._deletions.remember(key, ref, decision.status)
         self._checks.update(key, decision.calls, decision.status.checks)
         try:
@@ -125,12 +131,6 @@ class Reconciler:
             # The next pass follows at once and updates the status.
             return Result(outcome, timedelta())
         return Result(outcome, min(decision.requeue_after, setbacks.next_retry(now) or decision.requeue_after))
-
-    async def _put_status(self, ref: ObjectRef, writes: tuple[Write, ...]) -> None:
-        """Write the status, if it has changed. Raises ClusterError; nothing else may then be written."""
-        for write in writes:
-            if isinstance(write, PutStatus):
-                await self._applier.put_status(ref, write)
 
     async def _apply(
         self, key: Key, ref: ObjectRef, before: Status | None, decision: Decision, writes: tuple[Write, ...]

@@ -16,6 +16,8 @@ from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 
 OVERRIDDEN: Final = "ChildOverridden"
 """Type of the condition that names what admission changes in children; the rollout goes on."""
+REDUCED: Final = "StatusReduced"
+"""Type of the condition that the API server refused the whole status as too large; the rollout goes on."""
 UNREACHABLE: Final = "PodsUnreachable"
 """Type of the condition that names pods which cannot confirm a routing."""
 MAX_MESSAGE: Final = 4000
@@ -41,6 +43,8 @@ def conditions(context: Context) -> tuple[Condition, ...]:
         values.append((UNREACHABLE, "True", "NoResponse", unreachable))
     if behind := lost_pods.describe_behind(context):
         values.append((BEHIND, "True", "FormerRouting", behind))
+    if context.observed.status_refusal:
+        values.append((REDUCED, "True", "TooLarge", _reduced(context.observed.status_refusal)))
     if context.observed.overrides:
         values.append((OVERRIDDEN, "True", "ChangedByAdmission", _overrides(context.observed.overrides)))
     if (failing := destinations.problem(context.spec, context.observed.destinations)) is not None:
@@ -94,6 +98,14 @@ def _of(state: ReadyReason) -> list[Value]:
         _truth("Reconciling", state, holds=state.is_reconciling, otherwise="Settled"),
         _truth("Stalled", state, holds=state.is_stalled, otherwise="NotStalled"),
     ]
+
+
+def _reduced(refusal: str) -> str:
+    """Return what is missing in the status, and how a user can change that."""
+    return (
+        f"The API server refused the whole status ({shortened(refusal, 300)}). A shorter one is written, with the last "
+        "transitions only; decisions are the same. Use fewer custom gates or series, or remove large annotations"
+    )
 
 
 def _overrides(overrides: Iterable[Override]) -> str:

@@ -39,6 +39,7 @@ from serin_core.rollout.observation import Observed
 from serin_core.rollout.progress import update_progress
 from serin_core.rollout.promotion import update_soak
 from serin_core.rollout.protocol import PROTOCOL, Context, Protocol
+from serin_core.rollout.reduced_status import reduced
 from serin_core.rollout.scheduling import RESYNC, next_check
 from serin_core.rollout.table import TABLE, Row, take_first
 from serin_core.rollout.transition import ALL_USERS, Transition
@@ -113,6 +114,8 @@ def decide(
     context = _with(context, final)
     events = announcements(context, before=before, taken=taken)
     context = replace(context, status=notifications.queue(context, events, before))
+    if observed.status_refusal:
+        context = replace(context, status=reduced(context))
     return Decision(
         status=context.status,
         writes=plan(context, before=resource.status, document=propagation.document(context, protocol)),

@@ -36,14 +36,17 @@ def why_too_old(request: Request, status: Status) -> str:
     return ""
 
 
-def forget_oldest(context: Context) -> Status:
-    """Return the status with at most MAX_HANDLED handled requests that are not on the object any more."""
-    status = context.status
+def forget_oldest(context: Context, *, most: int | None = None) -> Status:
+    """Return the status with at most `most` handled requests that are not on the object any more.
+
+    Default: MAX_HANDLED.
+    """
+    status, most = context.status, MAX_HANDLED if most is None else most
     present = {(one.action, one.value) for one in requests_on(context.resource)}
     absent = [one for one in status.handled_requests if (one.action, one.value) not in present]
     ahead = [one for one in absent if (_time(one) or context.now) > context.now + AHEAD]
     past = [one for one in absent if one not in ahead]
-    forgotten = past[: max(len(past) - MAX_HANDLED, 0)]
+    forgotten = past[: max(len(past) - most, 0)]
     forgotten += ahead[: max(len(ahead) - MAX_DATED_AHEAD, 0)]
     if not forgotten:
         return status

@@ -142,6 +142,8 @@ class Observed:
     """Why no pods can be created (a quota, for example), as reported by Kubernetes; "" if they can."""
     refusals: tuple[str, ...] = ()
     """Messages of the API server about requests that it refuses; they are tried again after a while."""
+    status_refusal: str = ""
+    """Why the API server refused the whole status as too large, a while ago at most; "" if it did not."""
     overrides: tuple[Override, ...] = ()
     """Children that stay different from what was applied; they are not applied again for the same difference."""
     destinations: DestinationsSeen = field(default_factory=DestinationsSeen)

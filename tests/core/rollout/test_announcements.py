@@ -13,7 +13,15 @@ from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.notifications import DROPPED
 
 ROOT = Path(__file__).parents[3]
-OF_THE_OPERATOR = {"ChildReverted", "WritesConflict", DELETED, "InvalidSpec", "InvalidStatus", "AccessRefused"}
+OF_THE_OPERATOR = {
+    "RollbackNotRecorded",
+    "ChildReverted",
+    "WritesConflict",
+    DELETED,
+    "InvalidSpec",
+    "InvalidStatus",
+    "AccessRefused",
+}
 ABOUT_NOTIFICATIONS = {FAILING, DROPPED}
 
 
@@ -46,7 +54,9 @@ def test_every_problem_is_a_documented_condition():
     assert all(f"| {reason} |" in page for reason in PROBLEMS)
 
 
-@pytest.mark.parametrize("reason", ["ChildReverted", "WritesConflict", "InvalidSpec", "AccessRefused"])
+@pytest.mark.parametrize(
+    "reason", ["ChildReverted", "RollbackNotRecorded", "WritesConflict", "InvalidSpec", "AccessRefused"]
+)
 def test_the_operator_emits_what_is_documented_of_it(reason):
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "operator").rglob("*.py"))
     assert f'"{reason}"' in code
