@@ -13,7 +13,18 @@ from models.starting import A, new_world
 
 from serin_core.api.crd import schema
 
-LISTED = ("canary", "bake", "suspend", "thresholds", "calibration", "shadow", "digest", "analysis")
+LISTED = (
+    "canary",
+    "bake",
+    "suspend",
+    "thresholds",
+    "calibration",
+    "shadow",
+    "digest",
+    "analysis",
+    "progressDeadline",
+    "onProgressDeadline",
+)
 STEPS = [{"percent": 10, "soak": "1s"}, {"percent": 100, "soak": "1s"}]
 MANUAL = [STEPS[0], STEPS[1] | {"approval": "Manual"}]
 NOON = {"from": "12:00", "to": "13:00"}
@@ -37,6 +48,8 @@ def baking(**changes):
 
 UNDECIDED = ["unsure", "unsure"]
 BLIND = ["silent", "silent"]
+FULL = ["full"]
+"""No node has capacity for the pods."""
 TABLE = {
     "canary.percent": (canary(percent=100), canary(percent=10)),
     "canary.steps[].percent": (canary(steps=STEPS), canary(steps=[STEPS[0] | {"percent": 20}, STEPS[1]])),
@@ -56,6 +69,12 @@ TABLE = {
     "thresholds.perClass": (canary(), canary() | {"thresholds": {"perClass": {"Dining": 0.8}}}),
     "calibration": (canary(), canary() | {"calibration": False}),
     "shadow": (canary(), canary() | {"shadow": False}),
+    "progressDeadline": ({}, {"progressDeadline": "3s"}, FULL),
+    "onProgressDeadline": (
+        {"progressDeadline": "3s"},
+        {"progressDeadline": "3s", "onProgressDeadline": "Rollback"},
+        FULL,
+    ),
     "digest": (canary(), canary() | {"digest": "sha256:" + "f" * 64}),
     "analysis.interval": (analysis(), analysis(interval="9s"), UNDECIDED),
     "analysis.alphaPromote": (analysis(), analysis(alphaPromote=0.2)),
@@ -96,7 +115,7 @@ def outcome(changes, verdicts):
     at = new_world(**changes)
     found = []
     for verdict in verdicts:
-        at.verdict = verdict
+        at.verdict, at.is_full = verdict, verdict == "full"
         for _ in range(15):
             decision = at.whole_pass(at.operators[0])
             found.append((decision.requeue_after, decision.announcements, at.routing_text()) if decision else None)
