@@ -23,7 +23,10 @@ from serin_demo.traffic import Traffic
 from serin_localcluster.cluster import OWN_IMAGES, given_cluster, start_cluster
 from serin_localcluster.realnode.configuration import host
 
-IMAGES = OWN_IMAGES | {"*crashing:*": [sys.executable, "-c", "raise SystemExit(3)"]}
+IMAGES = OWN_IMAGES | {
+    "*crashing:*": [sys.executable, "-c", "raise SystemExit(3)"],
+    "*exporter:*": [sys.executable, str(Path(__file__).with_name("exporter.py"))],
+}
 TOKEN = "token-of-the-tests"
 
 
