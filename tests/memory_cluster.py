@@ -21,7 +21,11 @@ from serin_operator.settings import Monitoring, ServerDefaults
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = Key("default", "categories")
 NEVER = Monitoring(pod_monitor="Never")
-SPEC = {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}}
+SPEC = {
+    "runID": "run_aaaaaaaa_1",
+    "registry": {"volume": {"claimName": "registry"}},
+    "server": {"token": {"secretName": "t"}},
+}
 
 
 class MemoryCluster:

@@ -114,7 +114,9 @@ def _lost(name: str, key: str, known: set[str]) -> str:
 def _options_of(gate: Gate) -> set[str]:
     field = "custom" if gate.is_custom else gate.name
     annotation = next(one.annotation for one in Gates.model_fields.values() if one.alias == field)
-    return {str(one.alias) for one in next(_models_in(annotation)).model_fields.values()} - {"name"}
+    found = {str(one.alias) for one in next(_models_in(annotation)).model_fields.values()}
+    # No older custom gate had a control group.
+    return found - ({"name", "control", "oddsRatio"} if gate.is_custom else set())
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

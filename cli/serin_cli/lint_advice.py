@@ -12,6 +12,7 @@ from serin_cli.lint_queries import query_findings
 from serin_cli.lint_waiting import waiting_advice
 from serin_core.api.custom_gates import CustomGate
 from serin_core.api.durations import format_duration
+from serin_core.api.gate_names import GateName
 from serin_core.api.gate_options import RateSettings
 from serin_core.api.gate_status import GateRole
 from serin_core.api.gates import Gates
@@ -65,7 +66,8 @@ def _warning(path: str, message: str) -> Finding:
 
 def _registry(spec: SuggestionModelSpec) -> Iterator[Finding]:
     if spec.registry.is_directory and spec.registry.volume is None:
-        yield _warning("spec.registry.volume", f"missing: no volume is mounted, so {spec.registry.uri} is empty")
+        message = f"missing: no volume is mounted, so the server's image must have runs in {spec.registry.uri}"
+        yield _warning("spec.registry.volume", message)
 
 
 def _supervision(spec: SuggestionModelSpec) -> Iterator[Finding]:
@@ -97,7 +99,7 @@ def _listed(gates: Gates) -> Iterator[tuple[str, str, GateSettings]]:
     for name, settings in gates.active_gates():
         if isinstance(settings, CustomGate):
             yield f"spec.gates.custom[{gates.custom.index(settings)}]", name, settings
-        elif gates.is_listed(name):
+        elif gates.listed(GateName(name)) is not None:
             yield f"spec.gates.{name}", name, settings
 
 
@@ -105,24 +107,17 @@ def _options(stages: _Stages) -> Iterator[Finding]:
     canary = stages.spec.canary
     # A step above the cap is no stage now, but is one when the cap is raised.
     known = {*stages.gates, *(step.percent for step in canary.steps), canary.percent}
-    for path, name, settings in _listed(stages.spec.gates):
+    for path, _, settings in _listed(stages.spec.gates):
         if isinstance(settings, RateSettings):
-            yield from _of_delay(path, name, settings.initial_delay, stages)
+            yield from _of_delay(path, settings.initial_delay, stages)
         for percent in sorted(set(settings.stages or ()) - known):
             yield _warning(f"{path}.stages", f"there is no stage at {percent:g} %")
 
 
-def _of_delay(path: str, name: str, delay: timedelta, stages: _Stages) -> Iterator[Finding]:
+def _of_delay(path: str, delay: timedelta, stages: _Stages) -> Iterator[Finding]:
     longest = stages.spec.analysis.max_duration
     if delay >= longest:
         yield _warning(f"{path}.initialDelay", f"not below analysis.maxDuration ({format_duration(longest)})")
-        return
-    for percent, gates in stages.gates.items():
-        soak = soak_of(stages.spec.canary, percent=percent)
-        if delay > soak and any(gate.name == name for gate in gates):
-            message = f"longer than the soak of {format_duration(soak)} {at_stage(percent)}, which waits for it"
-            yield _warning(f"{path}.initialDelay", message)
-            return
 
 
 def _margins(stages: _Stages) -> Iterator[Finding]:

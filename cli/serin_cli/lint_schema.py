@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from serin_cli.finding import Finding, path_of
 from serin_core.api.durations import format_duration
+from serin_core.api.registry_volume import NO_VOLUME, lacks_volume
 from serin_core.api.spec import MAX_NAME_LENGTH, OBJECT_NAME_PATTERN, SuggestionModelSpec
 from serin_core.contract import names
 from serin_core.contract.addresses import display_address
@@ -75,9 +76,11 @@ def schema_findings(document: Any) -> list[Finding]:
         return [Finding("kind", f"expected {names.KIND}, found {kind or 'none'}")]
     found = list(_metadata(document))
     try:
-        SuggestionModelSpec.model_validate(document.get("spec") or {})
+        spec = SuggestionModelSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        found += spec_findings(error)
+        return found + spec_findings(error)
+    if lacks_volume(spec.registry.uri, has_volume=spec.registry.volume is not None):
+        found.append(Finding("spec.registry.volume", f"required: {NO_VOLUME}"))
     return found
 
 

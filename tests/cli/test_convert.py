@@ -255,6 +255,7 @@ def older(draw):
 def test_every_older_list_means_the_same_afterwards(metrics, flow, has_others):
     gates = {"acceptance": {"f1Macro": 0.5}, "metrics": metrics} if has_others else {"metrics": metrics}
     spec = {"runID": "run_aaaaaaaa_1", "gates": gates, "server": {"token": {"secretName": "t"}}}
+    spec["registry"] = {"uri": "s3://runs"}
     document = {"apiVersion": "serin.dev/v1alpha1", "kind": "SuggestionModel", "metadata": {"name": "c"}, "spec": spec}
     made = converted(yaml.safe_dump(document, default_flow_style=True if flow else None, sort_keys=False))
     assert not made.problems

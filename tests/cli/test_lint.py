@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from serin_cli import lint
 from serin_cli.lint_advice import Traffic, advice
 from serin_cli.lint_schema import schema_findings
+from serin_core.api.delays import DELAY_TOO_LONG
+from serin_core.api.registry_volume import NO_VOLUME
 
 RUN = "run_1a2b3c4d_1767225600"
 LIKE = (
@@ -98,6 +100,9 @@ ORDERS = {"name": "orders", "good": "sold", "total": "orders", "atLeast": 0.9}
             gates(custom=[ORDERS | {"good": "sum(rate(x[5m]))"}]),
             "error: spec.gates.custom[0].good: must be a metric with label matchers and no other PromQL: " + LIKE,
         ),
+        (gates(errors={"initialDelay": "48h"}), f"error: spec: {DELAY_TOO_LONG}"),
+        (manifest(registry={"uri": "/registry"}), f"error: spec.registry.volume: required: {NO_VOLUME}"),
+        (manifest(registry={"uri": "file:///registry/team"}), f"error: spec.registry.volume: required: {NO_VOLUME}"),
         (gates(agreemnt={"atLeast": 0.7}), "error: spec.gates.agreemnt: unknown field; did you mean agreement?"),
         (
             gates(agreement={"atMost": 0.7}),
@@ -236,16 +241,15 @@ def test_a_gate_has_no_option_that_changes_nothing(name):
     ("document", "expected"),
     [
         (
-            manifest(registry={"uri": "/registry"}),
-            "warning: spec.registry.volume: missing: no volume is mounted, so /registry is empty",
+            manifest(registry={"uri": "/runs"}),
+            (
+                "warning: spec.registry.volume: missing: no volume is mounted, so the server's image must have runs in "
+                "/runs"
+            ),
         ),
         (
-            gates(errors={"initialDelay": "48h"}),
-            "warning: spec.gates.errors.initialDelay: longer than the soak of 24h in shadow, which waits for it",
-        ),
-        (
-            gates(errors={"initialDelay": "336h"}),
-            "warning: spec.gates.errors.initialDelay: not below analysis.maxDuration (336h)",
+            manifest(gates={"errors": {"initialDelay": "12h"}}, analysis={"maxDuration": "12h"}),
+            "warning: spec.gates.errors.initialDelay: not below analysis.maxDuration (12h)",
         ),
         (gates(errors={"stages": [33]}), "warning: spec.gates.errors.stages: there is no stage at 33 %"),
         (

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from serin_core.api.crd import definition, schema
 from serin_core.api.durations import format_duration, parse_duration
-from serin_core.api.gate_names import DEFAULT_AT_LEAST, DEFAULT_AT_MOST, GateName
+from serin_core.api.gate_names import DEFAULT_AT_LEAST, DEFAULT_AT_MOST, NOT_IN_SHADOW, GateName
 from serin_core.api.spec import SuggestionModelSpec
 
 ROOT = Path(__file__).parents[2]
@@ -376,6 +376,22 @@ def has_no_control_group(body):
     return any(100 in one.get("stages", []) for one in compared) and (holdback == "ten" or holdback <= 0)
 
 
+def has_too_long_a_delay(body, custom, bad):
+    """The CEL rule in Python; a duration or percent of a wrong form is refused anyway."""
+    canary = body.get("canary", {})
+    steps = [(one["percent"], one.get("soak", "24h")) for one in canary.get("steps", [])]
+    steps = steps or [(percent, "24h") for percent in (10, 50, 100)]
+    listed = [(name, one) for name, one in body.get("gates", {}).items() if name not in ("custom", "queries", "checks")]
+    for name, gate in [*listed, *((one["name"], one) for one in custom if "control" not in one)]:
+        stages = steps if name in NOT_IN_SHADOW else [(0, canary.get("shadowSoak", "24h")), *steps]
+        delay = gate.get("initialDelay", "0s")
+        for percent, soak in stages:
+            is_judged = percent in gate.get("stages", [percent]) and not bad(delay) and not bad(soak)
+            if is_judged and parse_duration(delay) > parse_duration(soak):
+                return True
+    return False
+
+
 def custom_is_refused(gate):
     """The CEL rules of a custom gate, in Python."""
     bounds = [name for name in ("atLeast", "atMost", "within", "control") if name in gate]
@@ -460,6 +476,7 @@ def cel_refuses(body):
         or any(built_in_is_refused(name, one) for name, one in gates.items())
         or any(custom_is_refused(one) for one in custom)
         or has_no_control_group(body)
+        or has_too_long_a_delay(body, custom, bad)
         or is_hasty
         or (is_directory and "secretName" in registry)
         or (not is_directory and "volume" in registry)

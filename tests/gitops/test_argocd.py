@@ -19,7 +19,11 @@ APPLIES = pytest.mark.parametrize("options", [CLIENT_SIDE, SERVER_SIDE], ids=["c
 LONG = {"shadowSoak": "24h", "steps": [{"percent": 10}, {"percent": 100, "soak": "24h"}]}
 """Stages that do not end within a test."""
 
-SMALLEST = {"runID": "run_1a2b3c4d_1767225600", "server": {"token": {"secretName": "tokens"}}}
+SMALLEST = {
+    "runID": "run_1a2b3c4d_1767225600",
+    "registry": {"volume": {"claimName": "registry"}},
+    "server": {"token": {"secretName": "tokens"}},
+}
 STEPS = SMALLEST | {"canary": {"steps": [{"percent": 10}, {"percent": 55.5}]}}
 FULLEST = {
     "runID": "run_1a2b3c4d_1767225600",

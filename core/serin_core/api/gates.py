@@ -112,9 +112,9 @@ class Gates(SpecModel):
             raise ValueError(_DISTINCT_NAMES[1])
         return self
 
-    def is_listed(self, name: str) -> bool:
-        """Return whether the spec has the field of this built-in gate."""
-        return self._fields[GateName(name)] is not None
+    def listed(self, name: GateName) -> BuiltInSettings | None:
+        """Return the settings of a built-in gate as the spec lists them, None if it does not."""
+        return self._fields[name]
 
     @property
     def built_in(self) -> Mapping[GateName, BuiltInSettings]:

@@ -13,10 +13,12 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, mode
 from serin_core.api.bake import HOLDBACK_RULE, HOLDBACK_TOO_LARGE, Bake
 from serin_core.api.base import Name, Percent, Share, SpecModel, rules
 from serin_core.api.control_group import CONTROL_GROUP_RULE, NO_CONTROL_GROUP, has_control_group
+from serin_core.api.delays import DELAY_RULES, DELAY_TOO_LONG, delays_fit
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
 from serin_core.api.notifications import Destinations
 from serin_core.api.progress import DEFAULT_DEADLINE, OnProgressDeadline, ProgressDeadline
+from serin_core.api.registry_volume import VOLUME_RULE
 from serin_core.api.rollback import Rollback
 from serin_core.api.server import Server
 from serin_core.api.supervision import SUPERVISION_TIMEOUT, SupervisionTimeout
@@ -228,7 +230,7 @@ class Analysis(SpecModel):
 class SuggestionModelSpec(SpecModel):
     """Desired state, set by users. The operator never modifies it."""
 
-    model_config = ConfigDict(json_schema_extra=rules(HOLDBACK_RULE, CONTROL_GROUP_RULE))
+    model_config = ConfigDict(json_schema_extra=rules(HOLDBACK_RULE, CONTROL_GROUP_RULE, *DELAY_RULES, VOLUME_RULE))
 
     run_id: Annotated[str, Field(pattern=RUN_PATTERN, max_length=32)] = Field(
         alias="runID",
@@ -284,4 +286,11 @@ class SuggestionModelSpec(SpecModel):
     def _has_control_group(self) -> Self:
         if not has_control_group(self.gates, self.bake):
             raise ValueError(NO_CONTROL_GROUP)
+        return self
+
+    @model_validator(mode="after")
+    def _has_time_for_delays(self) -> Self:
+        soaks = {step.percent: step.soak for step in self.canary.steps}
+        if not delays_fit(self.gates, self.canary.shadow_soak, soaks):
+            raise ValueError(DELAY_TOO_LONG)
         return self
