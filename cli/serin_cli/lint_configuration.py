@@ -26,6 +26,24 @@ def configuration_findings(spec: Mapping[str, Any], configuration: Mapping[str, 
     for index, name in enumerate(found.notifications):
         if name not in known:
             yield Finding(f"spec.notifications[{index}]", _unknown("destination of notifications", name, known))
+    yield from _prefixes(found, configuration.get("server"))
+
+
+def _prefixes(spec: SuggestionModelSpec, server: Any) -> Iterator[Finding]:
+    """Yield an error for an image and for each annotation that the configuration does not allow."""
+    allowed = server if isinstance(server, Mapping) else {}
+    image = spec.server.image
+    if image is not None and image != allowed.get("image") and not _is_allowed(image, allowed, "allowedImagePrefixes"):
+        yield Finding("spec.server.image", f"{image!r} has none of the prefixes in server.allowedImagePrefixes")
+    for key, value in (spec.server.pod.service_account_annotations or {}).items():
+        if not _is_allowed(f"{key}={value}", allowed, "allowedServiceAccountAnnotations"):
+            path = f"spec.server.pod.serviceAccountAnnotations.{key}"
+            yield Finding(path, "has none of the prefixes in server.allowedServiceAccountAnnotations")
+
+
+def _is_allowed(text: str, server: Mapping[str, Any], key: str) -> bool:
+    prefixes = server.get(key)
+    return isinstance(prefixes, list) and any(text.startswith(str(one)) for one in prefixes)
 
 
 def _names(configuration: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ import yaml
 from typer.testing import CliRunner
 
 from serin_cli import lint
-from serin_cli.lint_advice import Traffic, advice
+from serin_cli.lint_advice import advice
 from serin_cli.lint_schema import schema_findings
+from serin_cli.lint_traffic import Traffic
 from serin_core.api.delays import DELAY_TOO_LONG
 from serin_core.api.registry_volume import NO_VOLUME
 

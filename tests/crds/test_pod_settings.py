@@ -3,8 +3,6 @@
 import asyncio
 import copy
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ from serin_cli.lint_schema import schema_findings
 from serin_core.api.status import Status
 from serin_core.kubernetes import diff, manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText, ServerImage
-from serin_localcluster.cluster import start_cluster
 from serin_operator.gather import parse
 from serin_operator.interfaces import NotFoundError, RefusedError
 from serin_operator.kubernetes_client import KubernetesClient
@@ -24,32 +21,9 @@ from serin_operator.kubernetes_client import KubernetesClient
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
-KUBECTL = str(Path(sys.executable).parent / "kubectl")
 EXAMPLE = yaml.safe_load((ROOT / "examples" / "pod-settings.yaml").read_text(encoding="utf-8"))
 NAMESPACE = EXAMPLE["metadata"]["namespace"]
 IMAGE = ServerImage("server:1", ids={"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000})
-
-
-@pytest.fixture(scope="module")
-def kubectl(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("cluster") / "local"
-    with start_cluster(directory=directory, images={}) as cluster:
-
-        def run(*arguments, document=None, fails=False):
-            command = [KUBECTL, "--kubeconfig", str(cluster.kubeconfig), *arguments]
-            text = None if document is None else json.dumps(document)
-            done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
-            assert (done.returncode != 0) is fails, done.stderr
-            return done.stderr if fails else done.stdout
-
-        run.kubeconfig = str(cluster.kubeconfig)
-        run("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
-        # --for=condition fails where there are no conditions yet.
-        established = '{.status.conditions[?(@.type=="Established")].status}'
-        run("wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s")
-        run("create", "namespace", NAMESPACE)
-        run("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
-        yield run
 
 
 def named(name, server=EXAMPLE["spec"]["server"]):

@@ -51,6 +51,8 @@ class RunQuality(_Report):
     f1_min: float
     coverage: dict[str, ClassCoverage] = Field(default_factory=dict)
     """By predicted class, its share of predictions and coverage at each threshold; for the gate lowConfidence."""
+    classes: tuple[str, ...] = ()
+    """All classes of the run, also those without a row in the test set; none if an older server reports it."""
 
 
 class RunOnPod(_Report):

@@ -7,6 +7,7 @@ from typing import Final
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Phase, Status
 from serin_core.rollout import check_messages, hold_reasons
+from serin_core.rollout.class_names import UNKNOWN_CLASSES
 from serin_core.rollout.conditions import BEHIND, OVERRIDDEN, REDUCED, UNREACHABLE
 from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.protocol import Context
@@ -30,7 +31,7 @@ PROBLEMS: Final = frozenset(
     }
 )
 """Reasons of the condition Ready that are announced when they begin and when they end."""
-NAMING: Final = (REDUCED, UNREACHABLE, BEHIND, OVERRIDDEN, FAILING)
+NAMING: Final = (REDUCED, UNREACHABLE, BEHIND, OVERRIDDEN, UNKNOWN_CLASSES, FAILING)
 """Types of conditions that are announced whenever they name something else."""
 HOLDS: Final = frozenset({"AwaitingApproval", "OutsideWindow", "Frozen"})
 """Holds of the next step, which are announced when they begin; what ends them is an Event of its own."""

@@ -7,7 +7,7 @@ from typing import Final
 from serin_core.api.base import shortened
 from serin_core.api.status import CandidateState, Condition, Phase, Status
 from serin_core.kubernetes.diff import Difference
-from serin_core.rollout import destinations, lost_pods
+from serin_core.rollout import class_names, destinations, lost_pods
 from serin_core.rollout.canary_steps import is_at_cap
 from serin_core.rollout.observation import Override
 from serin_core.rollout.protocol import Context
@@ -45,6 +45,8 @@ def conditions(context: Context) -> tuple[Condition, ...]:
         values.append((BEHIND, "True", "FormerRouting", behind))
     if context.observed.status_refusal:
         values.append((REDUCED, "True", "TooLarge", _reduced(context.observed.status_refusal)))
+    if unknown := class_names.describe_unknown(context):
+        values.append((class_names.UNKNOWN_CLASSES, "True", "NotInRun", unknown))
     if context.observed.overrides:
         values.append((OVERRIDDEN, "True", "ChangedByAdmission", _overrides(context.observed.overrides)))
     if (failing := destinations.problem(context.spec, context.observed.destinations)) is not None:
