@@ -24,6 +24,7 @@ LISTED = (
     "analysis",
     "progressDeadline",
     "onProgressDeadline",
+    "notifications",
 )
 STEPS = [{"percent": 10, "soak": "1s"}, {"percent": 100, "soak": "1s"}]
 MANUAL = [STEPS[0], STEPS[1] | {"approval": "Manual"}]
@@ -76,6 +77,7 @@ TABLE = {
         FULL,
     ),
     "digest": (canary(), canary() | {"digest": "sha256:" + "f" * 64}),
+    "notifications": (canary(), canary() | {"notifications": ["team-ml"]}),
     "analysis.interval": (analysis(), analysis(interval="9s"), UNDECIDED),
     "analysis.alphaPromote": (analysis(), analysis(alphaPromote=0.2)),
     "analysis.alphaRollback": (analysis(), analysis(alphaRollback=0.2), ["fail"]),

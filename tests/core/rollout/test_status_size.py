@@ -9,6 +9,7 @@ from models.starting import A, B, has_percent, has_phase, new_world
 
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import OwnCounts, OwnSeries, ProcessCounts
+from serin_core.api.notifications import MAX_DESTINATIONS, Notification, Notifications
 from serin_core.api.status import HistoryEntry, RejectedRun, Status
 from serin_core.api.status_view import condensed
 from serin_core.contract.pod_report import PodReport
@@ -16,6 +17,7 @@ from serin_core.counting.custom_counters import MAX_SERIES, counters_of
 from serin_core.counting.server_counters import StageCounts
 from serin_core.kubernetes.inputs import RulesText, ServerImage
 from serin_core.rollout.decide import HISTORY, decide
+from serin_core.rollout.notifications import MAX_MESSAGE, MAX_WAITING
 from serin_core.rollout.observation import NoAnswer, Observed
 from serin_core.rollout.rollback import MAX_REJECTED
 
@@ -34,6 +36,9 @@ CUSTOM = [
     )
     for number in range(GATES)
 ]
+
+
+DESTINATIONS = [f"{'destination-' * 5}{number}" for number in range(MAX_DESTINATIONS)]
 
 
 def size(status):
@@ -66,7 +71,7 @@ def reading(spec, processes, draw):
 
 
 def in_a_stage(**gates):
-    at = new_world(gates={"custom": CUSTOM, "perClass": {"mode": "Enforce"}} | gates)
+    at = new_world(gates={"custom": CUSTOM, "perClass": {"mode": "Enforce"}} | gates, notifications=DESTINATIONS)
     at.settle(until=has_percent(0))
     at.request("promote", f"{A} 0 now")
     at.settle(until=has_percent(10))
@@ -118,7 +123,19 @@ def crowded(status):
         RejectedRun(run_id=f"run_{draw.getrandbits(32):08x}_1", at=status.history[-1].at, reason=text(300))
         for _ in range(MAX_REJECTED)
     )
-    return status.changed(history=history, rejected=rejected)
+    waiting = tuple(
+        Notification(
+            sequence=number,
+            at=status.history[-1].at,
+            kind="GateFailed",
+            message=text(MAX_MESSAGE),
+            run_id=A,
+            to=DESTINATIONS,
+        )
+        for number in range(MAX_WAITING)
+    )
+    notifications = Notifications(sequence=MAX_WAITING, waiting=waiting, dropped=dict.fromkeys(DESTINATIONS, 1_000_000))
+    return status.changed(history=history, rejected=rejected, notifications=notifications)
 
 
 @pytest.mark.parametrize("is_silent", [False, True], ids=["pods respond", "pods are silent"])
@@ -133,6 +150,7 @@ def test_a_status_at_the_documented_limits_is_small_enough_and_the_next_ones_too
         status = decided(at, status, counted, processes, is_silent=is_silent)
         assert {gate.name for gate in status.gates} >= {gate["name"] for gate in CUSTOM} | {"perClass"}
         assert size(status) <= LIMIT
+        assert len(status.notifications.waiting) == MAX_WAITING
         assert Status.model_validate(condensed(status)) == status
 
 
