@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import yaml
 
@@ -32,14 +34,19 @@ class Installation:
         """Apply objects with server-side apply."""
         self.kubectl("apply", "--server-side", "-f", "-", text=yaml.safe_dump_all(list(objects)))
 
-    def install_operator(self, *, prometheus_url: str, timeout: str = "60s") -> None:
-        """Apply manifests/default with this cluster's Prometheus, as an overlay, and wait for the operator."""
+    def install_operator(
+        self, *, prometheus_url: str, timeout: str = "60s", configuration: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """Apply manifests/default with this cluster's Prometheus, as an overlay, and wait for the operator.
+
+        `configuration` is added to that of the operator.
+        """
         overlay = self.directory / "overlay"
         overlay.mkdir(parents=True, exist_ok=True)
         config = {
             "prometheus": {"default": {"url": prometheus_url}},
             "server": {"image": "ghcr.io/serin-dev/serin-server:0.1.0"},
-        }
+        } | dict(configuration)
         (overlay / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         files = {
             "name": "serin-operator",

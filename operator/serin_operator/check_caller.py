@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from serin_core.api.base import Json
-from serin_core.api.check_status import CheckStatus
+from serin_core.api.check_status import CheckStatus, CheckVerdict
 from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.checks import CheckCall
 from serin_operator.check_client import Result
@@ -40,8 +40,15 @@ class _Asked:
 class CheckCaller(Generic[KeyT]):
     """Makes the requests that decisions ask for. `enqueue` is called with each answer's key."""
 
-    def __init__(self, client: Client, *, enqueue: Callable[[KeyT], None], clock: Callable[[], datetime]) -> None:
-        self._client, self._enqueue, self._clock = client, enqueue, clock
+    def __init__(
+        self,
+        client: Client,
+        *,
+        enqueue: Callable[[KeyT], None],
+        clock: Callable[[], datetime],
+        record: Callable[[str, CheckVerdict | None, float], None] = lambda _endpoint, _verdict, _seconds: None,
+    ) -> None:
+        self._client, self._enqueue, self._clock, self._record = client, enqueue, clock, record
         self._asked: dict[KeyT, _Asked] = {}
 
     @property
@@ -88,7 +95,10 @@ class CheckCaller(Generic[KeyT]):
 
     async def _ask(self, key: KeyT, call: CheckCall) -> None:
         seconds = None if call.timeout is None else call.timeout.total_seconds()
+        started = asyncio.get_running_loop().time()
         verdict, message = await self._client.ask(call.endpoint, call.document, seconds=seconds)
+        if call.endpoint in self._client.names:
+            self._record(call.endpoint, verdict, asyncio.get_running_loop().time() - started)
         asked = self._asked.get(key)
         if asked is None or call.id not in asked.running:
             return

@@ -92,8 +92,12 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(delivery.close)
         records = RecordKeeper(cluster, metrics.records, lambda: datetime.now(UTC))
         checks: CheckCaller[Key] = CheckCaller(
-            CheckClient(settings.checks), enqueue=queue.add, clock=lambda: datetime.now(UTC)
+            CheckClient(settings.checks),
+            enqueue=queue.add,
+            clock=lambda: datetime.now(UTC),
+            record=metrics.checks.record,
         )
+        metrics.checks.expose(settings.checks)
         stack.push_async_callback(checks.close)
         reconciler = Reconciler(
             cluster=cluster,

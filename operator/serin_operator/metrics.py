@@ -13,6 +13,7 @@ from serin_core.counting.server_counters import Reading
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import NOT_ASKED
 from serin_core.rollout.table import TABLE
+from serin_operator.check_metrics import CheckMetrics
 from serin_operator.notifications.metrics import NotificationMetrics
 from serin_operator.record_metrics import RecordMetrics
 from serin_operator.resource_metrics import ResourceMetrics
@@ -48,6 +49,7 @@ class OperatorMetrics:
             registry=self.registry,
             buckets=BUCKETS,
         )
+        self.checks = CheckMetrics(self.registry)
         self.transitions = Counter(
             "serin_operator_transitions_total",
             "Transitions of rollouts by event.",

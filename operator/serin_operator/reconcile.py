@@ -100,7 +100,6 @@ class Reconciler:
             return await self._report_invalid(key, live, error)
         observed = await self._gatherer.gather(resource, self._clock())
         self._metrics.record_reading(observed.reading)
-        self._record_errors(key, *causes(observed))
         now, setbacks = self._clock(), self._setbacks.setdefault(key, Setbacks())
         reported = setbacks.refusals(), setbacks.overrides()
         observed = replace(
@@ -111,6 +110,7 @@ class Reconciler:
             check_answers=self._checks.answers(key),
             check_endpoints=self._checks.endpoints,
         )
+        self._record_errors(key, *causes(observed))
         ref, is_counted = ObjectRef.of(live), not isinstance(observed.reading, Unreadable)
 
         def decided(refusal: str) -> Decision:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.status import Condition, Phase, Status
+from serin_core.counting.number import NO_DATA
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.counts import Verdict
 from serin_core.rollout.observation import NOT_ASKED, NoAnswer, Observed
@@ -28,7 +29,7 @@ RULES: Final = "rules"
 PROMOTED: Final = "Promoted"
 _WITHDRAWN: Final = (State.ROLLED_BACK, State.STOPPED)
 ROLLBACKS: Final = tuple(dict.fromkeys(row.event for row in TABLE if row.target in _WITHDRAWN))
-CAUSES: Final = ("Conflict", "Refused", "Busy", "ApiServer", "Timeout", "Internal", "PodUnreachable")
+CAUSES: Final = ("Conflict", "Refused", "Busy", "ApiServer", "Timeout", "Internal", "PodUnreachable", "CheckEndpoint")
 """Causes of errors that are exposed from the start; readings of Prometheus add `Prometheus` and their reason."""
 _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ConflictError, "Conflict"),
@@ -50,6 +51,11 @@ def causes(observed: Observed) -> Iterator[str]:
     """Yield the causes of what could not be read in a pass."""
     if isinstance(observed.reading, Unreadable) and observed.reading != NOT_ASKED:
         yield f"Prometheus{observed.reading.reason}"
+    else:
+        results = (one for one in observed.queries.values() if isinstance(one, Unreadable) and one != NO_DATA)
+        yield from (f"Prometheus{one.reason}" for one in results)
+    failed = (answer for answer in observed.check_answers if answer.verdict is None)
+    yield from ("CheckEndpoint" for _ in failed)
     yield from ("PodUnreachable" for pod in observed.pods if pod.started and isinstance(pod.report, NoAnswer))
 
 

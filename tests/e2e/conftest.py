@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from e2e.check_endpoint import listening
 
 from serin_core.api.packing import expanded
 from serin_core.rollout import recording
@@ -107,12 +108,19 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def installed(cluster):
+def check_endpoint():
+    """The endpoint `ci` of the operator's configuration."""
+    with listening() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def installed(cluster, check_endpoint):
     """The operator, installed as the README says."""
     # kustomize takes resources only from below the overlay's own root or by a relative path.
     work = ROOT / ".demo" / f"tests-{os.getpid()}"
     installation = Installation(kubeconfig=cluster.kubeconfig, directory=work)
-    installation.install_operator(prometheus_url=cluster.prometheus_url)
+    installation.install_operator(prometheus_url=cluster.prometheus_url, configuration=check_endpoint.configuration)
     yield installation
     subprocess.run(["rm", "-rf", str(work)], check=True)
 

@@ -8,6 +8,7 @@ from memory_cluster import KEY
 from serin_core.api.check_status import CheckStatus, CheckVerdict
 from serin_core.rollout.checks import CheckCall
 from serin_operator.check_caller import CheckCaller
+from serin_operator.metrics import OperatorMetrics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -82,6 +83,24 @@ def test_an_answer_queues_the_resource_and_stays_until_a_status_has_it():
         assert caller.answers(KEY) == ()
 
     run(scenario)
+
+
+def test_each_request_is_recorded_with_its_outcome():
+    async def runs():
+        metrics = OperatorMetrics(lambda: 0)
+        client = Client()
+        caller = CheckCaller(client, enqueue=lambda _key: None, clock=lambda: NOW, record=metrics.checks.record)
+        metrics.checks.expose(client.names)
+        client.answer.set()
+        caller.update(KEY, [call()], [waiting()])
+        await settle()
+        return metrics.registry
+
+    registry = asyncio.run(runs())
+    count = "serin_operator_check_requests_total"
+    assert registry.get_sample_value(count, {"endpoint": "ci", "outcome": "Pass"}) == 1
+    assert registry.get_sample_value(count, {"endpoint": "ci", "outcome": "error"}) == 0
+    assert registry.get_sample_value("serin_operator_check_request_duration_seconds_count", {"endpoint": "ci"}) == 1
 
 
 def test_what_is_not_asked_any_more_is_cancelled():

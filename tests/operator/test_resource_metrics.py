@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from memory_cluster import KEY, NOW, MemoryCluster, reconciler
 
 from serin_core.api.actual_share import ActualShare
+from serin_core.api.check_status import CheckVerdict
 from serin_core.api.gate_options import Range
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.query_status import QueryStatus
@@ -23,9 +25,11 @@ from serin_core.api.status import (
     Status,
 )
 from serin_core.contract import names
+from serin_core.counting.number import NO_DATA, SEVERAL
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.counts import Verdict
 from serin_core.kubernetes.inputs import ServerImage
+from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.observation import NOT_ASKED, NoAnswer, Observed, PodSeen
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, RefusedError
 from serin_operator.metrics import OperatorMetrics
@@ -175,7 +179,7 @@ def test_errors_are_counted_by_cause():
     for error in (ConflictError(), RefusedError(), BusyError(), ClusterError(), TimeoutError(), KeyError("bug")):
         metrics.record_error("default", "categories", cause_of(error))
     found = values(metrics, "errors_total")
-    assert found.pop(("PodUnreachable",)) == 0
+    assert (found.pop(("PodUnreachable",)), found.pop(("CheckEndpoint",))) == (0, 0)
     assert set(found.values()) == {1.0}
     assert ("Internal",) in found
 
@@ -188,6 +192,12 @@ def test_what_could_not_be_read_is_an_error_with_its_cause():
     seen = Observed(image=ServerImage("i"), pods=tuple(pods), reading=Unreadable("Stale", "old"))
     assert list(causes(seen)) == ["PrometheusStale", "PodUnreachable"]
     assert list(causes(Observed(image=ServerImage("i"), reading=NOT_ASKED))) == []
+    queries = {"pool": SEVERAL, "lag": NO_DATA, "load": 0.5}
+    answers = [CheckAnswer(str(one), "smoke", 1, one, "x", NOW) for one in (None, CheckVerdict.WAIT)]
+    seen = Observed(image=ServerImage("i"), queries=queries, check_answers=tuple(answers))
+    assert list(causes(seen)) == ["PrometheusNotOneNumber", "CheckEndpoint"]
+    seen = replace(seen, reading=Unreadable("Unreachable", "down"), check_answers=())
+    assert list(causes(seen)) == ["PrometheusUnreachable"]
 
 
 def at(now, cluster, metrics):
@@ -242,6 +252,7 @@ def test_the_page_lists_every_series_with_its_type_and_labels_and_no_other():
     metrics = OperatorMetrics(lambda: 0)
     metrics.record_query("default", 0.1)
     metrics.notifications.expose("team-ml")
+    metrics.checks.expose(["ci"])
     metrics.resources.record_check("default", "categories", STATUS.changed(propagation=REVISED), NOW, is_counted=True)
     exposed = {}
     for family in metrics.registry.collect():
