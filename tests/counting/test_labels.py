@@ -11,6 +11,8 @@ from counting.processes import Server, truth
 from serin_core.counting.reading import Unreadable
 
 TWO = PLACES[:2]
+WITHOUT_REASONS = {"perClass": {}}
+"""All gates but fallback, which is the only one that reads the label reason."""
 
 
 @pytest.fixture
@@ -18,13 +20,13 @@ def scraped(program, exporter, pods, uid, tmp_path):
     """Two pods, scraped by a backend of its own with some target labels and rules."""
 
     @contextmanager
-    def scraping(*, labels=None, relabel=(), percent=10.0):
+    def scraping(*, labels=None, relabel=(), percent=10.0, gates=WITHOUT_REASONS):
         targets = [
             (exporter.address, {"pod": place, "__metrics_path__": f"/{place}"} | (labels or {})) for place in TWO
         ]
         made = PROCESSES[BACKEND](program, tmp_path / "backend", targets=targets, relabel=relabel)
         settle, exporter.settle = exporter.settle, made.settle
-        rollout, servers = Rollout(made.url, uid, percent=percent), [Server(uid, place) for place in TWO]
+        rollout, servers = Rollout(made.url, uid, percent=percent, gates=gates), [Server(uid, place) for place in TWO]
         for number, server in enumerate(servers):
             server.answer(40 + 60 * number)
             pods[server.process] = server.text
@@ -71,3 +73,10 @@ def test_a_label_that_no_gate_reads_holds_nothing(scraped):
     rules = ["{action: labeldrop, regex: reason|source|serin_pod|serin_model}"]
     with scraped(relabel=rules) as (rollout, servers):
         assert rollout.counts(rollout.look()) == rollout.wanted(truth(servers, canary=True))
+
+
+def test_only_the_fallback_gate_reads_the_reasons_of_fallbacks(scraped):
+    with scraped(labels={"reason": "audit"}, gates={"fallback": {}}) as (rollout, _servers):
+        found = rollout.look()
+        assert isinstance(found, Unreadable)
+        assert 'overwrites the label reason with "audit"' in found.message

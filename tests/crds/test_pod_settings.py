@@ -15,7 +15,7 @@ from serin_core.api.status import Status
 from serin_core.kubernetes import diff, manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText, ServerImage
 from serin_operator.gather import parse
-from serin_operator.interfaces import NotFoundError, RefusedError
+from serin_operator.interfaces import ConflictError, NotFoundError, RefusedError
 from serin_operator.kubernetes_client import KubernetesClient
 
 pytestmark = pytest.mark.cluster
@@ -68,13 +68,17 @@ def write(kubectl, objects):
 
     async def one_of_them(cluster, one):
         place = (one["kind"], one["metadata"]["namespace"], one["metadata"]["name"])
-        try:
-            live = await cluster.get(*place)
-        except NotFoundError:
-            await cluster.create(one)
-        else:
-            await cluster.apply(one, live["metadata"]["resourceVersion"])
-        return await cluster.get(*place)
+        for _ in range(20):
+            try:
+                live = await cluster.get(*place)
+                await cluster.apply(one, live["metadata"]["resourceVersion"])
+            except NotFoundError:
+                await cluster.create(one)
+            except ConflictError:
+                # A controller wrote the object in between; the operator's next pass would read it again, too.
+                continue
+            return await cluster.get(*place)
+        raise AssertionError(f"{place} changed again and again")
 
     return asyncio.run(all_of_them())
 

@@ -200,6 +200,10 @@ class Rollout:
         found = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
         return [one["reason"] for one in found if one["involvedObject"]["kind"] == "SuggestionModel"]
 
+    def wait_for_events(self, *reasons):
+        """Wait for Events: they are posted after the status is written."""
+        self.wait(lambda _: set(reasons) <= set(self.events()), what=f"Events {', '.join(reasons)}")
+
     def record(self, trial, *, until=lambda record: record.ended_at):
         """Return the record of a trial, once something holds: it is written in the background."""
         deadline = time.monotonic() + 20

@@ -60,7 +60,7 @@ def test_a_run_that_turns_bad_in_its_bake_returns_all_users_to_the_run_before(ro
     last = status["history"][-1]
     assert last["event"] == "GateFailed"
     assert last["message"].startswith("Rolled back in the bake, from 95 % to 0 %")
-    assert {"BakeStarted", "GateFailed"} <= set(rollout.events())
+    rollout.wait_for_events("BakeStarted", "GateFailed")
     rollout.traffic.is_garbled.clear()
     rollout.keeps_serving_by_the_model()
 

@@ -108,7 +108,7 @@ def test_without_prometheus_a_stage_holds_reports_it_and_goes_on_once_it_is_back
         finally:
             local.start_prometheus()
     rollout.wait_for_phase("Promoted", seconds=120)
-    assert "MetricsUnavailable" in rollout.events()
+    rollout.wait_for_events("MetricsUnavailable")
 
 
 def test_an_operator_killed_in_mid_stage_goes_on_without_an_early_step(rollout, registry, kill_operator):
@@ -136,7 +136,7 @@ def test_a_routing_edited_by_hand_is_put_back_as_a_higher_revision(rollout, regi
     found = json.loads(json.loads(rollout.kubectl("get", "cm", name, "-o", "json"))["data"]["routing.json"])
     assert found["candidate"]["percent"] == 0
     assert found["revision"] == status["propagation"]["revision"]
-    assert "RoutingReverted" in rollout.events()
+    rollout.wait_for_events("RoutingReverted")
 
 
 def test_a_deployment_edited_by_hand_and_a_deleted_service_are_put_back(rollout, registry):

@@ -58,7 +58,7 @@ def test_settings_that_are_refused_become_a_condition_and_the_pods_go_on_serving
     account = {"serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "admin"}}
     rollout.apply(registry.good, server=server(rollout, registry, **account))
     rollout.wait(lambda _: rollout.condition()["reason"] == "AnnotationRefused", what="AnnotationRefused")
-    assert {"ChildRefused", "AnnotationRefused"} <= set(rollout.events())
+    rollout.wait_for_events("ChildRefused", "AnnotationRefused")
     live = json.loads(rollout.kubectl("get", "serviceaccount", rollout.name, "-o", "json"))
     assert "eks.amazonaws.com/role-arn" not in live["metadata"]["annotations"]
     sent = traffic.sent

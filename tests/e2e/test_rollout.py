@@ -23,7 +23,7 @@ def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(r
         if entry["event"] in ("StepAdvanced", "Promoted"):
             assert all(name in entry["message"] for name in ("availability", "errors", "latency", "agreement"))
     assert rollout.condition()["status"] == "True"
-    assert {"RolloutStarted", "AcceptancePassed", "StepAdvanced", "Promoted"} <= set(rollout.events())
+    rollout.wait_for_events("RolloutStarted", "AcceptancePassed", "StepAdvanced", "Promoted")
 
     record = rollout.record(status["trial"])
     assert [one.event for one in record.transitions] == [entry["event"] for entry in status["history"]]

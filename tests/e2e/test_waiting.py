@@ -57,7 +57,7 @@ def test_steps_wait_for_an_approval_a_pause_stops_them_and_who_did_it_is_kept(ro
     rollout.wait_for_reason("AwaitingApproval", seconds=60)
     rollout.serin("promote", "--reason", "still fine")
     rollout.wait_for_phase("Promoted", seconds=60)
-    assert {"AwaitingApproval", "Paused", "Resumed", "Promoted"} <= set(rollout.events())
+    rollout.wait_for_events("AwaitingApproval", "Paused", "Resumed", "Promoted")
 
 
 def test_a_gate_that_fails_while_an_approval_is_awaited_rolls_back(rollout, registry):

@@ -83,8 +83,13 @@ def test_looks_that_are_not_made_change_nothing(name):
     for seed in (1, 2):
         made, skipped = (played(a_spec, traffic, seed=seed, skips=skips) for skips in (False, True))
         assert (skipped.end, skipped.why, skipped.stays) == (made.end, made.why, made.stays)
-        assert skipped.history == made.history
+        assert list(map(_known, skipped.history)) == list(map(_known, made.history))
         assert skipped.made < made.made
+
+
+def _known(entry):
+    """Return an entry of the history; after an outage, its evidence is that of the last check, which may be left out."""
+    return entry.model_copy(update={"evidence": ""}) if entry.event == "NoDataTimedOut" else entry
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_one_another():
