@@ -90,11 +90,16 @@ def _changed(gate: Gate, problems: list[Finding]) -> Gate:
             elif option.value and (option.key == "disabled" or not is_off):
                 mode = "Off" if is_off else "DryRun"
                 kept.append(Option("mode", mode, _renamed(option, '"Off"' if is_off else mode)))
-        elif option.key in known:
+        elif option.key in known and not _is_odds_without_control(gate, option):
             kept.append(option)
         elif option.value != _OLD_DEFAULTS.get(option.key, object()):
             problems.append(Finding(path, _lost(gate.name, option.key, known)))
     return replace(gate, options=tuple(kept))
+
+
+def _is_odds_without_control(gate: Gate, option: Option) -> bool:
+    # An API server filled it in for every gate; of custom gates, only those with control have it today.
+    return gate.is_custom and option.key == "oddsRatio"
 
 
 def _renamed(option: Option, mode: str) -> tuple[str, ...]:

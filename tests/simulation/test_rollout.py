@@ -88,7 +88,7 @@ def test_looks_that_are_not_made_change_nothing(name):
 
 
 def _known(entry):
-    """Return an entry of the history; after an outage, its evidence is that of the last check, which may be left out."""
+    """Return a history entry; after an outage its evidence is that of the last check, which may be left out."""
     return entry.model_copy(update={"evidence": ""}) if entry.event == "NoDataTimedOut" else entry
 
 
