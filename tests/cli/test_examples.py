@@ -10,6 +10,7 @@ from serin_cli.lint_schema import schema_findings
 from serin_core.api import pod, scheduling
 from serin_core.api.base import SpecModel
 from serin_core.api.checks import Check
+from serin_core.api.custom_gates import CustomGate
 from serin_core.api.queries import Query
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.waiting import Window
@@ -62,6 +63,16 @@ def set_fields(value):
     elif isinstance(value, tuple):
         for item in value:
             yield from set_fields(item)
+
+
+def test_the_example_of_gates_has_no_errors_and_lists_every_gate():
+    (found,) = documents("gates.yaml")
+    assert schema_findings(found) == []
+    gates = SuggestionModelSpec.model_validate(found["spec"]).gates
+    assert set(type(gates).model_fields) - gates.model_fields_set == {"queries", "checks"}
+    used = {field for gate in gates.custom for field in gate.model_fields_set}
+    elsewhere = {"stages", "margin", "design_effect", "initial_delay", "at_most"}
+    assert set(CustomGate.model_fields) - used == elsewhere
 
 
 def test_the_example_of_pod_settings_has_no_errors_and_sets_every_field():

@@ -1,7 +1,8 @@
 """Every field of the spec changes something that the operator decides: one row of the table for each.
 
 A row has two values of its field, in a spec in which they matter. The same happens to both; what is decided, written
-and shown must differ. `LISTED` are the parts of the spec whose fields the table has.
+and shown must differ. `LISTED` are the parts of the spec whose fields the table has; those of
+gates are in tests/core/api/test_gate_fields.py.
 """
 
 import json
