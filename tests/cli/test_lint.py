@@ -11,7 +11,7 @@ from serin_cli import lint
 from serin_cli.lint_advice import advice
 from serin_cli.lint_schema import schema_findings
 from serin_cli.lint_traffic import Traffic
-from serin_core.api.delays import DELAY_TOO_LONG
+from serin_core.api.delays import too_long
 from serin_core.api.registry_volume import NO_VOLUME
 
 RUN = "run_1a2b3c4d_1767225600"
@@ -101,7 +101,7 @@ ORDERS = {"name": "orders", "good": "sold", "total": "orders", "atLeast": 0.9}
             gates(custom=[ORDERS | {"good": "sum(rate(x[5m]))"}]),
             "error: spec.gates.custom[0].good: must be a metric with label matchers and no other PromQL: " + LIKE,
         ),
-        (gates(errors={"initialDelay": "48h"}), f"error: spec: {DELAY_TOO_LONG}"),
+        (gates(errors={"initialDelay": "48h"}), f"error: spec: {too_long('errors')}"),
         (manifest(registry={"uri": "/registry"}), f"error: spec.registry.volume: required: {NO_VOLUME}"),
         (manifest(registry={"uri": "file:///registry/team"}), f"error: spec.registry.volume: required: {NO_VOLUME}"),
         (gates(agreemnt={"atLeast": 0.7}), "error: spec.gates.agreemnt: unknown field; did you mean agreement?"),

@@ -8,10 +8,6 @@ from serin_core.api.gate_names import NOT_IN_SHADOW, GateName
 from serin_core.api.gate_options import RateSettings
 from serin_core.api.gates import Gates
 
-DELAY_TOO_LONG: Final = (
-    "an initialDelay is longer than the soak of a stage in which its gate is evaluated: shorten it, soak longer, or "
-    "list the longer stages in the gate's stages"
-)
 _WITH_DELAY: Final = (
     GateName.AVAILABILITY,
     GateName.ERRORS,
@@ -22,6 +18,14 @@ _WITH_DELAY: Final = (
     GateName.FALLBACK,
 )
 """Built-in gates that have an initialDelay."""
+
+
+def too_long(place: str) -> str:
+    """Return the message of a rule; `place` is the gate's field in spec.gates."""
+    return (
+        f"gates.{place}.initialDelay is longer than the soak of a stage in which the gate is evaluated: shorten it, "
+        "soak longer, or list only longer stages in the gate's stages"
+    )
 
 
 def _fits(gate: str, *, in_shadow: bool) -> str:
@@ -42,22 +46,22 @@ def _of_built_in(name: GateName) -> str:
 _CUSTOM: Final = (
     f"(!has(self.gates.custom) || self.gates.custom.all(g, has(g.control) || {_fits('g', in_shadow=True)}))"
 )
+_BY_PLACE: Final = {name.value: _of_built_in(name) for name in _WITH_DELAY} | {"custom[]": _CUSTOM}
 DELAY_RULES: Final = tuple(
-    (f"!has(self.gates) || !has(self.canary) || {rule}", DELAY_TOO_LONG)
-    for rule in (*map(_of_built_in, _WITH_DELAY), _CUSTOM)
+    (f"!has(self.gates) || !has(self.canary) || {rule}", too_long(place)) for place, rule in _BY_PLACE.items()
 )
-"""CEL rules of the whole spec, with their message; `delays_fit` is the same."""
+"""CEL rules of the whole spec, with their messages; `delay_problem` is the same."""
 
 
-def delays_fit(gates: Gates, shadow_soak: timedelta, soaks: Mapping[float, timedelta]) -> bool:
-    """Return whether every delay fits; `soaks` by the percent of each step."""
+def delay_problem(gates: Gates, shadow_soak: timedelta, soaks: Mapping[float, timedelta]) -> str:
+    """Return which delay does not fit, "" if all do; `soaks` by the percent of each step."""
     with_shadow = {0.0: shadow_soak, **soaks}
-    built_in = all(
-        _has_time(gate, soaks if name in NOT_IN_SHADOW else with_shadow)
-        for name in _WITH_DELAY
-        if isinstance(gate := gates.listed(name), RateSettings)
-    )
-    return built_in and all(_has_time(gate, with_shadow) for gate in gates.custom if gate.control is None)
+    for name in _WITH_DELAY:
+        stages, gate = soaks if name in NOT_IN_SHADOW else with_shadow, gates.listed(name)
+        if isinstance(gate, RateSettings) and not _has_time(gate, stages):
+            return too_long(name.value)
+    fit = all(_has_time(gate, with_shadow) for gate in gates.custom if gate.control is None)
+    return "" if fit else too_long("custom[]")
 
 
 def _has_time(gate: RateSettings, soaks: Mapping[float, timedelta]) -> bool:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, mode
 from serin_core.api.bake import HOLDBACK_RULE, HOLDBACK_TOO_LARGE, Bake
 from serin_core.api.base import Name, Percent, Share, SpecModel, rules
 from serin_core.api.control_group import CONTROL_GROUP_RULE, NO_CONTROL_GROUP, has_control_group
-from serin_core.api.delays import DELAY_RULES, DELAY_TOO_LONG, delays_fit
+from serin_core.api.delays import DELAY_RULES, delay_problem
 from serin_core.api.durations import Duration
 from serin_core.api.gates import Gates
 from serin_core.api.notifications import Destinations
@@ -291,6 +291,6 @@ class SuggestionModelSpec(SpecModel):
     @model_validator(mode="after")
     def _has_time_for_delays(self) -> Self:
         soaks = {step.percent: step.soak for step in self.canary.steps}
-        if not delays_fit(self.gates, self.canary.shadow_soak, soaks):
-            raise ValueError(DELAY_TOO_LONG)
+        if problem := delay_problem(self.gates, self.canary.shadow_soak, soaks):
+            raise ValueError(problem)
         return self
