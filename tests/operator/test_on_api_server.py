@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import copy
 import json
+import random
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from serin_core.rollout import recording
 from serin_core.rollout.announcements import Announcement
 from serin_localcluster.cluster import start_cluster
 from serin_operator.events import EventRecorder
+from serin_operator.interfaces import TooLargeError
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.object_ref import ObjectRef
@@ -151,6 +153,24 @@ def test_a_record_of_the_greatest_length_is_accepted(installed):
             return await client.apply(render_record(record, text + " "), live["metadata"]["resourceVersion"])
 
     assert asyncio.run(write())["data"][names.RECORD_KEY] == text + " "
+
+
+def blob(length):
+    return f"{random.Random(1).getrandbits(4 * length):0{length}x}"
+
+
+@pytest.mark.parametrize("megabytes", [1.7, 4], ids=["etcd", "the API server"])
+def test_a_status_that_is_too_large_is_told_from_other_refusals(installed, megabytes):
+    installed.create("large")
+
+    async def put():
+        async with installed.client() as client:
+            live = await client.get(names.KIND, "default", "large")
+            status = {"operatorState": blob(int(megabytes * 1_000_000))}
+            await client.put_status("default", "large", status, live["metadata"]["resourceVersion"])
+
+    with pytest.raises(TooLargeError):
+        asyncio.run(put())
 
 
 def test_an_event_that_is_repeated_is_counted(installed):
