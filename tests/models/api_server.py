@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from models.parts import NAME, START, Conflict, Operator, Pod, ProtocolRules
+from pydantic import ValidationError
 
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Status
@@ -78,7 +79,10 @@ class ApiServer:
         if child is None:
             return
         document = json.loads(child["data"][names.ROUTING_KEY]) | changes
-        text = RoutingDocument.model_validate(document).text()
+        try:
+            text = RoutingDocument.model_validate(document).text()
+        except ValidationError:
+            text = json.dumps(document)
         child["data"][names.ROUTING_KEY] = text
         child["metadata"]["resourceVersion"] = str(self._bump())
         self.hand_made.add(text)

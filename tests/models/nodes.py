@@ -135,8 +135,8 @@ class Nodes(ApiServer):
             document = RoutingDocument.parse(pod.mount)
         except DocumentError:
             return
-        if self.protocol_rules.admit(document, uid=pod.owner, seen=pod.seen) is None:
-            pod.seen = max(pod.seen, document.revision)
+        if self.protocol_rules.admit(document, uid=pod.owner, seen=pod.seen, announced=pod.announced) is None:
+            pod.seen = document.revision
             pod.document = document
 
     def restart(self, pod: Pod, *, badly: bool = False) -> None:

@@ -5,6 +5,7 @@ import json
 from models.parts import Broken, spec
 from models.starting import DIGESTS, A, has_percent, has_phase, one_pod
 
+from serin_core.api.revisions import MAX_REVISION
 from serin_core.contract.pod_report import RunQuality
 
 
@@ -166,6 +167,28 @@ def routing_edited_upwards_by_hand(at):
     at.settle(until=has_percent(10))
     at.edit_routing(revision=500)
     at.kubelets()
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+
+
+def routing_edited_beyond_every_revision(at):
+    """3: a revision that no operator can have reached is not followed, or none would be left above it."""
+    for share, revision in ((0, 10**19), (10, MAX_REVISION)):
+        at.settle(until=has_percent(share))
+        at.edit_routing(revision=revision)
+        at.kubelets()
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+    assert at.status.propagation.revision < 100
+
+
+def routing_edited_beyond_every_revision_before_a_restart(at):
+    """4: a pod does not keep a revision that is out of reach of the announced one, also not over a restart."""
+    at.settle(until=has_percent(50))
+    at.edit_routing(revision=MAX_REVISION)
+    at.kubelets()
+    assert one_pod(at).seen == MAX_REVISION
+    at.restart(one_pod(at))
     at.settle(until=has_phase("Promoted"))
     at.assert_ended()
 

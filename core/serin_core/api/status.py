@@ -21,6 +21,7 @@ from serin_core.api.notifications import Notifications
 from serin_core.api.pause import Pause
 from serin_core.api.progress import Progress
 from serin_core.api.record import RollbackTime
+from serin_core.api.revisions import StoredRevision
 from serin_core.api.rollback import SkippedTrial
 from serin_core.api.silent_pods import SilentPod
 from serin_core.api.spec import Registry, Thresholds
@@ -118,7 +119,9 @@ class Candidate(StatusModel):
     )
     percent: float = Field(0, description="Step that it has reached, in percent of users.")
     cap: float | None = Field(None, description="The spec.canary.percent that was last seen.")
-    stage: int | None = Field(None, description="Routing revision at which the stage began; absent before that.")
+    stage: StoredRevision | None = Field(
+        None, description="Routing revision at which the stage began; absent before that."
+    )
     stage_started_at: Moment | None = Field(None, description="Time at which every pod had confirmed the stage.")
     soak_elapsed: float = Field(0, alias="soaked", description="Seconds of soak up to soakingSince.")
     soaking_since: Moment | None = Field(
@@ -185,8 +188,8 @@ class Crash(StatusModel):
 class Propagation(StatusModel):
     """The routing that was decided, and how many pods serve it."""
 
-    revision: int = Field(0, description="Revision of the routing document; it only grows.")
-    stage: int = Field(0, description="The stage that the document names.")
+    revision: StoredRevision = Field(0, description="Revision of the routing document; it only grows.")
+    stage: StoredRevision = Field(0, description="The stage that the document names.")
     hash: str = Field("", description="The sha256 of the document.")
     since: Moment | None = Field(None, description="Time at which this revision was decided.")
     confirmed: bool = Field(default=False, description="Whether every pod has confirmed it.")

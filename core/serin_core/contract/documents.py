@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.spec import Thresholds as SpecThresholds
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -88,8 +89,8 @@ class RoutingDocument(_Document):
     """
 
     uid: str
-    revision: Annotated[int, Field(ge=0)]
-    stage: Annotated[int, Field(ge=0)]
+    revision: Annotated[int, Field(ge=0, le=MAX_REVISION)]
+    stage: Annotated[int, Field(ge=0, le=MAX_REVISION)]
     salt: str
     shadow: bool = True
     candidate: CandidateRun | None = None

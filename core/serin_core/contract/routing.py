@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import xxhash
 
+from serin_core.api.revisions import MAX_STEP
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
 
 PARTS = 10_000
@@ -23,16 +24,30 @@ class Ignored(StrEnum):
     LOWER_REVISION = "its revision is below one already seen"
 
 
-def admit(document: RoutingDocument, *, uid: str, seen: int) -> Ignored | None:
+def admit(document: RoutingDocument, *, uid: str, seen: int, announced: int | None) -> Ignored | None:
     """Return why `document` must be ignored, or None if it is accepted.
 
-    `uid` is that of the pod's template, `seen` the highest revision that this pod has ever served.
+    `uid` is that of the pod's template, `seen` the highest revision that this pod has ever served, `announced` the one
+    in its annotation.
     """
     if document.uid != uid:
         return Ignored.OTHER_UID
-    if document.revision < seen:
+    if document.revision < highest_seen(seen, announced=announced):
         return Ignored.LOWER_REVISION
     return None
+
+
+def is_out_of_reach(revision: int, *, known: int) -> bool:
+    """Return whether a revision is so far above a known one that no operator can have decided it."""
+    return revision > known + MAX_STEP
+
+
+def highest_seen(seen: int, *, announced: int | None) -> int:
+    """Return the highest revision that a pod has served.
+
+    It is the announced one where `seen` is out of its reach: an earlier version has served a document written by hand.
+    """
+    return announced if announced is not None and is_out_of_reach(seen, known=announced) else seen
 
 
 @dataclass(frozen=True, slots=True)

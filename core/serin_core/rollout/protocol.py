@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from serin_core.api.check_status import CheckStatus, CheckVerdict
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.resource import Resource
+from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate, CandidateState, Crash, RunInUse, Status
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import LoadState, PodReport
-from serin_core.contract.routing import salt
+from serin_core.contract.routing import is_out_of_reach, salt
 from serin_core.evidence.counts import Verdict
 from serin_core.rollout.check_questions import CheckAnswer, questions
 from serin_core.rollout.holds import Hold, hold
@@ -164,10 +165,14 @@ def is_foreign_edit(context: Context) -> bool:
 
 
 def next_revision(context: Context) -> int:
-    """Rule 3: return a revision above every one that was decided or found; it never falls."""
-    found = context.observed.routing
+    """Rule 3: return a revision above every one that was decided or found; it never falls.
+
+    One that is found out of reach was written by hand, and is not followed.
+    """
+    found, decided = context.observed.routing, context.status.propagation.revision
     found_revision = found.document.revision if found is not None and found.document is not None else 0
-    return max(context.status.propagation.revision, found_revision) + 1
+    is_followed = decided == 0 or not is_out_of_reach(found_revision, known=decided)
+    return min(max(decided, found_revision if is_followed else 0) + 1, MAX_REVISION)
 
 
 def is_counted(context: Context, pod: PodSeen, crash: Crash) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from serin_core.api.revisions import MAX_REVISION
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, ModelDocument
 
@@ -36,10 +37,10 @@ def announced_revision(annotations: str) -> int | None:
         key, equals, quoted = line.partition("=")
         if equals and key.strip() == names.ANNOTATION_REVISION:
             try:
-                value = json.loads(quoted)
-                return int(value) if int(value) >= 0 else None
+                value = int(json.loads(quoted))
             except (ValueError, TypeError):
                 return None
+            return value if 0 <= value <= MAX_REVISION else None
     return None
 
 
@@ -67,12 +68,13 @@ class SeenRevision:
     directory: Path
 
     def read(self) -> int:
-        """Return the revision, -1 before the first one."""
+        """Return the revision, -1 before the first one and for a number that is none."""
         content = content_of(self.directory / _REVISION)
         try:
-            return -1 if content is None else int(content)
+            found = -1 if content is None else int(content)
         except ValueError:
             return -1
+        return found if found <= MAX_REVISION else -1
 
     def write(self, revision: int) -> None:
         """Write the revision atomically and durably. Raises OSError."""

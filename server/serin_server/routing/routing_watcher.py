@@ -30,6 +30,8 @@ class RoutingWatcher:
         self._files, self._uid, self._seen, self._switch, self._counters = files, uid, seen, switch, counters
         self._highest = seen.read()
         self._content: bytes | None = None
+        self._is_too_low = False
+        """Whether the last document was rejected for its revision: another announcement may prove it right."""
         self._document: RoutingDocument | None = None
         self._announced: int | None = None
         self.has_checked = False
@@ -40,12 +42,13 @@ class RoutingWatcher:
         self.has_checked = True
         announced, content = self._files.announced(), self._files.routing()
         document = self._document
-        if content is not None and content != self._content:
+        is_tried_again = self._is_too_low and announced != self._announced
+        if content is not None and (content != self._content or is_tried_again):
             self._content = content
-            document = self._admitted(content) or document
+            document = self._admitted(content, announced) or document
         if document is self._document and announced == self._announced:
             return
-        if document is not None and document.revision > self._highest:
+        if document is not None and document is not self._document and document.revision != self._highest:
             await self._keep(document.revision)
         is_new = document is not self._document
         self._document, self._announced = document, announced
@@ -84,18 +87,20 @@ class RoutingWatcher:
             # For example, too many watches on this node. The files are still read every second.
             _log.warning("cannot watch the mounted directories, reading them every second: %s", error)
 
-    def _admitted(self, content: bytes) -> RoutingDocument | None:
+    def _admitted(self, content: bytes, announced: int | None) -> RoutingDocument | None:
+        self._is_too_low = False
         try:
             document = RoutingDocument.parse(content)
         except DocumentError as error:
             self._reject(Refusal.UNREADABLE, str(error))
             return None
-        match admit(document, uid=self._uid, seen=self._highest):
+        match admit(document, uid=self._uid, seen=self._highest, announced=announced):
             case None:
                 return document
             case Ignored.OTHER_UID as why:
                 self._reject(Refusal.OTHER_UID, f"{why.value} ({document.uid})")
             case Ignored.LOWER_REVISION as why:
+                self._is_too_low = True
                 self._reject(Refusal.LOWER_REVISION, f"{why.value} ({document.revision} after {self._highest})")
         return None
 

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serin_core.api.revisions import MAX_REVISION, MAX_STEP
 from serin_core.contract.documents import CandidateRun, DocumentError, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.routing import PARTS, Ignored, admit, in_canary, is_confident, route, seed, user_hash
 
@@ -56,12 +57,28 @@ def test_everybody_else_is_in_at_100_percent():
 
 
 def test_a_document_of_another_uid_is_ignored():
-    assert admit(document(uid="other"), uid="u", seen=0) is Ignored.OTHER_UID
+    assert admit(document(uid="other"), uid="u", seen=0, announced=None) is Ignored.OTHER_UID
 
 
 def test_a_lower_revision_is_ignored_and_an_equal_one_is_not():
-    assert admit(document(), uid="u", seen=8) is Ignored.LOWER_REVISION
-    assert admit(document(), uid="u", seen=7) is None
+    assert admit(document(), uid="u", seen=8, announced=8) is Ignored.LOWER_REVISION
+    assert admit(document(), uid="u", seen=7, announced=7) is None
+
+
+def test_a_revision_seen_out_of_reach_of_the_announced_one_is_forgotten():
+    assert admit(document(), uid="u", seen=10**15, announced=None) is Ignored.LOWER_REVISION
+    assert admit(document(), uid="u", seen=7 + MAX_STEP, announced=7) is Ignored.LOWER_REVISION
+    assert admit(document(), uid="u", seen=8 + MAX_STEP, announced=7) is None
+    assert admit(document(), uid="u", seen=10**15, announced=8) is Ignored.LOWER_REVISION
+
+
+@pytest.mark.parametrize("field", ["revision", "stage"])
+def test_a_document_above_the_maximum_is_not_valid(field):
+    text = document(**{field: MAX_REVISION}).text()
+    assert RoutingDocument.parse(text).text() == text
+    for number in (MAX_REVISION + 1, 2**63 - 1, 10**19):
+        with pytest.raises(DocumentError, match=f"^{field}: .* less than or equal to 9007199254740991"):
+            RoutingDocument.parse(text.replace(str(MAX_REVISION), str(number)))
 
 
 @pytest.mark.parametrize(

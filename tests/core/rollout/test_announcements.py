@@ -7,6 +7,8 @@ import pytest
 from models.parts import spec
 from models.starting import A, B, has_percent, has_phase, new_world
 
+from serin_core.api.revisions import MAX_REVISION
+from serin_core.api.status import Status
 from serin_core.rollout.announcements import KINDS, PROBLEMS
 from serin_core.rollout.deletion import DELETED
 from serin_core.rollout.destinations import FAILING
@@ -153,6 +155,35 @@ def test_a_rollback_does_not_wait_for_a_manual_change_and_still_outnumbers_it():
     decision = at.whole_pass(at.operators[0])
     assert reasons(decision.announcements) == ["GateFailed"]
     assert at.status.propagation.revision == 501
+
+
+@pytest.mark.parametrize("revision", [10**19, 2**63 - 1, MAX_REVISION, 10**12])
+def test_a_revision_that_no_operator_can_have_written_does_not_hold_a_rollback(revision):
+    at = new_world()
+    at.settle(until=has_percent(50))
+    before = at.status.propagation.revision
+    at.edit_routing(revision=revision)
+    at.kubelets()
+    at.verdict = "fail"
+    decision = at.whole_pass(at.operators[0])
+    assert reasons(decision.announcements) == ["GateFailed"]
+    assert at.status.propagation.revision == before + 1
+    at.kubelets()
+    assert all(pod.document.revision == before + 1 for pod in at.pods.values())
+
+
+@pytest.mark.parametrize("revision", [2**53, 2**63 - 1])
+def test_a_revision_that_an_earlier_version_followed_is_left_again(revision):
+    at = new_world()
+    at.settle(until=has_percent(10))
+    wanted = at.status.propagation.model_copy(update={"revision": revision, "stage": revision})
+    stored = at.status.changed(
+        propagation=wanted, candidate=at.status.candidate.changed(stage=revision)
+    ).model_dump_json()
+    at.status = Status.model_validate_json(stored)
+    assert at.status.propagation.revision < MAX_REVISION
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from models.starting import A, has_percent, new_world
 from models.world import World
 
 from serin_core.api.pause import Pause
+from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.rollback import SkippedTrial
 from serin_core.api.status import CandidateState
 from serin_core.contract import names
@@ -54,14 +55,25 @@ def _children_first(writes):
     return tuple(sorted(writes, key=lambda write: isinstance(write, PutStatus)))
 
 
-def _admits_other_uids(document, *, uid, seen):
-    found = admit(document, uid=uid, seen=seen)
+def _admits_other_uids(document, *, uid, seen, announced):
+    found = admit(document, uid=uid, seen=seen, announced=announced)
     return None if found is Ignored.OTHER_UID else found
 
 
-def _admits_lower_revisions(document, *, uid, seen):
-    found = admit(document, uid=uid, seen=seen)
+def _admits_lower_revisions(document, *, uid, seen, announced):
+    found = admit(document, uid=uid, seen=seen, announced=announced)
     return None if found is Ignored.LOWER_REVISION else found
+
+
+def _keeps_any_revision(document, *, uid, seen, announced):
+    _ = announced
+    return admit(document, uid=uid, seen=seen, announced=None)
+
+
+def _follows_any_revision(context):
+    found = context.observed.routing
+    known = found.document.revision if found is not None and found.document is not None else 0
+    return min(max(context.status.propagation.revision, known) + 1, MAX_REVISION)
 
 
 def _any_bytes(document, *, loaded, announced, unheard):
@@ -350,6 +362,9 @@ CASES = {
         first.routing_edited_upwards_by_hand,
         without(next_revision=lambda context: context.status.propagation.revision + 1),
     ),
+    "3 a revision that is out of reach is not followed": Case(
+        first.routing_edited_beyond_every_revision, without(next_revision=_follows_any_revision)
+    ),
     "3 a foreign edit starts a new stage": Case(
         first.routing_edited_in_place_by_hand, without(is_foreign_edit=lambda _context: False)
     ),
@@ -358,6 +373,9 @@ CASES = {
     ),
     "4 a lower revision is ignored": Case(
         first.old_routing_applied_after_a_rollback, ProtocolRules(admit=_admits_lower_revisions)
+    ),
+    "4 a revision out of reach of the announced one is not kept": Case(
+        first.routing_edited_beyond_every_revision_before_a_restart, ProtocolRules(admit=_keeps_any_revision)
     ),
     "4 a percent counts only for the run and digest it names": Case(
         first.run_whose_files_changed, ProtocolRules(route=_any_bytes)

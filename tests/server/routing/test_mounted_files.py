@@ -18,6 +18,7 @@ from serin_server.routing.mounted_files import PodFiles, SeenRevision, announced
         pytest.param('serin.dev/revision="twelve"', None, id="no number"),
         pytest.param('serin.dev/revision="-1"', None, id="negative"),
         pytest.param('serin.dev/revision="1', None, id="half written"),
+        pytest.param('serin.dev/revision="10000000000000000000"', None, id="above the maximum"),
     ],
 )
 def test_the_announced_revision_is_found_in_the_downward_api(lines: str, revision: int | None) -> None:

@@ -74,6 +74,31 @@ async def test_a_lower_revision_is_ignored_also_after_a_restart(mounted: Mounted
     assert await restarted.serves() == 5
 
 
+async def test_a_revision_that_no_operator_can_have_written_is_forgotten(mounted: Mounted) -> None:
+    pod = Pod(mounted)
+    mounted.route(routing(5))
+    await pod.serves()
+    mounted.route(routing(10**15), announce=5)
+    assert await pod.serves() == 10**15
+    restarted = Pod(mounted)
+    mounted.route(routing(6), announce=6)
+    assert await pod.serves() == await restarted.serves() == 6
+    mounted.route(routing(5), announce=6)
+    assert await pod.serves() == 6
+    assert await Pod(mounted).serves() == -1
+
+
+async def test_a_kept_revision_that_is_out_of_reach_is_forgotten_once_one_is_announced(mounted: Mounted) -> None:
+    (mounted.root / "state" / "revision").write_text(str(10**15))
+    pod = Pod(mounted)
+    mounted.write("routing", {"routing.json": routing(5, percent=50).text()})
+    assert await pod.serves() == -1
+    mounted.announce(5)
+    assert await pod.serves() == 5
+    assert pod.switch.current.percent == 50
+    assert (mounted.root / "state" / "revision").read_text() == "5"
+
+
 async def test_a_document_of_another_resource_is_ignored(mounted: Mounted) -> None:
     pod = Pod(mounted)
     mounted.route(routing(5, uid="another"))
@@ -204,7 +229,7 @@ async def test_a_pipe_in_the_documents_place_is_never_waited_for(mounted: Mounte
     assert await asyncio.wait_for(pod.serves(), 5) == 5
 
 
-@pytest.mark.parametrize("kept", ["", "five", "-7", "5.5", "\x00", "9" * 5000])
+@pytest.mark.parametrize("kept", ["", "five", "-7", "5.5", "\x00", "9" * 5000, "9" * 20, str(2**53)])
 async def test_a_kept_revision_that_is_damaged_is_taken_for_none(mounted: Mounted, kept: str) -> None:
     (mounted.root / "state" / "revision").write_text(kept)
     pod = Pod(mounted)
