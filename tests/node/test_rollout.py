@@ -158,6 +158,7 @@ def kubelet_of(node):
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if Path(os.fsdecode(words[0])).name == "kubelet" and str(node.directory).encode() in b" ".join(words):
+        # The programs of Kubernetes are one file, whose first argument is the name of the program.
+        if words[1:2] == [b"kubelet"] and str(node.directory).encode() in b" ".join(words):
             return int(path.parent.name)
     raise AssertionError("this node has no kubelet")
