@@ -20,6 +20,8 @@ from serin_core.rollout.canary_steps import stage_name
 
 _USUAL: Final = "RolloutProgressing"
 """The reason of Ready while a rollout runs without a problem."""
+_ENDS: Final = {"Refused": "was refused", "Stopped": "is stopped"}
+"""How a rollout ended that was not rolled back, by the state of its candidate."""
 
 
 def describe_evidence(live: Live, *, now: datetime) -> list[str]:
@@ -43,8 +45,10 @@ def _without_rollout(live: Live) -> list[str]:
 
 
 def _ended(live: Live, candidate: Live) -> list[str]:
-    run, is_refused = candidate["runID"], candidate["state"] == "Refused"
-    lines = [f"{full_name(live)}: {run} was {'refused' if is_refused else 'rolled back'}", *_condition(live)]
+    run, state = candidate["runID"], candidate["state"]
+    is_refused = state == "Refused"
+    how = _ENDS.get(state, "was rolled back")
+    lines = [f"{full_name(live)}: {run} {how}", *_condition(live)]
     lines += [f"  {describe_entry(entry)}" for entry in _history(live, run)[-1:]]
     found = [] if is_refused else live["status"].get("gates", [])
     if found:

@@ -221,6 +221,11 @@ def test_explain_of_a_rollback_shows_what_ended_it_and_the_last_gates_of_that_ru
     ]
 
 
+def test_explain_of_a_stopped_run_does_not_call_it_rolled_back():
+    live = model(candidate=CANDIDATE | {"state": "Stopped"}, conditions=[condition("Stopped", "Stopped.")])
+    assert describe_evidence(live, now=NOW) == [f"shop/categories: {RUN} is stopped", "  Stopped: Stopped."]
+
+
 def test_explain_of_a_refused_run_shows_why_and_no_gates_of_another_run():
     live = model(
         candidate=CANDIDATE | {"state": "Refused"},

@@ -12,7 +12,7 @@ from serin_core.rollout.conditions import BEHIND, OVERRIDDEN, REDUCED, UNREACHAB
 from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.table import TABLE, Row, State
-from serin_core.rollout.transition import Transition, place
+from serin_core.rollout.transition import Transition, place, timer
 
 PROBLEMS: Final = frozenset(
     {
@@ -97,7 +97,7 @@ def _suspension(status: Status, before: Status) -> list[Announcement]:
     if was_suspended:
         ended = "is not suspended any more, but still paused," if rollout.pause is not None else "resumed"
         return [Announcement("Resumed", where.format(ended))]
-    return [Announcement("Suspended", f"{where.format('suspended')} (spec.suspend): the soak timer is stopped")]
+    return [Announcement("Suspended", f"{where.format('suspended')} (spec.suspend): {timer(rollout)} is stopped")]
 
 
 def _hold(context: Context, before: Status) -> list[Announcement]:

@@ -57,10 +57,10 @@ def begin(context: Context, candidate: Candidate) -> Status:
 def message_of_begin(context: Context, candidate: Candidate) -> str:
     """Return what begins, for how long, and who serves the users that are held back."""
     against = "the rules" if context.status.stable is None else context.status.stable.run_id
-    kept = f"; {candidate.holdback:g} % stay with {against}" if candidate.holdback else ""
+    kept = f" ({candidate.holdback:g} % stay with {against})" if candidate.holdback else ""
     return (
-        f"{candidate.run_id} serves {candidate.served_percent:g} % of users and bakes for "
-        f"{format_duration(context.spec.bake.duration)}{kept}"
+        f"{candidate.run_id} serves {candidate.served_percent:g} % of users{kept} and bakes for "
+        f"{format_duration(context.spec.bake.duration)}"
     )
 
 
@@ -129,8 +129,15 @@ def describe_end(context: Context, candidate: Candidate) -> str:
         end = f"the timer is stopped ({why}), {format_duration(time_left(context, candidate))} are left"
     elif until is None:
         end = "the timer is stopped until all pods serve the stage"
-    else:
+    elif until > context.now:
         end = f"the bake of {format_duration(duration)} ends {until:%Y-%m-%d %H:%M:%S} UTC"
-    held = held_by(context)
-    end += "" if held is None or not is_over(context) else f", its end is held: {held.clause}"
+    else:
+        end = f"the bake of {format_duration(duration)} is over, {_what_delays_its_end(context)}"
     return f"{end}. If a gate fails, {serving(context.status)} at once"
+
+
+def _what_delays_its_end(context: Context) -> str:
+    held = held_by(context)
+    if not is_over(context):
+        return "and ends once the counts of all gates can be read"
+    return "and ends once all pods confirm" if held is None else f"its end is held: {held.clause}"

@@ -7,7 +7,7 @@ rollout and ends with it.
 from serin_core.api.pause import Pause
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import Request, done, request_for, why_not_the_candidate
-from serin_core.rollout.transition import Transition, place
+from serin_core.rollout.transition import Transition, place, timer
 
 SUSPENDED = "the rollout is suspended (spec.suspend); set it to false, then ask again"
 
@@ -48,7 +48,7 @@ def pause(context: Context, _protocol: Protocol) -> Transition | None:
     if rollout is None or request is None or rollout.pause is not None:
         return None
     paused = rollout.changed(pause=Pause(since=context.now, by=request.by, reason=request.reason))
-    message = f"Rollout of {rollout.run_id} paused {place(rollout)}: the soak timer is stopped"
+    message = f"Rollout of {rollout.run_id} paused {place(rollout)}: {timer(rollout)} is stopped"
     return done(context, request, context.status.changed(candidate=paused), message)
 
 

@@ -5,6 +5,7 @@ from serin_core.api.status import Candidate, CandidateState, RunInUse
 from serin_core.contract.pod_report import LoadState
 from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout import lost_pods, progress
+from serin_core.rollout.pauses import describe_pause
 from serin_core.rollout.protocol import ABSENT_PATIENCE, Context, has_loaded
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 
@@ -48,7 +49,7 @@ def before_running(context: Context) -> ReadyReason | None:
             confirmed = context.status.propagation.pods.replace("/", " of ")
             message = (
                 f"Waiting for all pods to stop serving a former candidate, before they load {candidate.run_id}; "
-                f"{confirmed} pods have"
+                f"{confirmed} pods have{_stopped(context, candidate)}"
             )
             return ReadyReason("Draining", message)
         case CandidateState.LOADING:
@@ -69,7 +70,17 @@ def _loading(context: Context, candidate: Candidate) -> ReadyReason:
         return ReadyReason(
             "RunNotFound", f"{what}: {absent[0]} yet. Pods retry; the run is refused {patience} after their start"
         )
-    return ReadyReason("Loading", what)
+    return ReadyReason("Loading", f"{what}{_stopped(context, candidate)}")
+
+
+def _stopped(context: Context, candidate: Candidate) -> str:
+    """Return what stops the steps that follow, as the end of a sentence; "" if nothing does."""
+    if context.spec.suspend:
+        return ". Suspended (spec.suspend): no step follows"
+    if candidate.pause is None:
+        return ""
+    resume = f"To go on: kubectl serin resume {context.resource.name}"
+    return f". Paused{describe_pause(candidate.pause)}: no step follows. {resume}"
 
 
 def _lost_runs(context: Context) -> list[str]:

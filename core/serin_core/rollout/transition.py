@@ -41,3 +41,8 @@ def place(candidate: Candidate) -> str:
     if candidate.bake is not None:
         return "in the bake"
     return at_stage(candidate.percent) if candidate.state is CandidateState.RUNNING else "before shadow"
+
+
+def timer(candidate: Candidate) -> str:
+    """Return what is stopped while a rollout is suspended or paused."""
+    return "the soak timer" if candidate.bake is None else "the timer of the bake"

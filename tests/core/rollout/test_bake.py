@@ -8,8 +8,13 @@ from models.starting import A, B, C, has_percent, has_phase, new_world
 from pydantic import ValidationError
 
 from serin_core.api.bake import BakeClock
+from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status_view import condensed
+from serin_core.kubernetes.inputs import ServerImage
+from serin_core.rollout.bake import describe_end
+from serin_core.rollout.observation import Observed
+from serin_core.rollout.protocol import Context
 
 BAKE = {"duration": "60s", "holdback": 5}
 
@@ -103,6 +108,19 @@ def test_no_data_holds_it_and_rolls_back_where_the_spec_says_so():
     at.edit(spec(B, bake=BAKE, analysis={"interval": "1s", "noDataTimeout": "5s", "onNoData": "Rollback"}))
     at.settle(until=has_phase("RolledBack"), rounds=60)
     assert (at.status.stable.run_id, last(at).event) == (A, "NoDataTimedOut")
+
+
+@pytest.mark.parametrize(
+    ("no_data_since", "expected"),
+    [(START, "and ends once the counts of all gates can be read"), (None, "and ends once all pods confirm")],
+)
+def test_a_bake_that_is_over_says_what_it_waits_for(no_data_since, expected):
+    at = baking()
+    status = at.status.changed(no_data_since=no_data_since)
+    now = status.candidate.bake.ends_at(timedelta(minutes=1)) + timedelta(seconds=1)
+    resource = Resource("default", "x", "uid", 1, "1", spec(B, bake=BAKE), status)
+    context = Context(resource, status, Observed(image=ServerImage("i")), now, "")
+    assert f"the bake of 1m is over, {expected}. If a gate fails" in describe_end(context, status.candidate)
 
 
 def test_suspend_stops_its_clock():

@@ -144,6 +144,17 @@ def test_without_a_rollout_there_is_nothing_to_pause_or_resume(action):
     assert answer(at) == f"Ignored: {A} is not being rolled out; no rollout is running"
 
 
+def test_a_pause_is_shown_while_pods_load_the_run():
+    at = new_world()
+    at.settle(until=lambda world: world.status is not None and world.status.conditions[0].reason == "Loading")
+    at.request("pause", f"{A} by=jane early")
+    at.settle(rounds=1)
+    assert at.status.conditions[0].message == (
+        f"Pods are loading {A}. Paused since 2026-01-01 00:00 UTC by jane (early): no step follows. "
+        "To go on: kubectl serin resume categories"
+    )
+
+
 def test_a_run_that_is_paused_while_it_loads_waits_in_shadow():
     at = new_world()
     at.settle(rounds=3)
