@@ -9,7 +9,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "explain": "Explain each gate: what it has counted, how certain that is, and what a verdict still needs.",
         "history": "Show past and running rollouts: when, how they ended, why, and who started them.",
         "watch": "Follow a rollout until it ends.",
-        "promote": "Advance the candidate to the next step now, or end its bake.",
+        "promote": "Advance the candidate to the next step now, approve the step that waits, or end a bake.",
         "promote-full": "Advance the candidate through all remaining steps to promotion.",
         "pause": "Pause the running rollout: no step, and the soak timer is stopped.",
         "resume": "Resume a paused rollout.",

@@ -21,7 +21,8 @@ def waiting_advice(spec: SuggestionModelSpec) -> Iterator[Finding]:
     manual = [step for step in steps if needs_approval(canary, percent=step)]
     if manual:
         listed = ", ".join(f"{step:g} %" for step in manual)
-        yield Finding("spec.canary.approval", f"a user must approve the step to {listed}", Severity.NOTE)
+        which = "the step" if len(manual) == 1 else "each step"
+        yield Finding("spec.canary.approval", f"a user must approve {which} to {listed}", Severity.NOTE)
     if canary.windows and len(manual) == len(steps) > 0:
         message = "hold the promotion only: every step needs an approval, which goes ahead outside them"
         yield Finding("spec.canary.windows", message, Severity.WARNING)

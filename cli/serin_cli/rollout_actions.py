@@ -30,9 +30,9 @@ def _on_candidate(action: str, text: str, *, example: str, missing: str, names_s
 
 _on_candidate(
     "promote",
-    """Advance the candidate to the next step now, or end its bake.
+    """Advance the candidate to the next step now, approve the step that waits, or end a bake.
 
-    Skips the soak and gates without a verdict, never a gate that failed.
+    Skips the soak, windows and gates without a verdict, never a failing gate, a check or a freeze.
     """,
     example="checked by hand",
     missing=_NO_ROLLOUT,
@@ -42,7 +42,7 @@ _on_candidate(
     "promote-full",
     """Advance the candidate through all remaining steps to promotion.
 
-    Skips soaks, metric gates and the bake, never the acceptance gate.
+    Skips soaks, approvals, windows, metric gates and the bake, never the acceptance gate, a check or a freeze.
     """,
     example="restore after a mistake",
     missing=_NO_ROLLOUT,

@@ -60,7 +60,7 @@ def test_the_mistakes_of_all_windows_are_reported_at_once():
 def test_steps_that_need_an_approval_are_listed():
     steps = [{"percent": 10}, {"percent": 50, "approval": "Automatic"}, {"percent": 100}]
     assert about(approval="Manual", steps=steps) == [
-        "note: spec.canary.approval: a user must approve the step to 10 %, 100 %"
+        "note: spec.canary.approval: a user must approve each step to 10 %, 100 %"
     ]
     assert about() == []
 
@@ -72,6 +72,6 @@ def test_the_longest_wait_for_a_window_is_shown():
 def test_windows_that_hold_no_step_are_likely_a_mistake():
     assert about(windows=[OPEN], approval="Manual") == [
         f"warning: spec.canary.windows: {ONLY_PROMOTION}",
-        "note: spec.canary.approval: a user must approve the step to 10 %, 50 %, 100 %",
+        "note: spec.canary.approval: a user must approve each step to 10 %, 50 %, 100 %",
         "note: spec.canary.windows: a step waits up to 17h for its window",
     ]
