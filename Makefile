@@ -28,7 +28,7 @@ KEEP ?=
 SUBMAKE := $(MAKE) --no-print-directory
 # Where there is a Go compiler, programs of the cluster are built while the environment is installed.
 .PHONY: demo
-demo: ## run three rollouts, an approval, a bake and an undo on a local cluster (DATA=file.csv, KEEP=1 to leave it running)
+demo: ## run four rollouts with an approval, a bake and an undo on a local cluster (DATA=file.csv, KEEP=1 to leave it running)
 	@if command -v go > /dev/null && $(PYTHON) $(SUPPORTED); then \
 	  PYTHONPATH=localcluster $(PYTHON) -m serin_localcluster.programs & trap "kill $$! 2> /dev/null; true" EXIT INT TERM; fi; \
 	$(SUBMAKE) .venv/.complete && $(BIN)/python -m serin_demo $(if $(DATA),--data $(DATA)) $(if $(KEEP),--keep)

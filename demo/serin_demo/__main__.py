@@ -1,4 +1,4 @@
-"""Run three rollouts, with an approval and a bake, and an undo, on a local cluster.
+"""Run four rollouts, with an approval, a bake and an undo, on a local cluster.
 
 The API server, Prometheus and the traffic are real.
 
@@ -52,18 +52,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console()
     try:
-        scenarios = _demo(console, source=arguments.data, keep=arguments.keep)
+        scenarios = _demo(console, source=arguments.data, keep=arguments.keep, report=arguments.report)
     except (CommandError, DataError, BuildError, ClusterStartError) as error:
         sys.exit(f"make demo: {error}")
     except KeyboardInterrupt:
         sys.exit("make demo: interrupted; nothing is left running")
-    report = [scenario.report() for scenario in scenarios]
-    arguments.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    _summarize(console, scenarios, arguments.report)
     sys.exit(0 if all(scenario.is_as_expected for scenario in scenarios) else 1)
 
 
-def _demo(console: Console, *, source: Path | None, keep: bool) -> list[Scenario]:
+def _demo(console: Console, *, source: Path | None, keep: bool, report: Path) -> list[Scenario]:
     work = DIRECTORY / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -97,6 +94,7 @@ def _demo(console: Console, *, source: Path | None, keep: bool) -> list[Scenario
             play(scenario, installation, console, traffic)
         traffic.stop()
         console.line(f"traffic        {traffic.sent} transactions answered, {traffic.failed} failed")
+        _summarize(console, scenarios, report)
         if keep:
             _show_how_to_look_around(console, cluster, installation, token)
         return scenarios
@@ -178,6 +176,8 @@ def _scenarios(good: str, outdated: str, merchant_only: str) -> list[Scenario]:
 
 
 def _summarize(console: Console, scenarios: Sequence[Scenario], report: Path) -> None:
+    found = [scenario.report() for scenario in scenarios]
+    report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     console.line("--- Summary")
     for scenario in scenarios:
         mark = "ok    " if scenario.is_as_expected else "FAILED"

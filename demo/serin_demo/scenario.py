@@ -1,6 +1,7 @@
 """One rollout of the demo: start it, follow it to its end, and compare the end with the expected one."""
 
 import math
+import shlex
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 from serin_demo.commands import CommandError
 from serin_demo.console import Console
-from serin_demo.installation import Installation
+from serin_demo.installation import NAME, Installation
 from serin_demo.traffic import Traffic
 
 ENDS = {
@@ -139,7 +140,8 @@ def play(scenario: Scenario, installation: Installation, console: Console, traff
 
 
 def _act(console: Console, installation: Installation, *command: str) -> None:
-    console.line(f"a user runs: kubectl serin {' '.join(command)}", indent=4)
+    action, *options = command
+    console.line(f"a user runs: kubectl serin {shlex.join([action, NAME, *options])}", indent=4)
     installation.serin(*command)
 
 
