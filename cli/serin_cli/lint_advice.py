@@ -30,7 +30,7 @@ def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
     stages = Stages.of(SuggestionModelSpec.model_validate(spec))
     found = [*_registry(stages.spec), *_stages(stages), *_options(stages), *_margins(stages), _plan(stages)]
     found += [*query_findings(stages.spec), *check_findings(stages.spec), *_bake(stages.spec)]
-    found += [*waiting_advice(stages.spec), *_supervision(stages.spec)]
+    found += [*waiting_advice(stages.spec), *_supervision(stages.spec), *_scaling(stages.spec)]
     if traffic is not None:
         found += times_to_pass(stages, traffic)
     return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)
@@ -50,6 +50,12 @@ def _supervision(spec: SuggestionModelSpec) -> Iterator[Finding]:
     if not spec.canary.supervision_timeout:
         message = "off: without an operator, the candidate serves users for ever"
         yield _warning("spec.canary.supervisionTimeout", message)
+
+
+def _scaling(spec: SuggestionModelSpec) -> Iterator[Finding]:
+    if spec.server.autoscaling is not None and "cpu" not in spec.server.resources.requests:
+        message = "needs resources.requests.cpu, unless a LimitRange sets it: cpuUtilization is a percentage of it"
+        yield _warning("spec.server.autoscaling", message)
 
 
 def _stages(stages: Stages) -> Iterator[Finding]:

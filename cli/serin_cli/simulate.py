@@ -114,7 +114,7 @@ def simulate_command(  # noqa: PLR0913 - a description of traffic has many parts
         classes=classes,
         outages=tuple(map(parse_outage, outage or [])),
         restarts_per_day=restarts,
-        processes=max(spec.server.replicas, 1),
+        processes=max(spec.server.initial_replicas, 1),
         has_shared_store=spec.server.store.postgres is not None,
     )
     promised = eligible if promised is None else promised

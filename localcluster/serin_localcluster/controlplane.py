@@ -18,6 +18,7 @@ READY_WITHIN = 60.0
 _CONTROLLERS = (
     "deployment-controller",
     "replicaset-controller",
+    "horizontal-pod-autoscaler-controller",
     "garbage-collector-controller",
     "namespace-controller",
     "serviceaccount-controller",
@@ -155,6 +156,7 @@ class ControlPlane:
             # The endpoint controllers stay off: EndpointSlices refuse loopback addresses.
             f"--controllers={','.join(_CONTROLLERS)}",
             "--leader-elect=false",
+            "--horizontal-pod-autoscaler-sync-period=2s",
             "--kube-api-qps=200",
             "--kube-api-burst=400",
             "--profiling=false",

@@ -25,6 +25,8 @@ from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.model.keyword_rules import Rules, RulesError
 from serin_core.rollout.holds import Freeze
 from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen, is_owned_by
+from serin_core.rollout.scale import AUTOSCALER
+from serin_operator.autoscalers import observe_autoscaler
 from serin_operator.custom_counters import CustomCounterReader
 from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
 from serin_operator.invalid import InvalidObjectError
@@ -92,15 +94,17 @@ class Gatherer:
     async def gather(self, resource: Resource, now: datetime) -> Observed:
         """Read everything except the resource itself. Raises ClusterError."""
         # Children first: reports of pods must not be older than the routing that they are compared with.
-        seen, routing, rules, monitor = await asyncio.gather(
+        seen, routing, rules, monitor, autoscaler = await asyncio.gather(
             self._children(resource),
             self._routing(resource),
             self._rules(resource),
             self._pod_monitors.observe(resource),
+            observe_autoscaler(self._cluster, resource),
         )
         seen |= await self._model(resource, seen, rules)
-        if monitor.child is not None:
-            seen["PodMonitor", resource.name] = monitor.child
+        for kind, child in (("PodMonitor", monitor.child), (AUTOSCALER, autoscaler.child)):
+            if child is not None:
+                seen[kind, resource.name] = child
         pods, (reading, queries) = await asyncio.gather(
             self._observed_pods(resource, now), self._read_metrics(resource, now)
         )
@@ -114,7 +118,7 @@ class Gatherer:
             reading=reading,
             queries=queries,
             problem="" if deployment is None else replica_failure(deployment.live),
-            refusals=monitor.refusals,
+            refusals=(*monitor.refusals, *autoscaler.refusals),
             pod_monitor=monitor.wanted,
             freezes=self._freezes,
         )

@@ -50,6 +50,7 @@ _PATHS: Final[Mapping[str, str]] = {
     "Event": f"/apis/{names.EVENTS_API}/namespaces/{{namespace}}/events",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
     "PodMonitor": f"/apis/{names.MONITORING_API}/namespaces/{{namespace}}/podmonitors",
 }
 _CORE_EVENTS: Final = "/api/v1/namespaces/{namespace}/events"

@@ -12,6 +12,7 @@ from serin_core.api.base import SpecModel
 from serin_core.api.checks import Check
 from serin_core.api.custom_gates import CustomGate
 from serin_core.api.queries import Query
+from serin_core.api.scaling import Autoscaling
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.waiting import Window
 from serin_core.model.keyword_rules import Rules
@@ -52,6 +53,13 @@ def test_the_example_of_checks_and_queries_has_no_errors_and_sets_every_field():
     assert schema_findings(found) == []
     done = set(set_fields(SuggestionModelSpec.model_validate(found["spec"]).gates))
     assert {(kind, name) for kind in (Query, Check) for name in kind.model_fields} <= done
+
+
+def test_the_example_of_autoscaling_has_no_errors_and_sets_every_field():
+    (found,) = documents("autoscaling.yaml")
+    assert schema_findings(found) == []
+    server = SuggestionModelSpec.model_validate(found["spec"]).server
+    assert server.autoscaling.model_fields_set == set(Autoscaling.model_fields)
 
 
 def set_fields(value):

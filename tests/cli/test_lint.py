@@ -269,6 +269,17 @@ def test_a_gate_has_no_option_that_changes_nothing(name):
             manifest(canary={"supervisionTimeout": "0s"}),
             "warning: spec.canary.supervisionTimeout: off: without an operator, the candidate serves users for ever",
         ),
+        (
+            manifest(
+                server={
+                    "token": {"secretName": "tokens"},
+                    "autoscaling": {"maxReplicas": 4},
+                    "resources": {"requests": {"memory": "1Mi"}},
+                }
+            ),
+            "warning: spec.server.autoscaling: needs resources.requests.cpu, unless a LimitRange sets it: "
+            "cpuUtilization is a percentage of it",
+        ),
     ],
 )
 def test_a_likely_mistake_is_a_warning(document, expected):

@@ -135,10 +135,18 @@ quantity = st.sampled_from(["100m", "1", "1.5", "256Mi", "2Gi", "3e3", "", "much
 amounts = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storage", "gpu"]), quantity, max_size=3)
 RETAINED = [{"retention": "400d"}]
 RETAINED += [{"postgres": {"secretName": "db"}, "retention": one} for one in ("400d", "0d", "1h", "123456d", "d")]
+autoscaling = st.fixed_dictionaries(
+    {"maxReplicas": st.sampled_from([0, 1, 2, 9, 1001, "ten"])},
+    optional={
+        "minReplicas": st.sampled_from([0, 1, 3, 9]),
+        "cpuUtilization": st.sampled_from([0, 60, 1000, 1001, 0.5]),
+    },
+)
 server = st.fixed_dictionaries(
     {"token": st.just({"secretName": "tokens"})},
     optional={
         "replicas": st.sampled_from([-1, 0, 2, 1001, "two"]),
+        "autoscaling": autoscaling,
         "resources": st.fixed_dictionaries({}, optional={"requests": amounts, "limits": amounts}),
         "rules": st.sampled_from([{"configMapName": "rules"}, {"configMapName": "Rules"}, {}]),
         "store": st.sampled_from([{}, {"postgres": {"secretName": "db"}}, {"sqlite": {}}, *RETAINED]),
@@ -319,6 +327,8 @@ pods = st.fixed_dictionaries(
         "proxy": proxy,
         "caBundle": bundle,
         "keepAliveSeconds": st.sampled_from([0, 1, 650, 3601, "75"]),
+        "replicas": st.sampled_from([0, 2]),
+        "autoscaling": autoscaling,
     },
 )
 
@@ -432,6 +442,14 @@ def pod_is_refused(server):
     )
 
 
+def scaling_is_refused(server):
+    """The CEL rules of the number of pods, in Python."""
+    found = server.get("autoscaling")
+    if found is None or found["maxReplicas"] == "ten":
+        return False  # refused by the schema
+    return "replicas" in server or found.get("minReplicas", 2) > found["maxReplicas"]
+
+
 def window_is_refused(window):
     """The CEL rules of a window, in Python; x-kubernetes-list-type is one of them."""
     days = window.get("days", [])
@@ -482,6 +500,7 @@ def cel_refuses(body):
         or (not is_directory and "volume" in registry)
         or (is_directory and "volume" in registry and not is_on_volume(registry.get("uri", "/registry")))
         or pod_is_refused(body["server"])
+        or scaling_is_refused(body["server"])
         or ("retention" in store and "postgres" not in store)
         or len(set(names)) < len(names)
         or len(set(checked)) < len(checked)
@@ -533,6 +552,18 @@ def test_the_schema_and_the_models_accept_and_refuse_the_same_settings_of_pods(s
 def test_a_duration_survives_being_written(milliseconds):
     text = format_duration(parse_duration(f"{milliseconds // 3_600_000}h{milliseconds % 3_600_000 // 1000}s"))
     assert format_duration(parse_duration(text)) == text
+
+
+def test_the_paths_of_the_scale_subresource_are_fields():
+    (version,) = definition()["spec"]["versions"]
+    kinds = []
+    for path in version["subresources"]["scale"].values():
+        node = schema()
+        for name in path.removeprefix(".").split("."):
+            node = node["properties"][name]
+        assert "default" not in node
+        kinds.append(node["type"])
+    assert kinds == ["integer", "integer", "string"]
 
 
 def test_the_definition_names_what_people_type():

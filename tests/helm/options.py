@@ -145,14 +145,14 @@ OPTIONS = {
         {"config": {"monitoring": {"podMonitor": "Never"}}},
         {
             f"ConfigMap/{OPERATOR} data.config.monitoring.podMonitor": "Never",
-            f"ClusterRole/{OPERATOR} rules.6.resources": ["pods"],
+            f"ClusterRole/{OPERATOR} rules.7.resources": ["pods"],
         },
     ),
     "config.monitoring.labels": Option(
         {"config": {"monitoring": {"labels": {"release": "kps"}}}},
         {
             f"ConfigMap/{OPERATOR} data.config.monitoring.labels": {"release": "kps"},
-            f"ClusterRole/{OPERATOR} rules.6": {
+            f"ClusterRole/{OPERATOR} rules.7": {
                 "apiGroups": ["monitoring.coreos.com"],
                 "resources": ["podmonitors"],
                 "verbs": ["get", "create", "patch"],

@@ -4,7 +4,7 @@ import copy
 import json
 from typing import Any
 
-from models.parts import NAME, START, Conflict, Operator, Pod, ProtocolRules
+from models.parts import NAME, START, Broken, Conflict, Operator, Pod, ProtocolRules
 from pydantic import ValidationError
 
 from serin_core.api.spec import SuggestionModelSpec
@@ -12,6 +12,12 @@ from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.rollout.writes import AnnotatePod, ApplyChild, CreateChild, DeleteChild, PutStatus, RemovePod, Write
+
+OWNS_REPLICAS = {
+    "manager": names.FIELD_MANAGER,
+    "operation": "Apply",
+    "fieldsV1": {"f:spec": {"f:replicas": {}}},
+}
 
 
 class ApiServer:
@@ -108,13 +114,13 @@ class ApiServer:
                 key = (rendered["kind"], rendered["metadata"]["name"])
                 if key in self.children:
                     raise Conflict
-                self._store(key, rendered)
+                self._store(key, rendered, operator)
             case ApplyChild(rendered=rendered, resource_version=version):
                 key = (rendered["kind"], rendered["metadata"]["name"])
                 present = self.children.get(key)
                 if present is None or (checks and present["metadata"]["resourceVersion"] != version):
                     raise Conflict
-                self._store(key, rendered)
+                self._store(key, rendered, operator)
             case DeleteChild(kind=kind, name=name, resource_version=version):
                 present = self.children.get((kind, name))
                 if present is not None and present["metadata"]["resourceVersion"] == version:
@@ -136,10 +142,30 @@ class ApiServer:
                     pod.deleting = True
                     pod.version = self._bump()
 
-    def _store(self, key: tuple[str, str], rendered: dict[str, Any]) -> None:
+    def scale(self, replicas: int) -> None:
+        """An autoscaler, or `kubectl scale`, sets the number of pods; who had set it before loses the field."""
+        deployment = self.children.get(("Deployment", NAME))
+        if deployment is not None and deployment["spec"]["replicas"] != replicas:
+            deployment["spec"]["replicas"] = replicas
+            deployment["metadata"] |= {"managedFields": [], "resourceVersion": str(self._bump())}
+
+    def _store(self, key: tuple[str, str], rendered: dict[str, Any], operator: Operator) -> None:
         stored = copy.deepcopy(rendered)
+        if key[0] == "Deployment":
+            self._store_replicas(stored, self.children.get(key), operator)
         stored["metadata"]["resourceVersion"] = str(self._bump())
         self.children[key] = stored
+
+    def _store_replicas(self, stored: dict[str, Any], before: dict[str, Any] | None, operator: Operator) -> None:
+        """Server-side apply: a field that is left out is reset if nobody else owns it."""
+        is_set = "replicas" in stored["spec"]
+        if not is_set:
+            is_lost = before is None or before["metadata"]["managedFields"]
+            stored["spec"]["replicas"] = 1 if is_lost else before["spec"]["replicas"]
+        stored["metadata"]["managedFields"] = [OWNS_REPLICAS] if is_set else []
+        is_left = before is not None and operator.truth["resource"].spec.server.replicas is None
+        if is_left and stored["spec"]["replicas"] != before["spec"]["replicas"]:
+            raise Broken("(m) an apply changed a number of pods that the spec leaves to others")
 
     def commit(self, operator: Operator, status: Status) -> None:
         """Store a status that an operator has written."""

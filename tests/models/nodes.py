@@ -43,12 +43,17 @@ class Nodes(ApiServer):
         if len(new) < replicas and len(mine) <= replicas:
             self._new_pod(owner, template)
             return
+        if not old and len(new) > replicas:
+            self._end([pod for pod in new if not pod.is_ready(self.now)] or new)
+            return
         unready = [pod for pod in old if not pod.is_ready(self.now)]
         ready = sum(pod.is_ready(self.now) for pod in mine)
         if old and (unready or ready > replicas):
-            victim = (unready or old)[0]
-            victim.deleting = True
-            victim.version = self._bump()
+            self._end(unready or old)
+
+    def _end(self, pods: list[Pod]) -> None:
+        pods[0].deleting = True
+        pods[0].version = self._bump()
 
     def _new_pod(self, owner: str, template: dict[str, Any]) -> None:
         self.uids += 1

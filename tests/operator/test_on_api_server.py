@@ -188,3 +188,101 @@ def test_an_event_that_is_repeated_is_counted(installed):
     (mine,) = installed.events("repeated")
     assert mine["series"]["count"] == 3
     assert "x3 over" in installed.kubectl("describe", "sgm", "repeated", "-n", "default")
+
+
+def deployment(installed, name):
+    return installed.get("deployment", name)
+
+
+def owners_of_replicas(installed, name):
+    entries = installed.get("deployment", name, "--show-managed-fields")["metadata"]["managedFields"]
+    return {one["manager"] for one in entries if "f:replicas" in one["fieldsV1"].get("f:spec", {})}
+
+
+def set_server(installed, name, **changes):
+    installed.kubectl(
+        "patch", "sgm", name, "-n", "default", "--type=merge", "-p", json.dumps({"spec": {"server": changes}})
+    )
+
+
+def wait_for_replicas(installed, name, kind, path, wanted):
+    installed.kubectl("wait", kind, name, "-n", "default", f"--for=jsonpath={path}={wanted}", "--timeout=50s")
+
+
+def test_a_number_of_pods_that_the_spec_gives_up_is_not_reset_and_belongs_to_whoever_scales(installed):
+    server = SPEC["server"] | {"replicas": 3}
+    installed.create("scaled", server=server)
+    installed.reconcile("scaled", times=4)
+    set_server(installed, "scaled", replicas=None, keepAliveSeconds=90)
+    installed.reconcile("scaled", times=3)
+    set_server(installed, "scaled", keepAliveSeconds=91)
+    installed.reconcile("scaled", times=3)
+    assert deployment(installed, "scaled")["spec"]["replicas"] == 3
+    installed.kubectl("scale", "deployment", "scaled", "-n", "default", "--replicas=5")
+    set_server(installed, "scaled", keepAliveSeconds=92)
+    installed.reconcile("scaled", times=3)
+    found = deployment(installed, "scaled")
+    assert found["spec"]["replicas"] == 5
+    assert any(
+        one["value"] == "92" for one in found["spec"]["template"]["spec"]["containers"][0]["env"] if "value" in one
+    )
+    assert owners_of_replicas(installed, "scaled") == {"kubectl"}
+    assert not [one for one in installed.events("scaled") if one["reason"] == "ChildReverted"]
+
+
+def test_kubectl_scales_a_resource_and_git_does_not_undo_it(installed):
+    installed.create("counted")
+    installed.reconcile("counted", times=4)
+    assert deployment(installed, "counted")["spec"]["replicas"] == 2
+    installed.kubectl("scale", "sgm/counted", "-n", "default", "--replicas=4")
+    installed.create("counted", historyLimit=7)  # kubectl apply, without replicas
+    installed.reconcile("counted", times=3)
+    assert deployment(installed, "counted")["spec"]["replicas"] == 4
+    scale = json.loads(
+        installed.kubectl(
+            "get", "--raw", f"/apis/{names.API_VERSION}/namespaces/default/suggestionmodels/counted/scale"
+        )
+    )
+    uid = installed.get("sgm", "counted")["metadata"]["uid"]
+    assert (scale["spec"], scale["status"]["selector"]) == ({"replicas": 4}, f"serin.dev/uid={uid}")
+
+
+def test_the_autoscaler_of_the_spec_scales_the_pods(installed):
+    installed.create("auto", server=SPEC["server"] | {"autoscaling": {"maxReplicas": 5}})
+    installed.reconcile("auto", times=5)
+    set_server(installed, "auto", autoscaling={"minReplicas": 4})
+    installed.reconcile("auto", times=3)
+    wait_for_replicas(installed, "auto", "deployment", "{.spec.replicas}", 4)
+    set_server(installed, "auto", keepAliveSeconds=92)
+    installed.reconcile("auto", times=3)
+    assert deployment(installed, "auto")["spec"]["replicas"] == 4
+    with pytest.raises(AssertionError, match="set replicas or autoscaling, not both"):
+        installed.kubectl("scale", "sgm/auto", "-n", "default", "--replicas=4")
+    set_server(installed, "auto", autoscaling=None)
+    installed.reconcile("auto", times=3)
+    assert installed.get("hpa")["items"] == []
+    assert deployment(installed, "auto")["spec"]["replicas"] == 4
+
+
+def test_an_autoscaler_may_name_the_resource_itself(installed):
+    installed.create("named")
+    installed.reconcile("named", times=4)
+    installed.kubectl("scale", "sgm/named", "-n", "default", "--replicas=2")
+    target = {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": "named"}
+    usage = {"type": "Utilization", "averageUtilization": 60}
+    hpa = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "mine", "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": target,
+            "minReplicas": 3,
+            "maxReplicas": 9,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": usage}}],
+        },
+    }
+    installed.kubectl("apply", "-f", "-", document=hpa)
+    wait_for_replicas(installed, "named", "sgm", "{.spec.server.replicas}", 3)
+    installed.reconcile("named", times=3)
+    assert deployment(installed, "named")["spec"]["replicas"] == 3
+    installed.kubectl("delete", "hpa", "mine", "-n", "default")

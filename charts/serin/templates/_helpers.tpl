@@ -69,6 +69,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+# Used with spec.server.autoscaling only.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, create, patch, delete]
 {{- if ne .Values.config.monitoring.podMonitor "Never" }}
 # Used where the cluster has the Prometheus Operator.
 - apiGroups: [monitoring.coreos.com]

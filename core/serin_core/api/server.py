@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, Strict, model_validator
 
 from serin_core.api.base import Name, SpecModel, rules
 from serin_core.api.pod import CaBundle, PodSettings, Proxy, Resources
+from serin_core.api.scaling import INITIAL_REPLICAS, ONE_OWNER, ONE_OWNER_RULE, Autoscaling, Replicas
 
 RETENTION_PATTERN = r"^[1-9][0-9]{0,4}d$"
 _RETENTION_OF_STORE = "retention needs a store: set postgres as well"
@@ -67,13 +68,22 @@ class Store(SpecModel):
 class Server(SpecModel):
     """Pods that serve suggestions."""
 
+    model_config = ConfigDict(json_schema_extra=rules(ONE_OWNER_RULE))
+
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
         None,
         description="Image of the server; the operator's configuration lists the allowed prefixes. Default: the image "
         "in "
         "the operator's configuration.",
     )
-    replicas: Annotated[int, Strict(), Field(ge=0, le=1000)] = Field(2, description="Number of pods. Default: 2.")
+    replicas: Replicas | None = Field(
+        None,
+        description="Number of pods, which nobody else may change on the Deployment. Default: a new Deployment gets 2 "
+        "pods; from then on the number is left to whoever scales the Deployment.",
+    )
+    autoscaling: Autoscaling | None = Field(
+        None, description="Scale the pods by their CPU, instead of replicas. Default: no autoscaler is written."
+    )
     resources: Resources = Field(Resources(), description="Resource requests and limits.")
     pod: PodSettings = Field(PodSettings(), description="Labels, scheduling and identity of the pods.")
     proxy: Proxy | None = Field(None, description="Proxy for connections to object stores.")
@@ -89,3 +99,16 @@ class Server(SpecModel):
     rules: RulesSource | None = Field(None, description="Keyword rules, the fallback when no model answers.")
     token: TokenSource = Field(description="Credentials that clients must present.")
     store: Store = Field(Store(), description="Database for transactions and feedback.")
+
+    @model_validator(mode="after")
+    def _has_one_number(self) -> Self:
+        if self.replicas is not None and self.autoscaling is not None:
+            raise ValueError(ONE_OWNER)
+        return self
+
+    @property
+    def initial_replicas(self) -> int:
+        """Pods of a new Deployment."""
+        if self.replicas is not None:
+            return self.replicas
+        return INITIAL_REPLICAS if self.autoscaling is None else self.autoscaling.min_replicas

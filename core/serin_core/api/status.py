@@ -246,6 +246,9 @@ class StatusChanges(TypedDict, total=False):
 
     phase: Phase
     observed_generation: int
+    replicas: int
+    selector: str
+    has_autoscaler: bool
     stable: RunInUse | None
     previous: RunInUse | None
     earlier: tuple[RunInUse, ...]
@@ -282,6 +285,11 @@ class Status(StatusModel):
 
     phase: Phase = Field(Phase.PENDING, description="For display only.")
     observed_generation: int = Field(0, description="Generation of the spec that was last observed.")
+    replicas: int = Field(0, description="Number of pods, without those that are terminating; read by autoscalers.")
+    selector: str = Field("", description="Label selector of the pods; read by autoscalers.")
+    has_autoscaler: bool = Field(
+        False, description="Whether there is or was a HorizontalPodAutoscaler of spec.server.autoscaling."
+    )
     stable: RunInUse | None = Field(None, description="The stable run; absent while the rules serve all users.")
     previous: RunInUse | None = Field(None, description="The stable run before it, still loaded.")
     earlier: tuple[RunInUse, ...] = Field(

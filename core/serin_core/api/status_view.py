@@ -57,6 +57,8 @@ StatusView: type[StatusModel] = _part(
     Status,
     "phase",
     "observed_generation",
+    "replicas",
+    "selector",
     "trial",
     serving=(str | None, Field(None, description="Run that serves all users outside the canary; (rules) if none.")),
     percent=(float | None, Field(None, description="Percent of users that the candidate serves, or the stable run.")),

@@ -148,6 +148,12 @@ def editors(live: Mapping[str, Any], rendered: Mapping[str, Any], *, manager: st
     return tuple(sorted(found - _CONTROLLERS - {manager}))
 
 
+def owns(live: Mapping[str, Any], path: tuple[str, ...], *, manager: str) -> bool:
+    """Return whether the applies of `manager` own a field."""
+    entries = (one for one in _managed(live) if one.get("manager") == manager and one.get("operation") == "Apply")
+    return any(_owns(one.get("fieldsV1") or {}, path) for one in entries)
+
+
 def _managed(live: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return live.get("metadata", {}).get("managedFields") or []
 

@@ -16,6 +16,7 @@ from serin_core.api.spec import Registry
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
+from serin_core.kubernetes import scaling
 from serin_core.kubernetes.inputs import PodMonitorSettings, RulesText
 
 
@@ -129,10 +130,19 @@ def pod_monitor(resource: Resource, settings: PodMonitorSettings) -> Json:
     return rendered
 
 
-def deployment(resource: Resource, template: Json) -> Json:
-    """Render the Deployment; a pod is replaced only after its successor is ready."""
+def autoscaler(resource: Resource) -> Json | None:
+    """Render the HorizontalPodAutoscaler of the Deployment; None if there is to be none."""
+    spec = scaling.autoscaler_spec(resource)
+    if spec is None:
+        return None
+    return _object(resource, "autoscaling/v2", "HorizontalPodAutoscaler", resource.name, {"spec": spec})
+
+
+def deployment(resource: Resource, template: Json, *, live: Json | None = None) -> Json:
+    """Render the Deployment; a pod is replaced only after its successor is ready. `live` is what it is applied over."""
+    replicas = scaling.replicas_to_apply(resource, live)
     spec = {
-        "replicas": resource.spec.server.replicas,
+        **({} if replicas is None else {"replicas": replicas}),
         "revisionHistoryLimit": 2,
         "selector": {"matchLabels": selector(resource)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},

@@ -7,7 +7,7 @@ from typing import Final
 from serin_core.api.base import shortened
 from serin_core.api.status import CandidateState, Condition, Phase, Status
 from serin_core.kubernetes.diff import Difference
-from serin_core.rollout import class_names, destinations, lost_pods
+from serin_core.rollout import class_names, destinations, lost_pods, scale
 from serin_core.rollout.canary_steps import is_at_cap
 from serin_core.rollout.observation import Override
 from serin_core.rollout.protocol import Context
@@ -32,7 +32,7 @@ Value = tuple[str, Truth, str, str]
 
 def conditions(context: Context) -> tuple[Condition, ...]:
     """Return all conditions of a resource."""
-    pods, wanted = context.observed.pods, context.spec.server.replicas
+    pods, wanted = context.observed.pods, scale.wanted_replicas(context)
     ready = sum(pod.ready for pod in pods)
     serves: tuple[Truth, str] = ("True", "PodsReady") if ready else ("False", "NoPodReady")
     values = [*_of(ready_reason(context)), ("Available", *serves, f"{ready} of {wanted} pods are ready")]

@@ -27,6 +27,7 @@ from serin_core.rollout import (
     notifications,
     propagation,
     restore,
+    scale,
     stage_evidence,
     supervision,
     trials,
@@ -104,6 +105,7 @@ def decide(
     context = _with(context, forget_oldest(context))
     context = _with(context, _settled(context))
     context = _with(context, hold_reasons.note_hold(context))
+    context = _with(context, scale.note_scale(context))
     found = conditions.conditions(context)
     final = context.status.changed(
         conditions=found,

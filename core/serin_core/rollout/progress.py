@@ -13,7 +13,7 @@ from serin_core.api.progress import Progress
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract.pod_report import LoadState
 from serin_core.kubernetes.hints import with_hint
-from serin_core.rollout import rollback
+from serin_core.rollout import rollback, scale
 from serin_core.rollout.observation import NoAnswer, PodSeen
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition
@@ -85,7 +85,7 @@ def what_pods_wait_for(context: Context) -> str:
 def _target(context: Context) -> str:
     """Return what the pods are to reach, "" where nothing is awaited: all pods come from the present template."""
     candidate, pods = context.status.candidate, [pod for pod in context.observed.pods if not pod.deleting]
-    if context.spec.server.replicas == 0 or ("Deployment", context.resource.name) not in context.observed.children:
+    if scale.wanted_replicas(context) == 0 or scale.live_deployment(context) is None:
         return ""
     if is_loading(context) and candidate is not None:
         return f"{candidate.run_id}/{candidate.attempt}/{context.template}"

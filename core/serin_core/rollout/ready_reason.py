@@ -15,7 +15,7 @@ from serin_core.gates.active import acting_gates
 from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
-from serin_core.rollout import bake, check_messages, hold_reasons, lost_pods, pod_reasons, supervision
+from serin_core.rollout import bake, check_messages, hold_reasons, lost_pods, pod_reasons, scale, supervision
 from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
@@ -114,7 +114,7 @@ def _promoted(context: Context) -> ReadyReason | None:
     stable = context.status.stable
     if context.status.candidate is not None or stable is None:
         return None
-    if context.spec.server.replicas == 0 or pod_reasons.is_served(context):
+    if scale.wanted_replicas(context) == 0 or pod_reasons.is_served(context):
         message = f"{stable.run_id} serves 100 % of users ({_confirmed(context)})"
         return ReadyReason("Promoted", message, ready="True", is_reconciling=False)
     if lacking := pod_reasons.lacking(context, stable):

@@ -16,7 +16,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.kubernetes import diff, manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText
-from serin_core.rollout import lost_pods, stragglers
+from serin_core.rollout import lost_pods, scale, stragglers
 from serin_core.rollout.observation import PodSeen
 from serin_core.rollout.protocol import Context
 
@@ -97,6 +97,10 @@ def plan(context: Context, *, before: Status | None, document: RoutingDocument) 
         writes += _child(context, rendered)
     if context.observed.pod_monitor is not None:
         writes += _child(context, manifests.pod_monitor(resource, context.observed.pod_monitor))
+    for rendered in scale.rendered_autoscaler(context):
+        writes += _child(context, rendered)
+    if (unused := scale.unused_autoscaler(context)) is not None:
+        writes.append(DeleteChild(scale.AUTOSCALER, resource.name, unused.resource_version))
     writes += _pods_of(context)
     return tuple(writes)
 
@@ -134,7 +138,7 @@ def _pods_of(context: Context) -> Iterator[Write]:
     name = model["metadata"]["name"]
     template = pod_template.render(resource, status, model_name=name, image=context.observed.image)
     yield from _child(context, model)
-    yield from _child(context, manifests.deployment(resource, template))
+    yield from _child(context, manifests.deployment(resource, template, live=scale.live_deployment(context)))
     is_replaced = all(pod.template == context.template for pod in context.observed.pods)
     for (kind, other), child in context.observed.children.items():
         if kind == "ConfigMap" and other != name and child.is_ours and is_replaced:

@@ -186,6 +186,15 @@ class Rollout(RuleBasedStateMachine):
         changed = present | {"canary": present["canary"] | changes}
         self.world.edit(SuggestionModelSpec.model_validate(changed))
 
+    @rule(replicas=st.sampled_from([None, None, 1, 3]))
+    def replicas_are_edited(self, replicas):
+        server = self.world.spec.server.model_copy(update={"replicas": replicas})
+        self.world.edit(self.world.spec.model_copy(update={"server": server}))
+
+    @rule(replicas=st.integers(1, 3))
+    def deployment_is_scaled(self, replicas):
+        self.world.scale(replicas)
+
     @rule(minutes=st.sampled_from([0, 1, 60]))
     def freeze_is_configured(self, minutes):
         now = self.world.now
