@@ -54,7 +54,7 @@ def _supervision(spec: SuggestionModelSpec) -> Iterator[Finding]:
 
 def _scaling(spec: SuggestionModelSpec) -> Iterator[Finding]:
     if spec.server.autoscaling is not None and "cpu" not in spec.server.resources.requests:
-        message = "needs resources.requests.cpu, unless a LimitRange sets it: cpuUtilization is a percentage of it"
+        message = "needs resources.requests.cpu, of which cpuUtilization is a percentage, unless a LimitRange sets it"
         yield _warning("spec.server.autoscaling", message)
 
 

@@ -288,7 +288,7 @@ class Status(StatusModel):
     replicas: int = Field(0, description="Number of pods, without those that are terminating; read by autoscalers.")
     selector: str = Field("", description="Label selector of the pods; read by autoscalers.")
     has_autoscaler: bool = Field(
-        False, description="Whether there is or was a HorizontalPodAutoscaler of spec.server.autoscaling."
+        default=False, description="Whether there is or was a HorizontalPodAutoscaler of spec.server.autoscaling."
     )
     stable: RunInUse | None = Field(None, description="The stable run; absent while the rules serve all users.")
     previous: RunInUse | None = Field(None, description="The stable run before it, still loaded.")
