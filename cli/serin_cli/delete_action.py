@@ -44,6 +44,7 @@ def _consequences(live: Live, *, keeps_pods: bool) -> list[str]:
         lines.append(
             "Its pods, Service and routing are kept and go on; no gate watches them, and nothing repairs them."
         )
+        lines.append("Its trial records are kept, too.")
     else:
         lines.append("Its pods, Service and trial records are deleted: requests fail.")
         lines.append("Its status is lost: another SuggestionModel of this name begins with a new trial.")

@@ -38,6 +38,7 @@ def test_orphan_keeps_the_pods(serin):
     said = serin(cluster, "--yes", "--orphan")
     assert cluster.deleted == ("categories", True)
     assert "Its pods, Service and routing are kept and go on" in said.stderr
+    assert "Its trial records are kept, too." in said.stderr
 
 
 @pytest.mark.parametrize(
