@@ -76,8 +76,9 @@ def test_the_table_is_in_the_order_of_the_trials(serin):
     head, first, second = said.stdout.splitlines()
     assert head.split() == ["TRIAL", "RUN", "STARTED", "ENDED", "OUTCOME", "BY", "WHY"]
     assert first.split()[:5] == ["9", OLD, "2026-01-02T12:00:00Z", "2026-01-06T12:00:00Z", "Promoted"]
-    assert first.endswith(f"kubectl-apply                    {OLD} promoted")
+    assert first.endswith(f"kubectl-apply   {OLD} promoted")
     assert f"{RUN} (attempt 2)" in second
+    assert "   jane (retry)    Rolled back" in second
     assert "RolledBack" in second
     assert second.endswith("Rolled back from 10 % to 0 %: agreement 60 % of 100")
 
@@ -88,7 +89,7 @@ def test_a_run_is_shown_with_its_transitions_and_their_evidence(serin):
     assert "  started    2026-01-02T12:00:00Z; ended 2026-01-02T14:00:00Z, after 2h\n" in said
     assert "GateFailed; confirmed by every pod after: 1.5 s" in said
     assert "3 transitions were left out" in said
-    assert f"RolloutRetried: m [retry {RUN} by=jane fixed]" in said
+    assert "RolloutRetried: m [jane (retry)]" in said
     assert "GateFailed, stage 7 (10 %): Rolled back\n" in said
     assert "      agreement 60 % of 100 (at least 70 %): Fail" in said
     assert OLD not in said

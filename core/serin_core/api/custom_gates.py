@@ -44,7 +44,7 @@ _COUNTS_TWO: Final = (
 )
 _HAS_ONE_BOUND: Final = (
     "[has(self.atLeast), has(self.atMost), has(self.within), has(self.control)].filter(b, b).size() == 1",
-    "a custom gate needs one of atLeast, atMost, within and control",
+    "a custom gate needs exactly one of atLeast, atMost, within and control",
 )
 _CONTROL_COUNTS: Final = ("!has(self.control) || has(self.good)", "control needs good and total, not a histogram")
 _PLAIN: Final = "self.margin == 0.0 && self.designEffect == 1.0 && duration(self.initialDelay) == duration('0s')"

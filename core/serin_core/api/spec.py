@@ -267,7 +267,8 @@ class SuggestionModelSpec(SpecModel):
     )
     suspend: StrictBool = Field(
         default=False,
-        description="Pause the rollout: no promotion, the soak timer is stopped. Failing gates still roll back.",
+        description="Pause the rollout: no promotion, the soak timer is stopped. Failing gates still roll back. "
+        "Default: false.",
     )
     history_limit: Annotated[int, Strict(), Field(ge=0, le=100)] = Field(
         10,

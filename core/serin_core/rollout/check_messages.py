@@ -47,6 +47,6 @@ def unknown_endpoint(context: Context) -> ReadyReason | None:
     known = ", ".join(sorted(context.observed.check_endpoints or ())) or "none"
     message = (
         f"{'; '.join(unknown)}, which is no check endpoint of the operator's configuration (known: {known}). "
-        "No step begins before which it is to be asked; edit spec.gates.checks or the configuration"
+        "The steps that it is to precede do not begin; edit spec.gates.checks or the configuration"
     )
     return ReadyReason("CheckEndpointUnknown", f"On hold {place(rollout)}: {message}")

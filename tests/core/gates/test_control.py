@@ -105,7 +105,7 @@ def test_it_has_its_part_of_the_error_of_rolling_back():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"atLeast": 0.9}, "needs one of atLeast, atMost, within and control"),
+        ({"atLeast": 0.9}, "needs exactly one of atLeast, atMost, within and control"),
         ({"margin": 0.1}, "margin, designEffect and initialDelay have no effect with control"),
         ({"designEffect": 2}, "margin, designEffect and initialDelay have no effect with control"),
         ({"initialDelay": "1m"}, "margin, designEffect and initialDelay have no effect with control"),

@@ -223,7 +223,7 @@ def test_an_unknown_endpoint_is_named_with_the_known_ones():
     assert (ready(at).reason, ready(at).status) == ("CheckEndpointUnknown", "Unknown")
     assert ready(at).message == (
         "On hold in shadow: check smoke names cii, which is no check endpoint of the operator's configuration "
-        "(known: ci). No step begins before which it is to be asked; edit spec.gates.checks or the configuration"
+        "(known: ci). The steps that it is to precede do not begin; edit spec.gates.checks or the configuration"
     )
     at.edit(spec(A, gates={"checks": [SMOKE | {"endpoint": "cii", "before": [10]}]}))
     at.settle(rounds=2)
