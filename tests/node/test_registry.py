@@ -73,9 +73,11 @@ class Throttle:
     def keep_up(self):
         """Limit containers as they come, before Python has started in them: a group's limit is not its children's."""
         while not self.is_over.wait(0.02):
-            for path in Path("/sys/fs/cgroup/blkio").glob("serin-node-*/**/blkio.throttle.read_bps_device"):
-                if path not in self.limits:
-                    self.limits[path] = self.write(path, READ_BYTES_PER_SECOND)
+            # Groups end while they are listed.
+            with contextlib.suppress(FileNotFoundError):
+                for path in Path("/sys/fs/cgroup/blkio").glob("serin-node-*/**/blkio.throttle.read_bps_device"):
+                    if path not in self.limits:
+                        self.limits[path] = self.write(path, READ_BYTES_PER_SECOND)
 
     def write(self, path, limit):
         with contextlib.suppress(OSError):
