@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 from counting.conftest import BACKEND, PROCESSES
-from counting.exporter import PLACES
+from counting.exporter import PLACES, Exporter
 from counting.looking import Rollout
 from counting.processes import Server, truth
 
@@ -13,6 +13,14 @@ from serin_core.counting.reading import Unreadable
 TWO = PLACES[:2]
 WITHOUT_REASONS = {"perClass": {}}
 """All gates but fallback, which is the only one that reads the label reason."""
+
+
+@pytest.fixture(scope="module")
+def exporter():
+    """An exporter that only the backends of this module scrape: tests wait for their scrapes."""
+    made = Exporter()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -25,7 +33,7 @@ def scraped(program, exporter, pods, uid, tmp_path):
             (exporter.address, {"pod": place, "__metrics_path__": f"/{place}"} | (labels or {})) for place in TWO
         ]
         made = PROCESSES[BACKEND](program, tmp_path / "backend", targets=targets, relabel=relabel)
-        settle, exporter.settle = exporter.settle, made.settle
+        exporter.settle = made.settle
         rollout, servers = Rollout(made.url, uid, percent=percent, gates=gates), [Server(uid, place) for place in TWO]
         for number, server in enumerate(servers):
             server.answer(40 + 60 * number)
@@ -34,7 +42,6 @@ def scraped(program, exporter, pods, uid, tmp_path):
         try:
             yield rollout, servers
         finally:
-            exporter.settle = settle
             made.close()
 
     return scraping

@@ -10,7 +10,7 @@ import yaml
 from gitops.argocd import ROOT, Application, health_of
 
 from serin_core.kubernetes.owner import owner_of
-from serin_demo.commands import run
+from serin_demo.commands import CommandError, run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.gitops]
 
@@ -30,7 +30,21 @@ FULLEST = {
     "digest": f"sha256:{'a' * 64}",
     "registry": {"uri": "/registry/team", "volume": {"claimName": "registry"}},
     "shadow": True,
-    "canary": {"percent": 100, "shadowSoak": "90m", "steps": [{"percent": 1}, {"percent": 50, "soak": "3600s"}]},
+    "canary": {
+        "percent": 100,
+        "shadowSoak": "90m",
+        "approval": "Automatic",
+        "steps": [{"percent": 1}, {"percent": 50, "soak": "3600s", "approval": "Manual"}],
+        "windows": [
+            {"days": ["Mon", "Fri"], "from": "09:00", "to": "16:00", "timeZone": "Europe/Berlin"},
+            {"from": "22:00", "to": "02:00"},
+        ],
+        "supervisionTimeout": "60m",
+    },
+    "bake": {"duration": "7200m", "holdback": 5},
+    "progressDeadline": "600s",
+    "onProgressDeadline": "Hold",
+    "historyLimit": 10,
     "thresholds": {"default": 0.7, "perClass": {"Groceries": 0.65, "Fuel": 1}},
     "calibration": True,
     "gates": {
@@ -41,7 +55,16 @@ FULLEST = {
         "perClass": {},
         "custom": [
             {"name": "orders", "good": 'orders_total{code="200"}', "total": "orders_total", "atLeast": 0.9},
+            {
+                "name": "disputes",
+                "good": 'disputes_total{arm="canary"}',
+                "total": 'bookings_total{arm="canary"}',
+                "control": {"good": 'disputes_total{arm="control"}', "total": 'bookings_total{arm="control"}'},
+                "oddsRatio": 2,
+            },
         ],
+        "queries": [{"name": "saturation", "query": "max(pool_used / pool_size)", "atMost": 0.9, "for": "10m"}],
+        "checks": [{"name": "smoke", "endpoint": "ci", "before": [1, 50], "timeout": "30s"}],
     },
     "analysis": {
         "prometheus": "default",
@@ -53,7 +76,8 @@ FULLEST = {
         "noDataTimeout": "600s",
         "onNoData": "Hold",
     },
-    "rollback": {"to": "Stable"},
+    "rollback": {"to": "Stable", "window": 3},
+    "notifications": ["team-ml"],
     "suspend": False,
     "server": {
         "replicas": 2,
@@ -133,7 +157,10 @@ def test_a_rollout_and_a_rollback_are_synced_at_every_moment(rollout, registry, 
     app.wait_for_health("Healthy")
 
     environment = {"KUBECONFIG": str(rollout.cluster.kubeconfig)}
-    run(["kubectl-serin", "undo", rollout.name, "-n", rollout.namespace, "--yes"], environment=environment)
+    undo = ["kubectl-serin", "undo", rollout.name, "-n", rollout.namespace, "--yes"]
+    with pytest.raises(CommandError, match="Argo CD"):
+        run(undo, environment=environment)
+    run([*undo, "--force"], environment=environment)
     rollout.wait(lambda status: "stable" not in status, what="the end of the stable run")
     assert app.syncs() == 3, "one for each commit"
     app.compare_again()
@@ -145,6 +172,24 @@ def test_a_rollout_and_a_rollback_are_synced_at_every_moment(rollout, registry, 
 
     healths = [health_of(status) for status in app.seen()]
     assert {"Progressing", "Healthy", "Degraded"} <= set(healths)
+
+
+@APPLIES
+def test_an_approval_and_a_bake_are_synced_at_every_moment(rollout, registry, application, options):
+    rollout.send(registry.traffic)
+    last = {"percent": 100, "soak": "1s", "approval": "Manual"}
+    canary = {"shadowSoak": "1s", "steps": [{"percent": 10, "soak": "1s"}, last]}
+    wanted = rollout.resource(registry.good, canary=canary, bake={"duration": "10s"})
+    app = application(rollout.namespace, wanted, options=options)
+    rollout.wait_for_reason("AwaitingApproval", seconds=150)
+    app.wait_for_health("Suspended")
+    rollout.serin("promote", "--reason", "looks fine")
+    rollout.wait_for_phase("Baking", seconds=60)
+    app.wait_for_health("Healthy")
+    rollout.wait_for_phase("Promoted", seconds=60)
+    app.compare_again()
+    assert app.status()["sync"]["status"] == "Synced"
+    assert (app.syncs(), app.out_of_sync(), rollout.get()["metadata"]["generation"]) == (1, [], 1)
 
 
 def test_the_example_of_three_environments_is_synced_as_its_applicationset_says(installed, argocd):
