@@ -3,7 +3,7 @@
 import pytest
 from beside_cluster import Processes
 from counting.conftest import exporter, pods, uid  # noqa: F401 - fixtures
-from e2e.conftest import Rollout, cluster, installed, registry, rollout  # noqa: F401 - fixtures
+from e2e.conftest import Rollout, check_endpoint, cluster, installed, registry, rollout  # noqa: F401 - fixtures
 
 from serin_localcluster.build import binaries
 from serin_localcluster.prometheus import find

@@ -4,7 +4,7 @@ import secrets
 import shutil
 
 import pytest
-from e2e.conftest import Rollout, cluster, installed, registry, rollout  # noqa: F401 - fixtures
+from e2e.conftest import Rollout, check_endpoint, cluster, installed, registry, rollout  # noqa: F401 - fixtures
 from gitops.argocd import Application, ArgoCD
 
 from serin_localcluster.build import binaries
