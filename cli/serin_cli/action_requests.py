@@ -15,6 +15,7 @@ from serin_core.contract.request_values import kept_value
 
 ANSWER_WITHIN: Final = 30.0
 """Seconds to wait for the operator's answer."""
+_REPLACES: Final = "This replaces a request that the operator has not answered, and that will not act: {action} {value}"
 _Found = TypeVar("_Found")
 
 
@@ -41,6 +42,7 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
 ) -> None:
     """Write the annotation, with it an edit of the spec, and print the operator's answer.
 
+    One annotation holds one request of an action: one that it replaces before the operator has answered it is shown.
     Exits with status 1 if it was ignored or not answered.
     """
     # The time makes each request a new one.
@@ -48,6 +50,9 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
     try:
         user = cluster.user()
         value = " ".join([run, *details, moment, *([f"by={user}"] if user else []), *reason.split()])
+        if replaced := _unanswered(cluster.get(name), action):
+            shown = "".join(character if character.isprintable() else " " for character in kept_value(replaced))
+            typer.echo(_REPLACES.format(action=action, value=shown), err=True)
         cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value}, spec=spec)
         answer = _wait_for(cluster, name, lambda live: _answer(live, action, value))
     except ClusterError as error:
@@ -70,6 +75,12 @@ def _wait_for(cluster: Cluster, name: str, found: Callable[[Live], _Found | None
             return result
         time.sleep(0.5)
     return None
+
+
+def _unanswered(live: Live, action: str) -> str:
+    """Return the value of the last request of an action that has no answer yet, "" if there is none."""
+    value: str = (live["metadata"].get("annotations") or {}).get(f"{REQUEST_PREFIX}{action}", "")
+    return value if value and _answer(live, action, value) is None else ""
 
 
 def _answer(live: Live, action: str, value: str) -> str | None:

@@ -24,7 +24,16 @@ from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.model.keyword_rules import Rules, RulesError
 from serin_core.rollout.holds import Freeze
-from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen, is_owned_by
+from serin_core.rollout.observation import (
+    NOT_ASKED,
+    ChildSeen,
+    NoAnswer,
+    Observed,
+    PodSeen,
+    RoutingSeen,
+    is_adoptable,
+    is_owned_by,
+)
 from serin_core.rollout.scale import AUTOSCALER
 from serin_operator.autoscalers import observe_autoscaler
 from serin_operator.custom_counters import CustomCounterReader
@@ -160,13 +169,14 @@ class Gatherer:
         except NotFoundError:
             return None
         try:
-            document = RoutingDocument.parse(live.get("data", {}).get(names.ROUTING_KEY, ""))
+            document = RoutingDocument.parse((live.get("data") or {}).get(names.ROUTING_KEY, ""))
         except DocumentError:
             document = None
         return RoutingSeen(
             resource_version=live["metadata"]["resourceVersion"],
             document=document,
-            is_ours=is_owned_by(live, resource.uid),
+            is_ours=is_owned_by(live, resource.uid) or is_adoptable(live, resource.uid, document),
+            has_owner=bool(live["metadata"].get("ownerReferences")),
             editors=other_owners(live, manager=names.FIELD_MANAGER),
         )
 

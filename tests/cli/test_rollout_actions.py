@@ -101,6 +101,29 @@ def test_a_name_of_another_kind_is_wrong_usage(serin):
     assert "not a SuggestionModel" in said.stderr
 
 
+@pytest.mark.parametrize("verb", ["promote", "promote-full", "pause", "resume", "retry", "abort"])
+def test_a_request_that_is_replaced_before_it_was_answered_is_shown(serin, verb):
+    live = model(candidate=CANDIDATE, stable=STABLE)
+    key, earlier = f"{REQUEST_PREFIX}{verb}", f"{RUN} 2026-01-01T00:00:00Z by=joe"
+    live["metadata"]["annotations"] = {key: earlier}
+    cluster = FakeCluster(live)
+    said = serin(cluster, verb, "c")
+    assert said.exit_code == 0
+    assert said.stderr.endswith(
+        f"This replaces a request that the operator has not answered, and that will not act: {verb} {earlier}\n"
+    )
+    assert cluster.requests[key] != earlier
+
+
+def test_a_request_that_was_answered_is_replaced_without_a_word(serin):
+    live = model(candidate=CANDIDATE)
+    key, other = f"{REQUEST_PREFIX}pause", f"{REQUEST_PREFIX}abort"
+    live["metadata"]["annotations"] = {key: f"{RUN} earlier", other: f"{RUN} still waits"}
+    cluster = FakeCluster(live)
+    cluster.requests[key] = f"{RUN} earlier"
+    assert serin(cluster, "pause", "c").stderr == ""
+
+
 def test_a_user_whom_the_api_server_does_not_name_is_left_out(serin):
     cluster = FakeCluster(model(candidate=CANDIDATE))
     cluster.user = lambda: ""

@@ -65,7 +65,8 @@ class ApiServer:
     def collect_garbage(self) -> None:
         """Children and pods of a deleted owner are deleted."""
         for key, child in list(self.children.items()):
-            if child["metadata"]["ownerReferences"][0]["uid"] != self.uid:
+            owners = child["metadata"]["ownerReferences"]
+            if owners and owners[0]["uid"] != self.uid:
                 del self.children[key]
         for pod in list(self.pods.values()):
             if pod.owner != self.uid:
@@ -88,7 +89,7 @@ class ApiServer:
         try:
             text = RoutingDocument.model_validate(document).text()
         except ValidationError:
-            text = json.dumps(document)
+            text = json.dumps(document, separators=(",", ":"))
         child["data"][names.ROUTING_KEY] = text
         child["metadata"]["resourceVersion"] = str(self._bump())
         self.hand_made.add(text)
@@ -98,6 +99,11 @@ class ApiServer:
         child = self.children[self.routing_key]
         child["data"][names.ROUTING_KEY] = text
         child["metadata"]["resourceVersion"] = str(self._bump())
+
+    def strip_routing(self, *, owners: tuple[dict[str, Any], ...] = (), **changes: Any) -> None:
+        """A user replaces the routing by one without its owner, or with others, and with other contents."""
+        self.edit_routing(**changes)
+        self.children[self.routing_key]["metadata"]["ownerReferences"] = list(owners)
 
     def delete_routing(self) -> None:
         """A user deletes the routing ConfigMap."""

@@ -14,7 +14,7 @@ from serin_core.contract.routing import Ignored, Route, admit, is_unsupervised, 
 from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.checks import CheckCall
 from serin_core.rollout.decide import Decision
-from serin_core.rollout.observation import ChildSeen, NodeState, RoutingSeen
+from serin_core.rollout.observation import ChildSeen, NodeState, RoutingSeen, is_adoptable
 from serin_core.rollout.protocol import PROTOCOL, Protocol
 from serin_core.rollout.table import TABLE, Row
 from serin_core.rollout.writes import Write
@@ -40,6 +40,7 @@ class ProtocolRules:
     protocol: Protocol = PROTOCOL
     admit: Callable[..., Ignored | None] = admit
     route: Callable[..., Route] = route
+    adopts: Callable[..., bool] = is_adoptable
     order: Callable[[tuple[Write, ...]], tuple[Write, ...]] = lambda writes: writes
     keeps: Callable[[Write], bool] = lambda _write: True
     checks_versions: bool = True

@@ -193,6 +193,17 @@ def routing_edited_beyond_every_revision_before_a_restart(at):
     at.assert_ended()
 
 
+def routing_without_its_owner(at):
+    """3: a routing that has lost its owner holds no rollback."""
+    at.settle(until=has_percent(50))
+    at.strip_routing()
+    at.verdict = "fail"
+    at.settle(until=has_phase("RolledBack"))
+    at.settle(rounds=5)
+    at.assert_ended()
+    assert at.children[at.routing_key]["metadata"]["ownerReferences"][0]["uid"] == at.uid
+
+
 def routing_edited_in_place_by_hand(at):
     """3: a foreign edit starts a new stage, so that what it caused is no evidence."""
     at.settle(until=has_percent(10))

@@ -34,7 +34,7 @@ from serin_core.counting.server_counters import Reading, StageCounts
 from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.destinations import DestinationsSeen
-from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen
+from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen, is_owned_by
 
 
 class World(Invariants):
@@ -68,7 +68,7 @@ class World(Invariants):
         operator.children = {}
         operator.routing = None
         for key, child in self.children.items():
-            is_ours = child["metadata"]["ownerReferences"][0]["uid"] == self.uid
+            is_ours = is_owned_by(child, self.uid)
             if key == self.routing_key:
                 text = child["data"][names.ROUTING_KEY]
                 try:
@@ -76,7 +76,10 @@ class World(Invariants):
                 except DocumentError:
                     document = None
                 operator.routing = RoutingSeen(
-                    resource_version=child["metadata"]["resourceVersion"], document=document, is_ours=is_ours
+                    resource_version=child["metadata"]["resourceVersion"],
+                    document=document,
+                    is_ours=is_ours or self.protocol_rules.adopts(child, self.uid, document),
+                    has_owner=bool(child["metadata"]["ownerReferences"]),
                 )
             else:
                 operator.children[key] = ChildSeen(live=copy.deepcopy(child), is_ours=is_ours)

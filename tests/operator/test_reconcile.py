@@ -162,6 +162,21 @@ def test_a_model_config_map_of_another_owner_is_not_changed_and_becomes_a_condit
     assert ready_reason(cluster) == "ChildConflict"
 
 
+@pytest.mark.parametrize("data", [None, {}, {"routing.json": "{"}])
+def test_a_routing_that_was_replaced_without_its_owner_is_adopted_also_without_a_document(data):
+    cluster = MemoryCluster()
+    for _ in range(5):
+        reconcile_once(cluster)
+    routing = cluster.objects["ConfigMap", "default", "categories-routing"]
+    owners, text = routing["metadata"].pop("ownerReferences"), routing["data"]
+    routing["data"] = data
+    assert reconcile_once(cluster).outcome == "changed"
+    adopted = cluster.objects["ConfigMap", "default", "categories-routing"]
+    assert adopted["metadata"]["ownerReferences"] == owners
+    assert set(adopted["data"]) == set(text)
+    assert "RoutingReverted" in posted_events(cluster)
+
+
 def test_a_transition_has_its_event_although_a_later_write_of_the_pass_conflicts():
     cluster = MemoryCluster()
     cluster.fail["create ConfigMap", "categories-routing"] = ConflictError("it is there")

@@ -16,8 +16,8 @@ _RESTART: Final = 2**52
 
 
 def _bounded(revision: int) -> int:
-    """Return a revision of a status; an earlier version followed numbers above the maximum, and starts again below."""
-    return revision if revision <= MAX_REVISION else _RESTART
+    """Return a revision of a status: a lower one where an earlier version followed a number near the maximum."""
+    return revision if revision <= MAX_REVISION - MAX_STEP else _RESTART
 
 
 StoredRevision = Annotated[int, AfterValidator(_bounded)]

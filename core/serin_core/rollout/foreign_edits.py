@@ -12,6 +12,8 @@ def routing_was_changed(context: Context, _protocol: Protocol) -> Transition | N
     found, status, candidate = context.observed.routing, context.status, context.status.candidate
     editors = "" if found is None or not found.editors else f" by {', '.join(found.editors)}"
     change = "was deleted" if found is None else f"was changed{editors}"
+    if found is not None and not found.has_owner:
+        change = f"has lost its owner reference, and {change}"
     restarted = ""
     if candidate is not None and candidate.state is CandidateState.RUNNING:
         status = status.with_candidate(candidate.restart_stage())

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from serin_core.api.base import Json
 from serin_core.api.status import Crash
+from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport, RunOnPod
 from serin_core.counting.reading import Unreadable
@@ -85,7 +86,9 @@ class RoutingSeen:
     resource_version: str
     document: RoutingDocument | None
     is_ours: bool = True
-    """Whether this resource owns it; the one of a deleted namesake must be deleted first."""
+    """Whether this resource owns it, or may adopt it; the one of a deleted namesake must be deleted first."""
+    has_owner: bool = True
+    """Whether it has an owner reference; one without is adopted, if it was written for this resource."""
     editors: tuple[str, ...] = ()
     """Other field managers than the operator that own its data."""
 
@@ -116,6 +119,16 @@ class Override:
 def is_owned_by(live: Json, uid: str) -> bool:
     """Return whether an object has the resource of this uid among its owners."""
     return any(owner["uid"] == uid for owner in live["metadata"].get("ownerReferences") or [])
+
+
+def is_adoptable(live: Json, uid: str, document: RoutingDocument | None) -> bool:
+    """Return whether a routing has lost its owner, the resource of this uid: by `kubectl replace` or from a backup.
+
+    One that has any owner is never adopted, nor one without a sign of this uid in its label or its document.
+    """
+    metadata = live["metadata"]
+    is_labelled = (metadata.get("labels") or {}).get(names.LABEL_UID) == uid
+    return not metadata.get("ownerReferences") and (is_labelled or (document is not None and document.uid == uid))
 
 
 NOT_ASKED = Unreadable("NotAsked", "no stage has started")

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from serin_core.api.check_status import CheckStatus, CheckVerdict
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.resource import Resource
-from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate, CandidateState, Crash, RunInUse, Status
 from serin_core.contract.documents import CandidateRun, RoutingDocument, ServedRun, Thresholds
@@ -156,6 +155,8 @@ def is_foreign_edit(context: Context) -> bool:
         return False
     if found is None:
         return wanted.confirmed
+    if not found.has_owner:
+        return True
     if found.document is None or found.document.uid != context.resource.uid:
         return True
     if found.document.revision == wanted.revision:
@@ -167,12 +168,13 @@ def is_foreign_edit(context: Context) -> bool:
 def next_revision(context: Context) -> int:
     """Rule 3: return a revision above every one that was decided or found; it never falls.
 
-    One that is found out of reach was written by hand, and is not followed.
+    One that is found out of reach was written by hand, and is not followed; pods ignore one of another uid anyway.
     """
-    found, decided = context.observed.routing, context.status.propagation.revision
-    found_revision = found.document.revision if found is not None and found.document is not None else 0
-    is_followed = decided == 0 or not is_out_of_reach(found_revision, known=decided)
-    return min(max(decided, found_revision if is_followed else 0) + 1, MAX_REVISION)
+    routing, decided = context.observed.routing, context.status.propagation.revision
+    found = None if routing is None else routing.document
+    if found is None or found.uid != context.resource.uid or is_out_of_reach(found.revision, known=decided):
+        return decided + 1
+    return max(decided, found.revision) + 1
 
 
 def is_counted(context: Context, pod: PodSeen, crash: Crash) -> bool:

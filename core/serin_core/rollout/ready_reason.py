@@ -32,11 +32,14 @@ def ready_reason(context: Context) -> ReadyReason:
 
 def _child_is_foreign(context: Context) -> ReadyReason | None:
     foreign = [f"{kind} {name}" for (kind, name), child in context.observed.children.items() if not child.is_ours]
-    if context.observed.routing is not None and not context.observed.routing.is_ours:
+    holds_routing = context.observed.routing is not None and not context.observed.routing.is_ours
+    if holds_routing:
         foreign.append("the routing ConfigMap")
     if not foreign:
         return None
     message = f"{', '.join(sorted(foreign))} exists already and belongs to another object; waiting until it is deleted"
+    if holds_routing:
+        message += ". Until then no routing is written: of a rollback, pods get only the announcement"
     return ReadyReason("ChildConflict", message)
 
 

@@ -9,10 +9,14 @@ from models.starting import A, B, has_percent, has_phase, new_world
 
 from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.status import Status
+from serin_core.contract import names
+from serin_core.contract.documents import RoutingDocument
+from serin_core.contract.routing import percent_of
 from serin_core.rollout.announcements import KINDS, PROBLEMS
 from serin_core.rollout.deletion import DELETED
 from serin_core.rollout.destinations import FAILING
 from serin_core.rollout.notifications import DROPPED
+from serin_core.rollout.observation import is_adoptable
 
 ROOT = Path(__file__).parents[3]
 OF_THE_OPERATOR = {
@@ -147,6 +151,52 @@ def test_a_manual_change_of_the_routing_is_a_transition_like_any_other():
     assert [entry.event for entry in at.status.history].count("RoutingReverted") == 1
 
 
+def test_a_routing_that_has_lost_its_owner_is_adopted_and_the_stage_starts_again():
+    at = new_world()
+    at.settle(until=has_percent(10))
+    at.verdict = "unsure"
+    stage = at.status.candidate.stage
+    at.strip_routing()
+    found = events(at, rounds=10)
+    [message] = [one.message for one in found if one.reason == "RoutingReverted"]
+    assert message.startswith("The routing ConfigMap has lost its owner reference, and was changed: reverted; ")
+    assert at.status.candidate.stage > stage
+    assert at.children[at.routing_key]["metadata"]["ownerReferences"][0]["uid"] == at.uid
+
+
+def test_a_routing_of_another_owner_is_never_written_and_the_condition_says_what_waits_for_it():
+    at = new_world()
+    at.settle(until=has_percent(50))
+    at.strip_routing(owners=({"uid": "another"},))
+    theirs = at.routing_text()
+    at.verdict = "fail"
+    at.settle(rounds=10)
+    assert at.routing_text() == theirs
+    ready = next(one for one in at.status.conditions if one.type == "Ready")
+    assert ready.reason == "ChildConflict"
+    assert ready.message.endswith("Until then no routing is written: of a rollback, pods get only the announcement")
+    assert all(percent_of(pod.document, announced=pod.announced, unheard=0) == 0 for pod in at.pods.values())
+
+
+@pytest.mark.parametrize(
+    ("metadata", "document_uid", "expected"),
+    [
+        ({}, "u", True),
+        ({"ownerReferences": []}, "u", True),
+        ({"labels": {names.LABEL_UID: "u"}}, None, True),
+        ({"labels": {names.LABEL_UID: "u"}}, "former", True),
+        ({"labels": None}, None, False),
+        ({}, None, False),
+        ({}, "former", False),
+        ({"labels": {names.LABEL_UID: "former"}}, "former", False),
+        ({"ownerReferences": [{"uid": "another"}], "labels": {names.LABEL_UID: "u"}}, "u", False),
+    ],
+)
+def test_only_a_routing_of_this_uid_without_any_owner_is_adopted(metadata, document_uid, expected):
+    document = document_uid and RoutingDocument(uid=document_uid, revision=1, stage=1, salt="")
+    assert is_adoptable({"metadata": metadata}, "u", document) is expected
+
+
 def test_a_rollback_does_not_wait_for_a_manual_change_and_still_outnumbers_it():
     at = new_world()
     at.settle(until=has_percent(50))
@@ -172,7 +222,7 @@ def test_a_revision_that_no_operator_can_have_written_does_not_hold_a_rollback(r
     assert all(pod.document.revision == before + 1 for pod in at.pods.values())
 
 
-@pytest.mark.parametrize("revision", [2**53, 2**63 - 1])
+@pytest.mark.parametrize("revision", [MAX_REVISION - 1, MAX_REVISION, 2**63 - 1])
 def test_a_revision_that_an_earlier_version_followed_is_left_again(revision):
     at = new_world()
     at.settle(until=has_percent(10))

@@ -365,6 +365,9 @@ CASES = {
     "3 a revision that is out of reach is not followed": Case(
         first.routing_edited_beyond_every_revision, without(next_revision=_follows_any_revision)
     ),
+    "3 a routing that has lost its owner is adopted": Case(
+        first.routing_without_its_owner, ProtocolRules(adopts=lambda *_seen: False)
+    ),
     "3 a foreign edit starts a new stage": Case(
         first.routing_edited_in_place_by_hand, without(is_foreign_edit=lambda _context: False)
     ),
