@@ -179,7 +179,8 @@ def routing_edited_beyond_every_revision(at):
         at.kubelets()
     at.settle(until=has_phase("Promoted"))
     at.assert_ended()
-    assert at.status.propagation.revision < 100
+    if at.status.propagation.revision > 100:
+        raise Broken("(e) the operator has followed a revision that was written by hand, and few are left above it")
 
 
 def routing_edited_beyond_every_revision_before_a_restart(at):
