@@ -16,7 +16,6 @@ from models.world import World
 
 from serin_core.api.check_status import CheckVerdict
 from serin_core.api.gates import Gates
-from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.rollout.holds import Freeze
 
@@ -123,10 +122,6 @@ class Rollout(RuleBasedStateMachine):
 
             candidate = json.loads(text)["candidate"] | {"percent": percent}
             self.world.edit_routing(candidate=candidate)
-
-    @rule(revision=st.sampled_from([10**19, MAX_REVISION, 10**12]))
-    def routing_gets_an_absurd_revision(self, revision):
-        self.world.edit_routing(revision=revision)
 
     @rule(index=st.integers(0, 9))
     def old_routing_is_applied(self, index):
