@@ -145,6 +145,10 @@ def test_what_admission_changes_is_applied_once_named_once_and_left_alone_until_
 
 def test_an_edit_beside_what_admission_changes_is_reverted():
     cluster, one = overridden()
+    live = cluster.objects[names.KIND, "default", "categories"]
+    cluster.put(live | {"spec": live["spec"] | {"server": live["spec"]["server"] | {"replicas": 2}}})
+    for _ in range(5):
+        asyncio.run(one.reconcile(KEY))
     deployment = cluster.objects["Deployment", "default", "categories"]
     deployment["spec"]["replicas"] = 7
     cluster.writes.clear()
