@@ -24,7 +24,7 @@ if ready ~= nil then
   health.message = ready.message
 end
 local in_good_order = { Pending = true, Draining = true, Loading = true, RunNotFound = true,
-  RolloutProgressing = true, Promoting = true,
+  RolloutProgressing = true, CheckPending = true, Promoting = true,
   Suspended = true, Paused = true, AwaitingApproval = true, OutsideWindow = true, Frozen = true }
 local held = { Suspended = true, Paused = true, AwaitingApproval = true, OutsideWindow = true, Frozen = true }
 local annotations = obj.metadata.annotations or {}

@@ -263,6 +263,17 @@ def test_with_the_annotation_a_resource_without_a_ready_pod_is_progressing_while
     assert found["status"] == "Progressing"
 
 
+def test_a_check_that_is_asked_before_each_step_fails_no_sync():
+    conditions = [
+        {"type": "Ready", "status": "Unknown", "reason": "CheckPending", "message": "m"},
+        {"type": "Reconciling", "status": "True", "reason": "CheckPending", "message": "m"},
+        {"type": "Available", "status": "True", "reason": "PodsReady", "message": "2 of 2 pods are ready"},
+    ]
+    status = {"observedGeneration": 1, "conditions": conditions}
+    assert argo_health(status, 1)["status"] == "Progressing"
+    assert argo_health(status, 1, HEALTHY_DURING_ROLLOUT)["status"] == "Healthy"
+
+
 def test_a_change_that_the_operator_has_not_seen_is_progressing():
     at = unseen_change()
     for annotations in (None, HEALTHY_DURING_ROLLOUT):
