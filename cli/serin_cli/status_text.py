@@ -13,6 +13,7 @@ from serin_cli.resource import (
     describe_ready,
     full_name,
     is_running,
+    ready_condition,
     restorable,
     run_of,
 )
@@ -36,6 +37,8 @@ _HOLDS: Final = {
     "Frozen": "the end of a freeze",
 }
 """What a step waits for after its soak, by the reason of its hold."""
+_OWN_CONDITIONS: Final = ("PodsUnreachable", "ChildOverridden", "UnknownClasses", "StatusReduced")
+"""Problems that do not stop a rollout, each a condition."""
 
 
 def describe_status(live: Live, *, now: datetime) -> list[str]:
@@ -74,9 +77,17 @@ def describe_status(live: Live, *, now: datetime) -> list[str]:
         lines += [f"  gate       {gate}" for gate in shown]
     if is_running(live):
         lines += [f"  check      {one}" for one in describe_checks(live)]
+    lines += [f"  note       {one}" for one in _beside_ready(live)]
     lines += [f"  notify     {one}" for one in describe_notifications(live)]
     lines += [describe_entry(entry) for entry in status.get("history", [])[-_SHOWN:]]
     return lines
+
+
+def _beside_ready(live: Live) -> list[str]:
+    """Return the problems that have conditions of their own, without what Ready says already."""
+    conditions, reason = live["status"].get("conditions", []), ready_condition(live).get("reason")
+    found = [one for one in conditions if one["type"] in _OWN_CONDITIONS and one["status"] == "True"]
+    return [f"{one['type']}: {one['message']}" for one in found if one["type"] != reason]
 
 
 def describe_stage(live: Live, *, now: datetime) -> str:

@@ -221,6 +221,17 @@ def test_explain_of_a_rollback_shows_what_ended_it_and_the_last_gates_of_that_ru
     ]
 
 
+def test_problems_with_conditions_of_their_own_are_shown_once():
+    conditions = [
+        condition("PodsUnreachable", "On hold: pod x is away."),
+        {"type": "UnknownClasses", "status": "True", "reason": "NotInRun", "message": "no class Nope"},
+        {"type": "ChildOverridden", "status": "False", "reason": "None", "message": ""},
+        {"type": "PodsUnreachable", "status": "True", "reason": "PodsUnreachable", "message": "pod x is away"},
+    ]
+    lines = describe_status(model(candidate=CANDIDATE, conditions=conditions), now=NOW)
+    assert [line for line in lines if line.startswith("  note")] == ["  note       UnknownClasses: no class Nope"]
+
+
 def test_explain_of_a_stopped_run_does_not_call_it_rolled_back():
     live = model(candidate=CANDIDATE | {"state": "Stopped"}, conditions=[condition("Stopped", "Stopped.")])
     assert describe_evidence(live, now=NOW) == [f"shop/categories: {RUN} is stopped", "  Stopped: Stopped."]
