@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from serin_core.api import packing
 from serin_core.api.actual_share import ActualShare
+from serin_core.api.attempts import RunAttempts
 from serin_core.api.bake import BakeClock
 from serin_core.api.base import Moment, StatusModel, shortened
 from serin_core.api.check_status import CheckStatus
@@ -254,6 +255,7 @@ class StatusChanges(TypedDict, total=False):
     earlier: tuple[RunInUse, ...]
     candidate: Candidate | None
     rejected: tuple[RejectedRun, ...]
+    attempts: tuple[RunAttempts, ...]
     pod_runs: tuple[TemplateRun, ...]
     former_pod_runs: tuple[TemplateRun, ...]
     pod_registry: Registry | None
@@ -299,6 +301,7 @@ class Status(StatusModel):
         None, description="The run being rolled out, or the last one that was rolled back or refused."
     )
     rejected: tuple[RejectedRun, ...] = Field((), description="Runs that were rolled back.")
+    attempts: tuple[RunAttempts, ...] = Field((), description="Attempts of the last 100 candidates, newest last.")
     pod_runs: tuple[TemplateRun, ...] = Field((), description="Runs that the pod template loads.")
     former_pod_runs: tuple[TemplateRun, ...] = Field((), description="Runs of the template before.")
     pod_registry: Registry | None = Field(None, description="Registry that the pod template reads from.")

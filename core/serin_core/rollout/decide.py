@@ -33,6 +33,7 @@ from serin_core.rollout import (
     trials,
 )
 from serin_core.rollout.announcements import Announcement, announcements
+from serin_core.rollout.attempts import note_attempt
 from serin_core.rollout.checks import CheckCall
 from serin_core.rollout.forgotten_requests import forget_oldest
 from serin_core.rollout.lost_pods import note_silence
@@ -96,6 +97,7 @@ def decide(
         transition = trials.transition_record(at_that_moment, context.status.history[-1])
     else:
         context = _with(context, checks.begin(context, protocol))
+    context = _with(context, note_attempt(context.status))
     context = _with(context, trials.number(context, before=before))
     context = _with(context, restore.remember_earlier(context, before=before))
     # The registry of the template stays while pods are drained (rule 1).

@@ -15,6 +15,7 @@ from serin_core.rollout import (
     rollback,
     spec_changes,
 )
+from serin_core.rollout.attempts import next_attempt
 from serin_core.rollout.canary_steps import at_stage, next_step
 from serin_core.rollout.forgotten_requests import why_too_old
 from serin_core.rollout.protocol import Context, Protocol
@@ -169,8 +170,9 @@ def retry(context: Context, _protocol: Protocol) -> Transition | None:
     request = request_for(context, "retry", candidate.run_id)
     if request is None:
         return None
-    status = spec_changes.begin_attempt(context, attempt=candidate.attempt + 1)
-    return done(context, request, status, f"Rollout of {candidate.run_id} restarted, attempt {candidate.attempt + 1}")
+    status = spec_changes.begin_attempt(context)
+    attempt = next_attempt(context.status, candidate.run_id)
+    return done(context, request, status, f"Rollout of {candidate.run_id} restarted, attempt {attempt}")
 
 
 def promote_full(context: Context, _protocol: Protocol) -> Transition | None:

@@ -11,6 +11,7 @@ from serin_core.api.rollback import SkippedTrial
 from serin_core.api.spec import DIGEST_PATTERN, RUN_PATTERN
 from serin_core.api.status import Candidate, CandidateState, RunInUse, Status
 from serin_core.rollout import pod_rollout, rollback, spec_changes
+from serin_core.rollout.attempts import next_attempt
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import Request, done, on_request, request_for
 from serin_core.rollout.transition import Transition, serving, source_of
@@ -102,8 +103,7 @@ def trust(context: Context, _protocol: Protocol) -> Transition | None:
     request = request_for(context, "trust")
     if request is None or why_trust_is_ignored(request, context):
         return None
-    spec, known = context.spec, context.status.candidate
-    is_known = known is not None and known.run_id == request.run_id
+    spec = context.spec
     digest = request.digest or (spec.digest if spec.run_id == request.run_id else None)
     candidate = Candidate(
         run_id=request.run_id,
@@ -115,7 +115,7 @@ def trust(context: Context, _protocol: Protocol) -> Transition | None:
         state=CandidateState.DRAINING,
         cap=spec.canary.percent,
         skips_trial=SkippedTrial.TRUSTED,
-        attempt=known.attempt + 1 if known is not None and is_known else 1,
+        attempt=next_attempt(context.status, request.run_id),
         attempt_started_at=context.now,
     )
     status = context.status.without_evidence().changed(candidate=candidate, crashes=())

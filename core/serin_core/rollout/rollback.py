@@ -7,6 +7,7 @@ from serin_core.api.base import shortened
 from serin_core.api.durations import format_duration
 from serin_core.api.status import MAX_REASON, Candidate, CandidateState, RejectedRun, RunInUse, Status
 from serin_core.gates import messages
+from serin_core.rollout.attempts import present_attempt
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import Transition, source_of
 
@@ -41,7 +42,7 @@ def roll_back_stable(context: Context, *, reason: str) -> Status:
     stopped = status.candidate if status.candidate and status.candidate.state is CandidateState.STOPPED else None
     return status.changed(
         candidate=(stopped or ended) if rollout is None else rollout.restart_stage(),
-        rejected=_rejected(context, run_id=stable.run_id, attempt=1, reason=reason),
+        rejected=_rejected(context, run_id=stable.run_id, attempt=ended.attempt, reason=reason),
         stable=None if follower is None else follower.serving_since(context.now),
         previous=None,
     )
@@ -57,6 +58,7 @@ def former_stable(context: Context, stable: RunInUse, state: CandidateState, rea
         calibration=stable.calibration,
         state=state,
         reason=reason,
+        attempt=present_attempt(context.status, stable.run_id),
         attempt_started_at=context.now,
     )
 

@@ -3,6 +3,7 @@
 from serin_core.api.rollback import SkippedTrial
 from serin_core.api.status import Candidate, CandidateState, RunInUse, Status
 from serin_core.gates.evaluation import edited, rebound
+from serin_core.rollout.attempts import next_attempt, present_attempt
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.requests import on_request
 from serin_core.rollout.transition import Transition, serving, source_of
@@ -17,7 +18,8 @@ def stable_run_has_another_digest(context: Context, _protocol: Protocol) -> Tran
     if candidate is not None and (candidate.run_id, candidate.digest) == (stable.run_id, digest):
         return None
     reason = f"spec.digest is {digest}, but this run was promoted as {stable.digest}"
-    refused = new_candidate(context, attempt=1).end_rollout(CandidateState.REFUSED, reason)
+    attempt = present_attempt(context.status, stable.run_id)
+    refused = new_candidate(context, attempt=attempt).end_rollout(CandidateState.REFUSED, reason)
     return Transition(context.status.changed(candidate=refused), stable.run_id, f"Refused: {reason}", is_warning=True)
 
 
@@ -58,7 +60,8 @@ def spec_names_a_rejected_run(context: Context, _protocol: Protocol) -> Transiti
     if status.candidate is not None and status.candidate.run_id == run_id:
         return None
     entry = next(rejected for rejected in status.rejected if rejected.run_id == run_id)
-    candidate = new_candidate(context, attempt=entry.attempt).end_rollout(CandidateState.ROLLED_BACK, entry.reason)
+    attempt = present_attempt(status, run_id)
+    candidate = new_candidate(context, attempt=attempt).end_rollout(CandidateState.ROLLED_BACK, entry.reason)
     message = (
         f"Not rolled out: {run_id} was rolled back earlier ({entry.reason}); "
         f"to try it again: kubectl serin retry {context.resource.name}"
@@ -79,8 +82,7 @@ def spec_names_a_new_run(context: Context, _protocol: Protocol) -> Transition | 
             return None
         if candidate.state is CandidateState.STOPPED and spec.digest in (None, candidate.digest):
             return None
-    attempt = candidate.attempt + 1 if candidate is not None and candidate.run_id == spec.run_id else 1
-    previous = status.previous
+    attempt, previous = next_attempt(status, spec.run_id), status.previous
     is_previous = previous is not None and previous.run_id == spec.run_id
     status = status.without_evidence().changed(
         candidate=new_candidate(context, attempt=attempt), previous=None if is_previous else previous, crashes=()
@@ -96,8 +98,9 @@ def is_loading_a_trusted_run(status: Status) -> bool:
     return status.rollout is not None and status.rollout.skips_trial is SkippedTrial.TRUSTED
 
 
-def begin_attempt(context: Context, *, attempt: int) -> Status:
+def begin_attempt(context: Context) -> Status:
     """Return the status at the beginning of another attempt to roll out the same run."""
+    attempt = next_attempt(context.status, context.spec.run_id)
     rejected = tuple(entry for entry in context.status.rejected if entry.run_id != context.spec.run_id)
     candidate = new_candidate(context, attempt=attempt)
     return context.status.without_evidence().changed(candidate=candidate, rejected=rejected, crashes=())

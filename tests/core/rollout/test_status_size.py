@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from models.starting import A, B, has_percent, has_phase, new_world
 
+from serin_core.api.attempts import MAX_RUNS, RunAttempts
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.api.notifications import MAX_DESTINATIONS, Notification, Notifications
@@ -123,6 +124,7 @@ def crowded(status):
         RejectedRun(run_id=f"run_{draw.getrandbits(32):08x}_1", at=status.history[-1].at, reason=text(300))
         for _ in range(MAX_REJECTED)
     )
+    attempts = tuple(RunAttempts(run_id=f"run_{draw.getrandbits(32):08x}_1", attempt=1) for _ in range(MAX_RUNS))
     waiting = tuple(
         Notification(
             sequence=number,
@@ -135,7 +137,7 @@ def crowded(status):
         for number in range(MAX_WAITING)
     )
     notifications = Notifications(sequence=MAX_WAITING, waiting=waiting, dropped=dict.fromkeys(DESTINATIONS, 1_000_000))
-    return status.changed(history=history, rejected=rejected, notifications=notifications)
+    return status.changed(history=history, rejected=rejected, attempts=attempts, notifications=notifications)
 
 
 @pytest.mark.parametrize("is_silent", [False, True], ids=["pods respond", "pods are silent"])

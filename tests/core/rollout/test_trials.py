@@ -6,8 +6,10 @@ import pytest
 from models.parts import spec
 from models.starting import A, B, has_percent, has_phase, new_world, one_pod
 
-from serin_core.api.status import Crash
+from serin_core.api.attempts import MAX_RUNS
+from serin_core.api.status import Crash, Status
 from serin_core.api.status_view import ENTRY_SHOWN, condensed
+from serin_core.rollout.attempts import next_attempt, note_attempt, present_attempt
 
 
 def transitions(at, *, rounds=60, until=None):
@@ -148,3 +150,73 @@ def test_an_undo_is_a_rollback_of_the_stable_run():
     at.request("undo", f"{A} bad")
     at.settle(until=lambda at: at.status.rollback is not None and at.status.rollback.confirmed_at is not None)
     assert (at.status.rollback.run_id, at.status.rollback.event) == (A, "Undone")
+
+
+def attempts(at):
+    return {one.run_id: one.attempt for one in at.status.attempts}
+
+
+def test_attempts_of_a_run_count_on_after_another_run_was_named():
+    at = in_canary()
+    for number in (2, 3):
+        at.edit(spec(B))
+        at.settle(until=lambda at: at.status.candidate.run_id == B)
+        at.edit(spec(A))
+        at.settle(until=lambda at: at.status.candidate.run_id == A)
+        assert at.status.candidate.attempt == number
+    at.settle(until=has_percent(10))
+    assert at.status.pod_attempt == 3
+    assert attempts(at) == {B: 2, A: 3}
+
+
+def test_attempts_of_a_run_count_on_after_a_retry_a_promotion_and_an_undo():
+    at, _ = aborted()
+    at.settle(until=has_phase("RolledBack"))
+    at.request("retry", f"{A} again")
+    at.verdict = "pass"
+    at.settle(until=has_phase("Promoted"))
+    at.request("undo", f"{A} harm")
+    at.settle(until=has_phase("RolledBack"))
+    assert [(one.run_id, one.attempt) for one in at.status.rejected] == [(A, 2)]
+    assert at.status.candidate.attempt == 2
+    at.request("retry", f"{A} once more")
+    at.settle(until=has_percent(10))
+    assert at.status.candidate.attempt == 3
+    assert at.status.history[-1].run_id == A
+
+
+def test_a_run_that_was_rolled_back_is_withheld_with_its_number_of_attempts():
+    at, _ = aborted()
+    at.settle(until=has_phase("RolledBack"))
+    at.edit(spec(B))
+    at.settle(until=has_percent(10))
+    at.edit(spec(A))
+    at.settle(until=has_phase("RolledBack"))
+    assert (at.status.candidate.run_id, at.status.candidate.attempt) == (A, 1)
+    at.request("retry", f"{A} again")
+    at.settle(until=has_percent(10))
+    assert (at.status.candidate.run_id, at.status.candidate.attempt) == (A, 2)
+
+
+def test_attempts_of_the_last_runs_only_are_kept():
+    status = in_canary().status
+    for number in range(MAX_RUNS + 5):
+        named = status.candidate.model_copy(update={"run_id": f"run_{number:08x}_1"})
+        status = note_attempt(status.changed(candidate=named))
+    assert len(status.attempts) == MAX_RUNS
+    assert next_attempt(status, A) == next_attempt(status, "run_00000004_1") == 1
+    assert next_attempt(status, "run_00000005_1") == 2
+    assert note_attempt(status) is status
+    assert note_attempt(status.changed(candidate=None)).attempts == status.attempts
+    assert Status.model_validate(status.model_dump(mode="json")) == status
+
+
+def test_a_status_of_an_earlier_version_knows_the_attempts_of_its_candidate_and_of_rejected_runs():
+    at, _ = aborted()
+    at.settle(until=has_phase("RolledBack"))
+    status = at.status.changed(
+        attempts=(), rejected=tuple(one.model_copy(update={"attempt": 4}) for one in at.status.rejected)
+    )
+    assert next_attempt(status, A) == 5
+    assert next_attempt(status.changed(rejected=()), A) == 2
+    assert next_attempt(status, B) == present_attempt(status, B) == 1
