@@ -2,6 +2,8 @@
 
 import pytest
 
+from serin_core.api.packing import packed
+from serin_core.api.status import Status
 from serin_operator.gather import parse
 from serin_operator.invalid import InvalidObjectError
 
@@ -13,3 +15,29 @@ def test_an_invalid_spec_names_the_field():
     }
     with pytest.raises(InvalidObjectError, match=r"^spec\.runID"):
         parse(live)
+
+
+def _live(status):
+    return {
+        "metadata": {"namespace": "n", "name": "x", "uid": "u", "generation": 1, "resourceVersion": "1"},
+        "spec": {"runID": "run_aaaaaaaa_1", "server": {"token": {"secretName": "t"}}},
+        "status": status,
+    }
+
+
+_CANDIDATE = {"runID": "run_aaaaaaaa_1", "state": "Running", "attemptStartedAt": "2026-01-01T00:00:00Z"}
+
+
+def test_fields_of_a_newer_version_in_a_status_are_ignored():
+    newer = {"candidate": _CANDIDATE | {"colour": "red"}, "weather": {"rain": True}, "propagation": {"revision": 7}}
+    found = parse(_live({"operatorState": packed(newer)})).status
+    assert found == Status.model_validate({"candidate": _CANDIDATE, "propagation": {"revision": 7}})
+
+
+def test_a_value_of_a_newer_version_in_a_status_is_reported_and_nothing_is_decided():
+    newer = {"candidate": _CANDIDATE | {"state": "Warming"}}
+    with pytest.raises(
+        InvalidObjectError, match=r"^status\.candidate\.state: .* Another version of the operator"
+    ) as caught:
+        parse(_live({"operatorState": packed(newer)}))
+    assert caught.value.reason == "InvalidStatus"
