@@ -14,9 +14,11 @@ from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
+from serin_operator.readings import Readings
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.records import RecordKeeper
 from serin_operator.settings import Monitoring, ServerDefaults
+from serin_operator.stage_reader import StageReader
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = Key("default", "categories")
@@ -162,12 +164,13 @@ def reconciler(
     delivery=None,
     records=None,
     checks=None,
+    prometheus=None,
+    enqueue=lambda _key: None,
     **server,
 ):
     metrics = metrics or OperatorMetrics(lambda: 0)
     gatherer = Gatherer(
         cluster=cluster,
-        prometheus=SilentPrometheus(),
         pods=pods or SilentPods(),
         server=ServerDefaults(image="server:1", **server),
         monitoring=monitoring,
@@ -180,6 +183,7 @@ def reconciler(
         metrics=metrics,
         records=records or RecordKeeper(cluster, metrics.records, clock),
         checks=checks or CheckCaller(CheckClient({}), enqueue=lambda _key: None, clock=clock),
+        readings=Readings(StageReader(prometheus or SilentPrometheus()), enqueue=enqueue, clock=clock, patience=0.02),
         clock=clock,
     )
 
@@ -187,6 +191,37 @@ def reconciler(
 def reconcile_once(cluster, **parts):
     cluster.writes.clear()
     return asyncio.run(reconciler(cluster, **parts).reconcile(KEY))
+
+
+def restarted_pods(*codes):
+    """Return a cluster in which pods load the candidate, and one container has ended with each of these codes."""
+    cluster = MemoryCluster()
+    for _ in range(5):
+        reconcile_once(cluster)
+    owner = next(one for one in cluster.objects.values() if one["kind"] == "Deployment")
+    template = owner["spec"]["template"]["metadata"]
+    for number, code in enumerate(codes):
+        ended = {"exitCode": code, "reason": "Error", "finishedAt": NOW.isoformat()}
+        server = {
+            "name": "server",
+            "containerID": "c",
+            "restartCount": 1,
+            "state": {"running": {"startedAt": NOW.isoformat()}},
+            "lastState": {"terminated": ended},
+        }
+        sidecar = {"name": "proxy", "restartCount": 7, "lastState": {"terminated": ended | {"exitCode": 1}}}
+        metadata = {"namespace": "default", "name": f"pod-{number}", "uid": f"uid-pod-{number}"}
+        cluster.put(
+            {
+                "kind": "Pod",
+                "metadata": metadata | {"labels": template["labels"], "annotations": dict(template["annotations"])},
+                "spec": {"nodeName": "node-1"},
+                "status": {"phase": "Running", "podIP": "10.0.0.7", "containerStatuses": [sidecar, server]},
+            }
+        )
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2025-01-01T00:00:00Z"}
+    cluster.put({"kind": "Node", "metadata": {"namespace": "", "name": "node-1"}, "status": {"conditions": [ready]}})
+    return cluster
 
 
 def ready_reason(cluster):

@@ -5,14 +5,15 @@ Nothing here is kept over a restart: what has no answer in the status then is as
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from serin_core.api.base import Json
 from serin_core.api.check_status import CheckStatus, CheckVerdict
 from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.checks import CheckCall
+from serin_operator.background import BackgroundTasks
 from serin_operator.check_client import Result
 
 KeyT = TypeVar("KeyT")
@@ -29,14 +30,6 @@ class Client(Protocol):
         """Send a document, and return the verdict or why there is none; never raises."""
 
 
-@dataclass
-class _Asked:
-    """What one resource has asked: requests that are under way, and answers that no status has yet."""
-
-    running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    answers: dict[str, CheckAnswer] = field(default_factory=dict)
-
-
 class CheckCaller(Generic[KeyT]):
     """Makes the requests that decisions ask for. `enqueue` is called with each answer's key."""
 
@@ -49,7 +42,9 @@ class CheckCaller(Generic[KeyT]):
         record: Callable[[str, CheckVerdict | None, float], None] = lambda _endpoint, _verdict, _seconds: None,
     ) -> None:
         self._client, self._enqueue, self._clock, self._record = client, enqueue, clock, record
-        self._asked: dict[KeyT, _Asked] = {}
+        self._tasks: BackgroundTasks[KeyT] = BackgroundTasks()
+        self._answers: dict[KeyT, dict[str, CheckAnswer]] = {}
+        """Answers that no status has yet."""
 
     @property
     def endpoints(self) -> frozenset[str]:
@@ -58,50 +53,42 @@ class CheckCaller(Generic[KeyT]):
 
     def answers(self, key: KeyT) -> tuple[CheckAnswer, ...]:
         """Return the answers that the status of a resource does not have yet."""
-        asked = self._asked.get(key)
-        return () if asked is None else tuple(asked.answers.values())
+        return tuple(self._answers.get(key, {}).values())
 
     def update(self, key: KeyT, calls: Iterable[CheckCall], checks: Iterable[CheckStatus]) -> None:
         """Follow a status that has been written: make its requests, and drop what it does not ask any more."""
         calls, waiting = tuple(calls), {entry.id: entry.answers for entry in checks if entry.is_open}
-        if not calls and key not in self._asked:
-            return
-        asked = self._asked.setdefault(key, _Asked())
-        for one in [one for one in asked.running if one not in waiting]:
-            asked.running.pop(one).cancel()
-        asked.answers = {
-            one: answer for one, answer in asked.answers.items() if one in waiting and answer.number > waiting[one]
+        for one in self._tasks.running(key):
+            if one not in waiting:
+                self._tasks.cancel(key, one)
+        answers = {
+            one: answer
+            for one, answer in self._answers.pop(key, {}).items()
+            if one in waiting and answer.number > waiting[one]
         }
+        if answers:
+            self._answers[key] = answers
         for call in calls:
-            task = asked.running.get(call.id)
-            if call.id not in asked.answers and (task is None or task.done()):
-                asked.running[call.id] = asyncio.create_task(self._ask(key, call))
-        if not asked.running and not asked.answers:
-            del self._asked[key]
+            if call.id not in answers and self._tasks.get(key, call.id) is None:
+                self._tasks.start(key, call.id, self._ask(call), partial(self._note, key))
 
     def forget(self, key: KeyT) -> None:
         """Drop everything of a resource that is gone."""
-        asked = self._asked.pop(key, None)
-        for task in asked.running.values() if asked is not None else ():
-            task.cancel()
+        self._answers.pop(key, None)
+        self._tasks.forget(key)
 
     async def close(self) -> None:
         """Cancel all requests."""
-        tasks = [task for asked in self._asked.values() for task in asked.running.values()]
-        self._asked.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
 
-    async def _ask(self, key: KeyT, call: CheckCall) -> None:
+    async def _ask(self, call: CheckCall) -> CheckAnswer:
         seconds = None if call.timeout is None else call.timeout.total_seconds()
         started = asyncio.get_running_loop().time()
         verdict, message = await self._client.ask(call.endpoint, call.document, seconds=seconds)
         if call.endpoint in self._client.names:
             self._record(call.endpoint, verdict, asyncio.get_running_loop().time() - started)
-        asked = self._asked.get(key)
-        if asked is None or call.id not in asked.running:
-            return
-        del asked.running[call.id]
-        asked.answers[call.id] = CheckAnswer(call.id, call.name, call.number, verdict, message, self._clock())
+        return CheckAnswer(call.id, call.name, call.number, verdict, message, self._clock())
+
+    def _note(self, key: KeyT, answer: CheckAnswer) -> None:
+        self._answers.setdefault(key, {})[answer.id] = answer
         self._enqueue(key)

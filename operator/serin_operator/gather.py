@@ -1,4 +1,7 @@
-"""Gather: read everything that a decision needs, before the first write. Decides nothing."""
+"""Gather: read what a decision needs, before the first write. Decides nothing.
+
+Counts are read beside it (readings.py): no decision waits for them.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,18 +17,12 @@ from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
 from serin_core.contract.pod_report import PodReport
-from serin_core.counting.reading import Unreadable
-from serin_core.counting.server_counters import CLOCK_BEHIND, Reading, count_stage
-from serin_core.counting.stage_query import StageQuery, evaluated_at, stage_query
-from serin_core.gates.active import read_by
-from serin_core.gates.queries import active_queries
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.model.keyword_rules import Rules, RulesError
 from serin_core.rollout.holds import Freeze
 from serin_core.rollout.observation import (
-    NOT_ASKED,
     ChildSeen,
     NoAnswer,
     Observed,
@@ -36,13 +33,11 @@ from serin_core.rollout.observation import (
 )
 from serin_core.rollout.scale import AUTOSCALER
 from serin_operator.autoscalers import observe_autoscaler
-from serin_operator.custom_counters import CustomCounterReader
-from serin_operator.interfaces import Kubernetes, NotFoundError, Pods, Prometheus
+from serin_operator.interfaces import Kubernetes, NotFoundError, Pods
 from serin_operator.invalid import InvalidObjectError
 from serin_operator.nodes import DELETED, NodeSeen
 from serin_operator.pod_monitors import PodMonitors
 from serin_operator.pod_state import needs_node, observed_pod, replica_failure, waits_without_reason
-from serin_operator.query_reader import read_queries
 from serin_operator.server_container import needs_events
 from serin_operator.settings import Monitoring, ServerDefaults
 
@@ -84,24 +79,23 @@ def parse(live: Json) -> Resource:
 
 
 class Gatherer:
-    """Reads the cluster, the pods and Prometheus for one resource at a time."""
+    """Reads the cluster and the pods for one resource at a time."""
 
-    def __init__(  # noqa: PLR0913 - parts of the program, each by its name
+    def __init__(
         self,
         *,
         cluster: Kubernetes,
-        prometheus: Prometheus,
         pods: Pods,
         server: ServerDefaults,
         monitoring: Monitoring,
         freezes: Iterable[Freeze] = (),
     ) -> None:
-        self._cluster, self._prometheus, self._pods, self._server = cluster, prometheus, pods, server
+        self._cluster, self._pods, self._server = cluster, pods, server
         self._pod_monitors = PodMonitors(cluster, monitoring)
         self._freezes = tuple(freezes)
 
     async def gather(self, resource: Resource, now: datetime) -> Observed:
-        """Read everything except the resource itself. Raises ClusterError."""
+        """Read everything but the resource itself and Prometheus. Raises ClusterError."""
         # Children first: reports of pods must not be older than the routing that they are compared with.
         seen, routing, rules, monitor, autoscaler = await asyncio.gather(
             self._children(resource),
@@ -114,9 +108,7 @@ class Gatherer:
         for kind, child in (("PodMonitor", monitor.child), (AUTOSCALER, autoscaler.child)):
             if child is not None:
                 seen[kind, resource.name] = child
-        pods, (reading, queries) = await asyncio.gather(
-            self._observed_pods(resource, now), self._read_metrics(resource, now)
-        )
+        pods = await self._observed_pods(resource, now)
         deployment, server = seen.get(("Deployment", resource.name)), resource.spec.server
         return Observed(
             image=self._server.choose(server.image, annotations=server.pod.service_account_annotations or {}),
@@ -124,8 +116,6 @@ class Gatherer:
             routing=routing,
             children=seen,
             pods=pods,
-            reading=reading,
-            queries=queries,
             problem="" if deployment is None else replica_failure(deployment.live),
             refusals=(*monitor.refusals, *autoscaler.refusals),
             pod_monitor=monitor.wanted,
@@ -241,45 +231,3 @@ class Gatherer:
         # During an update that turns TLS on or off, there are pods of both kinds.
         scheme = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
         return await self._pods.fetch_report(address, names.SERVER_PORT, scheme=scheme, uid=uid)
-
-    async def _read_metrics(
-        self, resource: Resource, now: datetime
-    ) -> tuple[Reading, Mapping[str, float | Unreadable]]:
-        """Return the counts and the results of the queries of the present stage."""
-        reading = await self.read_counts(resource, now)
-        rollout = None if resource.status is None else resource.status.rollout
-        if rollout is None or reading == NOT_ASKED:
-            return reading, {}
-        queries = active_queries(resource.spec, percent=rollout.percent)
-        if isinstance(reading, Unreadable) and reading.reason in ("Unreachable", "UnknownEndpoint"):
-            return reading, {query.name: reading for query in queries}
-        return reading, await read_queries(self._prometheus, resource.spec.analysis.prometheus, queries)
-
-    async def read_counts(self, resource: Resource, now: datetime) -> Reading:
-        """Return the counts of the present stage; NOT_ASKED if there is none."""
-        rollout = resource.status.rollout if resource.status is not None else None
-        if resource.status is None or rollout is None or rollout.stage is None or rollout.stage_started_at is None:
-            return NOT_ASKED
-        analysis = resource.spec.analysis
-        stage = StageQuery(
-            uid=resource.uid,
-            run_id=rollout.run_id,
-            stage=rollout.stage,
-            percent=rollout.percent,
-            gates=read_by(resource.spec, percent=rollout.percent),
-            started_at=rollout.stage_started_at,
-            checkpoint=resource.status.checkpoint,
-            interval=analysis.interval,
-            has_shared_store=resource.spec.server.store.postgres is not None,
-        )
-        if stage.is_ahead_of(now):
-            return CLOCK_BEHIND
-        found = await self._prometheus.read(analysis.prometheus, stage_query(stage, now))
-        if isinstance(found, Unreadable):
-            return found
-        at = evaluated_at(found)
-        if isinstance(at, Unreadable):
-            return at
-        reader = CustomCounterReader(self._prometheus, analysis.prometheus)
-        custom = await reader.read(resource.spec.gates.active_custom, stage, at=at, now=now)
-        return count_stage(found, stage, now, custom=custom)

@@ -25,10 +25,12 @@ from serin_operator.notifications.senders import with_senders
 from serin_operator.object_ref import Key
 from serin_operator.pod_client import PodClient
 from serin_operator.prometheus_client import PrometheusClient
+from serin_operator.readings import Readings
 from serin_operator.reconcile import Reconciler
 from serin_operator.records import RecordKeeper
 from serin_operator.resource_metrics import cause_of
 from serin_operator.settings import Settings, SettingsError
+from serin_operator.stage_reader import StageReader
 from serin_operator.watch import cancel_on_signals, watch
 from serin_operator.work_queue import Result, WorkQueue, work
 
@@ -77,7 +79,6 @@ async def run(settings: Settings) -> None:
         stack.callback(prometheus.close)
         gatherer = Gatherer(
             cluster=cluster,
-            prometheus=prometheus,
             pods=pods,
             server=settings.server,
             monitoring=settings.monitoring,
@@ -99,6 +100,8 @@ async def run(settings: Settings) -> None:
         )
         metrics.checks.expose(settings.checks)
         stack.push_async_callback(checks.close)
+        readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=lambda: datetime.now(UTC))
+        stack.push_async_callback(readings.close)
         reconciler = Reconciler(
             cluster=cluster,
             gatherer=gatherer,
@@ -107,6 +110,7 @@ async def run(settings: Settings) -> None:
             metrics=metrics,
             records=records,
             checks=checks,
+            readings=readings,
             clock=lambda: datetime.now(UTC),
         )
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)

@@ -65,16 +65,16 @@ class PrometheusClient:
         record: Callable[[str, float], None] = lambda _endpoint, _seconds: None,
     ) -> None:
         self._record = record
+        turns = {name: settings.max_concurrency or threads for name, settings in endpoints.items()}
         self._clients = {
-            (name, kind): _Client(settings, kind, threads=threads)
+            (name, kind): _Client(settings, kind, threads=turns[name])
             for name, settings in endpoints.items()
             for kind in (VECTOR, MATRIX, NUMBER)
         }
         self._replica_labels = {name: frozenset(settings.replica_labels) for name, settings in endpoints.items()}
-        self._turns = {
-            name: asyncio.Semaphore(settings.max_concurrency or threads) for name, settings in endpoints.items()
-        }
-        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="prometheus")
+        self._turns = {name: asyncio.Semaphore(most) for name, most in turns.items()}
+        # An endpoint that hangs must not use up the threads of the others.
+        self._pool = ThreadPoolExecutor(max_workers=sum(turns.values()) or 1, thread_name_prefix="prometheus")
 
     async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
         """See interfaces.Prometheus."""

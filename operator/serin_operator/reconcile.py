@@ -23,6 +23,7 @@ from serin_operator.invalid import InvalidObjectError, readable_conditions, stat
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
 from serin_operator.object_ref import Key, ObjectRef
+from serin_operator.readings import Readings
 from serin_operator.records import RecordKeeper
 from serin_operator.resource_metrics import causes
 from serin_operator.setbacks import Setbacks
@@ -53,9 +54,10 @@ class Reconciler:
         metrics: OperatorMetrics,
         records: RecordKeeper,
         checks: CheckCaller[Key],
+        readings: Readings[Key],
         clock: Callable[[], datetime],
     ) -> None:
-        self._delivery = delivery
+        self._delivery, self._readings = delivery, readings
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
         self._metrics, self._records, self._checks, self._clock = metrics, records, checks, clock
         self._setbacks: dict[Key, Setbacks] = {}
@@ -71,6 +73,7 @@ class Reconciler:
             await self._deletions.report(key, self._clock())
             self._setbacks.pop(key, None)
             self._checks.forget(key)
+            self._readings.forget(key)
             self._conflicts.clear(key)
             self._metrics.resources.forget(key.namespace, key.name)
             self._delivery.forget(key)
@@ -79,6 +82,7 @@ class Reconciler:
             return Result("gone", None)
         if "deletionTimestamp" in live["metadata"]:
             self._checks.forget(key)
+            self._readings.forget(key)
             await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
             return Result("deleting", None)
         try:
@@ -98,12 +102,18 @@ class Reconciler:
             resource = parse(live)
         except InvalidObjectError as error:
             return await self._report_invalid(key, live, error)
+        started = self._readings.begin(key, resource)
         observed = await self._gatherer.gather(resource, self._clock())
-        self._metrics.record_reading(observed.reading)
+        reading = await self._readings.newest(key, resource, started)
+        if reading.is_new:
+            self._metrics.record_reading(reading.counts)
         now, setbacks = self._clock(), self._setbacks.setdefault(key, Setbacks())
         reported = setbacks.refusals(), setbacks.overrides()
         observed = replace(
             observed,
+            reading=reading.counts,
+            queries=reading.queries,
+            has_new_reading=reading.is_new,
             refusals=(*observed.refusals, *reported[0]),
             overrides=reported[1],
             destinations=self._delivery.seen(key, resource.uid),
@@ -111,12 +121,13 @@ class Reconciler:
             check_endpoints=self._checks.endpoints,
         )
         self._record_errors(key, *causes(observed))
-        ref, is_counted = ObjectRef.of(live), not isinstance(observed.reading, Unreadable)
+        ref, is_counted = ObjectRef.of(live), reading.is_new and not isinstance(reading.counts, Unreadable)
 
         def decided(refusal: str) -> Decision:
             return decide(resource, replace(observed, status_refusal=refusal), now)
 
         decision = await self._statuses.write(key, ref, decided, before=resource.status, now=now)
+        self._readings.judged(key, reading)
         due = setbacks.due(decision.writes, observed.children, now)
         self._deletions.remember(key, ref, decision.status)
         self._checks.update(key, decision.calls, decision.status.checks)

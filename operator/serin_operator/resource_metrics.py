@@ -49,7 +49,8 @@ def cause_of(error: Exception) -> str:
 
 def causes(observed: Observed) -> Iterator[str]:
     """Yield the causes of what could not be read in a pass."""
-    if isinstance(observed.reading, Unreadable) and observed.reading != NOT_ASKED:
+    is_read = observed.has_new_reading and observed.reading != NOT_ASKED
+    if is_read and isinstance(observed.reading, Unreadable):
         yield f"Prometheus{observed.reading.reason}"
     else:
         results = (one for one in observed.queries.values() if isinstance(one, Unreadable) and one != NO_DATA)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from models.parts import spec
 
@@ -16,9 +16,10 @@ from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading, StageCounts
 from serin_core.evidence.counts import Counts
 from serin_core.gates.active import read_by
-from serin_operator.gather import Gatherer
+from serin_core.rollout.observation import NOT_ASKED
 from serin_operator.prometheus_client import PrometheusClient
-from serin_operator.settings import Monitoring, PrometheusEndpoint
+from serin_operator.settings import PrometheusEndpoint
+from serin_operator.stage_reader import StageQuestion, StageReader
 
 RUN = "run_aaaaaaaa_1"
 STAGE = 7
@@ -87,12 +88,9 @@ class Rollout:
 
     async def look_within(self, metrics: PrometheusClient, now: datetime) -> Reading:
         """Look once, with a client that is closed afterwards."""
-        nothing = cast("Any", None)
         try:
-            gatherer = Gatherer(
-                cluster=nothing, prometheus=metrics, pods=nothing, server=nothing, monitoring=Monitoring()
-            )
-            return await gatherer.read_counts(self.resource, now)
+            asked = StageQuestion.of(self.resource)
+            return NOT_ASKED if asked is None else await StageReader(metrics).read_counts(asked, now)
         finally:
             metrics.close()
 

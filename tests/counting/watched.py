@@ -13,9 +13,10 @@ from serin_core.api.resource import Resource
 from serin_core.api.status import CandidateState, Status
 from serin_core.counting.server_counters import Reading
 from serin_core.rollout.decide import Decision
-from serin_operator.gather import Gatherer
+from serin_core.rollout.observation import NOT_ASKED
 from serin_operator.prometheus_client import PrometheusClient
-from serin_operator.settings import Monitoring, PrometheusEndpoint
+from serin_operator.settings import PrometheusEndpoint
+from serin_operator.stage_reader import StageQuestion, StageReader
 
 RUN = "run_aaaaaaaa_1"
 
@@ -38,10 +39,7 @@ class Watched(World):
         super().__init__(spec(RUN, canary=canary | {"steps": steps}))
         self.loop = asyncio.new_event_loop()
         self.metrics = PrometheusClient({"default": PrometheusEndpoint(url=url, timeout_seconds=5)}, threads=4)
-        nothing = cast("Any", None)
-        self._gatherer = Gatherer(
-            cluster=nothing, prometheus=self.metrics, pods=nothing, server=nothing, monitoring=Monitoring()
-        )
+        self._reader = StageReader(self.metrics)
         self._is_watched = False
         self.reading_took = 0.0
         """Seconds of CPU."""
@@ -87,7 +85,10 @@ class Watched(World):
         if not self._is_watched:
             return super()._reading(resource)
         began = time.process_time()
-        reading = self.loop.run_until_complete(self._gatherer.read_counts(resource, self.now))
+        asked = StageQuestion.of(resource)
+        reading = (
+            NOT_ASKED if asked is None else self.loop.run_until_complete(self._reader.read_counts(asked, self.now))
+        )
         self.reading_took += time.process_time() - began
         return reading
 

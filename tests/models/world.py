@@ -44,6 +44,7 @@ class World(Invariants):
         dining = ClassCoverage(share=1, by_threshold={"0.70": Coverage(coverage=0.9, precision=0.9)})
         self.quality = RunQuality(f1_macro=0.9, f1_min=0.8, coverage={"Dining": dining})
         self.verdict = "pass"
+        self.has_arrived: Callable[[], bool] = lambda: True
         self.query_results: dict[str, float | Unreadable] = {}
         self.rules = ""
         self.problem: ServerImage | RulesMissing | None = None
@@ -113,6 +114,7 @@ class World(Invariants):
             children=operator.children,
             pods=tuple(self._seen(pod) for pod in pods),
             reading=self._reading(resource),
+            has_new_reading=self.has_arrived(),
             queries=dict(self.query_results),
             destinations=self.destinations,
             freezes=self.freezes,

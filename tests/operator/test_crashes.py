@@ -1,7 +1,7 @@
 """Crashes as the operator gathers them: pods from the API server, and the Events and nodes that it reads for them."""
 
 import pytest
-from memory_cluster import NOW, MemoryCluster, reconcile_once
+from memory_cluster import NOW, reconcile_once, restarted_pods
 
 from serin_core.api.packing import expanded
 from serin_core.contract import names
@@ -13,37 +13,6 @@ KILLED = {
     "metadata": {"creationTimestamp": NOW.isoformat()},
     "lastTimestamp": NOW.isoformat(),
 }
-
-
-def restarted_pods(*codes):
-    """Return a cluster in which pods load the candidate, and one container has ended with each of these codes."""
-    cluster = MemoryCluster()
-    for _ in range(5):
-        reconcile_once(cluster)
-    owner = next(one for one in cluster.objects.values() if one["kind"] == "Deployment")
-    template = owner["spec"]["template"]["metadata"]
-    for number, code in enumerate(codes):
-        ended = {"exitCode": code, "reason": "Error", "finishedAt": NOW.isoformat()}
-        server = {
-            "name": "server",
-            "containerID": "c",
-            "restartCount": 1,
-            "state": {"running": {"startedAt": NOW.isoformat()}},
-            "lastState": {"terminated": ended},
-        }
-        sidecar = {"name": "proxy", "restartCount": 7, "lastState": {"terminated": ended | {"exitCode": 1}}}
-        metadata = {"namespace": "default", "name": f"pod-{number}", "uid": f"uid-pod-{number}"}
-        cluster.put(
-            {
-                "kind": "Pod",
-                "metadata": metadata | {"labels": template["labels"], "annotations": dict(template["annotations"])},
-                "spec": {"nodeName": "node-1"},
-                "status": {"phase": "Running", "podIP": "10.0.0.7", "containerStatuses": [sidecar, server]},
-            }
-        )
-    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2025-01-01T00:00:00Z"}
-    cluster.put({"kind": "Node", "metadata": {"namespace": "", "name": "node-1"}, "status": {"conditions": [ready]}})
-    return cluster
 
 
 def crashes(cluster, events=()):

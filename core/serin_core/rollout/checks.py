@@ -101,7 +101,8 @@ def is_ready_but_for_checks(context: Context, protocol: Protocol) -> bool:
     """Return whether the next step would begin now if there were no checks: by evidence or by request."""
     if context.failed_gates:
         return False
-    return promotion.may_step(context, protocol) or manual_actions.promote_request(context, protocol) is not None
+    is_proven = context.is_judged and promotion.may_step(context, protocol)
+    return is_proven or manual_actions.promote_request(context, protocol) is not None
 
 
 def is_known(context: Context, endpoint: str) -> bool:

@@ -107,7 +107,8 @@ def note_hold(context: Context) -> Status:
     seen, reason = candidate.hold, "" if found is None else found.reason
     if seen is not None and seen.reason == reason:
         return context.status
-    begins = found is not None and _is_over(context) and _is_followed_by_a_step(context, candidate)
+    is_over = _is_over(context) and (context.is_judged or seen is not None)
+    begins = found is not None and is_over and _is_followed_by_a_step(context, candidate)
     noted = HoldSince(reason=reason, at=context.now) if begins else None
     return context.status if noted == seen else context.status.changed(candidate=candidate.changed(hold=noted))
 

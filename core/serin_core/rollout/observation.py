@@ -132,6 +132,7 @@ def is_adoptable(live: Json, uid: str, document: RoutingDocument | None) -> bool
 
 
 NOT_ASKED = Unreadable("NotAsked", "no stage has started")
+NOT_READ = Unreadable("NotAsked", "Prometheus has not returned the first counts of this stage yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ class Observed:
     """By (kind, name): every existing child of this resource's name or uid."""
     pods: tuple[PodSeen, ...] = ()
     reading: Reading = NOT_ASKED
+    has_new_reading: bool = True
+    """Whether nothing has been decided on `reading` yet; without, it is only what was known before."""
     check_answers: tuple[CheckAnswer, ...] = ()
     """Results of requests to check endpoints, also late and repeated ones."""
     check_endpoints: frozenset[str] | None = None

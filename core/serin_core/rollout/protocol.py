@@ -81,6 +81,13 @@ class Context:
         return bool(self.acting_gates) and not self.undecided_gates
 
     @property
+    def is_judged(self) -> bool:
+        """Whether verdicts may be acted on: gates were judged at this check, or a promote-full request skips them."""
+        rollout = self.status.rollout
+        is_skipped = rollout is not None and bool(rollout.promote_full) and rollout.bake is None
+        return self.observed.has_new_reading or is_skipped
+
+    @property
     def stage_started_at(self) -> datetime | None:
         """Start of the current stage of a rollout; None while none has started."""
         return None if self.status.rollout is None else self.status.rollout.stage_started_at

@@ -1,8 +1,9 @@
 """Evidence of the current stage: crashes that were seen, and gates judged on the counts of this check."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from serin_core.api.gate_status import GateStatus
 from serin_core.api.status import Candidate, Status
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting.actual_share import actual_share
@@ -10,6 +11,7 @@ from serin_core.counting.server_counters import StageCounts
 from serin_core.gates.evaluation import Stage, expected_low_confidence, judge_stage
 from serin_core.gates.queries import judge_queries
 from serin_core.gates.result import PreviousCheck
+from serin_core.rollout.observation import NOT_READ
 from serin_core.rollout.protocol import CRASH_WINDOW, Context, Protocol
 
 CHECKPOINT_EVERY: Final = timedelta(minutes=5)
@@ -26,10 +28,12 @@ def note_crashes(context: Context, protocol: Protocol) -> Status:
 
 
 def judge(context: Context) -> Status:
-    """Return the status with every gate of a started stage judged on the counts of this check."""
+    """Return the status with every gate of a started stage judged on the counts of this check, if it has any."""
     status, rollout, reading = context.status, context.status.rollout, context.observed.reading
     if rollout is None or rollout.stage_started_at is None:
         return status
+    if not context.observed.has_new_reading:
+        return status if status.gates else status.changed(gates=_unread(context, rollout, rollout.stage_started_at))
     queries = judge_queries(
         context.spec,
         percent=rollout.percent,
@@ -56,6 +60,16 @@ def judge(context: Context) -> Status:
         checkpoint=checkpoint,
         no_data_since=None if has_data else status.no_data_since or context.now,
     )
+
+
+def _unread(context: Context, rollout: Candidate, started_at: datetime) -> tuple[GateStatus, ...]:
+    """Return the gates of a stage whose counts have never been read."""
+    stage = Stage(rollout.percent, started_at, expected_low_confidence=None)
+    judged = judge_stage(context.spec, stage, NOT_READ, PreviousCheck.of(context.status), now=context.now)
+    queries = judge_queries(
+        context.spec, percent=rollout.percent, results={}, before=context.status.gates, now=context.now
+    )
+    return (*(one.gate for one in judged), *queries)
 
 
 def _processes(context: Context) -> frozenset[str] | None:

@@ -63,6 +63,8 @@ class Row:
     sources: tuple[State, ...]
     target: State | None
     rule: Rule
+    acts_on_verdicts: bool = False
+    """Whether it needs gates that were judged at this very check: counts of an earlier one may be outdated."""
 
 
 class ImpossibleTransitionError(RuntimeError):
@@ -78,14 +80,14 @@ TABLE: tuple[Row, ...] = (
     Row("CandidateCrashed", UNDER_WAY, State.ROLLED_BACK, rollback.candidate_crashes),
     Row("EmergencyStop", (State.IDLE, *OVER), State.STOPPED, emergency_stop.requested),
     Row("EmergencyStop", (State.RUNNING,), State.STOPPED, emergency_stop.requested_in_the_bake),
-    Row("GateFailed", (State.RUNNING,), State.ROLLED_BACK, rollback.gate_fails),
+    Row("GateFailed", (State.RUNNING,), State.ROLLED_BACK, rollback.gate_fails, acts_on_verdicts=True),
     Row("CheckFailed", (State.RUNNING,), State.ROLLED_BACK, checks.check_fails),
-    Row("StageTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided),
-    Row("NoDataTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data),
+    Row("StageTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_stays_undecided, acts_on_verdicts=True),
+    Row("NoDataTimedOut", (State.RUNNING,), State.ROLLED_BACK, rollback.stage_has_no_data, acts_on_verdicts=True),
     Row("RunRefused", (State.RUNNING,), State.REFUSED, pod_rollout.pods_disagree_on_the_digest),
     Row("ProgressDeadlineExceeded", (State.LOADING,), State.ROLLED_BACK, progress.deadline_passes),
     # Which run the spec names, once a bake that is over has ended.
-    Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ended_before_another_run_was_named),
+    Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ended_before_another_run_was_named, acts_on_verdicts=True),
     Row("RunRefused", ANY, State.REFUSED, spec_changes.stable_run_has_another_digest),
     Row("EmergencyStopEnded", (State.STOPPED,), State.IDLE, emergency_stop.ended),
     Row("EmergencyStopEnded", (State.STOPPED,), State.RUNNING, emergency_stop.ended_in_the_bake),
@@ -121,11 +123,11 @@ TABLE: tuple[Row, ...] = (
     Row("StepAdvanced", (State.RUNNING,), State.RUNNING, manual_actions.promote_one_step),
     Row("BakeStarted", (State.RUNNING,), State.RUNNING, manual_actions.promote_into_the_bake),
     Row("Promoted", (State.RUNNING,), State.IDLE, manual_actions.promote_the_last_step),
-    Row("StepAdvanced", (State.RUNNING,), State.RUNNING, promotion.stage_is_proven),
-    Row("BakeStarted", (State.RUNNING,), State.RUNNING, bake.last_stage_is_proven),
-    Row("Promoted", (State.RUNNING,), State.IDLE, promotion.last_stage_is_proven),
-    Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ends),
-    Row("AtCap", (State.RUNNING,), State.RUNNING, promotion.cap_is_proven),
+    Row("StepAdvanced", (State.RUNNING,), State.RUNNING, promotion.stage_is_proven, acts_on_verdicts=True),
+    Row("BakeStarted", (State.RUNNING,), State.RUNNING, bake.last_stage_is_proven, acts_on_verdicts=True),
+    Row("Promoted", (State.RUNNING,), State.IDLE, promotion.last_stage_is_proven, acts_on_verdicts=True),
+    Row("Promoted", (State.RUNNING,), State.IDLE, bake.bake_ends, acts_on_verdicts=True),
+    Row("AtCap", (State.RUNNING,), State.RUNNING, promotion.cap_is_proven, acts_on_verdicts=True),
 )
 
 
@@ -136,7 +138,8 @@ def take_first(context: Context, protocol: Protocol, table: Iterable[Row] = TABL
     """
     state = state_of(context.status)
     for row in table:
-        transition = row.rule(context, protocol) if state in row.sources else None
+        is_possible = state in row.sources and (context.is_judged or not row.acts_on_verdicts)
+        transition = row.rule(context, protocol) if is_possible else None
         if transition is None:
             continue
         after = state_of(transition.status)
