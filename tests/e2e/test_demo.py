@@ -99,7 +99,7 @@ def test_a_scenario_in_which_a_user_acts(monkeypatch):
     play(undone, installed, console, traffic)
     assert undone.is_as_expected
     assert (installed.applied, installed.ran) == ([("run_00000000_1", {"bake": {}})], [("undo", "--yes")])
-    assert "a user runs: kubectl serin undo --yes" in lines
+    assert "a user runs: kubectl serin undo categories --yes" in lines
 
 
 def test_before_the_first_rollout_there_is_no_status():
