@@ -287,7 +287,7 @@ OPTIONS = {
         f"{POD}.topologySpreadConstraints", [SPREAD], topologySpreadConstraints=[SPREAD]
     ),
     "extraEnv": deployment(
-        f"{CONTAINER}.env", [{"name": "NO_PROXY", "value": ".svc"}], extraEnv=[{"name": "NO_PROXY", "value": ".svc"}]
+        f"{CONTAINER}.env.2", {"name": "NO_PROXY", "value": ".svc"}, extraEnv=[{"name": "NO_PROXY", "value": ".svc"}]
     ),
     "extraVolumes": deployment(
         f"{POD}.volumes.2",

@@ -65,6 +65,13 @@ THRESHOLDS: Final = Variable("SUGGEST_THRESHOLDS_JSON", "confidence by class and
 CALIBRATION: Final = Variable("ML_CALIBRATION_ENABLED", "use the calibrated confidence of a run", "true")
 CACHE_HOME: Final = Variable("XDG_CACHE_HOME", "parent of the cache for a remote registry; ~/.cache if unset")
 
+# Read by the operator.
+POD_NAMESPACE: Final = Variable(
+    "POD_NAMESPACE",
+    "namespace of the operator's own objects; that of KUBECONFIG's current context, or of the service account, if unset",
+)
+POD_NAME: Final = Variable("POD_NAME", "name of the operator's pod; the host name if unset")
+
 # Read by training.
 DEPLOY_F1: Final = Variable("ML_DEPLOY_THRESHOLD_F1", "minimum macro F1 of a run that is accepted")
 DEPLOY_F1_MIN: Final = Variable("ML_DEPLOY_THRESHOLD_F1_MIN", "minimum F1 of each class of a run that is accepted")
