@@ -68,7 +68,7 @@ CACHE_HOME: Final = Variable("XDG_CACHE_HOME", "parent of the cache for a remote
 # Read by the operator.
 POD_NAMESPACE: Final = Variable(
     "POD_NAMESPACE",
-    "namespace of the operator's own objects; that of KUBECONFIG's current context, or of the service account, if unset",
+    "namespace of the operator; that of KUBECONFIG's current context, or of the service account, if unset",
 )
 POD_NAME: Final = Variable("POD_NAME", "name of the operator's pod; the host name if unset")
 
