@@ -14,6 +14,7 @@ from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
+from serin_operator.pod_reports import PodReports
 from serin_operator.readings import Readings
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.records import RecordKeeper
@@ -149,8 +150,8 @@ class SilentPods:
     def __init__(self):
         self.asked = []
 
-    async def fetch_report(self, address, port, *, scheme, uid):
-        self.asked.append((address, uid))
+    async def fetch_report(self, question):
+        self.asked.append((question.address, question.uid))
         return NoAnswer("silent")
 
 
@@ -171,7 +172,7 @@ def reconciler(
     metrics = metrics or OperatorMetrics(lambda: 0)
     gatherer = Gatherer(
         cluster=cluster,
-        pods=pods or SilentPods(),
+        reports=PodReports(pods or SilentPods(), enqueue=enqueue),
         server=ServerDefaults(image="server:1", **server),
         monitoring=monitoring,
     )

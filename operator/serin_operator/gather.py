@@ -16,7 +16,6 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
-from serin_core.contract.pod_report import PodReport
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
@@ -33,10 +32,12 @@ from serin_core.rollout.observation import (
 )
 from serin_core.rollout.scale import AUTOSCALER
 from serin_operator.autoscalers import observe_autoscaler
-from serin_operator.interfaces import Kubernetes, NotFoundError, Pods
+from serin_operator.interfaces import Kubernetes, NotFoundError, PodQuestion
 from serin_operator.invalid import InvalidObjectError
 from serin_operator.nodes import DELETED, NodeSeen
+from serin_operator.object_ref import Key
 from serin_operator.pod_monitors import PodMonitors
+from serin_operator.pod_reports import PodReports
 from serin_operator.pod_state import needs_node, observed_pod, replica_failure, waits_without_reason
 from serin_operator.server_container import needs_events
 from serin_operator.settings import Monitoring, ServerDefaults
@@ -47,6 +48,7 @@ _MAX_ENDED = 10
 """Pods whose container has ended, that Events are read of in one pass."""
 _MAX_NODES = 20
 """Nodes that are read in one pass."""
+_WITHOUT_ADDRESS = NoAnswer("it has no address yet")
 
 
 def parse(live: Json) -> Resource:
@@ -85,12 +87,12 @@ class Gatherer:
         self,
         *,
         cluster: Kubernetes,
-        pods: Pods,
+        reports: PodReports[Key],
         server: ServerDefaults,
         monitoring: Monitoring,
         freezes: Iterable[Freeze] = (),
     ) -> None:
-        self._cluster, self._pods, self._server = cluster, pods, server
+        self._cluster, self._reports, self._server = cluster, reports, server
         self._pod_monitors = PodMonitors(cluster, monitoring)
         self._freezes = tuple(freezes)
 
@@ -192,16 +194,24 @@ class Gatherer:
         live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         reports, events, nodes = await asyncio.gather(
-            asyncio.gather(*(self._report(pod, resource.uid) for pod in alive)),
+            self._reports.read(Key(resource.namespace, resource.name), _questions(alive, resource.uid)),
             self._events(resource.namespace, alive, now),
             self._nodes(alive, now),
         )
         return tuple(
             observed_pod(
-                pod, report, now, events.get(pod["metadata"]["uid"], ()), nodes.get(pod["spec"].get("nodeName", ""))
+                pod,
+                reports.get(uid := pod["metadata"]["uid"], _WITHOUT_ADDRESS),
+                now,
+                events.get(uid, ()),
+                nodes.get(pod["spec"].get("nodeName", "")),
             )
-            for pod, report in zip(alive, reports, strict=True)
+            for pod in alive
         )
+
+    def forget(self, key: Key) -> None:
+        """Drop everything of a resource that is gone."""
+        self._reports.forget(key)
 
     async def _events(self, namespace: str, pods: Sequence[Json], now: datetime) -> Mapping[str, Sequence[Json]]:
         """Return by uid the Events about pods that wait, or whose server ended, for a reason that only Events have."""
@@ -224,10 +234,16 @@ class Gatherer:
             return DELETED
         return None if live is None else NodeSeen.of(live)
 
-    async def _report(self, pod: Json, uid: str) -> PodReport | NoAnswer:
-        address = pod["status"].get("podIP")
-        if not address:
-            return NoAnswer("it has no address yet")
-        # During an update that turns TLS on or off, there are pods of both kinds.
-        scheme = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
-        return await self._pods.fetch_report(address, names.SERVER_PORT, scheme=scheme, uid=uid)
+
+def _questions(pods: Iterable[Json], uid: str) -> dict[str, PodQuestion]:
+    """Return by uid how the pods that have an address are asked."""
+    return {
+        pod["metadata"]["uid"]: PodQuestion(address=address, scheme=_scheme(pod), uid=uid)
+        for pod in pods
+        if (address := pod["status"].get("podIP"))
+    }
+
+
+def _scheme(pod: Json) -> str:
+    # During an update that turns TLS on or off, there are pods of both kinds.
+    return str((pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http"))

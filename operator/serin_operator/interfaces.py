@@ -11,9 +11,11 @@ Errors of the Kubernetes API:
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from serin_core.api.base import Json
+from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
 from serin_core.counting.custom_counters import Samples
 from serin_core.counting.reading import Unreadable
@@ -111,11 +113,21 @@ class Prometheus(Protocol):
         """Return the raw samples that a range selector matches at a Unix time."""
 
 
+@dataclass(frozen=True, slots=True)
+class PodQuestion:
+    """Where a pod is asked for its report, and on behalf of which resource."""
+
+    address: str
+    """An IP address."""
+    scheme: str
+    """http or https."""
+    uid: str
+    """Uid of the resource. A pod of it takes the request as a sign that an operator watches it."""
+    port: int = names.SERVER_PORT
+
+
 class Pods(Protocol):
     """The status endpoint of the server pods."""
 
-    async def fetch_report(self, address: str, port: int, *, scheme: str, uid: str) -> PodReport | NoAnswer:
-        """Return what a pod serves over http or https; never raises.
-
-        A pod of the resource with this uid takes the request as a sign that an operator watches it.
-        """
+    async def fetch_report(self, question: PodQuestion) -> PodReport | NoAnswer:
+        """Return what a pod serves; raises nothing but TimeoutError."""

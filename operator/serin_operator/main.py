@@ -24,6 +24,7 @@ from serin_operator.notifications.delivery import Delivery
 from serin_operator.notifications.senders import with_senders
 from serin_operator.object_ref import Key
 from serin_operator.pod_client import PodClient
+from serin_operator.pod_reports import PodReports
 from serin_operator.prometheus_client import PrometheusClient
 from serin_operator.readings import Readings
 from serin_operator.reconcile import Reconciler
@@ -75,11 +76,13 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(cluster.close)
         pods = PodClient()
         stack.push_async_callback(pods.close)
+        reports: PodReports[Key] = PodReports(pods, enqueue=queue.add)
+        stack.push_async_callback(reports.close)
         prometheus = PrometheusClient(settings.prometheus, threads=settings.workers, record=metrics.record_query)
         stack.callback(prometheus.close)
         gatherer = Gatherer(
             cluster=cluster,
-            pods=pods,
+            reports=reports,
             server=settings.server,
             monitoring=settings.monitoring,
             freezes=(one.as_freeze() for one in settings.freezes),

@@ -1,4 +1,6 @@
-"""Reads what server pods serve: `GET /ml/status`, without a token and with a short deadline."""
+"""Reads what server pods serve: `GET /ml/status`, without a token. `pod_reports` bounds the time that it may take."""
+
+from typing import Final
 
 import aiohttp
 from pydantic import ValidationError
@@ -7,37 +9,47 @@ from serin_core.contract import names
 from serin_core.contract.documents import one_line
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
+from serin_operator.interfaces import PodQuestion
 
-_TIMEOUT = aiohttp.ClientTimeout(total=2, sock_connect=1)
-MAX_BYTES = 1 << 20
-_CHUNK = 1 << 16
+_CONNECT_TIMEOUT: Final = 1.0
+MAX_REQUESTS: Final = 512
+"""Requests at the same time, of all resources. It is above what pods that do not respond can hold for their 2 s."""
+_KEEP_UNUSED: Final = 5.0
+"""Seconds that a connection is kept for the next pass. Checks are further apart, passes of a transition are not."""
+MAX_BYTES: Final = 1 << 20
+_CHUNK: Final = 1 << 16
 
 
 class PodClient:
     """Implements `interfaces.Pods`."""
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT),
+            connector=aiohttp.TCPConnector(limit=MAX_REQUESTS, keepalive_timeout=_KEEP_UNUSED),
+        )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
 
-    async def fetch_report(
-        self, address: str, port: int, *, scheme: str = "http", uid: str = ""
-    ) -> PodReport | NoAnswer:
+    async def fetch_report(self, question: PodQuestion) -> PodReport | NoAnswer:
         """See interfaces.Pods."""
-        host = f"[{address}]" if ":" in address else address
+        host = f"[{question.address}]" if ":" in question.address else question.address
+        url = f"{question.scheme}://{host}:{question.port}/ml/status"
+        headers = {names.SUPERVISION_HEADER: question.uid}
         try:
-            url = f"{scheme}://{host}:{port}/ml/status"
             # A certificate is for the names of the Service, not for a pod's address, and nothing secret is sent.
-            async with self._session.get(url, ssl=False, headers={names.SUPERVISION_HEADER: uid}) as response:
+            # A redirect is followed nowhere: a pod must not choose what the operator connects to.
+            async with self._session.get(url, ssl=False, headers=headers, allow_redirects=False) as response:
                 if response.status != 200:  # noqa: PLR2004 - HTTP
                     return NoAnswer(f"it responded with {response.status}")
                 return PodReport.model_validate_json(await _read_all(response.content))
         except ValidationError as error:
             return NoAnswer(f"its response is no status: {one_line(error)}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except aiohttp.ConnectionTimeoutError:
+            return NoAnswer(f"no connection within {_CONNECT_TIMEOUT:g} s")
+        except (aiohttp.ClientError, OSError) as error:
             return NoAnswer(str(error) or type(error).__name__)
 
 

@@ -74,6 +74,7 @@ class Reconciler:
             self._setbacks.pop(key, None)
             self._checks.forget(key)
             self._readings.forget(key)
+            self._gatherer.forget(key)
             self._conflicts.clear(key)
             self._metrics.resources.forget(key.namespace, key.name)
             self._delivery.forget(key)
@@ -83,6 +84,7 @@ class Reconciler:
         if "deletionTimestamp" in live["metadata"]:
             self._checks.forget(key)
             self._readings.forget(key)
+            self._gatherer.forget(key)
             await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
             return Result("deleting", None)
         try:

@@ -10,16 +10,19 @@ from aiohttp import web
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer
 from serin_localcluster.pki import Authority
+from serin_operator.interfaces import PodQuestion
 from serin_operator.pod_client import MAX_BYTES, PodClient
 
 REPORT = PodReport(uid="u", process="p", revision=3)
 
 
-async def ask(pieces, context=None, address="127.0.0.1", seen=None):
-    async def status(request):
+async def ask(pieces, context=None, address="127.0.0.1", seen=None, status=200):
+    async def handle(request):
         if seen is not None:
             seen.append(request.headers.get("Serin-Supervises"))
-        response = web.StreamResponse()
+        response = web.StreamResponse(
+            status=status, headers={"Location": "/elsewhere"} if status in range(300, 400) else {}
+        )
         await response.prepare(request)
         for piece in pieces:
             await response.write(piece)
@@ -27,17 +30,26 @@ async def ask(pieces, context=None, address="127.0.0.1", seen=None):
         return response
 
     application = web.Application()
-    application.add_routes([web.get("/ml/status", status)])
+    application.add_routes([web.get("/ml/status", handle), web.get("/elsewhere", found_elsewhere)])
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, address, 0, ssl_context=context).start()
     pods = PodClient()
     try:
         scheme = "http" if context is None else "https"
-        return await pods.fetch_report(address, runner.addresses[0][1], scheme=scheme, uid="uid-1")
+        port = runner.addresses[0][1]
+        return await pods.fetch_report(PodQuestion(address=address, scheme=scheme, uid="uid-1", port=port))
     finally:
         await pods.close()
         await runner.cleanup()
+
+
+async def found_elsewhere(_request):
+    return web.Response(text=REPORT.model_dump_json())
+
+
+def test_no_redirect_is_followed():
+    assert asyncio.run(ask([b""], status=302)) == NoAnswer("it responded with 302")
 
 
 @pytest.mark.parametrize("at", [1, 20])

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.connection import load, login
+from serin_operator.interfaces import PodQuestion
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.pod_client import PodClient
 from serin_operator.proxies import proxy_for
@@ -122,7 +123,7 @@ def test_pods_are_never_asked_through_a_proxy(variables):
         runner, port = await started(handle)
         pods = PodClient()
         try:
-            return await pods.fetch_report("127.0.0.1", port)
+            return await pods.fetch_report(PodQuestion(address="127.0.0.1", scheme="http", uid="u", port=port))
         finally:
             await pods.close()
             await runner.cleanup()

@@ -5,6 +5,7 @@ import copy
 import re
 
 import pytest
+import virtual_time
 from memory_cluster import (
     KEY,
     NOW,
@@ -405,6 +406,35 @@ def test_pods_are_told_whose_operator_asks():
     pods = SilentPods()
     reconcile_once(_with_a_pod(MemoryCluster()), pods=pods)
     assert pods.asked == [("10.0.0.1", "uid-1")]
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_pod_of_a_deleted_resource_is_asked_no_longer(is_gone):
+    class FrozenPods:
+        open = 0
+
+        async def fetch_report(self, question):
+            self.open += 1
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                self.open -= 1
+
+    async def scenario():
+        cluster, pods = _with_a_pod(MemoryCluster()), FrozenPods()
+        operator = reconciler(cluster, pods=pods)
+        for _ in range(2):
+            await operator.reconcile(KEY)
+        assert pods.open == 1
+        if is_gone:
+            del cluster.objects[names.KIND, "default", "categories"]
+        else:
+            cluster.objects[names.KIND, "default", "categories"]["metadata"]["deletionTimestamp"] = "now"
+        await operator.reconcile(KEY)
+        await asyncio.sleep(0)
+        assert pods.open == 0
+
+    virtual_time.run(scenario())
 
 
 def test_pods_of_a_resource_that_nothing_is_decided_for_are_not_told_that_it_is_watched():
