@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Self
 
 from serin_core.api import packing
+from serin_core.api.format_versions import NewerVersionError
 from serin_core.contract import environment, names
 
 _TIMEOUT: Final = 20
@@ -151,9 +152,14 @@ class Cluster:
 
 
 def _whole(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the unpacked status; of one that cannot be read, only its conditions and phase."""
+    """Return the unpacked status; of one that cannot be read, only its conditions and phase.
+
+    Raises ClusterError where a newer version of Serin wrote it.
+    """
     try:
         return packing.expanded(status)
+    except NewerVersionError as error:
+        raise ClusterError(str(error)) from None
     except ValueError:
         return {key: status[key] for key in packing.SHOWN_IN_FULL if key in status}
 

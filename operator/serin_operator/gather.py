@@ -11,11 +11,12 @@ import yaml
 from pydantic import ValidationError
 
 from serin_core.api.base import Json
+from serin_core.api.format_versions import newer_version
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Status
 from serin_core.contract import names
-from serin_core.contract.documents import DocumentError, RoutingDocument, one_line
+from serin_core.contract.documents import DocumentError, NewerDocumentError, RoutingDocument, hash_of, one_line
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
@@ -61,13 +62,7 @@ def parse(live: Json) -> Resource:
     try:
         status = Status.model_validate(live["status"]) if live.get("status") else None
     except ValidationError as error:
-        problem = one_line(error).removeprefix("document: ")
-        message = (
-            f"status.{problem}. Another version of the operator or a manual edit wrote it; the pods go on serving what "
-            "they serve. Run the version that wrote it, or restore status.operatorState with "
-            "`kubectl edit --subresource=status`."
-        )
-        raise InvalidObjectError("InvalidStatus", message) from None
+        raise InvalidObjectError("InvalidStatus", _problem(error)) from None
     return Resource(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -77,6 +72,18 @@ def parse(live: Json) -> Resource:
         spec=spec,
         status=status,
         annotations=metadata.get("annotations") or {},
+    )
+
+
+def _problem(error: ValidationError) -> str:
+    """Return what is wrong with a status, and how it can be decided about again."""
+    if newer := newer_version(error):
+        return f"{newer}. The pods go on serving what they serve."
+    problem = one_line(error).removeprefix("document: ")
+    return (
+        f"status.{problem}. Another version of the operator or a manual edit wrote it; the pods go on serving what "
+        "they serve. Run the version that wrote it, or restore status.operatorState with "
+        "`kubectl edit --subresource=status`."
     )
 
 
@@ -97,7 +104,7 @@ class Gatherer:
         self._freezes = tuple(freezes)
 
     async def gather(self, resource: Resource, now: datetime) -> Observed:
-        """Read everything but the resource itself and Prometheus. Raises ClusterError."""
+        """Read everything but the resource itself and Prometheus. Raises ClusterError and InvalidObjectError."""
         # Children first: reports of pods must not be older than the routing that they are compared with.
         seen, routing, rules, monitor, autoscaler = await asyncio.gather(
             self._children(resource),
@@ -160,8 +167,15 @@ class Gatherer:
             live = await self._cluster.get("ConfigMap", resource.namespace, manifests.routing_name(resource))
         except NotFoundError:
             return None
+        text = (live.get("data") or {}).get(names.ROUTING_KEY, "")
         try:
-            document = RoutingDocument.parse((live.get("data") or {}).get(names.ROUTING_KEY, ""))
+            document = RoutingDocument.parse(text)
+        except NewerDocumentError as error:
+            decided = "" if resource.status is None else resource.status.propagation.hash
+            if hash_of(text) == decided:
+                # What status has decided, so that no hand wrote it. Any other one is a foreign edit, and is reverted.
+                raise InvalidObjectError("InvalidStatus", f"{error}. The pods go on serving what they serve.") from None
+            document = None
         except DocumentError:
             document = None
         return RoutingSeen(

@@ -95,15 +95,14 @@ class Reconciler:
             now = self._clock()
             await self._applier.post_events(ObjectRef.of(live), self._conflicts.record(key, error, now), now)
             return Result("conflict", None, is_settled=False)
+        except InvalidObjectError as error:
+            return await self._report_invalid(key, live, error)
         except RefusedError as error:
             # A read, or the status; refused writes of children are setbacks.
             return await self._report_invalid(key, live, InvalidObjectError("AccessRefused", with_hint(str(error))))
 
     async def _reconcile(self, key: Key, live: Json) -> Result:
-        try:
-            resource = parse(live)
-        except InvalidObjectError as error:
-            return await self._report_invalid(key, live, error)
+        resource = parse(live)
         started = self._readings.begin(key, resource)
         observed = await self._gatherer.gather(resource, self._clock())
         reading = await self._readings.newest(key, resource, started)

@@ -21,7 +21,7 @@ from serin_core.kubernetes.trial_records import record_name, render_record
 from serin_core.rollout import recording
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import is_owned_by
-from serin_core.rollout.recording import Noted, RecordError
+from serin_core.rollout.recording import NewerRecordError, Noted, RecordError
 from serin_operator.interfaces import ClusterError, ConflictError, Kubernetes, NotFoundError
 from serin_operator.record_metrics import RecordMetrics
 
@@ -38,7 +38,7 @@ _MAX_GAP: Final = 5
 
 
 class ForeignRecordError(Exception):
-    """An object of the record's name belongs to somebody else."""
+    """An object of the record's name that must not be written over: of another owner, or of a newer version."""
 
 
 @dataclass
@@ -206,6 +206,8 @@ class RecordKeeper:
             return None
         try:
             return recording.read((live.get("data") or {}).get(names.RECORD_KEY, ""))
+        except NewerRecordError as error:
+            raise ForeignRecordError(str(error)) from None
         except RecordError as error:
             log.warning("%s cannot be read and is started again: %s", live["metadata"]["name"], error)
             return None

@@ -2,9 +2,11 @@
 
 from types import SimpleNamespace
 
-from serin_cli.kubernetes_client import Cluster
+import pytest
+
+from serin_cli.kubernetes_client import Cluster, ClusterError
 from serin_core.api.gate_status import GateStatus
-from serin_core.api.packing import STATE
+from serin_core.api.packing import STATE, packed
 from serin_core.api.status import Status
 from serin_core.api.status_view import condensed
 
@@ -25,3 +27,9 @@ def test_gates_are_read_with_their_numbers():
 def test_of_a_status_that_cannot_be_read_the_conditions_are_left():
     view = condensed(Status(gates=(GATE,))) | {STATE: "nonsense"}
     assert set(read(view)) == {"phase", "observedGeneration", "conditions"}
+
+
+def test_a_status_of_a_newer_version_is_an_error_since_half_of_it_would_mislead():
+    view = condensed(Status(gates=(GATE,))) | {STATE: packed({"version": 2, "gates": {}})}
+    with pytest.raises(ClusterError, match=r"^status\.operatorState has format version 2, .* that version here, too$"):
+        read(view)

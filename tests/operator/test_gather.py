@@ -41,3 +41,14 @@ def test_a_value_of_a_newer_version_in_a_status_is_reported_and_nothing_is_decid
     ) as caught:
         parse(_live({"operatorState": packed(newer)}))
     assert caught.value.reason == "InvalidStatus"
+
+
+def test_a_status_of_a_newer_version_is_named_as_such():
+    newer = {"version": 2, "candidate": _CANDIDATE | {"state": "Warming"}}
+    with pytest.raises(InvalidObjectError) as caught:
+        parse(_live({"operatorState": packed(newer), "conditions": []}))
+    assert str(caught.value) == (
+        "status.operatorState has format version 2, which a newer version of Serin wrote; this one reads version 1 and "
+        "changes nothing: run that version here, too. The pods go on serving what they serve."
+    )
+    assert caught.value.reason == "InvalidStatus"

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 import re
 
 import pytest
@@ -19,8 +20,9 @@ from memory_cluster import (
     reconciler,
 )
 
-from serin_core.api.packing import packed
+from serin_core.api.packing import expanded, packed
 from serin_core.contract import names
+from serin_core.contract.documents import hash_of
 from serin_operator.interfaces import ConflictError, RefusedError
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.reconcile import Key
@@ -284,6 +286,7 @@ def test_an_invalid_spec_becomes_a_condition_and_changes_nothing_else():
     [
         ({"operatorState": packed({"candidate": {"state": "Pondering"}})}, "status.candidate"),
         ({"operatorState": packed({"stable": "run_aaaaaaaa_1"})}, "status.stable"),
+        ({"operatorState": packed({"version": 2})}, "status.operatorState has format version 2"),
         ({"operatorState": "eJw="}, "status.operatorState cannot be read"),
         ({"operatorState": None}, "status.operatorState cannot be read"),
         ({"conditions": "fine"}, "status.conditions"),
@@ -316,6 +319,48 @@ def test_a_status_that_cannot_be_read_becomes_a_condition_and_an_event_and_nothi
     cluster.objects[names.KIND, "default", "categories"]["status"] = readable
     reconcile_once(cluster)
     assert condition(cluster, "Ready")[1] != "InvalidStatus"
+
+
+def _with_newer_routing(cluster, **changes):
+    """Replace the routing of a cluster by one of a newer version, and return its text."""
+    live = cluster.objects["ConfigMap", "default", "categories-routing"]
+    text = json.dumps(json.loads(live["data"]["routing.json"]) | {"version": 2} | changes)
+    cluster.put(live | {"data": {"routing.json": text}})
+    return text
+
+
+def test_a_routing_of_a_newer_version_that_status_has_decided_stays_as_it_is():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        reconcile_once(cluster)
+    text = _with_newer_routing(cluster, colour="red")
+    live = cluster.objects[names.KIND, "default", "categories"]
+    state = expanded(live["status"])
+    state["propagation"]["hash"] = hash_of(text)
+    live["status"]["operatorState"] = packed(state)
+    assert reconcile_once(cluster).outcome == "invalid"
+    assert cluster.writes == [("status", "categories"), ("create Event", cluster.writes[1][1])]
+    _, reason, message = condition(cluster, "Ready")
+    assert reason == "InvalidStatus"
+    assert message == (
+        "the routing document has format version 2, which a newer version of Serin wrote; this one reads version 1 and "
+        "changes nothing: run that version here, too. The pods go on serving what they serve."
+    )
+    assert cluster.objects["ConfigMap", "default", "categories-routing"]["data"]["routing.json"] == text
+    reconcile_once(cluster)
+    assert cluster.writes == []
+
+
+def test_a_routing_of_a_newer_version_that_status_has_not_decided_is_a_foreign_edit():
+    cluster = MemoryCluster()
+    for _ in range(5):
+        reconcile_once(cluster)
+    before = json.loads(cluster.objects["ConfigMap", "default", "categories-routing"]["data"]["routing.json"])
+    _with_newer_routing(cluster)
+    reconcile_once(cluster)
+    reconcile_once(cluster)
+    after = cluster.objects["ConfigMap", "default", "categories-routing"]["data"]["routing.json"]
+    assert json.loads(after) == before | {"revision": before["revision"] + 1, "stage": before["stage"] + 1}
 
 
 def test_conditions_of_an_unreadable_status_that_the_api_server_refuses_still_become_an_event():

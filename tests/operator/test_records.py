@@ -69,6 +69,24 @@ def test_a_record_is_written_after_the_pass_and_belongs_to_the_resource():
     assert (found.uid, found.name, found.namespace) == ("uid-1", "categories", "default")
 
 
+def test_a_record_of_a_newer_version_is_not_written_over(caplog):
+    cluster = MemoryCluster()
+    first = Operator(cluster)
+    first.work(2)
+    first.write()
+    newer = records(cluster)[1]
+    newer["data"][names.RECORD_KEY] = text = json.dumps({"version": 2, "trial": 1})
+    cluster.put(newer)
+    first.edit(canary={"percent": 40})
+    second = Operator(cluster, first.now)
+    second.work()
+    second.write()
+    assert cluster.writes == []
+    assert records(cluster)[1]["data"][names.RECORD_KEY] == text
+    assert second.failures == 1
+    assert "is not written: the record has format version 2, which a newer version of Serin wrote" in caplog.text
+
+
 def test_nothing_is_written_while_nothing_changes():
     cluster = MemoryCluster()
     operator = Operator(cluster)

@@ -5,11 +5,12 @@ Nothing is ever decided by a record. A field is never removed or given another m
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from serin_core.api.base import Moment, StatusModel
+from serin_core.api.format_versions import Format
 from serin_core.api.gate_status import GateStatus
 
 
@@ -73,7 +74,9 @@ SharePoint = Annotated[tuple[float, float, float | None, float | None], Field()]
 class TrialRecord(StatusModel):
     """One trial: the rollout of a run, from its start to its end, and what happened to the run afterwards."""
 
-    version: Literal[1] = Field(1, description="Version of this format.")
+    FORMAT: ClassVar[Format["TrialRecord"]] = Format("the record")
+
+    version: int = Field(1, description="Version of this format.")
     trial: int = Field(description="Number of the trial, from 1.")
     namespace: str = Field(description="Namespace of the SuggestionModel.")
     name: str = Field(description="Name of the SuggestionModel.")
@@ -101,6 +104,11 @@ class TrialRecord(StatusModel):
         (), description="Seconds since the start, wanted percent of users, actual percent of users and of requests."
     )
     rollbacks: tuple[RollbackTime, ...] = Field((), description="Rollbacks, with the time until all pods confirmed.")
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _is_known(cls, version: Any) -> int:
+        return cls.FORMAT.check(version)
 
     def changed(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""

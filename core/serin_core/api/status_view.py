@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic import Field, create_model
 
-from serin_core.api.base import StatusModel, shortened
-from serin_core.api.packing import STATE, Json, packed
+from serin_core.api.base import Json, StatusModel, shortened
+from serin_core.api.packing import STATE, packed
 from serin_core.api.status import Candidate, HandledRequest, Propagation, RejectedRun, RunInUse, Status, TemplateRun
 from serin_core.api.supervision import Supervision
 

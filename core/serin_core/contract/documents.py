@@ -2,12 +2,13 @@
 
 `RoutingDocument` (ConfigMap `<name>-routing`) names the run that serves each share of users; it changes often, and its
 revision only increases. `ModelDocument` (ConfigMap `<name>-model-<hash>`, immutable) names the runs that a pod loads.
+A reader refuses fields that it does not know, so each new field raises the version of the documents that have it.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -15,19 +16,23 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    field_validator,
     model_serializer,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from serin_core.api.format_versions import Format, newer_version
 from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.spec import Thresholds as SpecThresholds
-
-_T = TypeVar("_T", bound=BaseModel)
 
 
 class DocumentError(ValueError):
     """A document that does not fit its schema. The message is one line that names the field."""
+
+
+class NewerDocumentError(DocumentError):
+    """A document of a version that this program does not know."""
 
 
 class _Document(BaseModel):
@@ -81,12 +86,55 @@ class CandidateRun(ServedRun):
         return {name: value for name, value in written.items() if name != "supervisionSeconds" or value is not None}
 
 
-class RoutingDocument(_Document):
+class _Versioned(_Document):
+    """A whole document, with the version of its format; a document of version 1 does not name it."""
+
+    FORMAT: ClassVar[Format[Any]]
+
+    # First, so that it is checked first: what else is wrong follows from it.
+    version: int = 1
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _is_known(cls, version: Any) -> int:
+        return cls.FORMAT.check(version)
+
+    @model_serializer(mode="wrap")
+    def _without_first_version(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = fields(self)
+        return {name: value for name, value in written.items() if name != "version" or value > 1}
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Self:
+        """Parse a document. Raises DocumentError, and NewerDocumentError for one of a newer version."""
+        try:
+            # Strict: "10" is not accepted as a number.
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            kind = NewerDocumentError if newer_version(error) else DocumentError
+            raise kind(one_line(error)) from None
+
+    def versioned(self) -> Self:
+        """Return the document with the lowest version that holds what it says."""
+        return self.model_copy(update={"version": self.FORMAT.lowest(self)})
+
+    def text(self) -> str:
+        """Return the canonical form: sorted keys, no spaces."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def hash(self) -> str:
+        """Return the sha256 of the canonical form, in hex."""
+        return hash_of(self.text())
+
+
+class RoutingDocument(_Versioned):
     """Which run serves which users.
 
     `stage` is the revision at which the present stage began. Every count is labelled with it, so that no evidence is
     carried from one stage into the next.
     """
+
+    FORMAT: ClassVar[Format["RoutingDocument"]] = Format("the routing document")
 
     uid: str
     revision: Annotated[int, Field(ge=0, le=MAX_REVISION)]
@@ -96,19 +144,6 @@ class RoutingDocument(_Document):
     candidate: CandidateRun | None = None
     stable: ServedRun | None = None
 
-    @classmethod
-    def parse(cls, text: str | bytes) -> Self:
-        """Parse a document. Raises DocumentError."""
-        return _parse(cls, text)
-
-    def text(self) -> str:
-        """Return the canonical form: sorted keys, no spaces."""
-        return _canonical(self)
-
-    def hash(self) -> str:
-        """Return the sha256 of the canonical form, in hex."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
-
 
 class LoadedRun(_Document):
     """A run that a pod loads; without a digest, the pod loads what it finds and reports its digest."""
@@ -117,47 +152,29 @@ class LoadedRun(_Document):
     digest: Digest | None = None
 
 
-class ModelDocument(_Document):
+class ModelDocument(_Versioned):
     """The runs that a pod loads when it starts, and their registry. A new `attempt` makes a retry read them again.
 
     The pod becomes ready once it has loaded the stable run. The routing document names it, not this one, because a
     promotion changes the stable run and must not replace pods.
     """
 
+    FORMAT: ClassVar[Format["ModelDocument"]] = Format("the model document")
+
     uid: str
     attempt: Annotated[int, Field(ge=0)] = 0
     registry: str
     runs: tuple[LoadedRun, ...] = ()
 
-    @classmethod
-    def parse(cls, text: str | bytes) -> Self:
-        """Parse a document. Raises DocumentError."""
-        return _parse(cls, text)
 
-    def text(self) -> str:
-        """Return the canonical form: sorted keys, no spaces."""
-        return _canonical(self)
-
-    def hash(self) -> str:
-        """Return the sha256 of the canonical form, in hex."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
-
-
-def _canonical(document: BaseModel) -> str:
-    return json.dumps(document.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-
-
-def _parse(kind: type[_T], text: str | bytes) -> _T:
-    try:
-        # Strict: "10" is not accepted as a number.
-        return kind.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        raise DocumentError(one_line(error)) from None
+def hash_of(text: str) -> str:
+    """Return the sha256 of a document's text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def one_line(error: ValidationError) -> str:
-    """Return the first problem and its location, in one line."""
-    return first_of(error.errors(include_url=False))
+    """Return the first problem and its location, in one line; of a newer version only that it is one."""
+    return newer_version(error) or first_of(error.errors(include_url=False))
 
 
 def first_of(errors: Sequence[ErrorDetails]) -> str:

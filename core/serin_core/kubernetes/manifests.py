@@ -55,12 +55,13 @@ def registry(resource: Resource, status: Status) -> Registry:
 
 def model_document(resource: Resource, status: Status) -> ModelDocument:
     """Return the model document. It changes with runs, attempt and registry, never with promotion or routing."""
-    return ModelDocument(
+    document = ModelDocument(
         uid=resource.uid,
         attempt=status.pod_attempt,
         registry=registry(resource, status).uri,
         runs=tuple(LoadedRun(run=run.run_id, digest=run.digest) for run in status.pod_runs),
     )
+    return document.versioned()
 
 
 def model(resource: Resource, status: Status, rules: RulesText) -> Json:

@@ -14,10 +14,11 @@ Never reads a file: bytes, sizes and hashes are arguments.
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from serin_core.api.format_versions import Format
 from serin_core.api.spec import RUN_PATTERN
 from serin_core.contract.documents import one_line
 
@@ -91,9 +92,16 @@ class FileEntry(_Strict):
 class Manifest(_Strict):
     """Hash and size of every file of a run except the manifest itself."""
 
-    schema_version: Literal[1] = 1
+    FORMAT: ClassVar[Format["Manifest"]] = Format("the manifest")
+
+    schema_version: int = 1
     run: str = Field(pattern=RUN_PATTERN)
     files: dict[Annotated[str, Field(pattern=_FILE_NAME)], FileEntry]
+
+    @field_validator("schema_version", mode="before")
+    @classmethod
+    def _is_known(cls, version: Any) -> int:
+        return cls.FORMAT.check(version)
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
@@ -103,7 +111,8 @@ class Manifest(_Strict):
     @classmethod
     def of(cls, run: str, files: Mapping[str, bytes]) -> Self:
         """Return the manifest of these contents, by file name."""
-        return cls(run=run, files={name: FileEntry.of(content) for name, content in sorted(files.items())})
+        found = cls(run=run, files={name: FileEntry.of(content) for name, content in sorted(files.items())})
+        return found.model_copy(update={"schema_version": cls.FORMAT.lowest(found)})
 
     def text(self) -> bytes:
         """Return its text: the same bytes for the same run."""

@@ -236,7 +236,7 @@ def routing_document(context: Context, *, revision: int, stage: int) -> RoutingD
             percent=candidate.served_percent,
             supervision_seconds=context.spec.canary.supervision_timeout.total_seconds() or None,
         )
-    return RoutingDocument(
+    document = RoutingDocument(
         uid=context.resource.uid,
         revision=revision,
         stage=stage,
@@ -245,6 +245,7 @@ def routing_document(context: Context, *, revision: int, stage: int) -> RoutingD
         candidate=served,
         stable=None if status.stable is None else _served(status.stable),
     )
+    return document.versioned()
 
 
 def _served(run: RunInUse) -> ServedRun:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from serin_core.api.format_versions import newer_version
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.record import CurvePoint, Outcome, SharePoint, TransitionRecord, TrialRecord
 from serin_core.api.resource import Resource
@@ -28,6 +29,10 @@ _Point = TypeVar("_Point", CurvePoint, SharePoint)
 
 class RecordError(ValueError):
     """A record that cannot be read. The message is one line."""
+
+
+class NewerRecordError(RecordError):
+    """A record of a version that this program does not know: it must not be written over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +192,7 @@ def thinned(points: Sequence[_Point], *, above: int = MAX_POINTS, to: int = MAX_
 def written(record: TrialRecord) -> tuple[TrialRecord, str]:
     """Return the record as it is written, and its text of at most MAX_BYTES: with fewer points, then less evidence."""
     points = MAX_POINTS
-    record = _with_points(record, points)
+    record = _with_points(record.changed(version=record.FORMAT.lowest(record)), points)
     text = _text(record)
     while len(text) > MAX_BYTES:
         middle = [place for place in range(1, len(record.transitions) - 1) if record.transitions[place].gates]
@@ -222,8 +227,9 @@ def _text(record: TrialRecord) -> str:
 
 
 def read(text: str) -> TrialRecord:
-    """Return the record of a text. Raises RecordError for a text of another version, or that is damaged."""
+    """Return the record of a text. Raises RecordError for damage, NewerRecordError if a newer version wrote it."""
     try:
         return TrialRecord.model_validate_json(text)
     except ValidationError as error:
-        raise RecordError(one_line(error)) from None
+        kind = NewerRecordError if newer_version(error) else RecordError
+        raise kind(one_line(error)) from None

@@ -64,6 +64,7 @@ class Refusal(StrEnum):
     """Why a routing document was rejected."""
 
     UNREADABLE = "unreadable"
+    NEWER_VERSION = "newer_version"
     OTHER_UID = "other_uid"
     LOWER_REVISION = "lower_revision"
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from watchfiles import awatch
 
-from serin_core.contract.documents import DocumentError, RoutingDocument
+from serin_core.contract.documents import DocumentError, NewerDocumentError, RoutingDocument
 from serin_core.contract.routing import Ignored, admit
 from serin_server.metrics.counters import Counters, Refusal
 from serin_server.routing.mounted_files import PodFiles, SeenRevision
@@ -91,6 +91,9 @@ class RoutingWatcher:
         self._is_too_low = False
         try:
             document = RoutingDocument.parse(content)
+        except NewerDocumentError as error:
+            self._reject(Refusal.NEWER_VERSION, str(error))
+            return None
         except DocumentError as error:
             self._reject(Refusal.UNREADABLE, str(error))
             return None

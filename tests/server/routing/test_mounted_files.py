@@ -49,6 +49,9 @@ def test_the_model_document_is_read_and_its_problems_name_the_file(mounted: Moun
     mounted.write("model", {"model.json": '{"uid": "u"}'})
     with pytest.raises(DocumentError, match=r"model\.json: registry: Field required$"):
         read_model(mounted.root / "model")
+    mounted.write("model", {"model.json": '{"version": 2, "uid": "u", "registries": []}'})
+    with pytest.raises(DocumentError, match=r"model\.json: the model document has format version 2, which a newer"):
+        read_model(mounted.root / "model")
     mounted.model(CANDIDATE)
     model = read_model(mounted.root / "model")
     assert (model.uid, [run.run for run in model.runs]) == (UID, [CANDIDATE])

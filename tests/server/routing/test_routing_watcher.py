@@ -1,4 +1,5 @@
 import asyncio
+import json
 import logging
 import os
 
@@ -120,6 +121,28 @@ async def test_an_unreadable_document_keeps_the_last_good_one_and_is_said_once(
     assert pod.counters.refused[Refusal.UNREADABLE] == 1
     assert len(caplog.records) == 1
     assert "\n" not in caplog.records[0].getMessage()
+
+
+async def test_a_document_of_a_newer_version_keeps_the_last_good_one_and_is_said_once(
+    mounted: Mounted, caplog: pytest.LogCaptureFixture
+) -> None:
+    pod = Pod(mounted)
+    mounted.route(routing(5, percent=50))
+    await pod.serves()
+    newer = json.loads(routing(6, percent=10).text()) | {"version": 2, "colour": "red"}
+    mounted.write("routing", {"routing.json": json.dumps(newer)})
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert await pod.serves() == 5
+    assert pod.switch.current.percent == 50
+    assert pod.counters.refused[Refusal.NEWER_VERSION] == 1
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "routing document rejected, the current one stays in use: the routing document has format version 2, which a "
+        "newer version of Serin wrote; this one reads version 1 and changes nothing: run that version here, too"
+    )
+    mounted.route(routing(7))
+    assert await pod.serves() == 7
 
 
 async def test_a_document_that_vanishes_keeps_the_last_good_one(mounted: Mounted) -> None:
