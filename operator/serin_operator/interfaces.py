@@ -124,10 +124,12 @@ class PodQuestion:
     uid: str
     """Uid of the resource. A pod of it takes the request as a sign that an operator watches it."""
     port: int = names.SERVER_PORT
+    known_digests: tuple[str, ...] = ()
+    """Runs whose quality the operator has: the pod may leave it out of the report."""
 
 
 class Pods(Protocol):
     """The status endpoint of the server pods."""
 
     async def fetch_report(self, question: PodQuestion) -> PodReport | NoAnswer:
-        """Return what a pod serves; raises nothing but TimeoutError."""
+        """Return what a pod serves, without the quality of runs that it left out; raises nothing but TimeoutError."""

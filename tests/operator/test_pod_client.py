@@ -16,10 +16,10 @@ from serin_operator.pod_client import MAX_BYTES, PodClient
 REPORT = PodReport(uid="u", process="p", revision=3)
 
 
-async def ask(pieces, context=None, address="127.0.0.1", seen=None, status=200):
+async def ask(pieces, context=None, address="127.0.0.1", *, seen=None, status=200, known=()):
     async def handle(request):
         if seen is not None:
-            seen.append(request.headers.get("Serin-Supervises"))
+            seen.append((request.headers.get("Serin-Supervises"), dict(request.query)))
         response = web.StreamResponse(
             status=status, headers={"Location": "/elsewhere"} if status in range(300, 400) else {}
         )
@@ -38,7 +38,7 @@ async def ask(pieces, context=None, address="127.0.0.1", seen=None, status=200):
     try:
         scheme = "http" if context is None else "https"
         port = runner.addresses[0][1]
-        return await pods.fetch_report(PodQuestion(address=address, scheme=scheme, uid="uid-1", port=port))
+        return await pods.fetch_report(PodQuestion(address, scheme, "uid-1", port, known))
     finally:
         await pods.close()
         await runner.cleanup()
@@ -61,7 +61,13 @@ def test_a_response_in_several_chunks_is_read_to_its_end(at):
 def test_the_request_names_the_resource_that_the_operator_watches():
     seen = []
     asyncio.run(ask([REPORT.model_dump_json().encode()], seen=seen))
-    assert seen == ["uid-1"]
+    assert seen == [("uid-1", {})]
+
+
+def test_the_request_names_the_runs_whose_quality_the_operator_has():
+    seen = []
+    asyncio.run(ask([REPORT.model_dump_json().encode()], seen=seen, known=("sha256:a", "sha256:b")))
+    assert seen == [("uid-1", {"knownDigests": "sha256:a,sha256:b"})]
 
 
 def test_a_response_that_is_too_long_is_no_report():

@@ -7,11 +7,11 @@ import time
 import pytest
 import virtual_time
 
-from serin_core.contract.pod_report import PodReport
+from serin_core.contract.pod_report import PodReport, RunOnPod, RunQuality
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.interfaces import PodQuestion
 from serin_operator.pod_client import MAX_REQUESTS, PodClient
-from serin_operator.pod_reports import PATIENCE, TIMEOUT, PodReports
+from serin_operator.pod_reports import MAX_KNOWN, PATIENCE, TIMEOUT, PodReports
 
 TIMED_OUT = NoAnswer("no response within 2 s")
 AWAITED = NoAnswer("no response within 2 s; asked again, no response yet")
@@ -194,6 +194,81 @@ def test_a_thousand_resources_with_a_frozen_pod_each_are_looked_at_in_time():
         assert scene.queued == []
 
     play(scenario, a=0.01, frozen=NEVER)
+
+
+QUALITY = RunQuality(f1_macro=0.8, f1_min=0.6, classes=("Dining", "Groceries"))
+
+
+def with_runs(*digests):
+    runs = tuple(RunOnPod(run=f"run_{one}", state="loaded", digest=one, quality=QUALITY) for one in digests)
+    return PodReport(uid="u", process="p", runs=runs)
+
+
+class Loaded:
+    """Pods with runs, by address; each leaves out the quality that the operator has, unless its server is older."""
+
+    def __init__(self, *, is_older=False, **reports):
+        self.reports, self.is_older, self.known = reports, is_older, []
+
+    async def fetch_report(self, question):
+        found = self.reports[question.address]
+        self.known.append(set(question.known_digests))
+        if isinstance(found, NoAnswer) or self.is_older:
+            return found
+        return found.without_quality(question.known_digests)
+
+
+def looks(pods, number):
+    async def scenario():
+        reports = PodReports(pods, enqueue=print)
+        asked = {one: PodQuestion(address=one, scheme="http", uid="u") for one in pods.reports}
+        return [await reports.read("model", asked) for _ in range(number)]
+
+    return virtual_time.run(scenario())
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_pods_report_the_quality_of_a_run_once_and_every_pass_has_it(is_older):
+    pods = Loaded(a=with_runs("x", "y"), b=with_runs("x"), is_older=is_older)
+    for found in looks(pods, 3):
+        assert found == pods.reports
+    assert pods.known == [set(), set(), *[{"x", "y"}] * 4]
+
+
+def test_the_quality_of_a_run_that_no_pod_has_any_more_is_forgotten():
+    pods = Loaded(a=with_runs("x", "y"))
+
+    async def scenario():
+        reports = PodReports(pods, enqueue=print)
+        asked = {"a": PodQuestion(address="a", scheme="http", uid="u")}
+        await reports.read("model", asked)
+        pods.reports["a"] = with_runs("y", "z")
+        for _ in range(2):
+            assert await reports.read("model", asked) == pods.reports
+
+    virtual_time.run(scenario())
+    assert pods.known == [set(), {"x", "y"}, {"y", "z"}]
+
+
+def test_the_quality_that_is_kept_while_a_pod_does_not_respond_is_bounded():
+    pods = Loaded(a=with_runs(), silent=NoAnswer("refused"))
+
+    async def scenario():
+        reports = PodReports(pods, enqueue=print)
+        asked = {one: PodQuestion(address=one, scheme="http", uid="u") for one in pods.reports}
+        for number in range(3 * MAX_KNOWN):
+            pods.reports["a"] = with_runs(f"{number}", f"{number + 1}")
+            assert await reports.read("model", asked) == pods.reports
+
+    virtual_time.run(scenario())
+    assert max(map(len, pods.known)) == MAX_KNOWN
+
+
+def test_a_run_without_a_readable_report_has_no_quality():
+    (run,) = with_runs("x").runs
+    pods = Loaded(a=PodReport(uid="u", process="p", runs=(run.model_copy(update={"quality": None}),)))
+    assert looks(pods, 2) == [pods.reports] * 2
+    assert pods.known == [set(), set()]
 
 
 def test_a_pod_that_accepts_and_never_responds_on_a_real_socket():

@@ -61,6 +61,8 @@ CA_MOUNT: Final = "/etc/serin/ca"
 SERVER_PORT: Final = 8080
 SUPERVISION_HEADER: Final = "Serin-Supervises"
 """Header of the operator's status request; its value is the uid of the resource that it watches."""
+KNOWN_DIGESTS: Final = "knownDigests"
+"""Parameter of the status request: digests of runs, separated by commas, whose quality the caller has already."""
 
 # Labels of a server's series. Their prefix keeps a scrape from overwriting them with a label of the target.
 SERIES_MODEL: Final = "serin_model"

@@ -1,7 +1,8 @@
 """The report of a server pod at `GET /ml/status`: the schema that the server writes and the operator reads."""
 
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -98,3 +99,17 @@ class PodReport(_Report):
     def run(self, name: str) -> RunOnPod | None:
         """Return the report on one run, None if the pod does not know it."""
         return next((run for run in self.runs if run.run == name), None)
+
+    def quality(self) -> dict[str, RunQuality]:
+        """Return the quality of the runs that it is reported for, by their digests."""
+        return {run.digest: run.quality for run in self.runs if run.digest is not None and run.quality is not None}
+
+    def without_quality(self, digests: Collection[str]) -> Self:
+        """Return the report without the quality of runs with these digests: most of its bytes."""
+        runs = (run.model_copy(update={"quality": None}) if run.digest in digests else run for run in self.runs)
+        return self.model_copy(update={"runs": tuple(runs)})
+
+    def with_quality(self, known: Mapping[str, RunQuality]) -> Self:
+        """Return the report with the quality of runs that were left out, by their digests."""
+        runs = (run.model_copy(update={"quality": run.quality or known.get(run.digest or "")}) for run in self.runs)
+        return self.model_copy(update={"runs": tuple(runs)})

@@ -4,6 +4,8 @@ import pytest
 from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 from server.http.running_service import bought, running
 
+from serin_core.contract.pod_report import PodReport
+
 pytestmark = pytest.mark.anyio
 
 
@@ -36,6 +38,21 @@ async def test_status_is_what_the_operator_reads(mounted: Mounted) -> None:
         assert [run.state.value for run in report.runs] == ["loaded", "refused"]
         assert report.runs[0].quality == FakeRun().quality
         assert status["runs"][1]["reason"] == "no such directory"
+
+
+async def test_status_leaves_out_the_quality_that_the_caller_has_and_nothing_else(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=10))
+    async with running(mounted, FakeRegistry(FakeRun(), FakeRun(STABLE))) as pod:
+        full = (await pod.client.get("/ml/status")).json()
+        digest = full["runs"][0]["digest"]
+        for known in ("", "sha256:0000", ","):
+            assert (await pod.client.get("/ml/status", params={"knownDigests": known})).json() == full
+        brief = (await pod.client.get("/ml/status", params={"knownDigests": f"sha256:0000,{digest}"})).json()
+        assert brief["runs"][0] == full["runs"][0] | {"quality": None}
+        assert brief | {"runs": full["runs"]} == full
+        complete = PodReport.model_validate(brief).with_quality(PodReport.model_validate(full).quality())
+        assert complete == PodReport.model_validate(full)
+        assert (await pod.client.get("/ml/status", params={"knownDigests": "x" * 8193})).status_code == 422
 
 
 async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None:

@@ -1,9 +1,10 @@
 """Routes for the operator, Kubernetes probes and Prometheus."""
 
 import asyncio
-from typing import Any
+from collections.abc import Collection
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse
 
@@ -15,18 +16,27 @@ from serin_server.metrics.exposition import Exposition
 from serin_server.routing.serving_state import NamedRun
 from serin_server.service import Service
 
+KnownDigests = Annotated[
+    str,
+    Query(
+        alias=names.KNOWN_DIGESTS,
+        description="Digests of runs, separated by commas, whose `quality` is left out because the caller has it.",
+        max_length=8192,
+    ),
+]
+
 
 def operation_routes(service: Service) -> APIRouter:
     """Return the routes of one process."""
     router, exposition = APIRouter(tags=["operations"]), Exposition()
 
     @router.get("/ml/status", summary="Status of this pod")
-    async def status(request: Request) -> dict[str, Any]:
+    async def status(request: Request, known: KnownDigests = "") -> dict[str, Any]:
         """Return the routing and the runs of this pod; the operator reads revision, hash and runs."""
         # A probe, a scrape or a user's curl does not send this header, and is no supervision.
         is_operator = request.headers.get(names.SUPERVISION_HEADER) == service.identity.uid
         before = await service.supervision.hear() if is_operator else service.supervision.report()
-        return _status(service, before)
+        return _status(service, before, known=known.split(","))
 
     @router.get("/ml/thresholds", summary="Confidence thresholds")
     async def thresholds() -> dict[str, Any]:
@@ -78,11 +88,12 @@ def operation_routes(service: Service) -> APIRouter:
     return router
 
 
-def _status(service: Service, supervision: SupervisionReport) -> dict[str, Any]:
+def _status(service: Service, supervision: SupervisionReport, *, known: Collection[str]) -> dict[str, Any]:
     serving, now = service.switch.current, service.clock.monotonic()
     reason = service.not_ready_reason()
+    report = service.report().without_quality(known).model_copy(update={"supervision": supervision})
     return {
-        **service.report().model_copy(update={"supervision": supervision}).model_dump(mode="json"),
+        **report.model_dump(mode="json"),
         "pod": service.identity.pod,
         "ready": reason is None,
         "obstacle": reason or "",
