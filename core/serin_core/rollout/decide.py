@@ -44,7 +44,7 @@ from serin_core.rollout.protocol import PROTOCOL, Context, Protocol
 from serin_core.rollout.reduced_status import reduced
 from serin_core.rollout.scheduling import RESYNC, next_check
 from serin_core.rollout.table import TABLE, Row, take_first
-from serin_core.rollout.transition import ALL_USERS, Transition
+from serin_core.rollout.transition import Transition
 from serin_core.rollout.writes import Write, plan
 
 __all__ = ["HISTORY", "RESYNC", "Announcement", "Decision", "decide"]
@@ -162,15 +162,13 @@ def _template(context: Context, status: Status) -> str:
 def _record(context: Context, row: Row, transition: Transition) -> Status:
     """Return the status after a transition, with a history entry that holds the evidence at that moment."""
     evidence = "; ".join(map(messages.describe, context.acting_gates)) if transition.is_proven else ""
-    status, rollout = transition.status, transition.status.rollout
-    is_stable = status.stable is not None and status.stable.run_id == transition.run_id
     entry = HistoryEntry(
         at=context.now,
         run_id=transition.run_id,
         event=row.event,
         message=shortened(f"{transition.message}: {evidence}" if evidence else transition.message, MAX_MESSAGE),
         evidence=shortened("; ".join(map(messages.describe, trials.gates_of_the_stage(context))), MAX_MESSAGE),
-        percent=ALL_USERS if is_stable else 0.0 if rollout is None else rollout.served_percent,
+        percent=trials.percent_of(transition.status, transition.run_id),
         by=transition.by,
     )
-    return status.changed(history=(*status.history, entry)[-HISTORY:])
+    return transition.status.changed(history=(*transition.status.history, entry)[-HISTORY:])

@@ -93,6 +93,8 @@ def test_undo_during_a_rollout_restarts_its_stage_against_the_run_that_follows()
     assert at.status.candidate.stage > stage
     assert answer(at).endswith(f"the rules serve all users; the rollout of {B} starts its stage again")
     assert [run.run_id for run in at.status.rejected] == [A]
+    (undone,) = (entry for entry in at.status.history if entry.event == "Undone")
+    assert (undone.run_id, undone.percent) == (A, 0)
 
 
 @pytest.mark.parametrize("run", [B, C])
