@@ -7,23 +7,19 @@ one line of what the endpoint returned, and credentials in it are replaced.
 import asyncio
 import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-import requests
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from serin_core.api.base import Json
 from serin_core.api.check_status import CheckVerdict
 from serin_core.contract.check_document import CheckResponseError, one_line, parse_response
-from serin_operator.credentials import CredentialError
+from serin_operator.credentials import CredentialError, credential_headers
 from serin_operator.error_causes import root_cause
-from serin_operator.prometheus_session import credentials
 from serin_operator.proxies import proxy_for
 from serin_operator.settings import CheckEndpoint
-from serin_operator.tls import without_extension_checks
+from serin_operator.tls import context_for
 
 MAX_BYTES: Final = 1 << 16
 _CHUNK: Final = 1 << 14
@@ -68,7 +64,7 @@ class CheckClient:
                 return None, one_line(f"cannot be asked: {root_cause(error, settings.url)}")
 
     async def _post(self, settings: CheckEndpoint, document: Json) -> Result:
-        headers = await asyncio.to_thread(lambda: dict(credentials(settings)))
+        headers = await asyncio.to_thread(_headers, settings)
         context = await asyncio.to_thread(_context, settings) if settings.url.startswith("https:") else False
         # A session for each request: checks are rare, and certificates that were rotated are then read again.
         async with (
@@ -102,13 +98,12 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
     return bytes(body)
 
 
+def _headers(settings: CheckEndpoint) -> dict[str, str]:
+    return credential_headers(settings.headers, settings.bearer_token_file, settings.basic_auth)
+
+
 def _context(settings: CheckEndpoint) -> ssl.SSLContext:
-    """Return how certificates are verified: as those of Prometheus, by caFile, else by the bundle of requests."""
-    files = None if settings.ca_file is None else str(settings.ca_file)
-    found = requests.Session().merge_environment_settings(settings.url, {}, None, files, None)["verify"]
-    bundle = Path(found if isinstance(found, str) else DEFAULT_CA_BUNDLE_PATH)
-    cafile, capath = (None, bundle) if bundle.is_dir() else (bundle, None)
-    context = without_extension_checks(ssl.create_default_context(cafile=cafile, capath=capath))
+    context = context_for(settings.url, settings.ca_file)
     if settings.client_certificate_file is not None:
         context.load_cert_chain(settings.client_certificate_file, settings.client_key_file)
     return context

@@ -1,10 +1,27 @@
 """Secrets in files that are read whenever they are sent, so that they can be rotated. No error repeats one."""
 
+import base64
+from collections.abc import Mapping
 from pathlib import Path
+
+from serin_operator.settings_model import BasicAuth, Header
 
 
 class CredentialError(Exception):
     """A file with a credential that cannot be sent. The message names the file, never its content."""
+
+
+def credential_headers(
+    headers: Mapping[str, Header], bearer_token_file: Path | None, basic_auth: BasicAuth | None = None
+) -> dict[str, str]:
+    """Return the configured headers of one request, with Authorization. Raises CredentialError and OSError."""
+    found = {name: header.value if header.file is None else as_header(header.file) for name, header in headers.items()}
+    if bearer_token_file is not None:
+        found["Authorization"] = f"Bearer {as_header(bearer_token_file)}"
+    if basic_auth is not None:
+        pair = f"{basic_auth.username}:{one_line(basic_auth.password_file)}"
+        found["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return found
 
 
 def as_header(file: Path) -> str:

@@ -5,9 +5,7 @@ added to a copy of the request just before it is sent: a redirect to another pla
 repeats it.
 """
 
-import base64
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +15,7 @@ from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
-from serin_operator.credentials import as_header, one_line
+from serin_operator.credentials import credential_headers
 from serin_operator.proxies import proxy_for
 from serin_operator.settings import Endpoint
 from serin_operator.tls import without_extension_checks
@@ -60,8 +58,9 @@ class _Adapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """See HTTPAdapter. Raises OSError and CredentialError for files that cannot be used."""
         self._forget_old_certificates()
-        with_credentials = request.copy()
-        with_credentials.headers.update(credentials(self._settings))
+        with_credentials, settings = request.copy(), self._settings
+        headers = credential_headers(settings.headers, settings.bearer_token_file, settings.basic_auth)
+        with_credentials.headers.update(headers)
         return super().send(with_credentials, *args, **kwargs)
 
     def _forget_old_certificates(self) -> None:
@@ -89,14 +88,3 @@ def _as_sent(url: str) -> str:
     prepared = requests.PreparedRequest()
     prepared.prepare_url(f"{url.rstrip('/')}/", None)
     return str(prepared.url)
-
-
-def credentials(settings: Endpoint) -> Iterator[tuple[str, str]]:
-    """Yield the headers of one request that hold credentials. Raises OSError and CredentialError."""
-    if settings.bearer_token_file is not None:
-        yield "Authorization", f"Bearer {as_header(settings.bearer_token_file)}"
-    if settings.basic_auth is not None:
-        pair = f"{settings.basic_auth.username}:{one_line(settings.basic_auth.password_file)}"
-        yield "Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"
-    for name, header in settings.headers.items():
-        yield name, header.value if header.file is None else as_header(header.file)

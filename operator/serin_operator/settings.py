@@ -24,7 +24,7 @@ from serin_core.counting.stage_query import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
 from serin_operator.freeze_settings import FreezeTime
 from serin_operator.notifications.settings import Destination, DestinationName
-from serin_operator.settings_model import Headers, SettingsModel
+from serin_operator.settings_model import BasicAuth, Headers, SettingsModel
 
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A user or group id other than root's."""
@@ -33,15 +33,6 @@ MAX_SCRAPE_INTERVAL: Final = timedelta(minutes=1)
 
 class SettingsError(ValueError):
     """A configuration that cannot be used. The message is one line that names the file and the field."""
-
-
-class BasicAuth(SettingsModel):
-    """A user name and a password."""
-
-    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")]
-    """The user name."""
-    password_file: Path
-    """A file with the password; read at every request, so that the password can be rotated."""
 
 
 class Endpoint(SettingsModel):

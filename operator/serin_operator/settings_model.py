@@ -36,6 +36,15 @@ class Header(SettingsModel):
         return self
 
 
+class BasicAuth(SettingsModel):
+    """A user name and a password."""
+
+    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")]
+    """The user name."""
+    password_file: Path
+    """A file with the password; read at every request, so that the password can be rotated."""
+
+
 def _are_not_reserved(headers: dict[str, Header]) -> dict[str, Header]:
     if reserved := [name for name in headers if name.lower() in _RESERVED]:
         raise ValueError(f"{reserved[0]} cannot be set here; for credentials, there are bearerTokenFile and basicAuth")

@@ -1,5 +1,6 @@
 """CloudEvents 1.0 over HTTP, in the structured mode with JSON."""
 
+import asyncio
 import json
 import ssl
 from typing import Any, Final
@@ -9,11 +10,11 @@ import aiohttp
 
 from serin_core.contract import names
 from serin_core.contract.addresses import display_address
-from serin_operator.credentials import CredentialError, as_header, one_line
+from serin_operator.credentials import CredentialError, credential_headers, one_line
 from serin_operator.notifications.message import DeliveryError, Message
 from serin_operator.notifications.settings import CloudEventsSettings
 from serin_operator.proxies import proxy_for
-from serin_operator.tls import without_extension_checks
+from serin_operator.tls import context_for
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 TYPE_PREFIX: Final = "dev.serin.suggestionmodel."
@@ -69,7 +70,7 @@ class CloudEventsSender:
     async def send(self, message: Message) -> None:
         """See message.Sender."""
         try:
-            url, headers, context = self._request()
+            url, headers, context = await asyncio.to_thread(self._request)
         except (CredentialError, OSError) as error:
             raise DeliveryError(_of_file(error)) from None
         if self._session is None:
@@ -94,15 +95,9 @@ class CloudEventsSender:
         url = settings.url if settings.url_file is None else one_line(settings.url_file)
         if not _is_address(url):
             raise CredentialError(f"{settings.url_file} has no http:// or https:// address")
-        headers = {"Content-Type": CONTENT_TYPE}
-        for name, header in settings.headers.items():
-            headers[name] = header.value if header.file is None else as_header(header.file)
-        if settings.bearer_token_file is not None:
-            headers["Authorization"] = f"Bearer {as_header(settings.bearer_token_file)}"
-        context: ssl.SSLContext | bool = True
-        if settings.ca_file is not None:
-            context = without_extension_checks(ssl.create_default_context(cafile=str(settings.ca_file)))
-        return url, headers, context
+        headers = credential_headers(settings.headers, settings.bearer_token_file)
+        context = context_for(url, settings.ca_file) if urlsplit(url).scheme == "https" else True
+        return url, {"Content-Type": CONTENT_TYPE} | headers, context
 
 
 def _is_address(url: str) -> bool:
@@ -119,7 +114,7 @@ def _host(url: str) -> str:
 def _of_file(error: Exception) -> str:
     """Return an error of a file; the message of an OSError is that of the system, with the name of the file."""
     if isinstance(error, ssl.SSLError):
-        return "the file of caFile is not a certificate authority"
+        return "the file of caFile, or of REQUESTS_CA_BUNDLE, has no certificate authorities"
     return f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
 
 

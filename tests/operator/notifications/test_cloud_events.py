@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 from datetime import datetime
 
 import pytest
@@ -13,6 +14,7 @@ from serin_localcluster.pki import Authority
 from serin_operator.notifications.cloud_events import CloudEventsSender, cloud_event
 from serin_operator.notifications.message import DeliveryError, Message
 from serin_operator.notifications.settings import CloudEventsSettings
+from serin_operator.tls import context_for
 
 ONE = notification(kind="Promoted", message="promoted", run_id="run_b", phase="Promoted", percent=100, is_warning=False)
 MESSAGE = Message("transactions", "categories", "u-1", "audit", ONE, dropped=2)
@@ -99,9 +101,10 @@ def test_what_is_wrong_with_an_address_is_said_without_it(tmp_path, content, mes
     assert raised.value.__cause__ is None
 
 
-def test_a_file_that_is_missing_is_named(tmp_path):
-    with pytest.raises(DeliveryError, match=r"No such file or directory: .*token"):
-        send(url="http://127.0.0.1:1", bearerTokenFile=tmp_path / "token")
+@pytest.mark.parametrize("key", ["bearerTokenFile", "caFile"])
+def test_a_file_that_is_missing_is_named(tmp_path, key):
+    with pytest.raises(DeliveryError, match=r"No such file or directory: .*absent"):
+        send(url="https://127.0.0.1:1", **{key: tmp_path / "absent"})
 
 
 def test_a_connection_that_ends_without_a_response_is_an_error():
@@ -125,3 +128,29 @@ def test_the_receivers_certificate_is_verified(tmp_path):
         assert receiver.requests == []
         send(url=receiver.url, caFile=ours.file)
     assert len(receiver.accepted) == 1
+
+
+def test_the_authorities_of_the_environment_are_trusted_as_for_prometheus_and_checks(tmp_path, monkeypatch):
+    authority = Authority(tmp_path)
+    pair = authority.sign("receiver", addresses=("127.0.0.1",))
+    with Receiver(certificate=(pair.certificate, pair.key)) as receiver:
+        with pytest.raises(DeliveryError, match="is not trusted"):
+            send(url=receiver.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
+        send(url=receiver.url)
+    assert len(receiver.accepted) == 1
+
+
+def test_extensions_of_authorities_that_python_3_13_demands_are_not_needed(tmp_path, monkeypatch):
+    made = ssl.create_default_context
+
+    def as_in_python_3_13(*arguments, **options):
+        context = made(*arguments, **options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", as_in_python_3_13)
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
+    for ca_file in (None, authority.file):
+        assert not context_for("https://127.0.0.1", ca_file).verify_flags & ssl.VERIFY_X509_STRICT
