@@ -4,10 +4,12 @@ ClusterError        the request failed
 └── AbsentError     the SuggestionModel does not exist
 """
 
+import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, Self
 
 from serin_core.api import packing
@@ -62,38 +64,27 @@ class Cluster:
     def pod(self, name: str) -> dict[str, Any]:
         """Return uid, node and labels of a pod of this namespace. Raises ClusterError."""
         from kubernetes import client  # noqa: PLC0415
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        try:
-            found: Any = client.CoreV1Api(self._api.api_client).read_namespaced_pod(
-                name, self.namespace, _request_timeout=_TIMEOUT
-            )
-        except ApiException as error:
-            if error.status == _NOT_FOUND:
-                raise AbsentError(f"pod {name!r} not found in namespace {self.namespace!r}") from None
-            raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
-        except HTTPError as error:
-            host = self._api.api_client.configuration.host
-            raise ClusterError(f"cannot reach the API server at {host}: {_cause(error)}") from None
-        return {"uid": found.metadata.uid, "node": found.spec.node_name, "labels": found.metadata.labels}
+        core = client.CoreV1Api(self._api.api_client)
+        with self._errors(lambda: f"pod {name!r} not found in namespace {self.namespace!r}"):
+            found = self._read(core.read_namespaced_pod, name, self.namespace)
+        metadata = found["metadata"]
+        return {"uid": metadata["uid"], "node": found["spec"].get("nodeName"), "labels": metadata.get("labels")}
 
     def user(self) -> str:
         """Return the name by which the API server knows the caller, in one word; "" if it does not return it."""
         from kubernetes import client  # noqa: PLC0415
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
+        authentication = client.AuthenticationV1Api(self._api.api_client)
         review = client.V1SelfSubjectReview(api_version="authentication.k8s.io/v1", kind="SelfSubjectReview")
         try:
-            found = client.AuthenticationV1Api(self._api.api_client).create_self_subject_review(
-                review, _request_timeout=_TIMEOUT
-            )
-        except (ApiException, HTTPError):
+            with self._errors():
+                found = self._read(authentication.create_self_subject_review, review)
+        except ClusterError:
             # The request that follows reports a cluster that cannot be reached.
             return ""
-        user = found.status and found.status.user_info
-        return "_".join(((user and user.username) or "").split())
+        user = ((found.get("status") or {}).get("userInfo") or {}).get("username") or ""
+        return "_".join(user.split())
 
     def delete(self, name: str, *, keeps_children: bool) -> None:
         """Delete one SuggestionModel, and its children unless they are to be kept. Raises ClusterError."""
@@ -107,39 +98,49 @@ class Cluster:
         core = client.CoreV1Api(self._api.api_client)
         selector = f"{names.LABEL_TRIAL_OF}={name}"
         with self._errors():
-            found = core.list_namespaced_config_map(self.namespace, label_selector=selector, _request_timeout=_TIMEOUT)
-        return [(one.data or {}).get(names.RECORD_KEY, "") for one in found.items]
+            found = self._read(core.list_namespaced_config_map, self.namespace, label_selector=selector)
+        return [(one.get("data") or {}).get(names.RECORD_KEY, "") for one in found["items"]]
 
     def _call(self, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
         request = getattr(self._api, method)
-        with self._errors(*arguments[:1]):
-            return dict(
-                request(
-                    names.GROUP,
-                    names.VERSION,
-                    self.namespace,
-                    names.PLURAL,
-                    *arguments,
-                    _request_timeout=_TIMEOUT,
-                    **options,
-                )
-            )
+        where = (names.GROUP, names.VERSION, self.namespace, names.PLURAL)
+        with self._errors(*(partial(self._not_found, name) for name in arguments[:1])):
+            return self._object(request(*where, *arguments, _request_timeout=_TIMEOUT, **options))
+
+    def _read(self, request: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Return the response to a request of a typed API as plain JSON. To be called within `_errors`."""
+        response = request(*arguments, _request_timeout=_TIMEOUT, _preload_content=False, **options)
+        return self._object(json.loads(response.data))
+
+    def _object(self, found: Any) -> dict[str, Any]:
+        """Return a response that is a JSON object. Raises ClusterError for any other."""
+        if not isinstance(found, dict):
+            raise self._no_api_server()
+        return found
+
+    def _no_api_server(self) -> ClusterError:
+        return ClusterError(f"{self._host} did not respond as an API server: the response is not a JSON object")
+
+    @property
+    def _host(self) -> str:
+        return str(self._api.api_client.configuration.host)
 
     @contextmanager
-    def _errors(self, *name: str) -> Iterator[None]:
-        """Turn the errors of a request into a ClusterError; with the name of a SuggestionModel, also AbsentError."""
+    def _errors(self, *absent: Callable[[], str]) -> Iterator[None]:
+        """Turn the errors of a request into a ClusterError; with a text for an absent object, also AbsentError."""
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         try:
             yield
         except ApiException as error:
-            if error.status == _NOT_FOUND and name:
-                raise AbsentError(self._not_found(name[0])) from None
+            if error.status == _NOT_FOUND and absent:
+                raise AbsentError(absent[0]()) from None
             raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
         except HTTPError as error:
-            host = self._api.api_client.configuration.host
-            raise ClusterError(f"cannot reach the API server at {host}: {_cause(error)}") from None
+            raise ClusterError(f"cannot reach the API server at {self._host}: {_cause(error)}") from None
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise self._no_api_server() from None
 
     def _not_found(self, name: str) -> str:
         message = f"suggestionmodel {name!r} not found in namespace {self.namespace!r}"

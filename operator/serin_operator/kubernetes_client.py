@@ -4,7 +4,6 @@ That client has no typed classes for custom resources and plain rendered objects
 its authentication, TLS and connection pool, with plain JSON.
 """
 
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,8 @@ from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.kubernetes import diff
 from serin_operator import connection
-from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError, TooLargeError
+from serin_operator.api_responses import error_of, json_object
+from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, RefusedError
 
 log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
@@ -29,17 +29,6 @@ MINIMUM_VERSION: Final = (1, 30)
 """The first Kubernetes that takes the preStop sleep of server pods (docs/decisions/0074)."""
 _AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
 _MAX_ATTEMPTS: Final = 5
-_WEBHOOK_FAILED: Final = "failed calling webhook"
-"""In a response 500: the API server works, but refuses the request because an admission webhook does not respond."""
-_TOO_LARGE: Final = ("request is too large", "trying to send message larger than max")
-"""In a response 500: the words of etcd, and of the API server's client for it."""
-_KINDS: Final[Mapping[int, type[ClusterError]]] = {
-    404: NotFoundError,
-    409: ConflictError,
-    413: TooLargeError,
-    429: BusyError,
-    **dict.fromkeys((400, 403, 422), RefusedError),
-}
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _PATHS: Final[Mapping[str, str]] = {
     names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
@@ -266,10 +255,10 @@ class KubernetesClient:
             raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
         text = (raw or b"").decode("utf-8", "replace")
         if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP
-            return dict(json.loads(text or "{}"))
+            return json_object(f"{method} {path}", text)
         if response.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
             raise ConflictError(f"{method} {path}: it has changed since it was read")
-        raise _error(response.status, f"{method} {path}", text)
+        raise error_of(response.status, f"{method} {path}", text)
 
 
 async def _connect() -> ApiClient:
@@ -277,21 +266,6 @@ async def _connect() -> ApiClient:
         return await connection.connect()
     except (ConfigException, OSError) as error:
         raise ClusterError(f"no connection to the API server can be made: {error}") from error
-
-
-def _error(status: int, what: str, text: str) -> ClusterError:
-    try:
-        message = str(json.loads(text).get("message", text))
-    except ValueError:
-        message = text[:200]
-    message = f"{what}: {' '.join(message.split())}"
-    if status in _KINDS:
-        return _KINDS[status](message)
-    if status == 500 and any(words in message for words in _TOO_LARGE):  # noqa: PLR2004 - HTTP
-        return TooLargeError(message)
-    if status == 500 and _WEBHOOK_FAILED in message:  # noqa: PLR2004 - HTTP
-        return RefusedError(message)
-    return ClusterError(f"{message} ({status})")
 
 
 def _path(kind: str, namespace: str, name: str | None = None) -> str:

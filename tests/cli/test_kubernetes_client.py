@@ -85,13 +85,16 @@ def api_server():
     """An API server that answers every request with `body` and `status`."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             asked.append(self.path)
             self.send_response(self.server.status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            self.wfile.write(json.dumps(self.server.body).encode())
+            text = self.server.body if isinstance(self.server.body, str) else json.dumps(self.server.body)
+            self.wfile.write(text.encode())
+
+        do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names of the standard library
 
         def log_message(self, *_arguments):
             pass
@@ -106,6 +109,42 @@ def api_server():
         thread.join()
 
 
+def cluster_of(server, status, body):
+    server.status, server.body = status, body
+    host = f"http://127.0.0.1:{server.server_port}"
+    return Cluster(CustomObjectsApi(ApiClient(Configuration(host=host))), "shop")
+
+
+@pytest.mark.parametrize("text", ["<html>Sign in</html>", "[]", '"ok"', "null"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda cluster: cluster.get("c"),
+        lambda cluster: cluster.annotate("c", {"a": "b"}),
+        lambda cluster: cluster.delete("c", keeps_children=False),
+        lambda cluster: cluster.pod("p"),
+        lambda cluster: cluster.records("c"),
+    ],
+    ids=["get", "annotate", "delete", "pod", "records"],
+)
+def test_a_response_that_is_not_a_json_object_is_one_clear_error(api_server, ask, text):
+    with pytest.raises(ClusterError, match=r"http://127\.0\.0\.1:\d+ did not respond as an API server"):
+        ask(cluster_of(api_server, 200, text))
+
+
+def test_without_a_review_of_the_caller_a_request_names_nobody(api_server):
+    assert cluster_of(api_server, 200, "<html>Sign in</html>").user() == ""
+
+
+def test_a_pod_and_records_are_read_from_the_response(api_server):
+    pod = {"metadata": {"uid": "u-1", "labels": {"a": "b"}}, "spec": {"nodeName": "node-1"}}
+    assert cluster_of(api_server, 200, pod).pod("p") == {"uid": "u-1", "node": "node-1", "labels": {"a": "b"}}
+    found = {"items": [{"data": {"trial.json": "{}"}}, {"metadata": {}}]}
+    assert cluster_of(api_server, 200, found).records("c") == ["{}", ""]
+    with pytest.raises(AbsentError, match="pod 'p' not found in namespace 'shop'"):
+        cluster_of(api_server, 404, {}).pod("p")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
@@ -116,8 +155,5 @@ def api_server():
     ids=["named", "unnamed", "forbidden"],
 )
 def test_the_user_is_the_one_that_the_api_server_knows(api_server, status, body, expected):
-    api_server.status, api_server.body = status, body
-    host = f"http://127.0.0.1:{api_server.server_port}"
-    cluster = Cluster(CustomObjectsApi(ApiClient(Configuration(host=host))), "shop")
-    assert cluster.user() == expected
+    assert cluster_of(api_server, status, body).user() == expected
     assert api_server.asked == ["/apis/authentication.k8s.io/v1/selfsubjectreviews"]

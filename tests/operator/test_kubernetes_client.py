@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 
 import pytest
 from aiohttp import web
@@ -32,7 +33,7 @@ async def ask(live, question, *, status=200):
 
     async def answer(request):
         asked.append((request.method, await request.json() if request.can_read_body else None))
-        return web.json_response(live, status=status)
+        return web.Response(text=live if isinstance(live, str) else json.dumps(live), status=status)
 
     application = web.Application()
     application.add_routes([web.route("*", "/{path:.*}", answer)])
@@ -97,6 +98,20 @@ def test_a_webhook_that_does_not_respond_is_a_refusal_and_no_failure_of_the_api_
     webhook = 'Internal error occurred: failed calling webhook "a.b": connection refused'
     assert isinstance(refusal(500, webhook), RefusedError)
     assert not isinstance(refusal(500, "etcd: no leader"), RefusedError)
+
+
+@pytest.mark.parametrize("text", ["<html>Sign in</html>", "[]", '"ok"', "null", '{"items": '])
+def test_a_response_that_is_not_a_json_object_is_one_clear_error(text):
+    def question(cluster):
+        return cluster.get("Pod", "default", "pod-1")
+
+    path = "GET /api/v1/namespaces/default/pods/pod-1"
+    with pytest.raises(ClusterError) as caught:
+        asyncio.run(ask(text, question))
+    assert str(caught.value) == f"{path}: the response is not a JSON object: {text.strip()}"
+    with pytest.raises(ClusterError) as caught:
+        asyncio.run(ask(text, question, status=502))
+    assert str(caught.value) == f"{path}: {text.strip()} (502)"
 
 
 def test_events_that_may_not_be_read_are_none():

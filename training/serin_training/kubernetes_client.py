@@ -98,8 +98,13 @@ def _call(request: Any) -> dict[str, Any]:
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     try:
-        return dict(request())
+        found = request()
     except ApiException as error:
         raise KubernetesApiError(f"the API server answered {error.status} {error.reason}") from None
     except HTTPError as error:
         raise KubernetesApiError(f"the API server cannot be reached: {' '.join(str(error).split())[:160]}") from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise KubernetesApiError("what responded is not an API server: the response is not a JSON object")
+    return found

@@ -51,3 +51,11 @@ def test_the_refusal_names_the_owner_and_both_ways_out_before_anything_is_traine
             "propose the run in Git instead (--git), or suspend it (flux suspend kustomization apps -n flux-system)"
         )
     assert api.patches == []
+
+
+@pytest.mark.parametrize("response", [[], "<html>Sign in</html>", None])
+def test_what_is_not_an_object_is_not_taken_for_one(target, response):
+    api, patch = target({})
+    api.live = response
+    with pytest.raises(KubernetesApiError, match="what responded is not an API server"):
+        patch.current_run()
