@@ -1,4 +1,4 @@
-"""CHANGELOG.md has one bullet for each subject: a change of something that it names already is merged into that bullet."""
+"""CHANGELOG.md has one bullet for each subject: another change of the same is merged into its bullet."""
 
 import re
 from itertools import combinations
@@ -41,9 +41,9 @@ def test_no_two_bullets_are_about_the_same():
     "text",
     [
         "- Pods are named.\n- Counts are read.\n- Pods are named.\n",
-        "- `serin lint --config` checks names.\n- `serin lint --config` also checks images, classes and other things.\n",
+        "- `serin lint --config` checks names.\n- `serin lint --config` also checks images, classes and others.\n",
         "- Bake: a run that has passed.\n- Bake: feedback of users who are held back.\n",
-        "- A node that stops or restarts no longer counts.\n- A node that stops or\n  restarts no longer counts at all.\n",
+        "- A node that stops no longer counts.\n- A node that\n  stops no longer counts at all.\n",
     ],
     ids=["the same", "the same command", "the same subject", "nearly the same"],
 )

@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from serin_cli.action_requests import open_resource, send
-from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
+from serin_cli.options import Context, Name, Namespace, Reason, examples, fail, refuse
 from serin_cli.resource import Live, is_running, restorable, run_of
 from serin_core.kubernetes.owner import Owner, owner_of
 
@@ -42,7 +42,11 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
     yes: Yes = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Act although Argo CD, Flux or Helm sets spec.runID; commit the change, too."),
+        typer.Option(
+            "--force",
+            help="Act although Argo CD, Flux or Helm sets spec.runID; commit the change, too. Not with --to, which "
+            "edits what Git would set back.",
+        ),
     ] = False,
 ) -> None:
     """Take the stable run out of service, or restore an earlier run with --to.
@@ -50,6 +54,8 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
     Without --to, the previous run, or the rules, serve at once, and the stable run counts as rolled back. Shows which
     run will serve and asks for confirmation. Refused where Git has the run; prints what to commit.
     """
+    if force and to is not None:
+        refuse("--force cannot be used with --to, which edits spec.runID: Argo CD, Flux or Helm would set it back")
     cluster, live = open_resource(name, namespace, context)
     stable = run_of(live, "stable")
     if to is not None:

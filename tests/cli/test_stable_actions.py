@@ -143,10 +143,19 @@ def test_undo_to_restores_the_settings_under_which_the_run_was_promoted(serin):
 def test_undo_to_is_refused_where_git_owns_the_field(serin):
     spec = {"thresholds": {"default": 0.9, "perClass": {"Groceries": 0.8}}}
     cluster = FakeCluster(owned(restorable(spec)))
-    said = serin(cluster, "undo", "c", "--yes", "--force", "--to", OLDER)
+    said = serin(cluster, "undo", "c", "--yes", "--to", OLDER)
     assert (said.exit_code, cluster.requests) == (1, {})
     assert f"  spec:\n    runID: {OLDER}\n    thresholds:\n      default: 0.7\n      perClass: {{}}\n" in said.stderr
     assert "--force" not in said.stderr
+
+
+def test_undo_refuses_force_with_to_also_where_nobody_owns_the_field(serin):
+    cluster = FakeCluster(restorable())
+    said = serin(cluster, "undo", "c", "--yes", "--force", "--to", OLDER)
+    assert (said.exit_code, cluster.requests, cluster.spec) == (2, {}, None)
+    assert said.stderr == (
+        "serin: --force cannot be used with --to, which edits spec.runID: Argo CD, Flux or Helm would set it back\n"
+    )
 
 
 @pytest.mark.parametrize(
