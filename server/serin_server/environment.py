@@ -143,6 +143,7 @@ class _PodVariables(_StoreVariables):
     collector: str = _variable(env.OTLP_ENDPOINT)
     log: Annotated[Literal["text", "json"], BeforeValidator(_log_format)] = _variable(env.LOG)
     public_key: Annotated[str, BeforeValidator(checked_public_key)] = _variable(env.PUBLIC_KEY)
+    routing_key: Annotated[str, BeforeValidator(checked_public_key)] = _variable(env.ROUTING_KEY)
     cache_dir: Path = _variable(env.CACHE_DIR)
     cache_bytes: Annotated[int, _number(0, _MAX_CACHE_BYTES)] = _variable(env.CACHE_BYTES)
     retention: Annotated[timedelta | None, BeforeValidator(parse_retention)] = _variable(env.RETENTION)
@@ -170,6 +171,7 @@ def pod_settings(environ: Mapping[str, str]) -> Settings:
             pod_dir=given.pod_dir,
             state_dir=given.state_dir,
             registry=given.registry,
+            routing_key=given.routing_key,
         ),
         store=given.chosen(),
         rules_file=given.rules_dir / names.RULES_KEY,

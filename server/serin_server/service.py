@@ -10,6 +10,7 @@ from typing import Final
 
 from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
+from serin_core.contract.pushed_routing import PushedRouting
 from serin_registry.cache import NO_CACHE, DirectoryCache
 from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
@@ -19,7 +20,7 @@ from serin_server.readiness import Readiness
 from serin_server.retention import Retention
 from serin_server.routing.latest_watcher import LatestWatcher
 from serin_server.routing.mounted_files import PodFiles, SeenRevision, read_model
-from serin_server.routing.routing_watcher import RoutingWatcher
+from serin_server.routing.routing_watcher import NoRoutingKeyError, RoutingWatcher, Source
 from serin_server.routing.serving_state import Switch
 from serin_server.routing.supervision import SharedRecord, Supervision, boot_id
 from serin_server.rule_matcher import KeywordMatcher, read_rules
@@ -86,6 +87,17 @@ class Service:
             runs=self.runs.reports(),
             supervision=self.supervision.report(),
         )
+
+    @property
+    def routing_key(self) -> str:
+        """Public key by which routing must be signed that is sent to this process, "" if it accepts none."""
+        return self.watcher.routing_key if isinstance(self.watcher, RoutingWatcher) else ""
+
+    async def receive(self, pushed: PushedRouting) -> None:
+        """Apply routing that was sent to this process. Raises ForgedPushError, NoRoutingKeyError."""
+        if not isinstance(self.watcher, RoutingWatcher):
+            raise NoRoutingKeyError("this server runs without an operator, and accepts no routing")
+        await self.watcher.receive(pushed)
 
     def scrape(self) -> Scrape:
         """Return copies of all counters, taken between two transactions."""
@@ -212,10 +224,10 @@ def _watcher(settings: Settings, *, runs: Runs, switch: Switch, counters: Counte
         case StandaloneMode() as mode:
             registry = open_registry(mode.registry)
             return LatestWatcher(mode, registry=registry, uid=settings.uid, runs=runs, switch=switch)
-        case OperatorMode(routing_dir=routing_dir, pod_dir=pod_dir, state_dir=state_dir):
+        case OperatorMode(routing_dir=routing_dir, pod_dir=pod_dir, state_dir=state_dir, routing_key=routing_key):
             return RoutingWatcher(
                 PodFiles(routing_dir, pod_dir),
-                uid=settings.uid,
+                source=Source(settings.uid, routing_key),
                 seen=SeenRevision(state_dir),
                 switch=switch,
                 counters=counters,

@@ -58,6 +58,8 @@ class OperatorMode:
     """Keeps the highest revision served, across restarts of the container."""
     registry: str = ""
     """Registry of the runs; "" for the one in model.json."""
+    routing_key: str = ""
+    """PEM key; routing that is sent to this process must be signed by it. "": none is accepted."""
 
 
 @dataclass(frozen=True, slots=True)

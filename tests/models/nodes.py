@@ -94,7 +94,7 @@ class Nodes(ApiServer):
         if not pod.is_stuck and not pod.is_lost:
             pod.mount = self.routing_text()
             announced = pod.annotations.get(names.ANNOTATION_REVISION)
-            pod.announced = None if announced is None else int(announced)
+            pod.annotated = None if announced is None else int(announced)
 
     def start(self, pod: Pod, *, mount: str | None = None) -> None:
         """The pod's process starts; `mount` is what a late kubelet had put there, if not what is current."""
@@ -114,6 +114,8 @@ class Nodes(ApiServer):
             pod.heard = self.now
             self.asked.setdefault(pod.uid, self.now)
         pod.started_from = json.loads(pod.mount or '{"revision": -1}')["revision"]
+        if pod.pushed is not None:
+            self._accept(pod, RoutingDocument.parse(pod.pushed))
         self.read(pod)
 
     def load(self, pod: Pod) -> None:
@@ -140,9 +142,23 @@ class Nodes(ApiServer):
             document = RoutingDocument.parse(pod.mount)
         except DocumentError:
             return
-        if self.protocol_rules.admit(document, uid=pod.owner, seen=pod.seen, announced=pod.announced) is None:
+        self._accept(pod, document)
+
+    def receive(self, pod: Pod, text: str, *, key: str) -> bool:
+        """A routing document arrives at a pod over HTTP, signed with a key; return whether the signature is right."""
+        if not pod.running or pod.is_lost or not pod.key or (self.protocol_rules.checks_signatures and key != pod.key):
+            return False
+        document = RoutingDocument.parse(text)
+        if self._accept(pod, document) and self.protocol_rules.announces_pushed:
+            pod.pushed = text
+        return True
+
+    def _accept(self, pod: Pod, document: RoutingDocument) -> bool:
+        is_accepted = self.protocol_rules.admit(document, uid=pod.owner, seen=pod.seen, announced=pod.announced) is None
+        if is_accepted:
             pod.seen = document.revision
             pod.document = document
+        return is_accepted
 
     def restart(self, pod: Pod, *, badly: bool = False) -> None:
         """The container ends and will be started again; the emptyDir and the mount stay."""
@@ -153,6 +169,6 @@ class Nodes(ApiServer):
             pod.crashes.append(Crash(pod=pod.uid, restart=pod.restarts, at=self.now))
         pod.running, pod.document, pod.loaded, pod.refused, pod.absent = False, None, {}, {}, set()
         if not self.protocol_rules.keeps_seen:
-            pod.seen = 0
+            pod.seen, pod.pushed = 0, None
         if not self.protocol_rules.keeps_heard:
             pod.heard = None

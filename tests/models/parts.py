@@ -10,12 +10,13 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.documents import ModelDocument, RoutingDocument
-from serin_core.contract.routing import Ignored, Route, admit, is_unsupervised, route
+from serin_core.contract.routing import Ignored, Route, admit, announced_by, is_unsupervised, route
+from serin_core.kubernetes import pod_template
 from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.checks import CheckCall
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import ChildSeen, NodeState, RoutingSeen, is_adoptable
-from serin_core.rollout.protocol import PROTOCOL, Protocol
+from serin_core.rollout.protocol import PROTOCOL, Protocol, routing_to_push
 from serin_core.rollout.table import TABLE, Row
 from serin_core.rollout.writes import Write
 
@@ -45,6 +46,10 @@ class ProtocolRules:
     keeps: Callable[[Write], bool] = lambda _write: True
     checks_versions: bool = True
     table: tuple[Row, ...] = TABLE
+    pushable: Callable[..., RoutingDocument | None] = routing_to_push
+    checks_signatures: bool = True
+    announces_pushed: bool = True
+    """Whether a push counts as an announcement of its own revision."""
     keeps_seen: bool = True
     """Whether the highest revision seen outlives the container (an emptyDir)."""
     keeps_heard: bool = True
@@ -64,7 +69,12 @@ class Pod:
     annotations: dict[str, str] = field(default_factory=dict)
     deleting: bool = False
     mount: str | None = None
-    announced: int | None = None
+    annotated: int | None = None
+    """The revision in its annotation, as its kubelet has mounted it."""
+    pushed: str | None = None
+    """Kept on the emptyDir: the last routing that it took from an operator."""
+    is_older: bool = False
+    """Its server knows no pushes."""
     mounted_model: ModelDocument | None = None
     seen: int = 0
     """Kept on the emptyDir: the highest revision ever served."""
@@ -107,6 +117,17 @@ class Pod:
         ):
             self.lapsed += self.unheard(now) - limit
         self.heard = now
+
+    @property
+    def key(self) -> str:
+        """The key by which routing must be signed that is sent to it, "" if it takes none."""
+        return "" if self.is_older else pod_template.routing_key(self.template["spec"])
+
+    @property
+    def announced(self) -> int | None:
+        """The highest revision that an operator has announced to it."""
+        pushed = None if self.pushed is None else RoutingDocument.parse(self.pushed).revision
+        return announced_by(self.annotated, pushed=pushed)
 
     @property
     def template_hash(self) -> str:

@@ -243,7 +243,7 @@ def old_routing_applied_after_a_rollback(at):
     at.put_old_routing(old)
     for pod in at.pods.values():
         at.refresh(pod)
-        pod.announced = None if pod.announced is None else 0
+        pod.annotated = None if pod.annotated is None else 0
         at.restart(pod)
         at.start(pod)
         at.load(pod)

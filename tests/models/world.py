@@ -31,6 +31,7 @@ from serin_core.contract.pod_report import (
 )
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading, StageCounts
+from serin_core.kubernetes import pod_template
 from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.destinations import DestinationsSeen
@@ -50,6 +51,10 @@ class World(Invariants):
         self.problem: ServerImage | RulesMissing | None = None
         self.destinations = DestinationsSeen()
         self.freezes = ()
+        self.keys: tuple[str, ...] = ()
+        """Keys with which the operators sign routing that they send to pods, the current one first; () without."""
+        self.sent: list[tuple[str, str]] = []
+        """Every routing that was ever sent to a pod, and its key: anybody on the network may send it again."""
         self.operators = [Operator("one"), Operator("two")]
         super().__init__(first, protocol_rules=protocol_rules)
 
@@ -91,10 +96,13 @@ class World(Invariants):
         if resource is None:
             return
         pods = [pod for pod in self.pods.values() if pod.owner == resource.uid]
+        taken = set()
         for pod in pods:
             if pod.running and not pod.is_cut_off:
                 pod.hear(self.now)
                 self.asked[pod.uid] = self.now
+                if self._push(operator, resource, pod):
+                    taken.add(pod.uid)
         operator.truth = {
             "pods": [
                 (pod.name, pod.running, pod.document, dict(pod.loaded), pod.is_ready(self.now), pod.deleting)
@@ -106,13 +114,11 @@ class World(Invariants):
             "freezes": self.freezes,
         }
         observed = Observed(
-            image=self.problem
-            if isinstance(self.problem, ServerImage)
-            else ServerImage(resource.spec.server.image or "serin-server:test"),
+            image=self._image(operator, resource),
             rules=self.problem if isinstance(self.problem, RulesMissing) else RulesText(self.rules),
             routing=operator.routing,
             children=operator.children,
-            pods=tuple(self._seen(pod) for pod in pods),
+            pods=tuple(replace(self._seen(pod), is_pushed=pod.uid in taken) for pod in pods),
             reading=self._reading(resource),
             has_new_reading=self.has_arrived(),
             queries=dict(self.query_results),
@@ -133,6 +139,23 @@ class World(Invariants):
         operator.resource = None
         if not operator.pending:
             self._call(operator)
+
+    def _image(self, operator: Operator, resource: Resource) -> ServerImage:
+        if isinstance(self.problem, ServerImage):
+            return self.problem
+        live = operator.children.get(("Deployment", NAME))
+        key = pod_template.chosen_routing_key(self.keys, None if live is None else live.live)
+        return ServerImage(resource.spec.server.image or "serin-server:test", routing_key=key)
+
+    def _push(self, operator: Operator, resource: Resource, pod: Pod) -> bool:
+        """Send the routing with the request for the report, signed with the pod's key; return whether it was taken."""
+        document = self.protocol_rules.pushable(resource, operator.routing)
+        if document is None or pod.is_lost or pod.key not in self.keys:
+            return False
+        if document.text() in self.hand_made:
+            raise Broken("(a) an operator has signed a routing that none has decided")
+        self.sent.append((document.text(), pod.key))
+        return self.receive(pod, document.text(), key=pod.key)
 
     def _call(self, operator: Operator) -> None:
         """Send the requests of a pass, once it has written everything, unless they are on their way."""

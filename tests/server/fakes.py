@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from serin_core.contract import names
 from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import RunQuality
+from serin_core.contract.pushed_routing import PushedRouting
 from serin_core.model.features import Transaction
 from serin_registry.errors import NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Prediction, Ranked
@@ -140,6 +144,18 @@ def routing(
     )
 
 
+class FakeOperator:
+    """Signs routing with a key of its own."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self.public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def push(self, document: RoutingDocument | str) -> PushedRouting:
+        text = document if isinstance(document, str) else document.text()
+        return PushedRouting.of(text, self._key.sign(text.encode()))
+
+
 class Mounted:
     """A pod's directories. ConfigMaps are swapped as the kubelet does: a `..data` link to a new directory."""
 
@@ -178,7 +194,9 @@ class Mounted:
     def rules(self, text: str) -> None:
         self.write("rules", {names.RULES_KEY: text})
 
-    def settings(self, *, store: StoreSettings | None = None, allow_anonymous: bool = False) -> Settings:
+    def settings(
+        self, *, store: StoreSettings | None = None, allow_anonymous: bool = False, routing_key: str = ""
+    ) -> Settings:
         return Settings(
             host="127.0.0.1",
             port=0,
@@ -190,6 +208,7 @@ class Mounted:
                 routing_dir=self.root / "routing",
                 pod_dir=self.root / "pod",
                 state_dir=self.root / "state",
+                routing_key=routing_key,
             ),
             store=store or NoStoreSettings(),
             rules_file=self.root / "rules" / names.RULES_KEY,

@@ -41,6 +41,9 @@ KEEP_ALIVE_SECONDS: Final = Variable(
     "75",
 )
 PUBLIC_KEY: Final = Variable("SERIN_PUBLIC_KEY", "PEM public keys; a run must be signed by one of them")
+ROUTING_KEY: Final = Variable(
+    "SERIN_ROUTING_KEY", "PEM public key of the operator; routing sent to the pod must be signed by it; none if unset"
+)
 STORE_FILE: Final = Variable("SERIN_STORE_FILE", "file with the store's URL; takes precedence over SERIN_STORE")
 RETENTION: Final = Variable("SERIN_RETENTION", "days to keep transactions and feedback, like 400d; for ever if unset")
 CACHE_DIR: Final = Variable("SERIN_CACHE_DIR", "directory for files of a remote registry", names.CACHE_MOUNT)
@@ -83,7 +86,7 @@ NAMESPACE: Final = Variable("SERIN_NAMESPACE", "namespace where neither --namesp
 SERVER: Final = (
     *(MODEL_NAME, UID, POD, HOST, PORT, REGISTRY, MODEL_DIR, RULES_DIR, ROUTING_DIR, TOKENS_DIR, POD_DIR, STATE_DIR),
     TLS_DIR,
-    *(GRACE_SECONDS, KEEP_ALIVE_SECONDS, PUBLIC_KEY, STORE, STORE_FILE, RETENTION, CACHE_DIR, CACHE_BYTES),
+    *(GRACE_SECONDS, KEEP_ALIVE_SECONDS, PUBLIC_KEY, ROUTING_KEY, STORE, STORE_FILE, RETENTION, CACHE_DIR, CACHE_BYTES),
     *(ALLOW_ANONYMOUS, LOG, OTLP_ENDPOINT),
 )
 """What `serin-server` reads."""

@@ -28,13 +28,21 @@ def admit(document: RoutingDocument, *, uid: str, seen: int, announced: int | No
     """Return why `document` must be ignored, or None if it is accepted.
 
     `uid` is that of the pod's template, `seen` the highest revision that this pod has ever served, `announced` the one
-    in its annotation.
+    that was announced to it before (`announced_by`).
     """
     if document.uid != uid:
         return Ignored.OTHER_UID
     if document.revision < highest_seen(seen, announced=announced):
         return Ignored.LOWER_REVISION
     return None
+
+
+def announced_by(annotation: int | None, *, pushed: int | None) -> int | None:
+    """Return the highest revision that the operator has announced to a pod, None if there is none.
+
+    It announces one by an annotation of the pod, and by sending the routing itself (`pushed`, rule 18).
+    """
+    return max((one for one in (annotation, pushed) if one is not None), default=None)
 
 
 def is_out_of_reach(revision: int, *, known: int) -> bool:
@@ -89,7 +97,7 @@ def percent_of(document: RoutingDocument, *, announced: int | None, unheard: flo
 def route(document: RoutingDocument, *, loaded: Mapping[str, str], announced: int | None, unheard: float) -> Route:
     """Return how `document` applies to a pod.
 
-    `loaded` maps each run to its digest; `announced` is the revision in the pod's annotation, None if there is none;
+    `loaded` maps each run to its digest; `announced` is the revision that was announced to the pod (`announced_by`);
     `unheard` is the number of seconds since the operator asked for the pod's status.
     """
     candidate = document.candidate

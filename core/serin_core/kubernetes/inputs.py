@@ -30,6 +30,8 @@ class ServerImage:
     """Why an annotation of the service account is not allowed; "" if all are."""
     public_key: str = ""
     """PEM public keys; a run must be signed by one of them. "": no signature is needed."""
+    routing_key: str = ""
+    """PEM public key; pods accept routing from the operator itself if it is signed by it. "": pods accept none."""
     ids: Mapping[str, int] = field(default_factory=dict)
     """User and group ids of the pods, by their field of a pod's securityContext; those of the image if empty."""
 

@@ -3,6 +3,7 @@
 Pods get no service account token, no privileges and nothing of the host.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from serin_core.api.base import Json
@@ -68,6 +69,27 @@ def hash_of(template: Json) -> str:
     return str(template["metadata"]["annotations"][names.ANNOTATION_TEMPLATE])
 
 
+def routing_key(pod: Json) -> str:
+    """Return the public key in a pod's spec, "" without one."""
+    for container in pod.get("containers") or ():
+        if container["name"] == CONTAINER:
+            found = (
+                one.get("value") for one in container.get("env") or () if one["name"] == environment.ROUTING_KEY.name
+            )
+            return next(found, None) or ""
+    return ""
+
+
+def chosen_routing_key(keys: Sequence[str], live: Json | None) -> str:
+    """Return the public key for the pod template: that of the live Deployment while the operator has its private key.
+
+    `keys` are the operator's public keys, the current one first; () if it could not read them, and `live` is then left
+    as it is. A new key alone replaces no pods.
+    """
+    present = "" if live is None else routing_key(live["spec"]["template"]["spec"])
+    return present if present and (present in keys or not keys) else next(iter(keys), "")
+
+
 def _spread(resource: Resource) -> list[Json]:
     constraints = resource.spec.server.pod.topology_spread_constraints
     found = _DEFAULT_SPREAD if constraints is None else constraints
@@ -121,6 +143,7 @@ def _variables(resource: Resource, image: ServerImage, source: Registry) -> dict
         environment.GRACE_SECONDS: str(GRACE_SECONDS),
         environment.KEEP_ALIVE_SECONDS: str(server.keep_alive_seconds or ""),
         environment.PUBLIC_KEY: image.public_key,
+        environment.ROUTING_KEY: image.routing_key,
         environment.STORE_FILE: f"{names.STORE_MOUNT}/url" if server.store.postgres else "",
         environment.RETENTION: server.store.retention,
         environment.TLS_DIR: names.TLS_MOUNT if server.tls else "",

@@ -1,6 +1,6 @@
-"""Verification of signed runs: `manifest.sig` beside a manifest.
+"""Verification of Ed25519 signatures: of runs, by `manifest.sig` beside a manifest, and of pushed routing documents.
 
-The signature is Ed25519 (RFC 8032), 64 raw bytes, over the bytes of manifest.json. The manifest names its run and the
+That of a run is Ed25519 (RFC 8032), 64 raw bytes, over the bytes of manifest.json. The manifest names its run and the
 sha256 of every file, so that the signature covers all of them and no other run. OpenSSL verifies it as well:
 
     openssl pkeyutl -verify -rawin -pubin -inkey signing.pub -in manifest.json -sigfile manifest.sig
@@ -29,15 +29,21 @@ def verify(manifest: bytes, signature: bytes, public_key: bytes) -> None:
 
     `public_key` is PEM and may hold several keys, so that a key can be replaced while runs signed by both are served.
     """
+    if not is_signed(manifest, signature, public_key):
+        raise SignatureError(f"{SIGNATURE}: it is not the signature of this manifest by the public key")
+
+
+def is_signed(content: bytes, signature: bytes, public_key: bytes) -> bool:
+    """Return whether one of the public keys, in PEM, has signed the content. Raises SignatureError for other keys."""
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see the module's docstring
 
     for key in _keys(public_key):
         try:
-            key.verify(signature, manifest)
+            key.verify(signature, content)
         except InvalidSignature:
             continue
-        return
-    raise SignatureError(f"{SIGNATURE}: it is not the signature of this manifest by the public key")
+        return True
+    return False
 
 
 def check_public_key(public_key: bytes) -> None:

@@ -64,6 +64,8 @@ class PodSeen:
     announced: str | None = None
     """The revision in its annotation, verbatim: users can write there too."""
     poke: str = ""
+    is_pushed: bool = False
+    """Whether it took the routing from the operator itself when it was asked for the report (rule 18)."""
     crashes: tuple[Crash, ...] = ()
     node: str = ""
     """Name of its node, "" while it has none."""

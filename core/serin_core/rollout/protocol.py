@@ -19,7 +19,7 @@ from serin_core.contract.routing import is_out_of_reach, salt
 from serin_core.evidence.counts import Verdict
 from serin_core.rollout.check_questions import CheckAnswer, questions
 from serin_core.rollout.holds import Hold, hold
-from serin_core.rollout.observation import NoAnswer, Observed, PodSeen
+from serin_core.rollout.observation import NoAnswer, Observed, PodSeen, RoutingSeen
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)
@@ -182,6 +182,24 @@ def next_revision(context: Context) -> int:
     if found is None or found.uid != context.resource.uid or is_out_of_reach(found.revision, known=decided):
         return decided + 1
     return max(decided, found.revision) + 1
+
+
+def routing_to_push(resource: Resource, found: RoutingSeen | None) -> RoutingDocument | None:
+    """Rule 18: return the routing that may be sent to pods: the one that was read, if status has decided exactly it."""
+    if found is None or not found.is_ours or found.document is None or resource.status is None:
+        return None
+    wanted = resource.status.propagation
+    return found.document if wanted.revision > 0 and found.document.hash() == wanted.hash else None
+
+
+def is_left_to_push(context: Context, pod: PodSeen) -> bool:
+    """Rule 18: a pod that takes pushes needs no annotation, unless the routing withdraws a run or was not taken.
+
+    A revision that this pass has decided is sent to it in the next one.
+    """
+    wanted = context.status.propagation
+    is_due = wanted.since != context.now and not serves_the_routing(pod, context)
+    return pod.is_pushed and not wanted.withdraws_run and not is_due
 
 
 def is_counted(context: Context, pod: PodSeen, crash: Crash) -> bool:

@@ -8,7 +8,7 @@ from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.lost_pods import OVERDUE_FOR
 from serin_core.rollout.observation import PodSeen
-from serin_core.rollout.protocol import Context, serves_the_routing
+from serin_core.rollout.protocol import Context, is_left_to_push, serves_the_routing
 
 POKE_EVERY: Final = timedelta(seconds=10)
 EVICT_AFTER: Final = timedelta(seconds=60)
@@ -18,12 +18,13 @@ DELETE_AFTER: Final = timedelta(seconds=120)
 def announcement(context: Context, pod: PodSeen) -> dict[str, str]:
     """Return the annotations that announce the routing to a pod; {} if there is nothing to announce.
 
-    A revision is announced once. A pod that responds and serves another one is reminded every ten seconds. One that
+    A revision is announced once, and not to a pod that takes the routing from the operator itself, unless a run is
+    withdrawn (`is_left_to_push`). A pod that responds and serves another one is reminded every ten seconds. One that
     does not respond is not: nobody could see whether that helps, and it would be written for as long as that lasts.
     """
     wanted = context.status.propagation
     if pod.announced != str(wanted.revision):
-        return {names.ANNOTATION_REVISION: str(wanted.revision)}
+        return {} if is_left_to_push(context, pod) else {names.ANNOTATION_REVISION: str(wanted.revision)}
     if wanted.since is None or not _is_behind(context, pod):
         return {}
     pokes = (context.now - wanted.since) // POKE_EVERY

@@ -18,6 +18,7 @@ from serin_server.http.fast_path.application import FastPath
 from serin_server.http.fast_path.protocol import FastPathProtocol
 from serin_server.http.middleware import BodyLimit, CloseOnDrain
 from serin_server.http.routes.operations import operation_routes
+from serin_server.http.routes.status import status_routes
 from serin_server.http.routes.suggestions import suggestion_routes
 from serin_server.service import Service
 from serin_server.settings import SettingsError
@@ -57,5 +58,6 @@ def create_api(service: Service) -> FastAPI:
     )
     add_error_handlers(app)
     app.include_router(suggestion_routes(service))
+    app.include_router(status_routes(service))
     app.include_router(operation_routes(service))
     return app

@@ -2,9 +2,9 @@
 
 400  an event id that this model did not issue    413  a body that is too large
 401  no token, or an invalid one                  422  a body that does not fit its schema
-403  not the admin token                          500  an internal error; the log has the place
+403  not the admin token, or a forged routing     500  an internal error; the log has the place
 404  a txn_id that is not in the store            503  not ready, or the store is unavailable
-409  no store, or a run that failed to reload
+409  no store, no key for routing, or a run that failed to reload
 """
 
 import logging
@@ -18,13 +18,16 @@ from serin_core.contract.documents import first_of
 from serin_server.event_ids import EventError
 from serin_server.feedback import NothingSuggestedError
 from serin_server.logs import location_of
+from serin_server.routing.routing_watcher import ForgedPushError, NoRoutingKeyError
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError, UnknownTransactionsError
 
 _MAX_DETAIL: Final = 500
 _STATUS: Final[dict[type[Exception], int]] = {
     EventError: 400,
     UnknownTransactionsError: 404,
+    ForgedPushError: 403,
     StoreAbsentError: 409,
+    NoRoutingKeyError: 409,
     NothingSuggestedError: 422,
     StoreUnavailableError: 503,
 }

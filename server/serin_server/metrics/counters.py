@@ -67,6 +67,7 @@ class Refusal(StrEnum):
     NEWER_VERSION = "newer_version"
     OTHER_UID = "other_uid"
     LOWER_REVISION = "lower_revision"
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True, slots=True)

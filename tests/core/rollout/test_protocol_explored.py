@@ -30,12 +30,12 @@ operators = st.integers(0, 1)
 class Rollout(RuleBasedStateMachine):
     """One SuggestionModel, its pods, and two operators that both believe they lead."""
 
-    @initialize(run=st.sampled_from(RUNS))
-    def begin(self, run):
+    @initialize(run=st.sampled_from(RUNS), keys=st.sampled_from([(), ("key-1",)]))
+    def begin(self, run, keys):
         # Short, so that pods fall back now and then.
         canary = {"shadowSoak": "1s", "supervisionTimeout": "1m", "steps": STEPS}
         self.world = World(spec(run, canary=canary))
-        self.world.registry = dict(DIGESTS)
+        self.world.registry, self.world.keys = dict(DIGESTS), keys
         self.saved: list[str] = []
         self.asked = 0
 
@@ -91,6 +91,32 @@ class Rollout(RuleBasedStateMachine):
         if pod := self.pod(index):
             self.world.read(pod)
             self.world.check()
+
+    @rule(index=pods, which=st.integers(0, 30))
+    def push_is_sent_again(self, index, which):
+        if (pod := self.pod(index)) and self.world.sent:
+            text, key = self.world.sent[-1 - which % len(self.world.sent)]
+            self.world.receive(pod, text, key=key)
+            self.world.check()
+
+    @rule(index=pods, percent=st.sampled_from([0, 100]), step=st.sampled_from([0, 1, 2_000_000]))
+    def push_is_forged(self, index, percent, step):
+        if (pod := self.pod(index)) and pod.document is not None and pod.document.candidate is not None:
+            candidate = pod.document.candidate.model_copy(update={"percent": percent})
+            forged = pod.document.model_copy(
+                update={"candidate": candidate, "revision": pod.document.revision + step, "uid": self.world.uid}
+            )
+            self.world.receive(pod, forged.text(), key="forged")
+            self.world.check()
+
+    @rule(keys=st.sampled_from([("key-1",), ("key-2", "key-1"), ("key-2",), ()]))
+    def keys_change(self, keys):
+        self.world.keys = keys
+
+    @rule(index=pods, older=st.booleans())
+    def server_is_older(self, index, older):
+        if pod := self.pod(index):
+            pod.is_older = older
 
     @rule(index=pods, stale=st.booleans())
     def pod_starts(self, index, stale):

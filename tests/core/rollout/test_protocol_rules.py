@@ -16,6 +16,7 @@ from models import scenarios_13 as requested
 from models import scenarios_14 as held
 from models import scenarios_16 as bakes
 from models import scenarios_17 as restores
+from models import scenarios_18 as sent
 from models.parts import Broken, Pod, ProtocolRules, without
 from models.starting import A, has_percent, new_world
 from models.world import World
@@ -74,6 +75,10 @@ def _follows_any_revision(context):
     found = context.observed.routing
     known = found.document.revision if found is not None and found.document is not None else 0
     return min(max(context.status.propagation.revision, known) + 1, MAX_REVISION)
+
+
+def _pushes_what_it_reads(_resource, found):
+    return None if found is None else found.document
 
 
 def _any_bytes(document, *, loaded, announced, unheard):
@@ -526,6 +531,30 @@ CASES = {
     "14 no hold delays a rollback": Case(
         held.gate_that_fails_while_a_step_waits, _instead(rollback.gate_fails, _unless_held)
     ),
+    "18 the operator sends the routing to running pods": Case(
+        sent.kubelets_that_stop, ProtocolRules(pushable=lambda _resource, _found: None)
+    ),
+    "18 a push counts as an announcement": Case(
+        sent.pods_whose_annotations_do_not_arrive, ProtocolRules(announces_pushed=False)
+    ),
+    "18 a push must be signed by the operator": Case(
+        sent.push_that_nobody_has_signed, ProtocolRules(checks_signatures=False)
+    ),
+    "18 a push of a lower revision is ignored": Case(
+        sent.push_that_is_sent_again, ProtocolRules(admit=_admits_lower_revisions)
+    ),
+    "18 a push of a lower revision is ignored after a restart": Case(
+        sent.push_that_is_sent_again_after_a_restart, ProtocolRules(keeps_seen=False)
+    ),
+    "18 what a deposed operator sends is ignored": Case(
+        sent.operator_that_sends_what_it_read_long_ago, ProtocolRules(admit=_admits_lower_revisions)
+    ),
+    "18 a push of another uid is ignored": Case(
+        sent.push_to_the_pod_of_a_namesake, ProtocolRules(admit=_admits_other_uids)
+    ),
+    "18 only what status has decided is sent": Case(
+        sent.routing_that_a_user_edits, ProtocolRules(pushable=_pushes_what_it_reads)
+    ),
 }
 
 
@@ -538,6 +567,13 @@ def test_with_the_whole_protocol_the_scenario_ends_well(case):
 def test_without_the_rule_an_invariant_breaks(case):
     with pytest.raises(Broken):
         case.scenario(world(protocol_rules=case.protocol_rules))
+
+
+@pytest.mark.parametrize(
+    "scenario", [sent.key_that_is_rotated_during_a_rollout, sent.pods_of_an_older_server], ids=lambda one: one.__name__
+)
+def test_keys_and_servers_may_differ(scenario):
+    scenario(world())
 
 
 def test_a_promote_acts_once_and_only_in_the_stage_that_it_names():

@@ -49,12 +49,19 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    mounted: Mounted, registry: FakeRegistry, *, clock: FakeClock | None = None, store: Store | None = None
+    mounted: Mounted,
+    registry: FakeRegistry,
+    *,
+    clock: FakeClock | None = None,
+    store: Store | None = None,
+    routing_key: str = "",
 ) -> AsyncIterator[Running]:
     if not (mounted.root / "model" / "model.json").exists():
         mounted.model(*registry.runs, *registry.refused)
     mounted.rules(RULES)
-    service = build_service(mounted.settings(), clock=clock or FakeClock(), read=registry, store=store)
+    service = build_service(
+        mounted.settings(routing_key=routing_key), clock=clock or FakeClock(), read=registry, store=store
+    )
     api = create_api(service)
     async with api.router.lifespan_context(api):
         await service.runs.load()

@@ -13,7 +13,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
-from server.fakes import ADMIN, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
+from server.fakes import ADMIN, TOKEN, FakeClock, FakeOperator, FakeRegistry, FakeRun, Mounted, routing
 
 from serin_server.http.app import create_api
 from serin_server.http.fast_path.application import FastPath
@@ -26,13 +26,14 @@ OPERATIONS = (
     ("POST", "/agent/suggestions/{event_id}/feedback"),
     ("POST", "/transactions"),
     ("GET", "/ml/status"),
+    ("POST", "/ml/routing"),
     ("GET", "/ml/thresholds"),
     ("POST", "/ml/v2/reload"),
     ("GET", "/metrics"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 )
-WITH_BODIES = {"/agent/suggestions", "/agent/suggestions/{event_id}/feedback", "/transactions"}
+WITH_BODIES = {"/agent/suggestions", "/agent/suggestions/{event_id}/feedback", "/transactions", "/ml/routing"}
 
 
 @dataclass
@@ -55,7 +56,8 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     mounted.rules("classes:\n  Groceries: [loblaws]\n")
     mounted.route(routing(5, percent=50))
     store = Sqlite(mounted.root / "data.db")
-    service = build_service(mounted.settings(), clock=FakeClock(), read=FakeRegistry(FakeRun()), store=store)
+    settings_ = mounted.settings(routing_key=FakeOperator().public)
+    service = build_service(settings_, clock=FakeClock(), read=FakeRegistry(FakeRun()), store=store)
     api = create_api(service)
 
     @asynccontextmanager

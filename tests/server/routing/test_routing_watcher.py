@@ -8,7 +8,7 @@ from server.fakes import CANDIDATE, FakeRun, Mounted, routing
 
 from serin_server.metrics.counters import Counters, Refusal
 from serin_server.routing.mounted_files import PodFiles, SeenRevision
-from serin_server.routing.routing_watcher import RoutingWatcher
+from serin_server.routing.routing_watcher import RoutingWatcher, Source
 from serin_server.routing.serving_state import Switch
 from serin_server.runs.predictor import Loaded
 
@@ -24,7 +24,7 @@ class Pod:
         self.switch.set_runs({CANDIDATE: Loaded(FakeRun())})
         self.watcher = RoutingWatcher(
             PodFiles(mounted.root / "routing", mounted.root / "pod"),
-            uid="6a1f0c1e-0000-4000-8000-000000000001",
+            source=Source("6a1f0c1e-0000-4000-8000-000000000001"),
             seen=SeenRevision(mounted.root / "state"),
             switch=self.switch,
             counters=self.counters,
