@@ -34,6 +34,7 @@ from serin_core.rollout import (
 )
 from serin_core.rollout.announcements import Announcement, announcements
 from serin_core.rollout.attempts import note_attempt
+from serin_core.rollout.bounded_texts import bounded
 from serin_core.rollout.checks import CheckCall
 from serin_core.rollout.forgotten_requests import forget_oldest
 from serin_core.rollout.lost_pods import note_silence
@@ -117,7 +118,7 @@ def decide(
     )
     context = _with(context, final)
     events = announcements(context, before=before, taken=taken)
-    context = replace(context, status=notifications.queue(context, events, before))
+    context = replace(context, status=bounded(notifications.queue(context, events, before)))
     if observed.status_refusal:
         context = replace(context, status=reduced(context))
     return Decision(

@@ -5,7 +5,7 @@ from typing import Final
 
 from serin_core.api.base import shortened
 from serin_core.api.durations import format_duration
-from serin_core.api.status import MAX_REASON, Candidate, CandidateState, RejectedRun, RunInUse, Status
+from serin_core.api.status import Candidate, CandidateState, RejectedRun, RunInUse, Status
 from serin_core.gates import messages
 from serin_core.rollout.attempts import present_attempt
 from serin_core.rollout.protocol import Context, Protocol
@@ -13,6 +13,9 @@ from serin_core.rollout.transition import Transition, source_of
 
 MAX_REJECTED: Final = 100
 """Runs that are known to have been rolled back; the oldest are forgotten."""
+
+MAX_REJECTED_REASON: Final = 300
+"""Characters of why; while it is the last candidate, its status has more."""
 
 
 def roll_back_candidate(context: Context, *, reason: str) -> Status:
@@ -76,7 +79,9 @@ def in_use(candidate: Candidate, digest: str, *, since: datetime) -> RunInUse:
 
 def _rejected(context: Context, *, run_id: str, attempt: int, reason: str) -> tuple[RejectedRun, ...]:
     others = tuple(rejected for rejected in context.status.rejected if rejected.run_id != run_id)
-    rejected = RejectedRun(run_id=run_id, at=context.now, attempt=attempt, reason=shortened(reason, MAX_REASON))
+    rejected = RejectedRun(
+        run_id=run_id, at=context.now, attempt=attempt, reason=shortened(reason, MAX_REJECTED_REASON)
+    )
     return (*others[-(MAX_REJECTED - 1) :], rejected)
 
 

@@ -11,16 +11,21 @@ from serin_core.api.attempts import MAX_RUNS, RunAttempts
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import OwnCounts, OwnSeries, ProcessCounts
 from serin_core.api.notifications import MAX_DESTINATIONS, Notification, Notifications
-from serin_core.api.status import HistoryEntry, RejectedRun, Status
+from serin_core.api.status import HandledRequest, HistoryEntry, RejectedRun, Status
 from serin_core.api.status_view import condensed
 from serin_core.contract.pod_report import PodReport
+from serin_core.contract.request_values import MAX_VALUE
 from serin_core.counting.custom_counters import MAX_SERIES, counters_of
 from serin_core.counting.server_counters import StageCounts
 from serin_core.kubernetes.inputs import RulesText, ServerImage
+from serin_core.rollout import decide as decide_module
+from serin_core.rollout.bounded_texts import SHORT, bounded
 from serin_core.rollout.decide import HISTORY, decide
+from serin_core.rollout.forgotten_requests import MAX_HANDLED
 from serin_core.rollout.notifications import MAX_MESSAGE, MAX_WAITING
 from serin_core.rollout.observation import NoAnswer, Observed
-from serin_core.rollout.rollback import MAX_REJECTED
+from serin_core.rollout.requests import MAX_ANSWER, MAX_BY, MAX_REASON
+from serin_core.rollout.rollback import MAX_REJECTED, MAX_REJECTED_REASON
 
 LIMIT = 256 * 1024
 PODS, CLASSES, GATES = 200, 300, 16
@@ -109,51 +114,95 @@ def _report(pod, process):
     return PodReport(**{**dict(pod.report), "process": process})
 
 
-def crowded(status):
-    """Return the status with everything else that may fill it, each as long as it may be."""
-    draw = random.Random(2)
+ALPHABETS = {
+    "ASCII": "".join(map(chr, range(0x20, 0x7F))),
+    "Chinese": "".join(map(chr, range(0x4E00, 0x9FA5))),
+    "emoji": "".join(map(chr, range(0x1F300, 0x1F600))),
+}
+
+
+def crowded(status, alphabet):
+    """Return the status with everything else that may fill it, each as long as it may be, and not compressible."""
+    draw, at = random.Random(2), status.history[-1].at
 
     def text(length):
-        return "".join(draw.choices("abcdefghijklmnopqrstuvwxyz 0123456789%.;", k=length))
+        return "".join(draw.choices(alphabet, k=length))
+
+    def run():
+        return f"run_{draw.getrandbits(32):08x}_1"
 
     history = tuple(
-        HistoryEntry(at=status.history[-1].at, run_id=A, event="GateFailed", message=text(500), evidence=text(1000))
+        HistoryEntry(
+            at=at,
+            run_id=A,
+            event="GateFailed",
+            message=text(decide_module.MAX_MESSAGE),
+            evidence=text(decide_module.MAX_MESSAGE),
+            by=text(MAX_VALUE),
+        )
         for _ in range(HISTORY)
     )
-    rejected = tuple(
-        RejectedRun(run_id=f"run_{draw.getrandbits(32):08x}_1", at=status.history[-1].at, reason=text(300))
-        for _ in range(MAX_REJECTED)
+    rejected = tuple(RejectedRun(run_id=run(), at=at, reason=text(MAX_REJECTED_REASON)) for _ in range(MAX_REJECTED))
+    attempts = tuple(RunAttempts(run_id=run(), attempt=1) for _ in range(MAX_RUNS))
+    handled = tuple(
+        HandledRequest(
+            action="promote",
+            value=text(MAX_VALUE),
+            by=text(MAX_BY),
+            reason=text(MAX_REASON),
+            answer=text(MAX_ANSWER),
+            at=at,
+        )
+        for _ in range(MAX_HANDLED)
     )
-    attempts = tuple(RunAttempts(run_id=f"run_{draw.getrandbits(32):08x}_1", attempt=1) for _ in range(MAX_RUNS))
     waiting = tuple(
         Notification(
             sequence=number,
-            at=status.history[-1].at,
+            at=at,
             kind="GateFailed",
             message=text(MAX_MESSAGE),
+            by=text(MAX_VALUE),
             run_id=A,
             to=DESTINATIONS,
         )
         for number in range(MAX_WAITING)
     )
     notifications = Notifications(sequence=MAX_WAITING, waiting=waiting, dropped=dict.fromkeys(DESTINATIONS, 1_000_000))
-    return status.changed(history=history, rejected=rejected, attempts=attempts, notifications=notifications)
+    return status.changed(
+        history=history, rejected=rejected, attempts=attempts, notifications=notifications, handled_requests=handled
+    )
 
 
+@pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
 @pytest.mark.parametrize("is_silent", [False, True], ids=["pods respond", "pods are silent"])
-def test_a_status_at_the_documented_limits_is_small_enough_and_the_next_ones_too(is_silent):
+def test_a_status_at_the_documented_limits_is_small_enough_and_the_next_ones_too(is_silent, alphabet):
     draw = random.Random(1)
     at = in_a_stage()
     processes = [f"{draw.getrandbits(64):016x}" for _ in range(PODS)]
     counted = reading(at.spec, processes, draw)
-    status = crowded(at.status.changed(checkpoint=None))
+    status = crowded(at.status.changed(checkpoint=None), alphabet)
     for _ in range(2):
         at.tick(600)
         status = decided(at, status, counted, processes, is_silent=is_silent)
         assert {gate.name for gate in status.gates} >= {gate["name"] for gate in CUSTOM} | {"perClass"}
         assert size(status) <= LIMIT
+        assert len(status.history[-1].message) > SHORT
+        assert (len(status.history), len(status.rejected)) == (HISTORY, MAX_REJECTED)
         assert len(status.notifications.waiting) == MAX_WAITING
         assert Status.model_validate(condensed(status)) == status
+
+
+def test_the_oldest_texts_are_cut_first_and_only_as_many_as_necessary():
+    at = new_world().now
+    entries = tuple(HistoryEntry(at=at, run_id=A, event="Paused", message="ü" * 1000) for _ in range(HISTORY))
+    small = Status(history=entries)
+    assert bounded(small) is small
+    rejected = tuple(RejectedRun(run_id=A, at=at, reason="because " * 35) for _ in range(MAX_REJECTED))
+    crowd = bounded(Status(history=entries, rejected=rejected))
+    cut = [len(run.reason.encode()) <= SHORT for run in crowd.rejected]
+    assert cut == sorted(cut, reverse=True)
+    assert 0 < sum(cut) < MAX_REJECTED
+    assert crowd.history == entries
 
 
 def test_history_rejected_runs_and_reasons_are_bounded():
