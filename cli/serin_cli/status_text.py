@@ -21,9 +21,10 @@ from serin_core.api.actual_share import ActualShare
 from serin_core.api.bake import Bake, BakeClock
 from serin_core.api.check_status import CheckStatus
 from serin_core.api.durations import format_duration
-from serin_core.api.gate_status import GateStatus
+from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.spec import Canary
 from serin_core.api.waiting import are_open, describe_opening, next_opening
+from serin_core.evidence.counts import Verdict
 from serin_core.gates import messages
 from serin_core.rollout import check_messages
 from serin_core.rollout.canary_steps import needs_approval, next_step, soak_of, stage_name, step_number
@@ -120,7 +121,8 @@ def _soak(live: Live, canary: Canary, now: datetime) -> str:
     if since:
         elapsed += now - datetime.fromisoformat(since)
     if elapsed >= soak:
-        waits = _open_checks(live) or _hold(candidate) or "the gates"
+        hold = _hold(candidate) if _is_over(live) else ""
+        waits = _open_checks(live) or hold or "the gates"
         return f"soak of {format_duration(soak)} complete, waiting for {waits}{_window(canary, now, now)}"
     text = f"soaked {_rounded(elapsed)} of {format_duration(soak)}"
     if not since:
@@ -134,6 +136,16 @@ def _open_checks(live: Live) -> str:
     found = (CheckStatus.model_validate(check) for check in live["status"].get("checks", []))
     waits = [check.name for check in found if check.is_open]
     return f"check {', '.join(waits)}" if waits else ""
+
+
+def _is_over(live: Live) -> bool:
+    """Return whether the stage is over but for a hold: by its gates, or by time, as Ready then says.
+
+    Status keeps a hold while gates are undecided in between, so that its beginning stays known.
+    """
+    gates = [GateStatus.model_validate(gate) for gate in live["status"].get("gates", [])]
+    is_decided = all(gate.verdict is Verdict.PASS for gate in gates if gate.role is GateRole.ACTING)
+    return is_decided or ready_condition(live).get("reason") in _HOLDS
 
 
 def _hold(candidate: Live) -> str:

@@ -149,6 +149,29 @@ def test_a_stage_shows_its_soak_and_what_comes_next(changes, spec, expected):
     assert describe_stage(model(candidate=IN_STAGE | changes, spec=spec), now=NOW) == expected
 
 
+@pytest.mark.parametrize(
+    ("verdict", "reason", "waits"),
+    [
+        ("Pass", "Frozen", "the end of a freeze"),
+        ("Inconclusive", "RolloutProgressing", "the gates"),
+        ("Inconclusive", "Undecided", "the gates"),
+        ("Inconclusive", "Frozen", "the end of a freeze"),
+        ("Pass", "PodsUnavailable", "the end of a freeze"),
+    ],
+    ids=["proven", "undecided again", "undecided for too long", "out of time", "proven, but pods are away"],
+)
+def test_a_stage_names_a_hold_only_while_it_is_over(verdict, reason, waits):
+    hold = {"reason": "Frozen", "since": "2026-01-02T09:00:00.000000Z"}
+    live = model(
+        candidate=IN_STAGE | {"hold": hold},
+        spec={"canary": {"steps": [{"percent": 10, "soak": "1h"}, {"percent": 100, "soak": "1h"}]}},
+        gates=[GATE | {"verdict": verdict}],
+        conditions=[condition(reason)],
+    )
+    expected = f"10 % (step 1 of 2), soak of 1h complete, waiting for {waits}, then 100 %"
+    assert describe_stage(live, now=NOW) == expected
+
+
 def test_the_actual_share_is_shown_beside_the_wanted_one():
     share = {"wanted": 10, "users": 9.5, "countedUsers": 200, "requests": 12.25, "countedRequests": 4000}
     line = "  served     9.5 % of 200 users, 12.2 % of 4000 requests (wanted: 10 % of users)"

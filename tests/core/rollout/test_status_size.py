@@ -194,7 +194,7 @@ def test_a_status_at_the_documented_limits_is_small_enough_and_the_next_ones_too
 
 def test_the_oldest_texts_are_cut_first_and_only_as_many_as_necessary():
     at = new_world().now
-    entries = tuple(HistoryEntry(at=at, run_id=A, event="Paused", message="ü" * 1000) for _ in range(HISTORY))
+    entries = tuple(HistoryEntry(at=at, run_id=A, event="Paused", message="ü" * 300) for _ in range(HISTORY))
     small = Status(history=entries)
     assert bounded(small) is small
     rejected = tuple(RejectedRun(run_id=A, at=at, reason="because " * 35) for _ in range(MAX_REJECTED))
