@@ -1,14 +1,26 @@
-"""Work for resources outside of any pass: requests to other systems that no decision may wait for."""
+"""Work outside of any pass: requests to other systems that no decision may wait for, and parts that always run."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
 KeyT = TypeVar("KeyT")
 FoundT = TypeVar("FoundT")
+PAUSE: Final = 5.0
+"""Seconds between the end of a part by a bug and its next start."""
+
+
+async def keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a part of the operator until it returns or is cancelled; after an exception, log it and start it again."""
+    while True:
+        try:
+            return await run()
+        except Exception:
+            log.exception("%s ended by a bug; starting again in %g s", name, PAUSE)
+        await asyncio.sleep(PAUSE)
 
 
 class BackgroundTasks(Generic[KeyT]):

@@ -7,10 +7,12 @@ import logging
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from serin_operator.apply import Applier
+from serin_operator.background import keep_running
 from serin_operator.check import find_problem
 from serin_operator.check_caller import CheckCaller
 from serin_operator.check_client import CheckClient
@@ -130,11 +132,10 @@ async def run(settings: Settings) -> None:
             metrics.record_failure()
             metrics.resources.record_error(key.namespace, key.name, cause_of(error))
 
-        tasks = [asyncio.create_task(part.run()) for part in (heartbeat, delivery, records)]
-        tasks += [
-            asyncio.create_task(work(queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure))
-            for _ in range(settings.workers)
-        ]
+        parts = {"heartbeat": heartbeat.run, "delivery": delivery.run, "records": records.run}
+        worker = partial(work, queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure)
+        parts |= {f"worker {number}": worker for number in range(settings.workers)}
+        tasks = [asyncio.create_task(keep_running(name, run)) for name, run in parts.items()]
         stack.push_async_callback(_cancel, tasks)
         where = ", ".join(settings.namespaces) or "all namespaces"
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)

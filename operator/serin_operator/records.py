@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from serin_core.api.base import Json
+from serin_core.api.durations import format_duration
 from serin_core.api.record import TrialRecord
 from serin_core.api.resource import Resource
 from serin_core.api.status import Status
@@ -159,14 +160,23 @@ class RecordKeeper:
         except ForeignRecordError as error:
             log.warning("%s: the record of the trial is not written: %s", where, error)
             self._metrics.write_failures.inc()
-        except ClusterError as error:
+        except Exception as error:
             # A conflict: somebody else has written the record, which is read again.
             one.record = None if isinstance(error, ConflictError) else one.record
             one.pending = [*taken, *one.pending]
             delay = min(FIRST_RETRY * 2 ** min(one.failures, 16), MAX_RETRY)
             one.failures += 1
             one.due_at = self._clock() + delay
-            log.warning("%s: the record of the trial is not written, tried again in %s: %s", where, delay, error)
+            after = format_duration(delay)
+            # One record that cannot be written because of a bug must not keep back the others.
+            is_bug = not isinstance(error, ClusterError)
+            log.warning(
+                "%s: the record of the trial is not written, tried again in %s: %s",
+                where,
+                after,
+                error,
+                exc_info=is_bug,
+            )
             self._metrics.write_failures.inc()
         else:
             one.failures = 0

@@ -71,8 +71,10 @@ async def main(file, url, steps):
     while True:
         live = cluster.objects[OBJECT]
         step = int(live["spec"]["runID"].rpartition("_")[2])
-        waiting = (Status.model_validate(live["status"]).notifications.waiting) if "status" in live else ()
-        if step < steps and len(waiting) < MAX_STEPS_AHEAD:
+        status = Status.model_validate(live.get("status") or {})
+        # A run that no pass has seen would make no transition.
+        is_seen = status.observed_generation == live["metadata"]["generation"]
+        if step < steps and is_seen and len(status.notifications.waiting) < MAX_STEPS_AHEAD:
             spec = {**live["spec"], "runID": f"run_aaaaaaaa_{step + 1}", "notifications": ["receiver"]}
             metadata = {**live["metadata"], "generation": step + 2}
             cluster.put({**live, "spec": spec, "metadata": metadata})

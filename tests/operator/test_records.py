@@ -198,14 +198,17 @@ def test_without_a_history_no_record_is_written():
     assert records(cluster) == {}
 
 
-@pytest.mark.parametrize("error", [RefusedError("quota"), ClusterError("503"), ConflictError("changed")])
-def test_a_write_that_fails_delays_nothing_is_counted_and_tried_again(error):
+@pytest.mark.parametrize(
+    "error", [RefusedError("quota"), ClusterError("503"), ConflictError("changed"), KeyError("a bug")]
+)
+def test_a_write_that_fails_delays_nothing_is_counted_and_tried_again(error, caplog):
     cluster = MemoryCluster()
     operator = Operator(cluster)
     cluster.fail["create ConfigMap", "categories-trial-1"] = error
     operator.work(2)
     assert operator.write() == FIRST_RETRY.total_seconds()
     assert (records(cluster), operator.failures) == ({}, 1)
+    assert f"is not written, tried again in 5s: {error}" in caplog.text
     operator.edit(canary={"percent": 40})
     operator.work()
     assert operator.write() > 0, "the pause is kept"

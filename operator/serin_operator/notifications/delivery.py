@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from serin_core.api.durations import format_duration
 from serin_core.api.notifications import Notification, Notifications
 from serin_core.rollout.destinations import DestinationsSeen, Report
+from serin_operator.background import keep_running
 from serin_operator.notifications.message import DeliveryError, Message, Sender
 from serin_operator.notifications.metrics import NotificationMetrics
 from serin_operator.notifications.settings import Destination
@@ -187,7 +189,8 @@ class _Worker:
         if error.is_rejection and self._rejected == (message.id, MAX_REJECTIONS):
             return f"{error}, {MAX_REJECTIONS} times"
         oldest = timedelta(hours=self.settings.give_up_after_hours)
-        return f"{error}, for more than {oldest}" if self._shared.clock() - message.notification.at > oldest else ""
+        is_too_old = self._shared.clock() - message.notification.at > oldest
+        return f"{error}, for more than {format_duration(oldest)}" if is_too_old else ""
 
     async def _end(self, key: Key, uid: str, report: Report) -> None:
         """Hand the end of a delivery to the next pass, and wait until status has it."""
@@ -239,7 +242,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        await asyncio.gather(*(worker.run() for worker in self._workers))
+        await asyncio.gather(*(keep_running(f"notifications to {one.name}", one.run) for one in self._workers))
 
     async def close(self) -> None:
         """Close the connections."""

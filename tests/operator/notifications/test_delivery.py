@@ -1,11 +1,14 @@
 """Delivery: in order, one at a time, again after a failure, and never in the way of anything else."""
 
+import asyncio
 import functools
 from datetime import timedelta
 
 import pytest
+import virtual_time
 from deliveries.bench import KEY, NOW, Bench, Scripted, notification, running, until
 
+from serin_operator.background import PAUSE
 from serin_operator.notifications.delivery import FAILING_AFTER, MAX_REJECTIONS
 from serin_operator.notifications.message import DeliveryError, Message
 from serin_operator.object_ref import Key
@@ -139,6 +142,43 @@ async def test_what_is_older_than_a_day_is_dropped_after_one_more_attempt():
     bench.happen("Promoted", at=NOW + timedelta(hours=24))
     await until(lambda: not bench.statuses[KEY][1].waiting)
     assert (kinds(sender.attempts), kinds(sender.delivered)) == (["StepAdvanced", "Promoted"], ["Promoted"])
+
+
+def test_the_age_of_what_is_dropped_is_written_like_any_duration(caplog):
+    async def scenario():
+        bench = Bench({"team": Scripted(DOWN)}, clock=lambda: NOW + timedelta(hours=37), giveUpAfterHours=36)
+        yield bench
+        bench.happen("StepAdvanced")
+        await until(lambda: not bench.statuses[KEY][1].waiting)
+
+    running(scenario)
+    assert "StepAdvanced to team is dropped: cannot connect, for more than 36h" in caplog.text
+
+
+def test_a_bug_stops_one_destination_for_a_moment_and_no_other():
+    class FailsOnce(Bench):
+        failures = 0
+
+        def _wake(self, key):
+            self.failures += 1
+            if self.failures == 1:
+                raise RuntimeError("a bug")
+            super()._wake(key)
+
+    async def scenario():
+        senders = {"team": Scripted(), "other": Scripted()}
+        bench = FailsOnce(senders)
+        task = asyncio.create_task(bench.delivery.run())
+        bench.happen("StepAdvanced", "Promoted")
+        await asyncio.sleep(PAUSE / 2)
+        assert kinds(senders["team"].delivered) == ["StepAdvanced"]
+        assert kinds(senders["other"].delivered) == ["StepAdvanced", "Promoted"]
+        await asyncio.sleep(PAUSE)
+        assert kinds(senders["team"].delivered) == ["StepAdvanced", "Promoted"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    virtual_time.run(scenario())
 
 
 @scenario
