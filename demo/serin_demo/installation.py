@@ -55,7 +55,8 @@ class Installation:
             "files": ["config.yaml"],
         }
         manifests = Path("..") / Path(*[".."] * len(overlay.relative_to(ROOT).parts[1:])) / "manifests" / "default"
-        kustomization = {"resources": [str(manifests)], "configMapGenerator": [files]}
+        one = {"name": "serin-operator", "count": 1}
+        kustomization = {"resources": [str(manifests)], "configMapGenerator": [files], "replicas": [one]}
         (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization), encoding="utf-8")
         self.kubectl("apply", "--server-side", "-k", str(overlay))
         self.kubectl("rollout", "status", "deployment/serin-operator", "-n", OPERATOR_NAMESPACE, f"--timeout={timeout}")

@@ -7,7 +7,8 @@ Errors of the Kubernetes API:
     ├── ConflictError     it has changed since it was read (409, or a failed test of a JSON patch)
     ├── RefusedError      the API server or admission rejects the request; the message is its own
     │   └── TooLargeError     because the object is too large for it, or for etcd
-    └── BusyError         it is overloaded, or an eviction is not granted now (429)
+    ├── BusyError         it is overloaded, or an eviction is not granted now (429)
+    └── NotLeaderError    a write that was not sent, because another operator may lead
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,10 @@ class TooLargeError(RefusedError):
 
 class BusyError(ClusterError):
     """The API server asks to retry later."""
+
+
+class NotLeaderError(ClusterError):
+    """A write that was not sent, because another operator may lead."""
 
 
 class Kubernetes(Protocol):

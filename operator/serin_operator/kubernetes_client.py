@@ -5,8 +5,9 @@ its authentication, TLS and connection pool, with plain JSON.
 """
 
 import logging
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
 import aiohttp
@@ -19,7 +20,7 @@ from serin_core.contract import names
 from serin_core.kubernetes import diff
 from serin_operator import connection
 from serin_operator.api_responses import error_of, json_object
-from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, RefusedError
+from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, NotLeaderError, RefusedError
 
 log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
@@ -29,7 +30,9 @@ MINIMUM_VERSION: Final = (1, 30)
 """The first Kubernetes that takes the preStop sleep of server pods (docs/decisions/0074)."""
 _AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
 _MAX_ATTEMPTS: Final = 5
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
+_SECONDS: Final = 20.0
+"""The longest time that a request may take."""
+_COORDINATION: Final = "/apis/coordination.k8s.io/v1"
 _PATHS: Final[Mapping[str, str]] = {
     names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
     "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
@@ -41,21 +44,23 @@ _PATHS: Final[Mapping[str, str]] = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
     "PodMonitor": f"/apis/{names.MONITORING_API}/namespaces/{{namespace}}/podmonitors",
+    "Lease": f"{_COORDINATION}/namespaces/{{namespace}}/leases",
 }
 _CORE_EVENTS: Final = "/api/v1/namespaces/{namespace}/events"
 """Where Events about pods are read: kubelets post them there."""
 
 
 class KubernetesClient:
-    """Implements `interfaces.Kubernetes`."""
+    """Implements `interfaces.Kubernetes`. `seconds_to_write` returns for how long this operator may still write."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, seconds_to_write: Callable[[], float] = lambda: math.inf) -> None:
         self._client, self._authorities = client, connection.authorities(client)
+        self._seconds_to_write = seconds_to_write
 
     @classmethod
-    async def connect(cls) -> Self:
+    async def connect(cls, seconds_to_write: Callable[[], float] = lambda: math.inf) -> Self:
         """Connect to the cluster of KUBECONFIG, or else to the one that this pod runs in. Raises ClusterError."""
-        return cls(await _connect())
+        return cls(await _connect(), seconds_to_write)
 
     async def reconnect(self) -> None:
         """Replace the connection, with credentials and certificate authorities as they are now. Raises ClusterError."""
@@ -226,6 +231,18 @@ class KubernetesClient:
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
         await self._request("POST", f"{_path('Pod', namespace, name)}/eviction", body=body)
 
+    async def read_lease(self, namespace: str, name: str, *, is_exact: bool) -> Json:
+        """Read a Lease, as it is now or as the API server remembers it. Raises NotFoundError."""
+        query = {} if is_exact else {"resourceVersion": "0"}
+        return await self._request("GET", _path("Lease", namespace, name), query=query)
+
+    async def write_lease(self, lease: Json) -> Json:
+        """Create a Lease, or replace the version of its resourceVersion. It needs no leadership: it makes it."""
+        namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
+        if "resourceVersion" in lease["metadata"]:
+            return await self._request("PUT", _path("Lease", namespace, name), body=lease)
+        return await self._request("POST", _path("Lease", namespace), body=lease)
+
     async def _apply(self, path: str, body: Json) -> Json:
         query = _AS_OPERATOR | {"force": "true"}
         return await self._request("PATCH", path, query=query, body=body, content_type=APPLY)
@@ -249,7 +266,10 @@ class KubernetesClient:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            response = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
+            # Asked last, right before the request is sent: a process may have been stopped for any time until here.
+            is_fenced = method != "GET" and not path.startswith(_COORDINATION)
+            timeout = self._write_timeout(f"{method} {path}") if is_fenced else _SECONDS
+            response = await self._client.call_api(*prepared, _request_timeout=aiohttp.ClientTimeout(total=timeout))
             raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
@@ -259,6 +279,13 @@ class KubernetesClient:
         if response.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
             raise ConflictError(f"{method} {path}: it has changed since it was read")
         raise error_of(response.status, f"{method} {path}", text)
+
+    def _write_timeout(self, what: str) -> float:
+        """Return the timeout of a write: it has ended before another operator may lead. Raises NotLeaderError."""
+        left = self._seconds_to_write()
+        if left <= 0:
+            raise NotLeaderError(f"{what}: not sent, because this operator does not lead")
+        return min(left, _SECONDS)
 
 
 async def _connect() -> ApiClient:

@@ -4,42 +4,33 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import math
 import sys
 import time
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from serin_operator.apply import Applier
+from kubernetes.aio.config import ConfigException
+
 from serin_operator.background import keep_running
 from serin_operator.check import find_problem
-from serin_operator.check_caller import CheckCaller
-from serin_operator.check_client import CheckClient
-from serin_operator.gather import Gatherer
 from serin_operator.heartbeat import Heartbeat
 from serin_operator.interfaces import ClusterError
+from serin_operator.known_resources import KnownResources
 from serin_operator.kubernetes_client import KubernetesClient
+from serin_operator.leader import lead
+from serin_operator.leadership.election import Election
+from serin_operator.leadership.elector import AlwaysLeading, Elector, lead_in_terms, machine_clock
 from serin_operator.logs import configure_logs
 from serin_operator.metrics import OperatorMetrics, serve
-from serin_operator.notifications.delivery import Delivery
-from serin_operator.notifications.senders import with_senders
-from serin_operator.object_ref import Key
-from serin_operator.pod_client import PodClient
-from serin_operator.pod_reports import PodReports
-from serin_operator.prometheus_client import PrometheusClient
-from serin_operator.readings import Readings
-from serin_operator.reconcile import Reconciler
-from serin_operator.records import RecordKeeper
-from serin_operator.resource_metrics import cause_of
+from serin_operator.own_pod import own_identity, own_namespace
 from serin_operator.settings import Settings, SettingsError
-from serin_operator.stage_reader import StageReader
 from serin_operator.watch import cancel_on_signals, watch
-from serin_operator.work_queue import Result, WorkQueue, work
 
 log = logging.getLogger("serin_operator")
-RECONCILE_TIMEOUT: Final = 60.0
 DEFAULT_CONFIG: Final = Path("/etc/serin/operator/config.yaml")
+LEASE_NAME: Final = "serin-operator"
 
 
 def main() -> None:
@@ -69,85 +60,71 @@ def main() -> None:
 
 
 async def run(settings: Settings) -> None:
-    """Start the parts and work until cancelled. Raises ClusterError without a way to the API server."""
-    cancel_on_signals(asyncio.current_task())
-    queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
-    metrics = OperatorMetrics(queue.depth)
+    """Start the parts, and work whenever this operator leads, until cancelled.
+
+    Raises ClusterError without a way to the API server.
+    """
+    process = asyncio.current_task()
+    cancel_on_signals(process)
+    known = KnownResources()
     async with contextlib.AsyncExitStack() as stack:
-        cluster = await KubernetesClient.connect()
+        election = _election(settings)
+        cluster = await KubernetesClient.connect(_seconds_to_write(election))
         stack.push_async_callback(cluster.close)
-        pods = PodClient()
-        stack.push_async_callback(pods.close)
-        reports: PodReports[Key] = PodReports(pods, enqueue=queue.add)
-        stack.push_async_callback(reports.close)
-        prometheus = PrometheusClient(settings.prometheus, threads=settings.workers, record=metrics.record_query)
-        stack.callback(prometheus.close)
-        gatherer = Gatherer(
-            cluster=cluster,
-            reports=reports,
-            server=settings.server,
-            monitoring=settings.monitoring,
-            freezes=(one.as_freeze() for one in settings.freezes),
-        )
-        delivery = Delivery(
-            with_senders(settings.notifications),
-            wake=queue.add,
-            metrics=metrics.notifications,
-            clock=lambda: datetime.now(UTC),
-        )
-        stack.push_async_callback(delivery.close)
-        records = RecordKeeper(cluster, metrics.records, lambda: datetime.now(UTC))
-        checks: CheckCaller[Key] = CheckCaller(
-            CheckClient(settings.checks),
-            enqueue=queue.add,
-            clock=lambda: datetime.now(UTC),
-            record=metrics.checks.record,
-        )
+        elector = AlwaysLeading() if election is None else Elector(cluster, election)
+        metrics = OperatorMetrics(known.depth, elector.is_leader)
         metrics.checks.expose(settings.checks)
-        stack.push_async_callback(checks.close)
-        readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=lambda: datetime.now(UTC))
-        stack.push_async_callback(readings.close)
-        reconciler = Reconciler(
-            cluster=cluster,
-            gatherer=gatherer,
-            applier=Applier(cluster),
-            delivery=delivery,
-            metrics=metrics,
-            records=records,
-            checks=checks,
-            readings=readings,
-            clock=lambda: datetime.now(UTC),
-        )
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
-        runner = await serve(metrics, host=settings.host, port=settings.port, problem=heartbeat.problem)
+        runner = await serve(
+            metrics,
+            host=settings.host,
+            port=settings.port,
+            problem=lambda: heartbeat.problem() or elector.problem(),
+        )
         stack.push_async_callback(runner.cleanup)
-
-        async def handle(key: Key) -> Result:
-            with metrics.seconds.time():
-                result = await reconciler.reconcile(key)
-            metrics.reconciles.labels(result.outcome).inc()
-            return result
-
-        def record_failure(key: Key, error: Exception) -> None:
-            metrics.record_failure()
-            metrics.resources.record_error(key.namespace, key.name, cause_of(error))
-
-        parts = {"heartbeat": heartbeat.run, "delivery": delivery.run, "records": records.run}
-        worker = partial(work, queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure)
-        parts |= {f"worker {number}": worker for number in range(settings.workers)}
-        tasks = [asyncio.create_task(keep_running(name, run)) for name, run in parts.items()]
-        stack.push_async_callback(_cancel, tasks)
         where = ", ".join(settings.namespaces) or "all namespaces"
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
-        await watch(
-            queue.add,
+        watching = watch(
+            known,
             record_watch_event=metrics.record_watch_event,
             namespaces=settings.namespaces,
             heartbeat=heartbeat,
+            process=process,
         )
+        background = [
+            asyncio.create_task(keep_running("heartbeat", heartbeat.run)),
+            asyncio.create_task(watching),
+        ]
+        stack.push_async_callback(_cancel, background)
+        # Another operator takes over once the Lease is given back: before the watch ends, which may take seconds.
+        stack.push_async_callback(elector.release)
+        electing = asyncio.create_task(keep_running("leader election", elector.run))
+        stack.push_async_callback(_cancel, [electing])
+        leading = asyncio.create_task(lead_in_terms(elector, lambda: lead(settings, cluster, metrics, known)))
+        stack.push_async_callback(_cancel, [leading])
+        ended, _ = await asyncio.wait((*background, electing, leading), return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+def _election(settings: Settings) -> Election | None:
+    """Return the election that this operator takes part in; None without one. Raises ClusterError."""
+    chosen = settings.leader_election
+    if not chosen.enabled:
+        return None
+    try:
+        namespace = own_namespace()
+    except ConfigException as error:
+        raise ClusterError(f"the operator's own namespace is not known: {error}") from error
+    return Election(namespace, chosen.lease_name or LEASE_NAME, own_identity(), chosen.timing)
+
+
+def _seconds_to_write(election: Election | None) -> Callable[[], float]:
+    return (lambda: math.inf) if election is None else (lambda: election.seconds_left(machine_clock()))
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    tasks = tuple(tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -28,8 +28,11 @@ READINGS = ("Read", "Stale", "LabelsChanged", "Unreachable", "QueryError", "Unkn
 class OperatorMetrics:
     """The metrics, in a registry of their own. `depth` returns the length of the work queue."""
 
-    def __init__(self, depth: Callable[[], int]) -> None:
+    def __init__(self, depth: Callable[[], int], is_leader: Callable[[], bool] = lambda: True) -> None:
         self.registry = CollectorRegistry()
+        Gauge(
+            "serin_operator_leader", "1 if this operator leads, 0 if it stands by.", registry=self.registry
+        ).set_function(lambda: float(is_leader()))
         self.reconciles = Counter(
             "serin_operator_reconcile_total", "Reconciles by result.", ["result"], registry=self.registry
         )

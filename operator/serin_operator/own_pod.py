@@ -1,6 +1,7 @@
-"""Where this operator runs: the namespace of its own objects, and the name of its pod."""
+"""Where this operator runs: the namespace of its own objects, and what distinguishes it from others."""
 
 import os
+import secrets
 import socket
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,10 @@ def own_namespace(service_account_file: Path = SERVICE_ACCOUNT_FILE) -> str:
         return "default"
 
 
-def own_pod() -> str:
-    """Return the name of the operator's pod, or of its host where there is no pod."""
-    return os.environ.get(environment.POD_NAME.name, "").strip() or socket.gethostname()
+def own_identity() -> str:
+    """Return a name that no other running operator has.
+
+    That of the pod, so that a container which is started again in it takes over from itself at once; outside of pods
+    that of the host and a random part.
+    """
+    return os.environ.get(environment.POD_NAME.name, "").strip() or f"{socket.gethostname()}_{secrets.token_hex(4)}"

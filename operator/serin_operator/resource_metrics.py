@@ -271,6 +271,10 @@ class ResourceMetrics(Collector):
         """Remove the series of a resource that was deleted."""
         self._seen.pop((namespace, name), None)
 
+    def clear(self) -> None:
+        """Remove the series of all resources: another operator has them."""
+        self._seen.clear()
+
     def _of(self, namespace: str, name: str) -> _Seen:
         return self._seen.setdefault((namespace, name), _Seen())
 

@@ -23,6 +23,7 @@ from serin_core.contract.documents import one_line
 from serin_core.counting.stage_query import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
 from serin_operator.freeze_settings import FreezeTime
+from serin_operator.leadership.settings import LeaderElection
 from serin_operator.notifications.settings import Destination, DestinationName
 from serin_operator.settings_model import BasicAuth, Headers, SettingsModel
 
@@ -186,6 +187,8 @@ class Settings(SettingsModel):
     """Times in which no step of any rollout begins, each with from, to and reason; rollbacks happen at any time."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty means all."""
+    leader_election: LeaderElection = LeaderElection()
+    """Which of several operators works."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4
     """The number of resources that are reconciled at the same time."""
     host: str = "::"

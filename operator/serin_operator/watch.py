@@ -16,6 +16,7 @@ from serin_core.contract import names
 from serin_operator.connection import login
 from serin_operator.event_filter import EventFilter
 from serin_operator.heartbeat import Heartbeat
+from serin_operator.known_resources import KnownResources
 from serin_operator.object_ref import Key
 
 PAUSE: Final = 5.0
@@ -32,7 +33,7 @@ CHILDREN = (
 """Kinds that are watched by our label only, so that neither the API server sends nor kopf keeps any other object."""
 
 
-def build_registry(enqueue: Callable[[Key], None], record_watch_event: Callable[[], None]) -> kopf.OperatorRegistry:
+def build_registry(known: KnownResources, record_watch_event: Callable[[], None]) -> kopf.OperatorRegistry:
     """Return the handlers: for our resources themselves, and for their children by the label that names the resource.
 
     ConfigMaps are watched without a label: rules are the user's own objects (docs/decisions/0031).
@@ -45,12 +46,13 @@ def build_registry(enqueue: Callable[[Key], None], record_watch_event: Callable[
     async def resource_event(namespace: str | None, name: str, body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's own name
         record_watch_event()
         key = Key(namespace or "", name)
+        known.record(key, is_deleted=type == "DELETED")
         if event_filter.record(key, body, is_deleted=type == "DELETED"):
-            enqueue(key)
+            known.enqueue(key)
 
     async def child_event(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
         record_watch_event()
-        enqueue(Key(namespace or "", labels[names.LABEL_MODEL]))
+        known.enqueue(Key(namespace or "", labels[names.LABEL_MODEL]))
 
     for child in CHILDREN:
         kopf.on.event(*child, labels={names.LABEL_MODEL: kopf.PRESENT}, registry=registry)(child_event)
@@ -59,9 +61,9 @@ def build_registry(enqueue: Callable[[Key], None], record_watch_event: Callable[
     async def config_map_event(namespace: str | None, name: str, labels: kopf.Labels, **_: Any) -> None:
         record_watch_event()
         for key in event_filter.resources_with_rules_in(namespace or "", name):
-            enqueue(key)
+            known.enqueue(key)
         if names.LABEL_MODEL in labels:
-            enqueue(Key(namespace or "", labels[names.LABEL_MODEL]))
+            known.enqueue(Key(namespace or "", labels[names.LABEL_MODEL]))
 
     return registry
 
@@ -97,22 +99,23 @@ def cancel_on_signals(task: asyncio.Task[Any] | None) -> None:
 
 
 async def watch(
-    enqueue: Callable[[Key], None],
+    known: KnownResources,
     *,
     record_watch_event: Callable[[], None],
     namespaces: tuple[str, ...],
     heartbeat: Heartbeat,
+    process: asyncio.Task[Any] | None,
 ) -> None:
     """Watch until cancelled. kopf starts once the API server responds, and again after an outage or an end of its own.
 
     Each start lists everything and logs in with the credentials of then, so that no error of the API server lasts
-    longer than its cause (docs/decisions/0073). Signals that end a process cancel this task.
+    longer than its cause (docs/decisions/0073). Signals that end a process cancel its task `process`.
     """
-    task = asyncio.current_task()
     while True:
         await heartbeat.connected.wait()
         heartbeat.renewed.clear()
-        running = asyncio.create_task(_run_kopf(build_registry(enqueue, record_watch_event), namespaces, task))
+        known.clear()
+        running = asyncio.create_task(_run_kopf(build_registry(known, record_watch_event), namespaces, process))
         renewed = asyncio.create_task(heartbeat.renewed.wait())
         try:
             await asyncio.wait({running, renewed}, return_when=asyncio.FIRST_COMPLETED)

@@ -64,8 +64,8 @@ OPTIONS = {
             "CustomResourceDefinition/suggestionmodels.serin.dev metadata.labels.team": "payments",
         },
     ),
-    "enabled": Option({"enabled": False}, {f"Deployment/{OPERATOR} spec.replicas": 1}),
-    "global": Option({"global": {"anything": 1}}, {f"Deployment/{OPERATOR} spec.replicas": 1}),
+    "enabled": Option({"enabled": False}, {f"Deployment/{OPERATOR} spec.replicas": 2}),
+    "global": Option({"global": {"anything": 1}}, {f"Deployment/{OPERATOR} spec.replicas": 2}),
     "image.repository": deployment(
         f"{CONTAINER}.image", "mirror:5000/a/op:0.1.0", image={"repository": "mirror:5000/a/op"}
     ),
@@ -81,7 +81,10 @@ OPTIONS = {
             f"Pod/{OPERATOR}-test spec.imagePullSecrets": [{"name": "mirror"}],
         },
     ),
-    "replicas": deployment("spec.replicas", 2, replicas=2),
+    "replicas": Option(
+        {"replicas": 1},
+        {f"Deployment/{OPERATOR} spec.replicas": 1, f"PodDisruptionBudget/{OPERATOR}": ABSENT},
+    ),
     "watchNamespaces": Option(
         {"watchNamespaces": ["serin-system", "default"]},
         {
@@ -159,6 +162,24 @@ OPTIONS = {
             },
         },
     ),
+    "config.leaderElection": configuration(
+        "leaderElection", {"enabled": True, "leaseName": OPERATOR, "leaseDurationSeconds": 30}
+    ),
+    "config.leaderElection.enabled": Option(
+        {"replicas": 1, "config": {"leaderElection": {"enabled": False}}},
+        {
+            f"Deployment/{OPERATOR} spec.strategy": {"type": "Recreate"},
+            f"Role/{OPERATOR}-lease": ABSENT,
+            f"RoleBinding/{OPERATOR}-lease": ABSENT,
+        },
+    ),
+    "config.leaderElection.leaseName": Option(
+        {"config": {"leaderElection": {"leaseName": "models"}}},
+        {
+            f"Role/{OPERATOR}-lease rules.1.resourceNames": ["models"],
+            f"ConfigMap/{OPERATOR} data.config.leaderElection.leaseName": "models",
+        },
+    ),
     "config.workers": configuration("workers", 8),
     "config.host": configuration("host", "::"),
     "config.jsonLogs": configuration("jsonLogs", value=True),
@@ -225,6 +246,7 @@ OPTIONS = {
             f"ClusterRole/{OPERATOR}": ABSENT,
             f"ClusterRoleBinding/{OPERATOR}": ABSENT,
             f"ClusterRole/{OPERATOR}-scan": ABSENT,
+            f"Role/{OPERATOR}-lease": ABSENT,
             "ClusterRole/serin-view rules.0.verbs": ["get", "list", "watch"],
         },
     ),

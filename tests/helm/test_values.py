@@ -187,6 +187,8 @@ REFUSED = [
     ({"config": {"namespaces": ["a"]}}, "namespaces"),
     ({"config": {"worker": 3}}, "worker"),
     ({"config": {"workers": 65}}, "/config/workers"),
+    ({"config": {"leaderElection": {"leaseNam": "x"}}}, "leaseNam"),
+    ({"config": {"leaderElection": {"leaseDurationSeconds": 1}}}, "/config/leaderElection/leaseDurationSeconds"),
     ({"config": {"prometheus": {"x": {"url": "ftp://x"}}}}, "/config/prometheus/x/url"),
     ({"config": {"prometheus": {"x": {"url": "http://x", "caFle": "x"}}}}, "caFle"),
     ({"config": {"prometheus": {"x": {"url": "http://x", "headers": {"A": {"vlue": "x"}}}}}}, "vlue"),

@@ -3,13 +3,14 @@
 import asyncio
 import copy
 import json
+import math
 
 import pytest
 from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from serin_core.kubernetes import diff
-from serin_operator.interfaces import ClusterError, NotFoundError, RefusedError
+from serin_operator.interfaces import ClusterError, NotFoundError, NotLeaderError, RefusedError
 from serin_operator.kubernetes_client import KubernetesClient
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
@@ -27,11 +28,12 @@ async def apply_over(live):
     return await ask(live, apply)
 
 
-async def ask(live, question, *, status=200):
+async def ask(live, question, *, status=200, delay=0, seconds_to_write=lambda: math.inf):
     """Call a server that responds to everything with `live`, and return the requests that it received, or an answer."""
     asked = []
 
     async def answer(request):
+        await asyncio.sleep(delay)
         asked.append((request.method, await request.json() if request.can_read_body else None))
         return web.Response(text=live if isinstance(live, str) else json.dumps(live), status=status)
 
@@ -40,7 +42,8 @@ async def ask(live, question, *, status=200):
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    cluster = KubernetesClient(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
+    host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    cluster = KubernetesClient(ApiClient(Configuration(host=host)), seconds_to_write)
     try:
         answered = await question(cluster)
     finally:
@@ -138,3 +141,47 @@ def test_a_lost_pod_is_deleted_at_once_and_only_the_one_that_was_meant():
 
     body = {"preconditions": {"uid": "uid-1"}, "gracePeriodSeconds": 0}
     assert asyncio.run(ask({}, question)) == [("DELETE", body)]
+
+
+LEASE = {"kind": "Lease", "metadata": {"namespace": "serin-system", "name": "serin-operator"}, "spec": {}}
+WRITES = {
+    "create": lambda cluster: cluster.create(RENDERED),
+    "apply": lambda cluster: cluster.apply(RENDERED, "7"),
+    "put_status": lambda cluster: cluster.put_status("default", "x", {}, "7"),
+    "annotate_pod": lambda cluster: cluster.annotate_pod("default", "x", uid="u", expected=("a", "b"), annotations={}),
+    "delete": lambda cluster: cluster.delete("Pod", "default", "x", resource_version=None, uid="u"),
+    "delete_lost_pod": lambda cluster: cluster.delete_lost_pod("default", "x", "u"),
+    "evict": lambda cluster: cluster.evict("default", "x"),
+    "post_event": lambda cluster: cluster.post_event({"metadata": {"namespace": "default"}}),
+    "repeat_event": lambda cluster: cluster.repeat_event("default", "x", {}),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_an_operator_that_does_not_lead_sends_no_write(write):
+    async def question(cluster):
+        with pytest.raises(NotLeaderError, match="not sent, because this operator does not lead"):
+            await write(cluster)
+
+    assert asyncio.run(ask({}, question, seconds_to_write=lambda: 0.0)) == []
+
+
+def test_a_standby_reads_and_takes_the_lease():
+    async def question(cluster):
+        await cluster.get("Pod", "default", "x")
+        await cluster.read_lease("serin-system", "serin-operator", is_exact=False)
+        await cluster.write_lease(LEASE)
+        await cluster.write_lease(LEASE | {"metadata": LEASE["metadata"] | {"resourceVersion": "1"}})
+
+    asked = asyncio.run(ask(LEASE, question, seconds_to_write=lambda: 0.0))
+    assert [method for method, _ in asked] == ["GET", "GET", "POST", "PUT"]
+
+
+def test_a_write_under_way_is_given_up_before_another_operator_may_lead():
+    async def question(cluster):
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(ClusterError, match="POST"):
+            await cluster.create(RENDERED)
+        return asyncio.get_running_loop().time() - started
+
+    assert 0.1 <= asyncio.run(ask({}, question, delay=60, seconds_to_write=lambda: 0.1)) < 10

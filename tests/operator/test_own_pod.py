@@ -6,7 +6,7 @@ import pytest
 import yaml
 from kubernetes.aio.config import ConfigException
 
-from serin_operator.own_pod import own_namespace, own_pod
+from serin_operator.own_pod import own_identity, own_namespace
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,9 @@ def test_a_kubeconfig_that_cannot_be_used_is_an_error(monkeypatch, tmp_path):
         own_namespace()
 
 
-def test_the_pod_is_named_by_the_environment_or_by_its_host(monkeypatch):
-    assert own_pod() == socket.gethostname()
+def test_an_operator_is_named_after_its_pod_and_elsewhere_differs_from_others_on_its_host(monkeypatch):
+    first, second = own_identity(), own_identity()
+    assert first != second
+    assert all(one.startswith(f"{socket.gethostname()}_") for one in (first, second))
     monkeypatch.setenv("POD_NAME", "serin-operator-1")
-    assert own_pod() == "serin-operator-1"
+    assert own_identity() == "serin-operator-1"

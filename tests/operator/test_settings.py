@@ -55,6 +55,15 @@ def test_the_shipped_configuration_is_valid():
             f"{GIVEN}\nfreezes: [{{from: 2026-12-20T00:00:00Z, to: 2027-01-02T00:00:00Z, reason: ''}}]",
             "freezes.0.reason: String should have at least 1 character",
         ),
+        (
+            f"{GIVEN}\nleaderElection: {{renewDeadlineSeconds: 15}}",
+            "leaderElection: renewDeadlineSeconds must be less than leaseDurationSeconds",
+        ),
+        (
+            f"{GIVEN}\nleaderElection: {{retryPeriodSeconds: 9}}",
+            "renewDeadlineSeconds must be more than 1.2 times retryPeriodSeconds",
+        ),
+        (f"{GIVEN}\nleaderElection: {{leaseName: Serin_1}}", "leaderElection.leaseName"),
     ],
 )
 def test_an_invalid_configuration_is_reported_in_one_line_with_its_place(tmp_path, text, message):

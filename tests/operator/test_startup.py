@@ -74,7 +74,16 @@ def operator(tmp_path, url, **configuration):
     port = free_port()
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig(url)))
     (tmp_path / "config.yaml").write_text(
-        yaml.safe_dump({"prometheus": {}, "server": {"image": "i"}, "host": "127.0.0.1", "port": port} | configuration)
+        yaml.safe_dump(
+            {
+                "prometheus": {},
+                "server": {"image": "i"},
+                "host": "127.0.0.1",
+                "port": port,
+                "leaderElection": {"enabled": False},
+            }
+            | configuration
+        )
     )
     environment = {name: value for name, value in os.environ.items() if name not in NAMES_OF_USERS}
     process = subprocess.Popen(

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from serin_core.contract import names
+from serin_operator.known_resources import KnownResources
 from serin_operator.reconcile import Key
 from serin_operator.watch import CHILDREN, build_registry, build_settings
 
@@ -15,7 +16,9 @@ RBAC = Path(__file__).parents[2] / "manifests/base/rbac.yaml"
 
 
 def handlers(enqueued):
-    registry = build_registry(enqueued.append, lambda: None)
+    known = KnownResources()
+    known.enqueue = enqueued.append
+    registry = build_registry(known, lambda: None)
     return {handler.fn.__name__: handler.fn for handler in registry._watching.get_all_handlers()}
 
 

@@ -36,6 +36,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* Name of the Lease: that of the operator, so that each release has its own. */}}
+{{- define "serin.lease" -}}
+{{ .Values.config.leaderElection.leaseName | default (include "serin.operator" .) }}
+{{- end }}
+
 {{/* The operator's configuration file. */}}
 {{- define "serin.config" -}}
 {{- $config := deepCopy .Values.config }}
@@ -43,6 +48,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $config.server "image" (printf "ghcr.io/serin-dev/serin-server:%s" .Chart.AppVersion) }}
 {{- end }}
 {{- $_ := set $config "namespaces" .Values.watchNamespaces }}
+{{- $_ := set $config.leaderElection "leaseName" (include "serin.lease" .) }}
 {{- toYaml $config }}
 {{- end }}
 

@@ -73,7 +73,7 @@ POD_NAMESPACE: Final = Variable(
     "POD_NAMESPACE",
     "namespace of the operator; that of KUBECONFIG's current context, or of the service account, if unset",
 )
-POD_NAME: Final = Variable("POD_NAME", "name of the operator's pod; the host name if unset")
+POD_NAME: Final = Variable("POD_NAME", "name of the operator's pod; the host name and a random part if unset")
 
 # Read by training.
 DEPLOY_F1: Final = Variable("ML_DEPLOY_THRESHOLD_F1", "minimum macro F1 of a run that is accepted")

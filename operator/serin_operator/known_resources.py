@@ -1,0 +1,49 @@
+"""The SuggestionModels that the watch has seen, and the queue of the leader, if this operator leads.
+
+A standby keeps their keys, so that it can work on all of them at once when it takes over.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from serin_operator.object_ref import Key
+from serin_operator.work_queue import WorkQueue
+
+
+class KnownResources:
+    """Passes keys on to the leader's queue. A standby has none, and nothing is queued."""
+
+    def __init__(self) -> None:
+        self._keys: set[Key] = set()
+        self._queue: WorkQueue[Key] | None = None
+
+    def record(self, key: Key, *, is_deleted: bool) -> None:
+        """Record an event of a resource itself."""
+        if is_deleted:
+            self._keys.discard(key)
+        else:
+            self._keys.add(key)
+
+    def clear(self) -> None:
+        """Forget all: a new watch lists them again."""
+        self._keys.clear()
+
+    def enqueue(self, key: Key) -> None:
+        """Queue a resource for the next pass, if this operator leads."""
+        if self._queue is not None:
+            self._queue.add(key)
+
+    def depth(self) -> int:
+        """Return the number of resources that wait for a worker."""
+        return 0 if self._queue is None else self._queue.depth()
+
+    @contextmanager
+    def queued_in(self, queue: WorkQueue[Key]) -> Iterator[None]:
+        """Queue every known resource at once, and others as events arrive."""
+        self._queue = queue
+        for key in sorted(self._keys):
+            queue.add(key)
+        try:
+            yield
+        finally:
+            self._queue = None

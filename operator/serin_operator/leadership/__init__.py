@@ -1,0 +1,1 @@
+"""Which of several operators works: a Lease, as of the controllers of Kubernetes."""

@@ -1,0 +1,48 @@
+"""Which resources a leader begins with, and what a standby does with events."""
+
+import pytest
+
+from serin_operator.known_resources import KnownResources
+from serin_operator.object_ref import Key
+from serin_operator.work_queue import WorkQueue
+
+A, B = Key("default", "a"), Key("default", "b")
+
+
+@pytest.fixture
+def known():
+    found = KnownResources()
+    for key in (A, B, Key("default", "deleted")):
+        found.record(key, is_deleted=False)
+    found.record(Key("default", "deleted"), is_deleted=True)
+    return found
+
+
+def take_all(queue):
+    return list(iter(queue.take, None))
+
+
+def test_a_new_leader_begins_with_every_known_resource(known):
+    queue = WorkQueue(clock=lambda: 0.0)
+    with known.queued_in(queue):
+        assert known.depth() == 2
+        assert take_all(queue) == [A, B]
+
+
+def test_events_queue_a_resource_while_this_operator_leads(known):
+    queue = WorkQueue(clock=lambda: 0.0)
+    known.enqueue(A)
+    with known.queued_in(queue):
+        take_all(queue)
+        queue.done(A)
+        known.enqueue(A)
+        assert take_all(queue) == [A]
+    known.enqueue(B)
+    assert (known.depth(), take_all(queue)) == (0, [])
+
+
+def test_a_new_watch_lists_them_again(known):
+    known.clear()
+    queue = WorkQueue(clock=lambda: 0.0)
+    with known.queued_in(queue):
+        assert take_all(queue) == []
