@@ -272,6 +272,7 @@ class StatusChanges(TypedDict, total=False):
     progress: Progress | None
     supervision: Supervision
     silent_pods: tuple[SilentPod, ...]
+    dead_pods: tuple[str, ...]
     history: tuple[HistoryEntry, ...]
     handled_requests: tuple[HandledRequest, ...]
     requests_forgotten_until: datetime | None
@@ -322,6 +323,9 @@ class Status(StatusModel):
     )
     propagation: Propagation = Field(Propagation(), description="The routing that was decided, and who serves it.")
     silent_pods: tuple[SilentPod, ...] = Field((), description="Ready pods that do not respond to the operator.")
+    dead_pods: tuple[str, ...] = Field(
+        (), description="UIDs of the pods that a user declared dead, until they are gone; the last 100."
+    )
     progress: Progress | None = Field(None, description="Progress of the pods; absent where none is awaited.")
     supervision: Supervision = Field(Supervision(), description="Pods that had answered without the candidate.")
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")

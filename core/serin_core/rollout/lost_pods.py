@@ -24,6 +24,8 @@ OVERDUE_FOR: Final = timedelta(seconds=30)
 """How long a pod may terminate beyond its grace period before it is named."""
 BEHIND_FOR: Final = timedelta(seconds=45)
 """How long a pod that responds may serve a former routing before it is named; a healthy kubelet takes a second."""
+MAX_DEAD: Final = 100
+"""Pods declared dead that status keeps; each is deleted in the pass after its request."""
 MAX_SILENT: Final = 20
 """Silent pods that status keeps: of any further ones only the number is shown."""
 _NAMED: Final = 3
@@ -31,14 +33,16 @@ _MAX_ERROR: Final = 200
 
 
 def note_silence(context: Context) -> Status:
-    """Return the status with the ready pods that do not respond, and since when."""
+    """Return the status with the ready pods that do not respond, and since when; without dead pods that are gone."""
     known = {one.uid: one for one in context.status.silent_pods}
     silent = sorted((pod for pod in context.ready_pods if is_silent(pod)), key=lambda pod: pod.name)[:MAX_SILENT]
     kept = tuple(
         known.get(pod.uid) or SilentPod(uid=pod.uid, since=context.now, error=_error(pod)[:_MAX_ERROR])
         for pod in silent
     )
-    return context.status.changed(silent_pods=kept)
+    existing = {pod.uid for pod in context.observed.pods}
+    dead = tuple(uid for uid in context.status.dead_pods if uid in existing)
+    return context.status.changed(silent_pods=kept, dead_pods=dead)
 
 
 def is_silent(pod: PodSeen) -> bool:
@@ -107,7 +111,8 @@ def forget_pod(context: Context, _protocol: Protocol) -> Transition | None:
     pod = next(one for one in context.observed.pods if one.name == request.value.split()[0])
     message = f"{pod.name} on node {pod.node} is declared dead: it is deleted, and no longer waited for"
     run = context.status.rollout or context.status.stable
-    found = done(context, request, context.status, message)
+    status = context.status.changed(dead_pods=(*context.status.dead_pods, pod.uid)[-MAX_DEAD:])
+    found = done(context, request, status, message)
     return replace(found, run_id="" if run is None else run.run_id, is_warning=True)
 
 
@@ -125,9 +130,8 @@ def _is_lost(pod: PodSeen) -> bool:
 
 def _is_declared_dead(context: Context, pod: PodSeen) -> bool:
     """Return whether the node of a pod is declared gone, or a user has declared the pod dead."""
-    answered = [one for one in context.status.handled_requests if one.action == FORGET]
-    named = [one.value.split()[:2] for one in answered if one.answer.startswith("Done")]
-    return pod.node_state in (NodeState.OUT_OF_SERVICE, NodeState.DELETED) or [pod.name, pod.uid] in named
+    is_gone = pod.node_state in (NodeState.OUT_OF_SERVICE, NodeState.DELETED)
+    return is_gone or pod.uid in context.status.dead_pods
 
 
 def _is_leaving(context: Context, pod: PodSeen) -> bool:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from models.starting import has_percent, has_phase, new_world, one_pod
 
+from serin_core.api.status import HandledRequest
 from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.lost_pods import MAX_SILENT
 from serin_core.rollout.observation import NodeState
@@ -173,11 +174,14 @@ def test_a_pod_that_is_declared_dead_is_deleted_once_and_recorded_with_who_and_w
     assert f"{expected} (requested by jane: scrapped)" in event.message
     assert at.status.history[-1].run_id == at.status.rollout.run_id
     assert lost.name not in at.pods
+    assert at.status.dead_pods == (lost.uid,)
     at.settle(rounds=5)
     assert condition(at, "PodsUnreachable") is None
+    assert at.status.dead_pods == ()
 
 
-def test_a_pod_that_is_declared_dead_is_deleted_by_the_next_operator_if_the_first_one_dies():
+def declared_dead_before_a_crash():
+    """Return a world in which a pod was declared dead, and the operator ended before it deleted the pod."""
     at, lost = lost_at_ten_percent()
     at.request("forget-pod", f"{lost.name} {lost.uid} scrapped")
     at.gather(at.operators[0])
@@ -185,8 +189,33 @@ def test_a_pod_that_is_declared_dead_is_deleted_by_the_next_operator_if_the_firs
     at.write(at.operators[0])
     at.crash(at.operators[0])
     assert lost.name in at.pods
+    return at, lost
+
+
+def test_a_pod_that_is_declared_dead_is_deleted_by_the_next_operator_if_the_first_one_dies():
+    at, lost = declared_dead_before_a_crash()
     at.whole_pass(at.operators[1])
     assert lost.name not in at.pods
+
+
+def test_a_pod_stays_declared_dead_when_its_request_is_forgotten():
+    at, lost = declared_dead_before_a_crash()
+    at.status = at.status.changed(handled_requests=())
+    at.annotations = {}
+    at.whole_pass(at.operators[1])
+    assert lost.name not in at.pods
+
+
+def test_no_answer_to_a_request_declares_a_pod_dead():
+    at, lost = lost_at_ten_percent()
+    at.status = at.status.changed(
+        handled_requests=(
+            HandledRequest(action="forget-pod", value=f"{lost.name} {lost.uid}", answer="Done: by hand", at=at.now),
+        )
+    )
+    at.whole_pass(at.operators[0])
+    assert lost.name in at.pods
+    assert at.status.dead_pods == ()
 
 
 @pytest.mark.parametrize(
