@@ -10,9 +10,12 @@ from models.nodes import Nodes
 from models.parts import STABLE_PATIENCE, Broken, Operator, Pod, ProtocolRules
 
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import BEING_REPLACED, CandidateState, Status
+from serin_core.api.status import BEING_REPLACED, CandidateState, HistoryEntry, Status
 from serin_core.contract.documents import CandidateRun
 from serin_core.contract.routing import Route
+
+BY_VERDICTS = {"GateFailed", "StageTimedOut", "NoDataTimedOut", "StepAdvanced", "BakeStarted", "Promoted", "AtCap"}
+"""What happens by verdicts of gates, unless a user requests it."""
 
 
 class Invariants(Nodes):
@@ -106,6 +109,7 @@ class Invariants(Nodes):
             if entry.by != "operator":
                 self._check_request(entry.by, before)
             self.holds.record(entry, status)
+            self._check_counts(operator, entry, before)
         rollout, candidate = status.rollout, status.candidate
         if rollout is not None:
             self.decided.add((self.uid, rollout.run_id, rollout.digest, rollout.served_percent))
@@ -182,6 +186,15 @@ class Invariants(Nodes):
             configs = {config[:-1] for config in configs}
         if len(configs) > 1:
             raise Broken(f"(c) the evidence of stage {rollout.stage} mixes decisions of {sorted(map(str, configs))}")
+
+    def _check_counts(self, operator: Operator, entry: HistoryEntry, before: Status | None) -> None:
+        """(c): verdicts are acted on only at a check with new counts; promote-full skips all but the bake's."""
+        rollout = None if before is None else before.rollout
+        is_skipped = rollout is not None and rollout.promote_full and rollout.bake is None
+        if entry.by != "operator" or entry.event not in BY_VERDICTS or is_skipped:
+            return
+        if not operator.truth["has_new_counts"]:
+            raise Broken(f"(c) {entry.event} by counts of an earlier check: {entry.message}")
 
     def _check_request(self, by: str, before: Status | None) -> None:
         key = f"{self.uid} {by}"

@@ -112,6 +112,7 @@ class World(Invariants):
             "resource": resource,
             "now": self.now,
             "freezes": self.freezes,
+            "has_new_counts": self.has_arrived(),
         }
         observed = Observed(
             image=self._image(operator, resource),
@@ -120,7 +121,7 @@ class World(Invariants):
             children=operator.children,
             pods=tuple(replace(self._seen(pod), is_pushed=pod.uid in taken) for pod in pods),
             reading=self._reading(resource),
-            has_new_reading=self.has_arrived(),
+            has_new_reading=operator.truth["has_new_counts"],
             queries=dict(self.query_results),
             destinations=self.destinations,
             freezes=self.freezes,

@@ -105,6 +105,8 @@ TABLE: tuple[Row, ...] = (
     Row("GatesChanged", (State.RUNNING,), State.RUNNING, spec_changes.gates_changed),
     Row("HoldbackChanged", (State.RUNNING,), State.RUNNING, bake.holdback_changed),
     Row("CapChanged", UNDER_WAY, None, spec_changes.cap_changed),
+    # Before requests that end a hold: otherwise a paused rollout would be refused a pass later than another one.
+    Row("RunRefused", (State.LOADING,), State.REFUSED, pod_rollout.run_is_refused),
     Row("PromotionRequested", UNDER_WAY, None, manual_actions.promote_full),
     Row("Paused", UNDER_WAY, None, pauses.pause),
     Row("Resumed", UNDER_WAY, None, pauses.resume),
@@ -114,7 +116,6 @@ TABLE: tuple[Row, ...] = (
     Row("PodsReplacing", (State.RUNNING,), State.RUNNING, pod_rollout.template_changed),
     Row("PodsReplaced", (State.RUNNING,), State.RUNNING, pod_rollout.pods_are_replaced),
     Row("PodsLoading", (State.DRAINING,), State.LOADING, pod_rollout.pods_are_drained),
-    Row("RunRefused", (State.LOADING,), State.REFUSED, pod_rollout.run_is_refused),
     Row("RunRestored", (State.LOADING,), State.IDLE, restore.run_is_loaded),
     Row("AcceptancePassed", (State.LOADING,), State.RUNNING, pod_rollout.run_is_accepted),
     # Moves forward come last.

@@ -280,6 +280,10 @@ class Rollout(RuleBasedStateMachine):
     def evidence_turns(self, verdict):
         self.world.verdict = verdict
 
+    @rule(have_arrived=st.booleans())
+    def counts_arrive(self, have_arrived):
+        self.world.has_arrived = lambda: have_arrived
+
     @rule(verdict=st.sampled_from([*CheckVerdict, None]), is_silent=st.booleans())
     def endpoint_turns(self, verdict, is_silent):
         self.world.receiver.verdict, self.world.receiver.is_silent = verdict, is_silent
@@ -321,7 +325,7 @@ class Rollout(RuleBasedStateMachine):
         if world is None:
             return
         world.registry = dict(DIGESTS)
-        world.verdict = "pass"
+        world.verdict, world.has_arrived = "pass", lambda: True
         world.receiver.verdict, world.receiver.is_silent = CheckVerdict.PASS, False
         world.tick(300)
         if any(check.endpoint != ENDPOINT for check in world.spec.gates.checks):

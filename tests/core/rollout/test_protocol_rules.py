@@ -17,6 +17,7 @@ from models import scenarios_14 as held
 from models import scenarios_16 as bakes
 from models import scenarios_17 as restores
 from models import scenarios_18 as sent
+from models import scenarios_19 as late
 from models.parts import Broken, Pod, ProtocolRules, without
 from models.starting import A, has_percent, new_world
 from models.world import World
@@ -316,6 +317,10 @@ def _promoting_at_once():
     )
 
 
+def _after_all_others(rule):
+    return (*(row for row in TABLE if row.rule is not rule), *(row for row in TABLE if row.rule is rule))
+
+
 @dataclass(frozen=True)
 class Case:
     """One rule: the scenario that needs it, and the protocol without it."""
@@ -523,6 +528,10 @@ CASES = {
     "13 a pause ends with its rollout": Case(
         requested.paused_rollout_that_is_aborted_and_tried_again, _instead(manual_actions.retry, _still_paused)
     ),
+    "13 a request that ends a pause delays no refusal": Case(
+        requested.paused_rollout_that_pods_refuse_while_it_is_resumed,
+        ProtocolRules(table=_after_all_others(pod_rollout.run_is_refused)),
+    ),
     "14 a step that needs an approval waits": Case(
         held.step_that_nobody_has_approved, _held_by_all_but("AwaitingApproval")
     ),
@@ -554,6 +563,14 @@ CASES = {
     ),
     "18 only what status has decided is sent": Case(
         sent.routing_that_a_user_edits, ProtocolRules(pushable=_pushes_what_it_reads)
+    ),
+    "19 verdicts are acted on only at a check with new counts": Case(
+        late.stage_whose_counts_turn_bad_while_they_do_not_arrive,
+        ProtocolRules(table=tuple(replace(row, acts_on_verdicts=False) for row in TABLE)),
+    ),
+    "19 what needs no counts does not wait for them": Case(
+        late.promotion_that_is_requested_while_counts_do_not_arrive,
+        ProtocolRules(table=tuple(replace(row, acts_on_verdicts=True) for row in TABLE)),
     ),
 }
 
