@@ -51,7 +51,7 @@ def _consequences(live: Live, *, keeps_pods: bool) -> list[str]:
     lines.append("The registry, Secrets, rules and the database are kept.")
     owner = owner_of(live)
     if owner is not None:
-        lines.append(f"{owner.name[0].upper()}{owner.name[1:]} creates it again, without its status: {owner.remedy}.")
+        lines.append(f"{owner.capitalized} creates it again, without its status: {owner.remedy}.")
     return lines
 
 

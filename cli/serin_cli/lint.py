@@ -11,7 +11,7 @@ from serin_cli.finding import Finding, Severity
 from serin_cli.lint_advice import advice
 from serin_cli.lint_configuration import configuration_findings
 from serin_cli.lint_run import read_classes, run_findings
-from serin_cli.lint_schema import schema_findings
+from serin_cli.lint_schema import checked_spec
 from serin_cli.lint_traffic import Traffic
 from serin_cli.manifests import is_suggestion_model, read_configuration, read_manifests
 from serin_cli.options import Manifest, OutputOption, examples, refuse
@@ -93,11 +93,12 @@ def lint(  # noqa: PLR0913 - options of a command
 def _findings(
     document: Any, traffic: Traffic | None, configuration: dict[str, Any] | None, classes: tuple[str, ...] | None
 ) -> list[Finding]:
-    if found := schema_findings(document):
+    spec, found = checked_spec(document)
+    if found or spec is None:
         return found
-    unknown = [] if configuration is None else configuration_findings(document["spec"], configuration)
-    foreign = [] if classes is None else run_findings(document["spec"], classes)
-    return [*unknown, *foreign, *advice(document["spec"], traffic)]
+    unknown = [] if configuration is None else configuration_findings(spec, configuration)
+    foreign = [] if classes is None else run_findings(spec, classes)
+    return [*unknown, *foreign, *advice(spec, traffic)]
 
 
 def _is_meant(document: Any) -> bool:

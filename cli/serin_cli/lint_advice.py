@@ -1,8 +1,8 @@
 """Advice on a valid spec: likely mistakes, and whether its gates can reach a verdict in time. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from serin_cli.finding import Finding, Severity
 from serin_cli.lint_checks import check_findings
@@ -20,17 +20,17 @@ from serin_core.evidence.bounds import AtLeast, AtMost
 from serin_core.evidence.sample_size import certain_by
 from serin_core.gates.active import GateSettings
 from serin_core.gates.queries import acting_queries
-from serin_core.rollout.canary_steps import at_stage, soak_of
+from serin_core.rollout.canary_steps import at_stage, known_stages, soak_of
 
 _EVERYONE: Final = 100.0
 
 
-def advice(spec: Mapping[str, Any], traffic: Traffic | None) -> list[Finding]:
+def advice(spec: SuggestionModelSpec, traffic: Traffic | None) -> list[Finding]:
     """Return warnings and notes on a spec that has no errors: warnings first."""
-    stages = Stages.of(SuggestionModelSpec.model_validate(spec))
-    found = [*_registry(stages.spec), *_stages(stages), *_options(stages), *_margins(stages), _plan(stages)]
-    found += [*query_findings(stages.spec), *check_findings(stages.spec), *_bake(stages.spec)]
-    found += [*waiting_advice(stages.spec), *_supervision(stages.spec), *_scaling(stages.spec)]
+    stages = Stages.of(spec)
+    found = [*_registry(spec), *_stages(stages), *_options(stages), *_margins(stages), _plan(stages)]
+    found += [*query_findings(spec), *check_findings(spec), *_bake(spec)]
+    found += [*waiting_advice(spec), *_supervision(spec), *_scaling(spec)]
     if traffic is not None:
         found += times_to_pass(stages, traffic)
     return sorted(found, key=lambda finding: finding.severity is Severity.NOTE)
@@ -86,9 +86,7 @@ def _listed(gates: Gates) -> Iterator[tuple[str, str, GateSettings]]:
 
 
 def _options(stages: Stages) -> Iterator[Finding]:
-    canary = stages.spec.canary
-    # A step above the cap is no stage now, but is one when the cap is raised.
-    known = {*stages.gates, *(step.percent for step in canary.steps), canary.percent}
+    known = known_stages(stages.spec.canary)
     for path, _, settings in _listed(stages.spec.gates):
         if isinstance(settings, RateSettings):
             yield from _of_delay(path, settings.initial_delay, stages)

@@ -11,22 +11,21 @@ from serin_cli.lint_schema import did_you_mean
 from serin_core.api.spec import SuggestionModelSpec
 
 
-def configuration_findings(spec: Mapping[str, Any], configuration: Mapping[str, Any]) -> Iterator[Finding]:
+def configuration_findings(spec: SuggestionModelSpec, configuration: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield an error for each name in a valid spec that an operator's configuration does not have."""
-    found = SuggestionModelSpec.model_validate(spec)
-    endpoint, known = found.analysis.prometheus, _names(configuration, "prometheus")
+    endpoint, known = spec.analysis.prometheus, _names(configuration, "prometheus")
     if endpoint not in known:
         yield Finding("spec.analysis.prometheus", _unknown("Prometheus endpoint", endpoint, known))
     known = _names(configuration, "checks")
-    for index, check in enumerate(found.gates.checks):
+    for index, check in enumerate(spec.gates.checks):
         if check.endpoint not in known:
             path = f"spec.gates.checks[{index}].endpoint"
             yield Finding(path, _unknown("check endpoint", check.endpoint, known))
     known = _names(configuration, "notifications")
-    for index, name in enumerate(found.notifications):
+    for index, name in enumerate(spec.notifications):
         if name not in known:
             yield Finding(f"spec.notifications[{index}]", _unknown("destination of notifications", name, known))
-    yield from _prefixes(found, configuration.get("server"))
+    yield from _prefixes(spec, configuration.get("server"))
 
 
 def _prefixes(spec: SuggestionModelSpec, server: Any) -> Iterator[Finding]:

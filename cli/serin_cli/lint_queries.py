@@ -13,7 +13,7 @@ from serin_core.api.durations import format_duration
 from serin_core.api.gate_names import GateMode
 from serin_core.api.queries import Query
 from serin_core.api.spec import SuggestionModelSpec
-from serin_core.rollout.canary_steps import at_stage, soak_of, stages_of
+from serin_core.rollout.canary_steps import at_stage, known_stages, soak_of, stages_of
 
 _TEXT: Final = re.compile(r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`""")
 _RANGE: Final = re.compile(r"\[\s*((?:[0-9]+(?:ms|[smhdwy]))+)\s*[:\]]")
@@ -25,7 +25,7 @@ _PAIRS: Final = {")": "(", "]": "[", "}": "{"}
 def query_findings(spec: SuggestionModelSpec) -> Iterator[Finding]:
     """Yield warnings about queries that cannot work, or cannot pass or fail in time."""
     stages = stages_of(spec.canary)
-    known = {*stages, *(step.percent for step in spec.canary.steps), spec.canary.percent}
+    known = known_stages(spec.canary)
     for index, query in enumerate(spec.gates.queries):
         path = f"spec.gates.queries[{index}]"
         if query.mode is GateMode.OFF:

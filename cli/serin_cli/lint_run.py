@@ -1,8 +1,7 @@
 """Errors of a spec that only the run itself shows: classes that it does not have."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from serin_cli.finding import Finding
 from serin_cli.lint_schema import did_you_mean
@@ -21,9 +20,9 @@ def read_classes(folder: Path) -> tuple[str, ...]:
         refuse(f"{file}: {error}")
 
 
-def run_findings(spec: Mapping[str, Any], classes: tuple[str, ...]) -> Iterator[Finding]:
+def run_findings(spec: SuggestionModelSpec, classes: tuple[str, ...]) -> Iterator[Finding]:
     """Yield an error for each class that a valid spec names and the run does not have."""
-    for name in SuggestionModelSpec.model_validate(spec).thresholds.per_class:
+    for name in spec.thresholds.per_class:
         if name not in classes:
             message = f"the run has no class {name!r}{did_you_mean(name, classes)}"
             yield Finding(f"spec.thresholds.perClass.{name}", message)

@@ -71,17 +71,22 @@ _OLD_GATES: Final = ("gates", "metrics")
 
 def schema_findings(document: Any) -> list[Finding]:
     """Return every error of a document's fields."""
+    return checked_spec(document)[1]
+
+
+def checked_spec(document: Any) -> tuple[SuggestionModelSpec | None, list[Finding]]:
+    """Return the spec of a document, None if it cannot be read, and every error of the document's fields."""
     if not isinstance(document, Mapping) or document.get("kind") != names.KIND:
         kind = document.get("kind") if isinstance(document, Mapping) else None
-        return [Finding("kind", f"expected {names.KIND}, found {kind or 'none'}")]
+        return None, [Finding("kind", f"expected {names.KIND}, found {kind or 'none'}")]
     found = list(_metadata(document))
     try:
         spec = SuggestionModelSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        return found + spec_findings(error)
+        return None, found + spec_findings(error)
     if lacks_volume(spec.registry.uri, has_volume=spec.registry.volume is not None):
         found.append(Finding("spec.registry.volume", f"required: {NO_VOLUME}"))
-    return found
+    return spec, found
 
 
 def spec_findings(error: ValidationError) -> list[Finding]:

@@ -202,7 +202,7 @@ def _consequences(live: Live, stable: str) -> str:
     text = f"{stable} will be taken out of service; {_follower(live) or 'the rules'} will serve instead."
     owner = owner_of(live)
     if owner is not None and live.get("spec", {}).get("runID") == stable:
-        text += f" {owner.name[0].upper()}{owner.name[1:]} still has {stable}: change spec.runID there too."
+        text += f" {owner.capitalized} still has {stable}: change spec.runID there too."
     if is_running(live):
         text += f" The evidence of {run_of(live, 'candidate')}, whose rollout is running, will be reset."
     return text

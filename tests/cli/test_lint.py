@@ -13,7 +13,9 @@ from serin_cli.lint_schema import schema_findings
 from serin_cli.lint_traffic import Traffic
 from serin_core.api.delays import too_long
 from serin_core.api.registry_volume import NO_VOLUME
+from serin_core.api.spec import SuggestionModelSpec
 
+spec_of = SuggestionModelSpec.model_validate
 RUN = "run_1a2b3c4d_1767225600"
 LIKE = (
     'shop_orders_total{code="200"}, or with the name in quotes where it has other characters: '
@@ -289,25 +291,27 @@ NEEDS_CPU = (
 )
 def test_a_likely_mistake_is_a_warning(document, expected):
     assert schema_findings(document) == []
-    assert expected in [str(finding) for finding in advice(document["spec"], None)]
+    assert expected in [str(finding) for finding in advice(spec_of(document["spec"]), None)]
 
 
 def test_a_sound_manifest_has_notes_only():
-    assert [str(finding) for finding in advice(manifest()["spec"], None)] == [
+    assert [str(finding) for finding in advice(spec_of(manifest()["spec"]), None)] == [
         "note: spec.canary: a rollout takes at least 96h: 24h in shadow, 24h at 10 %, 24h at 50 %, 24h at 100 %"
     ]
 
 
 def test_a_margin_is_shown_with_the_requests_after_which_a_verdict_is_certain():
     spec = gates(availability={"margin": 0.02})["spec"]
-    notes = [finding for finding in advice(spec, None) if "margin" in finding.path and finding.severity == "note"]
+    notes = [
+        finding for finding in advice(spec_of(spec), None) if "margin" in finding.path and finding.severity == "note"
+    ]
     assert [str(note) for note in notes] == [
         "note: spec.gates.availability.margin: availability has a verdict after at most 14,796 requests"
     ]
 
 
 def test_thin_traffic_is_a_warning_and_enough_of_it_a_note():
-    thin = [str(one) for one in advice(manifest()["spec"], Traffic(0.0002, 5))]
+    thin = [str(one) for one in advice(spec_of(manifest()["spec"]), Traffic(0.0002, 5))]
     assert any(
         line.startswith(
             "warning: spec.gates.errors: counts 242 requests in shadow in 336h (analysis.maxDuration), and needs at"
@@ -315,7 +319,7 @@ def test_thin_traffic_is_a_warning_and_enough_of_it_a_note():
         for line in thin
     )
     assert any("a margin, a less strict bound or a longer maxDuration would help" in line for line in thin)
-    enough = [str(one) for one in advice(manifest()["spec"], Traffic(2, 3000))]
+    enough = [str(one) for one in advice(spec_of(manifest()["spec"]), Traffic(2, 3000))]
     earliest = "the gates can pass after 26m15s at the earliest: errors needs 315 requests, all good"
     assert f"note: spec.gates: at 10 %, {earliest}" in enough
 

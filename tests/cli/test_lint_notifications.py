@@ -5,7 +5,9 @@ from cli.test_lint import manifest
 
 from serin_cli.lint_configuration import configuration_findings
 from serin_cli.lint_schema import schema_findings
+from serin_core.api.spec import SuggestionModelSpec
 
+spec_of = SuggestionModelSpec.model_validate
 CONFIGURATION = {"prometheus": {"default": {"url": "http://prometheus"}}, "notifications": {"team-ml": {}, "audit": {}}}
 
 
@@ -23,8 +25,10 @@ def test_a_list_of_destinations_that_cannot_be_used_is_an_error(named, expected)
 
 
 def test_a_destination_that_the_configuration_does_not_have_is_an_error():
-    assert list(configuration_findings(manifest(notifications=["audit", "team-ml"])["spec"], CONFIGURATION)) == []
-    (found,) = configuration_findings(manifest(notifications=["audit", "team-m"])["spec"], CONFIGURATION)
+    assert (
+        list(configuration_findings(spec_of(manifest(notifications=["audit", "team-ml"])["spec"]), CONFIGURATION)) == []
+    )
+    (found,) = configuration_findings(spec_of(manifest(notifications=["audit", "team-m"])["spec"]), CONFIGURATION)
     assert found.path == "spec.notifications[1]"
     assert found.message == (
         "'team-m' is no destination of notifications of the operator's configuration (known: audit, team-ml); "
@@ -33,5 +37,7 @@ def test_a_destination_that_the_configuration_does_not_have_is_an_error():
 
 
 def test_a_configuration_without_destinations_has_none():
-    (found,) = configuration_findings(manifest(notifications=["audit"])["spec"], {"prometheus": {"default": {}}})
+    (found,) = configuration_findings(
+        spec_of(manifest(notifications=["audit"])["spec"]), {"prometheus": {"default": {}}}
+    )
     assert "(known: none)" in str(found)

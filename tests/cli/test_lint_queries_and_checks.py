@@ -8,7 +8,9 @@ from serin_cli import lint
 from serin_cli.lint_advice import advice
 from serin_cli.lint_configuration import configuration_findings
 from serin_cli.lint_schema import schema_findings
+from serin_core.api.spec import SuggestionModelSpec
 
+spec_of = SuggestionModelSpec.model_validate
 BASE = {
     "runID": "run_1a2b3c4d_1767225600",
     "registry": {"uri": "/registry", "volume": {"claimName": "registry"}},
@@ -18,7 +20,7 @@ POOL = {"name": "saturation", "query": "max(pool_used / pool_size)", "atMost": 0
 
 
 def warnings(**query):
-    found = advice(BASE | {"gates": {"queries": [POOL | query]}}, None)
+    found = advice(spec_of(BASE | {"gates": {"queries": [POOL | query]}}), None)
     return [str(one) for one in found if one.severity == "warning"]
 
 
@@ -65,9 +67,9 @@ def test_what_can_work_is_no_mistake(query):
 def test_a_query_alone_is_a_gate():
     names = ("availability", "errors", "latency", "agreement", "acceptedRatio", "lowConfidence", "feedback")
     off = {name: {"mode": "Off"} for name in names}
-    found = advice(BASE | {"gates": off | {"queries": [POOL]}}, None)
+    found = advice(spec_of(BASE | {"gates": off | {"queries": [POOL]}}), None)
     assert not [one for one in found if "no gate is active" in one.message]
-    found = advice(BASE | {"gates": off | {"queries": [POOL | {"mode": "DryRun"}]}}, None)
+    found = advice(spec_of(BASE | {"gates": off | {"queries": [POOL | {"mode": "DryRun"}]}}), None)
     assert [one for one in found if "no gate is active" in one.message]
 
 
@@ -101,18 +103,18 @@ CONFIGURATION = {"prometheus": {"default": {"url": "http://p"}}, "checks": {"ci"
 )
 def test_a_check_before_no_step_is_a_warning(before, expected):
     check = SMOKE | ({} if before is None else {"before": before})
-    found = [str(one) for one in advice(BASE | {"gates": {"checks": [check]}}, None) if "checks" in one.path]
+    found = [str(one) for one in advice(spec_of(BASE | {"gates": {"checks": [check]}}), None) if "checks" in one.path]
     assert found == ([] if expected is None else [f"warning: spec.gates.checks[0].before: {expected}"])
 
 
 def test_names_of_endpoints_are_checked_against_the_operators_configuration():
     spec = BASE | {"gates": {"checks": [SMOKE | {"endpoint": "cii"}]}, "analysis": {"prometheus": "other"}}
     of = "of the operator's configuration (known:"
-    assert [str(one) for one in configuration_findings(spec, CONFIGURATION)] == [
+    assert [str(one) for one in configuration_findings(spec_of(spec), CONFIGURATION)] == [
         f"error: spec.analysis.prometheus: 'other' is no Prometheus endpoint {of} default)",
         f"error: spec.gates.checks[0].endpoint: 'cii' is no check endpoint {of} ci, security); did you mean ci?",
     ]
-    assert list(configuration_findings(BASE | {"gates": {"checks": [SMOKE]}}, CONFIGURATION)) == []
+    assert list(configuration_findings(spec_of(BASE | {"gates": {"checks": [SMOKE]}}), CONFIGURATION)) == []
 
 
 @pytest.mark.parametrize("is_config_map", [False, True])

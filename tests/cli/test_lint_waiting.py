@@ -5,7 +5,9 @@ from cli.test_lint import manifest
 
 from serin_cli.lint_advice import advice
 from serin_cli.lint_schema import schema_findings
+from serin_core.api.spec import SuggestionModelSpec
 
+spec_of = SuggestionModelSpec.model_validate
 ZONE = "write an IANA name like Europe/Berlin"
 NEVER = "from and to are equal, so the window never opens"
 ONLY_PROMOTION = "hold the promotion only: every step needs an approval, which goes ahead outside them"
@@ -18,7 +20,7 @@ def errors(**canary):
 
 
 def about(**canary):
-    found = advice(manifest(canary=canary)["spec"], None)
+    found = advice(spec_of(manifest(canary=canary)["spec"]), None)
     return [str(one) for one in found if "approv" in one.path or "windows" in one.path]
 
 

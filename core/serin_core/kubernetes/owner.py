@@ -18,6 +18,11 @@ class Owner:
     name: str
     remedy: str
 
+    @property
+    def capitalized(self) -> str:
+        """Its name at the beginning of a sentence."""
+        return f"{self.name[0].upper()}{self.name[1:]}"
+
 
 def owner_of(live: Mapping[str, Any]) -> Owner | None:
     """Return the owner of an object read from the API server, or None.

@@ -20,6 +20,11 @@ def stages_of(canary: Canary) -> tuple[float, ...]:
     return (0.0, *effective_steps(canary))
 
 
+def known_stages(canary: Canary) -> frozenset[float]:
+    """Return the shares of all stages, with those above the cap: they are stages once the cap is raised."""
+    return frozenset({*stages_of(canary), *(step.percent for step in canary.steps), canary.percent})
+
+
 def stage_name(percent: float) -> str:
     """Return the name of the stage at a share: `shadow`, `10 %`."""
     return f"{percent:g} %" if percent > 0 else "shadow"
