@@ -17,7 +17,6 @@ _KINDS: Final[Mapping[int, type[ClusterError]]] = {
     404: NotFoundError,
     409: ConflictError,
     413: TooLargeError,
-    429: BusyError,
     **dict.fromkeys((400, 403, 422), RefusedError),
 }
 
@@ -33,13 +32,15 @@ def json_object(what: str, text: str) -> Json:
     return found
 
 
-def error_of(status: int, what: str, text: str) -> ClusterError:
+def error_of(status: int, what: str, text: str, headers: Mapping[str, str]) -> ClusterError:
     """Return the error of a response with a status of 400 or above."""
     try:
         message = str(json_object(what, text).get("message", text))
     except ClusterError:
         message = _excerpt(text)
     message = f"{what}: {' '.join(message.split())}"
+    if status == 429:  # noqa: PLR2004 - HTTP
+        return BusyError(message, _seconds(headers.get("Retry-After", "")))
     if status in _KINDS:
         return _KINDS[status](message)
     if status == 500 and any(words in message for words in _TOO_LARGE):  # noqa: PLR2004 - HTTP
@@ -47,6 +48,11 @@ def error_of(status: int, what: str, text: str) -> ClusterError:
     if status == 500 and _WEBHOOK_FAILED in message:  # noqa: PLR2004 - HTTP
         return RefusedError(message)
     return ClusterError(f"{message} ({status})")
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds of a header Retry-After, 0 without one. API servers do not send the form with a date."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else 0.0
 
 
 def _excerpt(text: str) -> str:

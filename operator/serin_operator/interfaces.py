@@ -45,7 +45,11 @@ class TooLargeError(RefusedError):
 
 
 class BusyError(ClusterError):
-    """The API server asks to retry later."""
+    """The API server asks to retry later, after `retry_after` seconds if it is not 0."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotLeaderError(ClusterError):

@@ -4,10 +4,12 @@ That client has no typed classes for custom resources and plain rendered objects
 its authentication, TLS and connection pool, with plain JSON.
 """
 
+import asyncio
 import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Self
 
 import aiohttp
@@ -20,6 +22,7 @@ from serin_core.contract import names
 from serin_core.kubernetes import diff
 from serin_operator import connection
 from serin_operator.api_responses import error_of, json_object
+from serin_operator.busy import Sleep, patiently
 from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, NotLeaderError, RefusedError
 
 log = logging.getLogger(__name__)
@@ -53,14 +56,27 @@ _CORE_EVENTS: Final = "/api/v1/namespaces/{namespace}/events"
 class KubernetesClient:
     """Implements `interfaces.Kubernetes`. `seconds_to_write` returns for how long this operator may still write."""
 
-    def __init__(self, client: ApiClient, seconds_to_write: Callable[[], float] = lambda: math.inf) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        seconds_to_write: Callable[[], float] = lambda: math.inf,
+        *,
+        follow_date: Callable[[str], None] = lambda _date: None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """`follow_date` gets the header Date of each response, "" without one."""
         self._client, self._authorities = client, connection.authorities(client)
-        self._seconds_to_write = seconds_to_write
+        self._seconds_to_write, self._follow_date, self._sleep = seconds_to_write, follow_date, sleep
 
     @classmethod
-    async def connect(cls, seconds_to_write: Callable[[], float] = lambda: math.inf) -> Self:
+    async def connect(
+        cls,
+        seconds_to_write: Callable[[], float] = lambda: math.inf,
+        *,
+        follow_date: Callable[[str], None] = lambda _date: None,
+    ) -> Self:
         """Connect to the cluster of KUBECONFIG, or else to the one that this pod runs in. Raises ClusterError."""
-        return cls(await _connect(), seconds_to_write)
+        return cls(await _connect(), seconds_to_write, follow_date=follow_date)
 
     async def reconnect(self) -> None:
         """Replace the connection, with credentials and certificate authorities as they are now. Raises ClusterError."""
@@ -256,6 +272,14 @@ class KubernetesClient:
         body: Any = None,
         content_type: str = "application/json",
     ) -> Json:
+        send = partial(self._send, method, path, query, body, content_type)
+        # An eviction that a budget does not allow now is made again by a later pass, and an election has its own times.
+        is_at_once = path.endswith("/eviction") or path.startswith(_COORDINATION)
+        return await (send() if is_at_once else patiently(send, sleep=self._sleep))
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str
+    ) -> Json:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         try:
             prepared = await self._client.param_serialize(
@@ -271,6 +295,7 @@ class KubernetesClient:
             timeout = self._write_timeout(f"{method} {path}") if is_fenced else _SECONDS
             response = await self._client.call_api(*prepared, _request_timeout=aiohttp.ClientTimeout(total=timeout))
             raw = await response.read()
+            self._follow_date(response.headers.get("Date", ""))
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
         text = (raw or b"").decode("utf-8", "replace")
@@ -278,7 +303,7 @@ class KubernetesClient:
             return json_object(f"{method} {path}", text)
         if response.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
             raise ConflictError(f"{method} {path}: it has changed since it was read")
-        raise error_of(response.status, f"{method} {path}", text)
+        raise error_of(response.status, f"{method} {path}", text, response.headers)
 
     def _write_timeout(self, what: str) -> float:
         """Return the timeout of a write: it has ended before another operator may lead. Raises NotLeaderError."""

@@ -6,12 +6,14 @@ All of it is made for each term, so that nothing that is remembered outlives a l
 import asyncio
 import contextlib
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Final
 
 from serin_operator.apply import Applier
 from serin_operator.background import keep_running
+from serin_operator.busy import retry_after
 from serin_operator.check_caller import CheckCaller
 from serin_operator.check_client import CheckClient
 from serin_operator.gather import Gatherer
@@ -35,8 +37,14 @@ from serin_operator.work_queue import Result, WorkQueue, work
 RECONCILE_TIMEOUT: Final = 60.0
 
 
-async def lead(settings: Settings, cluster: KubernetesClient, metrics: OperatorMetrics, known: KnownResources) -> None:
-    """Work on every known resource, and on those that the watch queues, until cancelled."""
+async def lead(
+    settings: Settings,
+    cluster: KubernetesClient,
+    metrics: OperatorMetrics,
+    known: KnownResources,
+    clock: Callable[[], datetime],
+) -> None:
+    """Work on every known resource, and on those that the watch queues, until cancelled. `clock` returns UTC."""
     queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.resources.clear)
@@ -57,18 +65,18 @@ async def lead(settings: Settings, cluster: KubernetesClient, metrics: OperatorM
             with_senders(settings.notifications),
             wake=queue.add,
             metrics=metrics.notifications,
-            clock=lambda: datetime.now(UTC),
+            clock=clock,
         )
         stack.push_async_callback(delivery.close)
-        records = RecordKeeper(cluster, metrics.records, lambda: datetime.now(UTC))
+        records = RecordKeeper(cluster, metrics.records, clock)
         checks: CheckCaller[Key] = CheckCaller(
             CheckClient(settings.checks),
             enqueue=queue.add,
-            clock=lambda: datetime.now(UTC),
+            clock=clock,
             record=metrics.checks.record,
         )
         stack.push_async_callback(checks.close)
-        readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=lambda: datetime.now(UTC))
+        readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=clock)
         stack.push_async_callback(readings.close)
         reconciler = Reconciler(
             cluster=cluster,
@@ -79,7 +87,7 @@ async def lead(settings: Settings, cluster: KubernetesClient, metrics: OperatorM
             records=records,
             checks=checks,
             readings=readings,
-            clock=lambda: datetime.now(UTC),
+            clock=clock,
         )
 
         async def handle(key: Key) -> Result:
@@ -93,7 +101,9 @@ async def lead(settings: Settings, cluster: KubernetesClient, metrics: OperatorM
             metrics.resources.record_error(key.namespace, key.name, cause_of(error))
 
         parts = {"delivery": delivery.run, "records": records.run}
-        worker = partial(work, queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure)
+        worker = partial(
+            work, queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure, retry_after=retry_after
+        )
         parts |= {f"worker {number}": worker for number in range(settings.workers)}
         async with asyncio.TaskGroup() as tasks:
             for name, run in parts.items():

@@ -21,11 +21,12 @@ from serin_operator.known_resources import KnownResources
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.leader import lead
 from serin_operator.leadership.election import Election
-from serin_operator.leadership.elector import AlwaysLeading, Elector, lead_in_terms, machine_clock
+from serin_operator.leadership.elector import AlwaysLeading, Elector, lead_in_terms
 from serin_operator.logs import configure_logs
 from serin_operator.metrics import OperatorMetrics, serve
 from serin_operator.own_pod import own_identity, own_namespace
 from serin_operator.settings import Settings, SettingsError
+from serin_operator.steady_clock import SteadyClock, machine_clock
 from serin_operator.watch import cancel_on_signals, watch
 
 log = logging.getLogger("serin_operator")
@@ -68,8 +69,8 @@ async def run(settings: Settings) -> None:
     cancel_on_signals(process)
     known = KnownResources()
     async with contextlib.AsyncExitStack() as stack:
-        election = _election(settings)
-        cluster = await KubernetesClient.connect(_seconds_to_write(election))
+        election, clock = _election(settings), SteadyClock()
+        cluster = await KubernetesClient.connect(_seconds_to_write(election), follow_date=clock.follow_date)
         stack.push_async_callback(cluster.close)
         elector = AlwaysLeading() if election is None else Elector(cluster, election)
         metrics = OperatorMetrics(known.depth, elector.is_leader)
@@ -100,7 +101,9 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(elector.release)
         electing = asyncio.create_task(keep_running("leader election", elector.run))
         stack.push_async_callback(_cancel, [electing])
-        leading = asyncio.create_task(lead_in_terms(elector, lambda: lead(settings, cluster, metrics, known)))
+        leading = asyncio.create_task(
+            lead_in_terms(elector, lambda: lead(settings, cluster, metrics, known, clock.now))
+        )
         stack.push_async_callback(_cancel, [leading])
         ended, _ = await asyncio.wait((*background, electing, leading), return_when=asyncio.FIRST_COMPLETED)
         for task in ended:

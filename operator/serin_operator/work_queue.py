@@ -140,8 +140,11 @@ async def work(
     *,
     deadline: float,
     on_failure: Callable[[KeyT, Exception], None] = lambda _key, _error: None,
+    retry_after: Callable[[Exception], float] = lambda _error: 0.0,
 ) -> None:
     """Work on keys until cancelled, each within `deadline` seconds; pass every exception to `on_failure`.
+
+    A key that failed is not worked on again before `retry_after` of the exception, in seconds, at most MAX_RETRY.
 
     The one place where any exception is caught: a resource that fails must not stop the others.
     """
@@ -156,7 +159,7 @@ async def work(
                 delay = queue.requeue_delay(key, await handle(key))
         except Exception as error:
             on_failure(key, error)
-            delay = queue.retry_delay(key)
+            delay = max(queue.retry_delay(key), min(retry_after(error), MAX_RETRY))
             log.warning("%s: %s: %s; retrying in %.1f s", key, type(error).__name__, error, delay)
             log.debug("%s", key, exc_info=True)
         finally:

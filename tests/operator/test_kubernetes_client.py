@@ -10,7 +10,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from serin_core.kubernetes import diff
-from serin_operator.interfaces import ClusterError, NotFoundError, NotLeaderError, RefusedError
+from serin_operator.interfaces import BusyError, ClusterError, NotFoundError, NotLeaderError, RefusedError
 from serin_operator.kubernetes_client import KubernetesClient
 
 CONTAINER = {"name": "server", "env": [{"name": "A", "value": "1"}]}
@@ -28,14 +28,14 @@ async def apply_over(live):
     return await ask(live, apply)
 
 
-async def ask(live, question, *, status=200, delay=0, seconds_to_write=lambda: math.inf):
+async def ask(live, question, *, status=200, headers=None, delay=0, seconds_to_write=lambda: math.inf, **settings):
     """Call a server that responds to everything with `live`, and return the requests that it received, or an answer."""
     asked = []
 
     async def answer(request):
         await asyncio.sleep(delay)
         asked.append((request.method, await request.json() if request.can_read_body else None))
-        return web.Response(text=live if isinstance(live, str) else json.dumps(live), status=status)
+        return web.Response(text=live if isinstance(live, str) else json.dumps(live), status=status, headers=headers)
 
     application = web.Application()
     application.add_routes([web.route("*", "/{path:.*}", answer)])
@@ -43,7 +43,7 @@ async def ask(live, question, *, status=200, delay=0, seconds_to_write=lambda: m
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    cluster = KubernetesClient(ApiClient(Configuration(host=host)), seconds_to_write)
+    cluster = KubernetesClient(ApiClient(Configuration(host=host)), seconds_to_write, **settings)
     try:
         answered = await question(cluster)
     finally:
@@ -185,3 +185,58 @@ def test_a_write_under_way_is_given_up_before_another_operator_may_lead():
         return asyncio.get_running_loop().time() - started
 
     assert 0.1 <= asyncio.run(ask({}, question, delay=60, seconds_to_write=lambda: 0.1)) < 10
+
+
+def turned_away(request, *, retry_after):
+    """Make a request of an API server that is overloaded; return the error, the attempts and the waits in seconds."""
+    waits, errors = [], []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    async def attempt(cluster):
+        with pytest.raises(BusyError) as caught:
+            await request(cluster)
+        errors.append(caught.value)
+
+    body = {"message": "too many requests, please try again later"}
+    asked = asyncio.run(ask(body, attempt, status=429, headers={"Retry-After": retry_after}, sleep=sleep))
+    return errors[0], [method for method, _ in asked], waits
+
+
+def read(cluster):
+    return cluster.get("ConfigMap", "default", "x")
+
+
+@pytest.mark.parametrize(("request_", "method"), [(read, "GET"), (lambda one: one.apply(RENDERED, "7"), "PATCH")])
+def test_an_overloaded_api_server_is_asked_again_after_the_time_that_it_names(request_, method):
+    error, attempts, waits = turned_away(request_, retry_after="2")
+    assert attempts == [method] * 3
+    assert len(waits) == 2
+    assert all(2 <= wait <= 2.5 for wait in waits)
+    assert error.retry_after == 2
+    assert "too many requests" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("named", "seconds"), [("600", 600), ("0", 0), ("-1", 0), ("soon", 0), ("Sun, 01 Mar 2026 12:00:00 GMT", 0)]
+)
+def test_no_request_waits_for_long_or_for_a_time_that_is_none(named, seconds):
+    error, attempts, waits = turned_away(read, retry_after=named)
+    assert (attempts, waits, error.retry_after) == (["GET"], [], seconds)
+
+
+def test_no_pass_waits_for_an_eviction():
+    error, attempts, waits = turned_away(lambda cluster: cluster.evict("default", "x"), retry_after="2")
+    assert (attempts, waits, error.retry_after) == (["POST"], [], 2)
+
+
+def test_the_time_of_the_api_server_is_read_from_its_responses():
+    dates = []
+    date = "Sun, 01 Mar 2026 12:00:00 GMT"
+
+    async def question(cluster):
+        await cluster.get("ConfigMap", "default", "x")
+
+    asyncio.run(ask({"kind": "ConfigMap"}, question, headers={"Date": date}, follow_date=dates.append))
+    assert dates == [date]

@@ -2,6 +2,8 @@ import asyncio
 import logging
 from datetime import timedelta
 
+import pytest
+
 from serin_operator.logs import add_reconcile_id
 from serin_operator.work_queue import Result, WorkQueue, work
 
@@ -101,9 +103,9 @@ def test_what_does_not_settle_waits_longer_each_time_but_never_beyond_its_requeu
     assert todo.requeue_delay("a", Result("refused", None, is_settled=False)) < 0.2
 
 
-def run_until_idle(todo, handle, *, workers, on_failure=lambda _key, _error: None):
+def run_until_idle(todo, handle, *, workers, **settings):
     async def main():
-        tasks = [asyncio.create_task(work(todo, handle, deadline=1, on_failure=on_failure)) for _ in range(workers)]
+        tasks = [asyncio.create_task(work(todo, handle, deadline=1, **settings)) for _ in range(workers)]
         for _ in range(50):
             await asyncio.sleep(0)
         for task in tasks:
@@ -131,6 +133,21 @@ def test_a_key_that_fails_does_not_stop_the_others_and_comes_back():
     assert failures == [("bad", "no")]
     clock.now = 1.0
     assert todo.take() == "bad"
+
+
+@pytest.mark.parametrize(("named", "waited"), [(30, 30), (3600, 60)])
+def test_a_key_that_failed_waits_as_long_as_the_error_asks_for_and_no_longer_than_a_minute(named, waited):
+    todo, clock = queue()
+
+    async def handle(_key):
+        raise RuntimeError("busy")
+
+    todo.add("a")
+    run_until_idle(todo, handle, workers=1, retry_after=lambda _error: named)
+    clock.now = waited - 0.1
+    assert todo.take() is None
+    clock.now = waited
+    assert todo.take() == "a"
 
 
 def test_workers_are_bounded_and_no_key_overlaps_itself():

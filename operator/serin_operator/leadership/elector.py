@@ -8,7 +8,6 @@ import asyncio
 import logging
 import math
 import random
-import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -16,6 +15,7 @@ from typing import Any, Final, Protocol
 from serin_core.api.base import Json
 from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError
 from serin_operator.leadership.election import Election
+from serin_operator.steady_clock import machine_clock
 
 log = logging.getLogger(__name__)
 SILENCE: Final = 180.0
@@ -34,11 +34,6 @@ class Leases(Protocol):
 
     async def write_lease(self, lease: Json) -> Json:
         """Create a Lease, or replace the version of its resourceVersion, and return it. Raises ConflictError."""
-
-
-def machine_clock() -> float:
-    """Return seconds of a clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _utc() -> datetime:
