@@ -5,9 +5,13 @@ A standby keeps their keys, so that it can work on all of them at once when it t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from serin_operator.object_ref import Key
 from serin_operator.work_queue import WorkQueue
+
+HANGS_AFTER: Final = 120.0
+"""Seconds after which a check hangs: twice its deadline, at which it was cancelled without effect."""
 
 
 class KnownResources:
@@ -36,6 +40,13 @@ class KnownResources:
     def depth(self) -> int:
         """Return the number of resources that wait for a worker."""
         return 0 if self._queue is None else self._queue.depth()
+
+    def hang(self) -> str:
+        """Return which check hangs, "" if none does."""
+        longest = None if self._queue is None else self._queue.longest()
+        if longest is None or longest[1] <= HANGS_AFTER:
+            return ""
+        return f"a check of {longest[0]} has taken {longest[1]:.0f} s, and cannot be cancelled"
 
     @contextmanager
     def queued_in(self, queue: WorkQueue[Key]) -> Iterator[None]:

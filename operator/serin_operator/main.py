@@ -21,7 +21,8 @@ from serin_operator.known_resources import KnownResources
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.leader import lead
 from serin_operator.leadership.election import Election
-from serin_operator.leadership.elector import AlwaysLeading, Elector, lead_in_terms
+from serin_operator.leadership.elector import AlwaysLeading, Elector
+from serin_operator.leadership.terms import Terms
 from serin_operator.logs import configure_logs
 from serin_operator.metrics import OperatorMetrics, serve
 from serin_operator.own_pod import own_identity, own_namespace
@@ -76,11 +77,13 @@ async def run(settings: Settings) -> None:
         metrics = OperatorMetrics(known.depth, elector.is_leader)
         metrics.checks.expose(settings.checks)
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
+        terms = Terms(elector, lambda: lead(settings, cluster, metrics, known, clock.now))
         runner = await serve(
             metrics,
             host=settings.host,
             port=settings.port,
             problem=lambda: heartbeat.problem() or elector.problem(),
+            hang=lambda: known.hang() or terms.hang(),
         )
         stack.push_async_callback(runner.cleanup)
         where = ", ".join(settings.namespaces) or "all namespaces"
@@ -101,9 +104,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(elector.release)
         electing = asyncio.create_task(keep_running("leader election", elector.run))
         stack.push_async_callback(_cancel, [electing])
-        leading = asyncio.create_task(
-            lead_in_terms(elector, lambda: lead(settings, cluster, metrics, known, clock.now))
-        )
+        leading = asyncio.create_task(terms.run())
         stack.push_async_callback(_cancel, [leading])
         ended, _ = await asyncio.wait((*background, electing, leading), return_when=asyncio.FIRST_COMPLETED)
         for task in ended:

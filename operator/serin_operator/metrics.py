@@ -109,15 +109,19 @@ class OperatorMetrics:
         self.last_event.set(time.time())
 
 
-async def serve(metrics: OperatorMetrics, *, host: str, port: int, problem: Callable[[], str]) -> web.AppRunner:
-    """Serve until the returned runner is cleaned up, ready while `problem` returns "". Raises OSError."""
+async def serve(
+    metrics: OperatorMetrics, *, host: str, port: int, problem: Callable[[], str], hang: Callable[[], str] = str
+) -> web.AppRunner:
+    """Serve until the returned runner is cleaned up: ready while `problem` returns "", alive while `hang` does.
+
+    Raises OSError.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return _health(hang())
 
     async def readyz(_request: web.Request) -> web.Response:
-        found = problem()
-        return web.Response(text=f"{found or 'ok'}\n", status=503 if found else 200)
+        return _health(problem())
 
     async def expose(_request: web.Request) -> web.Response:
         body = generate_latest(metrics.registry)
@@ -130,3 +134,7 @@ async def serve(metrics: OperatorMetrics, *, host: str, port: int, problem: Call
     # Given `::`, asyncio would listen on IPv6 alone; given nothing, on every address that the machine has.
     await web.TCPSite(runner, None if host == "::" else host, port).start()
     return runner
+
+
+def _health(problem: str) -> web.Response:
+    return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)

@@ -45,7 +45,8 @@ class WorkQueue(Generic[KeyT]):
     _ready: dict[KeyT, None] = field(default_factory=dict)
     _delayed: list[tuple[float, int, KeyT]] = field(default_factory=list)
     _due: dict[KeyT, float] = field(default_factory=dict)
-    _working: set[KeyT] = field(default_factory=set)
+    _working: dict[KeyT, float] = field(default_factory=dict)
+    """Keys that are worked on, and since when."""
     _added_while_working: set[KeyT] = field(default_factory=set)
     _failures: dict[KeyT, int] = field(default_factory=dict)
     _count: int = 0
@@ -78,13 +79,13 @@ class WorkQueue(Generic[KeyT]):
         self._add_due()
         for key in self._ready:
             del self._ready[key]
-            self._working.add(key)
+            self._working[key] = self.clock()
             return key
         return None
 
     def done(self, key: KeyT) -> None:
         """Record that work on a key has ended."""
-        self._working.discard(key)
+        self._working.pop(key, None)
         if key in self._added_while_working:
             self._added_while_working.discard(key)
             self.add(key)
@@ -111,6 +112,13 @@ class WorkQueue(Generic[KeyT]):
     def depth(self) -> int:
         """Return the number of keys that wait for a worker."""
         return len(self._ready)
+
+    def longest(self) -> tuple[KeyT, float] | None:
+        """Return the key that has been worked on for the longest time, and for how many seconds; None if none is."""
+        if not self._working:
+            return None
+        key = min(self._working, key=self._working.__getitem__)
+        return key, self.clock() - self._working[key]
 
     async def wait(self) -> None:
         """Wait until a key may be ready."""

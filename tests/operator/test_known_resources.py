@@ -46,3 +46,20 @@ def test_a_new_watch_lists_them_again(known):
     queue = WorkQueue(clock=lambda: 0.0)
     with known.queued_in(queue):
         assert take_all(queue) == []
+
+
+def test_a_check_that_cannot_be_cancelled_hangs(known):
+    now = [0.0]
+    queue = WorkQueue(clock=lambda: now[0])
+    assert known.hang() == ""
+    with known.queued_in(queue):
+        assert queue.take() == A
+        now[0] = 100.0
+        assert queue.take() == B
+        now[0] = 120.0
+        assert known.hang() == ""
+        now[0] = 121.0
+        assert known.hang() == "a check of default/a has taken 121 s, and cannot be cancelled"
+        queue.done(A)
+        assert known.hang() == ""
+    assert known.hang() == ""

@@ -70,6 +70,27 @@ def test_probes_reach_the_operator_by_ipv4_and_by_ipv6():
     assert found == [200, 200]
 
 
+def test_probes_fail_with_the_reason_in_their_body():
+    async def probe():
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        runner = await serve(
+            OperatorMetrics(lambda: 0), host="127.0.0.1", port=port, problem=lambda: "", hang=lambda: "a check hangs"
+        )
+        try:
+            async with aiohttp.ClientSession() as session:
+                for path in ("readyz", "healthz"):
+                    async with session.get(f"http://127.0.0.1:{port}/{path}") as response:
+                        yield response.status, await response.text()
+        finally:
+            await runner.cleanup()
+
+    async def collect():
+        return [one async for one in probe()]
+
+    assert asyncio.run(collect()) == [(200, "ok\n"), (503, "a check hangs\n")]
+
+
 def test_the_time_of_a_rollback_is_observed_once_when_it_is_confirmed():
     metrics, at = OperatorMetrics(lambda: 0), datetime(2026, 1, 1, tzinfo=UTC)
     begun = RollbackTime(run_id="run_a", event="GateFailed", at=at, revision=7)

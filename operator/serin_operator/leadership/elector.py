@@ -1,4 +1,4 @@
-"""The shell of the election: reads and writes the Lease, and starts and ends the leader's work.
+"""The shell of the election: reads and writes the Lease.
 
 An operator that loses the Lease goes on as a standby, with its watches: an outage of the API server, in which every
 operator loses it, restarts none (docs/decisions/0138-leader-election.md).
@@ -8,9 +8,9 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from serin_core.api.base import Json
 from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError
@@ -180,18 +180,3 @@ class AlwaysLeading:
 
     async def release(self) -> None:
         """Do nothing."""
-
-
-async def lead_in_terms(elector: Elector | AlwaysLeading, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `lead` whenever this operator leads, and cancel it at a loss, until cancelled. Raises what `lead` raises."""
-    while True:
-        await elector.acquired.wait()
-        term, lost = asyncio.create_task(lead()), asyncio.create_task(elector.lost.wait())
-        try:
-            await asyncio.wait({term, lost}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (term, lost):
-                task.cancel()
-            await asyncio.wait({term, lost})
-        if not term.cancelled():
-            term.result()

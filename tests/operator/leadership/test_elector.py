@@ -4,11 +4,10 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
-import pytest
 from fake_leases import FakeLeases
 
 from serin_operator.leadership.election import Election, Timing
-from serin_operator.leadership.elector import AlwaysLeading, Elector, lead_in_terms
+from serin_operator.leadership.elector import Elector
 
 
 class Clock:
@@ -195,41 +194,3 @@ def test_an_operator_that_may_not_read_the_lease_is_not_ready_and_logs_it_once(c
     with caplog.at_level(logging.WARNING):
         asyncio.run(play())
     assert caplog.text.count("cannot be read or renewed: leases is forbidden") == 1
-
-
-def test_work_is_done_in_terms_and_ends_before_the_next_one_begins():
-    async def play():
-        one, log = AlwaysLeading(), []
-
-        async def lead():
-            log.append("begins")
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await asyncio.sleep(0)
-                log.append("ends")
-
-        running = asyncio.create_task(lead_in_terms(one, lead))
-        await asyncio.sleep(0.01)
-        one.acquired.clear()
-        one.lost.set()
-        # Acquired again, before anybody has noticed.
-        one.lost.clear()
-        one.acquired.set()
-        await asyncio.sleep(0.01)
-        running.cancel()
-        await asyncio.wait({running})
-        return log
-
-    assert asyncio.run(play()) == ["begins", "ends", "begins", "ends"]
-
-
-def test_a_term_that_fails_ends_the_process():
-    async def play():
-        async def lead():
-            raise ValueError("a bug")
-
-        await lead_in_terms(AlwaysLeading(), lead)
-
-    with pytest.raises(ValueError, match="a bug"):
-        asyncio.run(play())
