@@ -51,6 +51,7 @@ class MemoryCluster:
         stored = copy.deepcopy(found)
         stored["metadata"] |= {"resourceVersion": str(self.version)}
         self.objects[stored["kind"], stored["metadata"]["namespace"], stored["metadata"]["name"]] = stored
+        return stored
 
     def _write(self, what, name):
         self.writes.append((what, name))
@@ -86,7 +87,7 @@ class MemoryCluster:
         self._write(f"create {rendered['kind']}", metadata["name"])
         if (rendered["kind"], metadata["namespace"], metadata["name"]) in self.objects:
             raise ConflictError(metadata["name"])
-        self.put(self.admit(copy.deepcopy(rendered)))
+        return copy.deepcopy(self.put(self.admit(copy.deepcopy(rendered))))
 
     async def post_event(self, rendered):
         await self.create(rendered)
@@ -107,19 +108,18 @@ class MemoryCluster:
         metadata = rendered["metadata"]
         self._write(f"apply {rendered['kind']}", metadata["name"])
         self._at(rendered["kind"], metadata["namespace"], metadata["name"], resource_version)
-        admitted = self.admit(copy.deepcopy(rendered))
-        self.put(admitted)
-        return copy.deepcopy(admitted)
+        return copy.deepcopy(self.put(self.admit(copy.deepcopy(rendered))))
 
     async def put_status(self, namespace, name, status, resource_version):
         self._write("status", name)
         live = self._at(names.KIND, namespace, name, resource_version)
-        self.put(live | {"status": status})
+        return copy.deepcopy(self.put(live | {"status": status}))
 
     async def annotate_pod(self, namespace, name, *, uid, expected, annotations):
         self._write("annotate", name)
         live = self._at("Pod", namespace, name, None)
-        live["metadata"]["annotations"] |= annotations
+        changed = live["metadata"] | {"annotations": live["metadata"]["annotations"] | annotations}
+        return copy.deepcopy(self.put(live | {"metadata": changed}))
 
     async def delete_lost_pod(self, namespace, name, uid):
         self._write("delete lost Pod", name)
@@ -167,6 +167,7 @@ def reconciler(
     checks=None,
     prometheus=None,
     enqueue=lambda _key: None,
+    cache=None,
     **server,
 ):
     metrics = metrics or OperatorMetrics(lambda: 0)
@@ -186,6 +187,7 @@ def reconciler(
         checks=checks or CheckCaller(CheckClient({}), enqueue=lambda _key: None, clock=clock),
         readings=Readings(StageReader(prometheus or SilentPrometheus()), enqueue=enqueue, clock=clock, patience=0.02),
         clock=clock,
+        cache=cache,
     )
 
 

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from serin_core.api.base import Json
-from serin_operator.interfaces import BusyError, ClusterError, ConflictError, NotFoundError, RefusedError, TooLargeError
+from serin_operator.interfaces import (
+    BusyError,
+    ClusterError,
+    ConflictError,
+    GoneError,
+    NotFoundError,
+    RefusedError,
+    TooLargeError,
+)
 
 _MAX_EXCERPT: Final = 200
 """Characters of a response that is not from the API server."""
@@ -16,6 +24,7 @@ _TOO_LARGE: Final = ("request is too large", "trying to send message larger than
 _KINDS: Final[Mapping[int, type[ClusterError]]] = {
     404: NotFoundError,
     409: ConflictError,
+    410: GoneError,
     413: TooLargeError,
     **dict.fromkeys((400, 403, 422), RefusedError),
 }

@@ -21,6 +21,8 @@ async def load() -> Configuration:
     """Return what leads to the API server now. Raises ConfigException and OSError."""
     # The variables of the environment are read below: aiohttp would read them in another way.
     found = Configuration(client_session_kwargs={"trust_env": False})
+    # Each watch keeps a connection of its own; the number of workers bounds the others.
+    found.connection_pool_maxsize = 0
     if kubeconfig := os.environ.get("KUBECONFIG"):
         await config.load_kube_config(config_file=kubeconfig, client_configuration=found)
     else:

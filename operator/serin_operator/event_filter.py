@@ -18,6 +18,12 @@ class EventFilter:
         self._rules: dict[Key, str] = {}
         self._resources: dict[tuple[str, str], set[Key]] = {}
 
+    def clear(self) -> None:
+        """Forget everything: each resource is new when it is listed again."""
+        self._fingerprints.clear()
+        self._rules.clear()
+        self._resources.clear()
+
     def record(self, key: Key, body: Mapping[str, Any], *, is_deleted: bool) -> bool:
         """Record a resource's state, and return whether it has changed in a way that needs a reconcile."""
         self._record_rules(key, "" if is_deleted else _rules_config_map(body))

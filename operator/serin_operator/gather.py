@@ -6,6 +6,7 @@ Counts are read beside it (readings.py): no decision waits for them.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Self
 
 import yaml
 from pydantic import ValidationError
@@ -99,9 +100,19 @@ class Gatherer:
         monitoring: Monitoring,
         freezes: Iterable[Freeze] = (),
     ) -> None:
-        self._cluster, self._reports, self._server = cluster, reports, server
+        self._cluster, self._reports, self._server, self._monitoring = cluster, reports, server, monitoring
         self._pod_monitors = PodMonitors(cluster, monitoring)
         self._freezes = tuple(freezes)
+
+    def reading(self, cluster: Kubernetes) -> Self:
+        """Return the same with reads from another cluster, or from what is known of it."""
+        return type(self)(
+            cluster=cluster,
+            reports=self._reports,
+            server=self._server,
+            monitoring=self._monitoring,
+            freezes=self._freezes,
+        )
 
     async def gather(self, resource: Resource, now: datetime) -> Observed:
         """Read everything but the resource itself and Prometheus. Raises ClusterError and InvalidObjectError."""

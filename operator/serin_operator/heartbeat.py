@@ -62,6 +62,8 @@ class Heartbeat:
     _watch_ended_at: float = -math.inf
     _watch_failing_since: float = 0
     _watch_error: str = ""
+    _watch_errors: set[str] = field(default_factory=set)
+    """All errors since the watch began to fail: each is logged once."""
 
     async def run(self) -> None:
         """Check until cancelled."""
@@ -92,8 +94,11 @@ class Heartbeat:
         now = self.clock()
         if now - self._watch_ended_at > LOG_INTERVAL:
             self._watch_failing_since = now
+            self._watch_errors.clear()
+        if error not in self._watch_errors:
             log.warning("the watch has ended and is started again: %s", error)
         self._watch_ended_at, self._watch_error = now, error
+        self._watch_errors.add(error)
 
     def problem(self) -> str:
         """Return why the operator is not ready, "" if it is."""

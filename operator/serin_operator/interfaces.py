@@ -4,6 +4,7 @@ Errors of the Kubernetes API:
 
     ClusterError
     ├── NotFoundError     the object does not exist
+    ├── GoneError         a watch, or the rest of a list, is of a version that the API server does not keep any more
     ├── ConflictError     it has changed since it was read (409, or a failed test of a JSON patch)
     ├── RefusedError      the API server or admission rejects the request; the message is its own
     │   └── TooLargeError     because the object is too large for it, or for etcd
@@ -11,7 +12,7 @@ Errors of the Kubernetes API:
     └── NotLeaderError    a write that was not sent, because another operator may lead
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +31,10 @@ class ClusterError(Exception):
 
 class NotFoundError(ClusterError):
     """The object does not exist."""
+
+
+class GoneError(ClusterError):
+    """A list and its watch have to begin again."""
 
 
 class ConflictError(ClusterError):
@@ -74,8 +79,8 @@ class Kubernetes(Protocol):
     async def serves(self, api_version: str, plural: str) -> bool:
         """Return whether the API server serves a kind, by its group, version and plural."""
 
-    async def create(self, rendered: Json) -> None:
-        """Create an object, owned for server-side apply. Raises ConflictError if it exists."""
+    async def create(self, rendered: Json) -> Json:
+        """Create an object, owned for server-side apply, and return it. Raises ConflictError if it exists."""
 
     async def post_event(self, rendered: Json) -> None:
         """Create an Event of events.k8s.io/v1. Raises ConflictError if it exists."""
@@ -89,13 +94,16 @@ class Kubernetes(Protocol):
         Raises ConflictError if it has changed since.
         """
 
-    async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
-        """Replace a SuggestionModel's status. Raises ConflictError if the object is not at this version any more."""
+    async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> Json:
+        """Replace a SuggestionModel's status, and return the object. Raises ConflictError if its version is another."""
 
     async def annotate_pod(
         self, namespace: str, name: str, *, uid: str, expected: tuple[str, str | None], annotations: Mapping[str, str]
-    ) -> None:
-        """Set annotations on a pod. Raises ConflictError unless its uid and its annotation `expected` are these."""
+    ) -> Json:
+        """Set annotations on a pod, and return it.
+
+        Raises ConflictError unless its uid and its annotation `expected` are these.
+        """
 
     async def delete(
         self, kind: str, namespace: str, name: str, *, resource_version: str | None, uid: str | None
@@ -107,6 +115,49 @@ class Kubernetes(Protocol):
 
     async def evict(self, namespace: str, name: str) -> None:
         """Evict a pod. Raises BusyError where a PodDisruptionBudget does not allow it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Objects that are listed and watched together."""
+
+    kind: str
+    namespace: str = ""
+    """Their namespace, "" for all."""
+    labels: str = ""
+    """A label selector; "" for all."""
+    is_metadata_only: bool = False
+    """Whether nothing but their metadata is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list."""
+
+    items: Sequence[Json]
+    version: str
+    """The resourceVersion of the whole list."""
+    rest: str = ""
+    """What to ask for the next page with, "" after the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """A change of an object, or a bookmark."""
+
+    type: str
+    """ADDED, MODIFIED, DELETED or BOOKMARK."""
+    object: Json
+
+
+class Watchable(Protocol):
+    """The API server, as informers use it. Both methods raise ClusterError, and GoneError where they come too late."""
+
+    async def list_page(self, what: Selection, rest: str = "") -> Page:
+        """Read one page of the selected objects."""
+
+    def watch(self, what: Selection, version: str) -> AsyncGenerator[WatchEvent, None]:
+        """Yield the changes since a resourceVersion, until the API server ends the watch."""
 
 
 class Prometheus(Protocol):

@@ -1,41 +1,39 @@
-"""The Kubernetes API through `kubernetes.aio`, the async part of the official client. One instance per process.
-
-That client has no typed classes for custom resources and plain rendered objects, so only its generic request is used:
-its authentication, TLS and connection pool, with plain JSON.
-"""
+"""The Kubernetes API through `kubernetes.aio`, the async part of the official client. One instance per process."""
 
 import asyncio
+import json
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, Final, Self
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final, Self
 
-import aiohttp
 from kubernetes.aio.client import ApiClient
-from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config import ConfigException
 
 from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.kubernetes import diff
-from serin_operator import connection
-from serin_operator.api_responses import error_of, json_object
-from serin_operator.busy import Sleep, patiently
-from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, NotLeaderError, RefusedError
+from serin_operator.api_requests import COORDINATION, JSON_PATCH, PLAIN_JSON, ApiRequests, connect
+from serin_operator.api_responses import error_of
+from serin_operator.busy import Sleep
+from serin_operator.interfaces import (
+    ClusterError,
+    ConflictError,
+    NotFoundError,
+    Page,
+    RefusedError,
+    Selection,
+    WatchEvent,
+)
 
 log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
 MERGE_PATCH: Final = "application/merge-patch+json"
-JSON_PATCH: Final = "application/json-patch+json"
 MINIMUM_VERSION: Final = (1, 30)
 """The first Kubernetes that takes the preStop sleep of server pods (docs/decisions/0074)."""
 _AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
 _MAX_ATTEMPTS: Final = 5
-_SECONDS: Final = 20.0
-"""The longest time that a request may take."""
-_COORDINATION: Final = "/apis/coordination.k8s.io/v1"
 _PATHS: Final[Mapping[str, str]] = {
     names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
     "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
@@ -47,8 +45,12 @@ _PATHS: Final[Mapping[str, str]] = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
     "PodMonitor": f"/apis/{names.MONITORING_API}/namespaces/{{namespace}}/podmonitors",
-    "Lease": f"{_COORDINATION}/namespaces/{{namespace}}/leases",
+    "Lease": f"{COORDINATION}/namespaces/{{namespace}}/leases",
 }
+_METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+_PAGE: Final = 100
+"""Objects in one page of a list that precedes a watch: each may have a megabyte."""
+_WATCH_SECONDS: Final = 300
 _CORE_EVENTS: Final = "/api/v1/namespaces/{namespace}/events"
 """Where Events about pods are read: kubelets post them there."""
 
@@ -65,8 +67,8 @@ class KubernetesClient:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """`follow_date` gets the header Date of each response, "" without one."""
-        self._client, self._authorities = client, connection.authorities(client)
-        self._seconds_to_write, self._follow_date, self._sleep = seconds_to_write, follow_date, sleep
+        self._requests = ApiRequests(client, seconds_to_write, follow_date=follow_date, sleep=sleep)
+        self._send = self._requests.send
 
     @classmethod
     async def connect(
@@ -76,45 +78,64 @@ class KubernetesClient:
         follow_date: Callable[[str], None] = lambda _date: None,
     ) -> Self:
         """Connect to the cluster of KUBECONFIG, or else to the one that this pod runs in. Raises ClusterError."""
-        return cls(await _connect(), seconds_to_write, follow_date=follow_date)
+        return cls(await connect(), seconds_to_write, follow_date=follow_date)
 
     async def reconnect(self) -> None:
         """Replace the connection, with credentials and certificate authorities as they are now. Raises ClusterError."""
-        fresh, old = await _connect(), self._client
-        self._client, self._authorities = fresh, connection.authorities(fresh)
-        await old.close()
+        await self._requests.reconnect()
 
     def has_new_authorities(self) -> bool:
         """Return whether a new connection would trust other certificate authorities than this one."""
-        try:
-            return connection.authorities(self._client) != self._authorities
-        except OSError:
-            return False
+        return self._requests.has_new_authorities()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._requests.close()
 
     async def get(self, kind: str, namespace: str, name: str) -> Json:
         """See interfaces.Kubernetes."""
-        return await self._request("GET", _path(kind, namespace, name))
+        return await self._send("GET", _path(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         """See interfaces.Kubernetes."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        found = await self._request("GET", _path(kind, namespace), query={"labelSelector": selector})
-        # Items of a list have neither field, and a comparison with what was rendered needs both.
-        return [item | {"apiVersion": found["apiVersion"], "kind": kind} for item in found["items"]]
+        found = await self._send("GET", _path(kind, namespace), query={"labelSelector": selector})
+        return [_whole(item, found["apiVersion"], kind) for item in found["items"]]
+
+    async def list_page(self, what: Selection, rest: str = "") -> Page:
+        """See interfaces.Watchable."""
+        query = {"labelSelector": what.labels, "limit": str(_PAGE)} | ({"continue": rest} if rest else {})
+        accept = _METADATA.format("List") if what.is_metadata_only else PLAIN_JSON
+        found = await self._send("GET", collection_of(what), query=query, accept=accept)
+        items = tuple(_whole(item, found["apiVersion"], what.kind) for item in found["items"])
+        return Page(items, found["metadata"]["resourceVersion"], found["metadata"].get("continue") or "")
+
+    async def watch(self, what: Selection, version: str) -> AsyncGenerator[WatchEvent, None]:
+        """See interfaces.Watchable."""
+        query = {
+            "labelSelector": what.labels,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        accept = _METADATA.format("") if what.is_metadata_only else PLAIN_JSON
+        async with aclosing(self._requests.stream(collection_of(what), query=query, accept=accept)) as stream:
+            async for event in stream:
+                found = event["object"]
+                if event["type"] == "ERROR":
+                    raise error_of(int(found.get("code", 500)), f"watch {collection_of(what)}", json.dumps(found), {})
+                yield WatchEvent(event["type"], _whole(found, found.get("apiVersion", ""), what.kind))
 
     async def check_access(self, namespaces: Sequence[str]) -> None:
         """List a SuggestionModel of each namespace, or of the cluster if none is given. Raises ClusterError."""
         everywhere = f"/apis/{names.API_VERSION}/{names.PLURAL}"
         for path in [_path(names.KIND, namespace) for namespace in namespaces] or [everywhere]:
-            await self._request("GET", path, query={"limit": "1"})
+            await self._send("GET", path, query={"limit": "1"})
 
     async def check_served(self) -> None:
         """Check that discovery has SuggestionModels, a moment after they can be listed. Raises ClusterError."""
-        groups = await self._request("GET", "/apis")
+        groups = await self._send("GET", "/apis")
         is_listed = any(one["name"] == names.GROUP for one in groups["groups"])
         if not is_listed or not await self.serves(names.API_VERSION, names.PLURAL):
             raise NotFoundError(f"GET /apis/{names.API_VERSION}: {names.PLURAL} are not served")
@@ -123,7 +144,7 @@ class KubernetesClient:
         """See interfaces.Kubernetes."""
         query = {"fieldSelector": f"involvedObject.uid={uid}"}
         try:
-            found = await self._request("GET", _CORE_EVENTS.format(namespace=namespace), query=query)
+            found = await self._send("GET", _CORE_EVENTS.format(namespace=namespace), query=query)
         except RefusedError as error:
             # The role of an older installation: messages are less precise, and nothing else depends on Events.
             log.debug("Events cannot be read: %s", error)
@@ -133,7 +154,7 @@ class KubernetesClient:
     async def get_node(self, name: str) -> Json | None:
         """See interfaces.Kubernetes."""
         try:
-            return await self._request("GET", f"/api/v1/nodes/{name}")
+            return await self._send("GET", f"/api/v1/nodes/{name}")
         except RefusedError as error:
             log.debug("Nodes cannot be read: %s", error)
             return None
@@ -141,7 +162,7 @@ class KubernetesClient:
     async def check_version(self) -> None:
         """Check that the API server is new enough, where it may be asked. Raises ClusterError."""
         try:
-            version = str((await self._request("GET", "/version"))["gitVersion"])
+            version = str((await self._send("GET", "/version"))["gitVersion"])
         except (NotFoundError, RefusedError):
             return
         found = re.match(r"v?(\d+)\.(\d+)", version)
@@ -152,12 +173,12 @@ class KubernetesClient:
     async def serves(self, api_version: str, plural: str) -> bool:
         """See interfaces.Kubernetes."""
         try:
-            kinds = await self._request("GET", f"/apis/{api_version}")
+            kinds = await self._send("GET", f"/apis/{api_version}")
         except (NotFoundError, RefusedError):
             return False
         return any(one["name"] == plural for one in kinds["resources"])
 
-    async def create(self, rendered: Json) -> None:
+    async def create(self, rendered: Json) -> Json:
         """See interfaces.Kubernetes.
 
         The API server records a create as an Update of the field manager. It is turned into an Apply here; otherwise a
@@ -172,7 +193,8 @@ class KubernetesClient:
                 # A controller has written the object in between, so that the entry may have moved in the list.
                 created = await self.get(kind, namespace, name)
             else:
-                return
+                break
+        return created
 
     async def post_event(self, rendered: Json) -> None:
         """See interfaces.Kubernetes."""
@@ -181,10 +203,10 @@ class KubernetesClient:
     async def repeat_event(self, namespace: str, name: str, series: Json) -> None:
         """See interfaces.Kubernetes."""
         body = {"series": series}
-        await self._request("PATCH", _path("Event", namespace, name), body=body, content_type=MERGE_PATCH)
+        await self._send("PATCH", _path("Event", namespace, name), body=body, content_type=MERGE_PATCH)
 
     async def _create(self, kind: str, namespace: str, rendered: Json) -> Json:
-        return await self._request("POST", _path(kind, namespace), query=_AS_OPERATOR, body=rendered)
+        return await self._send("POST", _path(kind, namespace), query=_AS_OPERATOR, body=rendered)
 
     async def _turn_into_apply(self, path: str, live: Json) -> None:
         for index, entry in enumerate(live["metadata"].get("managedFields", [])):
@@ -195,7 +217,7 @@ class KubernetesClient:
                     {"op": "test", "path": f"{place}/operation", "value": "Update"},
                     {"op": "replace", "path": f"{place}/operation", "value": "Apply"},
                 ]
-                await self._request("PATCH", path, body=patch, content_type=JSON_PATCH)
+                await self._send("PATCH", path, body=patch, content_type=JSON_PATCH)
 
     async def apply(self, rendered: Json, resource_version: str) -> Json:
         """See interfaces.Kubernetes."""
@@ -205,9 +227,9 @@ class KubernetesClient:
         kept = diff.without_additions(applied, rendered)
         if kept == applied or diff.holds(applied, rendered):
             return applied
-        return await self._request("PUT", path, query=_AS_OPERATOR, body=kept)
+        return await self._send("PUT", path, query=_AS_OPERATOR, body=kept)
 
-    async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> None:
+    async def put_status(self, namespace: str, name: str, status: Json, resource_version: str) -> Json:
         """See interfaces.Kubernetes."""
         body = {
             "apiVersion": names.API_VERSION,
@@ -215,18 +237,18 @@ class KubernetesClient:
             "metadata": {"name": name, "namespace": namespace, "resourceVersion": resource_version},
             "status": status,
         }
-        await self._apply(f"{_path(names.KIND, namespace, name)}/status", body)
+        return await self._apply(f"{_path(names.KIND, namespace, name)}/status", body)
 
     async def annotate_pod(
         self, namespace: str, name: str, *, uid: str, expected: tuple[str, str | None], annotations: Mapping[str, str]
-    ) -> None:
+    ) -> Json:
         """See interfaces.Kubernetes."""
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
             {"op": "test", "path": _annotation(expected[0]), "value": expected[1]},
             *({"op": "add", "path": _annotation(key), "value": value} for key, value in annotations.items()),
         ]
-        await self._request("PATCH", _path("Pod", namespace, name), body=patch, content_type=JSON_PATCH)
+        return await self._send("PATCH", _path("Pod", namespace, name), body=patch, content_type=JSON_PATCH)
 
     async def delete(
         self, kind: str, namespace: str, name: str, *, resource_version: str | None, uid: str | None
@@ -234,95 +256,50 @@ class KubernetesClient:
         """See interfaces.Kubernetes."""
         wanted = {"resourceVersion": resource_version, "uid": uid}
         preconditions = {key: value for key, value in wanted.items() if value is not None}
-        await self._request("DELETE", _path(kind, namespace, name), body={"preconditions": preconditions})
+        await self._send("DELETE", _path(kind, namespace, name), body={"preconditions": preconditions})
 
     async def delete_lost_pod(self, namespace: str, name: str, uid: str) -> None:
         """See interfaces.Kubernetes."""
         body = {"preconditions": {"uid": uid}, "gracePeriodSeconds": 0}
-        await self._request("DELETE", _path("Pod", namespace, name), body=body)
+        await self._send("DELETE", _path("Pod", namespace, name), body=body)
 
     async def evict(self, namespace: str, name: str) -> None:
         """See interfaces.Kubernetes."""
         metadata = {"name": name, "namespace": namespace}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-        await self._request("POST", f"{_path('Pod', namespace, name)}/eviction", body=body)
+        await self._send("POST", f"{_path('Pod', namespace, name)}/eviction", body=body)
 
     async def read_lease(self, namespace: str, name: str, *, is_exact: bool) -> Json:
         """Read a Lease, as it is now or as the API server remembers it. Raises NotFoundError."""
         query = {} if is_exact else {"resourceVersion": "0"}
-        return await self._request("GET", _path("Lease", namespace, name), query=query)
+        return await self._send("GET", _path("Lease", namespace, name), query=query)
 
     async def write_lease(self, lease: Json) -> Json:
         """Create a Lease, or replace the version of its resourceVersion. It needs no leadership: it makes it."""
         namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
         if "resourceVersion" in lease["metadata"]:
-            return await self._request("PUT", _path("Lease", namespace, name), body=lease)
-        return await self._request("POST", _path("Lease", namespace), body=lease)
+            return await self._send("PUT", _path("Lease", namespace, name), body=lease)
+        return await self._send("POST", _path("Lease", namespace), body=lease)
 
     async def _apply(self, path: str, body: Json) -> Json:
         query = _AS_OPERATOR | {"force": "true"}
-        return await self._request("PATCH", path, query=query, body=body, content_type=APPLY)
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-    ) -> Json:
-        send = partial(self._send, method, path, query, body, content_type)
-        # An eviction that a budget does not allow now is made again by a later pass, and an election has its own times.
-        is_at_once = path.endswith("/eviction") or path.startswith(_COORDINATION)
-        return await (send() if is_at_once else patiently(send, sleep=self._sleep))
-
-    async def _send(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str
-    ) -> Json:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
-        try:
-            prepared = await self._client.param_serialize(
-                method,
-                path,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-            )
-            # Asked last, right before the request is sent: a process may have been stopped for any time until here.
-            is_fenced = method != "GET" and not path.startswith(_COORDINATION)
-            timeout = self._write_timeout(f"{method} {path}") if is_fenced else _SECONDS
-            response = await self._client.call_api(*prepared, _request_timeout=aiohttp.ClientTimeout(total=timeout))
-            raw = await response.read()
-            self._follow_date(response.headers.get("Date", ""))
-        except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
-            raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
-        text = (raw or b"").decode("utf-8", "replace")
-        if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP
-            return json_object(f"{method} {path}", text)
-        if response.status == 422 and content_type == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test of the patch failed
-            raise ConflictError(f"{method} {path}: it has changed since it was read")
-        raise error_of(response.status, f"{method} {path}", text, response.headers)
-
-    def _write_timeout(self, what: str) -> float:
-        """Return the timeout of a write: it has ended before another operator may lead. Raises NotLeaderError."""
-        left = self._seconds_to_write()
-        if left <= 0:
-            raise NotLeaderError(f"{what}: not sent, because this operator does not lead")
-        return min(left, _SECONDS)
-
-
-async def _connect() -> ApiClient:
-    try:
-        return await connection.connect()
-    except (ConfigException, OSError) as error:
-        raise ClusterError(f"no connection to the API server can be made: {error}") from error
+        return await self._send("PATCH", path, query=query, body=body, content_type=APPLY)
 
 
 def _path(kind: str, namespace: str, name: str | None = None) -> str:
     path = _PATHS[kind].format(namespace=namespace)
     return path if name is None else f"{path}/{name}"
+
+
+def collection_of(what: Selection) -> str:
+    """Return the path at which objects are listed and watched."""
+    path = _path(what.kind, what.namespace)
+    return path if what.namespace else path.replace("/namespaces/", "", 1)
+
+
+def _whole(item: Json, api_version: str, kind: str) -> Json:
+    """Return an item of a list with both fields that it lacks: comparing it with what was rendered needs them."""
+    return item | {"apiVersion": api_version, "kind": kind}
 
 
 def _annotation(key: str) -> str:

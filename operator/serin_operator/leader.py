@@ -14,10 +14,11 @@ from typing import Final
 from serin_operator.apply import Applier
 from serin_operator.background import keep_running
 from serin_operator.busy import retry_after
+from serin_operator.cached_cluster import CachedCluster, DirectCluster
+from serin_operator.changes import Changes
 from serin_operator.check_caller import CheckCaller
 from serin_operator.check_client import CheckClient
 from serin_operator.gather import Gatherer
-from serin_operator.known_resources import KnownResources
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
@@ -41,11 +42,12 @@ async def lead(
     settings: Settings,
     cluster: KubernetesClient,
     metrics: OperatorMetrics,
-    known: KnownResources,
+    changes: Changes,
     clock: Callable[[], datetime],
 ) -> None:
     """Work on every known resource, and on those that the watch queues, until cancelled. `clock` returns UTC."""
     queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
+    direct = DirectCluster(cluster, changes.objects)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.resources.clear)
         pods = PodClient()
@@ -55,7 +57,7 @@ async def lead(
         prometheus = PrometheusClient(settings.prometheus, threads=settings.workers, record=metrics.record_query)
         stack.callback(prometheus.close)
         gatherer = Gatherer(
-            cluster=cluster,
+            cluster=direct,
             reports=reports,
             server=settings.server,
             monitoring=settings.monitoring,
@@ -79,15 +81,16 @@ async def lead(
         readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=clock)
         stack.push_async_callback(readings.close)
         reconciler = Reconciler(
-            cluster=cluster,
+            cluster=direct,
             gatherer=gatherer,
-            applier=Applier(cluster),
+            applier=Applier(direct),
             delivery=delivery,
             metrics=metrics,
             records=records,
             checks=checks,
             readings=readings,
             clock=clock,
+            cache=CachedCluster(cluster, changes.objects),
         )
 
         async def handle(key: Key) -> Result:
@@ -108,5 +111,5 @@ async def lead(
         async with asyncio.TaskGroup() as tasks:
             for name, run in parts.items():
                 tasks.create_task(keep_running(name, run))
-            with known.queued_in(queue):
+            with changes.resources.queued_in(queue):
                 await asyncio.Event().wait()

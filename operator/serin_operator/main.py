@@ -14,9 +14,11 @@ from typing import Final
 from kubernetes.aio.config import ConfigException
 
 from serin_operator.background import keep_running
+from serin_operator.changes import Changes
 from serin_operator.check import find_problem
 from serin_operator.heartbeat import Heartbeat
 from serin_operator.interfaces import ClusterError
+from serin_operator.known_objects import KnownObjects
 from serin_operator.known_resources import KnownResources
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.leader import lead
@@ -29,6 +31,7 @@ from serin_operator.own_pod import own_identity, own_namespace
 from serin_operator.settings import Settings, SettingsError
 from serin_operator.steady_clock import SteadyClock, machine_clock
 from serin_operator.watch import cancel_on_signals, watch
+from serin_operator.watched_objects import WatchedObjects
 
 log = logging.getLogger("serin_operator")
 DEFAULT_CONFIG: Final = Path("/etc/serin/operator/config.yaml")
@@ -77,7 +80,8 @@ async def run(settings: Settings) -> None:
         metrics = OperatorMetrics(known.depth, elector.is_leader)
         metrics.checks.expose(settings.checks)
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
-        terms = Terms(elector, lambda: lead(settings, cluster, metrics, known, clock.now))
+        changes = Changes(known, KnownObjects(WatchedObjects(cluster)), metrics.record_watch_event)
+        terms = Terms(elector, lambda: lead(settings, cluster, metrics, changes, clock.now))
         runner = await serve(
             metrics,
             host=settings.host,
@@ -88,13 +92,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(runner.cleanup)
         where = ", ".join(settings.namespaces) or "all namespaces"
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
-        watching = watch(
-            known,
-            record_watch_event=metrics.record_watch_event,
-            namespaces=settings.namespaces,
-            heartbeat=heartbeat,
-            process=process,
-        )
+        watching = watch(changes, namespaces=settings.namespaces, heartbeat=heartbeat, process=process)
         background = [
             asyncio.create_task(keep_running("heartbeat", heartbeat.run)),
             asyncio.create_task(watching),

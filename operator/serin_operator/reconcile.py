@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serin_core.api.base import Json
+from serin_core.api.resource import Resource
 from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
 from serin_core.kubernetes.hints import with_hint
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
+from serin_core.rollout.freshness import needs_direct_reads
 from serin_core.rollout.writes import PutStatus, Write
 from serin_operator.apply import Applier
 from serin_operator.check_caller import CheckCaller
@@ -37,8 +39,15 @@ INVALID_STATUS_RESYNC: Final = timedelta(minutes=1)
 """When a status that cannot be read is read again: its repair is no event, since status is not watched."""
 
 
+class _ReadAgainError(Exception):
+    """What was decided from memory has to be decided again from direct reads."""
+
+
 class Reconciler:
     """Brings one resource one step closer to what its spec asks for.
+
+    A pass reads from the `cache` if there is one. If it then has anything to write but measurements, or finds anything
+    unusual, a pass with direct reads follows, which carries it out (`serin_core.rollout.freshness`).
 
     Writes without effect are remembered (`setbacks`): the status of the next pass reports them, since status is written
     before the children are, and they are not repeated at once. Nothing else is remembered.
@@ -56,7 +65,9 @@ class Reconciler:
         checks: CheckCaller[Key],
         readings: Readings[Key],
         clock: Callable[[], datetime],
+        cache: Kubernetes | None = None,
     ) -> None:
+        self._cache, self._cached = cache, None if cache is None else gatherer.reading(cache)
         self._delivery, self._readings = delivery, readings
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
         self._metrics, self._records, self._checks, self._clock = metrics, records, checks, clock
@@ -67,6 +78,20 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Reconcile once. Raises ClusterError where the API server fails; the queue then retries."""
+        result = None if self._cache is None else await self._reconcile_from(self._cache, key)
+        return result or await self._reconcile_directly(key)
+
+    async def _reconcile_from(self, cache: Kubernetes, key: Key) -> Result | None:
+        """Reconcile by what is known; return None if direct reads have to decide."""
+        try:
+            live = await cache.get(names.KIND, key.namespace, key.name)
+            if "deletionTimestamp" in live["metadata"]:
+                return None
+            return await self._reconcile(key, live, parse(live), is_cached=True)
+        except (_ReadAgainError, InvalidObjectError, NotFoundError, ConflictError, RefusedError):
+            return None
+
+    async def _reconcile_directly(self, key: Key) -> Result:
         try:
             live = await self._cluster.get(names.KIND, key.namespace, key.name)
         except NotFoundError:
@@ -88,7 +113,7 @@ class Reconciler:
             await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
             return Result("deleting", None)
         try:
-            return await self._reconcile(key, live)
+            return await self._reconcile(key, live, parse(live))
         except ConflictError as error:
             log.debug("%s: %s", key, error)
             self._record_errors(key, "Conflict")
@@ -101,13 +126,11 @@ class Reconciler:
             # A read, or the status; refused writes of children are setbacks.
             return await self._report_invalid(key, live, InvalidObjectError("AccessRefused", with_hint(str(error))))
 
-    async def _reconcile(self, key: Key, live: Json) -> Result:
-        resource = parse(live)
+    async def _reconcile(self, key: Key, live: Json, resource: Resource, *, is_cached: bool = False) -> Result:
+        gatherer = self._cached if is_cached and self._cached is not None else self._gatherer
         started = self._readings.begin(key, resource)
-        observed = await self._gatherer.gather(resource, self._clock())
+        observed = await gatherer.gather(resource, self._clock())
         reading = await self._readings.newest(key, resource, started)
-        if reading.is_new:
-            self._metrics.record_reading(reading.counts)
         now, setbacks = self._clock(), self._setbacks.setdefault(key, Setbacks())
         reported = setbacks.refusals(), setbacks.overrides()
         observed = replace(
@@ -121,13 +144,19 @@ class Reconciler:
             check_answers=self._checks.answers(key),
             check_endpoints=self._checks.endpoints,
         )
-        self._record_errors(key, *causes(observed))
         ref, is_counted = ObjectRef.of(live), reading.is_new and not isinstance(reading.counts, Unreadable)
 
         def decided(refusal: str) -> Decision:
-            return decide(resource, replace(observed, status_refusal=refusal), now)
+            decision = decide(resource, replace(observed, status_refusal=refusal), now)
+            due = setbacks.not_withheld(decision.writes, observed.children, now)
+            if is_cached and needs_direct_reads(resource.status, due, decision.calls):
+                raise _ReadAgainError
+            return decision
 
         decision = await self._statuses.write(key, ref, decided, before=resource.status, now=now)
+        self._record_errors(key, *causes(observed))
+        if reading.is_new:
+            self._metrics.record_reading(reading.counts)
         self._readings.judged(key, reading)
         due = setbacks.due(decision.writes, observed.children, now)
         self._deletions.remember(key, ref, decision.status)

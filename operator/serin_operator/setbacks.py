@@ -67,7 +67,13 @@ class Setbacks:
         """Return the writes to perform now, and forget the setbacks of those that are no longer wanted."""
         wanted = {_target(write): write for write in writes}
         self._known = {target: one for target, one in self._known.items() if target in wanted}
-        return tuple(write for target, write in wanted.items() if not self._is_withheld(target, write, children, now))
+        return self.not_withheld(wanted.values(), children, now)
+
+    def not_withheld(
+        self, writes: Iterable[Write], children: Mapping[tuple[str, str], ChildSeen], now: datetime
+    ) -> tuple[Write, ...]:
+        """Return the writes that no setback holds up now."""
+        return tuple(write for write in writes if not self._is_withheld(_target(write), write, children, now))
 
     def _is_withheld(
         self, target: Target, write: Write, children: Mapping[tuple[str, str], ChildSeen], now: datetime

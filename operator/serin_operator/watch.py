@@ -1,69 +1,38 @@
-"""The informer, made of kopf: an event puts a key into the work queue and does nothing else.
+"""What is watched: SuggestionModels by kopf, and everything else by informers. A change puts keys into the work queue.
 
-Only `on.event` handlers are used: kopf's timers, daemons, indexes and per-object handlers would write finalizers and
-annotations onto the user's objects (docs/decisions/0003). A key is all that is passed on; the reconcile reads the
-current state itself.
+Of kopf only an `on.event` handler is used: its timers, daemons, indexes and per-object handlers would write finalizers
+and annotations onto the user's objects (docs/decisions/0003).
 """
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, Final
 
 import kopf
 
 from serin_core.contract import names
+from serin_operator.changes import Changes
 from serin_operator.connection import login
-from serin_operator.event_filter import EventFilter
 from serin_operator.heartbeat import Heartbeat
-from serin_operator.known_resources import KnownResources
-from serin_operator.object_ref import Key
 
 PAUSE: Final = 5.0
 """Seconds between an end of kopf and its next start."""
 GRACE: Final = 3.0
 """Seconds that kopf's tasks have to end before they are cancelled again."""
-CHILDREN = (
-    ("v1", "pods"),
-    ("v1", "services"),
-    ("v1", "serviceaccounts"),
-    ("apps", "v1", "deployments"),
-    ("policy", "v1", "poddisruptionbudgets"),
-)
-"""Kinds that are watched by our label only, so that neither the API server sends nor kopf keeps any other object."""
 
 
-def build_registry(known: KnownResources, record_watch_event: Callable[[], None]) -> kopf.OperatorRegistry:
-    """Return the handlers: for our resources themselves, and for their children by the label that names the resource.
-
-    ConfigMaps are watched without a label: rules are the user's own objects (docs/decisions/0031).
-    """
-    registry, event_filter = kopf.OperatorRegistry(), EventFilter()
+def build_registry(changes: Changes) -> kopf.OperatorRegistry:
+    """Return kopf's handlers: the one of SuggestionModels, and the login."""
+    registry = kopf.OperatorRegistry()
 
     kopf.on.login(registry=registry)(login)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
-    async def resource_event(namespace: str | None, name: str, body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's own name
-        record_watch_event()
-        key = Key(namespace or "", name)
-        known.record(key, is_deleted=type == "DELETED")
-        if event_filter.record(key, body, is_deleted=type == "DELETED"):
-            known.enqueue(key)
-
-    async def child_event(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
-        record_watch_event()
-        known.enqueue(Key(namespace or "", labels[names.LABEL_MODEL]))
-
-    for child in CHILDREN:
-        kopf.on.event(*child, labels={names.LABEL_MODEL: kopf.PRESENT}, registry=registry)(child_event)
-
-    @kopf.on.event("v1", "configmaps", registry=registry)
-    async def config_map_event(namespace: str | None, name: str, labels: kopf.Labels, **_: Any) -> None:
-        record_watch_event()
-        for key in event_filter.resources_with_rules_in(namespace or "", name):
-            known.enqueue(key)
-        if names.LABEL_MODEL in labels:
-            known.enqueue(Key(namespace or "", labels[names.LABEL_MODEL]))
+    async def resource_event(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's own name
+        # Items of a list have neither field.
+        live = dict(body) | {"apiVersion": names.API_VERSION, "kind": names.KIND}
+        changes.resource_changed(live, is_deleted=type == "DELETED")
 
     return registry
 
@@ -84,9 +53,6 @@ def build_settings(*, is_namespaced: bool = False) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 5
     settings.queueing.idle_timeout = 1
     settings.scanning.disabled = is_namespaced
-    for child in CHILDREN:
-        settings.watching.label_selectors[child] = names.LABEL_MODEL
-    settings.watching.label_selectors["v1", "configmaps"] = f"!{names.LABEL_TRIAL_OF}"
     settings.persistence.finalizer = f"{names.GROUP}/unused"
     return settings
 
@@ -99,23 +65,28 @@ def cancel_on_signals(task: asyncio.Task[Any] | None) -> None:
 
 
 async def watch(
-    known: KnownResources,
-    *,
-    record_watch_event: Callable[[], None],
-    namespaces: tuple[str, ...],
-    heartbeat: Heartbeat,
-    process: asyncio.Task[Any] | None,
+    changes: Changes, *, namespaces: tuple[str, ...], heartbeat: Heartbeat, process: asyncio.Task[Any] | None
 ) -> None:
-    """Watch until cancelled. kopf starts once the API server responds, and again after an outage or an end of its own.
+    """Watch until cancelled. Signals that end a process cancel its task `process`."""
+    follow = changes.objects.watched.follow
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow(namespaces, changed=changes.object_changed, heartbeat=heartbeat))
+        await _watch_resources(changes, namespaces, heartbeat, process)
 
-    Each start lists everything and logs in with the credentials of then, so that no error of the API server lasts
-    longer than its cause (docs/decisions/0073). Signals that end a process cancel its task `process`.
+
+async def _watch_resources(
+    changes: Changes, namespaces: tuple[str, ...], heartbeat: Heartbeat, process: asyncio.Task[Any] | None
+) -> None:
+    """Keep kopf running: it starts once the API server responds, and again after an outage or an end of its own.
+
+    Each start lists all SuggestionModels and logs in with the credentials of then, so that no error of the API server
+    lasts longer than its cause (docs/decisions/0073).
     """
     while True:
         await heartbeat.connected.wait()
         heartbeat.renewed.clear()
-        known.clear()
-        running = asyncio.create_task(_run_kopf(build_registry(known, record_watch_event), namespaces, process))
+        changes.begin()
+        running = asyncio.create_task(_run_kopf(build_registry(changes), namespaces, process))
         renewed = asyncio.create_task(heartbeat.renewed.wait())
         try:
             await asyncio.wait({running, renewed}, return_when=asyncio.FIRST_COMPLETED)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
@@ -15,10 +15,14 @@ from serin_core.kubernetes import pod_template
 from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.checks import CheckCall
 from serin_core.rollout.decide import Decision
+from serin_core.rollout.freshness import needs_direct_reads
 from serin_core.rollout.observation import ChildSeen, NodeState, RoutingSeen, is_adoptable
 from serin_core.rollout.protocol import PROTOCOL, Protocol, routing_to_push
 from serin_core.rollout.table import TABLE, Row
 from serin_core.rollout.writes import Write
+
+if TYPE_CHECKING:
+    from models.caches import View
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "categories"
@@ -50,6 +54,7 @@ class ProtocolRules:
     checks_signatures: bool = True
     announces_pushed: bool = True
     """Whether a push counts as an announcement of its own revision."""
+    needs_direct_reads: Callable[..., bool] = needs_direct_reads
     keeps_seen: bool = True
     """Whether the highest revision seen outlives the container (an emptyDir)."""
     keeps_heard: bool = True
@@ -155,6 +160,11 @@ class Operator:
     resource: Resource | None = None
     children: dict[tuple[str, str], ChildSeen] = field(default_factory=dict)
     routing: RoutingSeen | None = None
+    rules: str = ""
+    pods: list[Pod] | None = None
+    """Pods as its cache has them; None where they are read directly."""
+    view: "View | None" = None
+    """What its cache holds; None before a first list."""
     pending: list[Write] = field(default_factory=list)
     decision: Decision | None = None
     in_flight: list[CheckCall] = field(default_factory=list)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from models import checks
+from models.caches import view_of
 from models.holds import check_rollback
 from models.invariants import Invariants
 from models.parts import NAME, Broken, Conflict, Operator, Pod, ProtocolRules
@@ -58,23 +59,17 @@ class World(Invariants):
         self.operators = [Operator("one"), Operator("two")]
         super().__init__(first, protocol_rules=protocol_rules)
 
-    def gather(self, operator: Operator) -> None:
-        """First half of a pass: the object and its children."""
+    def gather(self, operator: Operator, *, from_cache: bool = False) -> None:
+        """First half of a pass: the object and its children, directly or as its cache has them."""
         self._drop(operator)
-        operator.resource = Resource(
-            namespace="default",
-            name=NAME,
-            uid=self.uid,
-            generation=self.generation,
-            resource_version=str(self.object_version),
-            spec=self.spec,
-            status=self.status,
-            annotations=dict(self.annotations),
-        )
+        is_cached = from_cache and operator.view is not None
+        view = operator.view if is_cached else view_of(self)
+        operator.resource, operator.rules = view.resource, view.rules
+        operator.pods = list(view.pods.values()) if is_cached else None
         operator.children = {}
         operator.routing = None
-        for key, child in self.children.items():
-            is_ours = is_owned_by(child, self.uid)
+        for key, child in view.children.items():
+            is_ours = is_owned_by(child, view.resource.uid)
             if key == self.routing_key:
                 text = child["data"][names.ROUTING_KEY]
                 try:
@@ -84,7 +79,7 @@ class World(Invariants):
                 operator.routing = RoutingSeen(
                     resource_version=child["metadata"]["resourceVersion"],
                     document=document,
-                    is_ours=is_ours or self.protocol_rules.adopts(child, self.uid, document),
+                    is_ours=is_ours or self.protocol_rules.adopts(child, view.resource.uid, document),
                     has_owner=bool(child["metadata"]["ownerReferences"]),
                 )
             else:
@@ -96,8 +91,9 @@ class World(Invariants):
         if resource is None:
             return
         pods = [pod for pod in self.pods.values() if pod.owner == resource.uid]
-        taken = set()
-        for pod in pods:
+        seen = pods if operator.pods is None else [pod for pod in operator.pods if pod.owner == resource.uid]
+        asked, taken = {pod.uid for pod in seen}, set()
+        for pod in (pod for pod in pods if pod.uid in asked):
             if pod.running and not pod.is_cut_off:
                 pod.hear(self.now)
                 self.asked[pod.uid] = self.now
@@ -116,10 +112,10 @@ class World(Invariants):
         }
         observed = Observed(
             image=self._image(operator, resource),
-            rules=self.problem if isinstance(self.problem, RulesMissing) else RulesText(self.rules),
+            rules=self.problem if isinstance(self.problem, RulesMissing) else RulesText(operator.rules),
             routing=operator.routing,
             children=operator.children,
-            pods=tuple(replace(self._seen(pod), is_pushed=pod.uid in taken) for pod in pods),
+            pods=tuple(replace(self._seen(pod), is_pushed=pod.uid in taken) for pod in seen),
             reading=self._reading(resource),
             has_new_reading=operator.truth["has_new_counts"],
             queries=dict(self.query_results),
@@ -132,12 +128,17 @@ class World(Invariants):
         decision = decide(
             resource, observed, self.now, protocol=self.protocol_rules.protocol, table=self.protocol_rules.table
         )
+        operator.resource = None
+        if operator.pods is not None and self.protocol_rules.needs_direct_reads(
+            resource.status, decision.writes, decision.calls
+        ):
+            self.gather(operator)
+            return
         check_rollback(resource, observed, decision, self.protocol_rules, now=self.now)
         operator.decision = decision
         operator.pending = [
             write for write in self.protocol_rules.order(decision.writes) if self.protocol_rules.keeps(write)
         ]
-        operator.resource = None
         if not operator.pending:
             self._call(operator)
 
@@ -214,7 +215,7 @@ class World(Invariants):
             uid=pod.uid,
             template=pod.template_hash,
             runs=tuple(filter(None, pod.template["metadata"]["annotations"][names.ANNOTATION_RUNS].split(","))),
-            report=self._report(pod),
+            report=self._report(next((one for one in self.pods.values() if one.uid == pod.uid), None)),
             ready=pod.is_ready(self.now),
             deleting=pod.deleting,
             started=pod.running or pod.restarts > 0,
@@ -233,8 +234,8 @@ class World(Invariants):
         """Return the start of its container; the status of a pod stays as it was when its node was lost."""
         return pod.started_at if pod.running or (pod.is_lost and pod.restarts > 0) else None
 
-    def _report(self, pod: Pod) -> PodReport | NoAnswer:
-        if not pod.running or pod.is_lost or pod.is_cut_off or pod.mounted_model is None:
+    def _report(self, pod: Pod | None) -> PodReport | NoAnswer:
+        if pod is None or not pod.running or pod.is_lost or pod.is_cut_off or pod.mounted_model is None:
             return NoAnswer("no answer")
         runs = [
             RunOnPod(run=run, state=LoadState.LOADED, digest=digest, quality=self.quality)
@@ -263,11 +264,12 @@ class World(Invariants):
         """Time passes."""
         self.now += timedelta(seconds=seconds)
 
-    def whole_pass(self, operator: Operator) -> Decision | None:
+    def whole_pass(self, operator: Operator, *, from_cache: bool = False) -> Decision | None:
         """One pass of one operator without any interruption, after the answer to a check."""
         self.receiver.answer(operator, self.now)
-        self.gather(operator)
-        self.decide(operator)
+        self.gather(operator, from_cache=from_cache)
+        while operator.resource is not None:
+            self.decide(operator)
         decision = operator.decision
         while operator.pending:
             self.write(operator)
@@ -285,12 +287,15 @@ class World(Invariants):
         self.finish_deletions()
         self.check()
 
-    def settle(self, *, rounds: int = 120, until: Callable[["World"], bool] | None = None) -> None:
-        """Run one operator fairly until `until` holds, for at most `rounds` rounds."""
+    def settle(
+        self, *, rounds: int = 120, until: Callable[["World"], bool] | None = None, from_cache: bool = False
+    ) -> None:
+        """Run one operator fairly until `until` holds, for at most `rounds` rounds; a cache has everything by then."""
         for _ in range(rounds):
             if until is not None and until(self):
                 return
-            self.whole_pass(self.operators[0])
+            self.operators[0].view = view_of(self) if from_cache else None
+            self.whole_pass(self.operators[0], from_cache=from_cache)
             self.kubelets()
             self.tick()
 

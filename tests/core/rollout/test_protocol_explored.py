@@ -1,8 +1,8 @@
 """The protocol under everything that may happen, in any order: the invariants hold in every state.
 
-Hypothesis picks the steps: passes of two operators cut anywhere, late and lost routing, restarts, hand edits, edits
-and requests during a rollout, re-creation. At the end of each run everything is undisturbed, and it must come to its
-end (e).
+Hypothesis picks the steps: passes of two operators cut anywhere, on reads of any age, late and lost routing, restarts,
+hand edits, edits and requests during a rollout, re-creation. At the end of each run everything is undisturbed, and it
+must come to its end (e).
 """
 
 from datetime import timedelta
@@ -10,6 +10,7 @@ from datetime import timedelta
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from models.caches import notice
 from models.checks import ENDPOINT
 from models.parts import spec
 from models.world import World
@@ -43,9 +44,13 @@ class Rollout(RuleBasedStateMachine):
         found = sorted(self.world.pods)
         return self.world.pods[found[index % len(found)]] if found else None
 
-    @rule(who=operators)
-    def gathers(self, who):
-        self.world.gather(self.world.operators[who])
+    @rule(who=operators, from_cache=st.booleans())
+    def gathers(self, who, from_cache):
+        self.world.gather(self.world.operators[who], from_cache=from_cache)
+
+    @rule(who=operators, number=st.integers(0, 11))
+    def event_arrives(self, who, number):
+        notice(self.world, self.world.operators[who], number)
 
     @rule(who=operators)
     def decides(self, who):
@@ -60,16 +65,16 @@ class Rollout(RuleBasedStateMachine):
     def crashes(self, who):
         self.world.crash(self.world.operators[who])
 
-    @rule(who=operators, rounds=st.integers(1, 6))
-    def works_undisturbed(self, who, rounds):
+    @rule(who=operators, rounds=st.integers(1, 6), from_cache=st.booleans())
+    def works_undisturbed(self, who, rounds, from_cache):
         for _ in range(rounds):
-            self.world.whole_pass(self.world.operators[who])
+            self.world.whole_pass(self.world.operators[who], from_cache=from_cache)
             self.world.kubelets()
             self.world.tick()
 
-    @rule(who=operators)
-    def passes_without_kubelets(self, who):
-        self.world.whole_pass(self.world.operators[who])
+    @rule(who=operators, from_cache=st.booleans())
+    def passes_without_kubelets(self, who, from_cache):
+        self.world.whole_pass(self.world.operators[who], from_cache=from_cache)
 
     @rule()
     def rolls(self):
@@ -345,7 +350,7 @@ class Rollout(RuleBasedStateMachine):
         rollout = world.status and world.status.rollout
         if rollout is not None and rollout.pause is not None:
             world.request("resume", f"{rollout.run_id} at the end")
-        world.settle(rounds=400, until=lambda world: world.status is not None and is_over(world))
+        world.settle(rounds=400, until=lambda world: world.status is not None and is_over(world), from_cache=True)
         world.assert_ended()
 
 

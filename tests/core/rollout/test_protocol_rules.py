@@ -18,6 +18,7 @@ from models import scenarios_16 as bakes
 from models import scenarios_17 as restores
 from models import scenarios_18 as sent
 from models import scenarios_19 as late
+from models import scenarios_of_caches as caches
 from models.parts import Broken, Pod, ProtocolRules, without
 from models.starting import A, has_percent, new_world
 from models.world import World
@@ -367,6 +368,9 @@ CASES = {
     "3 intent into status first": Case(first.crash_between_status_and_children, ProtocolRules(order=_children_first)),
     "3 every write carries the resourceVersion read in gather": Case(
         first.leader_that_wakes_from_a_freeze, ProtocolRules(checks_versions=False)
+    ),
+    "3 what is written, except measurements, was read directly": Case(
+        caches.pod_that_a_cache_has_not_seen, ProtocolRules(needs_direct_reads=lambda *_decision: False)
     ),
     "3 a writer never lowers the revision": Case(
         first.routing_edited_upwards_by_hand,

@@ -1,0 +1,109 @@
+"""What is known of watched objects: never an older version, and nothing where it cannot be known."""
+
+import pytest
+
+from serin_core.contract import names
+from serin_operator.object_store import ObjectStore, UnknownError, version_only, without_managed_fields
+
+
+def made(version, name="a", *, uid="u", namespace="default", **fields):
+    metadata = {"namespace": namespace, "name": name, "resourceVersion": str(version)}
+    return {"kind": "Pod", "metadata": metadata | {"labels": {names.LABEL_UID: uid}}, **fields}
+
+
+def listed(*objects, namespace=""):
+    store = ObjectStore()
+    store.begin_list(namespace)
+    for one in objects:
+        store.put(one)
+    store.end_list(namespace)
+    return store
+
+
+def test_before_a_list_is_complete_nothing_is_known_also_not_that_something_is_absent():
+    store = ObjectStore()
+    store.begin_list("")
+    store.put(made(1))
+    with pytest.raises(UnknownError):
+        store.get("default", "a")
+    with pytest.raises(UnknownError):
+        store.find("default", {names.LABEL_UID: "u"})
+    store.end_list("")
+    assert store.get("default", "a") == made(1)
+    assert store.get("default", "b") is None
+
+
+def test_a_list_of_one_namespace_says_nothing_about_another():
+    store = listed(made(1), namespace="default")
+    assert store.get("default", "b") is None
+    with pytest.raises(UnknownError):
+        store.get("other", "b")
+
+
+@pytest.mark.parametrize(("before", "after", "kept"), [(9, 10, 10), (10, 9, 10), (99, 100, 100)])
+def test_of_two_versions_the_newer_one_is_kept_compared_as_numbers(before, after, kept):
+    store = listed(made(before))
+    store.put(made(after))
+    assert store.get("default", "a") == made(kept)
+
+
+def test_the_result_of_a_write_is_kept_until_a_newer_event():
+    store = listed(made(1))
+    store.put_own(made(5))
+    store.put(made(4))
+    assert store.get("default", "a") == made(5)
+
+
+def test_a_late_deletion_of_an_older_object_does_not_hide_the_one_that_replaced_it():
+    store = listed(made(1))
+    store.put_own(made(8))
+    store.remove(made(7))
+    assert store.get("default", "a") == made(8)
+    store.remove(made(9))
+    assert store.get("default", "a") is None
+
+
+def test_versions_that_are_no_numbers_make_the_result_of_a_write_doubtful_until_the_next_event():
+    store = listed(made("x"))
+    store.put_own(made("y"))
+    with pytest.raises(UnknownError):
+        store.get("default", "a")
+    store.put(made("z"))
+    assert store.get("default", "a") == made("z")
+
+
+def test_a_doubtful_object_makes_every_list_of_its_namespace_unknown_and_no_other():
+    store = listed(made(1), made(1, namespace="other"))
+    store.doubt("default", "a")
+    with pytest.raises(UnknownError):
+        store.find("default", {names.LABEL_UID: "u"})
+    assert store.find("other", {names.LABEL_UID: "u"}) == [made(1, namespace="other")]
+    store.put(made(2))
+    assert store.find("default", {names.LABEL_UID: "u"}) == [made(2)]
+
+
+def test_objects_are_found_by_uid_namespace_and_all_other_labels():
+    store = listed(made(1), made(1, "b", uid="v"), made(1, "c", namespace="other"))
+    assert store.find("default", {names.LABEL_UID: "u"}) == [made(1)]
+    assert store.find("default", {names.LABEL_UID: "u", "more": "x"}) == []
+    moved = made(2, uid="v")
+    store.put(moved)
+    assert store.find("default", {names.LABEL_UID: "u"}) == []
+    assert store.find("default", {names.LABEL_UID: "v"}) == [moved, made(1, "b", uid="v")]
+
+
+def test_a_new_list_forgets_what_it_does_not_contain_also_after_versions_went_back():
+    store = listed(made(100), made(100, "b"))
+    assert set(store.begin_list("")) == {("default", "a"), ("default", "b")}
+    store.put(made(3))
+    store.end_list("")
+    assert store.get("default", "a") == made(3)
+    assert store.get("default", "b") is None
+
+
+def test_what_is_kept_of_pods_and_of_the_config_maps_of_users():
+    pod = made(1, spec={"nodeName": "n"})
+    pod["metadata"]["managedFields"] = [{"manager": "kubelet"}]
+    assert without_managed_fields(pod) == made(1, spec={"nodeName": "n"})
+    kept = version_only(made(1, data={"large": "x" * 1000}))
+    assert kept == {"kind": "Pod", "metadata": {"namespace": "default", "name": "a", "resourceVersion": "1"}}
