@@ -20,6 +20,7 @@ from serin_cli.resource import (
 from serin_core.api.actual_share import ActualShare
 from serin_core.api.bake import Bake, BakeClock
 from serin_core.api.check_status import CheckStatus
+from serin_core.api.clock import StoppableClock
 from serin_core.api.durations import format_duration
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.spec import Canary
@@ -116,18 +117,17 @@ def describe_stage(live: Live, *, now: datetime) -> str:
 def _soak(live: Live, canary: Canary, now: datetime) -> str:
     candidate = candidate_of(live)
     soak = soak_of(canary, percent=float(candidate.get("percent", 0)))
-    elapsed = timedelta(seconds=candidate.get("soaked", 0))
-    since = candidate.get("soakingSince")
-    if since:
-        elapsed += now - datetime.fromisoformat(since)
+    clock = StoppableClock.model_validate(
+        {"elapsed": candidate.get("soaked", 0), "runningSince": candidate.get("soakingSince")}
+    )
+    elapsed, end = clock.at(now), clock.ends_at(soak)
     if elapsed >= soak:
         hold = _hold(candidate) if _is_over(live) else ""
         waits = _open_checks(live) or hold or "the gates"
         return f"soak of {format_duration(soak)} complete, waiting for {waits}{_window(canary, now, now)}"
     text = f"soaked {_rounded(elapsed)} of {format_duration(soak)}"
-    if not since:
+    if end is None:
         return f"{text}, soak timer stopped"
-    end = now + soak - elapsed
     return f"{text} ({_rounded(soak - elapsed)} left), earliest advance {_moment(end, now)}{_window(canary, end, now)}"
 
 

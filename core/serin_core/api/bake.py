@@ -1,11 +1,12 @@
 """The bake of a promoted run: gates keep comparing it with the run before for a while."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, Strict, model_validator
 
-from serin_core.api.base import Moment, SpecModel, StatusModel, rules
+from serin_core.api.base import Moment, SpecModel, rules
+from serin_core.api.clock import StoppableClock
 from serin_core.api.durations import Duration
 
 _NEEDS_DURATION = "a holdback needs a duration above 0s"
@@ -51,36 +52,10 @@ class Bake(SpecModel):
         return all(percent <= 100 - self.holdback for percent in percents if percent < 100)  # noqa: PLR2004 - percent
 
 
-class BakeClock(StatusModel):
-    """The bake of a candidate that has passed its last step, and for how long it has baked."""
+class BakeClock(StoppableClock):
+    """The bake of a candidate that has passed its last step, and for how long it has baked.
+
+    Its timer is stopped while the rollout is suspended or paused, and while a stage restarts.
+    """
 
     started_at: Moment = Field(description="Start of the bake.")
-    elapsed: float = Field(0, description="Seconds of bake up to runningSince.")
-    running_since: Moment | None = Field(
-        None,
-        description="Start of the running timer; absent while it is stopped (suspended, paused, a stage restarts).",
-    )
-
-    def at(self, now: datetime) -> timedelta:
-        """Return for how long the run has baked."""
-        running = now - self.running_since if self.running_since is not None else timedelta()
-        return timedelta(seconds=self.elapsed) + max(running, timedelta())
-
-    def ends_at(self, duration: timedelta) -> datetime | None:
-        """Return when the bake ends; None while its timer is stopped."""
-        if self.running_since is None:
-            return None
-        return self.running_since + duration - timedelta(seconds=self.elapsed)
-
-    def without(self, length: timedelta, now: datetime) -> Self:
-        """Return it with this time before `now` not counted."""
-        if self.running_since is None:
-            return self
-        return self._copy({"running_since": min(now, self.running_since + length)})
-
-    def run(self, now: datetime, *, is_running: bool) -> Self:
-        """Return it with its timer running or stopped from `now` on."""
-        if is_running is (self.running_since is not None):
-            return self
-        elapsed = self.at(now).total_seconds()
-        return self._copy({"elapsed": elapsed, "running_since": now if is_running else None})

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from serin_core.api.base import Moment, StatusModel, rules
+from serin_core.api.base import rules
+from serin_core.api.clock import StoppableClock
 from serin_core.api.durations import Duration
 
 DEFAULT_DEADLINE = timedelta(minutes=10)
@@ -29,10 +30,8 @@ OnProgressDeadline = Annotated[
 ]
 
 
-class Progress(StatusModel):
-    """Progress of pods that load the candidate, or that replace those of a former template."""
+class Progress(StoppableClock):
+    """Progress of pods that load the candidate, or that replace those of a former template: time without any."""
 
     target: str = Field(description="What the pods are to reach; another target is another clock.")
     reached: int = Field(0, description="Largest number of pods that have reached it.")
-    elapsed: float = Field(0, description="Seconds without progress up to runningSince.")
-    running_since: Moment | None = Field(None, description="Start of the running clock; absent while it is stopped.")

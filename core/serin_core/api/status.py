@@ -16,6 +16,7 @@ from serin_core.api.attempts import RunAttempts
 from serin_core.api.bake import BakeClock
 from serin_core.api.base import Moment, StatusModel, shortened
 from serin_core.api.check_status import CheckStatus
+from serin_core.api.clock import StoppableClock
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.hold import HoldSince
 from serin_core.api.notifications import Notifications
@@ -145,6 +146,15 @@ class Candidate(StatusModel):
     def served_percent(self) -> float:
         """Percent of users that it serves: its step, less those who are held back until it is promoted."""
         return min(self.percent, 100.0 - self.holdback)
+
+    @property
+    def soak(self) -> StoppableClock:
+        """Its soak in the current stage."""
+        return StoppableClock(elapsed=self.soak_elapsed, running_since=self.soaking_since)
+
+    def with_soak(self, soak: StoppableClock) -> Self:
+        """Return the candidate with another clock of its soak."""
+        return self.changed(soak_elapsed=soak.elapsed, soaking_since=soak.running_since)
 
     def changed(self, **changes: Unpack[CandidateChanges]) -> Self:
         """Return a copy with some fields changed."""

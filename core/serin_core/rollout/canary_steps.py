@@ -1,6 +1,6 @@
 """The steps of a rollout in percent of users, and the minimum time of each."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from serin_core.api.spec import Canary
 from serin_core.api.status import Candidate
@@ -62,9 +62,3 @@ def needs_approval(canary: Canary, *, percent: float) -> bool:
     """Return whether a user must approve the step to `percent`: it is that step's own setting, or that of all."""
     own = next((step.approval for step in canary.steps if step.percent >= percent), None)
     return (own or canary.approval) == "Manual"
-
-
-def soak_elapsed(candidate: Candidate, *, now: datetime) -> timedelta:
-    """Return the time for which the current stage has soaked."""
-    running = now - candidate.soaking_since if candidate.soaking_since is not None else timedelta()
-    return timedelta(seconds=candidate.soak_elapsed) + running

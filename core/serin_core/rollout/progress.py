@@ -27,24 +27,15 @@ def update_progress(context: Context) -> Status:
     target, reached, known = _target(context), _reached(context), context.status.progress
     if not target:
         return context.status.changed(progress=None)
-    start = None if _is_stopped(context) else context.now
     if known is None or known.target != target or reached > known.reached:
-        return context.status.changed(progress=Progress(target=target, reached=reached, running_since=start))
-    if (start is None) == (known.running_since is None):
-        return context.status
-    elapsed = elapsed_without_progress(context) / timedelta(seconds=1)
-    return context.status.changed(
-        progress=Progress(target=target, reached=known.reached, elapsed=elapsed, running_since=start)
-    )
+        known = Progress(target=target, reached=reached)
+    return context.status.changed(progress=known.run(context.now, is_running=not _is_stopped(context)))
 
 
 def elapsed_without_progress(context: Context) -> timedelta:
     """Return how long the pods have made no progress."""
     progress = context.status.progress
-    if progress is None:
-        return timedelta()
-    running = timedelta() if progress.running_since is None else context.now - progress.running_since
-    return timedelta(seconds=progress.elapsed) + max(running, timedelta())
+    return timedelta() if progress is None else progress.at(context.now)
 
 
 def is_exceeded(context: Context) -> bool:

@@ -1,12 +1,11 @@
 """Rules that move forward: start a stage, advance a step, promote. Each needs the confirmation of every pod."""
 
-from datetime import timedelta
-
+from serin_core.api.clock import StoppableClock
 from serin_core.api.durations import format_duration
 from serin_core.api.status import Candidate, Status
 from serin_core.gates import messages
 from serin_core.rollout import rollback
-from serin_core.rollout.canary_steps import effective_steps, next_step, soak_elapsed, soak_of
+from serin_core.rollout.canary_steps import effective_steps, next_step, soak_of
 from serin_core.rollout.protocol import Context, Protocol
 from serin_core.rollout.transition import ALL_USERS, Transition
 
@@ -18,11 +17,12 @@ def stage_is_confirmed(context: Context, protocol: Protocol) -> Transition | Non
         return None
     if not protocol.may_move_forward(context):
         return None
-    soaking_since = None if context.is_stopped else context.now
-    started = candidate.changed(stage_started_at=context.now, soak_elapsed=0.0, soaking_since=soaking_since)
+    soak_clock = StoppableClock(running_since=None if context.is_stopped else context.now)
+    started = candidate.changed(stage_started_at=context.now).with_soak(soak_clock)
     stage = "Shadow stage" if candidate.percent == 0 else f"Stage {candidate.percent:g} %"
     soak = format_duration(soak_of(context.spec.canary, percent=candidate.percent))
-    timer = f"the soak of {soak} starts now" if soaking_since else f"the soak timer is stopped ({_stopped_by(context)})"
+    stopped = f"the soak timer is stopped ({_stopped_by(context)})"
+    timer = stopped if context.is_stopped else f"the soak of {soak} starts now"
     status = context.status.with_candidate(started)
     return Transition(status, candidate.run_id, f"{stage} started: all pods serve it; {timer}")
 
@@ -41,7 +41,7 @@ def is_proven(context: Context) -> bool:
 
 def has_soaked(context: Context, candidate: Candidate) -> bool:
     """Return whether the minimum time of the current stage is over."""
-    return soak_elapsed(candidate, now=context.now) >= soak_of(context.spec.canary, percent=candidate.percent)
+    return candidate.soak.at(context.now) >= soak_of(context.spec.canary, percent=candidate.percent)
 
 
 def may_end_unproven(context: Context) -> bool:
@@ -140,9 +140,5 @@ def update_soak(context: Context) -> Status:
     candidate = context.status.candidate
     if candidate is None or candidate.stage_started_at is None:
         return context.status
-    if context.is_stopped and candidate.soaking_since is not None:
-        seconds = soak_elapsed(candidate, now=context.now) / timedelta(seconds=1)
-        return context.status.changed(candidate=candidate.changed(soak_elapsed=seconds, soaking_since=None))
-    if not context.is_stopped and candidate.soaking_since is None:
-        return context.status.changed(candidate=candidate.changed(soaking_since=context.now))
-    return context.status
+    soak = candidate.soak.run(context.now, is_running=not context.is_stopped)
+    return context.status.changed(candidate=candidate.with_soak(soak))

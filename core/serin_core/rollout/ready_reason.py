@@ -16,7 +16,7 @@ from serin_core.gates.queries import acting_queries
 from serin_core.kubernetes.hints import with_hint
 from serin_core.kubernetes.inputs import RulesMissing
 from serin_core.rollout import bake, check_messages, hold_reasons, lost_pods, pod_reasons, scale, supervision
-from serin_core.rollout.canary_steps import is_at_cap, soak_elapsed, soak_of
+from serin_core.rollout.canary_steps import is_at_cap, soak_of
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.ready_state import ReadyReason, Truth, stalled
 from serin_core.rollout.transition import place, serving
@@ -240,9 +240,7 @@ def _running(context: Context) -> ReadyReason:
 def _soaked_at(context: Context, candidate: Candidate) -> datetime | None:
     """Return when the soak will be over, None if it is, or while its timer is stopped."""
     soak = soak_of(context.spec.canary, percent=candidate.percent)
-    if soak <= soak_elapsed(candidate, now=context.now) or candidate.soaking_since is None:
-        return None
-    return candidate.soaking_since + soak - timedelta(seconds=candidate.soak_elapsed)
+    return None if soak <= candidate.soak.at(context.now) else candidate.soak.ends_at(soak)
 
 
 def _soak(context: Context, candidate: Candidate) -> str:

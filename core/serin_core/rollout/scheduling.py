@@ -6,7 +6,7 @@ from typing import Final
 from serin_core.api.status import Candidate
 from serin_core.contract.pod_report import LoadState, PodReport
 from serin_core.rollout import bake, checks, progress, supervision
-from serin_core.rollout.canary_steps import soak_elapsed, soak_of
+from serin_core.rollout.canary_steps import soak_of
 from serin_core.rollout.protocol import Context, held_by
 
 RESYNC: Final = timedelta(minutes=10)
@@ -42,7 +42,7 @@ def _without_waiting_pods(context: Context) -> timedelta:
 
 
 def _until_the_stage_is_over(context: Context, rollout: Candidate) -> timedelta:
-    soak_left = soak_of(context.spec.canary, percent=rollout.percent) - soak_elapsed(rollout, now=context.now)
+    soak_left = soak_of(context.spec.canary, percent=rollout.percent) - rollout.soak.at(context.now)
     left = soak_left if rollout.bake is None else bake.time_left(context, rollout)
     interval = context.spec.analysis.interval
     interval = min(interval, checks.next_request(context) or interval)

@@ -41,9 +41,9 @@ def pods_had_fallen_back(context: Context, _protocol: Protocol) -> Transition | 
     longest = timedelta(seconds=max(lapses))
     candidate, longer = status.candidate, ""
     if candidate is not None and candidate.soaking_since is not None:
-        later = min(context.now, candidate.soaking_since + longest)
         bake = candidate.bake and candidate.bake.without(longest, context.now)
-        status = status.changed(candidate=candidate.changed(soaking_since=later, bake=bake))
+        later = candidate.changed(bake=bake).with_soak(candidate.soak.without(longest, context.now))
+        status = status.changed(candidate=later)
         longer = "; this time does not count for the soak"
     found = Supervision(
         until=context.now, pods=len(lapses), seconds=longest.total_seconds(), known={**known, **reported}
