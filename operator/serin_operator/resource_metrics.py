@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from serin_core.api.gate_status import GateStatus
-from serin_core.api.status import Condition, Phase, Status
+from serin_core.api.status import Condition, Phase, Status, ready_of
 from serin_core.counting.number import NO_DATA
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.counts import Verdict
@@ -242,7 +242,7 @@ class ResourceMetrics(Collector):
         """Record the status after a check; `is_counted`: the counts of a stage could be read."""
         seen = self._of(namespace, name)
         seen.status, seen.checked_at, seen.ready_since = status, now, status.ready_reason_since
-        seen.ready = _ready_condition(status.conditions)
+        seen.ready = status.ready
         if is_counted:
             seen.counted_at = now
 
@@ -259,7 +259,7 @@ class ResourceMetrics(Collector):
     def record_invalid(self, namespace: str, name: str, conditions: Iterable[Condition]) -> None:
         """Record the conditions of a resource that cannot be decided about."""
         seen = self._of(namespace, name)
-        before, seen.ready = seen.ready, _ready_condition(conditions)
+        before, seen.ready = seen.ready, ready_of(conditions)
         if seen.ready is not None and (before is None or before.reason != seen.ready.reason):
             seen.ready_since = seen.ready.last_transition_time
 
@@ -277,7 +277,3 @@ class ResourceMetrics(Collector):
 
     def _of(self, namespace: str, name: str) -> _Seen:
         return self._seen.setdefault((namespace, name), _Seen())
-
-
-def _ready_condition(conditions: Iterable[Condition]) -> Condition | None:
-    return next((condition for condition in conditions if condition.type == "Ready"), None)

@@ -4,6 +4,7 @@ Timestamps are absolute and in UTC, so that a soak of a week survives restarts o
 In the cluster it is written as a short view, see `status_view`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self, TypedDict, Unpack
@@ -252,6 +253,11 @@ class Condition(StatusModel):
     last_transition_time: Moment = Field(description="Time of the last change of its status.")
 
 
+def ready_of(conditions: Iterable[Condition]) -> Condition | None:
+    """Return the condition Ready, None if there is none."""
+    return next((one for one in conditions if one.type == "Ready"), None)
+
+
 class StatusChanges(TypedDict, total=False):
     """Fields of a Status that change."""
 
@@ -374,6 +380,16 @@ class Status(StatusModel):
         """Return the status with a changed candidate; evidence is dropped unless its stage has started."""
         kept = self if candidate.stage_started_at is not None else self.without_evidence()
         return kept.changed(candidate=candidate)
+
+    @property
+    def ready(self) -> Condition | None:
+        """The condition Ready; None before the first decision."""
+        return ready_of(self.conditions)
+
+    @property
+    def ready_reason(self) -> str:
+        """The reason of the condition Ready, "" before the first decision."""
+        return "" if self.ready is None else self.ready.reason
 
     @property
     def rollout(self) -> Candidate | None:

@@ -8,6 +8,7 @@ named and does not delay the gate.
 from collections.abc import Mapping
 from typing import Final
 
+from serin_core.api.formatting import listed
 from serin_core.api.gate_status import GateMemory
 from serin_core.evidence.bounds import Alphas, Bound
 from serin_core.evidence.counts import Counts, Verdict
@@ -85,16 +86,11 @@ def _detail(classes: Mapping[str, Counts], verdicts: Mapping[str, Verdict]) -> s
             for label in sorted(labels, key=lambda one: _rate(classes[one]))
         ]
         if found:
-            parts.append(f"{title}: {_shortened(found)}")
+            parts.append(f"{title}: {listed(found, _NAMED)}")
     silent = sorted(label for label, counts in classes.items() if not counts.total)
     if silent:
-        parts.append(f"no traffic: {_shortened(silent)}")
+        parts.append(f"no traffic: {listed(silent, _NAMED)}")
     return "; ".join(parts)
-
-
-def _shortened(items: list[str]) -> str:
-    more = len(items) - _NAMED
-    return ", ".join(items[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _rate(counts: Counts) -> float:

@@ -18,6 +18,7 @@ from serin_core.contract import names
 from serin_core.contract.documents import LoadedRun, ModelDocument, RoutingDocument
 from serin_core.kubernetes import scaling
 from serin_core.kubernetes.inputs import PodMonitorSettings, RulesText
+from serin_core.kubernetes.owner_reference import owner_reference
 
 
 def labels(resource: Resource) -> dict[str, str]:
@@ -153,19 +154,11 @@ def deployment(resource: Resource, template: Json, *, live: Json | None = None) 
 
 
 def _object(resource: Resource, api_version: str, kind: str, name: str, body: Mapping[str, Any]) -> Json:
-    owner = {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": resource.name,
-        "uid": resource.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
     metadata = {
         "name": name,
         "namespace": resource.namespace,
         "labels": labels(resource),
-        "ownerReferences": [owner],
+        "ownerReferences": [owner_reference(resource.name, resource.uid)],
     }
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
 

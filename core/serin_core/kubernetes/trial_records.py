@@ -3,6 +3,7 @@
 from serin_core.api.base import Json
 from serin_core.api.record import TrialRecord
 from serin_core.contract import names
+from serin_core.kubernetes.owner_reference import owner_reference
 
 
 def record_name(name: str, trial: int) -> str:
@@ -23,18 +24,10 @@ def record_labels(name: str, trial: int) -> dict[str, str]:
 
 def render_record(record: TrialRecord, text: str) -> Json:
     """Render the ConfigMap with the record of a trial, whose JSON is `text`."""
-    owner = {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": record.name,
-        "uid": record.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
     metadata = {
         "name": record_name(record.name, record.trial),
         "namespace": record.namespace,
         "labels": record_labels(record.name, record.trial),
-        "ownerReferences": [owner],
+        "ownerReferences": [owner_reference(record.name, record.uid)],
     }
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {names.RECORD_KEY: text}}

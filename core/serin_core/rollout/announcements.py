@@ -122,10 +122,7 @@ def _ended_hold(context: Context, before: Status, taken: tuple[Row, Transition] 
     """Return an Event where a problem that was announced has ended otherwise than with the rollout."""
     if taken is not None and taken[0].target in (State.ROLLED_BACK, State.REFUSED):
         return []
-    reasons = [
-        next((one.reason for one in status.conditions if one.type == "Ready"), "")
-        for status in (before, context.status)
-    ]
+    reasons = [status.ready_reason for status in (before, context.status)]
     if reasons[0] not in PROBLEMS or reasons[0] == reasons[1]:
         return []
     since, run_id = before.ready_reason_since, "" if before.candidate is None else before.candidate.run_id

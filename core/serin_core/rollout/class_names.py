@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from typing import Final
 
+from serin_core.api.formatting import listed
 from serin_core.rollout.protocol import Context
 
 UNKNOWN_CLASSES: Final = "UnknownClasses"
@@ -24,9 +25,8 @@ def describe_unknown(context: Context) -> str:
     unknown = sorted(set(context.spec.thresholds.per_class) - set(classes)) if classes else []
     if not unknown:
         return ""
-    more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-    named = ", ".join(name + _suggestion(name, classes) for name in unknown[:_SHOWN])
-    return f"spec.thresholds.perClass names {named}{more}: {run_id} has no such class, so this has no effect"
+    named = listed([name + _suggestion(name, classes) for name in unknown], _SHOWN)
+    return f"spec.thresholds.perClass names {named}: {run_id} has no such class, so this has no effect"
 
 
 def _suggestion(name: str, classes: tuple[str, ...]) -> str:

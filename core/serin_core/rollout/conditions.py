@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from serin_core.api.base import shortened
-from serin_core.api.status import CandidateState, Condition, Phase, Status
+from serin_core.api.status import CandidateState, Condition, Phase, Status, ready_of
 from serin_core.kubernetes.diff import Difference
 from serin_core.rollout import class_names, destinations, lost_pods, scale
 from serin_core.rollout.canary_steps import is_at_cap
@@ -87,11 +87,9 @@ def build(
 
 def ready_reason_since(before: Status, found: Iterable[Condition], now: datetime) -> datetime:
     """Return since when Ready has the reason that was `found`; its lastTransitionTime moves with its status only."""
-    reasons = [
-        next((one.reason for one in conditions if one.type == "Ready"), None)
-        for conditions in (before.conditions, found)
-    ]
-    return before.ready_reason_since or now if reasons[0] == reasons[1] else now
+    was, is_now = before.ready, ready_of(found)
+    is_same = (was and was.reason) == (is_now and is_now.reason)
+    return before.ready_reason_since or now if is_same else now
 
 
 def _of(state: ReadyReason) -> list[Value]:

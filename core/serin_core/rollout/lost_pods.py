@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from serin_core.api.formatting import listed
 from serin_core.api.silent_pods import SilentPod
 from serin_core.api.status import Status
 from serin_core.rollout.observation import NoAnswer, NodeState, PodSeen
@@ -198,8 +199,7 @@ _KINDS: Final[tuple[tuple[Callable[[Context, PodSeen], bool], Callable[[Context,
 
 def _names(pods: list[PodSeen]) -> str:
     places = [f"{pod.name} on node {pod.node or 'unknown'} ({pod.address or 'no address'})" for pod in pods]
-    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
-    return f"{', '.join(places[:_NAMED])}{more}"
+    return listed(places, _NAMED)
 
 
 def _error(pod: PodSeen) -> str:

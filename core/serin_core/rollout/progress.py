@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from serin_core.api.durations import format_duration
+from serin_core.api.formatting import listed
 from serin_core.api.progress import Progress
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract.pod_report import LoadState
@@ -67,9 +68,7 @@ def what_pods_wait_for(context: Context) -> str:
     behind = [(_why(context, pod), pod.name) for pod in context.observed.pods if not _has_reached(context, pod)]
     found = [] if not context.observed.problem else [with_hint(context.observed.problem)]
     for reason, group in groupby(sorted(behind), key=lambda one: one[0]):
-        names = [name for _, name in group]
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        found.append(f"{', '.join(names[:_NAMED])}{more}: {with_hint(reason)}")
+        found.append(f"{listed([name for _, name in group], _NAMED)}: {with_hint(reason)}")
     return "; ".join(found) or "no pod exists"
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serin_core.api.notifications import ToldHolds
-from serin_core.api.status import Condition, Status
+from serin_core.api.status import Status
 from serin_core.rollout.announcements import HOLD_ENDED, PROBLEMS, Announcement
 from serin_core.rollout.protocol import Context
 
@@ -21,14 +21,14 @@ def told(
 ) -> tuple[tuple[Announcement, ...], ToldHolds]:
     """Return what is notified of in a pass, and which holds were told after it."""
     state = _State(context.status.notifications.holds, context.now)
-    before_reason = _reason(before)
-    has_told_end = before_reason in PROBLEMS and before_reason != _reason(context.status) and state.end(before_reason)
+    was, is_now = before.ready_reason, context.status.ready_reason
+    has_told_end = was in PROBLEMS and was != is_now and state.end(was)
     # A transition may have the name of a problem: what it did is always told.
     event = "" if context.status.history[-1:] == before.history[-1:] else context.status.history[-1].event
     found = tuple(
         one for one in announcements if one.reason == event or _is_told(one, state, has_told_end=has_told_end)
     )
-    ready, since = _ready(context.status), context.status.ready_reason_since
+    ready, since = context.status.ready, context.status.ready_reason_since
     if ready is not None and since is not None and state.is_due(ready.reason, since):
         found = (*found, Announcement(ready.reason, ready.message, is_warning=True))
     return found, state.result()
@@ -67,12 +67,3 @@ class _State:
 
     def result(self) -> ToldHolds:
         return self._known.changed(current=self._current, ended=self._ended)
-
-
-def _ready(status: Status) -> Condition | None:
-    return next((condition for condition in status.conditions if condition.type == "Ready"), None)
-
-
-def _reason(status: Status) -> str:
-    ready = _ready(status)
-    return "" if ready is None else ready.reason
