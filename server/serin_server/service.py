@@ -86,6 +86,7 @@ class Service:
             attempt=self.model.attempt,
             runs=self.runs.reports(),
             supervision=self.supervision.report(),
+            refusal=self.watcher.refusal if isinstance(self.watcher, RoutingWatcher) else "",
         )
 
     @property

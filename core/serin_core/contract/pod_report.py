@@ -95,6 +95,8 @@ class PodReport(_Report):
     attempt: int = 0
     runs: tuple[RunOnPod, ...] = Field(default_factory=tuple)
     supervision: SupervisionReport = SupervisionReport()
+    refusal: str = ""
+    """Why the routing document that arrived last cannot be read, "" if it can."""
 
     def run(self, name: str) -> RunOnPod | None:
         """Return the report on one run, None if the pod does not know it."""

@@ -7,11 +7,14 @@ Only a node that is declared out of service or deleted, or a user, ends the wait
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Final
 
+from serin_core.api.base import shortened
 from serin_core.api.formatting import listed
 from serin_core.api.silent_pods import SilentPod
 from serin_core.api.status import Status
+from serin_core.contract.pod_report import PodReport
 from serin_core.rollout.observation import NoAnswer, NodeState, PodSeen
 from serin_core.rollout.protocol import Context, Protocol, serves_the_routing
 from serin_core.rollout.requests import Request, done, unanswered
@@ -70,10 +73,19 @@ def describe_unreachable(context: Context) -> str:
 def describe_behind(context: Context) -> str:
     """Return which pods respond and serve a former routing, and what ends the wait for them; "" for none."""
     pods = [pod for pod in context.observed.pods if _is_behind(context, pod)]
-    if not pods:
-        return ""
+    groups = groupby(sorted(pods, key=_refusal), _refusal)
+    return "; ".join(_why_behind(context, refusal, list(group)) for refusal, group in groups)
+
+
+def _refusal(pod: PodSeen) -> str:
+    return pod.report.refusal if isinstance(pod.report, PodReport) else ""
+
+
+def _why_behind(context: Context, refusal: str, pods: list[PodSeen]) -> str:
     revision, since = context.status.propagation.revision, context.status.propagation.since
     decided = "" if since is None else f" of {since:%H:%M:%S} UTC"
+    if refusal:
+        return f"{_names(pods)}: refused routing {revision}{decided}: {shortened(refusal, _MAX_ERROR)}"
     return (
         f"{_names(pods)}: no confirmation of routing {revision}{decided}, since the kubelet has not updated the "
         "mounted file; the operator reminds it every 10 s, and removes a pod that serves a withdrawn run. To replace "

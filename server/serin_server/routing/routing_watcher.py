@@ -70,6 +70,8 @@ class RoutingWatcher:
         self._pushed_revision: int | None = None
         """The highest revision of those that were accepted."""
         self._changing = asyncio.Lock()
+        self.refusal = ""
+        """Why the document that arrived last cannot be read, "" if it can."""
         self.has_checked = False
         """Whether the files have been read at least once."""
 
@@ -193,10 +195,11 @@ class RoutingWatcher:
         """Return a document that may be served, or why it is rejected."""
         try:
             document = RoutingDocument.parse(content)
-        except NewerDocumentError as error:
-            return None, self._reject(Refusal.NEWER_VERSION, str(error))
         except DocumentError as error:
-            return None, self._reject(Refusal.UNREADABLE, str(error))
+            self.refusal = str(error)
+            is_newer = isinstance(error, NewerDocumentError)
+            return None, self._reject(Refusal.NEWER_VERSION if is_newer else Refusal.UNREADABLE, self.refusal)
+        self.refusal = ""
         match admit(document, uid=self._source.uid, seen=self._highest, announced=self._announced):
             case None:
                 return document, None

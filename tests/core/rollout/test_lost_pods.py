@@ -289,6 +289,23 @@ def test_a_pod_whose_kubelet_does_not_update_the_routing_is_named_within_a_minut
     assert condition(at, "PodsBehind") is None
 
 
+def test_a_pod_that_cannot_read_the_routing_is_named_with_its_reason():
+    at = new_world()
+    at.settle(until=has_percent(0))
+    older = one_pod(at)
+    older.is_stuck = True
+    why = "the routing document has format version 2, which a newer version of Serin wrote; this one reads version 1"
+    report = at._report
+    at._report = lambda pod: report(pod).model_copy(update={"refusal": why}) if pod is older else report(pod)
+    at.settle(until=lambda at: at.status.rollout.percent == 10)
+    passes(at, rounds=8, seconds=10)
+    since = at.status.propagation.since
+    assert condition(at, "PodsBehind").message == (
+        f"{older.name} on node node-of-{older.name} (10.0.0.1): refused routing {at.status.propagation.revision} of "
+        f"{since:%H:%M:%S} UTC: {why}"
+    )
+
+
 def test_a_draining_rollout_says_how_many_pods_it_waits_for():
     at = at_ten_percent()
     one_pod(at).is_stuck = True

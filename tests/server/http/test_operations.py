@@ -38,6 +38,11 @@ async def test_status_is_what_the_operator_reads(mounted: Mounted) -> None:
         assert [run.state.value for run in report.runs] == ["loaded", "refused"]
         assert report.runs[0].quality == FakeRun().quality
         assert status["runs"][1]["reason"] == "no such directory"
+        mounted.write("routing", {"routing.json": '{"version": 2}'})
+        await pod.service.watcher.check()
+        status = (await pod.client.get("/ml/status")).json()
+        assert status["refusal"].startswith("the routing document has format version 2")
+        assert status["revision"] == 5
 
 
 async def test_status_leaves_out_the_quality_that_the_caller_has_and_nothing_else(mounted: Mounted) -> None:

@@ -141,8 +141,10 @@ async def test_a_document_of_a_newer_version_keeps_the_last_good_one_and_is_said
         "routing document rejected, the current one stays in use: the routing document has format version 2, which a "
         "newer version of Serin wrote; this one reads version 1 and changes nothing: run that version here, too"
     )
+    assert pod.watcher.refusal == record.getMessage().partition(": ")[2]
     mounted.route(routing(7))
     assert await pod.serves() == 7
+    assert pod.watcher.refusal == ""
 
 
 async def test_a_document_that_vanishes_keeps_the_last_good_one(mounted: Mounted) -> None:
