@@ -54,6 +54,8 @@ def differences(live: Any, rendered: Any) -> tuple[Difference, ...]:
 
 
 def _differences(live: Any, rendered: Any, path: tuple[str, ...] = ()) -> Iterator[Difference]:
+    if live == rendered:
+        return  # most parts of most objects: they need not be walked through
     match rendered:
         case Mapping():
             for key, value in rendered.items():
@@ -61,9 +63,9 @@ def _differences(live: Any, rendered: Any, path: tuple[str, ...] = ()) -> Iterat
                 yield from _field_differences(key, found, value, (*path, key))
         case list() if isinstance(live, list):
             for wanted in rendered:
-                if not any(holds(item, wanted) for item in live):
+                if wanted not in live and not any(holds(item, wanted) for item in live):
                     yield from _item_differences(live, wanted, path)
-        case _ if live != rendered:
+        case _:
             yield Difference(path, rendered, live)
 
 
