@@ -1,5 +1,6 @@
 """The operator's own metrics, and a small server for /healthz, /readyz and /metrics."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -37,7 +38,6 @@ class OperatorMetrics:
             "serin_operator_reconcile_total", "Reconciles by result.", ["result"], registry=self.registry
         )
         self.resources = ResourceMetrics()
-        self.registry.register(self.resources)
         self.records = RecordMetrics(self.registry)
         self.seconds = Histogram(
             "serin_operator_reconcile_duration_seconds",
@@ -104,6 +104,12 @@ class OperatorMetrics:
         """Count a reconcile that ended in an exception."""
         self.reconciles.labels("error").inc()
 
+    async def text(self) -> bytes:
+        """Return all metrics in the text format. With many resources, other tasks go on meanwhile."""
+        for _ in self.resources.exposition.update():
+            await asyncio.sleep(0)
+        return generate_latest(self.registry) + self.resources.exposition.text().encode()
+
     def record_watch_event(self) -> None:
         """Record the time of a watch event."""
         self.last_event.set(time.time())
@@ -124,7 +130,7 @@ async def serve(
         return _health(problem())
 
     async def expose(_request: web.Request) -> web.Response:
-        body = generate_latest(metrics.registry)
+        body = await metrics.text()
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application()

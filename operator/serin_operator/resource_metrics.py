@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.status import Condition, Phase, Status, ready_of
 from serin_core.counting.number import NO_DATA
@@ -21,6 +18,7 @@ from serin_core.evidence.counts import Verdict
 from serin_core.rollout.observation import NOT_ASKED, NoAnswer, Observed
 from serin_core.rollout.table import TABLE, State
 from serin_core.rollout.transition import ALL_USERS
+from serin_operator.exposition import Series, SeriesText, Values
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, RefusedError
 
 PREFIX: Final = "serin_suggestionmodel_"
@@ -38,8 +36,6 @@ _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ClusterError, "ApiServer"),
     (TimeoutError, "Timeout"),
 )
-Values = Iterable[tuple[tuple[str, ...], float]]
-"""Label values, and the value."""
 
 
 def cause_of(error: Exception) -> str:
@@ -76,17 +72,6 @@ class _Seen:
     @property
     def gates(self) -> tuple[GateStatus, ...]:
         return () if self.status is None else self.status.gates
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """A series of every resource: its name, its labels besides namespace and name, and its values."""
-
-    name: str
-    labels: tuple[str, ...]
-    help: str
-    values: Callable[[_Seen], Values]
-    is_counter: bool = False
 
 
 def _time(moment: datetime | None) -> Values:
@@ -178,43 +163,52 @@ def _errors(seen: _Seen) -> Values:
     return (((cause,), float(seen.errors[cause])) for cause in dict.fromkeys((*CAUSES, *seen.errors)))
 
 
-SERIES: Final = (
-    Series("info", ("candidate", "stable"), "Runs of the resource; always 1.", _info),
-    Series("phase", ("phase",), "1 for the phase of the resource, 0 for every other one.", _phases),
-    Series("wanted_percent", ("serin_run",), "Percent of users that a run is to serve.", _percents),
+SERIES: Final[tuple[Series[_Seen], ...]] = (
+    Series(f"{PREFIX}info", ("candidate", "stable"), "Runs of the resource; always 1.", _info),
+    Series(f"{PREFIX}phase", ("phase",), "1 for the phase of the resource, 0 for every other one.", _phases),
+    Series(f"{PREFIX}wanted_percent", ("serin_run",), "Percent of users that a run is to serve.", _percents),
     Series(
-        "actual_percent",
+        f"{PREFIX}actual_percent",
         ("serin_run", "of"),
         "Percent of users and of requests that the candidate served in the current stage.",
         _actual_percents,
     ),
-    Series("routing_confirmed", (), "1 if every pod serves the decided routing, else 0.", _is_confirmed),
-    Series("stage_start_timestamp_seconds", (), "Time at which the stage started.", _stage_start),
-    Series("ready_info", ("status", "reason"), "Status and reason of the condition Ready; always 1.", _ready),
+    Series(f"{PREFIX}routing_confirmed", (), "1 if every pod serves the decided routing, else 0.", _is_confirmed),
+    Series(f"{PREFIX}stage_start_timestamp_seconds", (), "Time at which the stage started.", _stage_start),
+    Series(f"{PREFIX}ready_info", ("status", "reason"), "Status and reason of the condition Ready; always 1.", _ready),
     Series(
-        "ready_reason_since_timestamp_seconds",
+        f"{PREFIX}ready_reason_since_timestamp_seconds",
         (),
         "Time since which Ready has its reason.",
         lambda seen: _time(seen.ready_since),
     ),
-    Series("gate_estimate", ("gate",), "Estimate of a gate in the current stage.", _numbers("estimate")),
-    Series("gate_lower", ("gate",), "Lower end of the 95 percent confidence sequence.", _numbers("lower")),
-    Series("gate_upper", ("gate",), "Upper end of the 95 percent confidence sequence.", _numbers("upper")),
-    Series("gate_events", ("gate",), "Events that a gate has counted in the current stage.", _numbers("total")),
-    Series("gate_query_value", ("gate",), "Last result of a query gate; none without one.", _query_values),
-    Series("gate_bound", ("gate", "bound"), "Bound that a gate requires.", _bounds),
-    Series("gate_verdict", ("gate", "role", "verdict"), "1 for the verdict of a gate, 0 for the others.", _verdicts),
-    Series("promotions_total", (), "Promotions.", lambda seen: [((), float(seen.promotions))], is_counter=True),
-    Series("rollbacks_total", ("event",), "Rollbacks by event.", _rollbacks, is_counter=True),
-    Series("errors_total", ("cause",), "Errors of checks by cause.", _errors, is_counter=True),
+    Series(f"{PREFIX}gate_estimate", ("gate",), "Estimate of a gate in the current stage.", _numbers("estimate")),
+    Series(f"{PREFIX}gate_lower", ("gate",), "Lower end of the 95 percent confidence sequence.", _numbers("lower")),
+    Series(f"{PREFIX}gate_upper", ("gate",), "Upper end of the 95 percent confidence sequence.", _numbers("upper")),
     Series(
-        "last_check_timestamp_seconds",
+        f"{PREFIX}gate_events", ("gate",), "Events that a gate has counted in the current stage.", _numbers("total")
+    ),
+    Series(f"{PREFIX}gate_query_value", ("gate",), "Last result of a query gate; none without one.", _query_values),
+    Series(f"{PREFIX}gate_bound", ("gate", "bound"), "Bound that a gate requires.", _bounds),
+    Series(
+        f"{PREFIX}gate_verdict",
+        ("gate", "role", "verdict"),
+        "1 for the verdict of a gate, 0 for the others.",
+        _verdicts,
+    ),
+    Series(
+        f"{PREFIX}promotions_total", (), "Promotions.", lambda seen: [((), float(seen.promotions))], is_counter=True
+    ),
+    Series(f"{PREFIX}rollbacks_total", ("event",), "Rollbacks by event.", _rollbacks, is_counter=True),
+    Series(f"{PREFIX}errors_total", ("cause",), "Errors of checks by cause.", _errors, is_counter=True),
+    Series(
+        f"{PREFIX}last_check_timestamp_seconds",
         (),
         "Time of the last check that came to a decision.",
         lambda seen: _time(seen.checked_at),
     ),
     Series(
-        "last_counts_timestamp_seconds",
+        f"{PREFIX}last_counts_timestamp_seconds",
         (),
         "Time at which the counts of a stage could last be read.",
         lambda seen: _time(seen.counted_at),
@@ -222,21 +216,12 @@ SERIES: Final = (
 )
 
 
-class ResourceMetrics(Collector):
+class ResourceMetrics:
     """The last check of every resource, by namespace and name."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], _Seen] = {}
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield every series of every resource."""
-        for series in SERIES:
-            kind = CounterMetricFamily if series.is_counter else GaugeMetricFamily
-            family = kind(PREFIX + series.name, series.help, labels=["namespace", "name", *series.labels])
-            for resource, seen in sorted(self._seen.items()):
-                for labels, value in series.values(seen):
-                    family.add_metric([*resource, *labels], value)
-            yield family
+        self.exposition = SeriesText(SERIES, self._seen)
 
     def record_check(self, namespace: str, name: str, status: Status, now: datetime, *, is_counted: bool) -> None:
         """Record the status after a check; `is_counted`: the counts of a stage could be read."""
@@ -270,10 +255,13 @@ class ResourceMetrics(Collector):
     def forget(self, namespace: str, name: str) -> None:
         """Remove the series of a resource that was deleted."""
         self._seen.pop((namespace, name), None)
+        self.exposition.changed((namespace, name))
 
     def clear(self) -> None:
         """Remove the series of all resources: another operator has them."""
         self._seen.clear()
+        self.exposition.clear()
 
     def _of(self, namespace: str, name: str) -> _Seen:
+        self.exposition.changed((namespace, name))
         return self._seen.setdefault((namespace, name), _Seen())
