@@ -185,7 +185,9 @@ def reconciler(
         metrics=metrics,
         records=records or RecordKeeper(cluster, metrics.records, clock),
         checks=checks or CheckCaller(CheckClient({}), enqueue=lambda _key: None, clock=clock),
-        readings=Readings(StageReader(prometheus or SilentPrometheus()), enqueue=enqueue, clock=clock, patience=0.02),
+        readings=Readings(
+            StageReader(prometheus or SilentPrometheus(), window=0), enqueue=enqueue, clock=clock, patience=0.02
+        ),
         clock=clock,
         cache=cache,
     )

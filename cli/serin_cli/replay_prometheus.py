@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from serin_core.contract.addresses import display_address, without_secrets
+from serin_core.counting.joined_query import stage_query
 from serin_core.counting.server_counters import StageCounts, count_stage
-from serin_core.counting.stage_query import Series, StageQuery, stage_query
+from serin_core.counting.stage_query import Series, StageQuery
 from serin_core.evidence.counts import Counts
 from serin_simulation.replay import Entry, Record, RecordError
 

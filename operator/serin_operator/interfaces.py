@@ -163,8 +163,11 @@ class Watchable(Protocol):
 class Prometheus(Protocol):
     """One or more Prometheus endpoints. A result that is not complete and plain data is Unreadable, never an error."""
 
-    async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
-        """Run an instant query at the current time of Prometheus."""
+    async def read(self, endpoint: str, query: str, *, limit: int | None = None) -> list[Series] | Unreadable:
+        """Run an instant query at the current time of Prometheus.
+
+        A result of more than `limit` series is Unreadable, where the endpoint can limit it.
+        """
 
     async def read_number(self, endpoint: str, query: str) -> float | Unreadable:
         """Run an instant query that is to return one number."""

@@ -76,9 +76,9 @@ class PrometheusClient:
         # An endpoint that hangs must not use up the threads of the others.
         self._pool = ThreadPoolExecutor(max_workers=sum(turns.values()) or 1, thread_name_prefix="prometheus")
 
-    async def read(self, endpoint: str, query: str) -> list[Series] | Unreadable:
+    async def read(self, endpoint: str, query: str, *, limit: int | None = None) -> list[Series] | Unreadable:
         """See interfaces.Prometheus."""
-        found = await self._query(endpoint, query, kind=VECTOR, at=None)
+        found = await self._query(endpoint, query, kind=VECTOR, at=None, limit=limit)
         if isinstance(found, Unreadable):
             return found
         replica_labels = self._replica_labels[endpoint]
@@ -99,7 +99,9 @@ class PrometheusClient:
         )
         return of_one_replica(samples, self._replica_labels[endpoint])
 
-    async def _query(self, endpoint: str, query: str, *, kind: str, at: float | None) -> list[Any] | Unreadable:
+    async def _query(
+        self, endpoint: str, query: str, *, kind: str, at: float | None, limit: int | None = None
+    ) -> list[Any] | Unreadable:
         client = self._clients.get((endpoint, kind))
         if client is None:
             known = ", ".join(sorted({name for name, _ in self._clients})) or "none"
@@ -110,7 +112,7 @@ class PrometheusClient:
         started = loop.time()
         try:
             async with self._turns[endpoint], asyncio.timeout(client.timeout + 1):
-                return await loop.run_in_executor(self._pool, partial(client.query, query, at=at))
+                return await loop.run_in_executor(self._pool, partial(client.query, query, at=at, limit=limit))
         except TimeoutError:
             return Unreadable("Unreachable", f"Prometheus did not respond within {client.timeout:g} s")
         finally:
@@ -139,9 +141,10 @@ class _Client:
         self._session.hooks["response"] = [partial(self._check, kind)]
         self._prometheus = PrometheusConnect(url=settings.url.rstrip("/"), session=self._session, method="POST")
 
-    def query(self, query: str, *, at: float | None) -> list[Any] | Unreadable:
+    def query(self, query: str, *, at: float | None, limit: int | None) -> list[Any] | Unreadable:
         """Return the result of a query, at a Unix time or now."""
         parameters = self._parameters | ({} if at is None else {"time": f"{at:.3f}"})
+        parameters |= {} if limit is None else {"limit": str(limit)}
         try:
             try:
                 return self._send(query, parameters)

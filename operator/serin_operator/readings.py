@@ -126,6 +126,7 @@ class Readings(Generic[KeyT]):
     async def close(self) -> None:
         """Cancel all readings."""
         await self._tasks.close()
+        await self._reader.close()
 
     def _start(self, key: KeyT, asked: StageQuestion, mine: _OfResource) -> asyncio.Task[None] | None:
         now = self._clock()

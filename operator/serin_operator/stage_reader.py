@@ -10,11 +10,12 @@ from serin_core.api.queries import Query
 from serin_core.api.resource import Resource
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import CLOCK_BEHIND, Reading, count_stage
-from serin_core.counting.stage_query import StageQuery, evaluated_at, stage_query
+from serin_core.counting.stage_query import StageQuery, evaluated_at
 from serin_core.gates.active import read_by
 from serin_core.gates.queries import active_queries
 from serin_operator.custom_counters import CustomCounterReader
 from serin_operator.interfaces import Prometheus
+from serin_operator.joined_reads import WINDOW, JoinedReads
 from serin_operator.query_reader import read_queries
 
 
@@ -66,29 +67,37 @@ class StageReading:
     """Results by the name of the query gate."""
 
 
-@dataclass(frozen=True, slots=True)
 class StageReader:
-    """Reads stages, one question at a time. Each query is bounded by its endpoint's timeout and concurrency."""
+    """Reads stages. Each query is bounded by its endpoint's timeout and concurrency.
 
-    prometheus: Prometheus
+    Series of servers are read for many stages at once (joined_reads.py). Custom counters and query gates are
+    expressions of users, whose results name no resource: each has a query of its own.
+    """
+
+    def __init__(self, prometheus: Prometheus, *, window: float = WINDOW) -> None:
+        self._prometheus, self._joined = prometheus, JoinedReads(prometheus, window=window)
+
+    async def close(self) -> None:
+        """Cancel the queries under way."""
+        await self._joined.close()
 
     async def read(self, asked: StageQuestion, now: datetime) -> StageReading:
         """Return the counts and the results of the queries."""
         counts = await self.read_counts(asked, now)
         if isinstance(counts, Unreadable) and counts.reason in ("Unreachable", "UnknownEndpoint"):
             return StageReading(counts, {query.name: counts for query in asked.queries})
-        return StageReading(counts, await read_queries(self.prometheus, asked.endpoint, asked.queries))
+        return StageReading(counts, await read_queries(self._prometheus, asked.endpoint, asked.queries))
 
     async def read_counts(self, asked: StageQuestion, now: datetime) -> Reading:
         """Return the counts alone."""
         if asked.stage.is_ahead_of(now):
             return CLOCK_BEHIND
-        found = await self.prometheus.read(asked.endpoint, stage_query(asked.stage, now))
+        found = await self._joined.read(asked.endpoint, asked.stage, now)
         if isinstance(found, Unreadable):
             return found
         at = evaluated_at(found)
         if isinstance(at, Unreadable):
             return at
-        reader = CustomCounterReader(self.prometheus, asked.endpoint)
+        reader = CustomCounterReader(self._prometheus, asked.endpoint)
         custom = await reader.read(asked.custom, asked.stage, at=at, now=now)
         return count_stage(found, asked.stage, now, custom=custom)

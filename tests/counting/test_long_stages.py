@@ -16,9 +16,10 @@ from counting.processes import Server, truth
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, ProcessCounts
 from serin_core.contract import names
+from serin_core.counting.joined_query import stage_query
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import ENDED, StageCounts
-from serin_core.counting.stage_query import StageQuery, stage_query
+from serin_core.counting.stage_query import StageQuery
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 READ_BY_GATES = (

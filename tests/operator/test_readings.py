@@ -248,7 +248,8 @@ def test_the_reading_of_a_deleted_resource_is_cancelled(is_gone):
         else:
             live(scene.cluster)["metadata"]["deletionTimestamp"] = "now"
         await scene.look()
-        await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
         assert scene.prometheus.cancelled == 1
         await scene.arrive()
         assert scene.queued == []

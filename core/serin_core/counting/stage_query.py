@@ -1,8 +1,9 @@
-"""The query for the series of one stage: one PromQL expression, and what a reading of it is marked with."""
+"""What is read of one stage, and the marks of a result: labels that the query (joined_query.py) adds to it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import isfinite
 from typing import Final
 
@@ -21,13 +22,12 @@ NOW: Final = "serin_now"
 GONE: Final = "serin_gone"
 """Label added by the query: names a metric that a process has lost while it still has others."""
 MARKS: Final = frozenset((FRESH, NOW, GONE))
-_STEPS: Final = 60
-_MIN_STEP: Final = 5
 MIN_STALE: Final = timedelta(minutes=2)
 CHECKS_UNTIL_STALE: Final = 4
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _LAST_SECOND: Final = datetime.max.replace(tzinfo=UTC).timestamp()
-_NO_MORE: Final = ',le=~"0[.]1|",agree!="None"'
-"""Matchers that leave out what no gate reads: half of all series. A missing label is "", and matches."""
+_GRID: Final = timedelta(minutes=1)
+"""Times that are read begin at whole minutes, so that many stages can be read by one query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,28 @@ class StageQuery:
 
         What the last check read may be as old as `stale_after` allows: the next one reads back beyond all of that. It
         never reads back as far as the checks before, whose clock may differ: processes that had ended by then have
-        been added up.
+        been added up. It begins at a whole minute, unless that would be too early.
         """
         wanted = self.since - stale_after(self.interval) - DELAY
-        if self.checkpoint is None or self.checkpoint.since is None:
+        even = wanted - (wanted - _EPOCH) % _GRID
+        if self.checkpoint is None:
+            return even
+        if self.checkpoint.since is None:
             return wanted
         least = self.since - MIN_STALE - DELAY
-        return max(wanted, min(self.checkpoint.since + DELAY, least))
+        bound = min(self.checkpoint.since + DELAY, least)
+        return even if even >= bound else max(wanted, bound)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the metrics that the gates and the actual share read, of good and total."""
+        return _metrics(self.gates, is_canary=self.percent > 0)
+
+    def owns(self, series: Series) -> bool:
+        """Return whether a series that has the uid of this stage is of this stage."""
+        labels = series.labels
+        is_of_stage = labels.get(names.SERIES_RUN) == self.run_id and labels.get(names.SERIES_STAGE) == str(self.stage)
+        return is_of_stage or series.name == names.LABEL_CHECK
 
     def is_young(self, now: datetime) -> bool:
         """Return whether the stage may not have been scraped yet."""
@@ -91,45 +106,10 @@ class StageQuery:
         return self.since - now > DELAY
 
 
-def stage_query(asked: StageQuery, now: datetime) -> str:
-    """Return one PromQL expression for all series that the gates and the actual share read, of good and total.
-
-    It also returns how many of them have a sample newer than `stale_after` (no such series means none), the time of the
-    query by the clock of Prometheus, the metrics that a process has lost, and what the scrapes leave of the labels.
-    """
-    shares = actual_share.METRICS if asked.percent > 0 else ()
-    metrics = sorted({names.REQUESTS, *shares}.union(*(CATALOG[gate].metrics for gate in asked.gates)))
-    matchers = (
-        f'__name__=~"{"|".join(metrics)}",{names.SERIES_UID}="{asked.uid}",'
-        f'{names.SERIES_RUN}="{asked.run_id}",{names.SERIES_STAGE}="{asked.stage}"{_NO_MORE}'
-    )
-    back = int((now - asked.reaches_back_to).total_seconds())
-    fresh = f"count(last_over_time({{{matchers}}}[{stale_after(asked.interval).total_seconds():.0f}s]))"
-    return (
-        f'last_over_time({{{matchers}}}[{back}s]) or label_replace({fresh},"{FRESH}","true","","")'
-        f' or label_replace(vector(time()),"{NOW}","true","","") or {_gone(f"{{{matchers}}}", back)}'
-        f' or {names.LABEL_CHECK}{{{names.SERIES_UID}="{asked.uid}"}}'
-    )
-
-
-def _gone(selector: str, back: int) -> str:
-    """Return an expression for each metric that a process has lost, renamed or dropped, while others continue.
-
-    Its last value is old and must not be combined with others that have moved since. One scrape brings all series of a
-    process. So all its metrics exist at the same times: now, and at each step of the time that is read.
-    """
-    process = names.SERIES_PROCESS
-    there = _metrics_of(selector)
-    times = f"count_over_time({there}[{back}s:{max(_MIN_STEP, back // _STEPS)}s])"
-    return (
-        f"({times} < on({process}) group_left() max by({process})({times}))"
-        f" or ({_metrics_of(f'last_over_time({selector}[{back}s])')}"
-        f" unless on({GONE},{process}) {there} and on({process}) {there})"
-    )
-
-
-def _metrics_of(series: str) -> str:
-    return f'label_replace(group by(__name__,{names.SERIES_PROCESS})({series}),"{GONE}","$1","__name__","(.+)")'
+@lru_cache(maxsize=256)
+def _metrics(gates: tuple[GateName, ...], *, is_canary: bool) -> tuple[str, ...]:
+    shares = actual_share.METRICS if is_canary else ()
+    return tuple(sorted({names.REQUESTS, *shares}.union(*(CATALOG[gate].metrics for gate in gates))))
 
 
 def evaluated_at(series: Iterable[Series]) -> float | Unreadable:

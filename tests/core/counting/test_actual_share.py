@@ -14,8 +14,9 @@ from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.contract.actual_share import METRICS, REQUESTS, USERS
 from serin_core.counting.actual_share import actual_share
+from serin_core.counting.joined_query import stage_query
 from serin_core.counting.server_counters import StageCounts, count_stage
-from serin_core.counting.stage_query import FRESH, Series, StageQuery, stage_query
+from serin_core.counting.stage_query import FRESH, Series, StageQuery
 from serin_core.rollout import recording
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,9 +6,10 @@ import pytest
 from serin_core.api.gate_names import GateName
 from serin_core.api.gate_status import Checkpoint, OwnCounts, OwnSeries, ProcessCounts
 from serin_core.contract import names
+from serin_core.counting.joined_query import stage_query
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import ENDED, count_stage
-from serin_core.counting.stage_query import FRESH, GONE, Series, StageQuery, evaluated_at, stage_query, stale_after
+from serin_core.counting.stage_query import FRESH, GONE, Series, StageQuery, evaluated_at, stale_after
 from serin_core.counting.stage_query import NOW as EVALUATED
 from serin_core.evidence.counts import Counts
 
@@ -281,7 +282,8 @@ def test_the_query_asks_for_no_series_that_no_gate_reads():
 
 
 def test_the_query_asks_whether_anything_was_scraped_of_late():
-    wanted = r'label_replace\(count\(last_over_time\(\{[^}]*\}\[120s\]\)\),"serin_fresh","true","",""\)'
+    count = r"count by\(serin_uid,serin_run,serin_stage\)\(last_over_time\(\{[^}]*\}\[120s\]\)\)"
+    wanted = rf'label_replace\({count},"serin_fresh","true","",""\)'
     assert re.search(wanted, query())
 
 
