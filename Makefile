@@ -188,6 +188,10 @@ bench-node: node-images ## measure starts, stage changes, rollbacks and rolling 
 	@$(BIN)/python -m serin_localcluster build --with helm
 	@$(BIN)/python benchmarks/node.py --rounds $(or $(ROUNDS),50)
 
+.PHONY: bench-handovers
+bench-handovers: .venv/.complete ## measure how long it takes until another operator acts (ROUNDS=20)
+	@$(BIN)/python benchmarks/handovers.py --rounds $(or $(ROUNDS),20)
+
 .PHONY: bench-gates
 bench-gates: .venv/.complete ## compare the error rates and cost of gates with other tools; writes benchmarks/gates.*
 	@$(BIN)/python benchmarks/gates.py --markdown benchmarks/gates.md --json benchmarks/gates.json
