@@ -3,8 +3,8 @@
     make bench-handovers                                 # 7 minutes
     python benchmarks/handovers.py [--rounds 20] [--json FILE]
 
-Two operators run beside a real API server with one SuggestionModel. The leader gets the signal; then the SuggestionModel
-is changed. A hand-over ends when the other operator has decided about the change, by its status.
+Two operators run beside a real API server with one SuggestionModel. The leader gets the signal; then the resource is
+changed. A hand-over ends when the other operator has decided about the change, by its status.
 """
 
 import argparse

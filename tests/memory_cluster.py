@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
+from serin_core.kubernetes.label_selector import LabelSelector
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.apply import Applier
 from serin_operator.check_caller import CheckCaller
@@ -168,6 +169,7 @@ def reconciler(
     prometheus=None,
     enqueue=lambda _key: None,
     cache=None,
+    selector="",
     **server,
 ):
     metrics = metrics or OperatorMetrics(lambda: 0)
@@ -190,6 +192,7 @@ def reconciler(
         ),
         clock=clock,
         cache=cache,
+        selector=LabelSelector.parse(selector),
     )
 
 

@@ -29,15 +29,15 @@ class Changes:
         self.objects.forget_resources()
 
     def resource_changed(self, live: Json, *, is_deleted: bool) -> None:
-        """Take in a SuggestionModel."""
+        """Take in a SuggestionModel. One that another operator works on is not kept."""
         self.record_watch_event()
         key = Key(*place_of(live))
-        self.resources.record(key, is_deleted=is_deleted)
-        if is_deleted:
+        is_mine = self.resources.record(key, live["metadata"].get("labels") or {}, is_deleted=is_deleted)
+        if not is_mine:
             self.objects.put_failure((names.KIND, key.namespace, key.name), NotFoundError(str(key)))
         else:
             self.objects.put_resource(live)
-        if self.events.record(key, live, is_deleted=is_deleted):
+        if self.events.record(key, live, is_deleted=not is_mine):
             self.resources.enqueue(key)
 
     def object_changed(self, live: Json) -> None:

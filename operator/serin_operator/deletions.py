@@ -20,6 +20,10 @@ class Deletions:
         """Keep what was decided about an object that exists."""
         self._last[key] = ref, status
 
+    def forget(self, key: Key) -> None:
+        """Forget an object that another operator works on."""
+        self._last.pop(key, None)
+
     async def report(self, key: Key, now: datetime, *, finalizers: Collection[str] = ()) -> None:
         """Post the Event of a deletion."""
         found = self._last.pop(key, None)

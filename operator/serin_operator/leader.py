@@ -91,6 +91,7 @@ async def lead(
             readings=readings,
             clock=clock,
             cache=CachedCluster(cluster, changes.objects),
+            selector=changes.resources.selector,
         )
 
         async def handle(key: Key) -> Result:

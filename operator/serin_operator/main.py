@@ -13,6 +13,8 @@ from typing import Final
 
 from kubernetes.aio.config import ConfigException
 
+from serin_core.contract import names
+from serin_core.kubernetes.label_selector import LabelSelector
 from serin_operator.background import keep_running
 from serin_operator.changes import Changes
 from serin_operator.check import find_problem
@@ -34,8 +36,9 @@ from serin_operator.watch import cancel_on_signals, watch
 from serin_operator.watched_objects import WatchedObjects
 
 log = logging.getLogger("serin_operator")
+MATCHES_WITHIN: Final = 30.0
+"""Seconds until a selector without any match is worth a line in the log."""
 DEFAULT_CONFIG: Final = Path("/etc/serin/operator/config.yaml")
-LEASE_NAME: Final = "serin-operator"
 
 
 def main() -> None:
@@ -71,13 +74,13 @@ async def run(settings: Settings) -> None:
     """
     process = asyncio.current_task()
     cancel_on_signals(process)
-    known = KnownResources()
+    known = KnownResources(LabelSelector.parse(settings.selector))
     async with contextlib.AsyncExitStack() as stack:
         election, clock = _election(settings), SteadyClock()
         cluster = await KubernetesClient.connect(_seconds_to_write(election), follow_date=clock.follow_date)
         stack.push_async_callback(cluster.close)
         elector = AlwaysLeading() if election is None else Elector(cluster, election)
-        metrics = OperatorMetrics(known.depth, elector.is_leader)
+        metrics = OperatorMetrics(known.depth, elector.is_leader, known.count)
         metrics.checks.expose(settings.checks)
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
         changes = Changes(known, KnownObjects(WatchedObjects(cluster)), metrics.record_watch_event)
@@ -91,6 +94,7 @@ async def run(settings: Settings) -> None:
         )
         stack.push_async_callback(runner.cleanup)
         where = ", ".join(settings.namespaces) or "all namespaces"
+        where += f" for SuggestionModels with {settings.selector}" if settings.selector else ""
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)
         watching = watch(changes, namespaces=settings.namespaces, heartbeat=heartbeat, process=process)
         background = [
@@ -98,6 +102,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(watching),
         ]
         stack.push_async_callback(_cancel, background)
+        stack.push_async_callback(_cancel, [asyncio.create_task(_warn_if_nothing_matches(known, settings, heartbeat))])
         # Another operator takes over once the Lease is given back: before the watch ends, which may take seconds.
         stack.push_async_callback(elector.release)
         electing = asyncio.create_task(keep_running("leader election", elector.run))
@@ -109,6 +114,14 @@ async def run(settings: Settings) -> None:
             task.result()
 
 
+async def _warn_if_nothing_matches(known: KnownResources, settings: Settings, heartbeat: Heartbeat) -> None:
+    """Log once that the selector matches no SuggestionModel, some time after they could first be listed."""
+    await heartbeat.connected.wait()
+    await asyncio.sleep(MATCHES_WITHIN)
+    if settings.selector and not known.count():
+        log.warning("no SuggestionModel has labels that match the selector %s", settings.selector)
+
+
 def _election(settings: Settings) -> Election | None:
     """Return the election that this operator takes part in; None without one. Raises ClusterError."""
     chosen = settings.leader_election
@@ -118,7 +131,8 @@ def _election(settings: Settings) -> Election | None:
         namespace = own_namespace()
     except ConfigException as error:
         raise ClusterError(f"the operator's own namespace is not known: {error}") from error
-    return Election(namespace, chosen.lease_name or LEASE_NAME, own_identity(), chosen.timing)
+    annotations = {names.ANNOTATION_SELECTOR: settings.selector}
+    return Election(namespace, chosen.name_for(settings.selector), own_identity(), chosen.timing, annotations)
 
 
 def _seconds_to_write(election: Election | None) -> Callable[[], float]:

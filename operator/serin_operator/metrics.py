@@ -19,7 +19,7 @@ from serin_operator.notifications.metrics import NotificationMetrics
 from serin_operator.record_metrics import RecordMetrics
 from serin_operator.resource_metrics import ResourceMetrics
 
-RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "deleting", "invalid", "error")
+RESULTS = ("changed", "unchanged", "conflict", "refused", "gone", "unselected", "deleting", "invalid", "error")
 EVENTS = tuple(dict.fromkeys(row.event for row in TABLE))
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds; a reconcile and a query end after 60 at the latest."""
@@ -27,13 +27,23 @@ READINGS = ("Read", "Stale", "LabelsChanged", "Unreachable", "QueryError", "Unkn
 
 
 class OperatorMetrics:
-    """The metrics, in a registry of their own. `depth` returns the length of the work queue."""
+    """The metrics, in a registry of their own. `depth` returns the length of the work queue, `known` its resources."""
 
-    def __init__(self, depth: Callable[[], int], is_leader: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        depth: Callable[[], int],
+        is_leader: Callable[[], bool] = lambda: True,
+        known: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.registry = CollectorRegistry()
         Gauge(
             "serin_operator_leader", "1 if this operator leads, 0 if it stands by.", registry=self.registry
         ).set_function(lambda: float(is_leader()))
+        Gauge(
+            "serin_operator_suggestionmodels",
+            "SuggestionModels that this operator works on, or would if it led.",
+            registry=self.registry,
+        ).set_function(known)
         self.reconciles = Counter(
             "serin_operator_reconcile_total", "Reconciles by result.", ["result"], registry=self.registry
         )

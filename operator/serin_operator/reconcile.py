@@ -12,6 +12,7 @@ from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.counting.reading import Unreadable
 from serin_core.kubernetes.hints import with_hint
+from serin_core.kubernetes.label_selector import LabelSelector
 from serin_core.rollout.decide import RESYNC, Announcement, Decision, decide
 from serin_core.rollout.freshness import needs_direct_reads
 from serin_core.rollout.writes import PutStatus, Write
@@ -66,7 +67,9 @@ class Reconciler:
         readings: Readings[Key],
         clock: Callable[[], datetime],
         cache: Kubernetes | None = None,
+        selector: LabelSelector = LabelSelector(),  # noqa: B008 - immutable
     ) -> None:
+        self._selector = selector
         self._cache, self._cached = cache, None if cache is None else gatherer.reading(cache)
         self._delivery, self._readings = delivery, readings
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
@@ -85,33 +88,16 @@ class Reconciler:
         """Reconcile by what is known; return None if direct reads have to decide."""
         try:
             live = await cache.get(names.KIND, key.namespace, key.name)
-            if "deletionTimestamp" in live["metadata"]:
+            if "deletionTimestamp" in live["metadata"] or not self._is_selected(live):
                 return None
             return await self._reconcile(key, live, parse(live), is_cached=True)
         except (_ReadAgainError, InvalidObjectError, NotFoundError, ConflictError, RefusedError):
             return None
 
     async def _reconcile_directly(self, key: Key) -> Result:
-        try:
-            live = await self._cluster.get(names.KIND, key.namespace, key.name)
-        except NotFoundError:
-            await self._deletions.report(key, self._clock())
-            self._setbacks.pop(key, None)
-            self._checks.forget(key)
-            self._readings.forget(key)
-            self._gatherer.forget(key)
-            self._conflicts.clear(key)
-            self._metrics.resources.forget(key.namespace, key.name)
-            self._delivery.forget(key)
-            self._records.forget(key.namespace, key.name)
-            self._statuses.forget(key)
-            return Result("gone", None)
-        if "deletionTimestamp" in live["metadata"]:
-            self._checks.forget(key)
-            self._readings.forget(key)
-            self._gatherer.forget(key)
-            await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
-            return Result("deleting", None)
+        live = await self._live(key)
+        if isinstance(live, Result):
+            return live
         try:
             return await self._reconcile(key, live, parse(live))
         except ConflictError as error:
@@ -125,6 +111,42 @@ class Reconciler:
         except RefusedError as error:
             # A read, or the status; refused writes of children are setbacks.
             return await self._report_invalid(key, live, InvalidObjectError("AccessRefused", with_hint(str(error))))
+
+    async def _live(self, key: Key) -> Json | Result:
+        """Read a resource, or return the result of a pass that has nothing to decide. Raises ClusterError."""
+        try:
+            live = await self._cluster.get(names.KIND, key.namespace, key.name)
+        except NotFoundError:
+            await self._deletions.report(key, self._clock())
+            self._forget(key)
+            return Result("gone", None)
+        if not self._is_selected(live):
+            # Its labels have changed: another operator goes on with what is there.
+            self._deletions.forget(key)
+            self._forget(key)
+            return Result("unselected", None)
+        if "deletionTimestamp" in live["metadata"]:
+            self._checks.forget(key)
+            self._readings.forget(key)
+            self._gatherer.forget(key)
+            await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
+            return Result("deleting", None)
+        return live
+
+    def _is_selected(self, live: Json) -> bool:
+        return self._selector.matches(live["metadata"].get("labels") or {})
+
+    def _forget(self, key: Key) -> None:
+        """Forget a resource that is gone, or that another operator works on."""
+        self._setbacks.pop(key, None)
+        self._checks.forget(key)
+        self._readings.forget(key)
+        self._gatherer.forget(key)
+        self._conflicts.clear(key)
+        self._metrics.resources.forget(key.namespace, key.name)
+        self._delivery.forget(key)
+        self._records.forget(key.namespace, key.name)
+        self._statuses.forget(key)
 
     async def _reconcile(self, key: Key, live: Json, resource: Resource, *, is_cached: bool = False) -> Result:
         gatherer = self._cached if is_cached and self._cached is not None else self._gatherer

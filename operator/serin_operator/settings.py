@@ -22,6 +22,7 @@ from serin_core.contract.addresses import unambiguous
 from serin_core.contract.documents import one_line
 from serin_core.counting.stage_query import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
+from serin_core.kubernetes.label_selector import LabelSelector
 from serin_operator.freeze_settings import FreezeTime
 from serin_operator.leadership.settings import LeaderElection
 from serin_operator.notifications.settings import Destination, DestinationName
@@ -157,6 +158,11 @@ def _are_not_ours(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+def _is_selector(text: str) -> str:
+    LabelSelector.parse(text)
+    return text
+
+
 class Monitoring(SettingsModel):
     """How a Prometheus of the Prometheus Operator finds the server pods."""
 
@@ -187,6 +193,8 @@ class Settings(SettingsModel):
     """Times in which no step of any rollout begins, each with from, to and reason; rollbacks happen at any time."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty means all."""
+    selector: Annotated[str, AfterValidator(_is_selector)] = ""
+    """Labels of the SuggestionModels to work on, such as `team in (a,b)`; empty means all."""
     leader_election: LeaderElection = LeaderElection()
     """Which of several operators works."""
     workers: Annotated[int, Field(ge=1, le=64)] = 4

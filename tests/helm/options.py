@@ -180,6 +180,13 @@ OPTIONS = {
             f"ConfigMap/{OPERATOR} data.config.leaderElection.leaseName": "models",
         },
     ),
+    "config.selector": Option(
+        {"config": {"selector": "team in (a,b)"}},
+        {
+            f"ConfigMap/{OPERATOR} data.config.selector": "team in (a,b)",
+            f"ConfigMap/{OPERATOR} data.config.leaderElection.leaseName": OPERATOR,
+        },
+    ),
     "config.workers": configuration("workers", 8),
     "config.host": configuration("host", "::"),
     "config.jsonLogs": configuration("jsonLogs", value=True),

@@ -187,6 +187,7 @@ REFUSED = [
     ({"config": {"namespaces": ["a"]}}, "namespaces"),
     ({"config": {"worker": 3}}, "worker"),
     ({"config": {"workers": 65}}, "/config/workers"),
+    ({"config": {"selector": ["team=a"]}}, "/config/selector"),
     ({"config": {"leaderElection": {"leaseNam": "x"}}}, "leaseNam"),
     ({"config": {"leaderElection": {"leaseDurationSeconds": 1}}}, "/config/leaderElection/leaseDurationSeconds"),
     ({"config": {"prometheus": {"x": {"url": "ftp://x"}}}}, "/config/prometheus/x/url"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from serin_core.kubernetes.label_selector import LabelSelector
 from serin_operator.known_resources import KnownResources
 from serin_operator.object_ref import Key
 from serin_operator.work_queue import WorkQueue
@@ -13,8 +14,8 @@ A, B = Key("default", "a"), Key("default", "b")
 def known():
     found = KnownResources()
     for key in (A, B, Key("default", "deleted")):
-        found.record(key, is_deleted=False)
-    found.record(Key("default", "deleted"), is_deleted=True)
+        found.record(key, {}, is_deleted=False)
+    found.record(Key("default", "deleted"), {}, is_deleted=True)
     return found
 
 
@@ -63,3 +64,42 @@ def test_a_check_that_cannot_be_cancelled_hangs(known):
         queue.done(A)
         assert known.hang() == ""
     assert known.hang() == ""
+
+
+@pytest.fixture
+def sharded():
+    return KnownResources(LabelSelector.parse("team=a"))
+
+
+def test_resources_of_other_operators_are_neither_known_nor_queued(sharded):
+    queue = WorkQueue(clock=lambda: 0.0)
+    with sharded.queued_in(queue):
+        sharded.record(A, {"team": "a"}, is_deleted=False)
+        sharded.record(B, {"team": "b"}, is_deleted=False)
+        assert (take_all(queue), sharded.count()) == ([A], 1)
+        queue.done(A)
+        sharded.enqueue(B)
+        assert take_all(queue) == []
+
+
+def test_a_resource_whose_labels_change_is_queued_where_it_leaves_and_where_it_arrives(sharded):
+    queue = WorkQueue(clock=lambda: 0.0)
+    with sharded.queued_in(queue):
+        for labels, expected in (({}, []), ({"team": "a"}, [A]), ({"team": "a", "x": "y"}, []), ({"team": "b"}, [A])):
+            sharded.record(A, labels, is_deleted=False)
+            assert take_all(queue) == expected
+            queue.done(A)
+        assert sharded.count() == 0
+
+
+def test_a_deleted_resource_is_queued_once(sharded):
+    queue = WorkQueue(clock=lambda: 0.0)
+    with sharded.queued_in(queue):
+        sharded.record(A, {"team": "a"}, is_deleted=False)
+        take_all(queue)
+        queue.done(A)
+        sharded.record(A, {"team": "a"}, is_deleted=True)
+        assert take_all(queue) == [A]
+        queue.done(A)
+        sharded.record(A, {"team": "a"}, is_deleted=True)
+        assert take_all(queue) == []

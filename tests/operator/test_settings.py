@@ -64,6 +64,7 @@ def test_the_shipped_configuration_is_valid():
             "renewDeadlineSeconds must be more than 1.2 times retryPeriodSeconds",
         ),
         (f"{GIVEN}\nleaderElection: {{leaseName: Serin_1}}", "leaderElection.leaseName"),
+        (f"{GIVEN}\nselector: team in a", "selector: 'team in a' in 'team in a': expected requirements such as team=a"),
     ],
 )
 def test_an_invalid_configuration_is_reported_in_one_line_with_its_place(tmp_path, text, message):

@@ -41,6 +41,9 @@ ANNOTATION_SCHEME: Final = "prometheus.io/scheme"
 ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 """On the pod template: a hash of everything whose change needs new pods."""
 
+ANNOTATION_SELECTOR: Final = f"{GROUP}/selector"
+"""On the Lease of operators: the labels of the SuggestionModels that its holder works on; "" for all."""
+
 ROUTING_KEY: Final = "routing.json"
 MODEL_KEY: Final = "model.json"
 RECORD_KEY: Final = "trial.json"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from serin_core.api.base import Json
+from serin_core.contract import names
 
 LOOKS_PER_PERIOD: Final = 3
 """How often a standby looks within a retry period. It may not watch: its role names the Lease, and nothing else."""
@@ -50,10 +51,13 @@ class Election:
         """Who holds the Lease, as far as is known; "" if nobody does."""
         return str(self._spec.get("holderIdentity") or "")
 
-    @property
-    def held_annotations(self) -> Mapping[str, str]:
-        """Return the annotations of the Lease."""
-        return {} if self._live is None else self._live["metadata"].get("annotations") or {}
+    def another_selector(self) -> tuple[str, str] | None:
+        """Return the selector of the holder and that of this operator, if both are known and differ."""
+        if self._live is None or self.holder in ("", self.identity):
+            return None
+        theirs = (self._live["metadata"].get("annotations") or {}).get(names.ANNOTATION_SELECTOR)
+        mine = self.annotations.get(names.ANNOTATION_SELECTOR)
+        return None if theirs is None or mine is None or theirs == mine else (theirs, mine)
 
     def seconds_left(self, now: float) -> float:
         """Return for how long this operator may write; 0 if it does not lead.

@@ -55,6 +55,7 @@ class Elector:
         self.acquired, self.lost = asyncio.Event(), asyncio.Event()
         self.lost.set()
         self._heard_at, self._logged_at, self._error = -math.inf, -math.inf, ""
+        self._another_selector: tuple[str, str] | None = None
 
     @property
     def place(self) -> str:
@@ -129,6 +130,7 @@ class Elector:
         except NotFoundError:
             live = None
         self._election.observe(live, self._clock())
+        self._warn_of_another_selector()
 
     async def _write(self) -> None:
         sent_at = self._clock()
@@ -149,6 +151,19 @@ class Elector:
             log.warning("this operator does not lead any more: the Lease %s %s", self.place, why)
             self.acquired.clear()
             self.lost.set()
+
+    def _warn_of_another_selector(self) -> None:
+        """Warn once where operators with different selectors have one Lease: only one of them would ever work."""
+        found = self._election.another_selector()
+        if found is not None and found != self._another_selector:
+            log.warning(
+                "the Lease %s is held by an operator with another selector (%s; %s): the SuggestionModels of one of "
+                "them are not worked on. Give each selector a Lease of its own (leaderElection.leaseName)",
+                self.place,
+                found[0] or "all",
+                found[1] or "all",
+            )
+        self._another_selector = found
 
     def _record_error(self, error: str) -> None:
         if error != self._error or self._clock() - self._logged_at >= LOG_INTERVAL:

@@ -1,14 +1,16 @@
 """The part of the operator's configuration that is about several operators."""
 
-from typing import Annotated, Self
+import hashlib
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
 from serin_operator.leadership.election import Timing
 from serin_operator.settings_model import SettingsModel
 
-MAX_LEASE_SECONDS = 600
-_JITTER = 1.2
+LEASE_NAME: Final = "serin-operator"
+MAX_LEASE_SECONDS: Final = 600
+_JITTER: Final = 1.2
 """As in Kubernetes' own client: a retry may be up to a fifth later."""
 
 
@@ -18,7 +20,7 @@ class LeaderElection(SettingsModel):
     enabled: bool = True
     """Whether operators agree by a Lease on which of them works; without it, only one may run."""
     lease_name: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")] = ""
-    """Name of the Lease in the operator's namespace; `serin-operator` if empty."""
+    """Name of the Lease in the operator's namespace; `serin-operator` if empty, and a hash of the selector, if any."""
     lease_duration_seconds: Annotated[int, Field(ge=2, le=MAX_LEASE_SECONDS)] = 15
     """Time after the last renewal until another operator takes over."""
     renew_deadline_seconds: Annotated[float, Field(gt=0)] = 10.0
@@ -33,6 +35,12 @@ class LeaderElection(SettingsModel):
         if self.renew_deadline_seconds <= _JITTER * self.retry_period_seconds:
             raise ValueError("renewDeadlineSeconds must be more than 1.2 times retryPeriodSeconds")
         return self
+
+    def name_for(self, selector: str) -> str:
+        """Return the name of the Lease of the operators with this selector."""
+        if self.lease_name or not selector:
+            return self.lease_name or LEASE_NAME
+        return f"{LEASE_NAME}-{hashlib.sha256(selector.encode()).hexdigest()[:8]}"
 
     @property
     def timing(self) -> Timing:

@@ -181,7 +181,6 @@ def test_annotations_of_others_stay():
     store.live["metadata"]["annotations"] |= {"theirs": "2"}
     look(one, store, 1.0)
     assert store.live["metadata"]["annotations"] == {"mine": "1", "theirs": "2"}
-    assert one.held_annotations == {"mine": "1", "theirs": "2"}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

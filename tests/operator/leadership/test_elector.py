@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from fake_leases import FakeLeases
 
+from serin_core.contract import names
 from serin_operator.leadership.election import Election, Timing
 from serin_operator.leadership.elector import Elector
 
@@ -18,8 +19,9 @@ class Clock:
         return self.now
 
 
-def elector(leases, clock, identity="a", **timing):
-    election = Election("serin-system", "serin-operator", identity, Timing(**timing))
+def elector(leases, clock, identity="a", selector="", **timing):
+    annotations = {names.ANNOTATION_SELECTOR: selector}
+    election = Election("serin-system", "serin-operator", identity, Timing(**timing), annotations)
     return Elector(leases, election, clock=clock, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -194,3 +196,17 @@ def test_an_operator_that_may_not_read_the_lease_is_not_ready_and_logs_it_once(c
     with caplog.at_level(logging.WARNING):
         asyncio.run(play())
     assert caplog.text.count("cannot be read or renewed: leases is forbidden") == 1
+
+
+def test_operators_with_different_selectors_and_one_lease_are_named_once(caplog):
+    async def play():
+        leases, clock = FakeLeases(), Clock()
+        await elector(leases, clock, "a", selector="team=a").look()
+        for identity, selector in (("b", "team=a"), ("c", "")):
+            one = elector(leases, clock, identity, selector=selector)
+            await one.look()
+            await one.look()
+
+    asyncio.run(play())
+    assert caplog.text.count("is held by an operator with another selector") == 1
+    assert "(team=a; all): the SuggestionModels of one of them are not worked on" in caplog.text

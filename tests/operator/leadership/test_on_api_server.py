@@ -17,6 +17,7 @@ import yaml
 from api_proxy import Proxy
 
 from serin_core.contract import names
+from serin_core.kubernetes.label_selector import LabelSelector
 from serin_localcluster.controlplane import ControlPlane, Credentials, free_port
 from serin_localcluster.pki import write_kubeconfig
 from serin_localcluster.programs import find_programs
@@ -248,5 +249,67 @@ def test_one_operator_leads_without_delay_and_again_after_its_container_was_kill
             await found.change()
             only.start()
             await act(found, only, time.monotonic(), within=10)
+
+    asyncio.run(play())
+
+
+SELECTORS = [
+    "",
+    "team=a",
+    "team!=a",
+    "team in (a,b)",
+    "team notin (a,b)",
+    "team",
+    "!team",
+    "team=a,tier!=gold",
+    "team=",
+]
+
+
+def test_shards_work_on_what_their_selector_matches_and_hand_over_what_changes(tmp_path):
+    async def play():
+        async with cluster(tmp_path) as found, AsyncExitStack() as stack:
+            a, b = [
+                (await stack.enter_async_context(found.operators(f"of-{team}", selector=f"team={team}")))[0]
+                for team in ("a", "b")
+            ]
+            await wait(a.leads, seconds=5)
+            await wait(b.leads, seconds=5)
+            for team in ("a", "b"):
+                await found.change(f"model-{team}", labels={"team": team})
+                await wait(found.is_decided, f"model-{team}", seconds=10)
+            leases = await found.get("lease")
+            assert len([one for one in leases["items"] if one["spec"]["holderIdentity"] in ("of-a", "of-b")]) == 2
+
+            def writes_about(one, name):
+                return [path for _, _, path in one.proxy.writes if name in path]
+
+            assert not writes_about(a, "model-b")
+            assert not writes_about(b, "model-a")
+            assert "categories" not in json.dumps([*a.proxy.writes, *b.proxy.writes])
+
+            children = await found.get("deployment,configmap,service")
+            await found.kubectl("label", "sgm", "model-a", "-n", "default", "--overwrite", "team=b")
+            await asyncio.sleep(1)
+            before = len(writes_about(a, "model-a"))
+            await found.change("model-a", labels={"team": "b"})
+            await wait(found.is_decided, "model-a", seconds=10)
+            assert len(writes_about(a, "model-a")) == before
+            assert writes_about(b, "model-a")
+            kept = {one["metadata"]["uid"] for one in (await found.get("deployment,configmap,service"))["items"]}
+            gone = [one for one in children["items"] if one["metadata"]["uid"] not in kept]
+            assert {one["kind"] for one in gone} <= {"ConfigMap"}  # the model of the run before
+
+            # Selectors mean what they mean to the API server.
+            await found.change("model-c", labels={"team": "a", "tier": "gold"})
+            everything = (await found.get("sgm"))["items"]
+            for text in SELECTORS:
+                listed = (await found.get("sgm", "-l", text))["items"]
+                matched = [
+                    one["metadata"]["name"]
+                    for one in everything
+                    if LabelSelector.parse(text).matches(one["metadata"].get("labels") or {})
+                ]
+                assert [one["metadata"]["name"] for one in listed] == matched, text
 
     asyncio.run(play())
