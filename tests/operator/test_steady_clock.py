@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 
 from serin_core.api.status import Candidate, CandidateState
-from serin_core.rollout.canary_steps import soak_elapsed
 from serin_operator.steady_clock import SteadyClock
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -113,7 +112,7 @@ def test_a_jump_makes_a_soak_at_most_a_tenth_shorter(where):
     )
     node.work(10 * HOUR)
     setattr(node, where, 10 * HOUR)
-    while soak_elapsed(candidate, now=node.clock.now()) < 24 * HOUR:
+    while candidate.soak.at(node.clock.now()) < 24 * HOUR:
         node.work(timedelta(minutes=1))
     assert node.passed >= (24 * HOUR if where == "wall_jump" else 22 * HOUR)
 
