@@ -80,6 +80,7 @@ async def lead(
         stack.push_async_callback(checks.close)
         readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=clock)
         stack.push_async_callback(readings.close)
+        queue.on_due = readings.ahead
         reconciler = Reconciler(
             cluster=direct,
             gatherer=gatherer,

@@ -6,7 +6,7 @@ queues the resource, and is new evidence for the first pass whose status is writ
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -55,8 +55,12 @@ class _Found:
 @dataclass(slots=True)
 class _OfResource:
     found: _Found | None = None
+    next: StageQuestion | None = None
+    """What the next pass is going to ask, unless the resource is edited before."""
+    asking: StageQuestion | None = None
+    """What was asked for last."""
     began: float = 0.0
-    """When the reading under way was started, by the clock of the loop."""
+    """When that was, by the clock of the loop."""
     is_late: bool = False
     """Whether the last reading took longer than a pass waits."""
     is_expected: bool = False
@@ -78,8 +82,16 @@ class Readings(Generic[KeyT]):
         self._tasks: BackgroundTasks[KeyT] = BackgroundTasks()
         self._of: dict[KeyT, _OfResource] = {}
 
+    def ahead(self, keys: Iterable[KeyT]) -> None:
+        """Start readings for passes that begin soon, so that they share a query."""
+        for key in keys:
+            mine = self._of.get(key)
+            if mine is not None and mine.next is not None:
+                mine.is_expected = True
+                self._start(key, mine.next, mine)
+
     def begin(self, key: KeyT, resource: Resource) -> asyncio.Task[None] | None:
-        """Start a reading at the beginning of a pass, unless one is under way or unused; return what was started."""
+        """Start a reading at the beginning of a pass, unless one is under way or unused; return what is under way."""
         asked = StageQuestion.of(resource)
         if asked is None:
             if self._tasks.get(key, _TASK) is None:
@@ -89,10 +101,11 @@ class Readings(Generic[KeyT]):
         mine.is_expected = True
         if mine.found is not None and mine.found.asked.place != asked.place:
             mine.found = None
-        return self._start(key, asked, mine)
+        self._start(key, asked, mine)
+        return self._tasks.get(key, _TASK) if mine.asking == asked else None
 
     async def newest(self, key: KeyT, resource: Resource, started: asyncio.Task[None] | None) -> Seen:
-        """Return what is known, after a moment for the reading that this pass has `started`."""
+        """Return what is known, after a moment for the reading that was `started` for this pass."""
         asked, mine = StageQuestion.of(resource), self._of.get(key)
         if asked is None or mine is None:
             return Seen(NOT_ASKED)
@@ -110,10 +123,13 @@ class Readings(Generic[KeyT]):
             return Seen(NOT_READ, is_new=False)
         return Seen(found.reading.counts, is_new=False)
 
-    def judged(self, key: KeyT, seen: Seen) -> None:
-        """Record that a status has been written which was decided on a reading."""
+    def judged(self, key: KeyT, seen: Seen, after: Resource) -> None:
+        """Record that a status has been written which was decided on a reading; `after` has that status."""
         mine = self._of.get(key)
-        if seen.is_new and mine is not None and mine.found is not None and mine.found.reading.counts is seen.counts:
+        if mine is None:
+            return
+        mine.next = StageQuestion.of(after)
+        if seen.is_new and mine.found is not None and mine.found.reading.counts is seen.counts:
             counts = seen.counts if isinstance(seen.counts, Unreadable) else StageCounts({})
             # Of counts that were judged, only that they could be read is of use.
             mine.found = replace(mine.found, reading=StageReading(counts), is_new=False)
@@ -128,12 +144,12 @@ class Readings(Generic[KeyT]):
         await self._tasks.close()
         await self._reader.close()
 
-    def _start(self, key: KeyT, asked: StageQuestion, mine: _OfResource) -> asyncio.Task[None] | None:
+    def _start(self, key: KeyT, asked: StageQuestion, mine: _OfResource) -> None:
         now = self._clock()
         is_there = mine.found is not None and mine.found.is_evidence(asked, now)
         if is_there or self._tasks.get(key, _TASK) is not None:
-            return None
-        mine.began = asyncio.get_running_loop().time()
+            return
+        mine.asking, mine.began = asked, asyncio.get_running_loop().time()
 
         def done(reading: StageReading) -> None:
             took = asyncio.get_running_loop().time() - mine.began
@@ -141,7 +157,7 @@ class Readings(Generic[KeyT]):
             if not mine.is_expected:
                 self._enqueue(key)
 
-        return self._tasks.start(key, _TASK, self._read(key, asked, now), done)
+        self._tasks.start(key, _TASK, self._read(key, asked, now), done)
 
     async def _read(self, key: KeyT, asked: StageQuestion, now: datetime) -> StageReading:
         try:

@@ -179,7 +179,7 @@ class Reconciler:
         self._record_errors(key, *causes(observed))
         if reading.is_new:
             self._metrics.record_reading(reading.counts)
-        self._readings.judged(key, reading)
+        self._readings.judged(key, reading, replace(resource, status=decision.status))
         due = setbacks.due(decision.writes, observed.children, now)
         self._deletions.remember(key, ref, decision.status)
         self._checks.update(key, decision.calls, decision.status.checks)

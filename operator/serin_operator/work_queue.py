@@ -1,16 +1,18 @@
 """The work queue: keys that are to be reconciled, now or later.
 
 A key is never worked on twice at once; added again while it is worked on, it is worked on once more afterwards. Keys
-are deduplicated and can be delayed; a key that fails comes back after a growing, jittered delay.
+are deduplicated and can be delayed; a key that fails comes back after a growing, jittered delay. Delayed keys that may
+come a little early come together with one that is due, so that what they read can be read together.
 """
 
 import asyncio
 import heapq
 import logging
 import random
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from typing import Final, Generic, TypeVar
 from uuid import uuid4
 
@@ -21,6 +23,12 @@ log = logging.getLogger(__name__)
 KeyT = TypeVar("KeyT", bound=Hashable)
 MIN_RETRY: Final = 0.1
 MAX_RETRY: Final = 60.0
+SLACK: Final = 0.1
+"""Share of its delay by which a check may come early."""
+MAX_SLACK: Final = 3.0
+"""Maximum number of seconds by which a check may come early."""
+MAX_TOGETHER: Final = 100
+"""Maximum number of keys that come together: others that are queued meanwhile must not wait long."""
 _MAX_DOUBLINGS: Final = 16
 """Bounds the exponent: without it, a key that fails for days would overflow."""
 
@@ -42,8 +50,11 @@ class WorkQueue(Generic[KeyT]):
     """Keys to be worked on. `clock` returns monotonic seconds."""
 
     clock: Callable[[], float]
+    on_due: Callable[[Sequence[KeyT]], None] = lambda _keys: None
+    """Called with delayed keys that are ready now, before any of them is worked on."""
     _ready: dict[KeyT, None] = field(default_factory=dict)
-    _delayed: list[tuple[float, int, KeyT]] = field(default_factory=list)
+    _delayed: list[tuple[float, int, float, KeyT]] = field(default_factory=list)
+    """When a key is due, a number, and how many seconds it may come early."""
     _due: dict[KeyT, float] = field(default_factory=dict)
     _working: dict[KeyT, float] = field(default_factory=dict)
     """Keys that are worked on, and since when."""
@@ -61,8 +72,8 @@ class WorkQueue(Generic[KeyT]):
             self._ready[key] = None
         self._changed.set()
 
-    def add_after(self, key: KeyT, seconds: float) -> None:
-        """Queue a key for later, unless it is already due before then."""
+    def add_after(self, key: KeyT, seconds: float, *, slack: float = 0.0) -> None:
+        """Queue a key for later, unless it is already due before then. It may come `slack` seconds early."""
         if seconds <= 0:
             self.add(key)
             return
@@ -71,7 +82,7 @@ class WorkQueue(Generic[KeyT]):
             return
         self._due[key] = due
         self._count += 1
-        heapq.heappush(self._delayed, (due, self._count, key))
+        heapq.heappush(self._delayed, (due, self._count, slack, key))
         self._changed.set()
 
     def take(self) -> KeyT | None:
@@ -135,11 +146,27 @@ class WorkQueue(Generic[KeyT]):
 
     def _add_due(self) -> None:
         now = self.clock()
-        while self._delayed and self._delayed[0][0] <= now:
-            due, _, key = heapq.heappop(self._delayed)
-            # An entry that an earlier one or add() has overtaken is stale.
-            if self._due.get(key) == due:
-                self.add(key)
+        if not self._next_due() <= now:
+            return
+        early: list[tuple[float, int, float, KeyT]] = []
+        together: list[KeyT] = []
+        while len(together) < MAX_TOGETHER and self._next_due() <= now + MAX_SLACK:
+            entry = heapq.heappop(self._delayed)
+            due, _, slack, key = entry
+            if due - slack > now:
+                early.append(entry)
+                continue
+            together.append(key)
+            self.add(key)
+        for entry in early:
+            heapq.heappush(self._delayed, entry)
+        self.on_due(together)
+
+    def _next_due(self) -> float:
+        """Return when the next key is due, without entries that an earlier one or add() has overtaken."""
+        while self._delayed and self._due.get(self._delayed[0][-1]) != self._delayed[0][0]:
+            heapq.heappop(self._delayed)
+        return self._delayed[0][0] if self._delayed else inf
 
 
 async def work(
@@ -162,9 +189,12 @@ async def work(
             await queue.wait()
             continue
         RECONCILE_ID.set(uuid4().hex[:8])
+        slack = 0.0
         try:
             async with asyncio.timeout(deadline):
-                delay = queue.requeue_delay(key, await handle(key))
+                result = await handle(key)
+            delay = queue.requeue_delay(key, result)
+            slack = SLACK if result.is_settled else 0.0
         except Exception as error:
             on_failure(key, error)
             delay = max(queue.retry_delay(key), min(retry_after(error), MAX_RETRY))
@@ -173,4 +203,4 @@ async def work(
         finally:
             queue.done(key)
         if delay is not None:
-            queue.add_after(key, delay)
+            queue.add_after(key, delay, slack=min(slack * delay, MAX_SLACK))

@@ -264,3 +264,53 @@ def test_shutdown_cancels_all_readings():
         assert scene.prometheus.cancelled == 1
 
     play(scenario)
+
+
+def test_a_reading_that_was_begun_ahead_is_the_one_that_the_next_pass_decides_on():
+    async def scenario(scene):
+        for number in (1, 2, 3):
+            await scene.look()
+            assert len(scene.prometheus.asked) == number
+            scene.operator._readings.ahead([KEY])
+            await scene.arrive()
+            assert (scene.queued, len(scene.prometheus.asked)) == ([], number + 1)
+            assert scene.readings() == number
+        await scene.look()
+        assert (scene.readings(), len(scene.prometheus.asked)) == (4, 4)
+
+    play(scenario, hangs=False)
+
+
+def test_a_pass_waits_a_moment_for_the_reading_that_was_begun_ahead_of_it():
+    async def scenario(scene):
+        await scene.look()
+        scene.operator._readings.ahead([KEY])
+        await scene.look()
+        assert (scene.readings(), scene.queued, len(scene.prometheus.asked)) == (2, [], 2)
+
+    play(scenario, hangs=False)
+
+
+def test_a_reading_that_was_begun_ahead_of_an_edit_is_no_evidence():
+    async def scenario(scene):
+        await scene.look()
+        scene.operator._readings.ahead([KEY])
+        await scene.arrive()
+        change(scene.cluster, stage=8)
+        await scene.look()
+        assert (scene.readings(), len(scene.prometheus.asked)) == (2, 3)
+
+    play(scenario, hangs=False)
+
+
+def test_nothing_is_read_ahead_for_a_resource_that_is_unknown_or_gone():
+    async def scenario(scene):
+        scene.operator._readings.ahead([KEY])
+        await scene.look()
+        del scene.cluster.objects[names.KIND, "default", "categories"]
+        await scene.look()
+        scene.operator._readings.ahead([KEY])
+        await scene.arrive()
+        assert len(scene.prometheus.asked) == 1
+
+    play(scenario, hangs=False)

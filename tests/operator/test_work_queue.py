@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from serin_operator.logs import add_reconcile_id
-from serin_operator.work_queue import Result, WorkQueue, work
+from serin_operator.work_queue import MAX_TOGETHER, Result, WorkQueue, work
 
 
 class Clock:
@@ -210,3 +210,61 @@ def test_each_line_of_a_reconcile_has_its_id_and_the_next_one_has_another():
     assert [len(ids[key]) for key in "ab"] == [1, 1]
     assert not ids["a"] & ids["b"]
     assert not {"-"} & (ids["a"] | ids["b"])
+
+
+def test_keys_that_may_come_early_come_together_with_one_that_is_due():
+    todo, clock = queue()
+    together = []
+    todo.on_due = together.append
+    todo.add_after("a", 30, slack=3)
+    todo.add_after("within its slack", 32, slack=3)
+    todo.add_after("has none", 31)
+    todo.add_after("later", 34, slack=3)
+    clock.now = 29.0
+    assert todo.take() is None
+    clock.now = 30.0
+    assert [todo.take(), todo.take(), todo.take()] == ["a", "within its slack", None]
+    assert together == [["a", "within its slack"]]
+    clock.now = 31.0
+    assert [todo.take(), todo.take(), todo.take()] == ["has none", "later", None]
+
+
+def test_a_delay_that_was_overtaken_brings_no_other_early():
+    todo, clock = queue()
+    todo.add_after("a", 30, slack=3)
+    todo.add_after("b", 32, slack=3)
+    todo.add("a")
+    assert todo.take() == "a"
+    clock.now = 30.0
+    assert todo.take() is None
+
+
+def test_no_more_than_some_keys_come_early_at_once():
+    todo, clock = queue()
+    together = []
+    todo.on_due = together.append
+    for number in range(MAX_TOGETHER + 20):
+        todo.add_after(number, 30 + number / 1000, slack=3)
+    clock.now = 30.0
+    assert todo.take() == 0
+    assert len(together[0]) == MAX_TOGETHER
+
+
+def test_two_hundred_checks_of_thirty_seconds_come_in_a_few_groups_and_none_comes_late():
+    todo, clock = queue()
+    groups, last, waits = [], {}, []
+    todo.on_due = groups.append
+    for number in range(200):
+        todo.add_after(number, number * 0.15, slack=0)
+    for tick in range(2000):
+        clock.now = tick * 0.1
+        while (key := todo.take()) is not None:
+            waits.append(clock.now - last.get(key, clock.now - 30))
+            last[key] = clock.now
+            todo.done(key)
+            todo.add_after(key, 30, slack=3)
+        if tick == 1000:
+            groups.clear()
+    assert len(groups) <= 4 * 10
+    assert sum(map(len, groups)) == pytest.approx(200 * 100 / 30, rel=0.1)
+    assert 26.9 <= min(waits) <= max(waits) <= 30.2
