@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -38,14 +39,22 @@ from serin_operator.work_queue import Result, WorkQueue, work
 RECONCILE_TIMEOUT: Final = 60.0
 
 
-async def lead(
-    settings: Settings,
-    cluster: KubernetesClient,
-    metrics: OperatorMetrics,
-    changes: Changes,
-    clock: Callable[[], datetime],
-) -> None:
-    """Work on every known resource, and on those that the watch queues, until cancelled. `clock` returns UTC."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a leader works with, and what outlives its term."""
+
+    settings: Settings
+    cluster: KubernetesClient
+    metrics: OperatorMetrics
+    changes: Changes
+    clock: Callable[[], datetime]
+    """Returns the time in UTC."""
+    is_leader: Callable[[], bool]
+
+
+async def lead(around: Surroundings) -> None:
+    """Work on every known resource, and on those that the watch queues, until cancelled."""
+    settings, cluster, metrics, changes = around.settings, around.cluster, around.metrics, around.changes
     queue: WorkQueue[Key] = WorkQueue(clock=time.monotonic)
     direct = DirectCluster(cluster, changes.objects)
     async with contextlib.AsyncExitStack() as stack:
@@ -67,18 +76,19 @@ async def lead(
             with_senders(settings.notifications),
             wake=queue.add,
             metrics=metrics.notifications,
-            clock=clock,
+            clock=around.clock,
+            may_send=around.is_leader,
         )
         stack.push_async_callback(delivery.close)
-        records = RecordKeeper(cluster, metrics.records, clock)
+        records = RecordKeeper(cluster, metrics.records, around.clock)
         checks: CheckCaller[Key] = CheckCaller(
             CheckClient(settings.checks),
             enqueue=queue.add,
-            clock=clock,
+            clock=around.clock,
             record=metrics.checks.record,
         )
         stack.push_async_callback(checks.close)
-        readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=clock)
+        readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=around.clock)
         stack.push_async_callback(readings.close)
         queue.on_due = readings.ahead
         reconciler = Reconciler(
@@ -90,7 +100,7 @@ async def lead(
             records=records,
             checks=checks,
             readings=readings,
-            clock=clock,
+            clock=around.clock,
             cache=CachedCluster(cluster, changes.objects),
             selector=changes.resources.selector,
         )

@@ -23,7 +23,7 @@ from serin_operator.interfaces import ClusterError
 from serin_operator.known_objects import KnownObjects
 from serin_operator.known_resources import KnownResources
 from serin_operator.kubernetes_client import KubernetesClient
-from serin_operator.leader import lead
+from serin_operator.leader import Surroundings, lead
 from serin_operator.leadership.election import Election
 from serin_operator.leadership.elector import AlwaysLeading, Elector
 from serin_operator.leadership.terms import Terms
@@ -84,7 +84,8 @@ async def run(settings: Settings) -> None:
         metrics.checks.expose(settings.checks)
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
         changes = Changes(known, KnownObjects(WatchedObjects(cluster)), metrics.record_watch_event)
-        terms = Terms(elector, lambda: lead(settings, cluster, metrics, changes, clock.now))
+        around = Surroundings(settings, cluster, metrics, changes, clock.now, elector.is_leader)
+        terms = Terms(elector, lambda: lead(around))
         runner = await serve(
             metrics,
             host=settings.host,

@@ -52,6 +52,7 @@ class Bench:
 
     def __init__(self, senders, *, first_retry=0.0001, clock=lambda: NOW, **settings):
         self.senders, self.statuses, self.woken, self.passes = senders, {}, [], True
+        self.leads = True
         self.registry = CollectorRegistry()
         self.delivery = Delivery(
             {name: (destination(**settings), sender) for name, sender in senders.items()},
@@ -59,6 +60,7 @@ class Bench:
             metrics=NotificationMetrics(self.registry),
             clock=clock,
             first_retry=first_retry,
+            may_send=lambda: self.leads,
         )
 
     def _wake(self, key):

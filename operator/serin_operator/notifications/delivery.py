@@ -54,6 +54,7 @@ class _Shared:
     metrics: NotificationMetrics
     clock: Callable[[], datetime]
     first_retry: float
+    may_send: Callable[[], bool]
 
 
 class _Worker:
@@ -101,6 +102,13 @@ class _Worker:
         """Return whether something of a resource waits."""
         return key in self._lanes
 
+    async def close(self) -> None:
+        """Forget what waits, and close the connection."""
+        self._lanes.clear()
+        self._refresh()
+        self._shared.metrics.failing_since.labels(self.name).set(0)
+        await self.sender.close()
+
     def _refresh(self) -> None:
         self._shared.metrics.waiting.labels(self.name).set(sum(len(lane.waiting) for lane in self._lanes.values()))
         self._changed.set()
@@ -110,6 +118,8 @@ class _Worker:
         time = asyncio.get_running_loop().time
         while True:
             found, delay = self._next(), self._retry_at - time()
+            if found is not None and not self._shared.may_send():
+                delay = max(delay, FIRST_RETRY)
             if found is not None and delay <= 0:
                 await self._deliver(*found)
                 continue
@@ -206,9 +216,12 @@ class _Worker:
 
 
 class Delivery:
-    """Delivers to every destination of the configuration. `wake` asks for a pass of a resource."""
+    """Delivers to every destination of the configuration. `wake` asks for a pass of a resource.
 
-    def __init__(
+    Nothing is sent while `may_send` returns False, as in a process that was stopped and does not lead any more.
+    """
+
+    def __init__(  # noqa: PLR0913 - its parts, by name
         self,
         destinations: Mapping[str, tuple[Destination, Sender]],
         *,
@@ -216,8 +229,9 @@ class Delivery:
         metrics: NotificationMetrics,
         clock: Callable[[], datetime],
         first_retry: float = FIRST_RETRY,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        shared = _Shared(wake, metrics, clock, first_retry)
+        shared = _Shared(wake, metrics, clock, first_retry, may_send)
         self._workers = [_Worker(name, settings, sender, shared) for name, (settings, sender) in destinations.items()]
         self._kinds = {worker.name: frozenset(worker.settings.kinds) for worker in self._workers}
 
@@ -245,6 +259,6 @@ class Delivery:
         await asyncio.gather(*(keep_running(f"notifications to {one.name}", one.run) for one in self._workers))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Forget what waits, and close the connections."""
         for worker in self._workers:
-            await worker.sender.close()
+            await worker.close()

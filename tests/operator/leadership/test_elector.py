@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fake_leases import FakeLeases
 
@@ -210,3 +210,29 @@ def test_operators_with_different_selectors_and_one_lease_are_named_once(caplog)
     asyncio.run(play())
     assert caplog.text.count("is held by an operator with another selector") == 1
     assert "(team=a; all): the SuggestionModels of one of them are not worked on" in caplog.text
+
+
+def test_a_clock_of_the_wall_that_jumps_an_hour_changes_no_leadership():
+    async def play():
+        leases, clock, jump = FakeLeases(), Clock(), [0]
+
+        def now():
+            return datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(seconds=clock.now, hours=jump[0])
+
+        one, other = (
+            Elector(leases, Election("serin-system", "serin-operator", name, Timing()), clock=clock, now=now)
+            for name in "ab"
+        )
+        for seconds, jump[0] in enumerate((0, 1, -1, 0, 5, -5)):
+            await at(clock, seconds, one)
+            await at(clock, seconds, other)
+            assert (one.is_leader(), other.is_leader()) == (True, False)
+        # The leader is gone: its last time is an hour ahead.
+        leases.edit(renewTime="2026-01-01T23:00:00.000000Z")
+        for seconds, jump[0] in ((6, 0), (12, 2), (20.9, -3)):
+            await at(clock, seconds, other)
+            assert not other.is_leader()
+        await at(clock, 21, other)
+        assert other.is_leader()
+
+    asyncio.run(play())

@@ -181,6 +181,35 @@ def test_a_bug_stops_one_destination_for_a_moment_and_no_other():
     virtual_time.run(scenario())
 
 
+def test_an_operator_that_does_not_lead_sends_nothing():
+    async def scenario():
+        sender = Scripted()
+        bench = Bench({"team": sender})
+        bench.leads = False
+        delivering = asyncio.create_task(bench.delivery.run())
+        bench.happen("Promoted")
+        await asyncio.sleep(30)
+        found = list(sender.attempts)
+        bench.leads = True
+        await asyncio.sleep(2)
+        delivering.cancel()
+        return found, kinds(sender.attempts)
+
+    assert virtual_time.run(scenario()) == ([], ["Promoted"])
+
+
+@scenario
+async def test_a_delivery_that_ends_has_nothing_waiting():
+    sender = Scripted(*[DOWN] * FAILING_AFTER)
+    yield (bench := Bench({"team": sender}, first_retry=100))
+    bench.happen("Promoted")
+    await until(lambda: bench.metric("s_failing_since_timestamp_seconds", destination="team"))
+    await bench.delivery.close()
+    assert bench.metric("s_waiting", destination="team") == 0
+    assert bench.metric("s_failing_since_timestamp_seconds", destination="team") == 0
+    assert sender.closed
+
+
 @scenario
 async def test_a_deleted_resource_and_its_namesake_are_two():
     sender = Scripted(*[DOWN] * 3)
