@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 from datetime import UTC, datetime
 
 from serin_core.contract import names
@@ -37,6 +38,7 @@ class MemoryCluster:
 
     def __init__(self):
         self.objects, self.version, self.writes, self.fail = {}, 0, [], {}
+        self._specs = {}
         self.admit = lambda rendered: rendered
         self.served, self.forbidden = set(), set()
         self.put(
@@ -50,9 +52,20 @@ class MemoryCluster:
     def put(self, found):
         self.version += 1
         stored = copy.deepcopy(found)
+        self._count_generation(stored)
         stored["metadata"] |= {"resourceVersion": str(self.version)}
         self.objects[stored["kind"], stored["metadata"]["namespace"], stored["metadata"]["name"]] = stored
         return stored
+
+    def _count_generation(self, live):
+        """Raise the generation of a SuggestionModel whose spec has changed, also where a test edited it in place."""
+        if live["kind"] != names.KIND:
+            return
+        key, now = live["metadata"]["name"], (live["metadata"]["generation"], json.dumps(live["spec"], sort_keys=True))
+        generation, spec = self._specs.get(key, now)
+        if now[0] == generation and now[1] != spec:
+            live["metadata"]["generation"] += 1
+        self._specs[key] = live["metadata"]["generation"], now[1]
 
     def _write(self, what, name):
         self.writes.append((what, name))
@@ -71,7 +84,9 @@ class MemoryCluster:
     async def get(self, kind, namespace, name):
         if kind in self.forbidden:
             raise RefusedError(f"GET {kind}: forbidden")
-        return copy.deepcopy(self._at(kind, namespace, name, None))
+        live = self._at(kind, namespace, name, None)
+        self._count_generation(live)
+        return copy.deepcopy(live)
 
     async def list(self, kind, namespace, labels):
         return [

@@ -8,20 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
-import yaml
-from pydantic import ValidationError
-
 from serin_core.api.base import Json
-from serin_core.api.format_versions import newer_version
 from serin_core.api.resource import Resource
-from serin_core.api.spec import SuggestionModelSpec
-from serin_core.api.status import Status
 from serin_core.contract import names
-from serin_core.contract.documents import DocumentError, NewerDocumentError, RoutingDocument, hash_of, one_line
+from serin_core.contract.documents import DocumentError, NewerDocumentError, RoutingDocument, hash_of
 from serin_core.kubernetes import manifests
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
-from serin_core.model.keyword_rules import Rules, RulesError
 from serin_core.rollout.holds import Freeze
 from serin_core.rollout.observation import (
     ChildSeen,
@@ -38,6 +31,7 @@ from serin_operator.interfaces import Kubernetes, NotFoundError, PodQuestion
 from serin_operator.invalid import InvalidObjectError
 from serin_operator.nodes import DELETED, NodeSeen
 from serin_operator.object_ref import Key
+from serin_operator.parsing import Parser
 from serin_operator.pod_monitors import PodMonitors
 from serin_operator.pod_reports import PodReports
 from serin_operator.pod_state import needs_node, observed_pod, replica_failure, waits_without_reason
@@ -53,45 +47,10 @@ _MAX_NODES = 20
 _WITHOUT_ADDRESS = NoAnswer("it has no address yet")
 
 
-def parse(live: Json) -> Resource:
-    """Parse a SuggestionModel. Raises InvalidObjectError where spec or status do not fit the models."""
-    metadata = live["metadata"]
-    try:
-        spec = SuggestionModelSpec.model_validate(live["spec"])
-    except ValidationError as error:
-        raise InvalidObjectError("InvalidSpec", f"spec.{one_line(error)}") from None
-    try:
-        status = Status.model_validate(live["status"]) if live.get("status") else None
-    except ValidationError as error:
-        raise InvalidObjectError("InvalidStatus", _problem(error)) from None
-    return Resource(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata["generation"],
-        resource_version=metadata["resourceVersion"],
-        spec=spec,
-        status=status,
-        annotations=metadata.get("annotations") or {},
-    )
-
-
-def _problem(error: ValidationError) -> str:
-    """Return what is wrong with a status, and how it can be decided about again."""
-    if newer := newer_version(error):
-        return f"{newer}. The pods go on serving what they serve."
-    problem = one_line(error).removeprefix("document: ")
-    return (
-        f"status.{problem}. Another version of the operator or a manual edit wrote it; the pods go on serving what "
-        "they serve. Run the version that wrote it, or restore status.operatorState with "
-        "`kubectl edit --subresource=status`."
-    )
-
-
 class Gatherer:
     """Reads the cluster and the pods for one resource at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, by name
         self,
         *,
         cluster: Kubernetes,
@@ -99,10 +58,12 @@ class Gatherer:
         server: ServerDefaults,
         monitoring: Monitoring,
         freezes: Iterable[Freeze] = (),
+        parser: Parser | None = None,
     ) -> None:
         self._cluster, self._reports, self._server, self._monitoring = cluster, reports, server, monitoring
         self._pod_monitors = PodMonitors(cluster, monitoring)
         self._freezes = tuple(freezes)
+        self._parser = parser or Parser()
 
     def reading(self, cluster: Kubernetes) -> Self:
         """Return the same with reads from another cluster, or from what is known of it."""
@@ -112,7 +73,12 @@ class Gatherer:
             server=self._server,
             monitoring=self._monitoring,
             freezes=self._freezes,
+            parser=self._parser,
         )
+
+    def parse(self, live: Json) -> Resource:
+        """Parse a SuggestionModel. Raises InvalidObjectError where spec or status do not fit the models."""
+        return self._parser.resource(live)
 
     async def gather(self, resource: Resource, now: datetime) -> Observed:
         """Read everything but the resource itself and Prometheus. Raises ClusterError and InvalidObjectError."""
@@ -180,7 +146,7 @@ class Gatherer:
             return None
         text = (live.get("data") or {}).get(names.ROUTING_KEY, "")
         try:
-            document = RoutingDocument.parse(text)
+            document: RoutingDocument | None = self._parser.routing(_key(resource), text)
         except NewerDocumentError as error:
             decided = "" if resource.status is None else resource.status.propagation.hash
             if hash_of(text) == decided:
@@ -209,17 +175,13 @@ class Gatherer:
         text = (live.get("data") or {}).get(names.RULES_KEY)
         if text is None:
             return RulesMissing(f"{place} has no key {names.RULES_KEY}")
-        try:
-            Rules.parse(yaml.safe_load(text))
-        except (RulesError, yaml.YAMLError, RecursionError) as error:
-            return RulesMissing(f"{place}, {names.RULES_KEY}: {' '.join(str(error).split())}")
-        return RulesText(text)
+        return self._parser.rules(_key(resource), text, f"{place}, {names.RULES_KEY}")
 
     async def _observed_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
         live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
         reports, events, nodes = await asyncio.gather(
-            self._reports.read(Key(resource.namespace, resource.name), _questions(alive, resource.uid)),
+            self._reports.read(_key(resource), _questions(alive, resource.uid)),
             self._events(resource.namespace, alive, now),
             self._nodes(alive, now),
         )
@@ -237,6 +199,7 @@ class Gatherer:
     def forget(self, key: Key) -> None:
         """Drop everything of a resource that is gone."""
         self._reports.forget(key)
+        self._parser.forget(key)
 
     async def _events(self, namespace: str, pods: Sequence[Json], now: datetime) -> Mapping[str, Sequence[Json]]:
         """Return by uid the Events about pods that wait, or whose server ended, for a reason that only Events have."""
@@ -258,6 +221,10 @@ class Gatherer:
         except NotFoundError:
             return DELETED
         return None if live is None else NodeSeen.of(live)
+
+
+def _key(resource: Resource) -> Key:
+    return Key(resource.namespace, resource.name)
 
 
 def _questions(pods: Iterable[Json], uid: str) -> dict[str, PodQuestion]:

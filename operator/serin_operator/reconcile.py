@@ -20,7 +20,7 @@ from serin_operator.apply import Applier
 from serin_operator.check_caller import CheckCaller
 from serin_operator.conflicts import Conflicts
 from serin_operator.deletions import Deletions
-from serin_operator.gather import Gatherer, parse
+from serin_operator.gather import Gatherer
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
 from serin_operator.invalid import InvalidObjectError, readable_conditions, status_with_problem
 from serin_operator.metrics import OperatorMetrics
@@ -90,7 +90,7 @@ class Reconciler:
             live = await cache.get(names.KIND, key.namespace, key.name)
             if "deletionTimestamp" in live["metadata"] or not self._is_selected(live):
                 return None
-            return await self._reconcile(key, live, parse(live), is_cached=True)
+            return await self._reconcile(key, live, self._gatherer.parse(live), is_cached=True)
         except (_ReadAgainError, InvalidObjectError, NotFoundError, ConflictError, RefusedError):
             return None
 
@@ -99,7 +99,7 @@ class Reconciler:
         if isinstance(live, Result):
             return live
         try:
-            return await self._reconcile(key, live, parse(live))
+            return await self._reconcile(key, live, self._gatherer.parse(live))
         except ConflictError as error:
             log.debug("%s: %s", key, error)
             self._record_errors(key, "Conflict")

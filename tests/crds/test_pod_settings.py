@@ -14,9 +14,9 @@ from serin_cli.lint_schema import schema_findings
 from serin_core.api.status import Status
 from serin_core.kubernetes import diff, manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText, ServerImage
-from serin_operator.gather import parse
 from serin_operator.interfaces import ConflictError, NotFoundError, RefusedError
 from serin_operator.kubernetes_client import KubernetesClient
+from serin_operator.parsing import parse
 
 pytestmark = pytest.mark.cluster
 

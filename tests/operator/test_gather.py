@@ -4,8 +4,8 @@ import pytest
 
 from serin_core.api.packing import packed
 from serin_core.api.status import Status
-from serin_operator.gather import parse
 from serin_operator.invalid import InvalidObjectError
+from serin_operator.parsing import parse
 
 
 def test_an_invalid_spec_names_the_field():

@@ -272,7 +272,8 @@ def test_an_invalid_spec_becomes_a_condition_and_changes_nothing_else():
     assert condition(cluster, "Stalled")[:2] == ("True", "InvalidSpec")
     assert posted_events(cluster)["InvalidSpec"] == message
     after = cluster.objects[names.KIND, "default", "categories"]["status"]
-    assert {key for key in before | after if before.get(key) != after.get(key)} == {"conditions"}
+    changed = {key for key in before | after if before.get(key) != after.get(key)}
+    assert changed == {"conditions", "observedGeneration"}
     reconcile_once(cluster)
     assert cluster.writes == []
     live = cluster.objects[names.KIND, "default", "categories"]

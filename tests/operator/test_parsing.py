@@ -1,0 +1,71 @@
+"""What is parsed again, and what is not."""
+
+import copy
+
+import pytest
+from memory_cluster import KEY, SPEC
+
+from serin_core.contract.documents import DocumentError
+from serin_core.kubernetes.inputs import RulesMissing, RulesText
+from serin_operator.invalid import InvalidObjectError
+from serin_operator.parsing import Parser, parse
+
+RULES = "classes: {Dining: [cafe]}"
+
+
+def live(*, generation=1, version="1", uid="u", status=None, **changes):
+    metadata = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid}
+    metadata |= {"generation": generation, "resourceVersion": version}
+    return {"metadata": metadata, "spec": copy.deepcopy(SPEC) | changes, "status": status or {"phase": "Pending"}}
+
+
+def test_a_spec_is_parsed_once_for_each_generation_and_a_status_for_each_version():
+    parser = Parser()
+    first = parser.resource(live())
+    assert first == parse(live())
+    second = parser.resource(live(version="2", status={"phase": "Shadow"}))
+    assert second.spec is first.spec
+    assert (second.status.phase, second.resource_version) == ("Shadow", "2")
+    third = parser.resource(live(version="3", generation=2, runID="run_bbbbbbbb_2"))
+    assert third.spec.run_id == "run_bbbbbbbb_2"
+    assert parser.resource(live(version="3", generation=2, runID="run_bbbbbbbb_2")).status is third.status
+
+
+def test_a_namesake_with_the_same_generation_is_another_resource():
+    parser = Parser()
+    parser.resource(live())
+    assert parser.resource(live(uid="v", runID="run_bbbbbbbb_2")).spec.run_id == "run_bbbbbbbb_2"
+
+
+def test_what_cannot_be_parsed_is_an_error_each_time_and_replaces_nothing():
+    parser = Parser()
+    spec = parser.resource(live()).spec
+    for _ in range(2):
+        with pytest.raises(InvalidObjectError):
+            parser.resource(live(generation=2, version="2", canary={"percent": "all"}))
+    assert parser.resource(live()).spec is spec
+
+
+def test_rules_are_checked_again_only_if_their_text_changes(monkeypatch):
+    parser, parsed = Parser(), []
+    monkeypatch.setattr("serin_operator.parsing.yaml.safe_load", lambda text: parsed.append(text) or {"classes": {}})
+    assert parser.rules(KEY, RULES, "here") == RulesText(RULES)
+    assert parser.rules(KEY, RULES, "here") == RulesText(RULES)
+    assert parsed == [RULES]
+    parser.rules(KEY, "other", "here")
+    parser.forget(KEY)
+    parser.rules(KEY, "other", "here")
+    assert parsed == [RULES, "other", "other"]
+
+
+def test_wrong_rules_name_their_place_also_after_it_has_changed():
+    parser = Parser()
+    assert isinstance(parser.rules(KEY, "none", "ConfigMap a"), RulesMissing)
+    assert parser.rules(KEY, "none", "ConfigMap b").reason.startswith("ConfigMap b: ")
+
+
+def test_a_routing_that_cannot_be_read_is_an_error_each_time():
+    parser = Parser()
+    for _ in range(2):
+        with pytest.raises(DocumentError):
+            parser.routing(KEY, "{}")
