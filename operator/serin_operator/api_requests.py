@@ -15,6 +15,7 @@ from kubernetes.aio.config import ConfigException
 
 from serin_core.api.base import Json
 from serin_operator import connection
+from serin_operator.api_paths import COORDINATION
 from serin_operator.api_responses import error_of, json_object
 from serin_operator.busy import Sleep, patiently
 from serin_operator.interfaces import ClusterError, ConflictError, NotLeaderError
@@ -23,7 +24,6 @@ PLAIN_JSON: Final = "application/json"
 JSON_PATCH: Final = "application/json-patch+json"
 _SECONDS: Final = 20.0
 """The longest time that a request may take."""
-COORDINATION: Final = "/apis/coordination.k8s.io/v1"
 _STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=120)
 """A stream without a line for longer is taken as dead: the API server sends a bookmark about once a minute."""
 

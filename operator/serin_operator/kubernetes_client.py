@@ -1,12 +1,10 @@
 """The Kubernetes API through `kubernetes.aio`, the async part of the official client. One instance per process."""
 
 import asyncio
-import json
 import logging
 import math
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
 from kubernetes.aio.client import ApiClient
@@ -14,18 +12,11 @@ from kubernetes.aio.client import ApiClient
 from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.kubernetes import diff
-from serin_operator.api_requests import COORDINATION, JSON_PATCH, PLAIN_JSON, ApiRequests, connect
-from serin_operator.api_responses import error_of
+from serin_operator.api_paths import path_of, whole
+from serin_operator.api_requests import JSON_PATCH, ApiRequests, connect
 from serin_operator.busy import Sleep
-from serin_operator.interfaces import (
-    ClusterError,
-    ConflictError,
-    NotFoundError,
-    Page,
-    RefusedError,
-    Selection,
-    WatchEvent,
-)
+from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, RefusedError
+from serin_operator.watch_requests import WatchRequests
 
 log = logging.getLogger(__name__)
 APPLY: Final = "application/apply-patch+yaml"
@@ -34,23 +25,6 @@ MINIMUM_VERSION: Final = (1, 30)
 """The first Kubernetes that takes the preStop sleep of server pods (docs/decisions/0074)."""
 _AS_OPERATOR: Final = {"fieldManager": names.FIELD_MANAGER}
 _MAX_ATTEMPTS: Final = 5
-_PATHS: Final[Mapping[str, str]] = {
-    names.KIND: f"/apis/{names.API_VERSION}/namespaces/{{namespace}}/{names.PLURAL}",
-    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
-    "Pod": "/api/v1/namespaces/{namespace}/pods",
-    "Service": "/api/v1/namespaces/{namespace}/services",
-    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
-    "Event": f"/apis/{names.EVENTS_API}/namespaces/{{namespace}}/events",
-    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
-    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
-    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
-    "PodMonitor": f"/apis/{names.MONITORING_API}/namespaces/{{namespace}}/podmonitors",
-    "Lease": f"{COORDINATION}/namespaces/{{namespace}}/leases",
-}
-_METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
-_PAGE: Final = 100
-"""Objects in one page of a list that precedes a watch: each may have a megabyte."""
-_WATCH_SECONDS: Final = 300
 _CORE_EVENTS: Final = "/api/v1/namespaces/{namespace}/events"
 """Where Events about pods are read: kubelets post them there."""
 
@@ -69,6 +43,7 @@ class KubernetesClient:
         """`follow_date` gets the header Date of each response, "" without one."""
         self._requests = ApiRequests(client, seconds_to_write, follow_date=follow_date, sleep=sleep)
         self._send = self._requests.send
+        self.watches = WatchRequests(self._requests)
 
     @classmethod
     async def connect(
@@ -94,43 +69,18 @@ class KubernetesClient:
 
     async def get(self, kind: str, namespace: str, name: str) -> Json:
         """See interfaces.Kubernetes."""
-        return await self._send("GET", _path(kind, namespace, name))
+        return await self._send("GET", path_of(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         """See interfaces.Kubernetes."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        found = await self._send("GET", _path(kind, namespace), query={"labelSelector": selector})
-        return [_whole(item, found["apiVersion"], kind) for item in found["items"]]
-
-    async def list_page(self, what: Selection, rest: str = "") -> Page:
-        """See interfaces.Watchable."""
-        query = {"labelSelector": what.labels, "limit": str(_PAGE)} | ({"continue": rest} if rest else {})
-        accept = _METADATA.format("List") if what.is_metadata_only else PLAIN_JSON
-        found = await self._send("GET", collection_of(what), query=query, accept=accept)
-        items = tuple(_whole(item, found["apiVersion"], what.kind) for item in found["items"])
-        return Page(items, found["metadata"]["resourceVersion"], found["metadata"].get("continue") or "")
-
-    async def watch(self, what: Selection, version: str) -> AsyncGenerator[WatchEvent, None]:
-        """See interfaces.Watchable."""
-        query = {
-            "labelSelector": what.labels,
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": version,
-            "timeoutSeconds": str(_WATCH_SECONDS),
-        }
-        accept = _METADATA.format("") if what.is_metadata_only else PLAIN_JSON
-        async with aclosing(self._requests.stream(collection_of(what), query=query, accept=accept)) as stream:
-            async for event in stream:
-                found = event["object"]
-                if event["type"] == "ERROR":
-                    raise error_of(int(found.get("code", 500)), f"watch {collection_of(what)}", json.dumps(found), {})
-                yield WatchEvent(event["type"], _whole(found, found.get("apiVersion", ""), what.kind))
+        found = await self._send("GET", path_of(kind, namespace), query={"labelSelector": selector})
+        return [whole(item, found["apiVersion"], kind) for item in found["items"]]
 
     async def check_access(self, namespaces: Sequence[str]) -> None:
         """List a SuggestionModel of each namespace, or of the cluster if none is given. Raises ClusterError."""
         everywhere = f"/apis/{names.API_VERSION}/{names.PLURAL}"
-        for path in [_path(names.KIND, namespace) for namespace in namespaces] or [everywhere]:
+        for path in [path_of(names.KIND, namespace) for namespace in namespaces] or [everywhere]:
             await self._send("GET", path, query={"limit": "1"})
 
     async def check_served(self) -> None:
@@ -188,7 +138,7 @@ class KubernetesClient:
         created = await self._create(kind, namespace, rendered)
         for _ in range(_MAX_ATTEMPTS):
             try:
-                await self._turn_into_apply(_path(kind, namespace, name), created)
+                await self._turn_into_apply(path_of(kind, namespace, name), created)
             except ConflictError:
                 # A controller has written the object in between, so that the entry may have moved in the list.
                 created = await self.get(kind, namespace, name)
@@ -203,10 +153,10 @@ class KubernetesClient:
     async def repeat_event(self, namespace: str, name: str, series: Json) -> None:
         """See interfaces.Kubernetes."""
         body = {"series": series}
-        await self._send("PATCH", _path("Event", namespace, name), body=body, content_type=MERGE_PATCH)
+        await self._send("PATCH", path_of("Event", namespace, name), body=body, content_type=MERGE_PATCH)
 
     async def _create(self, kind: str, namespace: str, rendered: Json) -> Json:
-        return await self._send("POST", _path(kind, namespace), query=_AS_OPERATOR, body=rendered)
+        return await self._send("POST", path_of(kind, namespace), query=_AS_OPERATOR, body=rendered)
 
     async def _turn_into_apply(self, path: str, live: Json) -> None:
         for index, entry in enumerate(live["metadata"].get("managedFields", [])):
@@ -222,7 +172,7 @@ class KubernetesClient:
     async def apply(self, rendered: Json, resource_version: str) -> Json:
         """See interfaces.Kubernetes."""
         metadata = rendered["metadata"] | {"resourceVersion": resource_version}
-        path = _path(rendered["kind"], metadata["namespace"], metadata["name"])
+        path = path_of(rendered["kind"], metadata["namespace"], metadata["name"])
         applied = await self._apply(path, rendered | {"metadata": metadata})
         kept = diff.without_additions(applied, rendered)
         if kept == applied or diff.holds(applied, rendered):
@@ -237,7 +187,7 @@ class KubernetesClient:
             "metadata": {"name": name, "namespace": namespace, "resourceVersion": resource_version},
             "status": status,
         }
-        return await self._apply(f"{_path(names.KIND, namespace, name)}/status", body)
+        return await self._apply(f"{path_of(names.KIND, namespace, name)}/status", body)
 
     async def annotate_pod(
         self, namespace: str, name: str, *, uid: str, expected: tuple[str, str | None], annotations: Mapping[str, str]
@@ -248,7 +198,7 @@ class KubernetesClient:
             {"op": "test", "path": _annotation(expected[0]), "value": expected[1]},
             *({"op": "add", "path": _annotation(key), "value": value} for key, value in annotations.items()),
         ]
-        return await self._send("PATCH", _path("Pod", namespace, name), body=patch, content_type=JSON_PATCH)
+        return await self._send("PATCH", path_of("Pod", namespace, name), body=patch, content_type=JSON_PATCH)
 
     async def delete(
         self, kind: str, namespace: str, name: str, *, resource_version: str | None, uid: str | None
@@ -256,50 +206,34 @@ class KubernetesClient:
         """See interfaces.Kubernetes."""
         wanted = {"resourceVersion": resource_version, "uid": uid}
         preconditions = {key: value for key, value in wanted.items() if value is not None}
-        await self._send("DELETE", _path(kind, namespace, name), body={"preconditions": preconditions})
+        await self._send("DELETE", path_of(kind, namespace, name), body={"preconditions": preconditions})
 
     async def delete_lost_pod(self, namespace: str, name: str, uid: str) -> None:
         """See interfaces.Kubernetes."""
         body = {"preconditions": {"uid": uid}, "gracePeriodSeconds": 0}
-        await self._send("DELETE", _path("Pod", namespace, name), body=body)
+        await self._send("DELETE", path_of("Pod", namespace, name), body=body)
 
     async def evict(self, namespace: str, name: str) -> None:
         """See interfaces.Kubernetes."""
         metadata = {"name": name, "namespace": namespace}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-        await self._send("POST", f"{_path('Pod', namespace, name)}/eviction", body=body)
+        await self._send("POST", f"{path_of('Pod', namespace, name)}/eviction", body=body)
 
     async def read_lease(self, namespace: str, name: str, *, is_exact: bool) -> Json:
         """Read a Lease, as it is now or as the API server remembers it. Raises NotFoundError."""
         query = {} if is_exact else {"resourceVersion": "0"}
-        return await self._send("GET", _path("Lease", namespace, name), query=query)
+        return await self._send("GET", path_of("Lease", namespace, name), query=query)
 
     async def write_lease(self, lease: Json) -> Json:
         """Create a Lease, or replace the version of its resourceVersion. It needs no leadership: it makes it."""
         namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
         if "resourceVersion" in lease["metadata"]:
-            return await self._send("PUT", _path("Lease", namespace, name), body=lease)
-        return await self._send("POST", _path("Lease", namespace), body=lease)
+            return await self._send("PUT", path_of("Lease", namespace, name), body=lease)
+        return await self._send("POST", path_of("Lease", namespace), body=lease)
 
     async def _apply(self, path: str, body: Json) -> Json:
         query = _AS_OPERATOR | {"force": "true"}
         return await self._send("PATCH", path, query=query, body=body, content_type=APPLY)
-
-
-def _path(kind: str, namespace: str, name: str | None = None) -> str:
-    path = _PATHS[kind].format(namespace=namespace)
-    return path if name is None else f"{path}/{name}"
-
-
-def collection_of(what: Selection) -> str:
-    """Return the path at which objects are listed and watched."""
-    path = _path(what.kind, what.namespace)
-    return path if what.namespace else path.replace("/namespaces/", "", 1)
-
-
-def _whole(item: Json, api_version: str, kind: str) -> Json:
-    """Return an item of a list with both fields that it lacks: comparing it with what was rendered needs them."""
-    return item | {"apiVersion": api_version, "kind": kind}
 
 
 def _annotation(key: str) -> str:

@@ -83,7 +83,7 @@ async def run(settings: Settings) -> None:
         metrics = OperatorMetrics(known.depth, elector.is_leader, known.count)
         metrics.checks.expose(settings.checks)
         heartbeat = Heartbeat(cluster, settings.namespaces, clock=time.monotonic)
-        changes = Changes(known, KnownObjects(WatchedObjects(cluster)), metrics.record_watch_event)
+        changes = Changes(known, KnownObjects(WatchedObjects(cluster.watches)), metrics.record_watch_event)
         around = Surroundings(settings, cluster, metrics, changes, clock.now, elector.is_leader)
         terms = Terms(elector, lambda: lead(around))
         runner = await serve(

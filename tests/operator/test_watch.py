@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from serin_core.contract import names
+from serin_operator.api_paths import collection_of
 from serin_operator.changes import Changes
 from serin_operator.known_objects import KnownObjects
 from serin_operator.known_resources import KnownResources
-from serin_operator.kubernetes_client import collection_of
 from serin_operator.object_store import UnknownError
 from serin_operator.reconcile import Key
 from serin_operator.watch import build_registry
