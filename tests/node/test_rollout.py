@@ -20,15 +20,23 @@ REPLACED_WITHIN = 60.0
 """Seconds in which a rolling update replaces two pods: each is ready in 4 s and lingers for 6 s."""
 
 
-def test_the_operator_runs_as_the_restricted_profile_demands(installed):
-    pods = json.loads(installed.kubectl("get", "pods", "-n", OPERATOR_NAMESPACE, "-o", "json"))["items"]
-    (pod,) = [one for one in pods if "deletionTimestamp" not in one["metadata"]]
-    assert all(one["ready"] and one["restartCount"] == 0 for one in pod["status"]["containerStatuses"])
+def leader(installed):
+    """Return the name of the pod that holds the Lease."""
+    found = installed.kubectl("get", "lease", "serin-operator", "-n", OPERATOR_NAMESPACE, "-o", "json")
+    return json.loads(found)["spec"]["holderIdentity"]
+
+
+def test_two_operators_run_as_the_restricted_profile_demands(installed):
+    found = json.loads(installed.kubectl("get", "pods", "-n", OPERATOR_NAMESPACE, "-o", "json"))["items"]
+    pods = [one for one in found if "deletionTimestamp" not in one["metadata"]]
+    containers = [one for pod in pods for one in pod["status"]["containerStatuses"]]
+    assert [(one["ready"], one["restartCount"]) for one in containers] == [(True, 0)] * 2
+    assert leader(installed) in [one["metadata"]["name"] for one in pods]
     namespace = json.loads(installed.kubectl("get", "namespace", OPERATOR_NAMESPACE, "-o", "json"))
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     script = "print(open('/proc/self/status').read())"
     inside = installed.kubectl(
-        "exec", "-n", OPERATOR_NAMESPACE, pod["metadata"]["name"], "--", "python", "-c", script
+        "exec", "-n", OPERATOR_NAMESPACE, leader(installed), "--", "python", "-c", script
     ).splitlines()
     status = dict(line.split(":\t", 1) for line in inside if ":\t" in line)
     assert status["Uid"].split() == ["65532"] * 4
@@ -65,7 +73,8 @@ def test_an_operator_killed_in_mid_rollout_goes_on_without_an_early_step(rollout
     traffic = rollout.send(registry.traffic)
     for percent in (0, 10):
         rollout.wait_for_stage(percent, seconds=120)
-        (pod,) = json.loads(rollout.installed.kubectl("get", "pods", "-n", OPERATOR_NAMESPACE, "-o", "json"))["items"]
+        place = (leader(rollout.installed), "-n", OPERATOR_NAMESPACE)
+        pod = json.loads(rollout.installed.kubectl("get", "pod", *place, "-o", "json"))
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         node.ctr("tasks", "kill", "--signal", "SIGKILL", container)
     history = rollout.wait_for_phase("Promoted", seconds=180)["history"]

@@ -61,7 +61,7 @@ def test_an_upgrade_in_mid_rollout_replaces_operator_and_servers_and_loses_no_re
 
     rollout.wait(is_upgraded, seconds=120, what="servers of the next version")
     operators = json.loads(installed.kubectl("get", "pods", "-n", OPERATOR_NAMESPACE, "-o", "json"))["items"]
-    assert [pod["spec"]["containers"][0]["image"] for pod in operators] == [f"{IMAGE.format('operator')}:{NEXT}"]
+    assert {pod["spec"]["containers"][0]["image"] for pod in operators} == {f"{IMAGE.format('operator')}:{NEXT}"}
     rollout.lost_nothing()
     status = rollout.status
     assert (status["phase"], status["candidate"]["runID"]) == (before["phase"], registry.good)
