@@ -90,7 +90,7 @@ class Election:
             "leaseDurationSeconds": self.timing.lease_duration,
             "acquireTime": (is_mine and self._spec.get("acquireTime")) or at,
             "renewTime": at,
-            "leaseTransitions": int(self._spec.get("leaseTransitions") or 0) + (not is_mine),
+            "leaseTransitions": int(self._spec.get("leaseTransitions") or 0) + (bool(self._spec) and not is_mine),
         }
         return self._with(spec)
 

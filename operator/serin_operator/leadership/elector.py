@@ -115,7 +115,8 @@ class Elector:
 
     async def _read_and_write(self) -> None:
         if not self._election.is_current:
-            await self._read()
+            # The memory of another API server may be older than this operator's own renewal.
+            await self._read(is_exact=self.is_leader())
         try:
             await self._write()
         except (ConflictError, NotFoundError):
@@ -123,7 +124,7 @@ class Elector:
             await self._read(is_exact=True)
             await self._write()
 
-    async def _read(self, *, is_exact: bool = False) -> None:
+    async def _read(self, *, is_exact: bool) -> None:
         try:
             place = (self._election.namespace, self._election.name)
             live = await self._leases.read_lease(*place, is_exact=is_exact)

@@ -128,7 +128,7 @@ def test_after_a_write_with_an_unknown_result_the_lease_is_read_first():
         leases.edit(renewTime="2026-01-01T00:00:02.000000Z")
         leases.requests.clear()
         await at(clock, 4, one)
-        assert (one.is_leader(), leases.requests) == (True, ["read", "write"])
+        assert (one.is_leader(), leases.requests) == (True, ["exact", "write"])
 
     asyncio.run(play())
 
