@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from serin_core.backoff import backoff
 from serin_operator.interfaces import ClusterError
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class Heartbeat:
         if error != self._error or now - self._logged_at >= LOG_INTERVAL:
             self._error, self._logged_at = error, now
             log.warning("SuggestionModels cannot be listed: %s; retrying", error)
-        return float(min(2 ** min(self._failures - 1, 10), MAX_RETRY))
+        return backoff(1.0, MAX_RETRY, failures=self._failures)
 
     def _record_success(self) -> None:
         now = self.clock()

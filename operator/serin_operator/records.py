@@ -17,6 +17,7 @@ from serin_core.api.durations import format_duration
 from serin_core.api.record import TrialRecord
 from serin_core.api.resource import Resource
 from serin_core.api.status import Status
+from serin_core.backoff import backoff
 from serin_core.contract import names
 from serin_core.kubernetes.trial_records import record_name, render_record
 from serin_core.rollout import recording
@@ -164,8 +165,8 @@ class RecordKeeper:
             # A conflict: somebody else has written the record, which is read again.
             one.record = None if isinstance(error, ConflictError) else one.record
             one.pending = [*taken, *one.pending]
-            delay = min(FIRST_RETRY * 2 ** min(one.failures, 16), MAX_RETRY)
             one.failures += 1
+            delay = backoff(FIRST_RETRY, MAX_RETRY, failures=one.failures)
             one.due_at = self._clock() + delay
             after = format_duration(delay)
             # One record that cannot be written because of a bug must not keep back the others.

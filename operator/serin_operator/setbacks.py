@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from serin_core.backoff import backoff
 from serin_core.contract import names
 from serin_core.kubernetes import diff
 from serin_core.rollout.observation import ChildSeen, Override
@@ -16,7 +17,6 @@ from serin_core.rollout.writes import AnnotatePod, ApplyChild, CreateChild, Dele
 
 FIRST_RETRY: Final = timedelta(seconds=1)
 MAX_RETRY: Final = timedelta(minutes=1)
-_MAX_DOUBLINGS: Final = 16
 
 Target = tuple[type[Write], str, str]
 """Kind of write, kind and name of the object."""
@@ -88,13 +88,13 @@ class Setbacks:
 
     def record(self, write: Write, setback: Setback | None, now: datetime) -> None:
         """Remember what a write left undone; None: it took effect."""
-        target, attempts = _target(write), 0
+        target, attempts = _target(write), 1
         known = self._known.pop(target, None)
         if setback is None:
             return
         if known is not None and _request(known.setback.write) == _request(write):
-            attempts = min(known.attempts + 1, _MAX_DOUBLINGS)
-        self._known[target] = _Known(setback, attempts, now + min(FIRST_RETRY * 2**attempts, MAX_RETRY))
+            attempts = known.attempts + 1
+        self._known[target] = _Known(setback, attempts, now + backoff(FIRST_RETRY, MAX_RETRY, failures=attempts))
 
 
 def _target(write: Write) -> Target:

@@ -16,6 +16,7 @@ from math import inf
 from typing import Final, Generic, TypeVar
 from uuid import uuid4
 
+from serin_core.backoff import backoff
 from serin_operator.logs import RECONCILE_ID
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,6 @@ MAX_SLACK: Final = 3.0
 """Maximum number of seconds by which a check may come early."""
 MAX_TOGETHER: Final = 100
 """Maximum number of keys that come together: others that are queued meanwhile must not wait long."""
-_MAX_DOUBLINGS: Final = 16
-"""Bounds the exponent: without it, a key that fails for days would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class WorkQueue(Generic[KeyT]):
     def retry_delay(self, key: KeyT) -> float:
         """Record a failure, and return the seconds until the key is tried again: doubling, with jitter."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(MIN_RETRY * 2.0 ** min(failures - 1, _MAX_DOUBLINGS), MAX_RETRY)
+        delay = backoff(MIN_RETRY, MAX_RETRY, failures=failures)
         return delay * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
 
     def requeue_delay(self, key: KeyT, result: Result) -> float | None:

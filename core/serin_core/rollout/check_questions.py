@@ -14,11 +14,11 @@ from serin_core.api.check_status import CheckVerdict
 from serin_core.api.checks import Check
 from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate
+from serin_core.backoff import backoff
 from serin_core.rollout.canary_steps import effective_steps, next_step
 
 _FIRST_PAUSE: Final = timedelta(seconds=10)
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
-_MAX_DOUBLINGS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +75,4 @@ def _id(check: Check, candidate: Candidate, uid: str, to: float) -> str:
 
 def pause_after(answers: int) -> timedelta:
     """Return the time until the next request after a number of answers and errors: 10 s, doubled up to 5 min."""
-    doubled: int = 2 ** min(answers - 1, _MAX_DOUBLINGS)
-    return min(_FIRST_PAUSE * doubled, _LONGEST_PAUSE)
+    return backoff(_FIRST_PAUSE, _LONGEST_PAUSE, failures=answers)
