@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 
 import typer
 
-from serin_cli.kubernetes_client import Cluster, ClusterError
+from serin_cli.cluster_errors import cluster_errors
+from serin_cli.kubernetes_client import Cluster
 from serin_cli.options import fail
 from serin_cli.resource import Live, status_of
 from serin_core.contract.names import REQUEST_PREFIX
@@ -21,11 +22,9 @@ _Found = TypeVar("_Found")
 
 def open_resource(name: str, namespace: str | None, context: str | None) -> tuple[Cluster, Live]:
     """Return the cluster, and the resource once the operator has written a status."""
-    try:
+    with cluster_errors():
         cluster = Cluster.connect(namespace=namespace, context=context)
         live = _wait_for(cluster, name, lambda live: live if live.get("status") else None)
-    except ClusterError as error:
-        raise fail(error) from None
     if live is None:
         raise fail(f"{name} has no status yet: is the operator running?")
     return cluster, live
@@ -47,7 +46,7 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
     """
     # The time makes each request a new one.
     moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    try:
+    with cluster_errors():
         user = cluster.user()
         value = " ".join([run, *details, moment, *([f"by={user}"] if user else []), *reason.split()])
         if replaced := _unanswered(cluster.get(name), action):
@@ -55,8 +54,6 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
             typer.echo(_REPLACES.format(action=action, value=shown), err=True)
         cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value}, spec=spec)
         answer = _wait_for(cluster, name, lambda live: _answer(live, action, value))
-    except ClusterError as error:
-        raise fail(error) from None
     if answer is None:
         raise fail(
             f"the operator has not answered within {ANSWER_WITHIN:g} s; the request is pending and will still be "

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from serin_cli.kubernetes_client import Cluster, ClusterError
-from serin_cli.options import Context, Name, Namespace, examples, fail
+from serin_cli.cluster_errors import cluster_errors
+from serin_cli.confirmation import Yes, confirm
+from serin_cli.kubernetes_client import Cluster
+from serin_cli.options import Context, Name, Namespace, examples
 from serin_cli.resource import Live, candidate_of, full_name, is_running, run_of
-from serin_cli.stable_actions import Yes, confirm
 from serin_core.kubernetes.owner import owner_of
 
 app = typer.Typer()
@@ -28,13 +29,11 @@ def delete(
 
     Shows which runs serve users and asks for confirmation. `kubectl delete` does the same without asking.
     """
-    try:
+    with cluster_errors():
         cluster = Cluster.connect(namespace=namespace, context=context)
         typer.echo("\n".join(_consequences(cluster.get(name), keeps_pods=orphan)), err=True)
         confirm(yes=yes)
         cluster.delete(name, keeps_children=orphan)
-    except ClusterError as error:
-        raise fail(error) from None
     typer.echo(f"{cluster.namespace}/{name} deleted")
 
 

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 import typer
 
 from serin_cli.action_requests import open_resource, send
-from serin_cli.kubernetes_client import ClusterError
+from serin_cli.cluster_errors import cluster_errors
+from serin_cli.confirmation import Yes, confirm
 from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
-from serin_cli.stable_actions import confirm
 from serin_core.contract.names import LABEL_MODEL
 from serin_core.rollout.lost_pods import FORGET
 
@@ -31,7 +31,7 @@ def forget_pod(  # noqa: PLR0913 - options of a command
     context: Context = None,
     reason: Reason = "",
     *,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Declare that a pod is dead, so that the rollout no longer waits for it.
 
@@ -39,10 +39,8 @@ def forget_pod(  # noqa: PLR0913 - options of a command
     needed for a node that is deleted or has the taint node.kubernetes.io/out-of-service.
     """
     cluster, _ = open_resource(name, namespace, context)
-    try:
+    with cluster_errors():
         found = cluster.pod(pod)
-    except ClusterError as error:
-        raise fail(error) from None
     if (found["labels"] or {}).get(LABEL_MODEL) != name:
         raise fail(f"{pod} is not a pod of {name}")
     typer.echo(f"{pod} on node {found['node']} will be deleted without waiting for its node. {_WARNING}", err=True)

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 import typer
 import yaml
 
-from serin_cli.kubernetes_client import Cluster, ClusterError
-from serin_cli.options import Context, Name, Namespace, examples, fail
+from serin_cli.cluster_errors import cluster_errors
+from serin_cli.kubernetes_client import Cluster
+from serin_cli.options import Context, Name, Namespace, examples
 
 app = typer.Typer()
 
@@ -47,13 +48,11 @@ def history(
 
 
 def _texts(name: str, namespace: str | None, context: str | None) -> list[str]:
-    try:
+    with cluster_errors():
         cluster = Cluster.connect(namespace=namespace, context=context)
         found = cluster.records(name)
         if not found:
             cluster.get(name)  # Fails, and names those that exist, if there is none of this name.
-    except ClusterError as error:
-        raise fail(error) from None
     return found
 
 

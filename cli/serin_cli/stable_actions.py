@@ -1,6 +1,5 @@
 """Manual actions on promoted runs: undo, and trust after a restore from a backup."""
 
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -8,12 +7,12 @@ import typer
 import yaml
 
 from serin_cli.action_requests import open_resource, send
+from serin_cli.confirmation import Yes, confirm
 from serin_cli.options import Context, Name, Namespace, Reason, examples, fail, refuse
 from serin_cli.resource import Live, is_running, restorable, run_of
 from serin_core.kubernetes.owner import Owner, owner_of
 
 app = typer.Typer()
-Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
 _STOP: Final = {"canary": {"percent": 0}}
 """What takes a promoted run out of service by an edit of the spec, where no run was stable before."""
 
@@ -108,19 +107,6 @@ def trust(  # noqa: PLR0913 - options of the command line, given by name
     typer.echo(f"{run} will serve all users without shadow and steps, once every pod has loaded it.{ended}", err=True)
     confirm(yes=yes)
     send(cluster, name, "trust", run, *([digest] if digest else []), reason=reason)
-
-
-def is_terminal() -> bool:
-    """Return whether standard input is a terminal, so that a question can be answered."""
-    return sys.stdin.isatty()
-
-
-def confirm(*, yes: bool) -> None:
-    """Ask whether to continue. Exits with status 1 if not, or if nobody can be asked."""
-    if not yes and not is_terminal():
-        raise fail("not confirmed: standard input is not a terminal; use --yes")
-    if not yes and not typer.confirm("Continue?", err=True):
-        raise fail("cancelled; nothing was changed")
 
 
 def _change_to(live: Live, run: str) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import typer
 import yaml
 
-from serin_cli.kubernetes_client import Cluster, ClusterError
-from serin_cli.options import Context, Name, Namespace, examples, fail
+from serin_cli.cluster_errors import cluster_errors
+from serin_cli.kubernetes_client import Cluster
+from serin_cli.options import Context, Name, Namespace, examples
 
 app = typer.Typer()
 
@@ -57,7 +58,5 @@ def explain(name: Name, namespace: Namespace = None, context: Context = None) ->
 
 
 def _read(name: str, namespace: str | None, context: str | None) -> dict[str, Any]:
-    try:
+    with cluster_errors():
         return Cluster.connect(namespace=namespace, context=context).get(name)
-    except ClusterError as error:
-        raise fail(error) from None

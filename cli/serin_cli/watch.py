@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from serin_cli.cluster_errors import cluster_errors
 from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
 from serin_cli.options import Context, Name, Namespace, examples, fail
 from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, ready_condition, run_of
@@ -37,14 +38,12 @@ def watch(
     Exit status 0 if the run is promoted or has reached its cap; 1 if it is rolled back or refused, on a timeout, or if
     the resource is deleted.
     """
-    try:
+    with cluster_errors():
         cluster = Cluster.connect(namespace=namespace, context=context)
         for line, exit_status in _follow(cluster, name, timeout):
             typer.echo(line)
             if exit_status is not None:
                 raise typer.Exit(exit_status)
-    except ClusterError as error:
-        raise fail(error) from None
     raise fail(f"timed out after {timeout:g} s; the rollout is still running")
 
 

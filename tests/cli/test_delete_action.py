@@ -3,7 +3,7 @@
 import pytest
 from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, model, run
 
-from serin_cli import delete_action, stable_actions
+from serin_cli import confirmation, delete_action
 from serin_cli.kubernetes_client import ClusterError
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_deleted_without_a_confirmation(serin, monkeypatch):
     said = serin(cluster)
     assert (said.exit_code, cluster.deleted) == (1, None)
     assert said.stderr.endswith("serin: not confirmed: standard input is not a terminal; use --yes\n")
-    monkeypatch.setattr(stable_actions, "is_terminal", lambda: True)
+    monkeypatch.setattr(confirmation, "is_terminal", lambda: True)
     assert (serin(cluster, input="n\n").exit_code, cluster.deleted) == (1, None)
     assert (serin(cluster, input="y\n").exit_code, cluster.deleted) == (0, ("categories", False))
 

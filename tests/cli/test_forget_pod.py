@@ -3,7 +3,7 @@
 import pytest
 from cli.fakes import CANDIDATE, STABLE, FakeCluster, model, run
 
-from serin_cli import forget_pod, stable_actions
+from serin_cli import confirmation, forget_pod
 from serin_cli.kubernetes_client import AbsentError
 from serin_core.contract.names import LABEL_MODEL, REQUEST_PREFIX
 
@@ -45,7 +45,7 @@ def test_it_asks_first_and_does_nothing_without_a_yes(serin, monkeypatch):
     said = serin(at)
     assert (said.exit_code, at.requests) == (1, {})
     assert "use --yes" in said.stderr
-    monkeypatch.setattr(stable_actions, "is_terminal", lambda: True)
+    monkeypatch.setattr(confirmation, "is_terminal", lambda: True)
     said = serin(at, input="n\n")
     assert (said.exit_code, at.requests) == (1, {})
     assert "nothing was changed" in said.stderr

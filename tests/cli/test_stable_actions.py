@@ -3,7 +3,7 @@
 import pytest
 from cli.fakes import CANDIDATE, OLD, OLDER, RUN, STABLE, FakeCluster, model, run
 
-from serin_cli import stable_actions
+from serin_cli import confirmation, stable_actions
 from serin_core.contract.names import REQUEST_PREFIX
 
 DIGEST = "sha256:" + "a" * 64
@@ -63,7 +63,7 @@ def test_undo_is_not_carried_out_without_a_confirmation(serin):
 
 @pytest.mark.parametrize(("typed", "exit_code", "is_written"), [("y\n", 0, True), ("n\n", 1, False), ("\n", 1, False)])
 def test_undo_asks_at_a_terminal(serin, monkeypatch, typed, exit_code, is_written):
-    monkeypatch.setattr(stable_actions, "is_terminal", lambda: True)
+    monkeypatch.setattr(confirmation, "is_terminal", lambda: True)
     cluster = FakeCluster(model(stable=STABLE))
     said = serin(cluster, "undo", "c", input=typed)
     assert (said.exit_code, bool(cluster.requests)) == (exit_code, is_written)
