@@ -8,6 +8,7 @@ from models.parts import spec
 from models.starting import A, B, has_percent, has_phase, new_world
 from pydantic import ValidationError
 
+from serin_core.api import candidate
 from serin_core.api import status as models
 from serin_core.api.packing import STATE, expanded
 from serin_core.api.status import Status
@@ -103,7 +104,7 @@ def test_a_damaged_state_is_refused(typical, state):
 
 
 @pytest.mark.parametrize(
-    ("changes", "model"), [(models.CandidateChanges, models.Candidate), (models.StatusChanges, models.Status)]
+    ("changes", "model"), [(candidate.CandidateChanges, candidate.Candidate), (models.StatusChanges, models.Status)]
 )
 def test_typed_changes_name_fields_of_their_model(changes, model):
     assert set(get_type_hints(changes)) <= set(model.model_fields)
