@@ -12,7 +12,7 @@ from serin_core.api.base import Json
 from serin_core.api.resource import Resource
 from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, NewerDocumentError, RoutingDocument, hash_of
-from serin_core.kubernetes import manifests
+from serin_core.kubernetes import manifests, pod_objects
 from serin_core.kubernetes.diff import other_owners
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.rollout.holds import Freeze
@@ -130,7 +130,7 @@ class Gatherer:
         """Read the model ConfigMap by its name if no label finds it: it may belong to somebody else."""
         if resource.status is None or isinstance(rules, RulesMissing):
             return {}
-        name = manifests.model(resource, resource.status, rules)["metadata"]["name"]
+        name = pod_objects.model(resource, resource.status, rules)["metadata"]["name"]
         if ("ConfigMap", name) in seen:
             return {}
         try:

@@ -15,7 +15,7 @@ from serin_core.api.resource import Resource
 from serin_core.api.status import HistoryEntry, Status
 from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.gates import messages
-from serin_core.kubernetes import manifests, pod_template
+from serin_core.kubernetes import manifests, pod_objects, pod_template
 from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import (
     bake,
@@ -150,10 +150,7 @@ def _template_inputs(context: Context, status: Status) -> tuple[object, ...]:
 def _template(context: Context, status: Status) -> str:
     rules = context.observed.rules
     if isinstance(rules, RulesText) and context.observed.image.is_allowed:
-        model = manifests.model(context.resource, status, rules)
-        name = model["metadata"]["name"]
-        rendered = pod_template.render(context.resource, status, model_name=name, image=context.observed.image)
-        return pod_template.hash_of(rendered)
+        return pod_template.hash_of(pod_objects.template(context.resource, status, rules, context.observed.image))
     # A template that cannot be rendered now stays as it is, so that no pod is replaced.
     deployment = context.observed.children.get(("Deployment", context.resource.name))
     live = {} if deployment is None else deployment.live["spec"]["template"]["metadata"].get("annotations", {})

@@ -14,7 +14,7 @@ from serin_core.api.base import Json
 from serin_core.api.status import CandidateState, Status
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
-from serin_core.kubernetes import diff, manifests, pod_template
+from serin_core.kubernetes import diff, manifests, pod_objects
 from serin_core.kubernetes.inputs import RulesText
 from serin_core.rollout import lost_pods, scale, stragglers
 from serin_core.rollout.observation import PodSeen
@@ -134,9 +134,9 @@ def _pods_of(context: Context) -> Iterator[Write]:
         or (is_draining and not has_deployment)
     ):
         return
-    model = manifests.model(resource, status, rules)
+    model = pod_objects.model(resource, status, rules)
     name = model["metadata"]["name"]
-    template = pod_template.render(resource, status, model_name=name, image=context.observed.image)
+    template = pod_objects.template(resource, status, rules, context.observed.image)
     yield from _child(context, model)
     yield from _child(context, manifests.deployment(resource, template, live=scale.live_deployment(context)))
     is_replaced = all(pod.template == context.template for pod in context.observed.pods)
