@@ -20,6 +20,7 @@ from serin_operator.pod_reports import PodReports
 from serin_operator.readings import Readings
 from serin_operator.reconcile import Key, Reconciler
 from serin_operator.records import RecordKeeper
+from serin_operator.routing_keys import RoutingKeys
 from serin_operator.settings import Monitoring, ServerDefaults
 from serin_operator.stage_reader import StageReader
 
@@ -105,6 +106,9 @@ class MemoryCluster:
             raise ConflictError(metadata["name"])
         return copy.deepcopy(self.put(self.admit(copy.deepcopy(rendered))))
 
+    async def create_secret(self, rendered):
+        await self.create(rendered)
+
     async def post_event(self, rendered):
         await self.create(rendered)
 
@@ -185,6 +189,7 @@ def reconciler(
     enqueue=lambda _key: None,
     cache=None,
     selector="",
+    keys=None,
     **server,
 ):
     metrics = metrics or OperatorMetrics(lambda: 0)
@@ -193,6 +198,7 @@ def reconciler(
         reports=PodReports(pods or SilentPods(), enqueue=enqueue),
         server=ServerDefaults(image="server:1", **server),
         monitoring=monitoring,
+        keys=keys or RoutingKeys(),
     )
     return Reconciler(
         cluster=cluster,

@@ -5,6 +5,7 @@ Counts are read beside it (readings.py): no decision waits for them.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Self
 
@@ -14,7 +15,8 @@ from serin_core.contract import names
 from serin_core.contract.documents import DocumentError, NewerDocumentError, RoutingDocument, hash_of
 from serin_core.kubernetes import manifests, pod_objects
 from serin_core.kubernetes.diff import other_owners
-from serin_core.kubernetes.inputs import RulesMissing, RulesText
+from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
+from serin_core.kubernetes.pod_template import chosen_routing_key
 from serin_core.rollout.holds import Freeze
 from serin_core.rollout.observation import (
     ChildSeen,
@@ -27,14 +29,16 @@ from serin_core.rollout.observation import (
 )
 from serin_core.rollout.scale import AUTOSCALER
 from serin_operator.autoscalers import observe_autoscaler
-from serin_operator.interfaces import Kubernetes, NotFoundError, PodQuestion
+from serin_operator.interfaces import Kubernetes, NotFoundError
 from serin_operator.invalid import InvalidObjectError
 from serin_operator.nodes import DELETED, NodeSeen
 from serin_operator.object_ref import Key
 from serin_operator.parsing import Parser
 from serin_operator.pod_monitors import PodMonitors
+from serin_operator.pod_questions import is_pushed, questions
 from serin_operator.pod_reports import PodReports
 from serin_operator.pod_state import needs_node, observed_pod, replica_failure, waits_without_reason
+from serin_operator.routing_keys import RoutingKeys
 from serin_operator.server_container import needs_events
 from serin_operator.settings import Monitoring, ServerDefaults
 
@@ -57,10 +61,12 @@ class Gatherer:
         reports: PodReports[Key],
         server: ServerDefaults,
         monitoring: Monitoring,
+        keys: RoutingKeys,
         freezes: Iterable[Freeze] = (),
         parser: Parser | None = None,
     ) -> None:
         self._cluster, self._reports, self._server, self._monitoring = cluster, reports, server, monitoring
+        self._keys = keys
         self._pod_monitors = PodMonitors(cluster, monitoring)
         self._freezes = tuple(freezes)
         self._parser = parser or Parser()
@@ -72,6 +78,7 @@ class Gatherer:
             reports=self._reports,
             server=self._server,
             monitoring=self._monitoring,
+            keys=self._keys,
             freezes=self._freezes,
             parser=self._parser,
         )
@@ -94,10 +101,10 @@ class Gatherer:
         for kind, child in (("PodMonitor", monitor.child), (AUTOSCALER, autoscaler.child)):
             if child is not None:
                 seen[kind, resource.name] = child
-        pods = await self._observed_pods(resource, now)
-        deployment, server = seen.get(("Deployment", resource.name)), resource.spec.server
+        pods = await self._observed_pods(resource, routing, now)
+        deployment = seen.get(("Deployment", resource.name))
         return Observed(
-            image=self._server.choose(server.image, annotations=server.pod.service_account_annotations or {}),
+            image=self._image(resource, deployment),
             rules=rules,
             routing=routing,
             children=seen,
@@ -107,6 +114,12 @@ class Gatherer:
             pod_monitor=monitor.wanted,
             freezes=self._freezes,
         )
+
+    def _image(self, resource: Resource, deployment: ChildSeen | None) -> ServerImage:
+        server = resource.spec.server
+        chosen = self._server.choose(server.image, annotations=server.pod.service_account_annotations or {})
+        key = chosen_routing_key(self._keys.public, None if deployment is None else deployment.live)
+        return replace(chosen, routing_key=key)
 
     async def _children(self, resource: Resource) -> dict[tuple[str, str], ChildSeen]:
         async def one(kind: str, name: str) -> list[Json]:
@@ -177,24 +190,25 @@ class Gatherer:
             return RulesMissing(f"{place} has no key {names.RULES_KEY}")
         return self._parser.rules(_key(resource), text, f"{place}, {names.RULES_KEY}")
 
-    async def _observed_pods(self, resource: Resource, now: datetime) -> tuple[PodSeen, ...]:
+    async def _observed_pods(
+        self, resource: Resource, routing: RoutingSeen | None, now: datetime
+    ) -> tuple[PodSeen, ...]:
         live = await self._cluster.list("Pod", resource.namespace, manifests.selector(resource))
         alive = [pod for pod in live if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+        asked = questions(alive, resource, routing, self._keys)
         reports, events, nodes = await asyncio.gather(
-            self._reports.read(_key(resource), _questions(alive, resource.uid)),
+            self._reports.read(_key(resource), asked),
             self._events(resource.namespace, alive, now),
             self._nodes(alive, now),
         )
-        return tuple(
-            observed_pod(
-                pod,
-                reports.get(uid := pod["metadata"]["uid"], _WITHOUT_ADDRESS),
-                now,
-                events.get(uid, ()),
-                nodes.get(pod["spec"].get("nodeName", "")),
-            )
-            for pod in alive
-        )
+
+        def observed(pod: Json) -> PodSeen:
+            uid, node = pod["metadata"]["uid"], nodes.get(pod["spec"].get("nodeName", ""))
+            report = reports.get(uid, _WITHOUT_ADDRESS)
+            found = observed_pod(pod, report, now, events.get(uid, ()), node)
+            return replace(found, is_pushed=is_pushed(asked.get(uid), report))
+
+        return tuple(map(observed, alive))
 
     def forget(self, key: Key) -> None:
         """Drop everything of a resource that is gone."""
@@ -225,17 +239,3 @@ class Gatherer:
 
 def _key(resource: Resource) -> Key:
     return Key(resource.namespace, resource.name)
-
-
-def _questions(pods: Iterable[Json], uid: str) -> dict[str, PodQuestion]:
-    """Return by uid how the pods that have an address are asked."""
-    return {
-        pod["metadata"]["uid"]: PodQuestion(address=address, scheme=_scheme(pod), uid=uid)
-        for pod in pods
-        if (address := pod["status"].get("podIP"))
-    }
-
-
-def _scheme(pod: Json) -> str:
-    # During an update that turns TLS on or off, there are pods of both kinds.
-    return str((pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http"))

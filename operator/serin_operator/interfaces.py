@@ -19,6 +19,7 @@ from typing import Protocol
 from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.contract.pod_report import PodReport
+from serin_core.contract.pushed_routing import PushedRouting
 from serin_core.counting.custom_counters import Samples
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.stage_query import Series
@@ -189,10 +190,17 @@ class PodQuestion:
     port: int = names.SERVER_PORT
     known_digests: tuple[str, ...] = ()
     """Runs whose quality the operator has: the pod may leave it out of the report."""
+    push: PushedRouting | None = None
+    """Routing that it is sent with the request, None for none."""
+    key_id: str = ""
+    """Id of the key by which `push` is signed."""
 
 
 class Pods(Protocol):
-    """The status endpoint of the server pods."""
+    """The endpoints of the server pods for status and routing."""
 
     async def fetch_report(self, question: PodQuestion) -> PodReport | NoAnswer:
-        """Return what a pod serves, without the quality of runs that it left out; raises nothing but TimeoutError."""
+        """Return what a pod serves, without the quality of runs that it left out; raises nothing but TimeoutError.
+
+        A pod that does not accept `push` is asked without it.
+        """

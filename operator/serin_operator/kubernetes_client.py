@@ -146,6 +146,10 @@ class KubernetesClient:
                 break
         return created
 
+    async def create_secret(self, rendered: Json) -> None:
+        """See routing_keys.Secrets."""
+        await self._create("Secret", rendered["metadata"]["namespace"], rendered)
+
     async def post_event(self, rendered: Json) -> None:
         """See interfaces.Kubernetes."""
         await self._create("Event", rendered["metadata"]["namespace"], rendered)

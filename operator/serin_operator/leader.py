@@ -25,6 +25,7 @@ from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
 from serin_operator.notifications.senders import with_senders
 from serin_operator.object_ref import Key
+from serin_operator.own_pod import own_namespace
 from serin_operator.pod_client import PodClient
 from serin_operator.pod_reports import PodReports
 from serin_operator.prometheus_client import PrometheusClient
@@ -32,6 +33,7 @@ from serin_operator.readings import Readings
 from serin_operator.reconcile import Reconciler
 from serin_operator.records import RecordKeeper
 from serin_operator.resource_metrics import cause_of
+from serin_operator.routing_keys import RoutingKeys, RoutingKeySecret
 from serin_operator.settings import Settings
 from serin_operator.stage_reader import StageReader
 from serin_operator.work_queue import Result, WorkQueue, work
@@ -65,9 +67,12 @@ async def lead(around: Surroundings) -> None:
         stack.push_async_callback(reports.close)
         prometheus = PrometheusClient(settings.prometheus, threads=settings.workers, record=metrics.record_query)
         stack.callback(prometheus.close)
+        keys = RoutingKeys()
+        key_secret = RoutingKeySecret(cluster, keys, namespace=own_namespace())
         gatherer = Gatherer(
             cluster=direct,
             reports=reports,
+            keys=keys,
             server=settings.server,
             monitoring=settings.monitoring,
             freezes=(one.as_freeze() for one in settings.freezes),
@@ -106,6 +111,7 @@ async def lead(around: Surroundings) -> None:
         )
 
         async def handle(key: Key) -> Result:
+            await key_secret.is_known.wait()
             with metrics.seconds.time():
                 result = await reconciler.reconcile(key)
             metrics.reconciles.labels(result.outcome).inc()
@@ -115,7 +121,7 @@ async def lead(around: Surroundings) -> None:
             metrics.record_failure()
             metrics.resources.record_error(key.namespace, key.name, cause_of(error))
 
-        parts = {"delivery": delivery.run, "records": records.run}
+        parts = {"delivery": delivery.run, "records": records.run, "routing key": key_secret.run}
         worker = partial(
             work, queue, handle, deadline=RECONCILE_TIMEOUT, on_failure=record_failure, retry_after=retry_after
         )

@@ -38,6 +38,10 @@ class _OfPod:
         """Return the seconds that a pass goes on waiting, None for until the request has ended."""
         return max(PATIENCE - waited, 0.0) if isinstance(self.last, NoAnswer) else None
 
+    def accepts(self, key_id: str) -> bool:
+        """Return whether its server may accept routing that is signed by this key; one of an older version does not."""
+        return not isinstance(self.last, PodReport) or self.last.routing_key == key_id
+
     def awaited(self) -> NoAnswer:
         """Return what is known of a pod whose request is under way."""
         before = f"{self.last.reason}; " if isinstance(self.last, NoAnswer) else ""
@@ -120,7 +124,8 @@ class PodReports(Generic[KeyT]):
             if isinstance(found, PodReport) and not pod.is_awaited:
                 self._enqueue(key)
 
-        asked = replace(question, known_digests=tuple(known))
+        push = question.push if pod.accepts(question.key_id) else None
+        asked = replace(question, known_digests=tuple(known), push=push)
         return self._tasks.start(key, uid, self._request(key, asked), done)
 
     async def _request(self, key: KeyT, question: PodQuestion) -> PodReport | NoAnswer:

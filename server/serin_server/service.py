@@ -10,7 +10,7 @@ from typing import Final
 
 from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
-from serin_core.contract.pushed_routing import PushedRouting
+from serin_core.contract.pushed_routing import PushedRouting, key_id
 from serin_registry.cache import NO_CACHE, DirectoryCache
 from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
@@ -87,11 +87,11 @@ class Service:
             runs=self.runs.reports(),
             supervision=self.supervision.report(),
             refusal=self.watcher.refusal if isinstance(self.watcher, RoutingWatcher) else "",
+            routing_key=key_id(self._routing_key),
         )
 
     @property
-    def routing_key(self) -> str:
-        """Public key by which routing must be signed that is sent to this process, "" if it accepts none."""
+    def _routing_key(self) -> str:
         return self.watcher.routing_key if isinstance(self.watcher, RoutingWatcher) else ""
 
     async def receive(self, pushed: PushedRouting) -> None:

@@ -254,6 +254,7 @@ OPTIONS = {
             f"ClusterRoleBinding/{OPERATOR}": ABSENT,
             f"ClusterRole/{OPERATOR}-scan": ABSENT,
             f"Role/{OPERATOR}-lease": ABSENT,
+            f"Role/{OPERATOR}-routing-key": ABSENT,
             "ClusterRole/serin-view rules.0.verbs": ["get", "list", "watch"],
         },
     ),

@@ -59,6 +59,16 @@ def live(**container):
     return found
 
 
+def test_a_secret_is_created_by_one_request_since_the_operator_may_not_change_it():
+    entry = {"manager": "serin-operator", "operation": "Update"}
+    stored = {"metadata": {"namespace": "own", "name": "key", "managedFields": [entry]}}
+
+    async def create(cluster):
+        await cluster.create_secret(stored)
+
+    assert [method for method, _ in asyncio.run(ask(stored, create))] == ["POST"]
+
+
 def test_what_an_apply_corrects_needs_no_second_write():
     assert [method for method, _ in asyncio.run(apply_over(live()))] == ["PATCH"]
 

@@ -24,12 +24,13 @@ from serin_core.rollout import recording
 from serin_core.rollout.announcements import Announcement
 from serin_localcluster.cluster import start_cluster
 from serin_operator.events import EventRecorder
-from serin_operator.interfaces import TooLargeError
+from serin_operator.interfaces import RefusedError, TooLargeError
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.object_ref import ObjectRef
 from serin_operator.reconcile import Key
 from serin_operator.records import RecordKeeper
+from serin_operator.routing_keys import SECRET, RoutingKeys, RoutingKeySecret
 
 pytestmark = pytest.mark.cluster
 
@@ -286,3 +287,22 @@ def test_an_autoscaler_may_name_the_resource_itself(installed):
     installed.reconcile("named", times=3)
     assert deployment(installed, "named")["spec"]["replicas"] == 3
     installed.kubectl("delete", "hpa", "mine", "-n", "default")
+
+
+def test_the_operator_creates_its_key_with_the_rights_that_it_has_and_reads_no_other_secret(installed):
+    async def keys_of_two_operators():
+        async with installed.client() as client:
+            found = []
+            for _ in range(2):
+                keys = RoutingKeys()
+                await RoutingKeySecret(client, keys, namespace="serin-system").refresh()
+                found.append(keys.public)
+            for namespace, name in (("serin-system", "another"), ("default", SECRET)):
+                with pytest.raises(RefusedError):
+                    await client.get("Secret", namespace, name)
+            return found
+
+    one, two = asyncio.run(keys_of_two_operators())
+    assert one == two != ()
+    stored = json.loads(installed.kubectl("get", "secret", SECRET, "-n", "serin-system", "-o", "json"))
+    assert list(stored["data"]) == ["signing.key"]

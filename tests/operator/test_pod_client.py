@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from serin_core.contract.pod_report import PodReport
+from serin_core.contract.pushed_routing import PushedRouting
 from serin_core.rollout.observation import NoAnswer
 from serin_localcluster.pki import Authority
 from serin_operator.interfaces import PodQuestion
@@ -85,3 +86,50 @@ def test_a_pod_with_a_certificate_for_other_names_is_asked_over_https(tmp_path):
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_a_pod_of_an_ipv6_cluster_is_asked_at_its_address():
     assert asyncio.run(ask([REPORT.model_dump_json().encode()], address="::1")) == REPORT
+
+
+PUSH = PushedRouting.of("text", bytes(64))
+
+
+async def push(*, accepts, status=200):
+    """Return the report, and the requests of a pod that responds to POST with `accepts`."""
+    seen = []
+
+    async def taken(request):
+        seen.append(("POST", request.headers.get("Serin-Supervises"), await request.json()))
+        return web.Response(status=accepts, text=REPORT.model_dump_json() if accepts == 200 else "{}")
+
+    async def read(request):
+        seen.append(("GET", request.headers.get("Serin-Supervises"), None))
+        return web.Response(status=status, text=REPORT.model_dump_json())
+
+    application = web.Application()
+    routes = [web.get("/ml/status", read)] + ([web.post("/ml/routing", taken)] if accepts != 404 else [])
+    application.add_routes(routes)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    pods = PodClient()
+    try:
+        question = PodQuestion("127.0.0.1", "http", "uid-1", runner.addresses[0][1], push=PUSH, key_id="k")
+        return await pods.fetch_report(question), seen
+    finally:
+        await pods.close()
+        await runner.cleanup()
+
+
+def test_routing_is_sent_with_the_request_for_the_report():
+    report, seen = asyncio.run(push(accepts=200))
+    assert report == REPORT
+    assert seen == [("POST", "uid-1", {"document": "text", "signature": PUSH.signature})]
+
+
+@pytest.mark.parametrize("accepts", [403, 404, 405, 409, 413, 422, 500, 302])
+def test_a_pod_that_does_not_accept_it_is_asked_without_it(accepts):
+    report, seen = asyncio.run(push(accepts=accepts))
+    assert report == REPORT
+    assert seen[-1] == ("GET", "uid-1", None)
+
+
+def test_a_pod_that_accepts_nothing_has_no_report():
+    assert asyncio.run(push(accepts=403, status=503))[0] == NoAnswer("it responded with 503")

@@ -8,6 +8,7 @@ import pytest
 import virtual_time
 
 from serin_core.contract.pod_report import PodReport, RunOnPod, RunQuality
+from serin_core.contract.pushed_routing import PushedRouting
 from serin_core.rollout.observation import NoAnswer
 from serin_operator.interfaces import PodQuestion
 from serin_operator.pod_client import MAX_REQUESTS, PodClient
@@ -289,3 +290,29 @@ def test_a_pod_that_accepts_and_never_responds_on_a_real_socket():
     assert found == [{"pod": TIMED_OUT}, {"pod": AWAITED}]
     assert took < TIMEOUT
     assert queued == []
+
+
+def test_a_server_that_knows_no_pushes_is_sent_one_once_and_again_only_when_its_report_has_the_key():
+    push, sent = PushedRouting.of("text", bytes(64)), []
+
+    class Servers:
+        key = ""
+
+        async def fetch_report(self, question):
+            sent.append(question.push)
+            return PodReport(uid="u", process="p", routing_key=self.key)
+
+    async def scenario():
+        servers = Servers()
+        reports = PodReports(servers, enqueue=print)
+        asked = {"a": PodQuestion(address="a", scheme="http", uid="u", push=push, key_id="k")}
+        for key in ("", "", "k", "k"):
+            servers.key = key
+            await reports.read("model", asked)
+        assert sent == [push, None, None, push]
+        await reports.read("model", {})
+        await reports.read("model", asked)
+        assert sent[-1] is push  # forgotten with the pod
+        await reports.close()
+
+    virtual_time.run(scenario())

@@ -52,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toYaml $config }}
 {{- end }}
 
-{{/* Rights in each namespace that is watched. The operator reads no Secret and creates no Pod. */}}
+{{/* Rights in each namespace that is watched. The operator reads no Secret there, and creates no Pod. */}}
 {{- define "serin.rules" -}}
 # The resource belongs to the user: the operator reads it and writes its status only.
 - apiGroups: [serin.dev]

@@ -1,4 +1,7 @@
-"""The report of a server pod at `GET /ml/status`: the schema that the server writes and the operator reads."""
+"""The report of a server pod: the schema that the server writes and the operator reads.
+
+It is the response to `GET /ml/status` and to `POST /ml/routing`.
+"""
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
@@ -97,6 +100,8 @@ class PodReport(_Report):
     supervision: SupervisionReport = SupervisionReport()
     refusal: str = ""
     """Why the routing document that arrived last cannot be read, "" if it can."""
+    routing_key: str = ""
+    """Id of the key (`pushed_routing.key_id`) by which routing must be signed that is sent to it; "" for none."""
 
     def run(self, name: str) -> RunOnPod | None:
         """Return the report on one run, None if the pod does not know it."""

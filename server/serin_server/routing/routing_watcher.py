@@ -67,6 +67,8 @@ class RoutingWatcher:
         self._annotation: int | None = None
         self._pushed: PushedRouting | None = None
         """What the operator sent last, to any process of this pod; also if it was ignored."""
+        self._is_unusable = False
+        """Whether it will be ignored each time that it is sent."""
         self._pushed_revision: int | None = None
         """The highest revision of those that were accepted."""
         self._changing = asyncio.Lock()
@@ -95,7 +97,7 @@ class RoutingWatcher:
         """
         if not self.routing_key:
             raise NoRoutingKeyError("this pod has no key of an operator (SERIN_ROUTING_KEY), and accepts no routing")
-        if pushed == self._pushed and self._serves(pushed):
+        if pushed == self._pushed and (self._is_unusable or self._serves(pushed)):
             return
         if not self._is_genuine(pushed):
             self._counters.refused[Refusal.SIGNATURE] += 1
@@ -162,7 +164,8 @@ class RoutingWatcher:
     async def _accept(self, pushed: PushedRouting) -> bool:
         """Apply a document that the operator has signed; return whether it is served."""
         self._pushed = pushed
-        document, _ = self._admitted(pushed.document.encode())
+        document, refusal = self._admitted(pushed.document.encode())
+        self._is_unusable = refusal not in (None, Refusal.LOWER_REVISION)
         if document is None:
             return False
         self._pushed_revision = document.revision

@@ -1,5 +1,6 @@
 """What settings of a SuggestionModel become in the pod template, and which of their changes replace the pods."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,36 @@ def test_with_a_certificate_everything_that_calls_the_pods_uses_https():
     (mount,) = [one for one in container(found)["volumeMounts"] if one["name"] == "tls"]
     assert variables(found)["SERIN_TLS_DIR"] == mount["mountPath"]
     assert "SERIN_TLS_DIR" not in variables(plain)
+
+
+ONE, TWO = ("-----BEGIN PUBLIC KEY-----\n" + letter * 60 + "\n-----END PUBLIC KEY-----" for letter in "AB")
+
+
+def with_key(key):
+    return {"spec": {"template": template(image=replace(IMAGE, routing_key=key))}}
+
+
+def test_a_pod_has_the_routing_key_of_its_template_and_another_key_replaces_it():
+    live = with_key(ONE)
+    assert variables(live["spec"]["template"])["SERIN_ROUTING_KEY"] == ONE
+    assert pod_template.routing_key(live["spec"]["template"]["spec"]) == ONE
+    assert pod_template.hash_of(live["spec"]["template"]) != pod_template.hash_of(with_key(TWO)["spec"]["template"])
+    assert "SERIN_ROUTING_KEY" not in variables(template())
+    assert pod_template.routing_key(template()["spec"]) == pod_template.routing_key({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("keys", "live", "chosen"),
+    [
+        pytest.param((ONE,), None, ONE, id="a new Deployment"),
+        pytest.param((ONE,), "", ONE, id="one without a key"),
+        pytest.param((TWO, ONE), ONE, ONE, id="the former key is still known"),
+        pytest.param((TWO, ONE), None, TWO, id="a new Deployment has the current one"),
+        pytest.param((TWO,), ONE, TWO, id="the former key is gone"),
+        pytest.param((), ONE, ONE, id="no key is known now"),
+        pytest.param((), None, "", id="no key, and none before"),
+    ],
+)
+def test_the_key_of_the_live_deployment_stays_while_it_can_be_used(keys, live, chosen):
+    found = None if live is None else with_key(live)
+    assert pod_template.chosen_routing_key(keys, found) == chosen

@@ -221,5 +221,8 @@ async def test_a_kept_push_of_a_newer_version_is_left_alone(mounted: Mounted) ->
     mounted.route(routing(5, percent=10))
     pod = Process(mounted)
     assert await pod.serves() == (5, 10)
-    await pod.watcher.receive(newer)
-    assert pod.counters.refused[Refusal.NEWER_VERSION] == 1
+    for revision in (9, 9, 10):
+        text = routing(revision).text().replace("{", '{"version":99,', 1)
+        await pod.watcher.receive(OPERATOR.push(text))
+    assert pod.counters.refused[Refusal.NEWER_VERSION] == 2, "each is rejected once, however often it is sent"
+    assert "99" in pod.watcher.refusal

@@ -73,7 +73,6 @@ async def _status(service: Service, request: Request, known: str) -> dict[str, A
         "candidate": None if serving.candidate is None else serving.candidate.served.run,
         "stable": None if serving.stable is None else serving.stable.served.run,
         "breakersOpen": [run for run, loaded in service.runs.loaded().items() if loaded.breaker.is_open(now)],
-        "routingKey": pushed_routing.key_id(service.routing_key),
         "refusedDocuments": {reason.value: number for reason, number in service.counters.refused.items()},
     }
 
