@@ -163,7 +163,7 @@ OPTIONS = {
         },
     ),
     "config.leaderElection": configuration(
-        "leaderElection", {"enabled": True, "leaseName": OPERATOR, "leaseDurationSeconds": 30}
+        "leaderElection", {"enabled": True, "leaseName": f"{OPERATOR}-leader", "leaseDurationSeconds": 30}
     ),
     "config.leaderElection.enabled": Option(
         {"replicas": 1, "config": {"leaderElection": {"enabled": False}}},
@@ -184,7 +184,7 @@ OPTIONS = {
         {"config": {"selector": "team in (a,b)"}},
         {
             f"ConfigMap/{OPERATOR} data.config.selector": "team in (a,b)",
-            f"ConfigMap/{OPERATOR} data.config.leaderElection.leaseName": OPERATOR,
+            f"ConfigMap/{OPERATOR} data.config.leaderElection.leaseName": f"{OPERATOR}-leader",
         },
     ),
     "config.workers": configuration("workers", 8),

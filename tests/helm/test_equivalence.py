@@ -53,3 +53,16 @@ def test_the_chart_and_the_overlay_have_the_same_objects(helm, tmp_path, overlay
     assert chart.keys() == kustomize.keys()
     for key, found in chart.items():
         assert found == kustomize[key], key
+
+
+@pytest.mark.parametrize("overlay", ["default", "namespaced"])
+def test_the_role_is_for_the_lease_in_the_configuration(tmp_path, overlay):
+    # Kustomize changes names in rules that are equal to the name of a generated ConfigMap.
+    found = objects(kubectl("kustomize", str(ROOT / "manifests" / overlay)))
+    (text,) = (one["data"]["config.yaml"] for one in found if one["kind"] == "ConfigMap")
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    (rules,) = (one["rules"] for one in found if one["metadata"]["name"] == "serin-operator-lease" and "rules" in one)
+    assert [rule["resourceNames"] for rule in rules if "resourceNames" in rule] == [
+        [Settings.load(file).leader_election.lease_name]
+    ]

@@ -58,9 +58,9 @@ def test_the_other_operator_goes_on_with_its_status_and_children():
 @pytest.mark.parametrize(
     ("lease_name", "selector", "expected"),
     [
-        ("", "", "serin-operator"),
-        ("", "team=a", "serin-operator-289b4946"),
-        ("", "team=b", "serin-operator-6447a7fc"),
+        ("", "", "serin-operator-leader"),
+        ("", "team=a", "serin-operator-leader-289b4946"),
+        ("", "team=b", "serin-operator-leader-6447a7fc"),
         ("mine", "team=a", "mine"),
     ],
 )

@@ -36,9 +36,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* Name of the Lease: that of the operator, so that each release has its own. */}}
+{{/* Name of the Lease, so that each release has its own. */}}
 {{- define "serin.lease" -}}
-{{ .Values.config.leaderElection.leaseName | default (include "serin.operator" .) }}
+{{ .Values.config.leaderElection.leaseName | default (printf "%s-leader" (include "serin.operator" .)) }}
 {{- end }}
 
 {{/* The operator's configuration file. */}}

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from serin_operator.leadership.election import Timing
 from serin_operator.settings_model import SettingsModel
 
-LEASE_NAME: Final = "serin-operator"
+LEASE_NAME: Final = "serin-operator-leader"
 MAX_LEASE_SECONDS: Final = 600
 _JITTER: Final = 1.2
 """As in Kubernetes' own client: a retry may be up to a fifth later."""
@@ -20,7 +20,7 @@ class LeaderElection(SettingsModel):
     enabled: bool = True
     """Whether operators agree by a Lease on which of them works; without it, only one may run."""
     lease_name: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")] = ""
-    """Name of the Lease in the operator's namespace; `serin-operator` if empty, and a hash of the selector, if any."""
+    """Name of the Lease in the operator's namespace; `serin-operator-leader`, and a hash of the selector, if empty."""
     lease_duration_seconds: Annotated[int, Field(ge=2, le=MAX_LEASE_SECONDS)] = 15
     """Time after the last renewal until another operator takes over."""
     renew_deadline_seconds: Annotated[float, Field(gt=0)] = 10.0

@@ -112,7 +112,7 @@ class Cluster:
         found = await self.get("sgm", name)
         return found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
 
-    async def holder(self, lease="serin-operator"):
+    async def holder(self, lease="serin-operator-leader"):
         return (await self.get("lease", lease))["spec"]["holderIdentity"]
 
     @asynccontextmanager
@@ -207,7 +207,8 @@ def test_another_operator_takes_over_from_one_that_ends_is_killed_or_is_stopped(
             return first.log.read_text()
 
     log = asyncio.run(play())
-    assert "this operator does not lead any more: the Lease default/serin-operator was not renewed in time" in log
+    lost = "this operator does not lead any more: the Lease default/serin-operator-leader was not renewed in time"
+    assert lost in log
     assert "Traceback" not in log
 
 
@@ -215,14 +216,14 @@ def test_a_lease_that_is_deleted_or_edited_is_survived(tmp_path):
     async def play():
         async with cluster(tmp_path) as found, found.operators("first", "second") as (first, second):
             await act(found, first, time.monotonic(), within=30)
-            await found.kubectl("delete", "lease", "serin-operator", "-n", "default")
+            await found.kubectl("delete", "lease", "serin-operator-leader", "-n", "default")
             await found.change()
             await act(found, first, time.monotonic(), within=5)
             assert await found.holder() == "first"
             assert not await second.leads()
 
             patch = json.dumps({"spec": {"holderIdentity": "somebody", "leaseDurationSeconds": 4}})
-            await found.kubectl("patch", "lease", "serin-operator", "-n", "default", "--type=merge", "-p", patch)
+            await found.kubectl("patch", "lease", "serin-operator-leader", "-n", "default", "--type=merge", "-p", patch)
             await wait(first.leads, until=lambda leads: not leads, seconds=5)
             await found.change()
             await wait(found.is_decided, seconds=15)
@@ -232,7 +233,7 @@ def test_a_lease_that_is_deleted_or_edited_is_survived(tmp_path):
             leader = "first" if await first.leads() else "second"
             other = {"first": "second", "second": "first"}[leader]
             patch = json.dumps({"spec": {"holderIdentity": other}})
-            await found.kubectl("patch", "lease", "serin-operator", "-n", "default", "--type=merge", "-p", patch)
+            await found.kubectl("patch", "lease", "serin-operator-leader", "-n", "default", "--type=merge", "-p", patch)
             await found.change()
             await wait(found.is_decided, seconds=15)
             await wait({"first": first, "second": second}[other].leads, seconds=15)
