@@ -171,7 +171,7 @@ class Reconciler:
         def decided(refusal: str) -> Decision:
             decision = decide(resource, replace(observed, status_refusal=refusal), now)
             due = setbacks.not_withheld(decision.writes, observed.children, now)
-            if is_cached and needs_direct_reads(resource.status, due, decision.calls):
+            if is_cached and needs_direct_reads(resource.status, decision, due):
                 raise _ReadAgainError
             return decision
 

@@ -130,7 +130,7 @@ class World(Invariants):
         )
         operator.resource = None
         if operator.pods is not None and self.protocol_rules.needs_direct_reads(
-            resource.status, decision.writes, decision.calls
+            resource.status, decision, decision.writes
         ):
             self.gather(operator)
             return
