@@ -121,6 +121,6 @@ def test_destinations_are_notified_over_a_kill_and_no_secret_is_shown(tmp_path):
     shown += (tmp_path / "log").read_text()
     assert "NotificationsFailing" in shown
     assert 'serin_operator_notifications_total{destination="audit",outcome="delivered"}' in shown
-    assert 'serin_suggestionmodel_wanted_percent{name="categories",namespace="default"' in shown
+    assert 'serin_suggestionmodel_wanted_percent{namespace="default",name="categories"' in shown
     assert SECRET not in shown
     assert len(audit.accepted) - len({one["id"] for one in audit.accepted}) <= 1

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import schemathesis
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 from server.fakes import ADMIN, TOKEN, FakeClock, FakeOperator, FakeRegistry, FakeRun, Mounted, routing
@@ -90,7 +90,11 @@ def test_whatever_is_asked_it_is_answered_and_never_by_a_fault(
         case = data.draw(operation.as_strategy(generation_mode=mode))
         token = ADMIN if path == "/ml/v2/reload" else TOKEN
         given_ = case.as_transport_kwargs(base_url="http://pod", headers={"Authorization": f"Bearer {token}"})
-        response = pod.ask(**{name: value for name, value in given_.items() if name not in {"cookies", "auth"}})
+        try:
+            response = pod.ask(**{name: value for name, value in given_.items() if name not in {"cookies", "auth"}})
+        except httpx.InvalidURL:
+            # Longer than the client can send.
+            reject()
         assert response.status_code < 500
         if response.status_code >= 400:
             assert ErrorResponse.model_validate_json(response.content).detail.isprintable()
