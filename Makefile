@@ -202,6 +202,10 @@ bench-aborts: .venv/.complete ## measure aborts while Prometheus hangs, on a loc
 bench-gates: .venv/.complete ## compare the error rates and cost of gates with other tools; writes benchmarks/gates.*
 	@$(BIN)/python benchmarks/gates.py --markdown benchmarks/gates.md --json benchmarks/gates.json
 
+.PHONY: bench-scale
+bench-scale: .venv/.complete ## measure what the operator costs with many resources (RESOURCES="10 200 1000", WINDOW=60)
+	@$(BIN)/python benchmarks/scale/run.py --resources $(or $(RESOURCES),10 200 1000) --seconds $(or $(WINDOW),60)
+
 SOAK ?= 60s
 .PHONY: bench-serving
 bench-serving: .venv/.complete ## compare the server with other model servers (DATA=file.csv, SOAK=30m)

@@ -68,8 +68,12 @@ class Api:
         """Merge-patch an object. Raises ApiError."""
         return await self.request("PATCH", path, body, content_type="application/merge-patch+json")
 
-    async def watch(self, path: str) -> AsyncIterator[tuple[str, Json]]:
-        """Yield ("SYNC", list) after each new listing, then ("ADDED" | "MODIFIED" | "DELETED", object)."""
+    async def watch(self, path: str, *, labels: str = "") -> AsyncIterator[tuple[str, Json]]:
+        """Yield ("SYNC", list) after each new listing, then ("ADDED" | "MODIFIED" | "DELETED", object).
+
+        `labels` is a label selector.
+        """
+        path = f"{path}?labelSelector={labels}"
         while True:
             try:
                 listing = await self.get(path)
@@ -81,7 +85,7 @@ class Api:
                 await asyncio.sleep(0.5)
 
     async def _follow(self, path: str, version: str) -> AsyncIterator[Json]:
-        url = f"{self.server}{path}?watch=1&resourceVersion={version}&allowWatchBookmarks=true&timeoutSeconds=240"
+        url = f"{self.server}{path}&watch=1&resourceVersion={version}&allowWatchBookmarks=true&timeoutSeconds=240"
         timeout = aiohttp.ClientTimeout(total=None, sock_read=300)
         buffer = b""
         async with self._session.get(url, timeout=timeout) as response:
