@@ -14,7 +14,7 @@ from serin_core.kubernetes import manifests, pod_template
 from serin_core.kubernetes.inputs import RulesText, ServerImage
 
 MAX_KEPT: Final = 10_000
-"""Resources whose objects are kept, the last ones that were rendered: about 10 kB each."""
+"""Resources whose objects are kept, the last ones that were rendered: about 16 kB each."""
 InputsT = TypeVar("InputsT")
 
 
