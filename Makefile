@@ -188,15 +188,13 @@ bench-node: node-images ## measure starts, stage changes, rollbacks and rolling 
 	@$(BIN)/python -m serin_localcluster build --with helm
 	@$(BIN)/python benchmarks/node.py --rounds $(or $(ROUNDS),50)
 
-<<<<<<< HEAD
 .PHONY: bench-handovers
 bench-handovers: .venv/.complete ## measure how long it takes until another operator acts (ROUNDS=20)
 	@$(BIN)/python benchmarks/handovers.py --rounds $(or $(ROUNDS),20)
-=======
+
 .PHONY: bench-aborts
 bench-aborts: .venv/.complete ## measure aborts while Prometheus hangs, on a local cluster (ROUNDS=5)
 	@$(BIN)/python benchmarks/aborts.py --rounds $(or $(ROUNDS),5)
->>>>>>> 4fd3759 (make bench-aborts: from an abort to the routing and its confirmation while Prometheus hangs)
 
 .PHONY: bench-gates
 bench-gates: .venv/.complete ## compare the error rates and cost of gates with other tools; writes benchmarks/gates.*
