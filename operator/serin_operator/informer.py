@@ -51,16 +51,17 @@ class Informer:
 
     async def _list(self) -> str:
         """Put everything into the store, report what has changed since it was known, and return the list's version."""
-        self._before |= self._store.begin_list(self._what.namespace)
-        rest, is_last = "", False
-        while not is_last:
-            page = await self._api.list_page(self._what, rest)
+        page = await self._api.list_page(self._what)
+        self._before |= self._store.begin_list(self._what.namespace, page.version)
+        while True:
             for item in page.items:
                 known = self._before.pop(place_of(item), None)
                 self._store.put(item)
                 if known is None or known["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
                     self._changed(item)
-            rest, is_last = page.rest, not page.rest
+            if not page.rest:
+                break
+            page = await self._api.list_page(self._what, page.rest)
         self._store.end_list(self._what.namespace)
         self._failures = 0
         gone, self._before = self._before, {}

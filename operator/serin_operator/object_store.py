@@ -1,7 +1,8 @@
 """Objects of one kind in memory, as a list, its watch and the operator's own requests have them.
 
-A store may be behind the API server, but never goes back: of two versions of an object the newer one is kept. While
-no list is complete, or where the state of an object is doubtful, the store cannot tell whether an object exists.
+A store may be behind the API server, but never goes back: of two versions of an object the newer one is kept, and one
+that the watch has seen go does not come back with a late response. While no list is complete, or where the state of an
+object is doubtful, the store cannot tell whether an object exists.
 """
 
 from collections import defaultdict
@@ -46,13 +47,16 @@ class ObjectStore:
     _listed: set[str] = field(default_factory=set)
     """Namespaces whose list is complete; "" is all of them."""
     _doubtful: set[Place] = field(default_factory=set)
+    _reached: dict[str, int] = field(default_factory=dict)
+    """Version up to which the list and the watch of a namespace have come, "" for those of all namespaces."""
 
-    def begin_list(self, namespace: str) -> dict[Place, Json]:
-        """Forget a namespace, "" for all, and return what was known of it."""
+    def begin_list(self, namespace: str, version: str) -> dict[Place, Json]:
+        """Forget a namespace, "" for all, whose list is of this version, and return what was known of it."""
         self._listed.discard(namespace)
         found = {place: live for place, live in self._objects.items() if namespace in ("", place[0])}
         for place in found:
             self._drop(place)
+        self._reached[namespace] = _as_number(version) or 0
         self._doubtful = {place for place in self._doubtful if namespace not in ("", place[0])}
         return found
 
@@ -67,20 +71,28 @@ class ObjectStore:
     def put(self, live: Json) -> None:
         """Keep an object of a list or a watch, unless a newer version is known."""
         place = place_of(live)
+        self._record_version(place, live)
         if not is_newer(self._objects.get(place), live):
             self._keep(place, live)
 
     def put_own(self, live: Json) -> None:
-        """Keep an object that a request has returned. If versions cannot be compared, it is doubtful until an event."""
+        """Keep an object that a request has returned. If versions cannot be compared, it is doubtful until an event.
+
+        A response may arrive after the event of a later deletion, and no other event would ever remove the object.
+        """
         place = place_of(live)
-        if _number(live) is None:
+        number = _number(live)
+        if number is None:
             self._doubtful.add(place)
+        elif place not in self._objects and number <= self._reached.get(self._watched_with(place), 0):
+            self._doubtful.discard(place)
         elif not is_newer(self._objects.get(place), live):
             self._keep(place, live)
 
     def remove(self, live: Json) -> None:
         """Forget an object that a watch reports as deleted, unless a newer one of its name is known."""
         place = place_of(live)
+        self._record_version(place, live)
         if not is_newer(self._objects.get(place), live):
             self._drop(place)
             self._doubtful.discard(place)
@@ -119,6 +131,13 @@ class ObjectStore:
     def _is_listed(self, namespace: str) -> bool:
         return "" in self._listed or namespace in self._listed
 
+    def _watched_with(self, place: Place) -> str:
+        return "" if "" in self._reached else place[0]
+
+    def _record_version(self, place: Place, live: Json) -> None:
+        namespace = self._watched_with(place)
+        self._reached[namespace] = max(self._reached.get(namespace, 0), _number(live) or 0)
+
     def _keep(self, place: Place, live: Json) -> None:
         self._drop(place)
         self._doubtful.discard(place)
@@ -141,7 +160,10 @@ def _labels(live: Json) -> dict[str, str]:
 
 
 def _number(live: Json) -> int | None:
-    version = str(live["metadata"].get("resourceVersion", ""))
+    return _as_number(str(live["metadata"].get("resourceVersion", "")))
+
+
+def _as_number(version: str) -> int | None:
     return int(version) if version.isdecimal() else None
 
 

@@ -72,7 +72,7 @@ class Operator:
         for kind, (store, is_ours) in [*stores.items(), ("ConfigMap", (watched.other_config_maps, False))]:
             if kinds and kind not in kinds:
                 continue
-            store.begin_list("")
+            store.begin_list("", "")
             for live in copy.deepcopy(list(self.cluster.objects.values())):
                 if live["kind"] == kind and (names.LABEL_UID in live["metadata"].get("labels", {})) == is_ours:
                     store.put(live)
@@ -136,7 +136,7 @@ def test_a_pass_that_has_something_to_write_reads_everything_first():
 
 def test_what_a_cache_misses_is_not_created_again():
     operator = Operator().settle()
-    operator.known.watched.children["Service"].begin_list("")
+    operator.known.watched.children["Service"].begin_list("", "")
     operator.known.watched.children["Service"].end_list("")
     assert operator.work().outcome == "unchanged"
     assert "get Service" in operator.cluster.reads

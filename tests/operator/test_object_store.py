@@ -11,9 +11,9 @@ def made(version, name="a", *, uid="u", namespace="default", **fields):
     return {"kind": "Pod", "metadata": metadata | {"labels": {names.LABEL_UID: uid}}, **fields}
 
 
-def listed(*objects, namespace=""):
+def listed(*objects, namespace="", version=""):
     store = ObjectStore()
-    store.begin_list(namespace)
+    store.begin_list(namespace, version)
     for one in objects:
         store.put(one)
     store.end_list(namespace)
@@ -22,7 +22,7 @@ def listed(*objects, namespace=""):
 
 def test_before_a_list_is_complete_nothing_is_known_also_not_that_something_is_absent():
     store = ObjectStore()
-    store.begin_list("")
+    store.begin_list("", "")
     store.put(made(1))
     with pytest.raises(UnknownError):
         store.get("default", "a")
@@ -63,6 +63,37 @@ def test_a_late_deletion_of_an_older_object_does_not_hide_the_one_that_replaced_
     assert store.get("default", "a") is None
 
 
+@pytest.mark.parametrize("namespace", ["", "default"])
+def test_a_response_that_is_older_than_the_deletion_does_not_bring_the_object_back(namespace):
+    store = listed(made(3), namespace=namespace)
+    store.remove(made(9))
+    store.put_own(made(3))
+    assert store.get("default", "a") is None
+    assert store.find("default", {names.LABEL_UID: "u"}) == []
+    store.put_own(made(10))
+    assert store.get("default", "a") == made(10), "it was created again, and the event is still to come"
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_a_response_that_is_older_than_a_list_does_not_add_what_the_list_does_not_contain(is_ended):
+    store = ObjectStore()
+    store.begin_list("", "20")
+    if is_ended:
+        store.end_list("")
+    store.put_own(made(19))
+    store.put_own(made(21, "b"))
+    store.end_list("")
+    assert store.find("default", {names.LABEL_UID: "u"}) == [made(21, "b")]
+
+
+def test_a_new_list_also_takes_back_up_to_which_version_everything_is_known():
+    store = listed(made(100), version="100")
+    store.begin_list("", "4")
+    store.end_list("")
+    store.put_own(made(5))
+    assert store.get("default", "a") == made(5)
+
+
 def test_versions_that_are_no_numbers_make_the_result_of_a_write_doubtful_until_the_next_event():
     store = listed(made("x"))
     store.put_own(made("y"))
@@ -94,7 +125,7 @@ def test_objects_are_found_by_uid_namespace_and_all_other_labels():
 
 def test_a_new_list_forgets_what_it_does_not_contain_also_after_versions_went_back():
     store = listed(made(100), made(100, "b"))
-    assert set(store.begin_list("")) == {("default", "a"), ("default", "b")}
+    assert set(store.begin_list("", "")) == {("default", "a"), ("default", "b")}
     store.put(made(3))
     store.end_list("")
     assert store.get("default", "a") == made(3)
