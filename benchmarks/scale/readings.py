@@ -35,9 +35,15 @@ def memory_mib(pid, kind="VmRSS"):
 
 
 def children(pid):
-    """Return the process ids of the direct children of a process, by the name of their program."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {Path(f"/proc/{one}/comm").read_text().strip(): int(one) for one in found}
+    """Return the process ids of the direct children of a process, by the name of their program.
+
+    The parts of the control plane may be one executable, which takes the name of the part as its first argument.
+    """
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        program, first, *_ = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+        found[Path(program).name if first.startswith("-") else first] = int(child)
+    return found
 
 
 def samples(text, name):
