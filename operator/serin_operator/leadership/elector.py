@@ -131,6 +131,8 @@ class Elector:
         except NotFoundError:
             live = None
         self._election.observe(live, self._clock())
+        # A term ends here, also if the write that follows begins another one: somebody else may have led in between.
+        self._publish()
         self._warn_of_another_selector()
 
     async def _write(self) -> None:

@@ -70,6 +70,22 @@ def test_after_a_conflict_what_is_there_now_decides_at_once():
     asyncio.run(play())
 
 
+def test_a_term_ends_also_where_the_lease_is_acquired_again_by_the_same_look():
+    async def play():
+        leases, clock = FakeLeases(), Clock()
+        one = elector(leases, clock)
+        await one.look()
+        lost = asyncio.create_task(one.lost.wait())
+        await asyncio.sleep(0)
+        # Another operator has led meanwhile, and has given the Lease back.
+        leases.edit(holderIdentity="", leaseTransitions=7)
+        await at(clock, 2, one)
+        await asyncio.wait({lost}, timeout=0)
+        assert (one.is_leader(), one.acquired.is_set(), lost.done()) == (True, True, True)
+
+    asyncio.run(play())
+
+
 def test_a_leader_creates_a_lease_again_that_somebody_deleted():
     async def play():
         leases, clock = FakeLeases(), Clock()
