@@ -79,7 +79,7 @@ class SeenRevision:
     def write(self, revision: int) -> None:
         """Write the revision atomically and durably. Raises OSError."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        temporary = self.directory / f".{_REVISION}.new"
+        temporary = self.directory / f".{_REVISION}.{os.getpid()}"
         with temporary.open("w", encoding="ascii") as file:
             file.write(str(revision))
             file.flush()

@@ -103,6 +103,8 @@ class RoutingWatcher:
             self._counters.refused[Refusal.SIGNATURE] += 1
             raise ForgedPushError("the document is not signed by the operator of this pod; it is ignored")
         async with self._changing:
+            # Another process may have been sent a newer one since this process last read it.
+            await self._check_kept()
             if await self._accept(pushed):
                 await self._keep(pushed)
 

@@ -80,6 +80,17 @@ async def test_all_processes_of_a_pod_serve_it_and_the_container_after_a_restart
     assert restarted.counters.refused[Refusal.LOWER_REVISION] == 1  # the mounted one
 
 
+async def test_an_older_push_that_another_process_receives_late_is_ignored(mounted: Mounted) -> None:
+    one, two = Process(mounted), Process(mounted)
+    mounted.route(routing(5, percent=50))
+    assert await one.serves() == await two.serves() == (5, 50)
+    await one.watcher.receive(OPERATOR.push(routing(7, percent=None)))
+    await two.watcher.receive(OPERATOR.push(routing(6, percent=50)))
+    for process in (one, two, Process(mounted)):
+        assert await process.serves() == (7, 0)
+    assert SeenRevision(mounted.root / "state").read() == 7
+
+
 async def test_after_a_restart_a_newer_mount_takes_precedence_without_a_warning(
     mounted: Mounted, caplog: pytest.LogCaptureFixture
 ) -> None:
