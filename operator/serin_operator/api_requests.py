@@ -86,11 +86,12 @@ class ApiRequests:
             timeout = self._write_timeout(f"{method} {path}") if is_fenced else _SECONDS
             response = await self._client.call_api(*prepared, _request_timeout=aiohttp.ClientTimeout(total=timeout))
             raw = await response.read()
-            self._follow_date(response.headers.get("Date", ""))
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
         text = (raw or b"").decode("utf-8", "replace")
         if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP
+            # Not that of an error: a proxy or load balancer in between may have written it.
+            self._follow_date(response.headers.get("Date", ""))
             return json_object(f"{method} {path}", text)
         if response.status == 422 and headers["Content-Type"] == JSON_PATCH:  # noqa: PLR2004 - HTTP: a test failed
             raise ConflictError(f"{method} {path}: it has changed since it was read")

@@ -250,3 +250,16 @@ def test_the_time_of_the_api_server_is_read_from_its_responses():
 
     asyncio.run(ask({"kind": "ConfigMap"}, question, headers={"Date": date}, follow_date=dates.append))
     assert dates == [date]
+
+
+def test_the_time_of_a_proxy_that_responds_with_an_error_is_not_used():
+    dates = []
+
+    async def question(cluster):
+        with pytest.raises(ClusterError, match="503"):
+            await cluster.get("ConfigMap", "default", "x")
+
+    asyncio.run(
+        ask("<html>", question, status=503, headers={"Date": "Sun, 01 Mar 2026 12:00:00 GMT"}, follow_date=dates.append)
+    )
+    assert dates == []
