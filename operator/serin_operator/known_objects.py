@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from serin_core.api.base import Json
@@ -22,6 +23,8 @@ MAX_AGES: Final[Mapping[str, float]] = {names.KIND: 300.0, AUTOSCALER: 60.0, "Po
 kopf watches SuggestionModels, but does not notice one that is deleted between two of its lists. The others are not
 watched: the status of an autoscaler changes all the time, and few clusters have PodMonitors.
 """
+SWEEP: Final = 60.0
+"""Seconds between two times at which results that are out of date are dropped."""
 MAX_TEXT: Final = 32 << 20
 """Characters of users' ConfigMaps that are kept; beyond it, one is read again when it is needed."""
 
@@ -43,6 +46,7 @@ class KnownObjects:
     watched: WatchedObjects
     clock: Callable[[], float] = _now
     _recent: dict[Request, _Recent] = field(default_factory=dict)
+    _swept_at: float = -inf
     _texts: OrderedDict[Place, Json] = field(default_factory=OrderedDict)
     """ConfigMaps of users, in full, the last used at the end."""
 
@@ -72,7 +76,7 @@ class KnownObjects:
         if kind == names.KIND:
             self.put_resource(live)
         elif kind in MAX_AGES:
-            self._recent[kind, *place] = _Recent(self.clock(), live)
+            self._keep_recent((kind, *place), live)
         elif kind in CHILDREN and is_labelled:
             self.watched.children[kind].put_own(live)
         elif kind in CHILDREN:
@@ -85,7 +89,7 @@ class KnownObjects:
         request = (names.KIND, *place_of(live))
         known = self._recent.get(request)
         if known is None or isinstance(known.found, ClusterError) or not is_newer(known.found, live):
-            self._recent[request] = _Recent(self.clock(), live)
+            self._keep_recent(request, live)
 
     def forget_resources(self) -> None:
         """Forget all SuggestionModels: nothing has watched them for a while."""
@@ -97,7 +101,9 @@ class KnownObjects:
         if kind == names.KIND:
             self._recent.pop(request, None)
         elif kind in MAX_AGES:
-            self._recent[request] = _Recent(self.clock(), error)
+            # A new error: one that was raised holds everything that its traceback leads to.
+            kind_of_error = NotFoundError if isinstance(error, NotFoundError) else RefusedError
+            self._keep_recent(request, kind_of_error(str(error)))
         elif kind in CHILDREN and isinstance(error, NotFoundError):
             self.watched.children[kind].put_absence(*place)
 
@@ -107,13 +113,24 @@ class KnownObjects:
 
     def put_served(self, api_version: str, plural: str, *, is_served: bool) -> None:
         """Keep whether a kind is served."""
-        self._recent["", api_version, plural] = _Recent(self.clock(), {"serves": is_served})
+        self._keep_recent(("", api_version, plural), {"serves": is_served})
 
     def doubt(self, kind: str, namespace: str, name: str) -> None:
         """Record that an object may have changed: the next read of it goes to the API server."""
         self._recent.pop((kind, namespace, name), None)
-        if kind in CHILDREN:
+        # A pod that is not known is gone: the operator creates none, and no event would ever end the doubt.
+        if kind in CHILDREN and (kind != "Pod" or self.watched.children[kind].has(namespace, name)):
             self.watched.children[kind].doubt(namespace, name)
+
+    def _keep_recent(self, request: Request, found: Json | ClusterError) -> None:
+        """Keep a result, and drop those that are out of date: nobody asks again for what a deleted resource had."""
+        now = self.clock()
+        self._recent[request] = _Recent(now, found)
+        if now - self._swept_at > SWEEP:
+            self._swept_at = now
+            self._recent = {
+                request: one for request, one in self._recent.items() if now - one.at <= MAX_AGES[request[0]]
+            }
 
     def _get_recent(self, request: Request) -> Json:
         recent = self._recent.get(request)

@@ -110,6 +110,10 @@ class ObjectStore:
         """Record that an object may have changed in a way that is not known here."""
         self._doubtful.add((namespace, name))
 
+    def has(self, namespace: str, name: str) -> bool:
+        """Return whether there is an object of this name, as far as is known; never raises."""
+        return (namespace, name) in self._objects
+
     def get(self, namespace: str, name: str) -> Json | None:
         """Return an object, None if it does not exist. Raises UnknownError."""
         place = (namespace, name)

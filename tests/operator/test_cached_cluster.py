@@ -258,3 +258,34 @@ def test_what_is_not_watched_is_read_once_a_minute(is_refused):
     kind = RefusedError if is_refused else NotFoundError
     with pytest.raises(kind):
         operator.known.get("PodMonitor", "default", "categories")
+
+
+def test_what_is_known_of_deleted_resources_is_dropped_after_a_while():
+    now = 0.0
+    known = KnownObjects(WatchedObjects(None), clock=lambda: now)
+    for number in range(20):
+        known.put({"kind": "PodMonitor", "metadata": {"namespace": "default", "name": f"m{number}"}})
+        known.put_failure(("PodMonitor", "default", f"n{number}"), NotFoundError("none"))
+    now = 61.0
+    known.put({"kind": "PodMonitor", "metadata": {"namespace": "default", "name": "last"}})
+    assert list(known._recent) == [("PodMonitor", "default", "last")]
+
+
+def test_an_error_that_is_kept_does_not_keep_what_its_traceback_leads_to():
+    known = KnownObjects(WatchedObjects(None), clock=lambda: 0.0)
+    raised = RefusedError("no right to read it")
+    with pytest.raises(RefusedError):
+        raise raised
+    assert raised.__traceback__ is not None
+    known.put_failure(("PodMonitor", "default", "a"), raised)
+    [one] = known._recent.values()
+    assert (str(one.found), one.found.__traceback__) == ("no right to read it", None)
+
+
+def test_a_failed_write_to_a_pod_that_is_gone_does_not_make_every_later_list_a_request():
+    operator = Operator().settle()
+    pods = operator.known.watched.children["Pod"]
+    pods.remove(operator.cluster.objects.pop(("Pod", "default", "pod-1")))
+    operator.known.doubt("Pod", "default", "pod-1")
+    labels = {names.LABEL_UID: operator.cluster.objects[names.KIND, "default", "categories"]["metadata"]["uid"]}
+    assert operator.known.find("Pod", "default", labels) == []
