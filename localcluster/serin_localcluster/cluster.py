@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from serin_localcluster.node.pod import STALE_VOLUMES
 from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY, STATE, start_time
 
@@ -73,6 +74,20 @@ class Cluster:
     def start_prometheus(self) -> None:
         """Start Prometheus again at the same address."""
         self._command("start prometheus")
+
+    def stop_refreshing_volumes(self) -> None:
+        """Let the mounted files of all pods stay as they are, as on a node whose kubelet is down."""
+        self._stale_volumes.touch()
+
+    def start_refreshing_volumes(self) -> None:
+        """Refresh mounted files again."""
+        self._stale_volumes.unlink(missing_ok=True)
+
+    @property
+    def _stale_volumes(self) -> Path:
+        if self.directory is None:
+            raise ClusterStartError("only the volumes of a local cluster can be left as they are")
+        return self.directory / "node" / STALE_VOLUMES
 
     def pod_process_ids(self, namespace: str, pod: str) -> list[int]:
         """Return the process ids of a pod's running containers."""

@@ -21,6 +21,8 @@ from serin_localcluster.pki import write_kubeconfig, write_private
 
 Json = dict[str, Any]
 _TOKEN_REFRESH_SECONDS = 3600.0
+STALE_VOLUMES = "stale-volumes"
+"""A file in the node's directory: while it exists, no volume is refreshed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class PodAgent:
                 async with asyncio.timeout(self._settings.sync_seconds):
                     await self._refresh.wait()
             self._refresh.clear()
+            if (self._settings.directory / STALE_VOLUMES).exists():
+                continue
             try:
                 for volume in self.pod["spec"].get("volumes") or []:
                     await self._refill(volume)
