@@ -22,7 +22,7 @@ REPLACED_WITHIN = 60.0
 
 def leader(installed):
     """Return the name of the pod that holds the Lease."""
-    found = installed.kubectl("get", "lease", "serin-operator", "-n", OPERATOR_NAMESPACE, "-o", "json")
+    found = installed.kubectl("get", "lease", "serin-operator-leader", "-n", OPERATOR_NAMESPACE, "-o", "json")
     return json.loads(found)["spec"]["holderIdentity"]
 
 
