@@ -8,14 +8,13 @@ import asyncio
 import base64
 import binascii
 import logging
-import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 
 from serin_core.api.base import Json
 from serin_core.contract.pushed_routing import PushedRouting
-from serin_operator.ed25519 import SEED_BYTES, KeyFormatError, SigningKey
+from serin_core.model.signing_keys import KeyFormatError, SigningKey
 from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, RefusedError
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ PREVIOUS: Final = "previous.key"
 _EVERY: Final = 60.0
 _RETRY_AFTER: Final = 5.0
 _SIGNATURES_KEPT: Final = 4096
-"""Signing takes a millisecond, and every pass sends the same documents again."""
+"""Every pass sends the same documents again."""
 
 
 class RoutingKeys:
@@ -75,7 +74,7 @@ class RoutingKeySecret:
         keys: RoutingKeys,
         *,
         namespace: str,
-        generate: Callable[[], SigningKey] = lambda: SigningKey(os.urandom(SEED_BYTES)),
+        generate: Callable[[], SigningKey] = SigningKey.generate,
     ) -> None:
         """`namespace` is the operator's own."""
         self._cluster, self._keys, self._namespace, self._generate = cluster, keys, namespace, generate

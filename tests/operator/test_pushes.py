@@ -13,8 +13,8 @@ from serin_core.contract.pod_report import LoadState, PodReport, RunOnPod, RunQu
 from serin_core.contract.pushed_routing import key_id
 from serin_core.kubernetes import pod_template
 from serin_core.model.signing import is_signed
+from serin_core.model.signing_keys import SigningKey
 from serin_core.rollout.observation import NoAnswer
-from serin_operator.ed25519 import SigningKey
 from serin_operator.routing_keys import RoutingKeys
 
 ONE, TWO = (SigningKey(bytes([number]) * 32) for number in (1, 2))

@@ -10,7 +10,7 @@ from server.test_process import RULES, pod_environment, started
 
 from serin_core.contract.pod_report import PodReport
 from serin_core.contract.pushed_routing import key_id
-from serin_operator.ed25519 import SigningKey
+from serin_core.model.signing_keys import SigningKey
 from serin_operator.interfaces import PodQuestion
 from serin_operator.pod_client import PodClient
 from serin_operator.routing_keys import RoutingKeys
@@ -19,7 +19,7 @@ from serin_operator.routing_keys import RoutingKeys
 @pytest.fixture
 def keys():
     made = RoutingKeys()
-    made.replace((SigningKey(os.urandom(32)), SigningKey(os.urandom(32))))
+    made.replace((SigningKey.generate(), SigningKey(os.urandom(32))))
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 from memory_cluster import MemoryCluster
 
 from serin_core.model.signing import is_signed
-from serin_operator.ed25519 import SigningKey
+from serin_core.model.signing_keys import SigningKey
 from serin_operator.interfaces import ClusterError, ConflictError
 from serin_operator.routing_keys import CURRENT, PREVIOUS, SECRET, RoutingKeys, RoutingKeySecret
 

@@ -5,8 +5,8 @@ sha256 of every file, so that the signature covers all of them and no other run.
 
     openssl pkeyutl -verify -rawin -pubin -inkey signing.pub -in manifest.json -sigfile manifest.sig
 
-Training verifies what is stored, and servers verify what they load. The package cryptography is imported only where it
-is needed, because the operator, which verifies nothing, is installed without it.
+Training verifies what is stored, and servers verify what they load and what they are sent; `signing_keys.py` signs.
+The package cryptography is imported only where a signature is checked: a registry without signatures is read without.
 """
 
 import re

@@ -8,18 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
-
 from serin_core.contract import environment
 from serin_core.model import signing
 from serin_core.model.signing import SignatureError
+from serin_core.model.signing_keys import KeyFormatError, SigningKey
 from serin_training.errors import OptionError
 
 SIGNING_KEY: Final = environment.SIGNING_KEY.name
@@ -35,19 +27,19 @@ Sign = Callable[[bytes], bytes]
 
 def generate_keys(folder: Path) -> tuple[Path, Path]:
     """Write a new key pair and return the private and the public file. Raises OptionError; then neither exists."""
-    key = Ed25519PrivateKey.generate()
+    key = SigningKey.generate()
     private, public = folder / PRIVATE, folder / PUBLIC
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, mode, content in (
-            (private, _OWNER_ONLY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())),
-            (public, _READABLE_BY_ALL, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
+            (private, _OWNER_ONLY, key.pem),
+            (public, _READABLE_BY_ALL, key.public_pem),
         ):
             opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             written.append(path)
             with open(opened, "wb") as file:  # noqa: PTH123 - a descriptor, created with its final mode
-                file.write(content)
+                file.write(content.encode())
                 file.flush()
                 os.fsync(file.fileno())
     except OSError as error:
@@ -62,14 +54,11 @@ def generate_keys(folder: Path) -> tuple[Path, Path]:
 def read_signing_key(path: Path) -> Sign:
     """Return the signing function of a private key file. Raises OptionError."""
     try:
-        key = load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
+        return SigningKey.parse(_read(path).decode()).sign
+    except (KeyFormatError, UnicodeDecodeError):
         raise OptionError(
             f"{path}: not an Ed25519 private key in PEM without a password; `serin runs keygen` makes one"
-        )
-    return key.sign
+        ) from None
 
 
 def read_public_key(path: Path) -> bytes:

@@ -1,23 +1,21 @@
-"""Signatures and keys are those of RFC 8032 and RFC 8410: of its test vectors, of cryptography and of OpenSSL."""
+"""Private keys and what they sign: the test vectors of RFC 8032, keys of OpenSSL, and verification by `signing`."""
 
-import os
 import subprocess
 
 import pytest
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
-    load_pem_public_key,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from serin_operator.ed25519 import KeyFormatError, SigningKey
+from serin_core.model.signing import is_signed
+from serin_core.model.signing_keys import KeyFormatError, SigningKey
+
+KEY = SigningKey(bytes(32))
 
 # RFC 8032, section 7.1: secret key, public key, message, signature.
 VECTORS = [
@@ -42,31 +40,27 @@ VECTORS = [
 ]
 
 
+def public_bytes(key):
+    return load_pem_private_key(key.pem.encode(), None).public_key().public_bytes_raw()
+
+
 @pytest.mark.parametrize(("seed", "public", "message", "signature"), VECTORS)
 def test_vectors_of_the_rfc(seed, public, message, signature):
     key = SigningKey(bytes.fromhex(seed))
-    assert key.public.hex() == public
+    assert public_bytes(key).hex() == public
     assert key.sign(bytes.fromhex(message)).hex() == signature
 
 
-@settings(max_examples=30, deadline=None)
-@given(seed=st.binary(min_size=32, max_size=32), content=st.binary(max_size=300))
-def test_keys_and_signatures_are_those_of_cryptography(seed, content):
-    mine, other = SigningKey(seed), Ed25519PrivateKey.from_private_bytes(seed)
-    assert mine.sign(content) == other.sign(content)
-    assert mine.pem.encode() == other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    public = other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert mine.public_pem.encode() == public
-    assert SigningKey.parse(mine.pem) == mine
+def test_what_a_key_signed_is_verified_by_its_public_half_and_nothing_else_is():
+    one, two = SigningKey.generate(), SigningKey.generate()
+    assert is_signed(b"content", one.sign(b"content"), one.public_pem.encode())
+    assert not is_signed(b"other", one.sign(b"content"), one.public_pem.encode())
+    assert not is_signed(b"content", one.sign(b"content"), two.public_pem.encode())
 
 
-def test_a_key_of_cryptography_is_read_and_another_content_is_not_signed():
-    key = SigningKey(os.urandom(32))
-    assert load_pem_private_key(key.pem.encode(), None).public_key().public_bytes_raw() == key.public
-    verifier = load_pem_public_key(key.public_pem.encode())
-    verifier.verify(key.sign(b"one"), b"one")
-    with pytest.raises(InvalidSignature):
-        verifier.verify(key.sign(b"one"), b"two")
+def test_a_key_in_pem_is_read_again():
+    key = SigningKey.generate()
+    assert SigningKey.parse(key.pem) == key != SigningKey.generate()
 
 
 def test_a_key_of_openssl_is_read(tmp_path):
@@ -79,6 +73,16 @@ def test_a_key_of_openssl_is_read(tmp_path):
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
 
 
+def other_kind():
+    key = generate_private_key(SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def with_a_password():
+    key = load_pem_private_key(KEY.pem.encode(), None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")).decode()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -87,10 +91,13 @@ def test_a_key_of_openssl_is_read(tmp_path):
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         "-----BEGIN PRIVATE KEY-----\n====\n-----END PRIVATE KEY-----\n",
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-        SigningKey(bytes(32)).public_pem,
-        SigningKey(bytes(32)).pem * 2,
-        SigningKey(bytes(31)).pem,
+        KEY.public_pem,
+        KEY.pem * 2,
+        KEY.pem[:60],
+        other_kind(),
+        with_a_password(),
     ],
+    ids=["empty", "words", "nonsense", "padding", "encrypted nonsense", "public", "two", "cut off", "kind", "password"],
 )
 def test_what_is_no_key_is_refused_with_the_command_that_makes_one(text):
     with pytest.raises(KeyFormatError, match="openssl genpkey -algorithm ed25519"):
@@ -98,4 +105,5 @@ def test_what_is_no_key_is_refused_with_the_command_that_makes_one(text):
 
 
 def test_a_key_is_not_printed():
-    assert "seed" not in repr(SigningKey(bytes(32)))
+    assert "seed" not in repr(KEY)
+    assert str(KEY.seed) not in repr(KEY)
