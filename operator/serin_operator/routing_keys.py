@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from serin_core.api.base import Json
-from serin_core.contract.pushed_routing import PushedRouting
+from serin_core.contract.pushed_routing import MAX_CHARACTERS, PushedRouting
 from serin_core.model.signing_keys import KeyFormatError, SigningKey
 from serin_operator.interfaces import ClusterError, ConflictError, NotFoundError, RefusedError
 
@@ -50,9 +50,13 @@ class RoutingKeys:
         self._keys = {key.public_pem.strip(): key for key in keys}
 
     def sign(self, document: str, public_key: str) -> PushedRouting | None:
-        """Return a document signed for a pod with this public key; None without the private key of it."""
+        """Return a document signed for a pod with this public key.
+
+        It is None without the private key, and for a document that no pod would accept for its length: both reach the
+        pod by the ConfigMap.
+        """
         key = self._keys.get(public_key.strip())
-        return None if key is None else self._signed(key, document)
+        return None if key is None or len(document) > MAX_CHARACTERS else self._signed(key, document)
 
 
 class Secrets(Protocol):

@@ -29,7 +29,7 @@ class WatchRequests:
         accept = _METADATA.format("List") if what.is_metadata_only else PLAIN_JSON
         found = await self._requests.send("GET", collection_of(what), query=query, accept=accept)
         try:
-            items = tuple(whole(item, found["apiVersion"], what.kind) for item in found["items"])
+            items = tuple(whole(item, found["apiVersion"], what.kind) for item in found["items"] or ())
             return Page(items, found["metadata"]["resourceVersion"], found["metadata"].get("continue") or "")
         except (KeyError, TypeError):
             raise ClusterError(f"GET {collection_of(what)}: the response is not a list of objects") from None

@@ -7,6 +7,7 @@ import logging
 import pytest
 from memory_cluster import MemoryCluster
 
+from serin_core.contract.pushed_routing import MAX_CHARACTERS
 from serin_core.model.signing import is_signed
 from serin_core.model.signing_keys import SigningKey
 from serin_operator.interfaces import ClusterError, ConflictError
@@ -164,3 +165,12 @@ def test_the_same_document_is_signed_once():
     keys = RoutingKeys()
     keys.replace((ONE,))
     assert keys.sign("text", ONE.public_pem) is keys.sign("text", f" {ONE.public_pem}\n")
+
+
+def test_a_document_that_is_too_long_to_be_sent_is_not_signed():
+    keys = RoutingKeys()
+    keys.replace([ONE])
+    longest = keys.sign("x" * MAX_CHARACTERS, ONE.public_pem)
+    assert longest is not None
+    assert len(longest.document) == MAX_CHARACTERS
+    assert keys.sign("x" * (MAX_CHARACTERS + 1), ONE.public_pem) is None

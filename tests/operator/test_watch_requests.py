@@ -85,6 +85,12 @@ def test_only_metadata_is_asked_for_where_nothing_else_is_wanted():
     assert request.headers["Accept"] == "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
+def test_a_list_without_an_object_may_have_null_for_its_items():
+    body = {"apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "9"}, "items": None}
+    page, _ = ask(answering(body), lambda watches: watches.list_page(METADATA))
+    assert page == Page((), "9", "")
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20], ids=lambda size: f"in chunks of {size}")
 def test_events_are_read_wherever_the_connection_cuts_them(chunk):
     found, (request,) = ask(streaming(event("ADDED"), event("BOOKMARK"), chunk=chunk), watch)
