@@ -130,8 +130,6 @@ class Bench:
             at=0.0,
             requests=count_requests(api),
             of_operator=total(api, "apiserver_flowcontrol_dispatched_requests_total", flow_schema="service-accounts"),
-            puts=total(api, "etcd_request_duration_seconds_count", operation="update")
-            + total(api, "etcd_request_duration_seconds_count", operation="create"),
             queries=total(prometheus, "prometheus_http_requests_total", handler="/api/v1/query"),
         )
         for labels, value in samples(leader, "serin_operator_reconcile_total"):

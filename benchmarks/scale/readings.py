@@ -75,8 +75,6 @@ class Reading:
     """Requests to the API server but watches, by verb."""
     of_operator: float = 0.0
     """Requests of service accounts, of which only the operator has one."""
-    puts: float = 0.0
-    """Objects that etcd has stored."""
     passes: Counter = field(default_factory=Counter)
     """Passes of the operator, by result."""
     queries: float = 0.0
@@ -88,7 +86,6 @@ class Reading:
             cpu=_less(self.cpu, before.cpu),
             requests=_less(self.requests, before.requests),
             of_operator=self.of_operator - before.of_operator,
-            puts=self.puts - before.puts,
             passes=_less(self.passes, before.passes),
             queries=self.queries - before.queries,
         )

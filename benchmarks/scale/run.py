@@ -89,7 +89,6 @@ def costs(suffix, window, idle, count):
         "passes a look": passes / looks,
         "API requests a look": window.of_operator / looks,
         "API writes a look": writes / looks,
-        "API writes without a change": max(0.0, writes - window.puts),
         "Prometheus queries a look": window.queries / looks,
     }
     return {f"{name}{suffix}": value for name, value in named.items()}
