@@ -11,9 +11,9 @@ from counting.test_long_stages import READ_BY_GATES, live
 
 from serin_core.counting.reading import Unreadable
 
-MOST = 1500
+MOST = 3000
 """Samples that are held at once: those of one series, beside all that has been answered."""
-DENSE = 1.2
+DENSE = 0.6
 """Seconds between scrapes, so that a stage of forty minutes has more."""
 MINUTE = 60.0
 
