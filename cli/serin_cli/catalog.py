@@ -5,9 +5,11 @@ from typing import Final
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Rollouts on a cluster": {
+        "list": "List SuggestionModels: stable run, candidate, percent of users, phase.",
         "status": "Show the status of a rollout and its gates.",
         "explain": "Explain each gate: what it has counted, how certain that is, and what a verdict still needs.",
         "history": "Show past and running rollouts: when, how they ended, why, and who started them.",
+        "events": "Show the Events of a SuggestionModel, oldest first.",
         "watch": "Follow a rollout until it ends.",
         "promote": "Advance the candidate to the next step now, approve the step that waits, or end a bake.",
         "promote-full": "Advance the candidate through all remaining steps to promotion.",

@@ -18,7 +18,11 @@ from serin_core.contract import environment, names
 
 _TIMEOUT: Final = 20
 """Seconds for one request."""
+_WATCH: Final = 300
+"""Seconds after which a watch is begun again."""
 _NOT_FOUND: Final = 404
+_EXPIRED: Final = 410
+"""Status of a watch from a version that the API server no longer has."""
 
 
 class ClusterError(Exception):
@@ -55,6 +59,59 @@ class Cluster:
         """Return one SuggestionModel with its whole status. Raises ClusterError."""
         live = self._call("get_namespaced_custom_object", name)
         return live | {"status": _whole(live["status"])} if live.get("status") else live
+
+    def models(self, *, all_namespaces: bool = False) -> dict[str, Any]:
+        """Return the list of SuggestionModels as the API server has it, status condensed. Raises ClusterError."""
+        with self._errors():
+            return self._object(self._list(all_namespaces)(_request_timeout=_TIMEOUT))
+
+    def changes(self, found: Mapping[str, Any], *, all_namespaces: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield ADDED, MODIFIED or DELETED, with the SuggestionModel, of every change after a list.
+
+        Endless. Lists again when the API server ends a watch; one that was deleted meanwhile is not reported then.
+        Raises ClusterError.
+        """
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+
+        version = found["metadata"]["resourceVersion"]
+        while True:
+            try:
+                with self._errors(passes=_EXPIRED):
+                    for kind, live in self._watch(self._list(all_namespaces), version):
+                        version = live["metadata"]["resourceVersion"]
+                        yield kind, live
+            except ApiException:
+                again = self.models(all_namespaces=all_namespaces)
+                version = again["metadata"]["resourceVersion"]
+                yield from (("MODIFIED", item) for item in again["items"])
+
+    def _watch(self, request: Callable[..., Any], version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the changes of one watch. Raises ApiException."""
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+        from kubernetes.watch.watch import iter_resp_lines  # noqa: PLC0415
+
+        response = request(
+            watch=True,
+            resource_version=version,
+            timeout_seconds=_WATCH,
+            _request_timeout=(_TIMEOUT, _WATCH + _TIMEOUT),
+            _preload_content=False,
+        )
+        for text in iter_resp_lines(response):
+            change = json.loads(text)
+            if change["type"] == "ERROR":
+                raise ApiException(change["object"].get("code"), change["object"].get("message"))
+            yield change["type"], change["object"]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the Events about a SuggestionModel, in no order. Raises ClusterError."""
+        from kubernetes import client  # noqa: PLC0415
+
+        core = client.CoreV1Api(self._api.api_client)
+        selector = f"involvedObject.kind={names.KIND},involvedObject.name={name}"
+        with self._errors():
+            found = self._read(core.list_namespaced_event, self.namespace, field_selector=selector)
+        return list(found["items"])
 
     def annotate(self, name: str, annotations: Mapping[str, str], *, spec: Mapping[str, Any] | None = None) -> None:
         """Set annotations of one SuggestionModel, and with them fields of its spec. Raises ClusterError."""
@@ -101,6 +158,12 @@ class Cluster:
             found = self._read(core.list_namespaced_config_map, self.namespace, label_selector=selector)
         return [(one.get("data") or {}).get(names.RECORD_KEY, "") for one in found["items"]]
 
+    def _list(self, all_namespaces: bool) -> Any:  # noqa: FBT001 - as the option is
+        if all_namespaces:
+            return partial(self._api.list_cluster_custom_object, names.GROUP, names.VERSION, names.PLURAL)
+        where = (names.GROUP, names.VERSION, self.namespace, names.PLURAL)
+        return partial(self._api.list_namespaced_custom_object, *where)
+
     def _call(self, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
         request = getattr(self._api, method)
         where = (names.GROUP, names.VERSION, self.namespace, names.PLURAL)
@@ -126,14 +189,19 @@ class Cluster:
         return str(self._api.api_client.configuration.host)
 
     @contextmanager
-    def _errors(self, *absent: Callable[[], str]) -> Iterator[None]:
-        """Turn the errors of a request into a ClusterError; with a text for an absent object, also AbsentError."""
+    def _errors(self, *absent: Callable[[], str], passes: int = 0) -> Iterator[None]:
+        """Turn the errors of a request into a ClusterError; with a text for an absent object, also AbsentError.
+
+        An ApiException with the status `passes` is raised as it is.
+        """
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         try:
             yield
         except ApiException as error:
+            if error.status == passes:
+                raise
             if error.status == _NOT_FOUND and absent:
                 raise AbsentError(absent[0]()) from None
             raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
