@@ -8,6 +8,8 @@ from typing import Any, Final, TypeVar
 import typer
 
 from serin_cli.cluster_errors import cluster_errors
+from serin_cli.connection import Connection
+from serin_cli.exit_codes import ExitCode
 from serin_cli.kubernetes_client import Cluster
 from serin_cli.options import fail
 from serin_cli.resource import Live, status_of
@@ -20,13 +22,13 @@ _REPLACES: Final = "This replaces a request that the operator has not answered, 
 _Found = TypeVar("_Found")
 
 
-def open_resource(name: str, namespace: str | None, context: str | None) -> tuple[Cluster, Live]:
+def open_resource(name: str, connection: Connection) -> tuple[Cluster, Live]:
     """Return the cluster, and the resource once the operator has written a status."""
     with cluster_errors():
-        cluster = Cluster.connect(namespace=namespace, context=context)
+        cluster = connection.open()
         live = _wait_for(cluster, name, lambda live: live if live.get("status") else None)
     if live is None:
-        raise fail(f"{name} has no status yet: is the operator running?")
+        raise fail(f"{name} has no status yet: is the operator running?", ExitCode.TIMED_OUT)
     return cluster, live
 
 
@@ -42,7 +44,7 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
     """Write the annotation, with it an edit of the spec, and print the operator's answer.
 
     One annotation holds one request of an action: one that it replaces before the operator has answered it is shown.
-    Exits with status 1 if it was ignored or not answered.
+    Exits with status 4 if it was ignored, 5 if it was not answered.
     """
     # The time makes each request a new one.
     moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -57,11 +59,13 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
     if answer is None:
         raise fail(
             f"the operator has not answered within {ANSWER_WITHIN:g} s; the request is pending and will still be "
-            f"carried out. To withdraw it: kubectl annotate sgm {name} -n {cluster.namespace} {REQUEST_PREFIX}{action}-"
+            f"carried out. To withdraw it: kubectl annotate sgm {name} -n {cluster.namespace} "
+            f"{REQUEST_PREFIX}{action}-",
+            ExitCode.TIMED_OUT,
         )
     typer.echo(answer)
     if answer.startswith("Ignored"):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _wait_for(cluster: Cluster, name: str, found: Callable[[Live], _Found | None]) -> _Found | None:

@@ -6,8 +6,8 @@ import typer
 
 from serin_cli.cluster_errors import cluster_errors
 from serin_cli.confirmation import Yes, confirm
-from serin_cli.kubernetes_client import Cluster
-from serin_cli.options import Context, Name, Namespace, examples
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.options import Name, examples
 from serin_cli.resource import Live, candidate_of, full_name, is_running, run_of
 from serin_core.kubernetes.owner import owner_of
 
@@ -15,10 +15,10 @@ app = typer.Typer()
 
 
 @app.command(epilog=examples("kubectl serin delete categories", "kubectl serin delete categories --orphan"))
+@on_cluster
 def delete(
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     *,
     orphan: Annotated[
         bool, typer.Option("--orphan", help="Keep the pods, the Service and the routing; the pods go on serving.")
@@ -30,7 +30,7 @@ def delete(
     Shows which runs serve users and asks for confirmation. `kubectl delete` does the same without asking.
     """
     with cluster_errors():
-        cluster = Cluster.connect(namespace=namespace, context=context)
+        cluster = connection.open()
         typer.echo("\n".join(_consequences(cluster.get(name), keeps_pods=orphan)), err=True)
         confirm(yes=yes)
         cluster.delete(name, keeps_children=orphan)

@@ -8,18 +8,18 @@ import typer
 import yaml
 
 from serin_cli.cluster_errors import cluster_errors
-from serin_cli.kubernetes_client import Cluster
-from serin_cli.options import Context, Name, Namespace, examples
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.options import Name, examples
 from serin_cli.tables import table
 
 app = typer.Typer()
 
 
 @app.command(epilog=examples("kubectl serin events categories", "kubectl serin events categories --warnings"))
+@on_cluster
 def events(
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     output: Annotated[
         Literal["text", "json", "yaml"], typer.Option("-o", "--output", help="Output format: text, json or yaml.")
     ] = "text",
@@ -31,7 +31,7 @@ def events(
     The API server keeps Events for an hour, unless it is configured otherwise; `history` has what is older.
     """
     with cluster_errors():
-        cluster = Cluster.connect(namespace=namespace, context=context)
+        cluster = connection.open()
         uid = cluster.get(name)["metadata"].get("uid")
         found = [one for one in cluster.events(name) if is_shown(one, uid, warnings=warnings)]
     found.sort(key=lambda one: (last_seen(one), one["metadata"]["name"]))

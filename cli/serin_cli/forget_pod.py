@@ -7,7 +7,9 @@ import typer
 from serin_cli.action_requests import open_resource, send
 from serin_cli.cluster_errors import cluster_errors
 from serin_cli.confirmation import Yes, confirm
-from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.exit_codes import ExitCode
+from serin_cli.options import Name, Reason, examples, fail
 from serin_core.contract.names import LABEL_MODEL
 from serin_core.rollout.lost_pods import FORGET
 
@@ -24,11 +26,11 @@ _WARNING: Final = (
         'kubectl serin forget-pod categories categories-7d4b9c-x2x9k --yes --reason "the machine was scrapped"',
     ),
 )
-def forget_pod(  # noqa: PLR0913 - options of a command
+@on_cluster
+def forget_pod(
     name: Name,
     pod: Annotated[str, typer.Argument(help="Name of the pod, as in the condition PodsUnreachable.")],
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     reason: Reason = "",
     *,
     yes: Yes = False,
@@ -38,11 +40,11 @@ def forget_pod(  # noqa: PLR0913 - options of a command
     The pod is deleted without waiting for its node. Refused for a pod that is ready or responds to the operator. Not
     needed for a node that is deleted or has the taint node.kubernetes.io/out-of-service.
     """
-    cluster, _ = open_resource(name, namespace, context)
+    cluster, _ = open_resource(name, connection)
     with cluster_errors():
         found = cluster.pod(pod)
     if (found["labels"] or {}).get(LABEL_MODEL) != name:
-        raise fail(f"{pod} is not a pod of {name}")
+        raise fail(f"{pod} is not a pod of {name}", ExitCode.REFUSED)
     typer.echo(f"{pod} on node {found['node']} will be deleted without waiting for its node. {_WARNING}", err=True)
     confirm(yes=yes)
     send(cluster, name, FORGET, pod, found["uid"], reason=reason)

@@ -7,8 +7,8 @@ import typer
 import yaml
 
 from serin_cli.cluster_errors import cluster_errors
-from serin_cli.kubernetes_client import Cluster
-from serin_cli.options import Context, Name, Namespace, examples
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.options import Name, examples
 
 app = typer.Typer()
 
@@ -20,10 +20,10 @@ app = typer.Typer()
         "kubectl serin history categories -o yaml > trials.yaml",
     )
 )
+@on_cluster
 def history(
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     run: Annotated[
         str | None, typer.Option("--run", help="Show the transitions and the evidence of this run only.")
     ] = None,
@@ -36,7 +36,7 @@ def history(
 
     They are read from trial records, which are deleted with the SuggestionModel: save them with -o yaml.
     """
-    texts = _texts(name, namespace, context)
+    texts = _texts(name, connection)
     if output == "text":
         # Imported here: the other formats need no models.
         from serin_cli.history_text import describe_records  # noqa: PLC0415
@@ -47,9 +47,9 @@ def history(
     typer.echo(json.dumps(found, indent=2) if output == "json" else yaml.safe_dump(found, sort_keys=False).rstrip())
 
 
-def _texts(name: str, namespace: str | None, context: str | None) -> list[str]:
+def _texts(name: str, connection: Connection) -> list[str]:
     with cluster_errors():
-        cluster = Cluster.connect(namespace=namespace, context=context)
+        cluster = connection.open()
         found = cluster.records(name)
         if not found:
             cluster.get(name)  # Fails, and names those that exist, if there is none of this name.

@@ -1,17 +1,17 @@
-"""The SuggestionModels of one namespace, through the user's kubeconfig.
-
-ClusterError        the request failed
-└── AbsentError     the SuggestionModel does not exist
-"""
+"""The SuggestionModels of one namespace, through the user's kubeconfig."""
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Self
 
+import yaml
+
+from serin_cli.absent_text import describe_absent
+from serin_cli.request_errors import AbsentError, ClusterError, NotInstalledError, no_api_server, request_errors
 from serin_core.api import packing
 from serin_core.api.format_versions import NewerVersionError
 from serin_core.contract import environment, names
@@ -20,17 +20,8 @@ _TIMEOUT: Final = 20
 """Seconds for one request."""
 _WATCH: Final = 300
 """Seconds after which a watch is begun again."""
-_NOT_FOUND: Final = 404
 _EXPIRED: Final = 410
 """Status of a watch from a version that the API server no longer has."""
-
-
-class ClusterError(Exception):
-    """A request to the cluster that failed. The message is one line."""
-
-
-class AbsentError(ClusterError):
-    """The SuggestionModel does not exist."""
 
 
 class Cluster:
@@ -40,16 +31,19 @@ class Cluster:
         self._api, self.namespace = api, namespace
 
     @classmethod
-    def connect(cls, *, namespace: str | None, context: str | None) -> Self:
+    def connect(cls, *, namespace: str | None, context: str | None, kubeconfig: Path | None) -> Self:
         """Read the kubeconfig as kubectl does. Raises ClusterError."""
         # Imported here: commands that need no cluster start without it.
         from kubernetes import client, config  # noqa: PLC0415
 
+        file = None if kubeconfig is None else str(kubeconfig)
         try:
-            config.load_kube_config(context=context)
-            contexts, active = config.list_kube_config_contexts()
-        except config.ConfigException as error:
-            raise ClusterError(f"no usable kubeconfig: {error}") from None
+            config.load_kube_config(config_file=file, context=context)
+            contexts, active = config.list_kube_config_contexts(config_file=file)
+        except (config.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
+            raise ClusterError(f"no usable kubeconfig: {_of_file(file)}{' '.join(str(error).split())}") from None
+        except (TypeError, LookupError, AttributeError):
+            raise ClusterError(f"no usable kubeconfig: {_of_file(file)}fields are not as in a kubeconfig") from None
         chosen = next((one for one in contexts if one["name"] == context), active)
         of_context = chosen.get("context", {}).get("namespace")
         of_environment = os.environ.get(environment.NAMESPACE.name)
@@ -62,8 +56,16 @@ class Cluster:
 
     def models(self, *, all_namespaces: bool = False) -> dict[str, Any]:
         """Return the list of SuggestionModels as the API server has it, status condensed. Raises ClusterError."""
-        with self._errors():
-            return self._object(self._list(all_namespaces)(_request_timeout=_TIMEOUT))
+        return self._models(self._list(all_namespaces))
+
+    def names(self) -> list[str]:
+        """Return the names of the SuggestionModels of the namespace, sorted. Raises ClusterError."""
+        return sorted(item["metadata"]["name"] for item in self.models()["items"])
+
+    def namespaces_of(self, name: str) -> list[str]:
+        """Return the namespaces, sorted, that have a SuggestionModel of this name. Raises ClusterError."""
+        found = self._models(self._list(all_namespaces=True), field_selector=f"metadata.name={name}")
+        return sorted(item["metadata"]["namespace"] for item in found["items"])
 
     def changes(self, found: Mapping[str, Any], *, all_namespaces: bool) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield ADDED, MODIFIED or DELETED, with the SuggestionModel, of every change after a list.
@@ -164,10 +166,17 @@ class Cluster:
         where = (names.GROUP, names.VERSION, self.namespace, names.PLURAL)
         return partial(self._api.list_namespaced_custom_object, *where)
 
+    def _models(self, request: Callable[..., Any], **options: Any) -> dict[str, Any]:
+        try:
+            with self._errors(lambda: f"the cluster has no {names.PLURAL}.{names.GROUP}: is Serin installed?"):
+                return self._object(request(_request_timeout=_TIMEOUT, **options))
+        except AbsentError as error:
+            raise NotInstalledError(str(error)) from None
+
     def _call(self, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
         request = getattr(self._api, method)
         where = (names.GROUP, names.VERSION, self.namespace, names.PLURAL)
-        with self._errors(*(partial(self._not_found, name) for name in arguments[:1])):
+        with self._errors(partial(self._not_found, arguments[0])):
             return self._object(request(*where, *arguments, _request_timeout=_TIMEOUT, **options))
 
     def _read(self, request: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
@@ -178,46 +187,28 @@ class Cluster:
     def _object(self, found: Any) -> dict[str, Any]:
         """Return a response that is a JSON object. Raises ClusterError for any other."""
         if not isinstance(found, dict):
-            raise self._no_api_server()
+            raise no_api_server(self._host)
         return found
-
-    def _no_api_server(self) -> ClusterError:
-        return ClusterError(f"{self._host} did not respond as an API server: the response is not a JSON object")
 
     @property
     def _host(self) -> str:
         return str(self._api.api_client.configuration.host)
 
-    @contextmanager
-    def _errors(self, *absent: Callable[[], str], passes: int = 0) -> Iterator[None]:
-        """Turn the errors of a request into a ClusterError; with a text for an absent object, also AbsentError.
-
-        An ApiException with the status `passes` is raised as it is.
-        """
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-        try:
-            yield
-        except ApiException as error:
-            if error.status == passes:
-                raise
-            if error.status == _NOT_FOUND and absent:
-                raise AbsentError(absent[0]()) from None
-            raise ClusterError(f"the API server answered {error.status} {error.reason}") from None
-        except HTTPError as error:
-            raise ClusterError(f"cannot reach the API server at {self._host}: {_cause(error)}") from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise self._no_api_server() from None
+    def _errors(self, absent: Callable[[], str] | None = None, *, passes: int = 0) -> AbstractContextManager[None]:
+        return request_errors(self._host, timeout=_TIMEOUT, absent=absent, passes=passes)
 
     def _not_found(self, name: str) -> str:
-        message = f"suggestionmodel {name!r} not found in namespace {self.namespace!r}"
+        existing: list[str] | None = None
+        elsewhere: list[str] = []
         try:
-            items = self._call("list_namespaced_custom_object").get("items", [])
+            existing = self.names()
+            elsewhere = self.namespaces_of(name)
+        except NotInstalledError:
+            raise
         except ClusterError:
-            return message
-        existing = ", ".join(sorted(item["metadata"]["name"] for item in items))
-        return f"{message}; existing there: {existing or 'none'}"
+            # Without the right to list, the error is still that there is none of this name.
+            pass
+        return describe_absent(name, self.namespace, existing=existing, elsewhere=elsewhere)
 
 
 def _whole(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,11 +224,5 @@ def _whole(status: Mapping[str, Any]) -> dict[str, Any]:
         return {key: status[key] for key in packing.SHOWN_IN_FULL if key in status}
 
 
-def _cause(error: Exception) -> str:
-    """Return the operating system's words for a failed connection, as in `connection refused`."""
-    reason = getattr(error, "reason", None) or error
-    if "timed out" in str(reason):
-        return f"timed out after {_TIMEOUT} s"
-    text = re.sub(r"\[[^]]*\] |\s*\(_ssl[^)]*\)", "", str(reason)).strip("()'\" ")
-    cause = text.rpartition(": ")[2] if "Errno" in str(reason) else text
-    return cause[:1].lower() + cause[1:160]
+def _of_file(file: str | None) -> str:
+    return f"{file}: " if file else ""

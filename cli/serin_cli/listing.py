@@ -9,9 +9,10 @@ import typer
 import yaml
 
 from serin_cli.cluster_errors import cluster_errors
+from serin_cli.connection import Connection, on_cluster
 from serin_cli.kubernetes_client import Cluster
 from serin_cli.list_text import header, row
-from serin_cli.options import Context, Namespace, examples, refuse
+from serin_cli.options import examples, refuse
 from serin_cli.tables import line, table
 from serin_core.contract import names
 
@@ -27,9 +28,9 @@ _TABLES: Final = ("text", "wide")
         "kubectl serin list -n transactions -w",
     ),
 )
+@on_cluster
 def list_models(
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     output: Annotated[
         Literal["text", "wide", "name", "json", "yaml"],
         typer.Option("-o", "--output", help="Output format: text, wide, name, json or yaml."),
@@ -47,7 +48,7 @@ def list_models(
     if watch and output not in _TABLES:
         refuse(f"-w prints a table; it cannot be used with -o {output}")
     with cluster_errors():
-        cluster = Cluster.connect(namespace=namespace, context=context)
+        cluster = connection.open()
         found = cluster.models(all_namespaces=all_namespaces)
         items = found["items"]
         if output not in _TABLES:

@@ -7,6 +7,7 @@ when the command is run: `status` does not wait for the imports of `train`.
 import os
 import sys
 import traceback
+from functools import partial
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,6 +16,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from serin_cli.catalog import SECTIONS, extra_of
+from serin_cli.exit_codes import ExitCode
+from serin_cli.option_order import command_first
 from serin_core.contract.addresses import addresses_in, without_secrets
 
 GROUP: Final = "serin.commands"
@@ -38,6 +41,10 @@ class LazyGroup(TyperGroup):
             for name, summary in commands.items()
         }
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; options of a command may stand before it."""
+        return super().parse_args(ctx, command_first(args))
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the name, the imported command and the remaining arguments."""
         name, command, rest = super().resolve_command(ctx, args)
@@ -57,7 +64,7 @@ def load(name: str) -> Any:
         app = point.load()
     except ModuleNotFoundError as error:
         typer.echo(f"serin: {name} needs {error.name}: pip install 'serin[{extra_of(name)}]'", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(ExitCode.USAGE) from None
     parent = typer.Typer(add_completion=False)
     parent.add_typer(app, name=name)
     loaded = typer.main.get_group(parent).commands[name]
@@ -72,6 +79,10 @@ def _plain(command: Any) -> Any:
         if param.param_type_name == "argument":
             param.metavar = param.metavar or param.name.upper()
             param.display_type_rich = lambda **_: None
+            # A command without its NAME ends with the names that exist: it is not optional.
+            is_needed = param.required or param.name == "name"
+            piece = param.metavar if is_needed else f"[{param.metavar}]"
+            param.get_usage_pieces = partial(_usage, piece + ("..." if param.nargs != 1 else ""))
         elif param.metavar is None:
             kind = param.bare_type().removeprefix("list[").removesuffix("]")
             param.metavar = _METAVARS.get(kind)
@@ -80,6 +91,10 @@ def _plain(command: Any) -> Any:
     for child in getattr(command, "commands", {}).values():
         _plain(child)
     return command
+
+
+def _usage(piece: str, _ctx: object) -> list[str]:
+    return [piece]
 
 
 def build() -> typer.Typer:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, NoReturn
 
 import typer
 
+from serin_cli.exit_codes import ExitCode
 from serin_core.contract import names
 
 _KINDS: Final = {
@@ -17,8 +18,10 @@ _KINDS: Final = {
 }
 
 
-def bare_name(given: str) -> str:
+def bare_name(given: str | None) -> str | None:
     """Return NAME of `NAME`, `sgm/NAME` or `suggestionmodel/NAME`. Raises BadParameter for another kind."""
+    if given is None:
+        return None
     kind, slash, name = given.rpartition("/")
     if slash and kind.lower() not in _KINDS:
         raise typer.BadParameter(f"{given!r} is not a SuggestionModel; write NAME or sgm/NAME")
@@ -27,12 +30,6 @@ def bare_name(given: str) -> str:
 
 Name = Annotated[
     str, typer.Argument(help="Name of the SuggestionModel: NAME or sgm/NAME.", callback=bare_name, show_default=False)
-]
-Namespace = Annotated[
-    str | None, typer.Option("-n", "--namespace", help="Namespace; the namespace of the context by default.")
-]
-Context = Annotated[
-    str | None, typer.Option("--context", help="Context of the kubeconfig; the current context by default.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Reason, recorded in the history and in the Event.")]
 Output = Literal["text", "json"]
@@ -45,16 +42,16 @@ def examples(*commands: str) -> str:
     return "\b\n" + "\n".join(("Examples:", *(f"  {command}" for command in commands)))
 
 
-def fail(message: object) -> typer.Exit:
-    """Print an error and return the exit with status 1, to be raised."""
+def fail(message: object, code: ExitCode = ExitCode.FAILED) -> typer.Exit:
+    """Print an error and return the exit with its status, to be raised."""
     typer.echo(f"serin: {message}", err=True)
-    return typer.Exit(1)
+    return typer.Exit(code)
 
 
 def refuse(message: object) -> NoReturn:
     """Exit with an error for wrong usage: one line and status 2."""
     typer.echo(f"serin: {message}", err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(ExitCode.USAGE)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from typing import Annotated, Final
 import typer
 
 from serin_cli.action_requests import open_resource, send
-from serin_cli.options import Context, Name, Namespace, Reason, examples, fail
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.exit_codes import ExitCode
+from serin_cli.options import Name, Reason, examples, fail
 from serin_cli.resource import candidate_of, is_running, run_of
 
 app = typer.Typer()
@@ -19,11 +21,12 @@ def _on_candidate(action: str, text: str, *, example: str, missing: str, names_s
     """Add a command that requests an action on the candidate; with `names_stage`, in its present stage only."""
 
     @app.command(name=action, help=text, epilog=examples(f'kubectl serin {action} categories --reason "{example}"'))
-    def command(name: Name, namespace: Namespace = None, context: Context = None, reason: Reason = "") -> None:
-        cluster, live = open_resource(name, namespace, context)
+    @on_cluster
+    def command(name: Name, connection: Connection, reason: Reason = "") -> None:
+        cluster, live = open_resource(name, connection)
         candidate = candidate_of(live)
         if not candidate:
-            raise fail(missing)
+            raise fail(missing, ExitCode.REFUSED)
         stage = "bake" if candidate.get("bake") else f"{candidate.get('percent', 0):g}"
         send(cluster, name, action, candidate["runID"], *([stage] if names_stage else []), reason=reason)
 
@@ -64,10 +67,10 @@ _on_candidate(
         'kubectl serin abort categories --run run_1a2b3c4d_1767225600 --reason "wrong training data"',
     )
 )
+@on_cluster
 def abort(
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     reason: Reason = "",
     run: Annotated[
         str | None, typer.Option("--run", help="Abort only if this run is the candidate; otherwise do nothing.")
@@ -77,14 +80,15 @@ def abort(
 
     The stable run is never touched; to take it out of service, use `undo`.
     """
-    cluster, live = open_resource(name, namespace, context)
+    cluster, live = open_resource(name, connection)
     stable = run_of(live, "stable")
     if not is_running(live) and stable is None:
-        raise fail(f"{_NO_ROLLOUT}; the rules serve all users")
+        raise fail(f"{_NO_ROLLOUT}; the rules serve all users", ExitCode.REFUSED)
     if not is_running(live):
-        raise fail(f"{_NO_ROLLOUT}; {stable} is stable. To take it out of service: kubectl serin undo {name}")
+        undo = f"To take it out of service: kubectl serin undo {name}"
+        raise fail(f"{_NO_ROLLOUT}; {stable} is stable. {undo}", ExitCode.REFUSED)
     candidate = candidate_of(live)["runID"]
     if run not in (None, candidate):
-        raise fail(f"{run} is not the candidate; the candidate is {candidate}")
+        raise fail(f"{run} is not the candidate; the candidate is {candidate}", ExitCode.REFUSED)
     typer.echo(f"rolling back {candidate}", err=True)
     send(cluster, name, "abort", candidate, reason=reason)

@@ -8,7 +8,9 @@ import yaml
 
 from serin_cli.action_requests import open_resource, send
 from serin_cli.confirmation import Yes, confirm
-from serin_cli.options import Context, Name, Namespace, Reason, examples, fail, refuse
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.exit_codes import ExitCode
+from serin_cli.options import Name, Reason, examples, fail, refuse
 from serin_cli.resource import Live, is_running, restorable, run_of
 from serin_core.kubernetes.owner import Owner, owner_of
 
@@ -24,10 +26,10 @@ _STOP: Final = {"canary": {"percent": 0}}
         "kubectl serin undo categories --to run_1a2b3c4d_1767225600",
     )
 )
+@on_cluster
 def undo(  # noqa: PLR0913 - options of the command line, given by name
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     reason: Reason = "",
     to: Annotated[
         str | None,
@@ -55,7 +57,7 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
     """
     if force and to is not None:
         refuse("--force cannot be used with --to, which edits spec.runID: Argo CD, Flux or Helm would set it back")
-    cluster, live = open_resource(name, namespace, context)
+    cluster, live = open_resource(name, connection)
     stable = run_of(live, "stable")
     if to is not None:
         change = _change_to(live, to)
@@ -65,7 +67,7 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
         send(cluster, name, "restore", to, reason=reason, spec=change)
         return
     if stable is None:
-        raise fail(f"{name} has no stable run; the rules serve all users")
+        raise fail(f"{name} has no stable run; the rules serve all users", ExitCode.REFUSED)
     if not force:
         _refuse_if_owned(live, _change_of_undo(live), can_be_forced=True)
     typer.echo(_consequences(live, stable), err=True)
@@ -79,10 +81,10 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
         'kubectl serin trust categories --run run_1a2b3c4d_1767225600 --yes --reason "restored with Velero"',
     )
 )
+@on_cluster
 def trust(  # noqa: PLR0913 - options of the command line, given by name
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     reason: Reason = "",
     *,
     run: Annotated[str, typer.Option("--run", help="The run that is trusted.", show_default=False)],
@@ -97,12 +99,12 @@ def trust(  # noqa: PLR0913 - options of the command line, given by name
     Refused where a run is stable. The run serves all users without shadow and steps, once every pod has loaded it. If
     spec.runID is another run, that one is then rolled out against it. Asks for confirmation.
     """
-    cluster, live = open_resource(name, namespace, context)
+    cluster, live = open_resource(name, connection)
     stable = run_of(live, "stable")
     if stable is not None:
-        raise fail(f"{stable} is stable; a run is declared as trusted only where there is none")
+        raise fail(f"{stable} is stable; a run is declared as trusted only where there is none", ExitCode.REFUSED)
     if digest is not None and not digest.startswith("sha256:"):
-        raise fail(f"{digest} is not a digest; write sha256: and 64 hexadecimal digits")
+        refuse(f"{digest} is not a digest; write sha256: and 64 hexadecimal digits")
     ended = f" The rollout of {run_of(live, 'candidate')} ends." if is_running(live) else ""
     typer.echo(f"{run} will serve all users without shadow and steps, once every pod has loaded it.{ended}", err=True)
     confirm(yes=yes)
@@ -113,11 +115,11 @@ def _change_to(live: Live, run: str) -> dict[str, Any]:
     """Return the edit of the spec that restores a run, with the settings under which it was promoted."""
     found, spec = restorable(live), live.get("spec", {})
     if run == run_of(live, "stable"):
-        raise fail(f"{run} is the stable run already")
+        raise fail(f"{run} is the stable run already", ExitCode.REFUSED)
     if run not in found:
-        raise fail(f"{run} cannot be restored; {', '.join(found) or 'no run'} can")
+        raise fail(f"{run} cannot be restored; {', '.join(found) or 'no run'} can", ExitCode.REFUSED)
     if spec.get("canary", {}).get("percent") == 0:
-        raise fail("spec.canary.percent is 0, so that no user would be served; set it to 100 first")
+        raise fail("spec.canary.percent is 0, so that no user would be served; set it to 100 first", ExitCode.REFUSED)
     earlier = found[run]
     change: dict[str, Any] = {"runID": run}
     if spec.get("digest"):
@@ -154,7 +156,7 @@ def _follower(live: Live) -> str | None:
 def _refuse_if_owned(live: Live, change: Mapping[str, Any], *, can_be_forced: bool) -> None:
     owner = owner_of(live) if change else None
     if owner is not None:
-        raise fail(_what_to_commit(owner, change, can_be_forced=can_be_forced))
+        raise fail(_what_to_commit(owner, change, can_be_forced=can_be_forced), ExitCode.REFUSED)
 
 
 def _what_to_commit(owner: Owner, change: Mapping[str, Any], *, can_be_forced: bool) -> str:

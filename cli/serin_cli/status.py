@@ -8,8 +8,8 @@ import typer
 import yaml
 
 from serin_cli.cluster_errors import cluster_errors
-from serin_cli.kubernetes_client import Cluster
-from serin_cli.options import Context, Name, Namespace, examples
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.options import Name, examples
 
 app = typer.Typer()
 
@@ -20,10 +20,10 @@ app = typer.Typer()
         "kubectl serin status sgm/categories -n transactions -o yaml",
     )
 )
+@on_cluster
 def status(
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     output: Annotated[
         Literal["text", "json", "yaml"], typer.Option("-o", "--output", help="Output format: text, json or yaml.")
     ] = "text",
@@ -32,7 +32,7 @@ def status(
 
     With -o json or -o yaml, print the complete .status of the resource.
     """
-    live = _read(name, namespace, context)
+    live = _read(name, connection)
     match output:
         case "json":
             typer.echo(json.dumps(live.get("status", {}), indent=2))
@@ -46,17 +46,18 @@ def status(
 
 
 @app.command(epilog=examples("kubectl serin explain categories"))
-def explain(name: Name, namespace: Namespace = None, context: Context = None) -> None:
+@on_cluster
+def explain(name: Name, connection: Connection) -> None:
     """Explain each gate: what it has counted, how certain that is, and what a verdict still needs.
 
     If no stage is running, explain how the last rollout ended.
     """
     from serin_cli.evidence_text import describe_evidence  # noqa: PLC0415
 
-    live = _read(name, namespace, context)
+    live = _read(name, connection)
     typer.echo("\n".join(describe_evidence(live, now=datetime.now(UTC))))
 
 
-def _read(name: str, namespace: str | None, context: str | None) -> dict[str, Any]:
+def _read(name: str, connection: Connection) -> dict[str, Any]:
     with cluster_errors():
-        return Cluster.connect(namespace=namespace, context=context).get(name)
+        return connection.open().get(name)

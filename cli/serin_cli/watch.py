@@ -8,14 +8,23 @@ from typing import Annotated, Any, Final
 import typer
 
 from serin_cli.cluster_errors import cluster_errors
-from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
-from serin_cli.options import Context, Name, Namespace, examples, fail
+from serin_cli.connection import Connection, on_cluster
+from serin_cli.exit_codes import ExitCode
+from serin_cli.kubernetes_client import Cluster
+from serin_cli.options import Name, examples, fail
+from serin_cli.request_errors import AbsentError, ClusterError
 from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, ready_condition, run_of
 
 app = typer.Typer()
 RETRY_FOR: Final = 60.0
 """Seconds of failed requests after which `watch` stops."""
-OUTCOMES: Final = {"Promoted": 0, "AtCap": 0, "RolledBack": 1, "RunRefused": 1, "Stopped": 1}
+OUTCOMES: Final = {
+    "Promoted": ExitCode.DONE,
+    "AtCap": ExitCode.DONE,
+    "RolledBack": ExitCode.ROLLED_BACK,
+    "Stopped": ExitCode.ROLLED_BACK,
+    "RunRefused": ExitCode.REFUSED,
+}
 """Exit status by the reason of the condition Ready."""
 
 
@@ -25,26 +34,26 @@ OUTCOMES: Final = {"Promoted": 0, "AtCap": 0, "RolledBack": 1, "RunRefused": 1, 
         "kubectl serin watch categories -n transactions --timeout 3600",
     )
 )
+@on_cluster
 def watch(
     name: Name,
-    namespace: Namespace = None,
-    context: Context = None,
+    connection: Connection,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="Time out after this many seconds (0: wait forever).")
     ] = 0,
 ) -> None:
     """Follow a rollout until it ends.
 
-    Exit status 0 if the run is promoted or has reached its cap; 1 if it is rolled back or refused, on a timeout, or if
-    the resource is deleted.
+    Exit status 0 if the run is promoted or has reached its cap, 3 if it is rolled back or stopped, 4 if it is refused,
+    5 on a timeout, 6 if the resource is deleted.
     """
     with cluster_errors():
-        cluster = Cluster.connect(namespace=namespace, context=context)
+        cluster = connection.open()
         for line, exit_status in _follow(cluster, name, timeout):
             typer.echo(line)
             if exit_status is not None:
                 raise typer.Exit(exit_status)
-    raise fail(f"timed out after {timeout:g} s; the rollout is still running")
+    raise fail(f"timed out after {timeout:g} s; the rollout is still running", ExitCode.TIMED_OUT)
 
 
 def _follow(cluster: Cluster, name: str, timeout: float) -> Iterator[tuple[str, int | None]]:
@@ -94,7 +103,7 @@ def _polls(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str,
             live = cluster.get(name)
         except AbsentError:
             if is_known:
-                raise ClusterError(f"suggestionmodel {name!r} was deleted") from None
+                raise AbsentError(f"suggestionmodel {name!r} was deleted") from None
             raise
         except ClusterError as error:
             failing_since = _tolerate(error, failing_since)

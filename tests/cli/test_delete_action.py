@@ -4,7 +4,7 @@ import pytest
 from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, model, run
 
 from serin_cli import confirmation, delete_action
-from serin_cli.kubernetes_client import ClusterError
+from serin_cli.request_errors import AbsentError
 
 
 class Deletable(FakeCluster):
@@ -74,8 +74,8 @@ def test_nothing_is_deleted_without_a_confirmation(serin, monkeypatch):
 
 
 def test_one_that_does_not_exist_is_one_line(serin):
-    said = serin(Deletable(ClusterError("suggestionmodel 'categories' not found in namespace 'shop'")), "--yes")
-    assert (said.exit_code, said.stderr) == (1, "serin: suggestionmodel 'categories' not found in namespace 'shop'\n")
+    said = serin(Deletable(AbsentError("suggestionmodel 'categories' not found in namespace 'shop'")), "--yes")
+    assert (said.exit_code, said.stderr) == (6, "serin: suggestionmodel 'categories' not found in namespace 'shop'\n")
 
 
 def test_a_resource_without_status_can_be_deleted(serin):

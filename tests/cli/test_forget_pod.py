@@ -4,7 +4,7 @@ import pytest
 from cli.fakes import CANDIDATE, STABLE, FakeCluster, model, run
 
 from serin_cli import confirmation, forget_pod
-from serin_cli.kubernetes_client import AbsentError
+from serin_cli.request_errors import AbsentError
 from serin_core.contract.names import LABEL_MODEL, REQUEST_PREFIX
 
 POD = {"uid": "uid-7", "node": "node-3", "labels": {LABEL_MODEL: "categories"}}
@@ -63,4 +63,4 @@ def test_a_pod_of_another_resource_or_of_none_is_refused(serin):
 
 def test_an_answer_that_it_was_ignored_is_a_failure(serin):
     said = serin(cluster(answer="Ignored: categories-1 responds to the operator"), "--yes")
-    assert said.exit_code == 1
+    assert said.exit_code == 4

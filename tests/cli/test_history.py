@@ -8,7 +8,7 @@ import yaml
 from cli.fakes import OLD, RUN, FakeCluster, model, run
 
 from serin_cli import history
-from serin_cli.kubernetes_client import AbsentError, ClusterError
+from serin_cli.request_errors import AbsentError, ClusterError
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.record import Outcome, RollbackTime, TransitionRecord, TrialRecord
 from serin_core.evidence.counts import Verdict
@@ -121,13 +121,16 @@ def test_there_is_no_record_yet(serin):
 
 
 @pytest.mark.parametrize(
-    "cluster",
-    [WithRecords(live=AbsentError("suggestionmodel 'c' not found")), WithRecords(error=ClusterError("not found"))],
+    ("cluster", "exit_code"),
+    [
+        (WithRecords(live=AbsentError("suggestionmodel 'c' not found")), 6),
+        (WithRecords(error=ClusterError("not found")), 1),
+    ],
     ids=["no such resource", "no cluster"],
 )
-def test_an_error_is_one_line(serin, cluster):
+def test_an_error_is_one_line(serin, cluster, exit_code):
     said = serin(cluster, "c")
-    assert said.exit_code == 1
+    assert said.exit_code == exit_code
     assert said.stderr.startswith("serin: ")
     assert "not found" in said.stderr
     assert len(said.stderr.splitlines()) == 1

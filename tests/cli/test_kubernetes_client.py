@@ -11,14 +11,18 @@ from kubernetes.client import ApiClient, Configuration, CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 
-from serin_cli.kubernetes_client import AbsentError, Cluster, ClusterError
+from serin_cli.kubernetes_client import Cluster
+from serin_cli.request_errors import AbsentError, ClusterError
+
+MANY = ", ".join(f"m{i:02}" for i in range(10))
 
 
 class FakeApi:
     """Has the SuggestionModels of one namespace; `error` is raised by every request for one."""
 
-    def __init__(self, *names, error=None, list_error=None):
+    def __init__(self, *names, elsewhere=(), error=None, list_error=None):
         self.names, self.error, self.list_error = names, error or ApiException(404, "Not Found"), list_error
+        self.elsewhere = elsewhere
         self.api_client = SimpleNamespace(configuration=SimpleNamespace(host="https://10.0.0.1:6443"))
 
     def get_namespaced_custom_object(self, *_arguments, **_settings):
@@ -29,30 +33,68 @@ class FakeApi:
             raise self.list_error
         return {"items": [{"metadata": {"name": name}} for name in self.names]}
 
+    def list_cluster_custom_object(self, *_arguments, field_selector, **_settings):
+        assert field_selector == "metadata.name=categorie"
+        return {"items": [{"metadata": {"namespace": namespace}} for namespace in self.elsewhere]}
+
 
 def error_of(api):
     with pytest.raises(ClusterError) as caught:
-        Cluster(api, "shop").get("c")
+        Cluster(api, "shop").get("categorie")
     return caught.value
 
 
 @pytest.mark.parametrize(
     ("api", "end"),
     [
-        (FakeApi("rent", "categories"), "; existing there: categories, rent"),
+        (FakeApi("rent", "fuel"), "; existing there: fuel, rent"),
+        (FakeApi("rent", "categories"), "; existing there: categories, rent; did you mean 'categories'?"),
+        (
+            FakeApi("rent", elsewhere=["b", "a"]),
+            "; it exists in a, b: use -n a; existing there: rent",
+        ),
+        (FakeApi(*(f"m{i:02}" for i in range(12))), f"; existing there: {MANY} and 2 more"),
         (FakeApi(), "; existing there: none"),
         (FakeApi("rent", list_error=ApiException(403, "Forbidden")), ""),
     ],
-    ids=["some", "none", "may not be listed"],
+    ids=["some", "a near one", "in other namespaces", "many", "none", "may not be listed"],
 )
 def test_a_missing_model_is_reported_with_those_that_exist(api, end):
     error = error_of(api)
     assert isinstance(error, AbsentError)
-    assert str(error) == f"suggestionmodel 'c' not found in namespace 'shop'{end}"
+    assert str(error) == f"suggestionmodel 'categorie' not found in namespace 'shop'{end}"
 
 
 def test_a_refusal_is_the_servers_own():
     assert str(error_of(FakeApi(error=ApiException(403, "Forbidden")))) == "the API server answered 403 Forbidden"
+
+
+def test_a_refusal_has_the_words_of_the_server_in_one_line():
+    error = ApiException(403, "Forbidden")
+    error.body = '{"message": "suggestionmodels \\"c\\" is forbidden:\\n User \\"jane\\" cannot get resource"}'
+    expected = (
+        'the API server answered 403 Forbidden: suggestionmodels "c" is forbidden: User "jane" cannot get resource'
+    )
+    assert str(error_of(FakeApi(error=error))) == expected
+
+
+def test_a_cluster_without_serin_is_no_missing_model():
+    error = error_of(FakeApi(list_error=ApiException(404, "Not Found")))
+    assert not isinstance(error, AbsentError)
+    assert str(error) == "the cluster has no suggestionmodels.serin.dev: is Serin installed?"
+
+
+@pytest.mark.parametrize(
+    "text", [None, "a: [", "- 1", "42", "kind: Config"], ids=["none", "no YAML", "a list", "a number", "empty"]
+)
+def test_a_kubeconfig_that_cannot_be_used_is_one_error_that_names_it(tmp_path, text):
+    file = tmp_path / "config"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ClusterError) as caught:
+        Cluster.connect(namespace=None, context=None, kubeconfig=file)
+    assert str(caught.value).startswith(f"no usable kubeconfig: {file}: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_timeout_is_short():

@@ -41,7 +41,7 @@ def test_a_request_names_the_run_the_time_the_user_and_the_reason(serin, verb, a
 def test_abort_without_a_running_rollout_writes_nothing_and_names_undo(serin, state):
     cluster = FakeCluster(model(candidate=CANDIDATE | {"state": state}, stable=STABLE))
     said = serin(cluster, "abort", "categories")
-    assert (said.exit_code, cluster.requests) == (1, {})
+    assert (said.exit_code, cluster.requests) == (4, {})
     assert said.stderr == (
         f"serin: no rollout is running; {OLD} is stable. To take it out of service: kubectl serin undo categories\n"
     )
@@ -49,14 +49,14 @@ def test_abort_without_a_running_rollout_writes_nothing_and_names_undo(serin, st
 
 def test_abort_after_a_promotion_writes_nothing(serin):
     cluster = FakeCluster(model(stable=STABLE))
-    assert serin(cluster, "abort", "categories").exit_code == 1
+    assert serin(cluster, "abort", "categories").exit_code == 4
     assert cluster.requests == {}
 
 
 def test_abort_accepts_no_run_but_the_candidate(serin):
     cluster = FakeCluster(model(candidate=CANDIDATE, stable=STABLE))
     said = serin(cluster, "abort", "c", "--run", OLD)
-    assert (said.exit_code, cluster.requests) == (1, {})
+    assert (said.exit_code, cluster.requests) == (4, {})
     assert said.stderr == f"serin: {OLD} is not the candidate; the candidate is {RUN}\n"
     said = serin(cluster, "abort", "c", "--run", RUN)
     assert (said.exit_code, said.stderr) == (0, f"rolling back {RUN}\n")
@@ -66,27 +66,27 @@ def test_abort_accepts_no_run_but_the_candidate(serin):
 def test_a_request_without_a_run_is_refused(serin, verb):
     cluster = FakeCluster(model())
     said = serin(cluster, verb, "c")
-    assert (said.exit_code, cluster.requests) == (1, {})
+    assert (said.exit_code, cluster.requests) == (4, {})
     assert "no r" in said.stderr
 
 
-def test_an_ignored_request_ends_with_status_1(serin):
+def test_an_ignored_request_ends_with_status_4(serin):
     cluster = FakeCluster(model(candidate=CANDIDATE), answer="Ignored: it is not running.")
-    assert serin(cluster, "promote", "c").exit_code == 1
+    assert serin(cluster, "promote", "c").exit_code == 4
 
 
 def test_a_request_without_an_answer_is_reported_with_the_way_to_withdraw_it(serin):
     cluster = FakeCluster(model(candidate=CANDIDATE))
     cluster.annotate = lambda name, annotations, spec: None
     said = serin(cluster, "retry", "c")
-    assert said.exit_code == 1
+    assert said.exit_code == 5
     assert "the operator has not answered within 30 s; the request is pending" in said.stderr
     assert "kubectl annotate sgm c -n shop request.serin.dev/retry-" in said.stderr
 
 
 def test_a_request_waits_for_the_first_status_and_reports_a_missing_operator(serin):
     said = serin(FakeCluster({"metadata": {"namespace": "shop", "name": "c", "generation": 1}}), "promote", "c")
-    assert (said.exit_code, said.stderr) == (1, "serin: c has no status yet: is the operator running?\n")
+    assert (said.exit_code, said.stderr) == (5, "serin: c has no status yet: is the operator running?\n")
 
 
 @pytest.mark.parametrize("given", ["sgm/c", "suggestionmodel/c", "suggestionmodels.serin.dev/c"])

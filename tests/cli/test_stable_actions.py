@@ -72,7 +72,7 @@ def test_undo_asks_at_a_terminal(serin, monkeypatch, typed, exit_code, is_writte
 def test_undo_without_a_stable_run_is_refused(serin):
     cluster = FakeCluster(model(candidate=CANDIDATE))
     said = serin(cluster, "undo", "c", "--yes")
-    assert (said.exit_code, said.stderr) == (1, "serin: c has no stable run; the rules serve all users\n")
+    assert (said.exit_code, said.stderr) == (4, "serin: c has no stable run; the rules serve all users\n")
     assert cluster.requests == {}
 
 
@@ -84,7 +84,7 @@ def test_undo_warns_that_the_evidence_of_a_running_rollout_is_reset(serin):
 def test_undo_is_refused_where_git_has_the_run_and_prints_what_to_commit(serin):
     cluster = FakeCluster(owned(restorable(previous=EARLIER)))
     said = serin(cluster, "undo", "c", "--yes")
-    assert (said.exit_code, cluster.requests) == (1, {})
+    assert (said.exit_code, cluster.requests) == (4, {})
     assert said.stderr == (
         "serin: the Flux Kustomization flux-system/apps sets spec.runID. Commit this instead:\n"
         f"  spec:\n    runID: {OLDER}\n"
@@ -144,7 +144,7 @@ def test_undo_to_is_refused_where_git_owns_the_field(serin):
     spec = {"thresholds": {"default": 0.9, "perClass": {"Groceries": 0.8}}}
     cluster = FakeCluster(owned(restorable(spec)))
     said = serin(cluster, "undo", "c", "--yes", "--to", OLDER)
-    assert (said.exit_code, cluster.requests) == (1, {})
+    assert (said.exit_code, cluster.requests) == (4, {})
     assert f"  spec:\n    runID: {OLDER}\n    thresholds:\n      default: 0.7\n      perClass: {{}}\n" in said.stderr
     assert "--force" not in said.stderr
 
@@ -173,7 +173,7 @@ def test_undo_refuses_force_with_to_also_where_nobody_owns_the_field(serin):
 def test_undo_to_what_cannot_be_restored_writes_nothing(serin, to, spec, reason):
     cluster = FakeCluster(restorable(spec))
     said = serin(cluster, "undo", "c", "--yes", "--to", to)
-    assert (said.exit_code, said.stderr, cluster.requests) == (1, f"serin: {reason}\n", {})
+    assert (said.exit_code, said.stderr, cluster.requests) == (4, f"serin: {reason}\n", {})
 
 
 @pytest.mark.parametrize("digest", [None, DIGEST])
@@ -197,17 +197,18 @@ def test_trust_asks_first(serin):
 
 
 @pytest.mark.parametrize(
-    ("live", "arguments", "reason"),
+    ("live", "arguments", "exit_code", "reason"),
     [
         (
             model(stable=STABLE),
             ["--run", RUN],
+            4,
             f"{OLD} is stable; a run is declared as trusted only where there is none",
         ),
-        (model(), ["--run", RUN, "--digest", "abc"], "abc is not a digest; write sha256: and 64 hexadecimal digits"),
+        (model(), ["--run", RUN, "--digest", "abc"], 2, "abc is not a digest; write sha256: and 64 hexadecimal digits"),
     ],
 )
-def test_trust_that_cannot_act_writes_nothing(serin, live, arguments, reason):
+def test_trust_that_cannot_act_writes_nothing(serin, live, arguments, exit_code, reason):
     cluster = FakeCluster(live)
     said = serin(cluster, "trust", "c", *arguments, "--yes")
-    assert (said.exit_code, said.stderr, cluster.requests) == (1, f"serin: {reason}\n", {})
+    assert (said.exit_code, said.stderr, cluster.requests) == (exit_code, f"serin: {reason}\n", {})

@@ -6,7 +6,7 @@ import pytest
 from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, condition, model, run
 
 from serin_cli import watch
-from serin_cli.kubernetes_client import AbsentError, ClusterError
+from serin_cli.request_errors import AbsentError, ClusterError
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def without_times(text):
     return re.sub(r"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ", "", text)
 
 
-@pytest.mark.parametrize(("reason", "status"), [("Promoted", 0), ("RolledBack", 1), ("RunRefused", 1)])
+@pytest.mark.parametrize(("reason", "status"), [("Promoted", 0), ("RolledBack", 3), ("RunRefused", 4), ("Stopped", 3)])
 def test_watch_shows_each_transition_once_and_ends_with_the_outcome(serin, reason, status):
     first = {"at": "2026-01-01T00:00:00.000000Z", "event": "Begun", "message": "Started."}
     then = {"at": "2026-01-01T00:00:01.000000Z", "event": "Ended", "message": "Over."}
@@ -38,7 +38,7 @@ def test_watch_ends_only_when_every_pod_confirmed(serin):
     over = [condition("Promoted", "done")]
     cluster = FakeCluster(model(conditions=over, propagation=unconfirmed))
     said = serin(cluster, "c", "--timeout", "5")
-    assert said.exit_code == 1
+    assert said.exit_code == 5
     assert said.stderr == "serin: timed out after 5 s; the rollout is still running\n"
 
 
@@ -91,12 +91,12 @@ def test_watch_gives_up_after_a_minute_of_nothing_but_errors(serin):
 
 def test_watch_ends_at_once_where_there_is_no_such_model(serin):
     said = serin(FakeCluster(AbsentError("no suggestionmodel 'c' in namespace 'shop'")), "c")
-    assert (said.exit_code, said.stderr) == (1, "serin: no suggestionmodel 'c' in namespace 'shop'\n")
+    assert (said.exit_code, said.stderr) == (6, "serin: no suggestionmodel 'c' in namespace 'shop'\n")
 
 
 def test_watch_reports_a_resource_that_is_deleted(serin):
     said = serin(FakeCluster(model(), AbsentError("suggestionmodel 'c' not found in namespace 'shop'")), "c")
-    assert (said.exit_code, said.stderr) == (1, "serin: suggestionmodel 'c' was deleted\n")
+    assert (said.exit_code, said.stderr) == (6, "serin: suggestionmodel 'c' was deleted\n")
 
 
 def test_watch_begins_with_the_runs_and_leaves_out_earlier_rollouts(serin):

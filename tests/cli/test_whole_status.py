@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from serin_cli.kubernetes_client import Cluster, ClusterError
+from serin_cli.kubernetes_client import Cluster
+from serin_cli.request_errors import ClusterError
 from serin_core.api.gate_status import GateStatus
 from serin_core.api.packing import STATE, packed
 from serin_core.api.status import Status
