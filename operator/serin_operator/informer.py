@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import Final
 
 from serin_core.api.base import Json
+from serin_core.backoff import backoff
 from serin_operator.heartbeat import Heartbeat
 from serin_operator.interfaces import ClusterError, GoneError, Selection, Watchable
 from serin_operator.object_store import ObjectStore, Place, place_of
@@ -29,6 +30,7 @@ class Informer:
         self._before: dict[Place, Json] = {}
         """What was known before a list that has not ended."""
         self._failures = 0
+        """Errors since a watch worked: a list that works proves nothing where each watch after it is refused."""
 
     def __str__(self) -> str:
         return f"watch of {self._what.kind} in {self._what.namespace or 'all namespaces'}"
@@ -45,7 +47,7 @@ class Informer:
             except ClusterError as error:
                 heartbeat.record_watch_end(str(error))
                 self._failures += 1
-                await asyncio.sleep(min(2.0 ** min(self._failures - 1, 10), MAX_RETRY))
+                await asyncio.sleep(backoff(1.0, MAX_RETRY, failures=self._failures))
             finally:
                 self._store.forget_list(self._what.namespace)
 
@@ -63,7 +65,6 @@ class Informer:
                 break
             page = await self._api.list_page(self._what, page.rest)
         self._store.end_list(self._what.namespace)
-        self._failures = 0
         gone, self._before = self._before, {}
         for live in gone.values():
             self._changed(live)
@@ -76,6 +77,7 @@ class Informer:
             started = clock()
             async with aclosing(self._api.watch(self._what, version)) as events:
                 async for event in events:
+                    self._failures = 0
                     version = event.object["metadata"]["resourceVersion"]
                     if event.type == "BOOKMARK":
                         continue
@@ -84,5 +86,6 @@ class Informer:
                     else:
                         self._store.put(event.object)
                     self._changed(event.object)
+            self._failures = 0
             if clock() - started < _PAUSE:
                 await asyncio.sleep(_PAUSE)

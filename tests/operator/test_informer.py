@@ -108,3 +108,17 @@ def test_a_list_that_breaks_off_reports_each_change_once_it_has_succeeded():
     played = play([*first, *second, page(made("a", 1))], [[ClusterError("reset")]])
     assert played.known == {"a": "1"}
     assert played.changed == ["a", "b", "b"]
+
+
+def test_pauses_grow_while_lists_work_and_watches_do_not_and_begin_anew_after_an_event(monkeypatch):
+    pauses = []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr(informer, "MAX_RETRY", 5.0)
+    monkeypatch.setattr(informer.asyncio, "sleep", sleep)
+    broken = ClusterError("reset")
+    event = WatchEvent("MODIFIED", made("a", 11))
+    play([page(made("a", 1))] * 6, [[broken], [broken], [broken], [broken], [event, broken]])
+    assert pauses == [1.0, 2.0, 4.0, 5.0, 1.0]
