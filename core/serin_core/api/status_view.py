@@ -50,6 +50,12 @@ _Candidate = _part(
     "hold",
     "bake",
     percent=(float, Field(0, description="Percent of users that it serves.")),
+    step=(
+        float | None,
+        Field(
+            None, description="Step that it has reached, in percent of users, where fewer are served (bake.holdback)."
+        ),
+    ),
 )
 _Run = _part(TemplateRun, "run_id")
 
@@ -104,7 +110,11 @@ def condensed(status: Status) -> Json:
 
 
 def _candidate(status: Status, whole: Json | None) -> Json | None:
-    return None if status.candidate is None or whole is None else whole | {"percent": status.candidate.served_percent}
+    candidate = status.candidate
+    if candidate is None or whole is None:
+        return None
+    served = candidate.served_percent
+    return whole | {"percent": served, "step": None if served == candidate.percent else candidate.percent}
 
 
 def _percent(status: Status) -> float:

@@ -1,172 +1,39 @@
 """Every reason of docs/conditions.md as a real status: conditions, phase, and what Argo CD makes of them."""
 
 from datetime import timedelta
-from pathlib import Path
 
+import argocd_lua
 import pytest
-from lupa.lua51 import LuaRuntime
-from models.parts import spec
-from models.world import World
+from models.situations import (
+    DIGESTS,
+    A,
+    absent,
+    at_cap,
+    awaiting_approval,
+    baking,
+    blind,
+    cap_raised,
+    emptied,
+    frozen,
+    image_refused,
+    missing,
+    no_gate,
+    outside_window,
+    paused,
+    promoted,
+    refused,
+    rolled_back,
+    running,
+    stuck,
+    suspended,
+    unseen_change,
+    without_room,
+    world,
+)
 
-from serin_core.contract.pod_report import RunQuality
+from serin_core.api.status_view import condensed
 from serin_core.kubernetes.inputs import RulesMissing, ServerImage
-from serin_core.rollout.holds import Freeze
 from serin_core.rollout.protocol import ABSENT_PATIENCE
-
-A, B = "run_aaaaaaaa_1", "run_bbbbbbbb_1"
-DIGESTS = {run: "sha256:" + run[4] * 64 for run in (A, B)}
-HEALTH = (Path(__file__).parents[3] / "manifests" / "argocd" / "health.lua").read_text(encoding="utf-8")
-
-
-def world(**changes):
-    made = World(spec(A, **changes))
-    made.registry = dict(DIGESTS)
-    return made
-
-
-def running():
-    at = world()
-    at.verdict = "unsure"
-    at.settle(rounds=20)
-    return at
-
-
-def promoted():
-    at = world()
-    at.settle(rounds=40)
-    return at
-
-
-def at_cap():
-    at = world(canary={"percent": 30, "shadowSoak": "1s", "steps": [{"percent": 100, "soak": "1s"}]})
-    at.settle(rounds=40)
-    return at
-
-
-def baking():
-    at = world(bake={"duration": "60s"})
-    at.settle(until=lambda at: at.status is not None and at.status.phase == "Baking")
-    at.settle(rounds=2)
-    return at
-
-
-def rolled_back():
-    at = running()
-    at.verdict = "fail"
-    at.settle(rounds=10)
-    return at
-
-
-def refused():
-    at = world()
-    at.quality = RunQuality(f1_macro=0.5, f1_min=0.1)
-    at.settle(rounds=20)
-    return at
-
-
-def absent():
-    at = world()
-    at.registry = {}
-    at.settle(rounds=20)
-    return at
-
-
-def missing():
-    at = absent()
-    at.tick(ABSENT_PATIENCE.total_seconds())
-    at.settle(rounds=2)
-    return at
-
-
-def blind():
-    at = running()
-    at.verdict = "silent"
-    at.settle(rounds=10)
-    return at
-
-
-def no_gate():
-    names = ("availability", "errors", "latency", "agreement")
-    at = world(gates={name: {"mode": "Off"} for name in names})
-    at.settle(rounds=20)
-    return at
-
-
-def suspended():
-    at = world(suspend=True)
-    at.settle(rounds=20)
-    return at
-
-
-def paused():
-    at = running()
-    at.request("pause", f"{A} by=jane odd numbers")
-    at.settle(rounds=2)
-    return at
-
-
-def awaiting_approval():
-    at = world(canary={"shadowSoak": "1s", "approval": "Manual"})
-    at.settle(rounds=20)
-    return at
-
-
-def outside_window():
-    at = world(canary={"shadowSoak": "1s", "windows": [{"from": "09:00", "to": "10:00"}]})
-    at.settle(rounds=20)
-    return at
-
-
-def frozen():
-    at = world()
-    at.freezes = (Freeze(at.now, at.now + timedelta(days=1), "year end"),)
-    at.settle(rounds=20)
-    return at
-
-
-def unseen_change():
-    at = promoted()
-    at.edit(spec(B))
-    return at
-
-
-def without_room():
-    at = running()
-    at.is_full = True
-    at.rules = "other"
-    at.settle(rounds=5)
-    return at
-
-
-def emptied():
-    at = promoted()
-    at.registry = {}
-    at.rules = "other"
-    at.settle(rounds=700)
-    return at
-
-
-def cap_raised():
-    at = at_cap()
-    at.verdict = "unsure"
-    at.edit(spec(A, canary={"percent": 100, "shadowSoak": "1s", "steps": [{"percent": 100, "soak": "1s"}]}))
-    at.settle(rounds=5)
-    return at
-
-
-def stuck():
-    at = without_room()
-    at.tick(600)
-    at.settle(rounds=2)
-    return at
-
-
-def image_refused():
-    at = promoted()
-    at.problem = ServerImage("x", refusal="not allowed")
-    at.settle(rounds=5)
-    return at
-
 
 SITUATIONS = {
     "under way": (running, "Shadow", ("Unknown", "RolloutProgressing"), True, False, True, "Progressing"),
@@ -208,22 +75,8 @@ IN_GOOD_ORDER = (
 )
 
 
-def as_lua(lua, value):
-    if isinstance(value, dict):
-        return lua.table_from({key: as_lua(lua, item) for key, item in value.items()})
-    if isinstance(value, list):
-        return lua.table_from([as_lua(lua, item) for item in value])
-    return value
-
-
 def argo_health(status, generation, annotations=None):
-    # Argo CD runs health checks without the standard libraries.
-    lua = LuaRuntime(unpack_returned_tuples=True)
-    lua.execute("os = nil; io = nil; debug = nil; package = nil; require = nil")
-    lua.globals().obj = as_lua(
-        lua, {"metadata": {"generation": generation, "annotations": annotations}, "status": status}
-    )
-    return dict(lua.execute(HEALTH))
+    return argocd_lua.health(argocd_lua.resource(status, generation=generation, annotations=annotations))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
@@ -239,18 +92,17 @@ def test_each_situation_has_its_conditions_and_its_health(situation):
     assert conditions["Available"].status == str(available)
     assert all(condition.observed_generation == at.generation for condition in status.conditions)
     assert "\n" not in conditions["Ready"].message
-    found = argo_health(status.model_dump(mode="json", exclude_none=True), at.generation)
+    found = argo_health(condensed(status), at.generation)
     assert found["status"] == health
-    assert found["message"] == conditions["Ready"].message
+    assert found["message"].endswith(f". {conditions['Ready'].message}")
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_with_the_annotation_no_situation_holds_up_a_sync_wave(name):
     at = SITUATIONS[name][0]()
-    status = at.status.model_dump(mode="json", exclude_none=True)
-    found = argo_health(status, at.generation, HEALTHY_DURING_ROLLOUT)
+    found = argo_health(condensed(at.status), at.generation, HEALTHY_DURING_ROLLOUT)
     assert found["status"] == ("Healthy" if name in IN_GOOD_ORDER else "Degraded")
-    assert found["message"] == at.status.conditions[0].message
+    assert found["message"].endswith(f". {at.status.conditions[0].message}")
 
 
 def test_with_the_annotation_a_resource_without_a_ready_pod_is_progressing_while_its_pods_start():
@@ -277,8 +129,11 @@ def test_a_check_that_is_asked_before_each_step_fails_no_sync():
 def test_a_change_that_the_operator_has_not_seen_is_progressing():
     at = unseen_change()
     for annotations in (None, HEALTHY_DURING_ROLLOUT):
-        found = argo_health(at.status.model_dump(mode="json", exclude_none=True), at.generation, annotations)
-        assert found["status"] == "Progressing"
+        found = argo_health(condensed(at.status), at.generation, annotations)
+        assert (found["status"], found["message"]) == (
+            "Progressing",
+            "Waiting for the operator to see the change of the spec",
+        )
 
 
 @pytest.mark.parametrize("make", [rolled_back, refused, missing], ids=lambda make: make.__name__)
@@ -371,7 +226,7 @@ def test_a_stable_run_that_is_absent_is_looked_at_until_it_is_loaded():
 
 
 def test_an_object_without_status_is_progressing():
-    assert argo_health(None, 1)["status"] == "Progressing"
+    assert argo_health(None, 1) == {"status": "Progressing", "message": "Waiting for the operator's first check"}
 
 
 def test_a_settled_resource_is_not_written_again():
