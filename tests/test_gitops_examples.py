@@ -91,3 +91,16 @@ def test_a_run_reaches_dev_by_retraining_and_the_others_by_a_copy_in_git(tmp_pat
     assert runs() == [NEW, NEW, NEW]
     git("revert", "--no-edit", "HEAD")
     assert runs() == [NEW, NEW, old]
+
+
+def test_argo_cd_gets_health_check_and_actions_with_one_command():
+    found = render(ROOT / "manifests" / "argocd")
+    assert (found["kind"], found["metadata"]["name"], found["metadata"]["namespace"]) == (
+        "ConfigMap",
+        "argocd-cm",
+        "argocd",
+    )
+    key = "resource.customizations.{}.serin.dev_SuggestionModel"
+    assert found["data"][key.format("health")] == (ROOT / "manifests/argocd/health.lua").read_text(encoding="utf-8")
+    actions = yaml.safe_load(found["data"][key.format("actions")])
+    assert {"discovery.lua", "definitions"} == set(actions)
