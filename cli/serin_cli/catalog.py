@@ -15,6 +15,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "promote-full": "Advance the candidate through all remaining steps to promotion.",
         "pause": "Pause the running rollout: no step, and the soak timer is stopped.",
         "resume": "Resume a paused rollout.",
+        "set-run": "Set spec.runID, so that another run is rolled out.",
         "retry": "Start the rollout of a rolled back or refused run again.",
         "abort": "End the running rollout and roll back its candidate.",
         "undo": "Take the stable run out of service, or restore an earlier run with --to.",
@@ -22,7 +23,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "forget-pod": "Declare that a pod is dead, so that the rollout no longer waits for it.",
         "delete": "Delete a SuggestionModel, after showing what that ends.",
     },
-    "Manifests, without a cluster": {
+    "Manifests, before the cluster": {
         "lint": "Check SuggestionModel manifests before you apply them.",
         "convert": "Rewrite manifests of an older form: the list spec.gates.metrics becomes one field for each gate.",
         "simulate": "Simulate rollouts of a SuggestionModel; compare with Flagger and Argo Rollouts.",
@@ -43,12 +44,17 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "generate": "Generate synthetic transactions.",
         "rules": "Manage the keyword rules that answer when no model does.",
     },
+    "Program": {
+        "version": "Show the versions of this program, of the operator and of Kubernetes.",
+        "completion": "Print the script that completes commands, options, names and runs in a shell.",
+    },
 }
 EXTRAS: Final[Mapping[str, str]] = {
     "Rollouts on a cluster": "cli",
-    "Manifests, without a cluster": "cli",
+    "Manifests, before the cluster": "cli",
     "Server on this machine": "server",
     "Training and registry": "training",
+    "Program": "cli",
 }
 """The optional dependencies that the commands of a section need."""
 

@@ -20,6 +20,7 @@ _TIMEOUT: Final = 20
 """Seconds for one request."""
 _WATCH: Final = 300
 """Seconds after which a watch is begun again."""
+_OPERATORS: Final = "app.kubernetes.io/name=serin-operator"
 _EXPIRED: Final = 410
 """Status of a watch from a version that the API server no longer has."""
 
@@ -119,6 +120,27 @@ class Cluster:
         """Set annotations of one SuggestionModel, and with them fields of its spec. Raises ClusterError."""
         change = {"metadata": {"annotations": dict(annotations)}} | ({"spec": dict(spec)} if spec else {})
         self._call("patch_namespaced_custom_object", name, change)
+
+    def edit(self, name: str, spec: Mapping[str, Any], *, dry_run: bool = False) -> None:
+        """Set fields of the spec of one SuggestionModel; with `dry_run` only have them checked. Raises ClusterError."""
+        options = {"dry_run": "All"} if dry_run else {}
+        self._call("patch_namespaced_custom_object", name, {"spec": dict(spec)}, **options)
+
+    def operators(self) -> list[dict[str, Any]]:
+        """Return the Deployments of operators in all namespaces. Raises ClusterError."""
+        from kubernetes import client  # noqa: PLC0415
+
+        apps = client.AppsV1Api(self._api.api_client)
+        with self._errors():
+            found = self._read(apps.list_deployment_for_all_namespaces, label_selector=_OPERATORS)
+        return list(found["items"])
+
+    def version(self) -> str:
+        """Return the version of the API server, as in v1.34.1. Raises ClusterError."""
+        from kubernetes import client  # noqa: PLC0415
+
+        with self._errors():
+            return str(self._read(client.VersionApi(self._api.api_client).get_code)["gitVersion"])
 
     def pod(self, name: str) -> dict[str, Any]:
         """Return uid, node and labels of a pod of this namespace. Raises ClusterError."""

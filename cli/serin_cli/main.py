@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from serin_cli.catalog import SECTIONS, extra_of
+from serin_cli.completing import print_completions
 from serin_cli.exit_codes import ExitCode
 from serin_cli.option_order import command_first
 from serin_core.contract.addresses import addresses_in, without_secrets
@@ -131,6 +132,9 @@ def _print_version(is_given: bool) -> None:  # noqa: FBT001 - typer's signature 
 
 def main() -> None:
     """Run the program. kubectl calls it as `kubectl-serin`."""
+    if sys.argv[1:2] == ["__complete"]:
+        print_completions(sys.argv[2:])
+        return
     program = "kubectl serin" if Path(sys.argv[0]).name == "kubectl-serin" else "serin"
     try:
         build()(prog_name=program)

@@ -12,10 +12,16 @@ def command_first(arguments: Sequence[str]) -> list[str]:
 
     Any other option before the command stays there, where it is reported as unknown.
     """
+    end = options_before(arguments)
+    return [*arguments[end : end + 1], *arguments[:end], *arguments[end + 1 :]]
+
+
+def options_before(arguments: Sequence[str]) -> int:
+    """Return how many arguments before the command are shared options; one more than there are for a missing value."""
     end = 0
     while end < len(arguments) and (length := _length(arguments[end])):
         end += length
-    return [*arguments[end : end + 1], *arguments[:end], *arguments[end + 1 :]]
+    return end
 
 
 def _length(word: str) -> int:

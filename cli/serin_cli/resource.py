@@ -1,9 +1,10 @@
 """What commands read of a SuggestionModel, as the API server returns it. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 Live = Mapping[str, Any]
+Role = Literal["candidate", "stable", "previous"]
 _ENDED: Final = ("RolledBack", "Refused", "Stopped")
 """States of a candidate whose rollout has ended."""
 
@@ -23,7 +24,7 @@ def candidate_of(live: Live) -> Live:
     return status_of(live).get("candidate") or {}
 
 
-def run_of(live: Live, role: Literal["candidate", "stable", "previous"]) -> str | None:
+def run_of(live: Live, role: Role) -> str | None:
     """Return the run in a role, None if there is none."""
     return (status_of(live).get(role) or {}).get("runID")
 
@@ -43,6 +44,14 @@ def describe_ready(live: Live) -> str:
     """Return reason and message of the condition Ready."""
     ready = ready_condition(live)
     return f"{ready.get('reason', '')}: {ready.get('message', '')}"
+
+
+def known_runs(live: Live) -> list[str]:
+    """Return the runs that a status names, each once: candidate, stable and previous run, earlier and rejected ones."""
+    status = status_of(live)
+    roles = [run for role in get_args(Role) if (run := run_of(live, role))]
+    others = [one["runID"] for one in (*status.get("earlier", []), *status.get("rejected", []))]
+    return list(dict.fromkeys([*roles, *others]))
 
 
 def describe_entry(entry: Live) -> str:

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
-import yaml
 
 from serin_cli.action_requests import open_resource, send
 from serin_cli.confirmation import Yes, confirm
 from serin_cli.connection import Connection, on_cluster
 from serin_cli.exit_codes import ExitCode
 from serin_cli.options import Name, Reason, examples, fail, refuse
+from serin_cli.ownership import refuse_if_owned
 from serin_cli.resource import Live, is_running, restorable, run_of
-from serin_core.kubernetes.owner import Owner, owner_of
+from serin_core.kubernetes.owner import owner_of
 
 app = typer.Typer()
 _STOP: Final = {"canary": {"percent": 0}}
@@ -61,7 +61,7 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
     stable = run_of(live, "stable")
     if to is not None:
         change = _change_to(live, to)
-        _refuse_if_owned(live, change, can_be_forced=False)
+        refuse_if_owned(live, change, can_be_forced=False)
         typer.echo(_consequences_of_restore(live, to, change), err=True)
         confirm(yes=yes)
         send(cluster, name, "restore", to, reason=reason, spec=change)
@@ -69,7 +69,7 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
     if stable is None:
         raise fail(f"{name} has no stable run; the rules serve all users", ExitCode.REFUSED)
     if not force:
-        _refuse_if_owned(live, _change_of_undo(live), can_be_forced=True)
+        refuse_if_owned(live, _change_of_undo(live), can_be_forced=True)
     typer.echo(_consequences(live, stable), err=True)
     confirm(yes=yes)
     send(cluster, name, "undo", stable, reason=reason)
@@ -151,28 +151,6 @@ def _change_of_undo(live: Live) -> dict[str, Any]:
 def _follower(live: Live) -> str | None:
     to_rules = live.get("spec", {}).get("rollback", {}).get("to") == "Rules"
     return None if to_rules else run_of(live, "previous")
-
-
-def _refuse_if_owned(live: Live, change: Mapping[str, Any], *, can_be_forced: bool) -> None:
-    owner = owner_of(live) if change else None
-    if owner is not None:
-        raise fail(_what_to_commit(owner, change, can_be_forced=can_be_forced), ExitCode.REFUSED)
-
-
-def _what_to_commit(owner: Owner, change: Mapping[str, Any], *, can_be_forced: bool) -> str:
-    lines = yaml.safe_dump({"spec": _without_removed(change)}, sort_keys=False).rstrip()
-    indented = "\n".join(f"  {line}" for line in lines.splitlines())
-    now = " To act before the commit takes effect, use --force." if can_be_forced else ""
-    return f"{owner.name} sets spec.runID. Commit this instead:\n{indented}\nOr {owner.remedy}.{now}"
-
-
-def _without_removed(change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an edit as it is written into a file: what a merge patch removes is left out."""
-    return {
-        key: _without_removed(value) if isinstance(value, Mapping) else value
-        for key, value in change.items()
-        if value is not None
-    }
 
 
 def _consequences_of_restore(live: Live, run: str, change: Mapping[str, Any]) -> str:
