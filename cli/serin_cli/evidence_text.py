@@ -13,7 +13,8 @@ from serin_cli.resource import (
     ready_condition,
     run_of,
 )
-from serin_cli.status_text import describe_checks, describe_gate, describe_stage
+from serin_cli.stage_text import describe_stage
+from serin_cli.status_text import describe_checks, describe_gate
 from serin_core.api.gate_status import GateStatus
 from serin_core.gates import messages
 from serin_core.rollout.canary_steps import stage_name

@@ -152,6 +152,15 @@ class Cluster:
         metadata = found["metadata"]
         return {"uid": metadata["uid"], "node": found["spec"].get("nodeName"), "labels": metadata.get("labels")}
 
+    def pods(self, name: str) -> list[dict[str, Any]]:
+        """Return the pods of a SuggestionModel, in no order. Raises ClusterError."""
+        from kubernetes import client  # noqa: PLC0415
+
+        core = client.CoreV1Api(self._api.api_client)
+        with self._errors():
+            found = self._read(core.list_namespaced_pod, self.namespace, label_selector=f"{names.LABEL_MODEL}={name}")
+        return list(found["items"])
+
     def user(self) -> str:
         """Return the name by which the API server knows the caller, in one word; "" if it does not return it."""
         from kubernetes import client  # noqa: PLC0415

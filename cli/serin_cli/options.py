@@ -37,6 +37,21 @@ OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Output for
 Manifest = Annotated[str, typer.Option("-f", "--file", help="YAML file with the manifest; - reads standard input.")]
 
 
+def seconds(text: object) -> float:
+    """Return the seconds of `90`, `90s` or `1h30m`. Raises BadParameter."""
+    # Imported here: most commands start without Pydantic.
+    from serin_core.api.durations import parse_duration  # noqa: PLC0415
+
+    try:
+        return float(str(text))
+    except ValueError:
+        pass
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def examples(*commands: str) -> str:
     """Return the examples of a command as the end of its help."""
     return "\b\n" + "\n".join(("Examples:", *(f"  {command}" for command in commands)))

@@ -10,7 +10,8 @@ from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, condition, model
 from serin_cli import status
 from serin_cli.evidence_text import describe_evidence
 from serin_cli.request_errors import ClusterError
-from serin_cli.status_text import describe_stage, describe_status
+from serin_cli.stage_text import describe_stage
+from serin_cli.status_text import describe_status
 
 WINDOW = {"days": ["Mon"], "from": "09:00", "to": "16:00", "timeZone": "Europe/Berlin"}
 NEXT = "next window Mon 09:00 Europe/Berlin"

@@ -120,3 +120,15 @@ def test_watch_prints_a_step_that_awaits_an_approval_once_though_its_counts_grow
     said = serin(FakeCluster(*lives, model(conditions=[condition("Promoted", "done")])), "c")
     assert said.stdout.count("AwaitingApproval") == 1
     assert f"{waits}. Evidence: agreement 90 % of 1\n" in said.stdout
+
+
+@pytest.mark.parametrize("timeout", ["5", "5s", "5000ms"])
+def test_a_timeout_is_a_duration_or_a_number_of_seconds(serin, timeout):
+    said = serin(FakeCluster(model()), "c", "--timeout", timeout)
+    assert (said.exit_code, said.stderr) == (5, "serin: timed out after 5 s; the rollout is still running\n")
+
+
+def test_another_timeout_is_wrong_usage(serin):
+    said = serin(FakeCluster(model()), "c", "--timeout", "soon")
+    assert said.exit_code == 2
+    assert "'soon' is not a duration" in said.stderr

@@ -1,0 +1,70 @@
+"""A SuggestionModel as it changes, and how its rollout ended."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import typer
+
+from serin_cli.exit_codes import ExitCode
+from serin_cli.kubernetes_client import Cluster
+from serin_cli.request_errors import AbsentError, ClusterError
+from serin_cli.resource import Live, ready_condition
+
+RETRY_FOR: Final = 60.0
+"""Seconds of failed requests after which `watch` stops."""
+NO_PODS: Final = "stopped: spec.server.replicas is 0, so the rollout cannot continue"
+OUTCOMES: Final = {
+    "Promoted": ExitCode.DONE,
+    "AtCap": ExitCode.DONE,
+    "RolledBack": ExitCode.ROLLED_BACK,
+    "Stopped": ExitCode.ROLLED_BACK,
+    "RunRefused": ExitCode.REFUSED,
+}
+"""Exit status by the reason of the condition Ready."""
+
+
+def polls(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str, Any]]:
+    """Yield the resource every second. Raises ClusterError if it is deleted, or after RETRY_FOR of failed requests."""
+    deadline = time.monotonic() + timeout if timeout else None
+    failing_since: float | None = None
+    is_known = False
+    while deadline is None or time.monotonic() < deadline:
+        try:
+            live = cluster.get(name)
+        except AbsentError:
+            if is_known:
+                raise AbsentError(f"suggestionmodel {name!r} was deleted") from None
+            raise
+        except ClusterError as error:
+            failing_since = _tolerate(error, failing_since)
+        else:
+            failing_since, is_known = None, True
+            yield live
+        time.sleep(1.0)
+
+
+def _tolerate(error: ClusterError, since: float | None) -> float:
+    """Return the time of the first of consecutive failed requests; report that one, raise the one after RETRY_FOR."""
+    now = time.monotonic()
+    if since is None:
+        typer.echo(f"serin: {error}; trying again", err=True)
+        return now
+    if now - since >= RETRY_FOR:
+        raise error
+    return since
+
+
+def exit_status(live: Live) -> int | None:
+    """Return the exit status of a rollout that ended; None while it runs or a pod has not confirmed."""
+    status = live.get("status") or {}
+    if status.get("observedGeneration") != live["metadata"]["generation"]:
+        return None
+    confirmed = (status.get("propagation") or {}).get("confirmed", False)
+    # Without pods, none can serve anything else.
+    return OUTCOMES.get(ready_condition(live).get("reason", "")) if confirmed or has_no_pods(live) else None
+
+
+def has_no_pods(live: Live) -> bool:
+    """Return whether the spec asks for no pods, so that nothing can confirm."""
+    return bool(live.get("spec", {}).get("server", {}).get("replicas") == 0)

@@ -1,0 +1,127 @@
+"""The program as it is installed, on a real API server: the cluster is read and written as users do."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from memory_cluster import SPEC
+
+from serin_core.contract import names
+from serin_localcluster.cluster import start_cluster
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+RUN, NEW = "run_aaaaaaaa_1", "run_bbbbbbbb_2"
+
+
+class Shell:
+    """Runs kubectl and serin with the kubeconfig of a cluster."""
+
+    def __init__(self, kubeconfig):
+        self.environment = os.environ | {
+            "KUBECONFIG": str(kubeconfig),
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def run(self, *command, document=None):
+        text = None if document is None else json.dumps(document)
+        return subprocess.run(
+            command, env=self.environment, input=text, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def kubectl(self, *arguments, document=None):
+        done = self.run("kubectl", *arguments, document=document)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def serin(self, *arguments):
+        return self.run("kubectl", "serin", *arguments)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cluster") / "local"
+    with start_cluster(directory=directory, images={}) as cluster:
+        found = Shell(cluster.kubeconfig)
+        found.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
+        established = '{.status.conditions[?(@.type=="Established")].status}'
+        found.kubectl("wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s")
+        found.kubectl("create", "namespace", "shop")
+        for namespace, name in (("shop", "categories"), ("shop", "rent"), ("default", "fuel")):
+            model = {"apiVersion": names.API_VERSION, "kind": names.KIND, "spec": SPEC}
+            found.kubectl("apply", "-f", "-", document=model | {"metadata": {"namespace": namespace, "name": name}})
+        status = {"serving": RUN, "percent": 100, "phase": "Promoted", "stable": {"runID": RUN}}
+        found.kubectl(
+            *("patch", "sgm", "categories", "-n", "shop", "--subresource=status", "--type=merge"),
+            *("-p", json.dumps({"status": status})),
+        )
+        yield found
+
+
+def test_the_list_has_the_columns_of_kubectl(shell):
+    own = shell.serin("-n", "shop", "list").stdout.split("\n")
+    theirs = shell.kubectl("get", "sgm", "-n", "shop").split("\n")
+    assert own[0].split() == theirs[0].split()
+    assert own[1].split()[:4] == ["categories", RUN, "-", "100"]
+    everywhere = shell.serin("list", "-A", "-o", "name").stdout.split()
+    assert everywhere == [f"suggestionmodel.serin.dev/{name}" for name in ("fuel", "categories", "rent")]
+
+
+def test_an_unknown_name_is_not_found_with_a_near_one_and_other_namespaces(shell):
+    said = shell.serin("status", "sgm/categorie", "-n", "shop")
+    assert said.returncode == 6
+    assert said.stderr == (
+        "serin: suggestionmodel 'categorie' not found in namespace 'shop'; existing there: categories, rent; "
+        "did you mean 'categories'?\n"
+    )
+    assert "it exists in default: use -n default" in shell.serin("status", "fuel", "-n", "shop").stderr
+    assert shell.serin("status", "-n", "shop").stderr == (
+        "serin: NAME is missing; in namespace 'shop': categories, rent\n"
+    )
+
+
+def test_the_api_server_checks_the_name_of_a_run_before_it_is_set(shell):
+    said = shell.serin("set-run", "rent", "v2", "-n", "shop", "--yes")
+    assert said.returncode == 1
+    assert "422" in said.stderr
+    assert "spec.runID" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+    said = shell.serin("set-run", "rent", NEW, "-n", "shop")
+    assert (said.returncode, said.stderr) == (0, f"{NEW} will be rolled out against the rules, beginning in shadow.\n")
+    assert shell.kubectl("get", "sgm", "rent", "-n", "shop", "-o", "jsonpath={.spec.runID}") == NEW
+
+
+def test_watch_times_out_with_its_own_status(shell):
+    said = shell.serin("watch", "categories", "-n", "shop", "--timeout", "2")
+    assert (said.returncode, said.stderr) == (5, "serin: timed out after 2 s; the rollout is still running\n")
+
+
+def test_versions_of_program_and_api_server(shell):
+    said = shell.serin("version", "-o", "json")
+    found = json.loads(said.stdout)
+    assert found["kubernetes"].startswith("v1.")
+    assert found["operators"] == []
+
+
+def test_names_and_runs_are_completed_for_kubectl(shell):
+    said = shell.run("kubectl", "__complete", "serin", "status", "-n", "shop", "c")
+    assert said.stdout.splitlines() == ["categories", ":4"]
+    said = shell.run("serin", "__complete", "set-run", "categories", "-n", "shop", "")
+    assert said.stdout.splitlines() == [RUN, ":4"]
+
+
+def test_an_api_server_that_is_away_is_one_sentence(shell, tmp_path):
+    away = tmp_path / "kubeconfig"
+    config = json.loads(shell.kubectl("config", "view", "--raw", "-o", "json"))
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    away.write_text(json.dumps(config))
+    said = shell.serin("--kubeconfig", str(away), "list")
+    assert (said.returncode, said.stderr) == (
+        1,
+        "serin: cannot reach the API server at https://127.0.0.1:1: connection refused\n",
+    )
