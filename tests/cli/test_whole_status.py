@@ -15,7 +15,10 @@ GATE = GateStatus(name="agreement", at_least=0.7, good=50, total=51, estimate=50
 
 
 def read(status):
-    api = SimpleNamespace(get_namespaced_custom_object=lambda *_path, **_options: {"status": status})
+    api = SimpleNamespace(
+        get_namespaced_custom_object=lambda *_path, **_options: {"status": status},
+        api_client=SimpleNamespace(configuration=SimpleNamespace(host="https://10.0.0.1:6443")),
+    )
     return Cluster(api, "default").get("categories")["status"]
 
 
