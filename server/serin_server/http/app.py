@@ -7,7 +7,7 @@ the routes. Without the fast path, which is used only here, every request gets t
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -17,6 +17,7 @@ from serin_server.http.error_handlers import add_error_handlers
 from serin_server.http.fast_path.application import FastPath
 from serin_server.http.fast_path.protocol import FastPathProtocol
 from serin_server.http.middleware import BodyLimit, CloseOnDrain
+from serin_server.http.problems import MEDIA_TYPE
 from serin_server.http.routes.operations import operation_routes
 from serin_server.http.routes.status import status_routes
 from serin_server.http.routes.suggestions import suggestion_routes
@@ -60,4 +61,18 @@ def create_api(service: Service) -> FastAPI:
     app.include_router(suggestion_routes(service))
     app.include_router(status_routes(service))
     app.include_router(operation_routes(service))
+    describe = app.openapi
+    # FastAPI keeps the document that it made, and has no way to declare the media type of a response with a model.
+    app.openapi = lambda: with_problem_type(describe())  # type: ignore[method-assign]
     return app
+
+
+def with_problem_type(document: dict[str, Any]) -> dict[str, Any]:
+    """Change the media type of all error responses in an OpenAPI document to that of problem details; return it."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {})
+                if status >= "400" and "application/json" in content:
+                    content[MEDIA_TYPE] = content.pop("application/json")
+    return document

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
-from fastapi import HTTPException, Request, Security
+from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from serin_server.http.problems import Code, ProblemError
 from serin_server.tokens import Tokens
 
 _SCHEME: Final = "bearer"
@@ -46,8 +47,8 @@ def user_only(tokens: Tokens) -> Callable[..., Awaitable[None]]:
         if tokens.admits(token):
             return
         if token is None:
-            raise HTTPException(401, f"a bearer token is required: {_HOW}", headers=_CHALLENGE)
-        raise HTTPException(401, "the bearer token is not valid", headers=_CHALLENGE)
+            raise ProblemError(401, Code.MISSING_TOKEN, f"a bearer token is required: {_HOW}", _CHALLENGE)
+        raise ProblemError(401, Code.INVALID_TOKEN, "the bearer token is not valid", _CHALLENGE)
 
     return check
 
@@ -60,7 +61,11 @@ def admin_only(tokens: Tokens) -> Callable[..., Awaitable[None]]:
         if tokens.admits_admin(token):
             return
         if token is None:
-            raise HTTPException(401, f"the admin token is required: {_HOW}", headers=_CHALLENGE)
-        raise HTTPException(403, "this route requires the admin token (admin-token in the server's Secret)")
+            raise ProblemError(401, Code.MISSING_TOKEN, f"the admin token is required: {_HOW}", _CHALLENGE)
+        raise ProblemError(
+            403,
+            Code.ADMIN_TOKEN_REQUIRED,
+            "this route requires the admin token (admin-token in the server's Secret)",
+        )
 
     return check

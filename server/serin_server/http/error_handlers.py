@@ -1,10 +1,6 @@
-"""Error responses. Each is JSON, {"detail": one line}; no response contains a stack trace.
+"""The response to each error of this server, as problem details; no response contains a stack trace.
 
-400  an event id that this model did not issue    413  a body that is too large
-401  no token, or an invalid one                  422  a body that does not fit its schema
-403  not the admin token, or a forged routing     500  an internal error; the log has the place
-404  a txn_id that is not in the store            503  not ready, or the store is unavailable
-409  no store, no key for routing, or a run that failed to reload
+docs/http-api.md lists the codes and their statuses.
 """
 
 import logging
@@ -12,26 +8,37 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
-from serin_core.contract.documents import first_of
 from serin_server.event_ids import EventError
 from serin_server.feedback import NothingSuggestedError
+from serin_server.http.field_errors import FieldNames, field_errors, summary
+from serin_server.http.problems import REQUEST_ID, Code, FieldError, ProblemError, problem_response, request_id_of
+from serin_server.http.schemas import TransactionBody
 from serin_server.logs import location_of
 from serin_server.routing.routing_watcher import ForgedPushError, NoRoutingKeyError
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError, UnknownTransactionsError
 
 _MAX_DETAIL: Final = 500
-_STATUS: Final[dict[type[Exception], int]] = {
-    EventError: 400,
-    UnknownTransactionsError: 404,
-    ForgedPushError: 403,
-    StoreAbsentError: 409,
-    NoRoutingKeyError: 409,
-    NothingSuggestedError: 422,
-    StoreUnavailableError: 503,
+_EXPECTED: Final[dict[type[Exception], tuple[int, Code]]] = {
+    EventError: (400, Code.INVALID_EVENT_ID),
+    ForgedPushError: (403, Code.INVALID_SIGNATURE),
+    UnknownTransactionsError: (404, Code.UNKNOWN_TRANSACTION),
+    StoreAbsentError: (409, Code.NO_STORE),
+    NoRoutingKeyError: (409, Code.NO_ROUTING_KEY),
+    NothingSuggestedError: (422, Code.NOTHING_SUGGESTED),
+    StoreUnavailableError: (503, Code.STORE_UNAVAILABLE),
 }
 """Errors whose message is the detail."""
+_OF_FRAMEWORK: Final = {
+    400: (Code.INVALID_JSON, "the body cannot be parsed as JSON"),
+    404: (Code.ROUTE_NOT_FOUND, "no such route; /docs and /openapi.json list all routes"),
+    405: (Code.METHOD_NOT_ALLOWED, "this route does not accept the method; the header Allow names those it does"),
+}
+"""Errors that FastAPI and Starlette raise themselves."""
+INTERNAL_DETAIL: Final = "internal error; the log of the server has a line with the request id"
 
 _log = logging.getLogger(__name__)
 
@@ -39,57 +46,65 @@ _log = logging.getLogger(__name__)
 def add_error_handlers(app: FastAPI) -> None:
     """Register the response to each error of this server."""
     app.add_exception_handler(RequestValidationError, _invalid)
-    for error in _STATUS:
+    app.add_exception_handler(HTTPException, _of_http)
+    for error in _EXPECTED:
         app.add_exception_handler(error, _expected)
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-    return JSONResponse({"detail": one_line(error)}, 422)
+    errors, request_id = error.errors(), _request_id(request)
+    if errors[0]["type"] == "json_invalid":
+        at = errors[0]["loc"][-1]
+        detail = f"not valid JSON: {errors[0]['ctx']['error']} at character {at}"
+        found = (FieldError(detail, "#"),)
+        return problem_response(400, Code.INVALID_JSON, detail, request_id=request_id, errors=found)
+    found = field_errors(errors, _known_fields(request))
+    detail = summary(found, len(errors))[:_MAX_DETAIL]
+    return problem_response(422, Code.INVALID_REQUEST, detail, request_id=request_id, errors=found)
 
 
-async def _expected(_request: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, _STATUS[type(error)])
+async def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    if isinstance(error, ProblemError):
+        code, detail = error.code, str(error.detail)
+    else:
+        code, detail = _OF_FRAMEWORK.get(error.status_code, (Code.INVALID_REQUEST, str(error.detail)))
+    headers = None if error.headers is None else dict(error.headers)
+    return problem_response(error.status_code, code, detail, request_id=_request_id(request), headers=headers)
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    status, code = _EXPECTED[type(error)]
+    return problem_response(status, code, str(error), request_id=_request_id(request))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return internal_error_response(request.method, error)
+    return internal_error_response(request.method, request.headers.get(REQUEST_ID), error)
 
 
-def one_line(error: RequestValidationError) -> str:
-    """Return the first error of a request, with the field that it is in."""
-    first, *others = error.errors()
-    return first_of([_explained(first), *others])[:_MAX_DETAIL]
+def internal_error_response(method: str, given_id: str | None, error: Exception) -> Response:
+    """Log where an internal error happened, and return the response to it. `given_id` is the client's X-Request-Id."""
+    request_id = log_internal_error(method, given_id, error)
+    return problem_response(500, Code.INTERNAL_ERROR, INTERNAL_DETAIL, request_id=request_id)
 
 
-def _explained(error: Any) -> Any:
-    """Return an error of pydantic with a message for authors of clients."""
-    where, given = error["loc"], error.get("ctx", {})
-    match error["type"]:
-        case "json_invalid":
-            where, text = where[:1], f"not valid JSON: {given['error']} at character {where[-1]}"
-        case "missing" | "model_attributes_type" | "model_type" | "dict_type" if len(where) == 1:
-            text = "a JSON object is required, with the header Content-Type: application/json"
-        case "extra_forbidden":
-            text = "unknown field"
-        case "tuple_type":
-            text = "a list is required"
-        case "too_long":
-            text = f"at most {given['max_length']} entries are allowed"
-        case "string_pattern_mismatch":
-            text = "NUL characters are not allowed"
-        case _:
-            return error
-    return error | {"loc": where, "msg": text}
+def log_internal_error(method: str, given_id: str | None, error: Exception) -> str:
+    """Log where an internal error happened, and return the id of the request."""
+    request_id = request_id_of(given_id)
+    _log.error("a %s request failed: %s (request id %s)", method, location_of(error), request_id)
+    return request_id
 
 
-def internal_error_response(method: str, error: Exception) -> Response:
-    """Return the response to an internal error."""
-    return Response(internal_error(method, error), 500, media_type="application/json")
+def _request_id(request: Request) -> str:
+    return request_id_of(request.headers.get(REQUEST_ID))
 
 
-def internal_error(method: str, error: Exception) -> bytes:
-    """Log where an internal error happened, and return the JSON of the response."""
-    _log.error("a %s request failed: %s", method, location_of(error))
-    return b'{"detail":"internal error; see the log of the server"}'
+def _known_fields(request: Request) -> dict[int, FieldNames]:
+    """Return the names of the fields of a request's body, and of a transaction in it, by their depth."""
+    body: Any = getattr(request.scope.get("route"), "body_field", None)
+    model = None if body is None else body.field_info.annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return {}
+    return {1: model.model_fields, 3: TransactionBody.model_fields}

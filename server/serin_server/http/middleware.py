@@ -2,15 +2,16 @@
 
 from typing import Final
 
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serin_server.http.problems import REQUEST_ID, Code, ProblemError, problem_response, request_id_of
 from serin_server.readiness import Readiness
 
 MAX_BODY_BYTES: Final = 1 << 20
 _TOO_LARGE: Final = f"the body is larger than {MAX_BODY_BYTES} bytes; send fewer transactions in one request"
 _STATUS: Final = 413
+_CLOSE: Final = {"Connection": "close"}
 _MAX_DIGITS: Final = 18
 
 
@@ -27,7 +28,9 @@ class BodyLimit:
             return
         length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
         if announces_too_much(length):
-            await JSONResponse({"detail": _TOO_LARGE}, _STATUS, headers={"Connection": "close"})(scope, receive, send)
+            request_id = request_id_of(Headers(scope=scope).get(REQUEST_ID))
+            response = problem_response(_STATUS, Code.BODY_TOO_LARGE, _TOO_LARGE, request_id=request_id, headers=_CLOSE)
+            await response(scope, receive, send)
             return
         received = 0
 
@@ -36,7 +39,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
-                raise HTTPException(_STATUS, _TOO_LARGE, headers={"Connection": "close"})
+                raise ProblemError(_STATUS, Code.BODY_TOO_LARGE, _TOO_LARGE, _CLOSE)
             return message
 
         await self._app(scope, bounded, send)

@@ -9,8 +9,9 @@ are limited as well.
 import asyncio
 from typing import ClassVar, Final
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serin_server.http.problems import Code, raw_response, request_id_of
 
 READ_SECONDS: Final = 10.0
 MAX_HEAD_BYTES: Final = 32 << 10
@@ -111,11 +112,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._reject("431 Request Header Fields Too Large", f"the headers are larger than {MAX_HEAD_BYTES} bytes")
+            self._reject(431, Code.HEADERS_TOO_LARGE, f"the headers are larger than {MAX_HEAD_BYTES} bytes")
         elif len(self.pipeline) >= MAX_WAITING:
-            self._reject("429 Too Many Requests", f"more than {MAX_WAITING} requests wait on this connection")
+            self._reject(429, Code.TOO_MANY_WAITING, f"more than {MAX_WAITING} requests wait on this connection")
         else:
-            self._reject("400 Bad Request", "this is not a valid HTTP request")
+            self._reject(400, Code.INVALID_HTTP, "this is not a valid HTTP request")
 
     def _expect_next(self) -> None:
         """Close the connection after the keep-alive time if no request is open, whatever came between two requests."""
@@ -143,10 +144,9 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not self._has_begun or (is_responding and self.cycle.response_started):
             self.transport.close()
         else:
-            self._reject("408 Request Timeout", f"the request took longer than {self.read_seconds:g} s to arrive")
+            self._reject(408, Code.REQUEST_TIMEOUT, f"the request took longer than {self.read_seconds:g} s to arrive")
 
-    def _reject(self, status: str, detail: str) -> None:
-        body = msgspec.json.encode({"detail": detail})
-        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
+    def _reject(self, status: int, code: Code, detail: str) -> None:
+        head, body = raw_response(status, code, detail, request_id=request_id_of(None))
+        self.transport.write(head + b"connection: close\r\n\r\n" + body)
         self.transport.close()

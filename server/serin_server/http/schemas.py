@@ -1,12 +1,14 @@
 """Schemas of requests and responses. Unknown fields are errors; every text and list has a maximum length."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from serin_core.model.features import Transaction
 from serin_core.model.values import parse_amount, parse_timestamp
+from serin_server.http.problems import Code
 
 MAX_ITEMS = 256
 _NO_NUL = r"^[^\x00]*$"
@@ -128,7 +130,28 @@ class TransactionsResponse(_Body):
     kept: int
 
 
-class ErrorResponse(_Body):
-    """What is wrong, in one line."""
+class ProblemField(_Body):
+    """What is wrong with one field."""
 
     detail: str
+    pointer: str = Field("", description="The field in the body: a JSON pointer (RFC 6901) after `#`.")
+    parameter: str = Field("", description="Name of the query or path parameter, for an error outside the body.")
+
+
+class Problem(_Body):
+    """An error, as problem details (RFC 9457)."""
+
+    type: str = Field(description="URN of the kind of problem; one for each code.")
+    title: str = Field(description="The kind of problem in words; one for each code.")
+    status: int = Field(description="Status of the response.")
+    detail: str = Field(description="What is wrong with this request, in one line.")
+    code: Code = Field(description="The kind of problem, for programs. A code keeps its meaning.")
+    requestId: str = Field(  # noqa: N815 - the name on the wire
+        description="The X-Request-Id of the request, or a new id without one; also in the header X-Request-Id."
+    )
+    errors: tuple[ProblemField, ...] = Field(description="All fields that are wrong, at most 32.")
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the declaration of the error responses of a route."""
+    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}

@@ -17,7 +17,7 @@ from server.fakes import ADMIN, TOKEN, FakeClock, FakeOperator, FakeRegistry, Fa
 
 from serin_server.http.app import create_api
 from serin_server.http.fast_path.application import FastPath
-from serin_server.http.schemas import ErrorResponse
+from serin_server.http.schemas import Problem
 from serin_server.service import build_service
 from serin_server.stores.sqlite import Sqlite
 
@@ -97,7 +97,7 @@ def test_whatever_is_asked_it_is_answered_and_never_by_a_fault(
             reject()
         assert response.status_code < 500
         if response.status_code >= 400:
-            assert ErrorResponse.model_validate_json(response.content).detail.isprintable()
+            assert Problem.model_validate_json(response.content).detail.isprintable()
 
     asked()
 

@@ -54,7 +54,8 @@ async def test_a_forged_one_is_refused_and_is_no_supervision(mounted: Mounted, c
         forged = FakeOperator().push(routing(6, percent=100)).model_dump()
         response = await pod.client.post(PATH, json=forged, headers=BY)
         assert response.status_code == 403
-        assert response.json() == {"detail": "the document is not signed by the operator of this pod; it is ignored"}
+        assert response.json()["code"] == "invalid_signature"
+        assert response.json()["detail"] == "the document is not signed by the operator of this pod; it is ignored"
         status = (await pod.client.get("/ml/status")).json()
         assert (status["revision"], status["supervision"]["silenceSeconds"]) == (5, 4000)
         assert status["refusedDocuments"]["signature"] == 1

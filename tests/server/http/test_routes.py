@@ -303,33 +303,31 @@ async def test_without_a_store_transactions_come_with_the_request(
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        pytest.param({}, "body: send exactly one of txn_ids and transactions, with at least one entry", id="neither"),
+        pytest.param({}, "send exactly one of txn_ids and transactions, with at least one entry", id="neither"),
         pytest.param(
             {"txn_ids": ["1"], "transactions": [bought()]},
-            "body: send exactly one of txn_ids and transactions, with at least one entry",
+            "send exactly one of txn_ids and transactions, with at least one entry",
             id="both",
         ),
         pytest.param(
             {"transactions": [bought(amount="NaN")]},
-            "body.transactions.0.amount: Input should be a finite number",
+            "transactions.0.amount: must be a finite number",
             id="an amount that is no number",
         ),
         pytest.param(
             {"transactions": [bought(colour="red")]},
-            "body.transactions.0.colour: unknown field",
+            "transactions.0.colour: unknown field",
             id="a field that is not known",
         ),
-        pytest.param(
-            {"transactions": [bought()], "mode": "magic"}, "body.mode: Input should be 'auto'", id="another mode"
-        ),
+        pytest.param({"transactions": [bought()], "mode": "magic"}, "mode: must be 'auto'", id="another mode"),
         pytest.param(
             {"transactions": [bought(str(number)) for number in range(257)]},
-            "body.transactions: at most 256 entries are allowed",
+            "transactions: at most 256 entries are allowed, 257 were sent",
             id="too many",
         ),
         pytest.param(
             {"transactions": [bought(merchant="x" * 257)]},
-            "body.transactions.0.merchant: String should have at most 256 characters",
+            "transactions.0.merchant: at most 256 characters are allowed, 257 were sent",
             id="too long",
         ),
     ],
@@ -339,7 +337,7 @@ async def test_a_request_that_does_not_fit_is_said_in_one_line(
 ) -> None:
     async with running(mounted, FakeRegistry()) as pod:
         response = await pod.client.post("/agent/suggestions", json=body, headers=USER)
-        assert (response.status_code, response.json()) == (422, {"detail": detail})
+        assert (response.status_code, response.json()["detail"]) == (422, detail)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +357,7 @@ async def test_a_request_that_does_not_fit_is_said_in_one_line(
 @pytest.mark.parametrize("path", ["/agent/suggestions", "/agent/suggestions/e/feedback", "/transactions"])
 async def test_garbage_is_refused_in_one_line_and_never_a_fault(mounted: Mounted, path: str, content: bytes) -> None:
     async with running(mounted, FakeRegistry()) as pod:
-        response = await pod.client.post(path, content=content, headers=USER)
+        response = await pod.client.post(path, content=content, headers=USER | {"Content-Type": "application/json"})
         assert response.status_code in {400, 422}
         assert response.json()["detail"].isprintable()
 
@@ -378,8 +376,8 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(mounted: Mo
 
 async def test_users_of_other_paths_get_one_line_as_well(mounted: Mounted) -> None:
     async with running(mounted, FakeRegistry()) as pod:
-        assert (await pod.client.get("/nowhere")).json() == {"detail": "Not Found"}
-        assert (await pod.client.get("/agent/suggestions")).json() == {"detail": "Method Not Allowed"}
+        assert (await pod.client.get("/nowhere")).json()["code"] == "route_not_found"
+        assert (await pod.client.get("/agent/suggestions")).json()["code"] == "method_not_allowed"
 
 
 async def test_a_run_that_takes_300_ms_in_one_request_of_a_hundred_is_asked_on_and_every_request_is_answered(

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serin_core.model.features import Transaction
@@ -18,12 +19,13 @@ from serin_core.model.values import parse_timestamp
 from serin_server.http.auth import bearer_token
 from serin_server.http.error_handlers import internal_error_response
 from serin_server.http.middleware import MAX_BODY_BYTES, announces_too_much
+from serin_server.http.problems import REQUEST_ID
 from serin_server.http.responses import encode
 from serin_server.http.schemas import MAX_ITEMS
 from serin_server.service import Service
 from serin_server.suggester import UNINTERRUPTED
 
-Headers = Sequence[tuple[bytes, bytes]]
+HeaderList = Sequence[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 PATH: Final = "/agent/suggestions"
 _JSON: Final = b"application/json"
@@ -75,7 +77,8 @@ class FastPath:
             suggestions = await self._service.suggester.suggest_batch(transactions, self._service.switch.current)
             content = encode(suggestions)
         except Exception as error:  # noqa: BLE001 - the border of the process, as in FastAPI
-            await internal_error_response(scope["method"], error)(scope, receive, send)
+            given_id = Headers(scope=scope).get(REQUEST_ID)
+            await internal_error_response(scope["method"], given_id, error)(scope, receive, send)
             return
         headers = [(b"content-type", _JSON), (b"content-length", str(len(content)).encode())]
         if self._service.readiness.is_draining:
@@ -83,7 +86,7 @@ class FastPath:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    def respond(self, headers: Headers, body: bytes) -> bytes | None:
+    def respond(self, headers: HeaderList, body: bytes) -> bytes | None:
         """Return the JSON of the response to one complete request, None if FastAPI must handle it.
 
         An exception is an internal error, after counters may have changed: the request must not be handled again.
@@ -95,7 +98,7 @@ class FastPath:
             return None
         return encode(self._service.suggester.suggest_now(transactions, self._service.switch.current))
 
-    def _is_allowed(self, headers: Headers) -> bool:
+    def _is_allowed(self, headers: HeaderList) -> bool:
         """Return whether token, content type and announced length are valid; of a repeated header the first counts."""
         authorization = content_type = length = None
         for name, value in headers:

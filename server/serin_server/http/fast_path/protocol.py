@@ -7,11 +7,13 @@ that a client with many requests does not delay others; all other requests are h
 import asyncio
 from typing import Final
 
-from serin_server.http.error_handlers import internal_error
+from serin_server.http.error_handlers import INTERNAL_DETAIL, log_internal_error
 from serin_server.http.fast_path.application import PATH, FastPath
+from serin_server.http.problems import REQUEST_ID, Code, raw_response
 from serin_server.http.protocol import BoundedProtocol
 
 _URL: Final = PATH.encode()
+_REQUEST_ID: Final = REQUEST_ID.lower().encode()
 
 
 class FastPathProtocol(BoundedProtocol):
@@ -74,20 +76,26 @@ class FastPathProtocol(BoundedProtocol):
     def _respond(self, body: bytes) -> bool:
         """Respond to a complete request, and return whether that was possible."""
         assert self._fast_path is not None  # noqa: S101 - checked by _is_eligible
-        status = b"200 OK"
         try:
             content = self._fast_path.respond(self.headers, body)
         except Exception as error:  # noqa: BLE001 - the border of the process, as in FastAPI
-            status, content = b"500 Internal Server Error", internal_error("POST", error)
+            self._write(*self._internal_error(error))
+            return True
         if content is None:
             return False
-        usual = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        self.transport.write(
-            b"HTTP/1.1 %b\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-            % (status, usual, len(content), content)
-        )
-        self.on_response_complete()
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(content)
+        self._write(head, content)
         return True
+
+    def _write(self, head: bytes, content: bytes) -> None:
+        usual = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        self.transport.write(b"%b%b\r\n%b" % (head, usual, content))
+        self.on_response_complete()
+
+    def _internal_error(self, error: Exception) -> tuple[bytes, bytes]:
+        given = next((value.decode("latin-1") for name, value in self.headers if name == _REQUEST_ID), None)
+        request_id = log_internal_error("POST", given, error)
+        return raw_response(500, Code.INTERNAL_ERROR, INTERNAL_DETAIL, request_id=request_id)
 
     def _release(self) -> None:
         """Give uvicorn the request that was held."""

@@ -3,13 +3,14 @@
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse
 
 from serin_core.contract.pod_report import LoadState
 from serin_server.http.auth import admin_only
-from serin_server.http.schemas import ErrorResponse
+from serin_server.http.problems import Code, ProblemError
+from serin_server.http.schemas import problem_responses
 from serin_server.metrics.exposition import Exposition
 from serin_server.service import Service
 
@@ -22,7 +23,7 @@ def operation_routes(service: Service) -> APIRouter:
         "/ml/v2/reload",
         summary="Reload the runs",
         dependencies=[Depends(admin_only(service.tokens))],
-        responses={status: {"model": ErrorResponse} for status in (401, 403, 409)},
+        responses=problem_responses(401, 403, 409),
     )
     async def reload() -> dict[str, Any]:
         """Read the runs of this pod from the registry again; each stays in use until its replacement is checked."""
@@ -31,7 +32,7 @@ def operation_routes(service: Service) -> APIRouter:
         for run in reports:
             if run.reason:
                 kept = "; the loaded run stays in use" if run.state is LoadState.LOADED else ""
-                raise HTTPException(409, f"{run.run}: {run.reason}{kept}")
+                raise ProblemError(409, Code.RELOAD_FAILED, f"{run.run}: {run.reason}{kept}")
         return {"runs": [run.model_dump(mode="json") for run in reports]}
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
@@ -47,12 +48,12 @@ def operation_routes(service: Service) -> APIRouter:
         """Return 200 while the process responds."""
         return {"status": "ok"}
 
-    @router.get("/readyz", summary="Readiness probe", responses={503: {"model": ErrorResponse}})
+    @router.get("/readyz", summary="Readiness probe", responses=problem_responses(503))
     async def readyz() -> dict[str, str]:
         """Return 200 if requests may be sent to this pod, else 503 with the reason."""
         reason = service.not_ready_reason()
         if reason is not None:
-            raise HTTPException(503, reason)
+            raise ProblemError(503, Code.NOT_READY, reason)
         return {"status": "ready"}
 
     return router

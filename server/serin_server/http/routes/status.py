@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from serin_core.contract import names, pushed_routing
 from serin_core.contract.pushed_routing import PushedRouting
-from serin_server.http.schemas import ErrorResponse
+from serin_server.http.content_type import json_only
+from serin_server.http.schemas import problem_responses
 from serin_server.routing.serving_state import NamedRun
 from serin_server.service import Service
 
@@ -24,7 +25,7 @@ def status_routes(service: Service) -> APIRouter:
     """Return the routes of one process."""
     router = APIRouter(tags=["operations"])
 
-    @router.get("/ml/status", summary="Status of this pod")
+    @router.get("/ml/status", summary="Status of this pod", responses=problem_responses(422))
     async def status(request: Request, known: KnownDigests = "") -> dict[str, Any]:
         """Return the routing and the runs of this pod; the operator reads revision, hash and runs."""
         return await _status(service, request, known)
@@ -32,7 +33,8 @@ def status_routes(service: Service) -> APIRouter:
     @router.post(
         pushed_routing.PATH,
         summary="Send the routing to this pod",
-        responses={status: {"model": ErrorResponse} for status in (403, 409, 413, 422)},
+        dependencies=[Depends(json_only)],
+        responses=problem_responses(400, 403, 409, 413, 415, 422),
     )
     async def receive(pushed: PushedRouting, request: Request, known: KnownDigests = "") -> dict[str, Any]:
         """Apply a routing document that the operator of this pod has signed, and return the status as GET /ml/status.

@@ -1,33 +1,32 @@
 """Routes for applications: suggestions, feedback and transactions."""
 
-from typing import Any, Final
-
 from fastapi import APIRouter, Depends, Response
 
 from serin_server.event_ids import verify
 from serin_server.feedback import record_feedback
 from serin_server.http.auth import user_only
+from serin_server.http.content_type import json_only
 from serin_server.http.responses import encode
 from serin_server.http.schemas import (
-    ErrorResponse,
     FeedbackRequest,
     FeedbackResponse,
     SuggestionsRequest,
     SuggestionsResponse,
     TransactionsRequest,
     TransactionsResponse,
+    problem_responses,
 )
 from serin_server.service import Service
 from serin_server.stores.store import fetch_all
 
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorResponse} for status in (400, 401, 404, 409, 413, 422, 503)
-}
-
 
 def suggestion_routes(service: Service) -> APIRouter:
     """Return the routes of one process."""
-    router = APIRouter(tags=["suggestions"], dependencies=[Depends(user_only(service.tokens))], responses=_ERRORS)
+    router = APIRouter(
+        tags=["suggestions"],
+        dependencies=[Depends(user_only(service.tokens)), Depends(json_only)],
+        responses=problem_responses(400, 401, 404, 409, 413, 415, 422, 503),
+    )
 
     @router.post("/agent/suggestions", summary="Suggest categories", response_model=SuggestionsResponse)
     async def suggest(request: SuggestionsRequest) -> Response:

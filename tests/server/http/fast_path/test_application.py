@@ -205,6 +205,7 @@ def without_ids(answer: tuple[int, dict[bytes, bytes], bytes] | None) -> Any:
     assert answer is not None
     status, headers, body = answer
     found = json.loads(body)
+    found.pop("requestId", None)
     for item in found.get("items", ()):
         item["event_id"] = "..."
     return status, headers[b"content-type"], found
