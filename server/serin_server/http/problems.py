@@ -17,7 +17,7 @@ _ID_BYTES: Final = 16
 
 
 class Code(StrEnum):
-    """What is wrong with a request, for programs. A code keeps its meaning; docs/http-api.md lists them."""
+    """What is wrong with a request, for programs. A code keeps its meaning; docs/server.md lists them."""
 
     ADMIN_TOKEN_REQUIRED = auto()
     BODY_TOO_LARGE = auto()
@@ -40,7 +40,6 @@ class Code(StrEnum):
     ROUTE_NOT_FOUND = auto()
     STORE_UNAVAILABLE = auto()
     TOO_MANY_WAITING = auto()
-    UNKNOWN_LABEL = auto()
     UNKNOWN_TRANSACTION = auto()
     UNSUPPORTED_MEDIA_TYPE = auto()
 
@@ -67,7 +66,6 @@ TITLES: Final = {
     Code.ROUTE_NOT_FOUND: "The route does not exist",
     Code.STORE_UNAVAILABLE: "The store is not available",
     Code.TOO_MANY_WAITING: "Too many requests wait",
-    Code.UNKNOWN_LABEL: "The label is not a class of the run",
     Code.UNKNOWN_TRANSACTION: "A transaction is not in the store",
     Code.UNSUPPORTED_MEDIA_TYPE: "The content type is not supported",
 }

@@ -1,6 +1,7 @@
 """Every error is a problem detail (RFC 9457) with a code, all wrong fields and the id of the request."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -154,5 +155,8 @@ async def test_an_internal_error_is_found_in_the_log_by_its_request_id(
         assert "a secret text" not in caplog.text + response.text
 
 
-def test_every_code_has_a_title() -> None:
+def test_every_code_has_a_title_and_is_documented() -> None:
     assert set(TITLES) == set(Code)
+    document = (Path(__file__).parents[3] / "docs" / "server.md").read_text(encoding="utf-8")
+    errors = document.partition("## Errors")[2].partition("## Limits")[0]
+    assert [code for code in Code if f"`{code}`" not in errors] == []
