@@ -27,7 +27,8 @@ BODY = json.dumps({"transactions": [{"txn_id": "1", "user_id": "u1", "merchant":
 
 
 def post(body: str = BODY, *, path: str = "/agent/suggestions", more: str = "", version: str = "1.1") -> bytes:
-    head = f"POST {path} HTTP/{version}\r\nHost: pod\r\nAuthorization: Bearer {TOKEN}\r\n"
+    # Errors have the id of the request, a new one for each request without one.
+    head = f"POST {path} HTTP/{version}\r\nHost: pod\r\nX-Request-Id: r1\r\nAuthorization: Bearer {TOKEN}\r\n"
     return f"{head}Content-Type: application/json\r\n{more}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
@@ -195,7 +196,7 @@ async def test_a_fault_is_answered_once_and_says_nothing(
         found.append(await answers(pod, [post() + END]))
     assert sorted(found[0].split(b"\r\n")) == sorted(found[1].split(b"\r\n"))
     assert b"500 Internal Server Error" in found[0]
-    assert b"internal error; see the log of the server" in found[0]
+    assert b"internal error; the log of the server has a line with the request id" in found[0]
     assert b"200 OK" in found[0]
     assert "LOBLAWS" not in caplog.text
     assert asked == 2
