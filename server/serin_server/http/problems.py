@@ -127,8 +127,9 @@ def problem_response(  # noqa: PLR0913 - by name
     return Response(content, status, headers={**(headers or {}), REQUEST_ID: request_id}, media_type=MEDIA_TYPE)
 
 
-def raw_response(status: int, code: Code, detail: str, *, request_id: str) -> tuple[bytes, bytes]:
-    """Return the head and the body of an error response in HTTP/1.1, without the empty line between them."""
+def raw_response(status: int, code: Code, detail: str, *, request_id: str) -> tuple[bytes, bytes, bytes]:
+    """Return the status line, the headers and the body of an error response in HTTP/1.1, each line with its end."""
     body = encode_problem(status, code, detail, request_id=request_id)
-    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-    return f"{head}{REQUEST_ID.lower()}: {request_id}\r\ncontent-length: {len(body)}\r\n".encode(), body
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+    headers = f"{REQUEST_ID.lower()}: {request_id}\r\ncontent-length: {len(body)}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+    return line.encode(), headers.encode(), body

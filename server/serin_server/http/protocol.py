@@ -147,6 +147,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._reject(408, Code.REQUEST_TIMEOUT, f"the request took longer than {self.read_seconds:g} s to arrive")
 
     def _reject(self, status: int, code: Code, detail: str) -> None:
-        head, body = raw_response(status, code, detail, request_id=request_id_of(None))
-        self.transport.write(head + b"connection: close\r\n\r\n" + body)
+        line, headers, body = raw_response(status, code, detail, request_id=request_id_of(None))
+        self.transport.write(b"%b%bconnection: close\r\n\r\n%b" % (line, headers, body))
         self.transport.close()

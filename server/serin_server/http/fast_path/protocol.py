@@ -83,16 +83,16 @@ class FastPathProtocol(BoundedProtocol):
             return True
         if content is None:
             return False
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(content)
-        self._write(head, content)
+        headers = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(content)
+        self._write(b"HTTP/1.1 200 OK\r\n", headers, content)
         return True
 
-    def _write(self, head: bytes, content: bytes) -> None:
+    def _write(self, status_line: bytes, headers: bytes, content: bytes) -> None:
         usual = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        self.transport.write(b"%b%b\r\n%b" % (head, usual, content))
+        self.transport.write(b"%b%b%b\r\n%b" % (status_line, usual, headers, content))
         self.on_response_complete()
 
-    def _internal_error(self, error: Exception) -> tuple[bytes, bytes]:
+    def _internal_error(self, error: Exception) -> tuple[bytes, bytes, bytes]:
         given = next((value.decode("latin-1") for name, value in self.headers if name == _REQUEST_ID), None)
         request_id = log_internal_error("POST", given, error)
         return raw_response(500, Code.INTERNAL_ERROR, INTERNAL_DETAIL, request_id=request_id)
