@@ -38,10 +38,26 @@ class FromRules(msgspec.Struct, frozen=True):
     keyword: str
 
 
+class Declined(msgspec.Struct, frozen=True):
+    """A run that was asked for a suggestion and made none."""
+
+    run: str
+    result: PredictionResult
+    threshold: float
+    """Threshold of the predicted class; 0 without a prediction in time."""
+
+
 class NoSuggestion(msgspec.Struct, frozen=True):
     """No rule matched, and no run was confident enough."""
 
     label: str = ""
+    declined: tuple[Declined, ...] = ()
+    """The runs that could have answered this user, in the order in which they were asked."""
+
+    def after(self, run: ServedRun, result: PredictionResult) -> "NoSuggestion":
+        """Return the same, after another run made no suggestion."""
+        threshold = run.thresholds.of(result.prediction.first.label) if isinstance(result, Predicted) else 0.0
+        return NoSuggestion(declined=(*self.declined, Declined(run.run, result, threshold)))
 
 
 Answer = FromRun | FromRules | NoSuggestion
@@ -80,6 +96,8 @@ def control_answer(stable: ServedRun | None, result: PredictionResult, rule: Fro
     match stable, result:
         case ServedRun(), Predicted(prediction=prediction) if _is_confident(prediction, stable):
             return _from_run(stable, prediction)
+        case ServedRun(), _ if isinstance(rule, NoSuggestion):
+            return rule.after(stable, result)
         case _:
             return rule
 
@@ -97,6 +115,8 @@ class CandidateContext(msgspec.Struct, frozen=True):
 def decide(context: CandidateContext, result: PredictionResult, *, control: Answer) -> RequestDecision:
     """Return the decision, from the result of the run of the series and the answer that would be given without it."""
     reason = None if context.may_answer else Fallback.NOT_IN_CANARY
+    if context.may_answer and isinstance(control, NoSuggestion):
+        control = control.after(context.run, result)
     match result:
         case NotRequested():
             return RequestDecision(control, fallback=reason or Fallback.UNKNOWN)

@@ -39,6 +39,8 @@ class KeywordMatcher:
     """Finds the longest keyword in a transaction's text, at word boundaries; of equal ones the first in the file."""
 
     def __init__(self, rules: Rules) -> None:
+        self.classes = frozenset(rules.classes)
+        """All labels that can match."""
         self._automaton = ahocorasick.Automaton()
         keywords = ((keyword, label) for label, of_class in rules.classes.items() for keyword in of_class)
         for order, (keyword, label) in enumerate(keywords):

@@ -62,6 +62,7 @@ class Service:
     tokens: Tokens
     store: Store
     users: UserCounts
+    rules: KeywordMatcher
     suggester: Suggester
     readiness: Readiness
     retention: Retention
@@ -99,6 +100,16 @@ class Service:
         if not isinstance(self.watcher, RoutingWatcher):
             raise NoRoutingKeyError("this server runs without an operator, and accepts no routing")
         await self.watcher.receive(pushed)
+
+    def classes_for(self, run: str) -> frozenset[str]:
+        """Return the labels that feedback on a suggestion of this run's stage may have.
+
+        Empty if that is not known: without a run, or for one that is not loaded here any more.
+        """
+        loaded = self.runs.loaded()
+        if run not in loaded:
+            return frozenset()
+        return self.rules.classes.union(*(one.predictor.classes for one in loaded.values()))
 
     def scrape(self) -> Scrape:
         """Return copies of all counters, taken between two transactions."""
@@ -176,6 +187,7 @@ def build_service(
         tokens=tokens,
         store=opened,
         users=users,
+        rules=rules,
         suggester=Suggester(rules, users=users, tokens=tokens, clock=clock),
         readiness=Readiness(started=clock.monotonic()),
         retention=Retention(opened, age=settings.retention, clock=clock),

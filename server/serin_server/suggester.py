@@ -50,7 +50,6 @@ class Suggestion(msgspec.Struct, frozen=True):
 
     txn_id: str
     answer: Answer
-    source: AnswerSource
     event_id: str
     """Id for feedback on this suggestion."""
     words: tuple[str, ...] = ()
@@ -112,7 +111,6 @@ class Suggester:
         return Suggestion(
             transaction.txn_id,
             decision.answer,
-            decision.source,
             sign(event, self._tokens.keys()[0]),
             words=_words(decision.answer, transaction, serving),
         )

@@ -51,6 +51,9 @@ class Away:
     async def record(self, feedback):
         raise RuntimeError(f"{feedback}")
 
+    async def recorded(self, event):
+        raise RuntimeError(f"{event}")
+
     async def close(self):
         pass
 
@@ -95,9 +98,10 @@ async def test_no_line_holds_the_text_of_a_transaction(mounted: Mounted, written
             await client.post("/agent/suggestions", json={"txn_ids": ["txn-4711"]}),
             await client.post("/agent/suggestions", json={"transactions": [{**BOUGHT, "amount": "x"}]}),
             await client.post("/transactions", json=batch),
+            await client.post(f"/agent/suggestions/{event_id}/feedback", json={"label": "Dining"}),
             await client.post(f"/agent/suggestions/{event_id}/feedback", json={"label": "doctor"}),
         ]
-    assert [answer.status_code for answer in answers] == [500, 500, 500, 422, 503, 500]
+    assert [answer.status_code for answer in answers] == [500, 500, 500, 422, 503, 500, 422]
     for answer in answers:
         assert not any(secret in answer.text for secret in SECRETS)
     logged = written.getvalue()

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from serin_server.event_ids import EventError
-from serin_server.feedback import NothingSuggestedError
-from serin_server.http.field_errors import FieldNames, field_errors, summary
+from serin_server.feedback import FeedbackError, NothingSuggestedError, UnknownLabelError
+from serin_server.http.field_errors import FieldNames, field_errors, printable, summary
 from serin_server.http.problems import REQUEST_ID, Code, FieldError, ProblemError, problem_response, request_id_of
 from serin_server.http.schemas import TransactionBody
 from serin_server.logs import location_of
@@ -29,6 +29,7 @@ _EXPECTED: Final[dict[type[Exception], tuple[int, Code]]] = {
     StoreAbsentError: (409, Code.NO_STORE),
     NoRoutingKeyError: (409, Code.NO_ROUTING_KEY),
     NothingSuggestedError: (422, Code.NOTHING_SUGGESTED),
+    UnknownLabelError: (422, Code.UNKNOWN_LABEL),
     StoreUnavailableError: (503, Code.STORE_UNAVAILABLE),
 }
 """Errors whose message is the detail."""
@@ -77,7 +78,9 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 async def _expected(request: Request, error: Exception) -> Response:
     status, code = _EXPECTED[type(error)]
-    return problem_response(status, code, str(error), request_id=_request_id(request))
+    found = (FieldError(printable(str(error)), f"#/{error.field}"),) if isinstance(error, FeedbackError) else ()
+    detail = summary(found, 1) if found else str(error)
+    return problem_response(status, code, detail, request_id=_request_id(request), errors=found)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -40,6 +40,7 @@ class Code(StrEnum):
     ROUTE_NOT_FOUND = auto()
     STORE_UNAVAILABLE = auto()
     TOO_MANY_WAITING = auto()
+    UNKNOWN_LABEL = auto()
     UNKNOWN_TRANSACTION = auto()
     UNSUPPORTED_MEDIA_TYPE = auto()
 
@@ -66,6 +67,7 @@ TITLES: Final = {
     Code.ROUTE_NOT_FOUND: "The route does not exist",
     Code.STORE_UNAVAILABLE: "The store is not available",
     Code.TOO_MANY_WAITING: "Too many requests wait",
+    Code.UNKNOWN_LABEL: "The label is not a class",
     Code.UNKNOWN_TRANSACTION: "A transaction is not in the store",
     Code.UNSUPPORTED_MEDIA_TYPE: "The content type is not supported",
 }

@@ -3,12 +3,13 @@
 The shapes are the ones that schemas.py declares; tests compare the two.
 """
 
+from math import floor
 from typing import Final
 
 import msgspec
 
-from serin_server.decision import FromRules, FromRun, NoSuggestion
-from serin_server.metrics.counters import AnswerSource
+from serin_server.decision import Answer, Declined, FromRules, FromRun, NoSuggestion
+from serin_server.runs.predictor import Failed, Predicted
 from serin_server.suggester import Suggestion
 
 
@@ -24,6 +25,7 @@ class _Item(msgspec.Struct, frozen=True):
     source: str
     model_id: str | None
     event_id: str
+    reasons: tuple[str, ...]
 
 
 class _Suggestions(msgspec.Struct, frozen=True):
@@ -40,16 +42,35 @@ def encode(suggestions: list[Suggestion]) -> bytes:
 
 def _item(suggestion: Suggestion) -> _Item:
     answer = suggestion.answer
-    return _Item(
-        suggestion.txn_id,
-        _candidates(answer, suggestion.words),
-        "model" if suggestion.source is AnswerSource.MODEL else "rule",
-        answer.run if isinstance(answer, FromRun) else None,
-        suggestion.event_id,
-    )
+    candidates = _candidates(answer, suggestion.words)
+    match answer:
+        case FromRun(run=run):
+            return _Item(suggestion.txn_id, candidates, "model", run, suggestion.event_id, ())
+        case FromRules():
+            return _Item(suggestion.txn_id, candidates, "rule", None, suggestion.event_id, ())
+        case NoSuggestion(declined=declined):
+            return _Item(suggestion.txn_id, (), "none", None, suggestion.event_id, _reasons(declined))
 
 
-def _candidates(answer: FromRun | FromRules | NoSuggestion, words: tuple[str, ...]) -> tuple[_Candidate, ...]:
+def _reasons(declined: tuple[Declined, ...]) -> tuple[str, ...]:
+    """Return why there is no suggestion."""
+    return "no rule matched", *(map(_reason, declined) if declined else ("no run serves this user",))
+
+
+def _reason(one: Declined) -> str:
+    match one.result:
+        case Predicted(prediction=prediction):
+            first = prediction.first
+            # Rounded down, so that it is never shown as equal to the threshold.
+            confidence = floor(first.confidence * 100) / 100
+            return f"{one.run}: {first.label}, confidence {confidence:.2f} below threshold {one.threshold:.2f}"
+        case Failed(failure=failure):
+            return f"{one.run}: the prediction {failure.value}"
+        case _:
+            return f"{one.run}: not available on this pod"
+
+
+def _candidates(answer: Answer, words: tuple[str, ...]) -> tuple[_Candidate, ...]:
     match answer:
         case FromRun(run=run, prediction=prediction, threshold=threshold):
             first, *others = prediction.ranked

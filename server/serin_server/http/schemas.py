@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -16,6 +16,43 @@ _NO_NUL = r"^[^\x00]*$"
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_NUL)]
 
 
+_EVENT_ID: Final = (
+    "AZfPAAABohjVD-3PTkngIsoRUBaidDG3cnVuXzlkYzAxYmU1XzE3OTU3MTI4NzcBpmNhbmFyealVdGlsaXRpZXOBU4X2dgx78vY-PkpVriK5"
+)
+_RUN: Final = "run_9dc01be5_1795712877"
+_TRANSACTION: Final = {
+    "txn_id": "t1",
+    "user_id": "u1",
+    "timestamp": "2025-07-01T10:00:00Z",
+    "merchant": "MERCONGO #0329",
+    "description": "electricity march",
+    "amount": 95.72,
+    "channel": "pos",
+}
+_ITEM: Final = {
+    "txn_id": "t1",
+    "candidates": [
+        {
+            "label": "Utilities",
+            "confidence": 0.97,
+            "reasons": [
+                f"{_RUN}: confidence 0.97, threshold 0.70",
+                "most important words: mercongo, 0329, electricity",
+            ],
+        },
+        {"label": "Leisure", "confidence": 0.02, "reasons": []},
+    ],
+    "source": "model",
+    "model_id": _RUN,
+    "event_id": _EVENT_ID,
+    "reasons": [],
+}
+
+
+def _with_example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,17 +60,25 @@ class _Body(BaseModel):
 class TransactionBody(_Body):
     """One bank transaction."""
 
-    txn_id: Identifier
+    txn_id: Identifier = Field(description="Id of the transaction; the response and the store use it.")
     user_id: Annotated[str, StringConstraints(max_length=128, pattern=_NO_NUL)] = Field(
         "", description="The user. Transactions without a user are never served by a candidate in the canary."
     )
     timestamp: Annotated[datetime, BeforeValidator(parse_timestamp)] | None = Field(
         None, description="Time of the transaction; its own offset sets the hour of day."
     )
-    merchant: Annotated[str, StringConstraints(max_length=256, pattern=_NO_NUL)] = ""
-    description: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL)] = ""
-    amount: Annotated[float, BeforeValidator(parse_amount)] = 0.0
-    channel: Annotated[str, StringConstraints(max_length=64, pattern=_NO_NUL)] = ""
+    merchant: Annotated[str, StringConstraints(max_length=256, pattern=_NO_NUL)] = Field(
+        description="The merchant as the bank names it; an empty text for a transaction without one."
+    )
+    description: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL)] = Field(
+        "", description="Further text of the transaction."
+    )
+    amount: Annotated[float, BeforeValidator(parse_amount)] = Field(
+        0.0, description="Amount in the currency of the training data."
+    )
+    channel: Annotated[str, StringConstraints(max_length=64, pattern=_NO_NUL)] = Field(
+        "", description="Channel as in the training data, for example `pos` or `online`."
+    )
 
     def transaction(self) -> Transaction:
         """Return the transaction."""
@@ -51,11 +96,15 @@ class TransactionBody(_Body):
 class SuggestionsRequest(_Body):
     """The transactions to categorise: exactly one of `transactions` and `txn_ids`."""
 
+    model_config = _with_example({"transactions": [_TRANSACTION]})
+
     txn_ids: Annotated[tuple[Identifier, ...], Field(max_length=MAX_ITEMS)] = Field(
         (), description="Ids of transactions that were stored with POST /transactions."
     )
-    transactions: Annotated[tuple[TransactionBody, ...], Field(max_length=MAX_ITEMS)] = ()
-    mode: Literal["auto"] = "auto"
+    transactions: Annotated[tuple[TransactionBody, ...], Field(max_length=MAX_ITEMS)] = Field(
+        (), description="The transactions themselves."
+    )
+    mode: Literal["auto"] = Field("auto", description="Need not be sent.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -67,15 +116,21 @@ class SuggestionsRequest(_Body):
 class TransactionsRequest(_Body):
     """Transactions to store."""
 
+    model_config = _with_example({"transactions": [_TRANSACTION]})
+
     transactions: Annotated[tuple[TransactionBody, ...], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 class FeedbackRequest(_Body):
     """Feedback on one suggestion: exactly one of `accepted` and `label`."""
 
+    model_config = _with_example({"label": "Utilities"})
+
     accepted: bool | None = Field(None, description="Whether the user accepted the suggestion.")
     label: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_NUL)] | None = Field(
-        None, description="The correct category; equal to the suggestion, it counts as accepted."
+        None,
+        description="The correct category, one that a run or rule of the server can suggest; equal to the suggestion, "
+        "it counts as accepted.",
     )
 
     @model_validator(mode="after")
@@ -103,29 +158,39 @@ class Item(_Body):
     candidates: tuple[CandidateLabel, ...] = Field(
         description="Best first; empty if no rule matched and no run was confident enough."
     )
-    source: Literal["model", "rule"] = Field(description="Also `rule` if there are no candidates.")
-    model_id: str | None = Field(description="The run that made the suggestion, null for a rule.")
+    source: Literal["model", "rule", "none"] = Field(description="`none` if there are no candidates.")
+    model_id: str | None = Field(description="The run that made the suggestion, null for a rule and for `none`.")
     event_id: str = Field(description="Id of the suggestion, for feedback.")
+    reasons: tuple[str, ...] = Field(description="Why nothing was suggested; empty if there are candidates.")
 
 
 class SuggestionsResponse(_Body):
     """One item for each transaction, in the order of the request."""
 
+    model_config = _with_example({"items": [_ITEM]})
+
     items: tuple[Item, ...]
 
 
 class FeedbackResponse(_Body):
-    """The feedback that is recorded."""
+    """The feedback that counts: the first on the suggestion, also if this request was a later one."""
+
+    model_config = _with_example(
+        {"event_id": _EVENT_ID, "outcome": "accepted", "label": "Utilities", "repeated": False}
+    )
 
     event_id: str
     outcome: Literal["accepted", "rejected"] = Field(
         description="A label for a suggestion without candidates counts as rejected."
     )
+    label: str | None = Field(description="The correct category; null if the suggestion was rejected without one.")
     repeated: bool = Field(description="Whether there was feedback on this suggestion before; the first one counts.")
 
 
 class TransactionsResponse(_Body):
     """The number of transactions that were stored."""
+
+    model_config = _with_example({"kept": 1})
 
     kept: int
 

@@ -6,21 +6,23 @@ At most MAX_EVENTS suggestions are remembered; feedback on older ones would coun
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from sys import intern
 from typing import Final
 
 from serin_core.model.features import Transaction
-from serin_server.stores.store import Erased, Feedback, StoreAbsentError
+from serin_server.event_ids import Event
+from serin_server.stores.store import Erased, Feedback, Recorded, StoreAbsentError
 
 MAX_EVENTS: Final = 100_000
 _NO_STORE: Final = "this server has no store; send the transactions in `transactions`"
 
 
 class Memory:
-    """Remembers which suggestions had feedback, and nothing else."""
+    """Remembers the feedback on suggestions, and nothing else."""
 
     def __init__(self, most_events: int = MAX_EVENTS) -> None:
         self._most = most_events
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._seen: OrderedDict[bytes, Recorded] = OrderedDict()
 
     async def save(self, transactions: Sequence[Transaction]) -> None:
         """Raise StoreAbsentError."""
@@ -37,10 +39,14 @@ class Memory:
         identity = feedback.event.identity
         if identity in self._seen:
             return False
-        self._seen[identity] = None
+        self._seen[identity] = Recorded(feedback.outcome, intern(feedback.label))
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
         return True
+
+    async def recorded(self, event: Event) -> Recorded | None:
+        """Return the feedback on a suggestion, as far as this process remembers."""
+        return self._seen.get(event.identity)
 
     async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
         """Raise StoreAbsentError."""

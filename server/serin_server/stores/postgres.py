@@ -14,7 +14,8 @@ import asyncpg
 
 from serin_core.contract.addresses import ENCODE_PASSWORD, display_address
 from serin_core.model.features import Transaction
-from serin_server.metrics.counters import Agree, StageKey, user_mark
+from serin_server.event_ids import Event
+from serin_server.metrics.counters import Agree, Outcome, StageKey, user_mark
 from serin_server.stores.rows import (
     COLUMNS,
     as_signed,
@@ -24,7 +25,7 @@ from serin_server.stores.rows import (
     transaction_row,
     user_hashes,
 )
-from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
+from serin_server.stores.store import Erased, Feedback, Recorded, StoreUnavailableError
 
 _MAX_CONNECTIONS: Final = 8
 _SECONDS: Final = 2.0
@@ -115,6 +116,14 @@ class Postgres:
                 *feedback_row(feedback),
             )
         return bool(status == "INSERT 0 1")
+
+    async def recorded(self, event: Event) -> Recorded | None:
+        """Return the feedback on a suggestion, None if there is none."""
+        async with self._connection() as connection:
+            row = await connection.fetchrow(
+                "SELECT outcome, label FROM serin_feedback WHERE uid = $1 AND identity = $2", self._uid, event.identity
+            )
+        return None if row is None else Recorded(Outcome(row["outcome"]), row["label"])
 
     async def first_compared(self, key: StageKey, users: Collection[int]) -> Collection[int]:
         """Return the users that no pod has counted in this stage yet, and store them; delete earlier stages."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from serin_core.model.features import Transaction
+from serin_server.event_ids import Event
+from serin_server.metrics.counters import Outcome
 from serin_server.stores.rows import (
     COLUMNS,
     LOCAL_UID,
@@ -22,7 +24,7 @@ from serin_server.stores.rows import (
     transaction_row,
     user_hashes,
 )
-from serin_server.stores.store import Erased, Feedback, StoreUnavailableError
+from serin_server.stores.store import Erased, Feedback, Recorded, StoreUnavailableError
 
 _T = TypeVar("_T")
 
@@ -99,6 +101,15 @@ class Sqlite:
             return connection.execute(query, row).rowcount == 1
 
         return await self._do(work)
+
+    async def recorded(self, event: Event) -> Recorded | None:
+        """Return the feedback on a suggestion, None if there is none."""
+
+        def work(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            query = "SELECT outcome, label FROM feedback WHERE identity = ?"
+            return connection.execute(query, (event.identity,)).fetchall()
+
+        return next((Recorded(Outcome(outcome), label) for outcome, label in await self._do(work)), None)
 
     async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
         """Delete all transactions and feedback of a user."""

@@ -45,6 +45,15 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The content of feedback that counted."""
+
+    outcome: Outcome
+    label: str
+    """The correct class, "" if the suggestion was only rejected."""
+
+
+@dataclass(frozen=True, slots=True)
 class Erased:
     """Number of rows of a user that were deleted, or would be."""
 
@@ -65,6 +74,9 @@ class Store(Protocol):
 
     async def record(self, feedback: Feedback) -> bool:
         """Store feedback if it is the first on its suggestion, and return whether it was."""
+
+    async def recorded(self, event: Event) -> Recorded | None:
+        """Return the feedback on a suggestion, None if there is none."""
 
     async def erase(self, user_id: str, *, dry_run: bool) -> Erased:
         """Delete all rows of a user in one transaction; with `dry_run` only count them. Raises StoreAbsentError."""

@@ -9,6 +9,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from server.fakes import TOKEN, FakeClock, FakeRegistry, Mounted
 
+from serin_core.contract import names
 from serin_server.http.app import create_api
 from serin_server.http.fast_path.application import FastPath
 from serin_server.service import Service, build_service
@@ -58,7 +59,8 @@ async def running(
 ) -> AsyncIterator[Running]:
     if not (mounted.root / "model" / "model.json").exists():
         mounted.model(*registry.runs, *registry.refused)
-    mounted.rules(RULES)
+    if not (mounted.root / "rules" / names.RULES_KEY).exists():
+        mounted.rules(RULES)
     service = build_service(
         mounted.settings(routing_key=routing_key), clock=clock or FakeClock(), read=registry, store=store
     )

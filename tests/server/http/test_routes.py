@@ -20,8 +20,51 @@ async def test_rules_answer_while_nothing_is_routed(mounted: Mounted) -> None:
         assert item["source"] == "rule"
         assert item["model_id"] is None
         assert item["candidates"] == [{"label": "Groceries", "confidence": 1.0, "reasons": ['keyword "loblaws"']}]
-        assert unknown["candidates"] == []
+        assert item["reasons"] == []
+        assert (unknown["candidates"], unknown["source"], unknown["model_id"]) == ([], "none", None)
+        assert unknown["reasons"] == ["no rule matched", "no run serves this user"]
         assert unknown["event_id"]
+
+
+@pytest.mark.parametrize(
+    ("percent", "stable", "reasons"),
+    [
+        pytest.param(100, None, [f"{CANDIDATE}: Dining, confidence 0.69 below threshold 0.70"], id="the candidate"),
+        pytest.param(0, STABLE, [f"{STABLE}: Groceries, confidence 0.40 below threshold 0.70"], id="the stable run"),
+        pytest.param(
+            100,
+            STABLE,
+            [
+                f"{STABLE}: Groceries, confidence 0.40 below threshold 0.70",
+                f"{CANDIDATE}: Dining, confidence 0.69 below threshold 0.70",
+            ],
+            id="both",
+        ),
+        pytest.param(0, None, ["no run serves this user"], id="a candidate that is only compared"),
+    ],
+)
+async def test_an_answer_without_a_suggestion_names_the_runs_that_were_not_confident(
+    mounted: Mounted, percent: float, stable: str | None, reasons: list[str]
+) -> None:
+    mounted.route(routing(4, percent=percent, stable=stable))
+    unsure = FakeRun(label="Dining", confidence=0.6999), FakeRun(STABLE, label="Groceries", confidence=0.4)
+    async with running(mounted, FakeRegistry(*unsure)) as pod:
+        (item,) = await pod.suggest(bought(merchant="nobody knows"))
+        assert (item["source"], item["reasons"]) == ("none", ["no rule matched", *reasons])
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+async def test_an_answer_without_a_suggestion_names_a_run_that_failed_or_is_not_loaded(
+    mounted: Mounted,
+    is_loaded: bool,  # noqa: FBT001
+) -> None:
+    mounted.route(routing(5, percent=100))
+    broken = FakeRun(confidence=float("nan"))
+    registry = FakeRegistry(broken) if is_loaded else FakeRegistry(refused={broken.run: "damaged"})
+    async with running(mounted, registry) as pod:
+        (item,) = await pod.suggest(bought(merchant="nobody knows"))
+        why = "the prediction returned NaN" if is_loaded else "not available on this pod"
+        assert item["reasons"] == ["no rule matched", f"{CANDIDATE}: {why}"]
 
 
 async def test_in_shadow_the_candidate_is_counted_and_never_shown(mounted: Mounted) -> None:
@@ -217,14 +260,43 @@ async def test_feedback_is_counted_once_in_the_arm_and_stage_of_its_answer(mount
         mounted.route(routing(6, percent=0))
         await pod.check()
         first = await pod.feedback(one["event_id"], accepted=True)
-        assert first.json() == {"event_id": one["event_id"], "outcome": "accepted", "repeated": False}
-        assert (await pod.feedback(one["event_id"], accepted=False)).json()["repeated"]
+        kept = {"event_id": one["event_id"], "outcome": "accepted", "label": "Dining"}
+        assert first.json() == kept | {"repeated": False}
+        assert (await pod.feedback(one["event_id"], accepted=False)).json() == kept | {"repeated": True}
+        assert (await pod.feedback(one["event_id"], label="Groceries")).json() == kept | {"repeated": True}
         assert (await pod.feedback(two["event_id"], label="Groceries")).json()["outcome"] == "rejected"
         assert (await pod.feedback(three["event_id"], label="Dining")).json()["outcome"] == "accepted"
         of_answer = {"serin_stage": "5", "serin_arm": "canary"}
         assert await pod.count("serin_feedback_total", outcome="accepted", **of_answer) == 2
         assert await pod.count("serin_feedback_total", outcome="rejected", **of_answer) == 1
         assert await pod.count("serin_feedback_total") == 3
+
+
+async def test_a_label_that_nothing_here_can_suggest_is_refused_and_not_counted(mounted: Mounted) -> None:
+    mounted.route(routing(5, percent=100))
+    mounted.rules("classes:\n  Fuel: [shell]\n")
+    async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
+        (item,) = await pod.suggest(bought())
+        refused = await pod.feedback(item["event_id"], label="Dinning")
+        assert (refused.status_code, refused.json()["code"]) == (422, "unknown_label")
+        assert refused.json()["errors"] == [
+            {
+                "detail": f"not a class of {CANDIDATE} or of the rules; did you mean Dining? "
+                "(classes: Dining, Fuel, Groceries)",
+                "pointer": "#/label",
+            }
+        ]
+        assert await pod.count("serin_feedback_total") == 0
+        assert (await pod.feedback(item["event_id"], label="Fuel")).json()["outcome"] == "rejected"
+
+
+@pytest.mark.parametrize("percent", [100, None])
+async def test_any_label_is_taken_where_the_classes_are_not_known(mounted: Mounted, percent: int | None) -> None:
+    mounted.route(routing(5, percent=percent))
+    async with running(mounted, FakeRegistry(FakeRun())) as pod:
+        (item,) = await pod.suggest(bought())
+        pod.service.runs.set_wanted(())
+        assert (await pod.feedback(item["event_id"], label="Pets")).json()["label"] == "Pets"
 
 
 async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: Mounted) -> None:
@@ -256,7 +328,7 @@ async def test_where_nothing_was_suggested_only_a_label_makes_sense_and_is_a_rej
         refused = await pod.feedback(item["event_id"], accepted=True)
         assert (refused.status_code, refused.json()["detail"]) == (
             422,
-            'body.accepted: nothing was suggested here; send {"label": "..."} instead',
+            'accepted: nothing was suggested here; send {"label": "..."} instead',
         )
         taken = await pod.feedback(item["event_id"], label="Dining")
         assert taken.json()["outcome"] == "rejected"

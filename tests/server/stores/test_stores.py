@@ -15,7 +15,7 @@ from serin_server.metrics.counters import Outcome, StageKey
 from serin_server.stores.memory import Memory
 from serin_server.stores.postgres import Postgres
 from serin_server.stores.sqlite import Sqlite
-from serin_server.stores.store import SharedUsers, Store, StoreAbsentError, StoreUnavailableError
+from serin_server.stores.store import Recorded, SharedUsers, Store, StoreAbsentError, StoreUnavailableError
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +50,8 @@ async def test_only_the_first_feedback_on_an_answer_is_kept(any_store: Store) ->
     assert await any_store.record(feedback())
     assert not await any_store.record(feedback(outcome=Outcome.REJECTED))
     assert await any_store.record(feedback("another", outcome=Outcome.REJECTED))
+    assert await any_store.recorded(feedback().event) == Recorded(Outcome.ACCEPTED, feedback().label)
+    assert await any_store.recorded(feedback("without").event) is None
 
 
 async def test_of_two_at_once_exactly_one_is_the_first(any_store: Store) -> None:

@@ -34,9 +34,9 @@ _ESCAPED_NUL: Final = b"\\u0000"
 
 class _Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     txn_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    merchant: Annotated[str, Meta(max_length=256)]
     user_id: Annotated[str, Meta(max_length=128)] = ""
     timestamp: str | None = None
-    merchant: Annotated[str, Meta(max_length=256)] = ""
     description: Annotated[str, Meta(max_length=1024)] = ""
     amount: float = 0.0
     channel: Annotated[str, Meta(max_length=64)] = ""

@@ -42,15 +42,21 @@ def suggestion_routes(service: Service) -> APIRouter:
     async def feedback(event_id: str, request: FeedbackRequest) -> FeedbackResponse:
         """Report whether a suggestion was right. Only the first feedback on a suggestion counts."""
         event = verify(event_id, service.tokens.keys())
-        outcome, is_first = await record_feedback(
+        recorded, is_first = await record_feedback(
             event,
             accepted=request.accepted,
             label=request.label,
+            classes=service.classes_for(event.run_id),
             store=service.store,
             counters=service.counters,
             now=service.clock.now(),
         )
-        return FeedbackResponse(event_id=event_id, outcome=outcome.value, repeated=not is_first)
+        return FeedbackResponse(
+            event_id=event_id,
+            outcome=recorded.outcome.value,
+            label=recorded.label or None,
+            repeated=not is_first,
+        )
 
     @router.post("/transactions", summary="Store transactions")
     async def transactions(request: TransactionsRequest) -> TransactionsResponse:

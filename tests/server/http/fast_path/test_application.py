@@ -44,11 +44,10 @@ odd = st.one_of(
     ),
 )
 transactions = st.fixed_dictionaries(
-    {"txn_id": st.text(min_size=1, max_size=128) | odd},
+    {"txn_id": st.text(min_size=1, max_size=128) | odd, "merchant": st.text(max_size=256) | odd},
     optional={
         "user_id": st.text(max_size=128) | odd,
         "timestamp": moments | odd,
-        "merchant": st.text(max_size=256) | odd,
         "description": st.text(max_size=40) | odd,
         "amount": st.floats() | st.integers() | odd,
         "channel": st.sampled_from(["card", "online"]) | odd,
@@ -78,24 +77,27 @@ def declared(body: bytes) -> list[Any]:
 
 
 @given(written)
-@example(b'{"transactions": [{"txn_id": "1", "timestamp": "2024-01-01T23:59:59.9999999Z"}]}')
-@example(b'{"transactions": [{"txn_id": "1", "timestamp": "2024-01-01T24:00:00Z"}]}')
-@example(b'{"transactions": [{"txn_id": "1", "timestamp": "2024-06-30T23:59:60Z"}]}')
-@example(b'{"transactions": [{"txn_id": "1", "timestamp": "0000-01-01T00:00:00Z"}]}')
-@example(b'{"transactions": [{"txn_id": "1", "timestamp": "2024-01-01T00:00:00+23:59"}]}')
-@example(b'{"transactions": [{"txn_id": "1", "timestamp": "2024-01-01T00:00:00+24:00"}]}')
-@example(b'{"transactions": [{"txn_id": "1", "timestamp": "2024-01-01t00:00:00z"}]}')
-@example(b'{"transactions": [{"txn_id": "1", "amount": 1e999}]}')
-@example(b'{"transactions": [{"txn_id": "1", "amount": 123456789012345678901234567890}]}')
-@example(b'{"transactions": [{"txn_id": "1", "amount": 0.1e-400}]}')
-@example(b'{"transactions": [{"txn_id": "1", "amount": -0}]}')
-@example(b'{"transactions": [{"txn_id": "1", "txn_id": "2"}], "transactions": [{"txn_id": "3"}]}')
-@example(b'\xef\xbb\xbf{"transactions": [{"txn_id": "1"}]}')
-@example(b'{"transactions": [{"txn_id": "\x7f"}]}')
-@example(b'{"transactions": [{"txn_id": "a\nb"}]}')
-@example(b'{"transactions": [{"txn_id": "\\ud83d\\ude00"}]}')
-@example(b'{"transactions": [{"txn_id": "\\ud83d"}]}')
-@example(b'{"transactions": [{"txn_id": "\\\\u0000"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "timestamp": "2024-01-01T23:59:59.9999999Z"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "timestamp": "2024-01-01T24:00:00Z"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "timestamp": "2024-06-30T23:59:60Z"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "timestamp": "0000-01-01T00:00:00Z"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "timestamp": "2024-01-01T00:00:00+23:59"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "timestamp": "2024-01-01T00:00:00+24:00"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "timestamp": "2024-01-01t00:00:00z"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "amount": 1e999}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "amount": 123456789012345678901234567890}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "amount": 0.1e-400}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "amount": -0}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m", "txn_id": "2"}], "transactions": []}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": "m"}], "transactions": [{"txn_id": "3", "merchant": "m"}]}')
+@example(b'{"transactions": [{"txn_id": "1"}]}')
+@example(b'{"transactions": [{"txn_id": "1", "merchant": ""}]}')
+@example(b'\xef\xbb\xbf{"transactions": [{"txn_id": "1", "merchant": "m"}]}')
+@example(b'{"transactions": [{"txn_id": "\x7f", "merchant": "m"}]}')
+@example(b'{"transactions": [{"txn_id": "a\nb", "merchant": "m"}]}')
+@example(b'{"transactions": [{"txn_id": "\\ud83d\\ude00", "merchant": "m"}]}')
+@example(b'{"transactions": [{"txn_id": "\\ud83d", "merchant": "m"}]}')
+@example(b'{"transactions": [{"txn_id": "\\\\u0000", "merchant": "m"}]}')
 def test_whatever_the_fast_path_takes_the_declared_schema_takes_as_the_same(body: bytes) -> None:
     fast = read_transactions(body)
     if fast is not None:
@@ -106,7 +108,10 @@ def test_whatever_the_fast_path_takes_the_declared_schema_takes_as_the_same(body
 
 
 ordinary = st.fixed_dictionaries(
-    {"txn_id": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=128)},
+    {
+        "txn_id": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=128),
+        "merchant": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=256),
+    },
     optional={
         "user_id": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=128),
         "timestamp": st.none()
@@ -114,7 +119,6 @@ ordinary = st.fixed_dictionaries(
         | st.datetimes(timezones=st.just(None) | st.timezones(no_cache=True)).map(
             lambda at: at.replace(tzinfo=None).isoformat() + ("Z" if at.tzinfo else "")
         ),
-        "merchant": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=256),
         "amount": st.decimals(places=2, min_value=-(10**9), max_value=10**9).map(float),
     },
 )
