@@ -65,9 +65,9 @@ def pod_environment(mounted: Mounted) -> dict[str, str]:
 
 
 @contextmanager
-def started(*command: str, environment: dict[str, str]) -> Iterator[Process]:
+def started(*command: str, environment: dict[str, str], cwd: Path | None = None) -> Iterator[Process]:
     popen = subprocess.Popen(
-        [sys.executable, *command], env=os.environ | environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, *command], env=os.environ | environment, cwd=cwd, stderr=subprocess.PIPE, text=True
     )
     assert popen.stderr is not None
     lines: list[str] = []
@@ -211,17 +211,8 @@ def test_logs_are_json_on_request(mounted: Mounted) -> None:
 def test_serve_needs_neither_operator_nor_registry(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(RULES)
     command = "from serin_server.commands.serve import app; app()"
-    arguments = (
-        "--port",
-        "0",
-        "--registry",
-        str(tmp_path / "registry"),
-        "--rules",
-        str(tmp_path / "rules.yaml"),
-        "--store",
-        f"sqlite:///{tmp_path}/data.db",
-    )
-    with started("-c", command, *arguments, environment={"SUGGEST_USE_MODEL_CANARY": "50%"}) as process:
+    arguments = ("--port", "0", "--store", "sqlite:///data.db")
+    with started("-c", command, *arguments, environment={"SUGGEST_USE_MODEL_CANARY": "50%"}, cwd=tmp_path) as process:
         kept = httpx.post(
             f"{process.url}/transactions", json={"transactions": [{"txn_id": "1", "merchant": "Loblaws"}]}
         )
@@ -230,28 +221,41 @@ def test_serve_needs_neither_operator_nor_registry(tmp_path: Path) -> None:
         assert item["candidates"][0]["label"] == "Groceries"
 
 
-def test_serve_with_a_bad_option_is_one_line_and_2(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        pytest.param(
+            ["--store", "mysql://x"],
+            ["--store: the scheme mysql is not supported; use none, sqlite:///path or postgresql://user@host/database"],
+            id="a store of another kind",
+        ),
+        pytest.param(
+            ["--registry", "nowhere", "--rules", "nope.yaml"],
+            [
+                "--registry nowhere: no such directory; `serin train` creates one",
+                "--rules nope.yaml: no such file; `serin rules suggest` writes one",
+            ],
+            id="paths that do not exist",
+        ),
+        pytest.param(
+            ["--registry", "registry", "--rules", "rules.yaml"],
+            ["nothing to serve: neither the directory registry (--registry) nor the file rules.yaml (--rules) exists"],
+            id="nothing to serve",
+        ),
+    ],
+)
+def test_serve_ends_with_one_line_for_each_error_and_2(tmp_path: Path, arguments: list[str], lines: list[str]) -> None:
+    if "--store" in arguments:
+        (tmp_path / "rules.yaml").write_text(RULES)
     ended = subprocess.run(
-        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "--store", "mysql://x"],
+        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", *arguments],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    message = "serin serve: --store: the scheme mysql is not supported; use none, sqlite:///path or postgresql://user@host/database\n"
-    assert (ended.returncode, ended.stderr) == (2, message)
-
-
-def test_serve_refuses_a_rules_file_that_was_given_and_does_not_exist(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", "from serin_server.commands.serve import app; app()", "--rules", "nope.yaml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    message = "serin serve: --rules nope.yaml: no such file; `serin rules suggest` writes one\n"
-    assert (ended.returncode, ended.stderr) == (2, message)
+    assert (ended.returncode, ended.stderr) == (2, "".join(f"serin serve: {line}\n" for line in lines))
+    assert [path.name for path in tmp_path.iterdir() if path.name != "rules.yaml"] == []
 
 
 def test_the_commands_are_imported_without_the_server(tmp_path: Path) -> None:

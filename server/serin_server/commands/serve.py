@@ -4,19 +4,17 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from serin_core.contract.addresses import addresses_in, display_address
 
-if TYPE_CHECKING:
-    from serin_server.settings import Settings
-
 app = typer.Typer(help="Serve suggestions on this machine.")
 
 _GRACE_SECONDS = 10.0
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+_DEFAULT_REGISTRY = "registry"
 _DEFAULT_RULES = Path("rules.yaml")
 
 _log = logging.getLogger(__name__)
@@ -27,7 +25,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
     registry: Annotated[
         str,
         typer.Option(help="Registry of the runs: a directory or s3://, gs://, az://, https://. Its latest is served."),
-    ] = "registry",
+    ] = _DEFAULT_REGISTRY,
     rules: Annotated[Path, typer.Option(help="YAML file with keywords by class.")] = _DEFAULT_RULES,
     store: Annotated[str, typer.Option(help="none, sqlite:///PATH or postgresql://...")] = "sqlite:///serin.sqlite3",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -67,6 +65,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
     from serin_server.stores.rows import LOCAL_UID  # noqa: PLC0415
 
     try:
+        _check_inputs(registry=registry, rules=rules)
         settings = Settings(
             host="127.0.0.1" if host == "localhost" else host,
             port=port,
@@ -75,7 +74,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
             pod=socket.gethostname(),
             mode=standalone_mode(os.environ, registry=registry),
             store=parse_option("--store", parse_store, store),
-            rules_file=_rules_file(rules),
+            rules_file=rules,
             tokens_dir=_tokens_dir(tokens, host=host),
             allow_anonymous=tokens is None,
             grace_seconds=_GRACE_SECONDS,
@@ -84,7 +83,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
             retention=parse_option("--retention", parse_retention, retention),
         )
         configure_logs(as_json=False, addresses=[registry, store, *addresses_in(os.environ.values())])
-        _warn_of_missing(settings, registry=registry)
+        _warn_of_missing(registry=registry, rules=rules)
         listen(build_service(settings, clock=SystemClock()))
     except SettingsError as error:
         for line in str(error).splitlines():
@@ -92,18 +91,32 @@ def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line
         raise typer.Exit(2) from None
 
 
-def _rules_file(path: Path) -> Path:
+def _check_inputs(*, registry: str, rules: Path) -> None:
+    """Raise SettingsError for paths that were given and do not exist, and if there is nothing to serve."""
     from serin_server.settings import SettingsError  # noqa: PLC0415
 
-    if path != _DEFAULT_RULES and not path.exists():
-        raise SettingsError(f"--rules {path}: no such file; `serin rules suggest` writes one")
-    return path
+    errors = []
+    if not _is_there(registry) and registry != _DEFAULT_REGISTRY:
+        errors.append(f"--registry {display_address(registry)}: no such directory; `serin train` creates one")
+    if not rules.exists() and rules != _DEFAULT_RULES:
+        errors.append(f"--rules {rules}: no such file; `serin rules suggest` writes one")
+    if not (errors or _is_there(registry) or rules.exists()):
+        errors.append(
+            f"nothing to serve: neither the directory {registry} (--registry) nor the file {rules} (--rules) exists"
+        )
+    if errors:
+        raise SettingsError("\n".join(errors))
 
 
-def _warn_of_missing(settings: "Settings", *, registry: str) -> None:
-    if not settings.rules_file.exists():
-        _log.warning("%s does not exist: no rules are used (--rules)", settings.rules_file)
-    if "://" not in registry and not Path(registry).is_dir():
+def _is_there(registry: str) -> bool:
+    """Return whether a registry is a directory that exists; one at a URI may be."""
+    return "://" in registry or Path(registry).is_dir()
+
+
+def _warn_of_missing(*, registry: str, rules: Path) -> None:
+    if not rules.exists():
+        _log.warning("%s does not exist: no rules are used (--rules)", rules)
+    if not _is_there(registry):
         _log.warning("the registry %s does not exist: no run is served until it does (--registry)", registry)
 
 
