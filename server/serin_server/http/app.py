@@ -19,6 +19,7 @@ from serin_server.http.fast_path.protocol import FastPathProtocol
 from serin_server.http.middleware import BodyLimit, CloseOnDrain
 from serin_server.http.problems import MEDIA_TYPE
 from serin_server.http.routes.operations import operation_routes
+from serin_server.http.routes.reference import reference_routes
 from serin_server.http.routes.status import status_routes
 from serin_server.http.routes.suggestions import suggestion_routes
 from serin_server.service import Service
@@ -54,6 +55,8 @@ def create_api(service: Service) -> FastAPI:
         title="Serin",
         summary="Suggests a category for each bank transaction.",
         version=version("serin"),
+        docs_url=None,
+        redoc_url=None,
         lifespan=lifespan,
         middleware=[Middleware(CloseOnDrain, readiness=service.readiness), Middleware(BodyLimit)],
     )
@@ -64,6 +67,7 @@ def create_api(service: Service) -> FastAPI:
     describe = app.openapi
     # FastAPI keeps the document that it made, and has no way to declare the media type of a response with a model.
     app.openapi = lambda: with_problem_type(describe())  # type: ignore[method-assign]
+    app.include_router(reference_routes(app.openapi))
     return app
 
 

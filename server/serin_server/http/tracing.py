@@ -20,7 +20,7 @@ _FEEDBACK: Final = "/agent/suggestions/{event_id}/feedback"
 _KNOWN: Final = frozenset(
     {
         *("/agent/suggestions", "/transactions", "/ml/status", "/ml/thresholds", "/ml/v2/reload"),
-        *("/metrics", "/healthz", "/readyz", "/docs", "/openapi.json"),
+        *("/metrics", "/healthz", "/readyz", "/", "/docs", "/openapi.json"),
     }
 )
 _SERVER_ERROR: Final = 500

@@ -1,9 +1,14 @@
 """The OpenAPI document is kept: whatever it describes, well or badly asked, is answered, and never by a fault."""
 
+import base64
+import hashlib
+import json
+import re
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -12,12 +17,23 @@ import schemathesis
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 from schemathesis.generation import GenerationMode
 from server.fakes import ADMIN, TOKEN, FakeClock, FakeOperator, FakeRegistry, FakeRun, Mounted, routing
 
 from serin_server.http.app import create_api
-from serin_server.http.fast_path.application import FastPath
-from serin_server.http.schemas import Problem
+from serin_server.http.fast_path.application import PATH, FastPath
+from serin_server.http.problems import Code
+from serin_server.http.reference_page import reference_page
+from serin_server.http.schemas import (
+    FeedbackRequest,
+    FeedbackResponse,
+    Problem,
+    SuggestionsRequest,
+    SuggestionsResponse,
+    TransactionsRequest,
+    TransactionsResponse,
+)
 from serin_server.service import build_service
 from serin_server.stores.sqlite import Sqlite
 
@@ -114,4 +130,42 @@ def test_the_endpoint_that_fastapi_does_not_answer_stands_in_it_as_well(pod: Pod
         "/SuggestionsResponse"
     )
     assert pod.ask(method="GET", url="/openapi.json").json() == pod.document
-    assert "swagger" in pod.ask(method="GET", url="/docs").text
+    assert pod.document["info"]["version"] == version("serin")
+
+
+def test_the_page_has_every_route_and_loads_nothing_from_elsewhere(pod: Pod) -> None:
+    page = pod.ask(method="GET", url="/docs")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert [path for _, path in OPERATIONS if f"{path}</code>" not in page.text] == []
+    assert [code for code in Code if f"<code>{code}</code>" not in page.text] == []
+    assert "<script" not in page.text
+    assert set(re.findall(r'(?:href|src)="([^"#]*)', page.text)) == {"openapi.json", ""}
+    style = re.search("<style>(.*)</style>", page.text, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page.headers["content-security-policy"]
+
+
+def test_the_root_leads_to_the_page(pod: Pod) -> None:
+    response = pod.ask(method="GET", url="/")
+    assert (response.status_code, response.headers["location"]) == (307, "docs")
+
+
+def test_names_in_the_document_are_escaped(pod: Pod) -> None:
+    document = pod.document | {"info": {"title": "<b>", "version": "&", "summary": "<script>"}}
+    page = reference_page(document)
+    assert "<title>&lt;b&gt; &amp;: HTTP API</title>" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("model", [SuggestionsRequest, SuggestionsResponse, FeedbackRequest, FeedbackResponse,
+                                   TransactionsRequest, TransactionsResponse])  # fmt: skip
+def test_each_example_is_valid(model: type[BaseModel]) -> None:
+    (example,) = model.model_json_schema()["examples"]
+    model.model_validate_json(json.dumps(example))
+
+
+@pytest.mark.parametrize(("path", "scheme"), [(PATH, "token"), ("/ml/v2/reload", "adminToken"), ("/ml/routing", None)])
+def test_a_route_names_the_token_that_it_needs(pod: Pod, path: str, scheme: str | None) -> None:
+    security = pod.document["paths"][path]["post"].get("security", [])
+    assert security == ([] if scheme is None else [{scheme: []}])
