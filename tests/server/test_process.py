@@ -127,7 +127,7 @@ def test_a_pod_answers_and_says_what_it_serves(pod: Process) -> None:
     assert (status["revision"], status["hash"]) == (1, routing(1).hash())
     assert [(run["run"], run["state"]) for run in status["runs"]] == [(CANDIDATE, "loading")]
     assert 'serin_pod="categories-1"' in pod.get("/metrics").text
-    assert "swagger" in pod.get("/docs").text
+    assert "POST /agent/suggestions" in pod.get("/docs").text
 
 
 def test_a_new_routing_is_served_within_a_second_and_a_half(pod: Process, mounted: Mounted) -> None:

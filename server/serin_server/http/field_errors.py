@@ -38,7 +38,7 @@ def field_errors(errors: Sequence[Any], known: dict[int, FieldNames]) -> tuple[F
 def summary(errors: tuple[FieldError, ...], total: int) -> str:
     """Return the first error with its field, and the number of others, in one line."""
     first = errors[0]
-    where = first.pointer.removeprefix("#/").replace("/", ".") or first.parameter
+    where = first.pointer.removeprefix("#").removeprefix("/").replace("/", ".") or first.parameter
     more = f" (and {total - 1} more)" if total > 1 else ""
     return f"{where}: {first.detail}{more}" if where else f"{first.detail}{more}"
 
