@@ -59,8 +59,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if errors[0]["type"] == "json_invalid":
         at = errors[0]["loc"][-1]
         detail = f"not valid JSON: {errors[0]['ctx']['error']} at character {at}"
-        found = (FieldError(detail, "#"),)
-        return problem_response(400, Code.INVALID_JSON, detail, request_id=request_id, errors=found)
+        return problem_response(
+            400, Code.INVALID_JSON, detail, request_id=request_id, errors=(FieldError(detail, "#"),)
+        )
     found = field_errors(errors, _known_fields(request))
     detail = summary(found, len(errors))[:_MAX_DETAIL]
     return problem_response(422, Code.INVALID_REQUEST, detail, request_id=request_id, errors=found)
@@ -78,8 +79,11 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 async def _expected(request: Request, error: Exception) -> Response:
     status, code = _EXPECTED[type(error)]
-    found = (FieldError(printable(str(error)), f"#/{error.field}"),) if isinstance(error, FeedbackError) else ()
-    detail = summary(found, 1) if found else str(error)
+    detail = str(error)
+    found: tuple[FieldError, ...] = ()
+    if isinstance(error, FeedbackError):
+        found = (FieldError(printable(detail), f"#/{error.field}"),)
+        detail = summary(found, 1)
     return problem_response(status, code, detail, request_id=_request_id(request), errors=found)
 
 
