@@ -11,6 +11,8 @@ from typing import Final, Generic, TypeVar
 
 from prometheus_client.utils import floatToGoString
 
+from serin_core.contract.names import SERIES_MODEL
+
 SeenT = TypeVar("SeenT")
 Values = Iterable[tuple[tuple[str, ...], float]]
 """Label values, and the value."""
@@ -20,7 +22,10 @@ _ESCAPED: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 @dataclass(frozen=True, slots=True)
 class Series(Generic[SeenT]):
-    """A series of every resource: its name, its labels besides namespace and name, and its values."""
+    """A series of every resource: its name, its labels besides those of every resource, and its values.
+
+    Every series has namespace and name, and both in one label that no target has: a scrape may rename namespace.
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -34,7 +39,7 @@ class Series(Generic[SeenT]):
 
     def lines(self, namespace: str, name: str, seen: SeenT) -> str:
         """Return the lines of one resource."""
-        start = f'{self.name}{{namespace="{namespace}",name="{name}"'
+        start = f'{self.name}{{namespace="{namespace}",name="{name}",{SERIES_MODEL}="{namespace}/{name}"'
         return "".join(
             [f"{start}{_pairs(self.labels, values)} {_number(value)}\n" for values, value in self.values(seen)]
         )

@@ -15,6 +15,7 @@ from serin_core.api.status import Condition, Phase, Status, ready_of
 from serin_core.counting.number import NO_DATA
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.counts import Verdict
+from serin_core.model.manifest import parse_run_name
 from serin_core.rollout.observation import NOT_ASKED, NoAnswer, Observed
 from serin_core.rollout.table import TABLE, State
 from serin_core.rollout.transition import ALL_USERS
@@ -117,6 +118,20 @@ def _stage_start(seen: _Seen) -> Values:
     return _time(None if rollout is None else rollout.stage_started_at)
 
 
+def _created(seen: _Seen) -> Values:
+    """Return the time in the name of the stable run, and of the run of a rollout."""
+    if seen.status is not None:
+        runs = (one.run_id for one in (seen.status.stable, seen.status.rollout) if one is not None)
+        yield from (((run,), float(parse_run_name(run)[1])) for run in dict.fromkeys(runs))
+
+
+def _transitions(seen: _Seen) -> Values:
+    """Return the time of the latest transition of each event that is still in the history."""
+    if seen.status is not None:
+        latest = {entry.event: entry for entry in seen.status.history}
+        yield from (((entry.run_id, event), entry.at.timestamp()) for event, entry in latest.items())
+
+
 def _ready(seen: _Seen) -> Values:
     if seen.ready is not None:
         yield ((seen.ready.status, seen.ready.reason), 1.0)
@@ -175,6 +190,18 @@ SERIES: Final[tuple[Series[_Seen], ...]] = (
     ),
     Series(f"{PREFIX}routing_confirmed", (), "1 if every pod serves the decided routing, else 0.", _is_confirmed),
     Series(f"{PREFIX}stage_start_timestamp_seconds", (), "Time at which the stage started.", _stage_start),
+    Series(
+        f"{PREFIX}run_created_timestamp_seconds",
+        ("serin_run",),
+        "Time at which a run was made, from its name.",
+        _created,
+    ),
+    Series(
+        f"{PREFIX}last_transition_timestamp_seconds",
+        ("serin_run", "event"),
+        "Time of the last transition of each event in the history.",
+        _transitions,
+    ),
     Series(f"{PREFIX}ready_info", ("status", "reason"), "Status and reason of the condition Ready; always 1.", _ready),
     Series(
         f"{PREFIX}ready_reason_since_timestamp_seconds",

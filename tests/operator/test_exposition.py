@@ -13,6 +13,7 @@ from serin_operator.exposition import Series, SeriesText
 
 GATES = Series("x_gate", ("gate", "verdict"), "Gates.", lambda seen: [((gate, "Pass"), value) for gate, value in seen])
 COUNTS = Series("x_seen_total", (), "Number.", lambda seen: [((), float(len(seen)))], is_counter=True)
+LABELS = ("namespace", "name", "serin_model")
 
 
 class Reference:
@@ -22,9 +23,10 @@ class Reference:
         self._seen = seen
 
     def collect(self):
-        gates = GaugeMetricFamily("x_gate", "Gates.", labels=["namespace", "name", "gate", "verdict"])
-        counts = CounterMetricFamily("x_seen_total", "Number.", labels=["namespace", "name"])
-        for resource, seen in self._seen.items():
+        gates = GaugeMetricFamily("x_gate", "Gates.", labels=[*LABELS, "gate", "verdict"])
+        counts = CounterMetricFamily("x_seen_total", "Number.", labels=LABELS)
+        for (namespace, name), seen in self._seen.items():
+            resource = (namespace, name, f"{namespace}/{name}")
             for gate, value in seen:
                 gates.add_metric([*resource, gate, "Pass"], value)
             counts.add_metric(resource, float(len(seen)))
@@ -94,7 +96,7 @@ def test_a_resource_that_is_gone_has_no_series(is_there_again):
     text.changed(("n", "b"))
     if is_there_again:
         seen["n", "b"] = "333"
-    assert ('x_seen_total{namespace="n",name="b"} 3.0' in text.text()) is is_there_again
+    assert ('x_seen_total{namespace="n",name="b",serin_model="n/b"} 3.0' in text.text()) is is_there_again
     assert ('name="b"' in text.text()) is is_there_again
 
 

@@ -37,6 +37,7 @@ from serin_operator.metrics import OperatorMetrics
 from serin_operator.resource_metrics import ROLLBACKS, ResourceMetrics, cause_of, causes
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+OF_EVERY_SERIES = {"namespace", "name", "serin_model"}
 A, B = "run_aaaaaaaa_1", "run_bbbbbbbb_2"
 READY = Condition(type="Ready", status="Unknown", reason="RolloutProgressing", last_transition_time=NOW)
 GATES = (
@@ -80,9 +81,9 @@ def families(metrics):
 
 
 def values(metrics, name):
-    """Return the values of one series by its labels besides namespace and name."""
+    """Return the values of one series by its labels besides those of every series."""
     return {
-        tuple(value for label, value in sample.labels.items() if label not in ("namespace", "name")): sample.value
+        tuple(value for label, value in sample.labels.items() if label not in OF_EVERY_SERIES): sample.value
         for family in families(metrics)
         for sample in family.samples
         if sample.name == f"serin_suggestionmodel_{name}"
@@ -126,6 +127,29 @@ def test_the_actual_percents_are_those_of_users_and_of_requests():
     assert values(observed(STATUS.changed(candidate=None)), "actual_percent") == {}
     only = STATUS.actual_share.model_copy(update={"users": None})
     assert values(observed(STATUS.changed(actual_share=only)), "actual_percent") == {(B, "requests"): 12.25}
+
+
+def test_a_run_is_as_old_as_its_name_says():
+    assert values(observed(), "run_created_timestamp_seconds") == {(A,): 1.0, (B,): 2.0}
+    assert values(observed(STATUS.changed(stable=None)), "run_created_timestamp_seconds") == {(B,): 2.0}
+    ended = STATUS.with_candidate(STATUS.candidate.end_rollout(CandidateState.ROLLED_BACK, "bad"))
+    assert values(observed(ended), "run_created_timestamp_seconds") == {(A,): 1.0}
+
+
+def test_the_last_transition_of_each_event_outlives_the_operator():
+    def entry(event, run, minutes):
+        return HistoryEntry(at=NOW + timedelta(minutes=minutes), run_id=run, event=event, message="x")
+
+    found = (entry("GateFailed", A, 0), entry("StepAdvanced", B, 1), entry("StepAdvanced", B, 2))
+    assert values(observed(STATUS.changed(history=found)), "last_transition_timestamp_seconds") == {
+        (A, "GateFailed"): NOW.timestamp(),
+        (B, "StepAdvanced"): NOW.timestamp() + 120,
+    }
+
+
+def test_namespace_and_name_are_also_in_one_label_that_no_target_has():
+    samples = [sample for family in families(observed()) for sample in family.samples]
+    assert {sample.labels["serin_model"] for sample in samples} == {"default/categories"}
 
 
 def test_each_gate_has_its_estimate_bound_and_verdict():
@@ -259,7 +283,9 @@ def test_the_page_lists_every_series_with_its_type_and_labels_and_no_other():
     metrics.record_query("default", 0.1)
     metrics.notifications.expose("team-ml")
     metrics.checks.expose(["ci"])
-    metrics.resources.record_check("default", "categories", STATUS.changed(propagation=REVISED), NOW, is_counted=True)
+    entry = HistoryEntry(at=NOW, run_id=B, event="StageStarted", message="x")
+    status = STATUS.changed(propagation=REVISED, history=(entry,))
+    metrics.resources.record_check("default", "categories", status, NOW, is_counted=True)
     exposed = {}
     for family in (*metrics.registry.collect(), *families(metrics.resources)):
         name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -267,7 +293,7 @@ def test_the_page_lists_every_series_with_its_type_and_labels_and_no_other():
         assert samples, name
         labels = {label for sample in samples for label in sample.labels}
         is_of_resource = name.startswith("serin_suggestionmodel_")
-        exposed[name] = (family.type, labels - ({"namespace", "name"} if is_of_resource else set()))
+        exposed[name] = (family.type, labels - (OF_EVERY_SERIES if is_of_resource else set()))
     section = PAGE.read_text(encoding="utf-8").partition("\n## The operator\n")[2]
     rows = [re.split(r" ?\| ?", line)[1:-1] for line in section.splitlines() if line.startswith("| `serin_")]
     documented = {name.strip("`"): (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels, *_ in rows}
