@@ -21,7 +21,16 @@ from typing import IO
 from serin_localcluster.processes import die_with_parent
 
 FOLDER = Path(__file__).parents[1] / "programs"
-_OWN_MODULE = "argocd", "fake-gcs-server", "helm", "minio", "prometheus-operator", "thanos", "victoria-metrics"
+_OWN_MODULE = (
+    "argocd",
+    "fake-gcs-server",
+    "helm",
+    "minio",
+    "prometheus-operator",
+    "promtool",
+    "thanos",
+    "victoria-metrics",
+)
 MODULES = {name: FOLDER / name for name in _OWN_MODULE}
 """Programs with a module of their own: they need other versions of shared modules than the control plane does."""
 KUBERNETES = "v1.37.2"
@@ -44,6 +53,7 @@ _OTHERS = {
     "helm": ("helm.sh/helm/v4/cmd/helm",),
     "argocd": ("./argocd",),
     "prometheus-operator": ("github.com/prometheus-operator/prometheus-operator/cmd/operator",),
+    "promtool": ("github.com/prometheus/prometheus/cmd/promtool", "netgo", "remove_all_sd"),
     "thanos": ("github.com/thanos-io/thanos/cmd/thanos", "slicelabels", "netgo", "remove_all_sd"),
     "victoria-metrics": ("github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",),
     "fake-gcs-server": ("github.com/fsouza/fake-gcs-server",),
