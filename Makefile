@@ -84,7 +84,7 @@ NPM_FLAGS := --prefix .azurite --ignore-scripts --omit=optional --no-audit --no-
 WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
-	@$(BIN)/python -m serin_localcluster build --with helm
+	@$(BIN)/python -m serin_localcluster build --with helm promtool
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: test-node
@@ -146,6 +146,11 @@ crds: .venv/.complete ## generate crds/ from the models in core, and its copy in
 
 .PHONY: charts
 charts: .venv/.complete ## generate the CRD, the schema and the table of values in charts/
+	@$(BIN)/python charts/generate.py
+
+.PHONY: monitoring
+monitoring: .venv/.complete ## generate the alerts and Grafana dashboards in manifests/, and their copies in charts/
+	@$(BIN)/python -m serin_monitoring
 	@$(BIN)/python charts/generate.py
 
 .PHONY: lock

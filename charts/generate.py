@@ -1,12 +1,13 @@
 """Write the generated files of charts/serin: `make charts` runs it.
 
-templates/crds.yaml is the CRD of crds/, values.schema.json is made from schema.py, and README.md has the comments of
-values.yaml as a table.
+templates/crds.yaml is the CRD of crds/, templates/prometheusrule.yaml and dashboards/ are those of manifests/,
+values.schema.json is made from schema.py, and README.md has the comments of values.yaml as a table.
 """
 
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,27 @@ _LABELS = """  labels: {{- include "serin.labels" . | nindent 4 }}
     helm.sh/resource-policy: keep
   {{- end }}
 """
+_MANIFESTS = FOLDER.parent / "manifests"
+_RULES = """{{/* Made from manifests/alerts/rules.yaml by `make charts`; do not edit. */}}
+{{- with .Values.monitoring.alerts }}
+{{- if .enabled }}
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: {{ include "serin.fullname" $ }}
+  namespace: {{ $.Release.Namespace }}
+  labels:
+    {{- include "serin.labels" $ | nindent 4 }}
+    {{- with .labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+"""
+_SET_BY_VALUES = {
+    "> 90 * 86400": "> {{ .modelAgeDays }} * 86400",
+    "https://github.com/serin-dev/serin/blob/main/docs/runbooks.md#": "{{ .runbooks }}#",
+}
+"""What the values of the chart set in the rules."""
 _CONFIGURATION = "All keys of the operator's configuration (`config`):\n"
 _BEGIN, _END = "<!-- values: made by `make charts` -->\n", "<!-- end of values -->\n"
 
@@ -47,6 +69,24 @@ def crds() -> str:
     before, after = text.replace("{{", '{{ "{{" }}').split(_METADATA)
     body = before + _METADATA + _LABELS + after
     return f"{_GENERATED}{{{{- if .Values.crds.enabled }}}}\n{body}{{{{- end }}}}\n"
+
+
+def rules() -> str:
+    """Return the template of the PrometheusRule: the rules of manifests/, with what the values set."""
+    text = (_MANIFESTS / "alerts" / "rules.yaml").read_text(encoding="utf-8")
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    text = text.replace("{{", '{{ "{{" }}')
+    for fixed, template in _SET_BY_VALUES.items():
+        if fixed not in text:
+            raise ValueError(f"the rules of manifests/alerts have no {fixed!r}, which the values of the chart set")
+        text = text.replace(fixed, template)
+    return f"{_RULES}{textwrap.indent(text, '  ')}{{{{- end }}}}\n{{{{- end }}}}\n"
+
+
+def dashboards() -> dict[Path, str]:
+    """Return the chart's copies of the dashboards: Helm reads no file outside of the chart."""
+    found = sorted((_MANIFESTS / "dashboards").glob("*.json"))
+    return {CHART / "dashboards" / path.name: path.read_text(encoding="utf-8") for path in found}
 
 
 def described(text: str) -> Iterator[Value]:
@@ -112,13 +152,15 @@ def files() -> dict[Path, str]:
     configuration = "\n".join(["| Key | Description |", "|---|---|", *keys])
     before, _, rest = (CHART / "README.md").read_text(encoding="utf-8").partition(_BEGIN)
     after = rest.partition(_END)[2]
-    return {
+    return dashboards() | {
         CHART / "templates" / "crds.yaml": crds(),
+        CHART / "templates" / "prometheusrule.yaml": rules(),
         CHART / "values.schema.json": json.dumps(made, indent=1) + "\n",
         CHART / "README.md": f"{before}{_BEGIN}\n{table(values)}\n{_CONFIGURATION}\n{configuration}\n\n{_END}{after}",
     }
 
 
 if __name__ == "__main__":
+    (CHART / "dashboards").mkdir(exist_ok=True)
     for path, contents in files().items():
         path.write_text(contents, encoding="utf-8")

@@ -219,6 +219,26 @@ def _properties(definitions: Definitions) -> dict[str, Schema]:
                 ),
             }
         ),
+        "monitoring": fields(
+            {
+                "alerts": fields(
+                    {
+                        "enabled": BOOLEAN,
+                        "labels": mapping(LABEL),
+                        "modelAgeDays": {"type": "integer", "minimum": 1},
+                        "runbooks": string(r"^https?://[^\s\"'\\#]+$"),
+                    }
+                ),
+                "dashboards": fields(
+                    {
+                        "enabled": BOOLEAN,
+                        "namespace": string(f"^({NAME})?$"),
+                        "labels": mapping(LABEL),
+                        "annotations": ANNOTATIONS,
+                    }
+                ),
+            }
+        ),
         "networkPolicy": fields(
             {
                 "enabled": BOOLEAN,

@@ -44,6 +44,16 @@ def monitor(path, expected, **values):
     return Option(values, {f"PodMonitor/{OPERATOR} {path}": expected})
 
 
+def alerts(path, expected, **values):
+    values = {"monitoring": {"alerts": MONITOR | values}}
+    return Option(values, {f"PrometheusRule/serin {path}": expected})
+
+
+def dashboards(path, expected, **values):
+    values = {"monitoring": {"dashboards": MONITOR | values}}
+    return Option(values, {f"ConfigMap/serin-dashboard-rollout {path}": expected})
+
+
 def allows(path, expected, **values):
     return Option({"networkPolicy": values}, {f"NetworkPolicy/{OPERATOR} {path}": expected})
 
@@ -332,6 +342,20 @@ OPTIONS = {
     ),
     "service.annotations": Option(
         {"service": {"annotations": {"a": "b"}}}, {f"Service/{OPERATOR} metadata.annotations.a": "b"}
+    ),
+    "monitoring.alerts.enabled": alerts("metadata.namespace", "serin-system"),
+    "monitoring.alerts.labels": alerts("metadata.labels.release", "kps", labels={"release": "kps"}),
+    "monitoring.alerts.modelAgeDays": alerts("metadata.name", "serin", modelAgeDays=30),
+    "monitoring.alerts.runbooks": alerts(
+        "spec.groups.0.rules.0.annotations.runbook_url",
+        "https://wiki/serin#serinrolledback",
+        runbooks="https://wiki/serin",
+    ),
+    "monitoring.dashboards.enabled": dashboards("metadata.labels.grafana_dashboard", "1"),
+    "monitoring.dashboards.namespace": dashboards("metadata.namespace", "default", namespace="default"),
+    "monitoring.dashboards.labels": dashboards("metadata.labels.board", "yes", labels={"board": "yes"}),
+    "monitoring.dashboards.annotations": dashboards(
+        "metadata.annotations.grafana_folder", "Serin", annotations={"grafana_folder": "Serin"}
     ),
     "metrics.scrapeAnnotations": deployment(
         "spec.template.metadata.annotations.prometheus\\.io/scrape", ABSENT, metrics={"scrapeAnnotations": False}

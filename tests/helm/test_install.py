@@ -112,7 +112,7 @@ def test_the_api_server_takes_every_option_as_it_is_rendered(installed, helm):
     found = {}
     for option in OPTIONS.values():
         for one in helm.render(option.values):
-            if one["kind"] not in ("PodMonitor", "CustomResourceDefinition"):
+            if one["kind"] not in ("PodMonitor", "PrometheusRule", "CustomResourceDefinition"):
                 if one["kind"] == "Pod":
                     # A Pod is refused without its ServiceAccount, which is not made here.
                     one["spec"]["serviceAccountName"] = "default"

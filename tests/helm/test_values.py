@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from helm.chart import CHART, ROOT
+from helm.chart import CHART, ROOT, kubectl, objects
 from helm.options import ABSENT, OPTIONS
 from jsonschema import Draft7Validator
 
@@ -98,7 +98,7 @@ def test_every_option_is_rendered_where_it_belongs(helm, key, tmp_path):
     by_name = {}
     for one in found:
         by_name[f"{one['kind']}/{one['metadata']['name']}"] = one
-        if one["kind"] == "ConfigMap":
+        if "config.yaml" in one.get("data", {}):
             file = tmp_path / "config.yaml"
             file.write_text(one["data"]["config.yaml"])
             Settings.load(file)
@@ -114,6 +114,30 @@ def at(by_name, place):
         if node == ABSENT:
             break
     return node
+
+
+def test_the_alerts_of_the_chart_are_those_of_the_manifests_with_the_values(helm):
+    def rendered(**values):
+        found = helm.render({"monitoring": {"alerts": {"enabled": True} | values}})
+        return next(one for one in found if one["kind"] == "PrometheusRule")["spec"]
+
+    rule = yaml.safe_load((ROOT / "manifests" / "alerts" / "prometheusrule.yaml").read_text())
+    plain = yaml.safe_load((ROOT / "manifests" / "alerts" / "rules.yaml").read_text())
+    assert rendered() == rule["spec"] == plain
+    older = json.dumps(rendered(modelAgeDays=30))
+    assert "> 30 * 86400" in older
+    assert "90 * 86400" not in older
+
+
+def test_the_dashboards_of_the_chart_are_those_of_the_manifests(helm):
+    found = helm.render({"monitoring": {"dashboards": {"enabled": True, "namespace": "grafana"}}})
+    chart = [one for one in found if one["metadata"]["name"].startswith("serin-dashboard-")]
+    overlay = objects(kubectl("kustomize", str(ROOT / "manifests" / "dashboards")))
+    assert len(overlay) > 3
+    for both in (chart, overlay):
+        assert all(one["metadata"]["labels"]["grafana_dashboard"] == "1" for one in both)
+    texts = [{one["metadata"]["name"]: one["data"] for one in both} for both in (chart, overlay)]
+    assert texts[0] == texts[1]
 
 
 def test_a_changed_configuration_restarts_the_operator_and_nothing_else_does(helm):
@@ -217,6 +241,9 @@ REFUSED = [
     ({"metrics": {"podMonitor": {"interval": "1 minute"}}}, "/metrics/podMonitor/interval"),
     ({"metrics": {"podMonitor": {"relabelings": [{"acton": "drop"}]}}}, "acton"),
     ({"networkPolicy": {"egress": [{"too": []}]}}, "too"),
+    ({"monitoring": {"alerts": {"modelAgeDays": 0}}}, "/monitoring/alerts/modelAgeDays"),
+    ({"monitoring": {"alerts": {"runbooks": "wiki#"}}}, "/monitoring/alerts/runbooks"),
+    ({"monitoring": {"dashboards": {"label": {}}}}, "label"),
 ]
 
 

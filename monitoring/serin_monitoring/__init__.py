@@ -1,0 +1,1 @@
+"""Alerts and dashboards as code: `make monitoring` writes manifests/alerts and manifests/dashboards."""

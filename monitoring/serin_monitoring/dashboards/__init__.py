@@ -1,0 +1,1 @@
+"""The Grafana dashboards, made with Grafana's foundation SDK."""
