@@ -14,7 +14,7 @@ from serin_core.api.crd import definition
 ROOT = Path(__file__).parents[1]
 OTHERS = ("tests", "benchmarks", "crds", "charts", "images", "website")
 PACKAGES = ("core", "registry", "simulation", "operator", "server", "training", "cli", "localcluster", "demo")
-PACKAGES += ("monitoring",)
+PACKAGES += ("monitoring", "dashboard")
 FIRST_WORDS = {"Answer", "Answers", "Say", "Says", "Tell", "Tells"}
 
 

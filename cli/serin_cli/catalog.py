@@ -11,6 +11,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "history": "Show past and running rollouts: when, how they ended, why, and who started them.",
         "events": "Show the Events of a SuggestionModel, oldest first.",
         "watch": "Follow a rollout until it ends.",
+        "dashboard": "Show rollouts as pages in a browser, on this machine.",
         "promote": "Advance the candidate to the next step now, approve the step that waits, or end a bake.",
         "promote-full": "Advance the candidate through all remaining steps to promotion.",
         "pause": "Pause the running rollout: no step, and the soak timer is stopped.",
@@ -61,4 +62,6 @@ EXTRAS: Final[Mapping[str, str]] = {
 
 def extra_of(command: str) -> str:
     """Return the name of the optional dependencies that a command needs."""
+    if command == "dashboard":
+        return "cli,dashboard"
     return next(EXTRAS[section] for section, commands in SECTIONS.items() if command in commands)

@@ -42,7 +42,7 @@ def _row(record: TrialRecord) -> tuple[str, ...]:
     attempt = f" (attempt {record.attempt})" if record.attempt > 1 else ""
     ended = "" if record.ended_at is None else _time(record.ended_at)
     why = shortened(record.reason, _MAX_WHY)
-    by = shortened(_author(record.by), _MAX_BY)
+    by = shortened(describe_author(record.by), _MAX_BY)
     return str(record.trial), f"{record.run_id}{attempt}", _time(record.started_at), ended, record.outcome, by, why
 
 
@@ -71,12 +71,12 @@ def _details(record: TrialRecord) -> list[str]:
 
 def _transition(one: TransitionRecord) -> list[str]:
     place = f", stage {one.stage} ({stage_name(one.percent_before)})" if one.stage is not None else ""
-    by = "" if one.by == "operator" else f" [{_author(one.by)}]"
+    by = "" if one.by == "operator" else f" [{describe_author(one.by)}]"
     evidence = (f"      {messages.describe(gate)}: {gate.verdict}" for gate in one.gates)
     return [f"  {_time(one.at)}  {one.event}{place}: {one.message}{by}", *evidence]
 
 
-def _author(by: str) -> str:
+def describe_author(by: str) -> str:
     """Return who did something, and by which action: `jane (retry)`; a field manager as it is."""
     action, _, value = by.partition(" ")
     return f"{Request(action, value).by or 'a user'} ({action})" if value else by

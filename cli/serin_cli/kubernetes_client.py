@@ -53,7 +53,11 @@ class Cluster:
     def get(self, name: str) -> dict[str, Any]:
         """Return one SuggestionModel with its whole status. Raises ClusterError."""
         live = self._call("get_namespaced_custom_object", name)
-        return live | {"status": _whole(live["status"])} if live.get("status") else live
+        return live | {"status": whole(live["status"])} if live.get("status") else live
+
+    def at(self, namespace: str) -> Self:
+        """Return the same cluster with another namespace."""
+        return type(self)(self._api, namespace)
 
     def models(self, *, all_namespaces: bool = False) -> dict[str, Any]:
         """Return the list of SuggestionModels as the API server has it, status condensed. Raises ClusterError."""
@@ -88,7 +92,17 @@ class Cluster:
                 version = again["metadata"]["resourceVersion"]
                 yield from (("MODIFIED", item) for item in again["items"])
 
-    def _watch(self, request: Callable[..., Any], version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def watch(self, version: str, *, all_namespaces: bool, seconds: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield ADDED, MODIFIED or DELETED, with the SuggestionModel, of the changes after a version, for a time.
+
+        Raises ClusterError, also where the API server no longer has that version.
+        """
+        with self._errors():
+            yield from self._watch(self._list(all_namespaces), version, seconds)
+
+    def _watch(
+        self, request: Callable[..., Any], version: str, seconds: int = _WATCH
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the changes of one watch. Raises ApiException."""
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
         from kubernetes.watch.watch import iter_resp_lines  # noqa: PLC0415
@@ -96,8 +110,8 @@ class Cluster:
         response = request(
             watch=True,
             resource_version=version,
-            timeout_seconds=_WATCH,
-            _request_timeout=(_TIMEOUT, _WATCH + _TIMEOUT),
+            timeout_seconds=seconds,
+            _request_timeout=(_TIMEOUT, seconds + _TIMEOUT),
             _preload_content=False,
         )
         for text in iter_resp_lines(response):
@@ -114,7 +128,7 @@ class Cluster:
         selector = f"involvedObject.kind={names.KIND},involvedObject.name={name}"
         with self._errors():
             found = self._read(core.list_namespaced_event, self.namespace, field_selector=selector)
-        return list(found["items"])
+        return list(found.get("items") or [])
 
     def annotate(self, name: str, annotations: Mapping[str, str], *, spec: Mapping[str, Any] | None = None) -> None:
         """Set annotations of one SuggestionModel, and with them fields of its spec. Raises ClusterError."""
@@ -133,7 +147,7 @@ class Cluster:
         apps = client.AppsV1Api(self._api.api_client)
         with self._errors():
             found = self._read(apps.list_deployment_for_all_namespaces, label_selector=_OPERATORS)
-        return list(found["items"])
+        return list(found.get("items") or [])
 
     def version(self) -> str:
         """Return the version of the API server, as in v1.34.1. Raises ClusterError."""
@@ -159,7 +173,21 @@ class Cluster:
         core = client.CoreV1Api(self._api.api_client)
         with self._errors():
             found = self._read(core.list_namespaced_pod, self.namespace, label_selector=f"{names.LABEL_MODEL}={name}")
-        return list(found["items"])
+        return list(found.get("items") or [])
+
+    def pod_revision(self, pod: Mapping[str, Any]) -> int:
+        """Return the routing revision that a pod reports, asked through the API server. Raises ClusterError."""
+        from kubernetes import client  # noqa: PLC0415
+
+        core = client.CoreV1Api(self._api.api_client)
+        scheme = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
+        address = f"{scheme}:{pod['metadata']['name']}:{names.SERVER_PORT}"
+        with self._errors():
+            found = self._read(core.connect_get_namespaced_pod_proxy_with_path, address, self.namespace, "ml/status")
+        revision = found.get("revision")
+        if not isinstance(revision, int):
+            raise ClusterError(f"{pod['metadata']['name']} did not report a revision")
+        return revision
 
     def user(self) -> str:
         """Return the name by which the API server knows the caller, in one word; "" if it does not return it."""
@@ -242,7 +270,7 @@ class Cluster:
         return describe_absent(name, self.namespace, existing=existing, elsewhere=elsewhere)
 
 
-def _whole(status: Mapping[str, Any]) -> dict[str, Any]:
+def whole(status: Mapping[str, Any]) -> dict[str, Any]:
     """Return the unpacked status; of one that cannot be read, only its conditions and phase.
 
     Raises ClusterError where a newer version of Serin wrote it.

@@ -44,10 +44,12 @@ def _pod(pod: Pod, now: datetime) -> Line:
     age = f", {describe_age(datetime.fromisoformat(created), now)}" if created else ""
     again = f", {restarts} restart{'s' if restarts > 1 else ''}" if restarts else ""
     mark = line(" ", ("✔", "good")) if is_ready(pod) else line(" ", ("·", "wait"))
-    return (*mark, *line(f" {metadata['name']}  ", (f"{_state(pod, containers)}{again}{age}", "dim")))
+    return (*mark, *line(f" {metadata['name']}  ", (f"{pod_state(pod)}{again}{age}", "dim")))
 
 
-def _state(pod: Pod, containers: Sequence[Mapping[str, Any]]) -> str:
+def pod_state(pod: Pod) -> str:
+    """Return the state of a pod in a word or two: `Running`, `ImagePullBackOff`, `Terminating`."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or []
     if "deletionTimestamp" in pod["metadata"]:
         return "Terminating"
     waiting = [one["state"]["waiting"] for one in containers if (one.get("state") or {}).get("waiting")]

@@ -64,13 +64,13 @@ def describe_status(live: Live, *, now: datetime) -> list[str]:
         lines += [f"  gate       {gate}" for gate in shown]
     if is_running(live):
         lines += [f"  check      {one}" for one in describe_checks(live)]
-    lines += [f"  note       {one}" for one in _beside_ready(live)]
+    lines += [f"  note       {one}" for one in beside_ready(live)]
     lines += [f"  notify     {one}" for one in describe_notifications(live)]
     lines += [describe_entry(entry) for entry in status.get("history", [])[-_SHOWN:]]
     return lines
 
 
-def _beside_ready(live: Live) -> list[str]:
+def beside_ready(live: Live) -> list[str]:
     """Return the problems that have conditions of their own, without what Ready says already."""
     conditions, reason = live["status"].get("conditions", []), ready_condition(live).get("reason")
     found = [one for one in conditions if one["type"] in _OWN_CONDITIONS and one["status"] == "True"]

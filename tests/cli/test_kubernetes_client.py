@@ -187,6 +187,19 @@ def test_a_pod_and_records_are_read_from_the_response(api_server):
         cluster_of(api_server, 404, {}).pod("p")
 
 
+def test_a_pod_is_asked_for_its_revision_through_the_api_server(api_server):
+    pod = {"metadata": {"name": "p", "annotations": {"prometheus.io/scheme": "https"}}}
+    assert cluster_of(api_server, 200, {"revision": 4}).pod_revision(pod) == 4
+    assert api_server.asked == ["/api/v1/namespaces/shop/pods/https%3Ap%3A8080/proxy/ml%2Fstatus"]
+    with pytest.raises(ClusterError, match="p did not report a revision"):
+        cluster_of(api_server, 200, {}).pod_revision(pod)
+
+
+def test_pods_are_those_of_the_name(api_server):
+    assert cluster_of(api_server, 200, {"items": None}).pods("c") == []
+    assert api_server.asked == ["/api/v1/namespaces/shop/pods?labelSelector=serin.dev/model%3Dc"]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [

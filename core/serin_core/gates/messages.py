@@ -157,11 +157,21 @@ def _verdict(gate: GateStatus, age: timedelta | None) -> str:
 def _needed(gate: GateStatus, age: timedelta) -> str:
     if gate.needed is None or not gate.total:
         return "" if gate.odds_ratio is not None else ", too close to the threshold to estimate when"
-    seconds = age.total_seconds() * gate.needed / gate.total
-    if seconds < 1:
+    left = time_left(gate, age)
+    if left is None or left.total_seconds() < 1:
         return f", about {gate.needed:,} more"
-    duration = format_duration(timedelta(seconds=round(seconds, -1 if seconds > _MINUTE else 0)))
-    return f", about {gate.needed:,} more, {duration} at the present rate"
+    return f", about {gate.needed:,} more, {format_duration(left)} at the present rate"
+
+
+def time_left(gate: GateStatus, age: timedelta) -> timedelta | None:
+    """Return about how long a gate takes to a verdict at the present rate of counts; None if that is not known.
+
+    `age` is how long the stage has been counting.
+    """
+    if gate.needed is None or not gate.total:
+        return None
+    seconds = age.total_seconds() * gate.needed / gate.total
+    return timedelta(seconds=round(seconds, -1 if seconds > _MINUTE else 0))
 
 
 def _reason(gate: GateStatus) -> str:

@@ -1,0 +1,74 @@
+"""The one watch of the process: it keeps the store as the cluster is, whatever the number of open pages."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from serin_cli.request_errors import ClusterError
+from serin_dashboard.store import Store
+
+_WATCH: Final = 60
+"""Seconds of one watch: an API server that is cut off is noticed when the next one does not begin."""
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 15.0
+"""Seconds between two attempts to reach the API server."""
+
+
+class Source(Protocol):
+    """The SuggestionModels of a cluster; both methods raise ClusterError."""
+
+    def models(self, *, all_namespaces: bool) -> dict[str, Any]:
+        """Return the list."""
+
+    def watch(self, version: str, *, all_namespaces: bool, seconds: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield ADDED, MODIFIED or DELETED, with the SuggestionModel, of the changes after a version."""
+
+
+class Follower:
+    """Keeps a store as the cluster is. `clock` returns the time in UTC, `wait` waits for some seconds."""
+
+    def __init__(self, source: Source, store: Store, *, all_namespaces: bool, clock: Callable[[], datetime]) -> None:
+        self._source, self._store, self._all, self._clock = source, store, all_namespaces, clock
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Follow in a thread of its own, which ends with the process."""
+        threading.Thread(target=self.run, daemon=True, name="watch").start()
+
+    def stop(self) -> None:
+        """End after the next change, or the present watch."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """List and watch until stopped. A failed request is shown, and tried again."""
+        wait = _FIRST_WAIT
+        while not self._stopped.is_set():
+            try:
+                found = self._source.models(all_namespaces=self._all)
+            except ClusterError as error:
+                self._store.lose(str(error), at=self._clock())
+                self._stopped.wait(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+                continue
+            wait = _FIRST_WAIT
+            self._store.replace(found.get("items") or [], at=self._clock())
+            self._watch(found["metadata"]["resourceVersion"])
+
+    def _watch(self, version: str) -> None:
+        """Watch from a version until a watch fails: the API server is away, or does not have the version any more."""
+        while not self._stopped.is_set():
+            try:
+                for kind, live in self._source.watch(version, all_namespaces=self._all, seconds=_WATCH):
+                    version = live["metadata"]["resourceVersion"]
+                    self._take(kind, live)
+                    if self._stopped.is_set():
+                        return
+            except ClusterError:
+                return
+
+    def _take(self, kind: str, live: dict[str, Any]) -> None:
+        if kind == "DELETED":
+            self._store.remove(live)
+        else:
+            self._store.put(live, at=self._clock())

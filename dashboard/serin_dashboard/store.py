@@ -1,0 +1,139 @@
+"""The SuggestionModels that the pages show, as the one watch of the process has last seen them. Safe for threads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+
+from serin_cli.kubernetes_client import whole
+from serin_cli.request_errors import ClusterError
+from serin_cli.resource import Live
+from serin_dashboard.points import SeenCurves
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One SuggestionModel with its whole status."""
+
+    live: Live
+    problem: str = ""
+    """Why its status cannot be shown in full, "" if it can."""
+    seen: SeenCurves = field(default_factory=SeenCurves)
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Whether the API server responds."""
+
+    problem: str = ""
+    """Why it does not, "" if it does."""
+    since: datetime | None = None
+    """Time of the first failure, or of the last list; None before the first response."""
+
+
+class Store:
+    """What the watch has seen. Each change has a number, so that a page knows whether it is up to date."""
+
+    def __init__(self) -> None:
+        self._lock, self._version = Lock(), 0
+        self._entries: dict[Key, Entry] = {}
+        self._connection, self._connection_version = Connection(), 0
+
+    def replace(self, items: Iterable[Live], *, at: datetime) -> None:
+        """Take over a list of all SuggestionModels."""
+        with self._lock:
+            found = {key_of(item): item for item in items}
+            for key in self._entries.keys() - found.keys():
+                self._drop(key)
+            for key, item in found.items():
+                known = self._entries.get(key)
+                if known is None or _revision(known.live) != _revision(item):
+                    self._put(key, item, at)
+            self._connect(Connection(since=at))
+
+    def put(self, live: Live, *, at: datetime) -> None:
+        """Take over one SuggestionModel."""
+        with self._lock:
+            self._put(key_of(live), live, at)
+
+    def remove(self, live: Live) -> None:
+        """Remove one SuggestionModel."""
+        with self._lock:
+            self._drop(key_of(live))
+
+    def lose(self, problem: str, *, at: datetime) -> None:
+        """Note that the API server does not respond; the time of the first failure stays."""
+        with self._lock:
+            since = self._connection.since if self._connection.problem else at
+            self._connect(Connection(problem, since))
+
+    @property
+    def connection(self) -> Connection:
+        """Whether the API server responds."""
+        return self._connection
+
+    def entries(self) -> list[Entry]:
+        """Return all SuggestionModels."""
+        with self._lock:
+            return list(self._entries.values())
+
+    def get(self, key: Key) -> Entry | None:
+        """Return one SuggestionModel, None if there is none of this name."""
+        with self._lock:
+            return self._entries.get(key)
+
+    def version(self, key: Key | None = None) -> int:
+        """Return the number of the last change: of anything, or of one SuggestionModel and the connection."""
+        with self._lock:
+            if key is None:
+                return self._version
+            entry = self._entries.get(key)
+            return self._version if entry is None else max(entry.version, self._connection_version)
+
+    def _put(self, key: Key, item: Live, at: datetime) -> None:
+        live, problem = _expanded(item)
+        known = self._entries.get(key)
+        is_same = known is not None and known.live["metadata"].get("uid") == live["metadata"].get("uid")
+        seen = known.seen if known is not None and is_same else SeenCurves()
+        if not problem:
+            try:
+                seen = seen.extended(live, at=at)
+            except ValueError:
+                # A gate in a form that this version does not know has no curve; the page shows what it can.
+                problem = "its gates cannot be read; another version of Serin may have written them"
+        self._version += 1
+        self._entries[key] = Entry(live, problem, seen, self._version)
+
+    def _drop(self, key: Key) -> None:
+        if self._entries.pop(key, None) is not None:
+            self._version += 1
+
+    def _connect(self, connection: Connection) -> None:
+        if connection.problem != self._connection.problem or self._connection.since is None:
+            self._version += 1
+            self._connection_version = self._version
+        self._connection = connection
+
+
+def key_of(live: Live) -> Key:
+    """Return namespace and name."""
+    return live["metadata"]["namespace"], live["metadata"]["name"]
+
+
+def _revision(live: Live) -> tuple[object, object]:
+    return live["metadata"].get("uid"), live["metadata"].get("resourceVersion")
+
+
+def _expanded(item: Live) -> tuple[Live, str]:
+    """Return a SuggestionModel with its whole status, and why that could not be read."""
+    if not item.get("status"):
+        return item, ""
+    try:
+        return {**item, "status": whole(item["status"])}, ""
+    except ClusterError as error:
+        shown = {key: item["status"][key] for key in ("phase", "conditions") if key in item["status"]}
+        return {**item, "status": shown}, str(error)

@@ -1,0 +1,114 @@
+"""Routes of the dashboard: overview, one SuggestionModel, and the stream that tells open pages of changes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from importlib.resources import files
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Header, Query, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from serin_dashboard.access import Access, Guard
+from serin_dashboard.detail import detail_of
+from serin_dashboard.overview import Row, rows_of
+from serin_dashboard.pages import problem_page, render
+from serin_dashboard.reading import Reader
+from serin_dashboard.store import Key, Store
+
+_STATIC: Final = {"style.css": "text/css", "live.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_POLL: Final = 0.5
+"""Seconds between two looks at the store, in memory; changes in between are one event."""
+_TICK: Final = 20.0
+"""Seconds after which a page is refreshed although nothing changed: it shows ages."""
+
+
+def build(  # noqa: PLR0913 - what the routes work with, given by name
+    store: Store,
+    reader: Reader,
+    access: Access,
+    *,
+    scope: str,
+    clock: Callable[[], datetime],
+    poll: float = _POLL,
+) -> Guard:
+    """Return the application. `scope` says which namespaces are shown, `clock` returns the time in UTC."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_exception_handler(HTTPException, _problem)
+
+    def page(template: str, *, version: int, events: str, **values: Any) -> HTMLResponse:
+        common = {"scope": scope, "now": clock(), "connection": store.connection}
+        return HTMLResponse(render(template, version=version, events=events, **common, **values))
+
+    @app.get("/", response_class=HTMLResponse)
+    def overview(q: Annotated[str, Query(max_length=100)] = "") -> HTMLResponse:
+        version, wanted = store.version(), q.strip().lower()
+        rows = rows_of(store.entries(), now=clock())
+        shown = [row for row in rows if _matches(row, wanted)]
+        return page("overview.html.j2", version=version, events="/events", rows=shown, total=len(rows), q=q)
+
+    @app.get("/models/{namespace}/{name}", response_class=HTMLResponse)
+    def model(namespace: str, name: str) -> HTMLResponse:
+        key = (namespace, name)
+        version, entry = store.version(key), store.get(key)
+        if entry is None and store.connection.since is None:
+            raise HTTPException(503, "The SuggestionModels have not been read from the cluster yet.")
+        if entry is None:
+            raise HTTPException(404, f"There is no SuggestionModel {name} in the namespace {namespace}.")
+        detail = detail_of(entry, reader.read(key), now=clock())
+        return page("detail.html.j2", version=version, events=f"/events/{namespace}/{name}", detail=detail)
+
+    @app.get("/events")
+    def all_events(since: int = -1, last_event_id: Annotated[str | None, Header()] = None) -> StreamingResponse:
+        return _stream(store, None, _seen(since, last_event_id), poll)
+
+    @app.get("/events/{namespace}/{name}")
+    def events_of_model(
+        namespace: str, name: str, since: int = -1, last_event_id: Annotated[str | None, Header()] = None
+    ) -> StreamingResponse:
+        return _stream(store, (namespace, name), _seen(since, last_event_id), poll)
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        if name not in _STATIC:
+            raise HTTPException(404, "There is no such file.")
+        return Response(files("serin_dashboard").joinpath("static", name).read_bytes(), media_type=_STATIC[name])
+
+    return Guard(app, access)
+
+
+def _matches(row: Row, wanted: str) -> bool:
+    """Return whether a row has the wanted words somewhere."""
+    texts = (row.namespace, row.name, row.phase, row.reason, row.run, row.attention.label)
+    return all(any(word in text.lower() for text in texts) for word in wanted.split())
+
+
+def _seen(since: int, last_event_id: str | None) -> int:
+    """Return the version that a page shows: that of the last event, or with which it was made."""
+    return int(last_event_id) if last_event_id and last_event_id.isdecimal() else since
+
+
+def _stream(store: Store, key: Key | None, seen: int, poll: float) -> StreamingResponse:
+    return StreamingResponse(
+        changes(store, key, seen, poll=poll), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def changes(store: Store, key: Key | None, seen: int, *, poll: float) -> AsyncIterator[str]:
+    """Yield an event whenever the page that shows version `seen` is out of date, and now and then for its ages."""
+    yield ": connected\n\n"
+    waited = 0.0
+    while True:
+        version = store.version(key)
+        if version != seen or waited >= _TICK:
+            seen, waited = version, 0.0
+            yield f"id: {version}\nevent: changed\ndata: {version}\n\n"
+        await asyncio.sleep(poll)
+        waited += poll
+
+
+def _problem(_request: Request, error: Exception) -> Response:
+    status, message = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    title = {404: "Not found", 405: "Not allowed", 503: "Not ready"}.get(status, "Not possible")
+    return problem_page(status, title, message)
