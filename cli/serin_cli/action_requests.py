@@ -11,7 +11,7 @@ from serin_cli.cluster_errors import cluster_errors
 from serin_cli.connection import Connection
 from serin_cli.exit_codes import ExitCode
 from serin_cli.kubernetes_client import Cluster
-from serin_cli.options import fail
+from serin_cli.options import fail, show
 from serin_cli.resource import Live, status_of
 from serin_core.contract.names import REQUEST_PREFIX
 from serin_core.contract.request_values import kept_value
@@ -52,8 +52,7 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
         user = cluster.user()
         value = " ".join([run, *details, moment, *([f"by={user}"] if user else []), *reason.split()])
         if replaced := _unanswered(cluster.get(name), action):
-            shown = "".join(character if character.isprintable() else " " for character in kept_value(replaced))
-            typer.echo(_REPLACES.format(action=action, value=shown), err=True)
+            show(_REPLACES.format(action=action, value=kept_value(replaced)), err=True)
         cluster.annotate(name, {f"{REQUEST_PREFIX}{action}": value}, spec=spec)
         answer = _wait_for(cluster, name, lambda live: _answer(live, action, value))
     if answer is None:
@@ -63,7 +62,7 @@ def send(  # noqa: PLR0913 - the parts of a request, given by name
             f"{REQUEST_PREFIX}{action}-",
             ExitCode.TIMED_OUT,
         )
-    typer.echo(answer)
+    show(answer)
     if answer.startswith("Ignored"):
         raise typer.Exit(ExitCode.REFUSED)
 

@@ -9,7 +9,7 @@ import yaml
 from serin_cli.cluster_errors import cluster_errors
 from serin_cli.connection import Connection, on_cluster
 from serin_cli.event_text import describe_events, is_shown, last_seen
-from serin_cli.options import Name, examples
+from serin_cli.options import Name, examples, show
 
 app = typer.Typer()
 
@@ -43,4 +43,4 @@ def events(
             kind = "warnings" if warnings else "Events"
             typer.echo(f"no {kind} left; for earlier transitions: kubectl serin history {name}", err=True)
         case "text":
-            typer.echo("\n".join(describe_events(found)))
+            show("\n".join(describe_events(found)))

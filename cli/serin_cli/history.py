@@ -8,7 +8,7 @@ import yaml
 
 from serin_cli.cluster_errors import cluster_errors
 from serin_cli.connection import Connection, on_cluster
-from serin_cli.options import Name, examples
+from serin_cli.options import Name, examples, show
 
 app = typer.Typer()
 
@@ -41,7 +41,7 @@ def history(
         # Imported here: the other formats need no models.
         from serin_cli.history_text import describe_records  # noqa: PLC0415
 
-        typer.echo("\n".join(describe_records(name, texts, run=run)))
+        show("\n".join(describe_records(name, texts, run=run)))
         return
     found = [one for one in map(_document, texts) if run in (None, one.get("runID"))]
     typer.echo(json.dumps(found, indent=2) if output == "json" else yaml.safe_dump(found, sort_keys=False).rstrip())

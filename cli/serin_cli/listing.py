@@ -12,7 +12,7 @@ from serin_cli.cluster_errors import cluster_errors
 from serin_cli.connection import Connection, on_cluster
 from serin_cli.kubernetes_client import Cluster
 from serin_cli.list_text import header, row
-from serin_cli.options import examples, refuse
+from serin_cli.options import examples, refuse, show
 from serin_cli.tables import line, table
 from serin_core.contract import names
 
@@ -61,7 +61,7 @@ def list_models(
         rows = [_cells(item, all_namespaces, wide) for item in items]
         lines = table([header(namespaces=all_namespaces, wide=wide), *rows])
         if items or watch:
-            typer.echo("\n".join(lines))
+            show("\n".join(lines))
         if watch:
             _follow(cluster, found, all_namespaces=all_namespaces, wide=wide)
 
@@ -75,10 +75,10 @@ def _follow(cluster: Cluster, found: dict[str, Any], *, all_namespaces: bool, wi
         cells, uid = _cells(live, all_namespaces, wide), live["metadata"]["uid"]
         if kind == "DELETED":
             rows.pop(uid, None)
-            typer.echo(f"{line(cells, widths)}   (deleted)")
+            show(f"{line(cells, widths)}   (deleted)")
         elif _without_age(cells, all_namespaces) != _without_age(rows.get(uid, []), all_namespaces):
             rows[uid] = cells
-            typer.echo(line(cells, widths))
+            show(line(cells, widths))
 
 
 def _without_age(cells: Sequence[str], all_namespaces: bool) -> list[str]:  # noqa: FBT001 - both tables have it

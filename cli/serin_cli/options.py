@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, NoReturn
 import typer
 
 from serin_cli.exit_codes import ExitCode
+from serin_cli.tables import printable
 from serin_core.contract import names
 
 _KINDS: Final = {
@@ -57,15 +58,20 @@ def examples(*commands: str) -> str:
     return "\b\n" + "\n".join(("Examples:", *(f"  {command}" for command in commands)))
 
 
+def show(text: str, *, err: bool = False) -> None:
+    """Print lines. What others wrote into them cannot move the cursor or change colours."""
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
 def fail(message: object, code: ExitCode = ExitCode.FAILED) -> typer.Exit:
     """Print an error and return the exit with its status, to be raised."""
-    typer.echo(f"serin: {message}", err=True)
+    show(f"serin: {message}", err=True)
     return typer.Exit(code)
 
 
 def refuse(message: object) -> NoReturn:
     """Exit with an error for wrong usage: one line and status 2."""
-    typer.echo(f"serin: {message}", err=True)
+    show(f"serin: {message}", err=True)
     raise typer.Exit(ExitCode.USAGE)
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from serin_cli.cluster_errors import cluster_errors
 from serin_cli.connection import Connection, on_cluster
-from serin_cli.options import Name, examples
+from serin_cli.options import Name, examples, show
 
 app = typer.Typer()
 
@@ -42,7 +42,7 @@ def status(
             # Imported here: the other formats need no models of spec and status, half of what Serin imports.
             from serin_cli.status_text import describe_status  # noqa: PLC0415
 
-            typer.echo("\n".join(describe_status(live, now=datetime.now(UTC))))
+            show("\n".join(describe_status(live, now=datetime.now(UTC))))
 
 
 @app.command(epilog=examples("kubectl serin explain categories"))
@@ -55,7 +55,7 @@ def explain(name: Name, connection: Connection) -> None:
     from serin_cli.evidence_text import describe_evidence  # noqa: PLC0415
 
     live = _read(name, connection)
-    typer.echo("\n".join(describe_evidence(live, now=datetime.now(UTC))))
+    show("\n".join(describe_evidence(live, now=datetime.now(UTC))))
 
 
 def _read(name: str, connection: Connection) -> dict[str, Any]:

@@ -10,6 +10,11 @@ _MANY: Final = 10
 """From this number of a unit on, the next smaller unit is left out, as in `12d` beside `3d4h`."""
 
 
+def printable(text: str) -> str:
+    """Return a line without characters that move a cursor or change colours, as a message may have: spaces instead."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table, each column as wide as its longest cell. The last column is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from serin_cli.tables import printable
+
 Style = Literal["", "bold", "dim", "good", "bad", "wait"]
 
 
@@ -26,11 +28,7 @@ def line(*pieces: str | tuple[str, Style]) -> Line:
     Characters that move a cursor or change colours, as an Event's message may have, become spaces.
     """
     spans = (Span(piece) if isinstance(piece, str) else Span(*piece) for piece in pieces)
-    return tuple(Span(_printable(span.text), span.style) for span in spans)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
+    return tuple(Span(printable(span.text), span.style) for span in spans)
 
 
 def plain(found: Line) -> str:

@@ -10,7 +10,7 @@ from serin_cli.cluster_errors import cluster_errors
 from serin_cli.connection import Connection, on_cluster
 from serin_cli.exit_codes import ExitCode
 from serin_cli.kubernetes_client import Cluster
-from serin_cli.options import Name, examples, fail, seconds
+from serin_cli.options import Name, examples, fail, seconds, show
 from serin_cli.resource import Live, candidate_of, describe_entry, describe_ready, full_name, run_of
 from serin_cli.watch_polls import NO_PODS, exit_status, has_no_pods, polls
 
@@ -69,7 +69,7 @@ def _on_screen(cluster: Cluster, name: str, timeout: float) -> int | None:
 def _in_lines(cluster: Cluster, name: str, timeout: float) -> int | None:
     """Print a line for each change; return the exit status, None on a timeout."""
     for line, ended in _follow(polls(cluster, name, timeout=timeout)):
-        typer.echo(line)
+        show(line)
         if ended is not None:
             return ended
     return None

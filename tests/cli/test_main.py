@@ -75,6 +75,21 @@ def test_the_help_of_a_command_begins_with_its_summary_and_ends_with_examples(co
         assert option.help, option.name
 
 
+def leaves(command, path):
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path, command
+    for name, child in children.items():
+        yield from leaves(child, f"{path} {name}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_subcommand_has_an_example_of_itself(command):
+    for path, leaf in leaves(main.load(command), command):
+        assert "Examples:\n" in leaf.epilog, path
+        assert f"serin {path}" in leaf.epilog
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_every_command_is_plain_text(command):
     said = CliRunner().invoke(main.build(), [command, "--help"])

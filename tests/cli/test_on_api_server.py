@@ -1,7 +1,9 @@
 """The program as it is installed, on a real API server: the cluster is read and written as users do."""
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +101,28 @@ def test_the_api_server_checks_the_name_of_a_run_before_it_is_set(shell):
 def test_watch_times_out_with_its_own_status(shell):
     said = shell.serin("watch", "categories", "-n", "shop", "--timeout", "2")
     assert (said.returncode, said.stderr) == (5, "serin: timed out after 2 s; the rollout is still running\n")
+
+
+def test_watch_draws_a_view_on_a_terminal(shell):
+    ours, theirs = pty.openpty()
+    command = ["kubectl", "serin", "watch", "categories", "-n", "shop", "--timeout", "3s"]
+    environment = shell.environment | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "40"}
+    with subprocess.Popen(command, env=environment, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
+        _, error = process.communicate(timeout=120)
+    os.close(theirs)
+    drawn = read(ours)
+    assert (process.returncode, error) == (5, "serin: timed out after 3 s; the rollout is still running\n")
+    assert "\x1b[1mshop/categories\x1b[0m" in drawn
+    assert drawn.count(f"Stable     \x1b[0m{RUN}") > 1
+
+
+def read(descriptor):
+    """Return what was written to a terminal whose other end is closed."""
+    parts = []
+    with os.fdopen(descriptor, "rb") as terminal, contextlib.suppress(OSError):
+        while part := terminal.read1():
+            parts.append(part)
+    return b"".join(parts).decode()
 
 
 def test_versions_of_program_and_api_server(shell):

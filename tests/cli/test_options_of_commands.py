@@ -91,6 +91,18 @@ def test_another_kind_is_wrong_usage(serin):
     assert "'deployment/c' is not a SuggestionModel; write NAME or sgm/NAME" in said.stderr
 
 
+@pytest.mark.parametrize("command", ["status", "explain", "watch"])
+def test_a_message_cannot_move_the_cursor(monkeypatch, command):
+    message = "a\x1b[2Jb\r\u202ec"
+    hostile = [{"type": "Ready", "status": "True", "reason": "Promoted", "message": message}]
+    entry = {"at": "2026-01-02T03:04:05.000000Z", "event": "Promoted", "message": message, "runID": STABLE["runID"]}
+    live = model(stable=STABLE, conditions=hostile, history=[entry])
+    monkeypatch.setattr(Cluster, "connect", lambda **_: FakeCluster(live))
+    said = CliRunner().invoke(main.build(), [command, "c"])
+    assert "a [2Jb  c" in said.stdout
+    assert said.stdout.replace("\n", "").isprintable()
+
+
 def test_exit_statuses_are_stable():
     assert {code.name: code.value for code in ExitCode} == {
         "DONE": 0,

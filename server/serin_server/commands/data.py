@@ -32,7 +32,7 @@ def _data() -> None:
     """Manage stored user data."""
 
 
-@app.command()
+@app.command(epilog="Examples:\n  serin data erase --user u-17 --store sqlite:///var/lib/serin/store.db --dry-run")
 def erase(
     user: Annotated[str, typer.Option(help="The user_id whose transactions and feedback are deleted.")],
     store: Annotated[

@@ -20,7 +20,7 @@ _DEFAULT_RULES = Path("rules.yaml")
 _log = logging.getLogger(__name__)
 
 
-@app.command()
+@app.command(epilog="Examples:\n  serin serve --registry registry/ledger_suggestions --rules rules.yaml")
 def serve(  # noqa: PLR0913, PLR0917 - each one is an option of the command line, given by name
     registry: Annotated[
         str,
