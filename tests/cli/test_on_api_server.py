@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from memory_cluster import SPEC
 
+from serin_core.api.status import Status
+from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_localcluster.cluster import start_cluster
 
@@ -57,7 +59,8 @@ def shell(tmp_path_factory):
         for namespace, name in (("shop", "categories"), ("shop", "rent"), ("default", "fuel")):
             model = {"apiVersion": names.API_VERSION, "kind": names.KIND, "spec": SPEC}
             found.kubectl("apply", "-f", "-", document=model | {"metadata": {"namespace": namespace, "name": name}})
-        status = {"serving": RUN, "percent": 100, "phase": "Promoted", "stable": {"runID": RUN}}
+        stable = {"runID": RUN, "digest": "sha256:" + "a" * 64, "since": "2026-01-01T00:00:00.000000Z"}
+        status = condensed(Status.model_validate({"phase": "Promoted", "stable": stable}))
         found.kubectl(
             *("patch", "sgm", "categories", "-n", "shop", "--subresource=status", "--type=merge"),
             *("-p", json.dumps({"status": status})),
