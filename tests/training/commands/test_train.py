@@ -158,7 +158,7 @@ def test_the_result_names_the_run_as_spec_run_id_takes_it_and_the_next_command(s
     assert run.startswith(f"{stored['run_id']}_")
     summary, following = result.stderr.splitlines()[-2:]
     assert summary.startswith(f"{run}: macro F1 {report['val_f1_macro']:.3f}, worst class {report['val_f1_min']:.3f} (")
-    assert following == f'next: kubectl patch sgm NAME --type=merge -p \'{{"spec":{{"runID":"{run}"}}}}\''
+    assert following == f"next: kubectl serin set-run NAME {run}"
     shown = serin("runs", "show", run.rpartition("_")[0], "--registry", tmp_path)
     assert shown.stdout.splitlines()[0] == run
     assert json.loads(serin("runs", "show", run, "--registry", tmp_path, "-o", "json").stdout)["run_id"] == run

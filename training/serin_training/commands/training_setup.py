@@ -1,6 +1,5 @@
 """What `train` and `retrain` prepare, and what they show at the end. Imported when a command runs."""
 
-import json
 import os
 import secrets
 from datetime import UTC, datetime
@@ -54,5 +53,4 @@ def summary_of(trained: TrainedRun, where: str | None) -> str:
 
 def rollout_command(run: str) -> str:
     """Return the kubectl command that starts the rollout of a run."""
-    patch = json.dumps({"spec": {"runID": run}}, separators=(",", ":"))
-    return f"kubectl patch sgm NAME --type=merge -p '{patch}'"
+    return f"kubectl serin set-run NAME {run}"
