@@ -1,6 +1,6 @@
 """The response to each error of this server, as problem details; no response contains a stack trace.
 
-docs/server.md lists the codes and their statuses.
+docs/http-api.md lists the codes and their statuses.
 """
 
 import logging

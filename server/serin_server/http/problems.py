@@ -17,7 +17,7 @@ _ID_BYTES: Final = 16
 
 
 class Code(StrEnum):
-    """What is wrong with a request, for programs. A code keeps its meaning; docs/server.md lists them."""
+    """What is wrong with a request, for programs. A code keeps its meaning; docs/http-api.md lists them."""
 
     ADMIN_TOKEN_REQUIRED = auto()
     BODY_TOO_LARGE = auto()

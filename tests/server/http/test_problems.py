@@ -158,6 +158,6 @@ async def test_an_internal_error_is_found_in_the_log_by_its_request_id(
 
 def test_every_code_has_a_title_and_is_documented() -> None:
     assert set(TITLES) == set(Code)
-    document = (Path(__file__).parents[3] / "docs" / "server.md").read_text(encoding="utf-8")
-    errors = document.partition("## Errors")[2].partition("## Limits")[0]
+    document = (Path(__file__).parents[3] / "docs" / "http-api.md").read_text(encoding="utf-8")
+    errors = document.partition("## Errors")[2].partition("## Python client")[0]
     assert [code for code in Code if f"`{code}`" not in errors] == []
