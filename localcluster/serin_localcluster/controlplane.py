@@ -156,7 +156,11 @@ class ControlPlane:
             # The endpoint controllers stay off: EndpointSlices refuse loopback addresses.
             f"--controllers={','.join(_CONTROLLERS)}",
             "--leader-elect=false",
-            "--horizontal-pod-autoscaler-sync-period=2s",
+            # Autoscalers act on each change at once, up and down.
+            "--horizontal-pod-autoscaler-sync-period=1s",
+            "--horizontal-pod-autoscaler-cpu-initialization-period=1s",
+            "--horizontal-pod-autoscaler-initial-readiness-delay=1s",
+            "--horizontal-pod-autoscaler-downscale-stabilization=1s",
             "--kube-api-qps=200",
             "--kube-api-burst=400",
             "--profiling=false",
