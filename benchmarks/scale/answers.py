@@ -107,8 +107,8 @@ class Answers:
         percent = 0.0 if candidate is None or server.announced > routing.revision else candidate.percent
         share = self._rate * (now - server.stage_began) / _TRANSACTIONS
         text = "".join(
-            line if many is None else f"{line}{int(many * share)}\n"
-            for line, many in _lines(percent, is_failing=run.startswith(FAILING))
+            line if many is None else f"{line}{int(many * share + phase)}\n"
+            for line, many, phase in _lines(percent, is_failing=run.startswith(FAILING))
         )
         marks = {
             _MODEL: server.model,
@@ -124,8 +124,12 @@ class Answers:
 
 
 @cache
-def _lines(percent: float, *, is_failing: bool) -> list[tuple[str, float | None]]:
-    """Return the lines after _TRANSACTIONS; those that count transactions without their value, and the value."""
+def _lines(percent: float, *, is_failing: bool) -> list[tuple[str, float | None, float]]:
+    """Return the lines after _TRANSACTIONS; those that count transactions without their value, and the value.
+
+    The third element is the phase of a counter of one class. With the same phase, all classes would count an answer of
+    low confidence at the same time, and light traffic would look like a change for the worse.
+    """
     in_canary = int(_TRANSACTIONS * percent / 100)
     arms = {
         Arm.CANARY: _arm(in_canary, is_failing=is_failing),
@@ -138,10 +142,12 @@ def _lines(percent: float, *, is_failing: bool) -> list[tuple[str, float | None]
         refused=dict.fromkeys(Refusal, 0),
         runs=(RunOnScrape(_RUN, dict.fromkeys(CLASSES, 0.9), breaker_open=False),),
     )
-    found: list[tuple[str, float | None]] = []
+    found: list[tuple[str, float | None, float]] = []
     for line in Exposition().learn(scrape).decode().splitlines():
         series, _, value = line.rpartition(" ")
-        found.append((f"{series} ", float(value)) if f'"{_STAGE}"' in series else (f"{line}\n", None))
+        label = next((label for label in CLASSES if f'"{label}"' in series), CLASSES[0])
+        phase = CLASSES.index(label) / len(CLASSES)
+        found.append((f"{series} ", float(value), phase) if f'"{_STAGE}"' in series else (f"{line}\n", None, 0.0))
     return found
 
 
