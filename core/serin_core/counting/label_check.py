@@ -16,6 +16,7 @@ from serin_core.counting.stage_query import Series
 _EXPORTED: Final = "exported_"
 """Prefix by which Prometheus renames a label of a series that the target has as well."""
 _STAGE_LABELS: Final = (names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM)
+_RENAMED: Final = frozenset(f"{_EXPORTED}{label}" for label in names.CHECKED_LABELS)
 _NOT_CHECKED: Final = frozenset({"", "le"})
 """`le` belongs to histograms: without it the bucket is missing."""
 _HELP: Final = 'see "Labels that a scrape changes" in docs/prometheus.md'
@@ -28,8 +29,7 @@ def is_label_check(series: Series) -> bool:
 
 def is_intact(series: Series) -> bool:
     """Return whether a series names its process, and none of its labels was renamed."""
-    renamed = (label.removeprefix(_EXPORTED) for label in series.labels if label.startswith(_EXPORTED))
-    return bool(series.labels.get(names.SERIES_PROCESS)) and names.CHECKED_LABELS.isdisjoint(renamed)
+    return bool(series.labels.get(names.SERIES_PROCESS)) and _RENAMED.isdisjoint(series.labels)
 
 
 def find_changed_label(series: Iterable[Series], gates: Iterable[GateName]) -> Unreadable | None:

@@ -114,6 +114,8 @@ _LABELS: Final = (
     *sorted({term.label for terms in _ALL_TERMS for term in terms} - {"", names.SERIES_ARM}),
 )
 """Labels that distinguish the series of one metric; the process is the first."""
+_ABSENT: Final = ("",) * len(_LABELS)
+"""Values of labels that a series does not have."""
 _NO_DATA: Final = Unreadable("NoData", "Prometheus has no series of this stage yet")
 _NOTHING_MATCHES: Final = Unreadable("NothingMatches", "its selectors match no series")
 CLOCK_BEHIND: Final = Unreadable(
@@ -144,15 +146,15 @@ def count_stage(
     found = tuple(one for one in every if not is_label_check(one))
     if not asked.is_young(now) and not any(FRESH in one.labels for one in found):
         return _STALE
-    by_metric = _by_metric(found)
-    if isinstance(by_metric, Unreadable):
-        return by_metric
+    distinct = _distinct(found)
+    if isinstance(distinct, Unreadable):
+        return distinct
     former = Checkpoint(at=now) if asked.checkpoint is None else asked.checkpoint
     by_key: dict[str, ByProcess | Unreadable] = {}
     beside: dict[str, ByProcess] = {}
     for gate in asked.gates:
         arm = None if asked.percent == 0 or CATALOG[gate].arms is Arms.BOTH else names.ARM_CANARY
-        counts, missing = _add_up(gate.value, CATALOG[gate].terms, by_metric, arm=arm, kept=former.counts)
+        counts, missing = _add_up(gate.value, CATALOG[gate].terms, distinct, arm=arm, kept=former.counts)
         if missing:
             by_key[gate.value] = _is_missing(gate, sorted(missing))
             beside |= counts
@@ -161,7 +163,7 @@ def count_stage(
         else:
             by_key[gate.value] = _NO_DATA
     for key, terms in actual_share.TERMS.items() if asked.percent > 0 else ():
-        by_key |= _add_up(key, terms, by_metric, arm=None, kept=former.counts)[0]
+        by_key |= _add_up(key, terms, distinct, arm=None, kept=former.counts)[0]
     return StageCounts(
         by_key,
         has_shared_store=asked.has_shared_store,
@@ -173,7 +175,15 @@ def count_stage(
     )
 
 
-def _by_metric(found: tuple[Series, ...]) -> Mapping[str, list[Series]] | Unreadable:
+@dataclass(frozen=True, slots=True)
+class _Distinct:
+    """Each series once, by metric, and the processes that they are of."""
+
+    by_metric: Mapping[str, list[Series]]
+    processes: frozenset[str]
+
+
+def _distinct(found: tuple[Series, ...]) -> _Distinct | Unreadable:
     """Return each series once, the largest of all replicas, without metrics that their process has lost."""
     newest: dict[tuple[str, ...], Series] = {}
     gone = {(one.labels[GONE], one.labels.get(names.SERIES_PROCESS, "")) for one in found if GONE in one.labels}
@@ -182,19 +192,19 @@ def _by_metric(found: tuple[Series, ...]) -> Mapping[str, list[Series]] | Unread
             continue
         if not isfinite(one.value) or one.value < 0 or one.value != int(one.value):
             return Unreadable("QueryError", f"{one.name} is {one.value:g}, which is not a count")
-        identity = (one.name, *(one.labels.get(label, "") for label in _LABELS))
+        identity = (one.name, *map(one.labels.get, _LABELS, _ABSENT))
         if identity[:2] not in gone and (identity not in newest or one.value > newest[identity].value):
             newest[identity] = one
     by_metric: dict[str, list[Series]] = {}
-    for one in newest.values():
-        by_metric.setdefault(one.name, []).append(one)
-    return by_metric
+    for identity, one in newest.items():
+        by_metric.setdefault(identity[0], []).append(one)
+    return _Distinct(by_metric, frozenset(process for _, process, *_ in newest))
 
 
 def _add_up(
     name: str,
     terms: tuple[Term, ...],
-    series: Mapping[str, list[Series]],
+    found: _Distinct,
     *,
     arm: str | None,
     kept: Mapping[str, ByProcess],
@@ -204,10 +214,9 @@ def _add_up(
     The key is `name`, or `name/part` for each part of a gate.
     """
     seen: dict[str, dict[str, list[float]]] = {}
-    every = {one.labels.get(names.SERIES_PROCESS, "") for of_metric in series.values() for one in of_metric}
-    metrics: dict[str, set[str]] = {process: set() for process in every}
+    metrics: dict[str, set[str]] = {process: set() for process in found.processes}
     for term in terms:
-        for one in series.get(term.metric, ()):
+        for one in found.by_metric.get(term.metric, ()):
             labels = one.labels
             if arm is not None and labels.get(names.SERIES_ARM) != arm:
                 continue
@@ -220,7 +229,7 @@ def _add_up(
             counts[0] += term.good * one.value
             counts[1] += term.total * one.value
     wanted = {term.metric for term in terms}
-    halves = {process for process, found in metrics.items() if wanted - found}
+    halves = {process for process, its in metrics.items() if wanted - its}
     whole = {key: {one: counts for one, counts in of.items() if one not in halves} for key, of in seen.items()}
     mine = {key: of for key, of in kept.items() if key == name or key.startswith(f"{name}/")}
     merged = {key: _merged(whole.get(key, {}), mine.get(key, {})) for key in {*whole, *mine}}

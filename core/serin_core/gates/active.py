@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
+from typing import Final
 
 from serin_core.api.built_in_gates import AtMostGate, BuiltInSettings, FeedbackGate
 from serin_core.api.custom_gates import CustomGate
@@ -9,11 +11,14 @@ from serin_core.api.gate_names import GateMode, GateName
 from serin_core.api.gate_options import RateSettings
 from serin_core.api.gate_status import GateRole
 from serin_core.api.spec import SuggestionModelSpec
+from serin_core.by_identity import ByIdentity
 from serin_core.contract.gate_catalog import AsReported, Criterion, NotWorseThanControl, built_in, has_control_group
 from serin_core.counting.custom_counters import control_key, custom_key
 from serin_core.evidence.bounds import AtLeast, AtMost, Within
 
 GateSettings = BuiltInSettings | CustomGate
+_KEPT: Final = 2_000
+"""Specs, each in one stage, whose gates are kept: every check asks for them several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,15 @@ class ActiveGate:
 
 def active_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGate, ...]:
     """Return the gates that are evaluated in a stage: built-in gates in their order, then custom gates."""
+    return _active_gates(ByIdentity(spec), percent)
+
+
+@lru_cache(maxsize=_KEPT)
+def _active_gates(spec: ByIdentity[SuggestionModelSpec], percent: float) -> tuple[ActiveGate, ...]:
     return tuple(
         _active(name, settings)
-        for name, settings in spec.gates.active_gates()
-        if _is_evaluated(spec, name, settings, percent)
+        for name, settings in spec.of.gates.active_gates()
+        if _is_evaluated(spec.of, name, settings, percent)
     )
 
 
@@ -58,6 +68,12 @@ def acting_gates(spec: SuggestionModelSpec, *, percent: float) -> tuple[ActiveGa
 
 def alpha_fail(spec: SuggestionModelSpec) -> float:
     """Return the error probability of Fail for one gate in one stage: alphaRollback / (gates x stages)."""
+    return _alpha_fail(ByIdentity(spec))
+
+
+@lru_cache(maxsize=_KEPT)
+def _alpha_fail(key: ByIdentity[SuggestionModelSpec]) -> float:
+    spec = key.of
     stages = (0.0, *(step.percent for step in spec.canary.steps))
     gates = [
         name
