@@ -24,7 +24,7 @@ def packed(status: Json) -> str:
     state = {key: value for key, value in status.items() if key not in SHOWN_IN_FULL}
     state |= {VERSION: version} if (version := FORMAT.lowest(state)) > 1 else {}
     text = json.dumps(state, separators=(",", ":"), sort_keys=True)
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return base64.b64encode(zlib.compress(text.encode())).decode()
 
 
 def expanded(status: Mapping[str, Any]) -> Json:

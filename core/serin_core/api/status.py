@@ -252,8 +252,9 @@ class Status(StatusModel):
         return packing.expanded(data) if isinstance(data, dict) else data
 
     def changed(self, **changes: Unpack[StatusChanges]) -> Self:
-        """Return a copy with some fields changed."""
-        return self._copy(changes)
+        """Return a copy with some fields changed, or the same status where they have these values."""
+        mine = self.__dict__
+        return self if all(mine[name] == value for name, value in changes.items()) else self._copy(changes)
 
     def without_evidence(self) -> Self:
         """Return the status before the first count of a stage."""

@@ -7,7 +7,8 @@ A reader refuses fields that it does not know, so each new field raises the vers
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -124,7 +125,17 @@ class _Versioned(_Document):
 
     def hash(self) -> str:
         """Return the sha256 of the canonical form, in hex."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         return hash_of(self.text())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, see pydantic; the hash is not copied, since the copy may say something else."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_hash", None)
+        return copied
 
 
 class RoutingDocument(_Versioned):

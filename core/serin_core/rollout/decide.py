@@ -138,6 +138,8 @@ def _settled(context: Context) -> Status:
 
 def _with(context: Context, status: Status) -> Context:
     """Return the context with another status, whose runs may lead to another pod template."""
+    if status is context.status and context.template:
+        return context
     is_same = bool(context.template) and _template_inputs(context, context.status) == _template_inputs(context, status)
     return replace(context, status=status, template=context.template if is_same else _template(context, status))
 

@@ -107,11 +107,10 @@ def plan(context: Context, *, before: Status | None, document: RoutingDocument) 
 
 def _routing(context: Context, document: RoutingDocument) -> Iterator[Write]:
     found = context.observed.routing
-    rendered = manifests.routing(context.resource, document)
     if found is None:
-        yield CreateChild(rendered)
-    elif found.is_ours and (found.document is None or found.document.hash() != document.hash()):
-        yield ApplyChild(rendered, found.resource_version, found.editors)
+        yield CreateChild(manifests.routing(context.resource, document))
+    elif found.is_ours and found.document != document:
+        yield ApplyChild(manifests.routing(context.resource, document), found.resource_version, found.editors)
 
 
 def _child(context: Context, rendered: Json) -> Iterator[Write]:

@@ -126,3 +126,11 @@ def test_a_damaged_document_says_where(text, where):
     with pytest.raises(DocumentError, match=f"^{where}:") as raised:
         RoutingDocument.parse(text)
     assert "\n" not in str(raised.value)
+
+
+def test_a_changed_copy_has_a_hash_of_its_own():
+    first = document()
+    assert first.hash() == RoutingDocument.parse(first.text()).hash()
+    for changed in (first.model_copy(update={"revision": 8}), first.model_copy(update={"revision": 8}, deep=True)):
+        assert changed.hash() == document(revision=8).hash() != first.hash()
+    assert first == document()
