@@ -16,6 +16,7 @@ from serin_operator.gather import Gatherer
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
+from serin_operator.parsing import Parser
 from serin_operator.pod_reports import PodReports
 from serin_operator.readings import Readings
 from serin_operator.reconcile import Key, Reconciler
@@ -192,18 +193,19 @@ def reconciler(
     keys=None,
     **server,
 ):
-    metrics = metrics or OperatorMetrics(lambda: 0)
+    metrics, parser = metrics or OperatorMetrics(lambda: 0), Parser()
     gatherer = Gatherer(
         cluster=cluster,
         reports=PodReports(pods or SilentPods(), enqueue=enqueue),
         server=ServerDefaults(image="server:1", **server),
         monitoring=monitoring,
         keys=keys or RoutingKeys(),
+        parser=parser,
     )
     return Reconciler(
         cluster=cluster,
         gatherer=gatherer,
-        applier=Applier(cluster),
+        applier=Applier(cluster, keep_status=parser.keep_status),
         delivery=delivery or Delivery({}, wake=print, metrics=metrics.notifications, clock=clock),
         metrics=metrics,
         records=records or RecordKeeper(cluster, metrics.records, clock),

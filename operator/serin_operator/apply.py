@@ -5,12 +5,13 @@ admission changes, does not hold up the others: it is returned, so that the next
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import assert_never
 
 from serin_core.api.base import Json
+from serin_core.api.status import Status
 from serin_core.api.status_view import condensed
 from serin_core.contract import names
 from serin_core.kubernetes.diff import Difference, differences
@@ -33,14 +34,22 @@ log = logging.getLogger(__name__)
 
 
 class Applier:
-    """Performs writes through the Kubernetes API."""
+    """Performs writes through the Kubernetes API.
 
-    def __init__(self, cluster: Kubernetes) -> None:
-        self._cluster, self._events = cluster, EventRecorder(cluster)
+    `keep_status` is called with an object that has exactly the status that was written, and with this status.
+    """
+
+    def __init__(
+        self, cluster: Kubernetes, *, keep_status: Callable[[Json, Status], None] = lambda _live, _status: None
+    ) -> None:
+        self._cluster, self._events, self._keep_status = cluster, EventRecorder(cluster), keep_status
 
     async def put_status(self, ref: ObjectRef, write: PutStatus) -> None:
         """Write the status. Raises ClusterError; nothing else may then be written."""
-        await self.put_status_json(ref, condensed(write.status))
+        sent = _without_empty_maps(condensed(write.status))
+        live = await self._cluster.put_status(ref.namespace, ref.name, sent, ref.resource_version)
+        if live.get("status") == sent:
+            self._keep_status(live, write.status)
 
     async def put_status_json(self, ref: ObjectRef, status: Json) -> None:
         """Write a status that is plain JSON. Raises ClusterError."""

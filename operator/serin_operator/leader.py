@@ -26,6 +26,7 @@ from serin_operator.notifications.delivery import Delivery
 from serin_operator.notifications.senders import with_senders
 from serin_operator.object_ref import Key
 from serin_operator.own_pod import own_namespace
+from serin_operator.parsing import Parser
 from serin_operator.pod_client import PodClient
 from serin_operator.pod_reports import PodReports
 from serin_operator.prometheus_client import PrometheusClient
@@ -69,6 +70,7 @@ async def lead(around: Surroundings) -> None:
         stack.callback(prometheus.close)
         keys = RoutingKeys()
         key_secret = RoutingKeySecret(cluster, keys, namespace=own_namespace())
+        parser = Parser()
         gatherer = Gatherer(
             cluster=direct,
             reports=reports,
@@ -76,6 +78,7 @@ async def lead(around: Surroundings) -> None:
             server=settings.server,
             monitoring=settings.monitoring,
             freezes=(one.as_freeze() for one in settings.freezes),
+            parser=parser,
         )
         delivery = Delivery(
             with_senders(settings.notifications),
@@ -99,7 +102,7 @@ async def lead(around: Surroundings) -> None:
         reconciler = Reconciler(
             cluster=direct,
             gatherer=gatherer,
-            applier=Applier(direct),
+            applier=Applier(direct, keep_status=parser.keep_status),
             delivery=delivery,
             metrics=metrics,
             records=records,

@@ -38,6 +38,9 @@ class _Last(Generic[VersionT, ParsedT]):
             found = self._of[key] = version, parse_it()
         return found[1]
 
+    def keep(self, key: Key, version: VersionT, parsed: ParsedT) -> None:
+        self._of[key] = version, parsed
+
     def forget(self, key: Key) -> None:
         self._of.pop(key, None)
 
@@ -58,6 +61,12 @@ class Parser:
         spec = self._specs.get(key, (uid, metadata["generation"]), lambda: _spec(live))
         status = self._statuses.get(key, (uid, metadata["resourceVersion"]), lambda: _status(live))
         return _resource(live, spec, status)
+
+    def keep_status(self, live: Json, status: Status) -> None:
+        """Keep the status of a SuggestionModel that has exactly what was written for it, so that it is not parsed."""
+        metadata = live["metadata"]
+        version = metadata["uid"], metadata["resourceVersion"]
+        self._statuses.keep(Key(metadata["namespace"], metadata["name"]), version, status)
 
     def rules(self, key: Key, text: str, place: str) -> RulesText | RulesMissing:
         """Check the rules of a resource, whose text is at `place`."""

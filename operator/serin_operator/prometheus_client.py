@@ -199,6 +199,8 @@ def _refuse_unusable(kind: str, response: requests.Response) -> tuple[str, str]:
         if refused:
             raise _UnusableResponseError(f"Prometheus refused the query ({response.status_code}): {str(refused)[:200]}")
         raise requests.HTTPError(f"HTTP {response.status_code} {response.reason or ''}".strip())
+    # The client would parse it again.
+    vars(response)["json"] = lambda: body
     if body is None:
         raise _UnusableResponseError("Prometheus returned something that is not JSON")
     if not isinstance(body, dict) or body.get("status") != "success":

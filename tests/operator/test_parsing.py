@@ -1,10 +1,13 @@
 """What is parsed again, and what is not."""
 
+import asyncio
 import copy
 
 import pytest
-from memory_cluster import KEY, SPEC
+from memory_cluster import KEY, SPEC, MemoryCluster, reconciler
 
+from serin_core.api.status import Phase, Status
+from serin_core.contract import names
 from serin_core.contract.documents import DocumentError
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_operator.invalid import InvalidObjectError
@@ -35,6 +38,39 @@ def test_a_namesake_with_the_same_generation_is_another_resource():
     parser = Parser()
     parser.resource(live())
     assert parser.resource(live(uid="v", runID="run_bbbbbbbb_2")).spec.run_id == "run_bbbbbbbb_2"
+
+
+def test_a_status_that_was_kept_is_that_of_its_version_only():
+    parser, written = Parser(), Status(phase=Phase.CANARY)
+    parser.keep_status(live(version="2"), written)
+    assert parser.resource(live(version="2", status={"phase": "Canary"})).status is written
+    assert parser.resource(live(version="3", status={"phase": "Shadow"})).status.phase == "Shadow"
+    parser.keep_status(live(version="4"), written)
+    assert parser.resource(live(version="4", uid="v", status={"phase": "Shadow"})).status.phase == "Shadow"
+
+
+@pytest.mark.parametrize("is_changed", [False, True], ids=["as sent", "changed by the API server"])
+def test_what_a_pass_has_written_is_parsed_only_if_the_api_server_changed_it(is_changed, monkeypatch):
+    class Changing(MemoryCluster):
+        async def put_status(self, namespace, name, status, resource_version):
+            changed = status | ({"observedGeneration": 77} if is_changed else {})
+            return await super().put_status(namespace, name, changed, resource_version)
+
+    cluster, parsed = Changing(), []
+    validate = Status.model_validate
+    monkeypatch.setattr(Status, "model_validate", lambda found: parsed.append(found) or validate(found))
+
+    async def passes():
+        mine = reconciler(cluster)
+        for _ in range(5):
+            await mine.reconcile(KEY)
+        return mine._gatherer.parse(cluster.objects[names.KIND, KEY.namespace, KEY.name])
+
+    found = asyncio.run(passes())
+    assert bool(parsed) is is_changed
+    monkeypatch.undo()
+    assert found == parse(cluster.objects[names.KIND, KEY.namespace, KEY.name])
+    assert (found.status.observed_generation == 77) is is_changed
 
 
 def test_what_cannot_be_parsed_is_an_error_each_time_and_replaces_nothing():

@@ -29,7 +29,7 @@ class Small(MemoryCluster):
     async def put_status(self, namespace, name, status, resource_version):
         if len(json.dumps(status)) > self.limit:
             raise self.error
-        await super().put_status(namespace, name, status, resource_version)
+        return await super().put_status(namespace, name, status, resource_version)
 
 
 def fat(status, at):
