@@ -32,14 +32,14 @@ def is_intact(series: Series) -> bool:
     return bool(series.labels.get(names.SERIES_PROCESS)) and _RENAMED.isdisjoint(series.labels)
 
 
-def find_changed_label(series: Iterable[Series], gates: Iterable[GateName]) -> Unreadable | None:
+def find_changed_label(label_checks: Iterable[Series], gates: Iterable[GateName]) -> Unreadable | None:
     """Return which label of those that the gates read is changed by the scrape of a process, None if there is none.
 
     A process that is scraped twice needs one scrape that changes nothing.
     """
     read = _labels_of(gates)
     problems: dict[str, str | None] = {}
-    for one in filter(is_label_check, series):
+    for one in label_checks:
         process = one.labels.get(names.SERIES_PROCESS, "")
         found = _problem(one, read)
         problems[process] = found if problems.get(process, "") is not None else None

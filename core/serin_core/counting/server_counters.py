@@ -140,10 +140,12 @@ def count_stage(
     A young stage may not have been scraped yet; an older one without a fresh sample is not scraped any more, and its
     earlier counts prove nothing about the present.
     """
-    every = tuple(series)
-    if problem := find_changed_label(every, asked.gates):
+    label_checks: list[Series] = []
+    found: list[Series] = []
+    for one in series:
+        (label_checks if is_label_check(one) else found).append(one)
+    if problem := find_changed_label(label_checks, asked.gates):
         return problem
-    found = tuple(one for one in every if not is_label_check(one))
     if not asked.is_young(now) and not any(FRESH in one.labels for one in found):
         return _STALE
     distinct = _distinct(found)
@@ -183,7 +185,7 @@ class _Distinct:
     processes: frozenset[str]
 
 
-def _distinct(found: tuple[Series, ...]) -> _Distinct | Unreadable:
+def _distinct(found: list[Series]) -> _Distinct | Unreadable:
     """Return each series once, the largest of all replicas, without metrics that their process has lost."""
     newest: dict[tuple[str, ...], Series] = {}
     gone = {(one.labels[GONE], one.labels.get(names.SERIES_PROCESS, "")) for one in found if GONE in one.labels}

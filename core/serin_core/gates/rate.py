@@ -174,8 +174,10 @@ class RateState:
         """Return what a later check needs, as it is kept in the status."""
         zero = None if self._zero is None else CountsAt(check=1, good=self._zero[0], total=self._zero[1])
         known = {start.check: start for start in before.starts if zero == before.zero}
-        kept = ((one, *self._at[one]) for one in self._kept_checks())
-        starts = (known.get(one) or CountsAt(check=one, good=good, total=total) for one, good, total in kept)
+        at = self._at
+        starts = [
+            known.get(one) or CountsAt(check=one, good=at[one][0], total=at[one][1]) for one in self._kept_checks()
+        ]
         return GateMemory(
             bound=before.bound,
             judged_by=before.judged_by,
