@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import kopf
 import pytest
 import yaml
 
@@ -13,7 +14,7 @@ from serin_operator.known_objects import KnownObjects
 from serin_operator.known_resources import KnownResources
 from serin_operator.object_store import UnknownError
 from serin_operator.reconcile import Key
-from serin_operator.watch import build_registry
+from serin_operator.watch import build_registry, build_settings
 from serin_operator.watched_objects import CHILDREN, WatchedObjects
 
 RBAC = Path(__file__).parents[2] / "manifests/base/rbac.yaml"
@@ -76,6 +77,15 @@ def test_every_config_map_but_the_records_is_in_exactly_one_watch_and_only_ours_
     assert (ours.is_metadata_only, others.is_metadata_only) == (False, True)
     assert ours.labels == f"{names.LABEL_UID},!{names.LABEL_TRIAL_OF}"
     assert others.labels == f"!{names.LABEL_UID},!{names.LABEL_TRIAL_OF}"
+
+
+def test_kopf_compares_with_nothing_and_stores_nothing():
+    storage, seen, patch = build_settings().persistence.diffbase_storage, kopf.Body(body()), kopf.Patch()
+    essence = storage.build(body=seen)
+    storage.store(body=seen, patch=patch, essence=essence)
+    assert not essence
+    assert not patch
+    assert storage.fetch(body=seen) is None
 
 
 def test_with_namespaces_given_nothing_is_asked_of_the_whole_cluster():
