@@ -3,7 +3,7 @@
     python benchmarks/scale/passes.py [--profile]
 
 One resource with five gates stays at 10 % of users, like those of run.py. Requests cost nothing here but the JSON of a
-status; everything else is the operator's own code. The least time of several rounds is printed.
+status; everything else is the operator's own code. Printed is the shortest time of several rounds.
 """
 
 import argparse
