@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sphinx.cmd.build import build_main
 
-from website import decisions
+from website import decisions, reference
 from website.external import external_requests
 from website.pages import (
     FOLDERS,
@@ -56,7 +56,12 @@ def prepare(source: Path) -> None:
 
 def generated_pages() -> dict[str, str]:
     """Return the pages that are made from the sources, by their path below the repository."""
-    return {"docs/decisions/README.md": decisions.index()}
+    return {
+        "docs/decisions/README.md": decisions.index(),
+        "docs/reference/resource.md": reference.resource(),
+        "docs/reference/command-line.md": reference.command_line(),
+        "docs/reference/http-api.md": reference.http_api(),
+    }
 
 
 def _write(path: Path, text: str) -> None:
