@@ -29,8 +29,8 @@ def resource() -> str:
     lines = [
         "# The resource SuggestionModel",
         "",
-        "Every field of `serin.dev/v1alpha1`, made from the CustomResourceDefinition. `kubectl explain sgm.spec` prints",
-        "the same texts. [Contracts](../contracts.md) describes what the fields promise.",
+        "Every field of `serin.dev/v1alpha1`, made from the CustomResourceDefinition. `kubectl explain` prints the",
+        "same texts. [Contracts](../contracts.md) describes what the fields promise.",
         "",
     ]
     for root in ("spec", "status"):
@@ -110,11 +110,8 @@ def command_line() -> str:
 def _help(command: click.Command, path: str) -> Iterator[str]:
     context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
     yield f"### {path}\n\n```text\n{command.get_help(context)}\n```\n"
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            if child is not None:
-                yield from _help(child, f"{path} {name}")
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _help(child, f"{path} {name}")
 
 
 def http_api() -> str:
