@@ -124,6 +124,7 @@ def test_the_alerts_of_the_chart_are_those_of_the_manifests_with_the_values(helm
     rule = yaml.safe_load((ROOT / "manifests" / "alerts" / "prometheusrule.yaml").read_text())
     plain = yaml.safe_load((ROOT / "manifests" / "alerts" / "rules.yaml").read_text())
     assert rendered() == rule["spec"] == plain
+    assert objects(kubectl("kustomize", str(ROOT / "manifests" / "alerts"))) == [rule]
     older = json.dumps(rendered(modelAgeDays=30))
     assert "> 30 * 86400" in older
     assert "90 * 86400" not in older

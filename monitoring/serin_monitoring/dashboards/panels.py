@@ -38,6 +38,8 @@ RATE: Final = "reqps"
 SECONDS: Final = "s"
 FULL, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
 """Widths, in the 24 columns of a dashboard."""
+REPEATED: Final = 3
+"""Panels beside each other where one is repeated for each value of a variable."""
 _SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
@@ -73,7 +75,10 @@ def curves(
     between: tuple[float, float] | None = None,
     repeat: str = "",
 ) -> Any:
-    """Return a panel with curves over time. `between`: the ends of its axis."""
+    """Return a panel with curves over time.
+
+    `between`: the ends of its axis. `repeat`: a variable with a panel for each of its values; the whole row is theirs.
+    """
     panel = _targets(timeseries.Panel(), queries, instant=False).unit(unit)
     _common(panel, title, description, width, height=8)
     panel.legend(
@@ -90,7 +95,7 @@ def curves(
     for letter, query in zip("ABCDEFGH", queries, strict=False):
         if query.is_bound:
             panel.override_by_query(letter, [DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 6]})])
-    return panel.repeat(repeat).max_per_row(FULL // width) if repeat else panel
+    return panel.repeat(repeat).max_per_row(REPEATED) if repeat else panel
 
 
 def number(

@@ -4,6 +4,7 @@ from typing import Final
 
 from serin_core.contract import names
 from serin_monitoring.dashboards.panels import (
+    FULL,
     HALF,
     MODEL,
     OF_MODEL,
@@ -105,17 +106,6 @@ _PROGRESS: Final = (
         texts=_VERDICTS,
     ),
     curves(
-        "$gate",
-        Query(f"max({_M}_gate_upper{{{_GATE}}})", "upper end"),
-        Query(f"max({_M}_gate_estimate{{{_GATE}}})", "estimate"),
-        Query(f"max({_M}_gate_lower{{{_GATE}}})", "lower end"),
-        Query(f"max by (bound) ({_M}_gate_bound{{{_GATE}}})", "bound ({{bound}})", is_bound=True),
-        Query(f"max({_M}_gate_query_value{{{_GATE}}})", "result of the query"),
-        description="Estimate in the stage with its 95 % confidence sequence, and what the gate requires. The interval "
-        "narrows with evidence; the gate has a verdict once it is on one side of the bound.",
-        repeat="gate",
-    ),
-    curves(
         "Events counted by the gates",
         Query(f"max by (gate) ({_M}_gate_events{{{OF_MODEL}}})", "{{gate}}"),
         description="Events of the stage that each gate has counted. A gate without events can neither pass nor fail.",
@@ -126,6 +116,20 @@ _PROGRESS: Final = (
         Query(f"sum by (cause) (increase({_M}_errors_total{{{OF_MODEL}}}{WINDOW}))", "{{cause}}"),
         description="What kept the operator from checking: docs/metrics.md explains the causes.",
         width=HALF,
+    ),
+)
+_GATES: Final = (
+    curves(
+        "$gate",
+        Query(f"max({_M}_gate_upper{{{_GATE}}})", "upper end"),
+        Query(f"max({_M}_gate_estimate{{{_GATE}}})", "estimate"),
+        Query(f"max({_M}_gate_lower{{{_GATE}}})", "lower end"),
+        Query(f"max by (bound) ({_M}_gate_bound{{{_GATE}}})", "bound ({{bound}})", is_bound=True),
+        Query(f"max({_M}_gate_query_value{{{_GATE}}})", "result of the query"),
+        description="Estimate in the stage with its 95 % confidence sequence, and what the gate requires. The interval "
+        "narrows with evidence; the gate has a verdict once it is on one side of the bound.",
+        width=FULL,
+        repeat="gate",
     ),
 )
 _USERS: Final = (
@@ -214,7 +218,7 @@ def rollout() -> str:
         "serin-rollout",
         "Serin / Rollout",
         "One SuggestionModel: what its rollout waits for, the evidence of its gates, and what users get.",
-        {"Now": _NOW, "Evidence": _PROGRESS, "Suggestions": _USERS},
+        {"Now": _NOW, "Evidence": _PROGRESS, "Gates": _GATES, "Suggestions": _USERS},
         variables=(MODEL, variable("gate", "Gate", gates, is_multiple=True)),
         annotations=(transitions(OF_MODEL, "{{serin_run}}"),),
     )
