@@ -13,9 +13,14 @@ from serin_core.kubernetes.owner import Owner, owner_of
 
 def refuse_if_owned(live: Live, change: Mapping[str, Any], *, can_be_forced: bool) -> None:
     """Exit with status 4 and what to commit if a tool would set a changed spec back. An empty change is allowed."""
+    if instead := what_to_commit(live, change, can_be_forced=can_be_forced):
+        raise fail(instead, ExitCode.REFUSED)
+
+
+def what_to_commit(live: Live, change: Mapping[str, Any], *, can_be_forced: bool = False) -> str:
+    """Return what to commit instead of a change that a tool would set back, "" if none would or nothing changes."""
     owner = owner_of(live) if change else None
-    if owner is not None:
-        raise fail(_what_to_commit(owner, change, can_be_forced=can_be_forced), ExitCode.REFUSED)
+    return "" if owner is None else _what_to_commit(owner, change, can_be_forced=can_be_forced)
 
 
 def _what_to_commit(owner: Owner, change: Mapping[str, Any], *, can_be_forced: bool) -> str:

@@ -2,11 +2,9 @@
 
 import typer
 
-from serin_cli.action_requests import open_resource, send
+from serin_cli.action_requests import open_resource, plan_of, send_plan
 from serin_cli.connection import Connection, on_cluster
-from serin_cli.exit_codes import ExitCode
-from serin_cli.options import Name, Reason, examples, fail
-from serin_cli.resource import candidate_of, is_running
+from serin_cli.options import Name, Reason, examples
 
 app = typer.Typer()
 
@@ -36,6 +34,4 @@ def resume(name: Name, connection: Connection, reason: Reason = "") -> None:
 
 def _send(action: str, name: str, connection: Connection, reason: str) -> None:
     cluster, live = open_resource(name, connection)
-    if not is_running(live):
-        raise fail(f"nothing to {action}: no rollout is running", ExitCode.REFUSED)
-    send(cluster, name, action, candidate_of(live)["runID"], reason=reason)
+    send_plan(cluster, name, plan_of(action, live), reason=reason)

@@ -1,22 +1,20 @@
 """Manual actions on promoted runs: undo, and trust after a restore from a backup."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from serin_cli.action_requests import open_resource, send
+from serin_cli.action_plans import change_of_undo
+from serin_cli.action_requests import open_resource, plan_of, send, send_plan
 from serin_cli.confirmation import Yes, confirm
 from serin_cli.connection import Connection, on_cluster
 from serin_cli.exit_codes import ExitCode
 from serin_cli.options import Name, Reason, examples, fail, refuse
 from serin_cli.ownership import refuse_if_owned
 from serin_cli.resource import Live, is_running, restorable, run_of
-from serin_core.kubernetes.owner import owner_of
 
 app = typer.Typer()
-_STOP: Final = {"canary": {"percent": 0}}
-"""What takes a promoted run out of service by an edit of the spec, where no run was stable before."""
 
 
 @app.command(
@@ -58,7 +56,6 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
     if force and to is not None:
         refuse("--force cannot be used with --to, which edits spec.runID: Argo CD, Flux or Helm would set it back")
     cluster, live = open_resource(name, connection)
-    stable = run_of(live, "stable")
     if to is not None:
         change = _change_to(live, to)
         refuse_if_owned(live, change, can_be_forced=False)
@@ -66,13 +63,12 @@ def undo(  # noqa: PLR0913 - options of the command line, given by name
         confirm(yes=yes)
         send(cluster, name, "restore", to, reason=reason, spec=change)
         return
-    if stable is None:
-        raise fail(f"{name} has no stable run; the rules serve all users", ExitCode.REFUSED)
+    planned = plan_of("undo", live)
     if not force:
-        refuse_if_owned(live, _change_of_undo(live), can_be_forced=True)
-    typer.echo(_consequences(live, stable), err=True)
+        refuse_if_owned(live, change_of_undo(live), can_be_forced=True)
+    typer.echo(planned.effect, err=True)
     confirm(yes=yes)
-    send(cluster, name, "undo", stable, reason=reason)
+    send_plan(cluster, name, planned, reason=reason)
 
 
 @app.command(
@@ -139,20 +135,6 @@ def _is_same(wanted: Live, present: Live) -> bool:
     return (wanted["default"], classes) == (present.get("default", 0.7), present.get("perClass") or {})
 
 
-def _change_of_undo(live: Live) -> dict[str, Any]:
-    """Return the edit of the spec with the effect of an undo; {} where the spec names another run anyway."""
-    spec = live.get("spec", {})
-    if spec.get("runID") != run_of(live, "stable"):
-        return {}
-    previous = _follower(live)
-    return {"runID": previous} if previous else _STOP
-
-
-def _follower(live: Live) -> str | None:
-    to_rules = live.get("spec", {}).get("rollback", {}).get("to") == "Rules"
-    return None if to_rules else run_of(live, "previous")
-
-
 def _consequences_of_restore(live: Live, run: str, change: Mapping[str, Any]) -> str:
     stable = run_of(live, "stable") or "the rules"
     verb = "serve" if stable == "the rules" else "serves"
@@ -161,14 +143,4 @@ def _consequences_of_restore(live: Live, run: str, change: Mapping[str, Any]) ->
         text += f" {' and '.join(settings)} will be set to what it was promoted with."
     if is_running(live):
         text += f" The rollout of {run_of(live, 'candidate')} ends."
-    return text
-
-
-def _consequences(live: Live, stable: str) -> str:
-    text = f"{stable} will be taken out of service; {_follower(live) or 'the rules'} will serve instead."
-    owner = owner_of(live)
-    if owner is not None and live.get("spec", {}).get("runID") == stable:
-        text += f" {owner.capitalized} still has {stable}: change spec.runID there too."
-    if is_running(live):
-        text += f" The evidence of {run_of(live, 'candidate')}, whose rollout is running, will be reset."
     return text

@@ -38,6 +38,7 @@ def dashboard(
     """
     # Imported here: an error of the command line is shown without them.
     from serin_dashboard.access import Access  # noqa: PLC0415
+    from serin_dashboard.acting import Acting  # noqa: PLC0415
     from serin_dashboard.following import Follower  # noqa: PLC0415
     from serin_dashboard.reading import Reader  # noqa: PLC0415
     from serin_dashboard.serving import serve  # noqa: PLC0415
@@ -56,7 +57,7 @@ def dashboard(
     if open_browser:
         webbrowser.open(access.link)
     follower.start()
-    serve(build(store, Reader(cluster), access, scope=scope, clock=_now), listening)
+    serve(build(store, Reader(cluster), access, Acting(cluster), scope=scope, clock=_now), listening)
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,14 +1,28 @@
 """HTML of the pages, from templates that escape everything."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import jinja2
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from serin_cli.tables import describe_age
+from serin_dashboard.store import Store
+
+
+class FormTokens(Protocol):
+    """The token that every form sends."""
+
+    @property
+    def form_token(self) -> str:
+        """The token."""
+
+    def is_form_token(self, given: str) -> bool:
+        """Return whether a form has sent the right token."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -16,9 +30,26 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def problem_page(status: int, title: str, message: str) -> HTMLResponse:
-    """Return a page that says why a request was not carried out."""
-    return HTMLResponse(render("problem.html.j2", title=title, message=message, version=None), status)
+def problem_page(status: int, title: str, message: str, *, back: str = "/") -> HTMLResponse:
+    """Return a page that says why a request was not carried out, with a link back."""
+    return HTMLResponse(render("problem.html.j2", title=title, message=message, back=back, version=None), status)
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Renders pages with what all of them show. `clock` returns the time in UTC."""
+
+    store: Store
+    access: FormTokens
+    scope: str
+    """Which namespaces are shown."""
+    clock: Callable[[], datetime]
+
+    def page(self, template: str, *, version: int | None = None, events: str = "", **values: Any) -> HTMLResponse:
+        """Return a page; one with a version follows the events of its address."""
+        common = {"scope": self.scope, "now": self.clock(), "connection": self.store.connection}
+        token = self.access.form_token
+        return HTMLResponse(render(template, version=version, events=events, form_token=token, **common, **values))
 
 
 @cache

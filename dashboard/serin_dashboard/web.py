@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from importlib.resources import files
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from serin_cli.action_plans import offered
 from serin_dashboard.access import Access, Guard
+from serin_dashboard.acting import Acting, describe_requests
+from serin_dashboard.action_routes import routes
 from serin_dashboard.detail import detail_of
 from serin_dashboard.overview import Row, rows_of
-from serin_dashboard.pages import problem_page, render
+from serin_dashboard.pages import Pages, problem_page
 from serin_dashboard.reading import Reader
 from serin_dashboard.store import Key, Store
 
@@ -28,18 +31,23 @@ def build(  # noqa: PLR0913 - what the routes work with, given by name
     store: Store,
     reader: Reader,
     access: Access,
+    acting: Acting | None,
     *,
     scope: str,
     clock: Callable[[], datetime],
     poll: float = _POLL,
 ) -> Guard:
-    """Return the application. `scope` says which namespaces are shown, `clock` returns the time in UTC."""
+    """Return the application. `scope` says which namespaces are shown, `clock` returns the time in UTC.
+
+    Without `acting`, pages can only be read.
+    """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(HTTPException, _problem)
 
-    def page(template: str, *, version: int, events: str, **values: Any) -> HTMLResponse:
-        common = {"scope": scope, "now": clock(), "connection": store.connection}
-        return HTMLResponse(render(template, version=version, events=events, **common, **values))
+    pages = Pages(store, access, scope, clock)
+    page = pages.page
+    if acting is not None:
+        app.include_router(routes(acting, pages))
 
     @app.get("/", response_class=HTMLResponse)
     def overview(q: Annotated[str, Query(max_length=100)] = "") -> HTMLResponse:
@@ -57,7 +65,15 @@ def build(  # noqa: PLR0913 - what the routes work with, given by name
         if entry is None:
             raise HTTPException(404, f"There is no SuggestionModel {name} in the namespace {namespace}.")
         detail = detail_of(entry, reader.read(key), now=clock())
-        return page("detail.html.j2", version=version, events=f"/events/{namespace}/{name}", detail=detail)
+        actions = () if acting is None or entry.problem else offered(entry.live)
+        return page(
+            "detail.html.j2",
+            version=version,
+            events=f"/events/{namespace}/{name}",
+            detail=detail,
+            actions=actions,
+            requests=describe_requests(entry.live, now=clock()),
+        )
 
     @app.get("/events")
     def all_events(since: int = -1, last_event_id: Annotated[str | None, Header()] = None) -> StreamingResponse:

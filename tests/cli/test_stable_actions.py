@@ -71,8 +71,8 @@ def test_undo_asks_at_a_terminal(serin, monkeypatch, typed, exit_code, is_writte
 
 def test_undo_without_a_stable_run_is_refused(serin):
     cluster = FakeCluster(model(candidate=CANDIDATE))
-    said = serin(cluster, "undo", "c", "--yes")
-    assert (said.exit_code, said.stderr) == (4, "serin: c has no stable run; the rules serve all users\n")
+    said = serin(cluster, "undo", "categories", "--yes")
+    assert (said.exit_code, said.stderr) == (4, "serin: categories has no stable run; the rules serve all users\n")
     assert cluster.requests == {}
 
 

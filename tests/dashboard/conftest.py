@@ -4,7 +4,9 @@ import pytest
 from dashboard import examples
 from starlette.testclient import TestClient
 
+from serin_cli.kubernetes_client import whole
 from serin_dashboard.access import Access
+from serin_dashboard.acting import Acting
 from serin_dashboard.reading import Reader
 from serin_dashboard.store import Store
 from serin_dashboard.web import build
@@ -17,6 +19,7 @@ class FakeNamespace:
 
     def __init__(self, records=(), pods=(), revisions=None):
         self.found, self.revisions, self.requests = {"records": records, "pods": pods}, revisions or {}, []
+        self.models, self.is_allowed, self.refusal, self.written = {}, True, None, []
 
     def at(self, namespace):
         self.requests.append(namespace)
@@ -34,6 +37,21 @@ class FakeNamespace:
             raise found
         return found
 
+    def get(self, name):
+        found = self.models[name]
+        return found | {"status": whole(found["status"])}
+
+    def user(self):
+        return "jane@example.com"
+
+    def may_act(self):
+        return self.is_allowed
+
+    def annotate(self, name, annotations, *, spec=None):
+        if self.refusal:
+            raise self.refusal
+        self.written.append((name, annotations, spec))
+
     def _answer(self, what):
         if isinstance(self.found[what], Exception):
             raise self.found[what]
@@ -43,15 +61,16 @@ class FakeNamespace:
 class Site:
     """The pages of a cluster, and a browser that may open them."""
 
-    def __init__(self, *models, cluster=None):
+    def __init__(self, *models, cluster=None, acts=True):
         self.store = Store()
         if models:
             self.store.replace(models, at=examples.NOW)
         self.cluster = cluster or FakeNamespace(examples.RECORDS, [examples.pod("c-1")], {"c-1": 5})
+        self.cluster.models = {one["metadata"]["name"]: one for one in models}
         self.access = Access(PORT)
-        app = build(
-            self.store, Reader(self.cluster), self.access, scope="namespace shop", clock=lambda: examples.NOW, poll=0
-        )
+        acting = Acting(self.cluster) if acts else None
+        settings = {"scope": "namespace shop", "clock": lambda: examples.NOW, "poll": 0}
+        app = build(self.store, Reader(self.cluster), self.access, acting, **settings)
         self.browser = TestClient(app, base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)
 
     @property
