@@ -22,6 +22,8 @@ from serin_server.routing.routing_watcher import ForgedPushError, NoRoutingKeyEr
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError, UnknownTransactionsError
 
 _MAX_DETAIL: Final = 500
+_RETRY_SECONDS: Final = "1"
+"""When a request that the store could not serve may be repeated."""
 _EXPECTED: Final[dict[type[Exception], tuple[int, Code]]] = {
     EventError: (400, Code.INVALID_EVENT_ID),
     ForgedPushError: (403, Code.INVALID_SIGNATURE),
@@ -84,7 +86,8 @@ async def _expected(request: Request, error: Exception) -> Response:
     if isinstance(error, FeedbackError):
         found = (FieldError(printable(detail), f"#/{error.field}"),)
         detail = summary(found, 1)
-    return problem_response(status, code, detail, request_id=_request_id(request), errors=found)
+    headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, StoreUnavailableError) else None
+    return problem_response(status, code, detail, request_id=_request_id(request), errors=found, headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -87,4 +87,6 @@ def _number_sent(error: Any) -> str:
 
 def _unknown_field(name: str, known: FieldNames) -> str:
     near = get_close_matches(name[:_MAX_NAME], known, n=1)
-    return f"unknown field; did you mean {near[0]}?" if near else "unknown field"
+    if near:
+        return f"unknown field; did you mean {near[0]}?"
+    return f"unknown field; the fields are {', '.join(known)}" if known else "unknown field"

@@ -136,7 +136,7 @@ class FeedbackRequest(_Body):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.accepted is None) == (self.label is None):
-            raise ValueError('send exactly one of {"accepted": true} and {"label": "..."}')
+            raise ValueError("send exactly one of accepted and label")
         return self
 
 

@@ -14,6 +14,7 @@ from serin_server.http.schemas import MAX_ITEMS
 
 pytestmark = pytest.mark.anyio
 PATH = "/agent/suggestions"
+FIELDS = "txn_id, user_id, timestamp, merchant, description, amount, channel"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -82,7 +83,7 @@ async def test_all_wrong_fields_are_named_at_once(mounted: Mounted) -> None:
             "#/transactions/0/merchnat": "unknown field; did you mean merchant?",
             "#/transactions/1/txn_id": "text is required",
             "#/transactions/1/merchant": "this field is required",
-            "#/transactions/1/a~1b~0c": "unknown field",
+            "#/transactions/1/a~1b~0c": f"unknown field; the fields are {FIELDS}",
             "#/transactions/1/timestamp": "must be a day or time in ISO 8601, like 2026-01-31 or "
             "2026-01-31T12:00:00+00:00",
             "#/transaktions": "unknown field; did you mean transactions?",
@@ -99,12 +100,19 @@ async def test_a_field_of_feedback_is_proposed_for_feedback_only(mounted: Mounte
         ]
 
 
+async def test_a_field_that_is_like_none_is_answered_with_all_fields(mounted: Mounted) -> None:
+    async with running(mounted, FakeRegistry()) as pod:
+        (item,) = await pod.suggest(bought())
+        found = problem(await pod.feedback(item["event_id"], outcome="accepted"))
+        assert found["detail"] == "outcome: unknown field; the fields are accepted, label"
+
+
 async def test_the_number_of_errors_in_a_response_is_bounded(mounted: Mounted) -> None:
     async with running(mounted, FakeRegistry()) as pod:
         body = {"transactions": [bought(colour="red")] * MAX_ITEMS}
         found = problem(await pod.client.post(PATH, json=body, headers=USER))
         assert len(found["errors"]) == 32
-        assert found["detail"] == "transactions.0.colour: unknown field (and 255 more)"
+        assert found["detail"] == (f"transactions.0.colour: unknown field; the fields are {FIELDS} (and 255 more)")
 
 
 async def test_invalid_json_has_its_position(mounted: Mounted) -> None:

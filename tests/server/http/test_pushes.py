@@ -71,11 +71,11 @@ async def test_an_older_one_is_ignored_and_the_status_shows_it(mounted: Mounted)
 
 SIGNATURE = "A" * 86 + "=="
 BAD: list[tuple[Any, str]] = [
-    ([], "body"),
+    ([], "a JSON object is required"),
     ({}, "document"),
     ({"document": "{}"}, "signature"),
     ({"document": "{}", "signature": "short"}, "signature"),
-    ({"document": "{}", "signature": SIGNATURE, "more": 1}, "more: unknown field"),
+    ({"document": "{}", "signature": SIGNATURE, "more": 1}, "more: unknown field; the fields are document, signature"),
     ({"document": 5, "signature": SIGNATURE}, "document"),
     ({"document": "x" * (MAX_CHARACTERS + 1), "signature": SIGNATURE}, "document"),
 ]

@@ -388,7 +388,8 @@ async def test_without_a_store_transactions_come_with_the_request(
         ),
         pytest.param(
             {"transactions": [bought(colour="red")]},
-            "transactions.0.colour: unknown field",
+            "transactions.0.colour: unknown field; the fields are txn_id, user_id, timestamp, merchant, description, "
+            "amount, channel",
             id="a field that is not known",
         ),
         pytest.param({"transactions": [bought()], "mode": "magic"}, "mode: must be 'auto'", id="another mode"),

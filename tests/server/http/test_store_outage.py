@@ -22,6 +22,7 @@ async def test_feedback_and_txn_ids_are_refused_with_503_and_suggestions_for_tra
         said = await pod.feedback(item["event_id"], accepted=True)
         for response in (by_id, kept, said):
             assert response.status_code == 503
+            assert response.headers["retry-after"] == "1"
             assert response.json()["detail"] == "the store is not available: ConnectionRefusedError"
         assert await pod.count("serin_feedback_total") == 0, "only what is kept is counted"
         assert (await pod.client.get("/readyz")).status_code == 200
