@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from serin_core.api.base import Json
@@ -34,6 +34,7 @@ FIRST_RETRY: Final = timedelta(seconds=5)
 MAX_RETRY: Final = timedelta(minutes=10)
 RECENT: Final = timedelta(hours=1)
 """An operator that starts completes the record where the last transition is younger: another may have ended before."""
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _MAX_PENDING: Final = 1000
 _MAX_GAP: Final = 5
 """Records that may be missing between older ones, because somebody deleted them."""
@@ -70,6 +71,8 @@ class RecordKeeper:
         self._cluster, self._metrics, self._clock = cluster, metrics, clock
         self._open: dict[tuple[str, str], dict[int, _Open]] = {}
         self._changed = asyncio.Event()
+        """Set where a record is due before the time to which `run` sleeps."""
+        self._next = _NEVER
 
     def note(self, live: Json, resource: Resource, decision: Decision, *, is_counted: bool) -> None:
         """Keep what a pass adds to the record of its trial. It does no I/O."""
@@ -86,16 +89,21 @@ class RecordKeeper:
         found.history_limit = limit
         noted = Noted(now, status, decision.transition, is_counted=is_counted)
         if decision.transition is not None or _is_news(resource.status, status) or is_recent:
-            found.plan(now)
+            self._plan(found, now)
         elif is_counted:
-            found.plan(now + WRITE_POINTS_EVERY)
+            self._plan(found, now + WRITE_POINTS_EVERY)
         else:
             return
         found.pending.append(noted)
         if len(found.pending) > _MAX_PENDING:
             # Points are the first to go; a transition stays.
             found.pending = [one for one in found.pending[:-1] if one.transition is not None] + [noted]
-        self._changed.set()
+
+    def _plan(self, one: _Open, at: datetime) -> None:
+        """Plan a write, and wake `run` if it would sleep longer: most notes only add points, and need no look at all."""
+        one.plan(at)
+        if one.due_at is not None and one.due_at < self._next:
+            self._changed.set()
 
     def forget(self, namespace: str, name: str) -> None:
         """Forget the records of a deleted resource: they are deleted with it."""
@@ -117,13 +125,14 @@ class RecordKeeper:
             begun = recording.begin(resource, before, by="", now=now)
             mine[number] = _Open(begun, resource.spec.history_limit)
         mine[number].successor = (candidate.run_id, now)
-        mine[number].plan(now)
+        self._plan(mine[number], now)
 
     async def run(self) -> None:
         """Write what is due until cancelled, and then once more what has not been written."""
         try:
             while True:
                 self._changed.clear()
+                self._next = _NEVER
                 delay = await self.write_due()
                 try:
                     async with asyncio.timeout(delay):
@@ -144,14 +153,16 @@ class RecordKeeper:
 
     async def write_due(self) -> float | None:
         """Write every record that is due, and return the seconds until the next one is, None if none is."""
+        now = self._clock()
         for key, mine in list(self._open.items()):
             for number, one in sorted(mine.items()):
-                if one.due_at is not None and one.due_at <= self._clock():
+                if one.due_at is not None and one.due_at <= now:
                     await self._write(one)
                 if one.due_at is None and number < max(mine) and self._open.get(key) is mine:
                     mine.pop(number, None)
         due = [one.due_at for mine in self._open.values() for one in mine.values() if one.due_at is not None]
-        return max((min(due) - self._clock()).total_seconds(), 0.0) if due else None
+        self._next = min(due, default=_NEVER)
+        return max((self._next - self._clock()).total_seconds(), 0.0) if due else None
 
     async def _write(self, one: _Open) -> None:
         taken, one.pending, one.due_at = one.pending, [], None

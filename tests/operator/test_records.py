@@ -268,6 +268,39 @@ def test_the_writer_writes_at_once_and_once_more_before_it_ends():
     assert [one.event for one in read(cluster).transitions][-1] == "CapChanged"
 
 
+def test_the_writer_sleeps_while_points_are_added_and_wakes_for_what_is_due_earlier():
+    operator = Operator(MemoryCluster())
+    looks, write_due = [], operator.records.write_due
+    operator.records.write_due = lambda: looks.append(operator.now) or write_due()
+
+    async def passes():
+        for _ in range(5):
+            operator.now += timedelta(seconds=30)
+            await operator.one.reconcile(KEY)
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+    async def run():
+        task = asyncio.create_task(operator.records.run())
+        await passes()
+        operator.one._records.note = lambda live, resource, decision, *, is_counted: RecordKeeper.note(
+            operator.records, live, resource, decision, is_counted=True
+        )
+        await passes()
+        looks.clear()
+        await passes()
+        assert looks == []
+        operator.edit(canary={"percent": 40})
+        await operator.one.reconcile(KEY)
+        async with asyncio.timeout(5):
+            while not looks:
+                await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
 def test_a_rendered_record_is_one_document_of_one_key():
     cluster = MemoryCluster()
     operator = Operator(cluster)
