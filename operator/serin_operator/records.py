@@ -100,7 +100,7 @@ class RecordKeeper:
             found.pending = [one for one in found.pending[:-1] if one.transition is not None] + [noted]
 
     def _plan(self, one: _Open, at: datetime) -> None:
-        """Plan a write, and wake `run` if it would sleep longer: most notes only add points, and need no look at all."""
+        """Plan a write, and wake `run` if it would sleep longer: most notes only add points."""
         one.plan(at)
         if one.due_at is not None and one.due_at < self._next:
             self._changed.set()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from serin_core.api.status import CandidateState, Propagation, Status
 from serin_core.contract.documents import RoutingDocument, ServedRun
+from serin_core.rollout.observation import RoutingSeen
 from serin_core.rollout.protocol import Context, Protocol, routing_document, serves_the_routing
 
 
@@ -30,7 +31,7 @@ def revise(context: Context, protocol: Protocol, *, before: Status) -> Status:
     status, wanted = context.status, context.status.propagation
     candidate = status.candidate if status.candidate and status.candidate.state is CandidateState.RUNNING else None
     begins = candidate is not None and candidate.stage is None
-    is_same = wanted.revision > 0 and document(context, protocol).hash() == wanted.hash
+    is_same = wanted.revision > 0 and _hash(document(context, protocol), context.observed.routing) == wanted.hash
     if is_same and not begins and not context.has_foreign_routing:
         return status
     revision = protocol.next_revision(context)
@@ -48,6 +49,12 @@ def revise(context: Context, protocol: Protocol, *, before: Status) -> Status:
             withdraws_run=_withdraws_any_run(context, before=before, new=new),
         )
     )
+
+
+def _hash(document: RoutingDocument, found: RoutingSeen | None) -> str:
+    """Return the hash of a document: mostly it is the one that was read, whose hash is known."""
+    known = None if found is None else found.document
+    return known.hash() if known is not None and known == document else document.hash()
 
 
 def _withdraws_any_run(context: Context, *, before: Status, new: RoutingDocument) -> bool:
