@@ -10,6 +10,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "explain": "Explain each gate: what it has counted, how certain that is, and what a verdict still needs.",
         "history": "Show past and running rollouts: when, how they ended, why, and who started them.",
         "events": "Show the Events of a SuggestionModel, oldest first.",
+        "doctor": "Check the installation and SuggestionModels: what was found, and what to do.",
         "watch": "Follow a rollout until it ends.",
         "dashboard": "Show rollouts as pages in a browser, on this machine.",
         "promote": "Advance the candidate to the next step now, approve the step that waits, or end a bake.",

@@ -235,6 +235,42 @@ class Cluster:
             found = self._read(core.list_namespaced_config_map, self.namespace, label_selector=selector)
         return [(one.get("data") or {}).get(names.RECORD_KEY, "") for one in found["items"]]
 
+    def read(self, path: str, *, accept: str = "application/json", **query: str) -> str:
+        """Return the response to a GET of any path of the API server. Raises ClusterError, AbsentError for a 404."""
+        return self._send("GET", path, None, {"Accept": accept}, query)
+
+    def may(self, verb: str, resource: str, *, group: str = "") -> bool:
+        """Return whether the user has a right on the objects of the namespace. Raises ClusterError."""
+        attributes = {"namespace": self.namespace, "verb": verb, "group": group, "resource": resource}
+        api = "authorization.k8s.io/v1"
+        review = {"apiVersion": api, "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
+        json_ = "application/json"
+        text = self._send(
+            "POST", f"/apis/{api}/selfsubjectaccessreviews", review, {"Accept": json_, "Content-Type": json_}, {}
+        )
+        with self._errors():
+            return bool((self._object(json.loads(text)).get("status") or {}).get("allowed"))
+
+    def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+
+        client = self._api.api_client
+        with self._errors(lambda: f"{path} does not exist"):
+            request = client.param_serialize(
+                method=method,
+                resource_path=path,
+                query_params=list(query.items()),
+                header_params=dict(headers),
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = client.call_api(*request, _request_timeout=_TIMEOUT)
+            response.read()
+            text: str = response.data.decode("utf-8")
+            if not 200 <= response.status <= 299:  # noqa: PLR2004 - the statuses of a success
+                raise ApiException.from_response(http_resp=response, body=text, data=None)
+        return text
+
     def _list(self, all_namespaces: bool) -> Any:  # noqa: FBT001 - as the option is
         if all_namespaces:
             return partial(self._api.list_cluster_custom_object, names.GROUP, names.VERSION, names.PLURAL)
