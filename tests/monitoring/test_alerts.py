@@ -102,6 +102,13 @@ def test_every_alert_has_a_section_of_the_runbook_and_none_is_left_over():
     assert urls == [f"{RUNBOOKS}#{alert.name.lower()}" for alert in every()]
 
 
+def test_the_page_lists_every_alert_with_its_severity():
+    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[(\w+)\]\(runbooks\.md#(\w+)\) \| (\w+) \|", page, re.MULTILINE)
+    assert listed == [(alert.name, alert.name.lower(), alert.severity) for alert in every()]
+    assert f"{len(listed)} alerts are shipped" in page
+
+
 def test_commands_of_alerts_and_runbooks_exist():
     commands = {name for section in SECTIONS.values() for name in section}
     texts = [RUNBOOK, RULES.read_text(encoding="utf-8")]
