@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from e2e.check_endpoint import listening
 from serin_core.api.packing import expanded
 from serin_core.rollout import recording
 from serin_demo import data
-from serin_demo.commands import run
-from serin_demo.installation import ROOT, Installation
+from serin_demo.commands import CommandError, run
+from serin_demo.installation import OPERATOR_NAMESPACE, ROOT, Installation
 from serin_demo.traffic import Traffic
 from serin_localcluster.cluster import OWN_IMAGES, given_cluster, start_cluster
+from serin_localcluster.hanging import hanging_endpoint
 from serin_localcluster.realnode.configuration import host
 
 IMAGES = OWN_IMAGES | {
@@ -120,14 +122,29 @@ def installed(cluster, check_endpoint):
     # kustomize takes resources only from below the overlay's own root or by a relative path.
     work = ROOT / ".demo" / f"tests-{os.getpid()}"
     installation = Installation(kubeconfig=cluster.kubeconfig, directory=work)
-    installation.install_operator(prometheus_url=cluster.prometheus_url, configuration=check_endpoint.configuration)
-    yield installation
+    with hanging_endpoint() as hanging:
+        endpoints = {"default": {"url": cluster.prometheus_url}, "hanging": {"url": hanging, "timeoutSeconds": 60}}
+        configuration = check_endpoint.configuration | {"prometheus": endpoints}
+        installation.install_operator(prometheus_url=cluster.prometheus_url, configuration=configuration)
+        yield installation
     subprocess.run(["rm", "-rf", str(work)], check=True)
 
 
 def canary(soak, *percents):
     """Return spec.canary with one soak for the shadow and every step."""
     return {"shadowSoak": soak, "steps": [{"percent": percent, "soak": soak} for percent in percents]}
+
+
+def describe_operators(installed):
+    """Return who holds the Lease, and the containers and the end of the log of each operator."""
+    place = ("-n", OPERATOR_NAMESPACE)
+    described = [installed.kubectl("get", "leases", *place)]
+    for pod in json.loads(installed.kubectl("get", "pods", *place, "-o", "json"))["items"]:
+        name = pod["metadata"]["name"]
+        described.append(f"{name}: {json.dumps(pod['status'].get('containerStatuses'), indent=1)}")
+        with suppress(CommandError):
+            described.append(installed.kubectl("logs", name, *place, "--tail=30"))
+    return "\n".join(described)
 
 
 class Rollout:
@@ -225,8 +242,8 @@ class Rollout:
             if time.monotonic() > deadline:
                 last = json.dumps({key: status.get(key) for key in ("phase", "candidate", "propagation")}, indent=1)
                 ready = self.condition()
-                log = self.installed.kubectl("logs", "-n", "serin-system", "deployment/serin-operator", "--tail=30")
-                pytest.fail(f"{what} did not come within {seconds} s: {ready.get('message')}\n{last}\n{log}")
+                operators = describe_operators(self.installed)
+                pytest.fail(f"{what} did not come within {seconds} s: {ready.get('message')}\n{last}\n{operators}")
             time.sleep(0.2)
 
     def wait_for_phase(self, phase, **options):

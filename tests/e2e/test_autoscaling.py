@@ -63,7 +63,7 @@ def roll_out(rollout, registry, grow, shrink, *, server):
     """Roll a run out to 50 % while the number of pods goes from 2 to 3 in the shadow, and back in the step."""
     others = {key: value for key, value in rollout.resource("x")["spec"]["server"].items() if key != "replicas"}
     rollout.apply(registry.good, canary=canary("1h", 50), server=others | SERVER | server, gates=BUSY)
-    traffic = rollout.send(registry.traffic)
+    traffic = rollout.send(registry.traffic, rate=100)
     rollout.wait_for_stage(0)
     grow()
     wait_for_pods(rollout, 3)

@@ -86,7 +86,7 @@ def routing(rollout):
 
 
 def test_an_older_operator_changes_nothing_while_a_newer_one_rolls_out_and_goes_on_afterwards(rollout, registry, newer):
-    rollout.apply(registry.good, canary=canary("6s", 10, 50, 100))
+    rollout.apply(registry.good, canary=canary("4s", 10, 50, 100))
     traffic = rollout.send(registry.traffic)
     rollout.wait_for_stage(0)
     newer.start()
@@ -95,17 +95,17 @@ def test_an_older_operator_changes_nothing_while_a_newer_one_rolls_out_and_goes_
 
     # The newer one is gone in the middle of the canary: what it has decided stays.
     before = routing(rollout), state(rollout)
-    rollout.kubectl("annotate", "sgm", rollout.name, "owner=another", "--overwrite")
+    rollout.kubectl("annotate", "sgm", rollout.name, "touched=by-somebody")
     wait_for(lambda: ready(rollout)["reason"] == "InvalidStatus", "InvalidStatus")
     message = ready(rollout)["message"]
     assert "has format version 2, which a newer version of Serin wrote; this one reads version 1" in message
-    time.sleep(8)
+    time.sleep(6)
     assert (routing(rollout), state(rollout)) == before
 
     newer.start()
     wait_for(lambda: version(rollout) == 1, "a status without a candidate", seconds=120)
     status = rollout.wait_for_phase("Promoted")
-    every_stage_began_once(status["history"], percents=[0, 10, 50, 100], soak=6)
+    every_stage_began_once(status["history"], percents=[0, 10, 50, 100], soak=4)
     newer.end()
 
     # Nothing of the later version is left: this one acts again.
