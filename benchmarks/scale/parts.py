@@ -3,7 +3,9 @@
 python benchmarks/scale/parts.py
 """
 
+import json
 import time
+import tracemalloc
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,6 +19,7 @@ from serin_core.api.spec import SuggestionModelSpec
 from serin_core.api.status import Candidate, CandidateState, Condition, Phase, Status, TemplateRun
 from serin_core.kubernetes import diff, manifests, pod_objects, pod_template
 from serin_core.kubernetes.inputs import RulesText, ServerImage
+from serin_operator.object_store import ObjectStore
 from serin_operator.resource_metrics import SERIES, ResourceMetrics
 
 RESOURCES, ROUNDS = 1000, 5
@@ -103,6 +106,40 @@ def rendering():
     )
 
 
+def memory():
+    """Print what the children of one resource take in memory, without what the API server adds to them."""
+    spec = SuggestionModelSpec.model_validate(suggestion_model("model", run_id=run_id(1))["spec"])
+    resource = Resource("bench", "model", "u-1", 1, "1", spec, None)
+    template = pod_objects.template(resource, STATUS, RULES, IMAGE)
+    children = (
+        manifests.model(resource, STATUS, RULES),
+        manifests.deployment(resource, template),
+        manifests.service(resource),
+        manifests.service_account(resource),
+        manifests.disruption_budget(resource),
+    )
+    texts, store = [json.dumps(one) for one in children], ObjectStore()
+
+    def put(number, live):
+        live["metadata"] |= {"name": f"{live['kind']}-{number}"}
+        store.put(live)
+
+    parsed = allocated(lambda: [json.loads(text) for _ in range(RESOURCES) for text in texts])
+    kept = allocated(lambda: [put(number, json.loads(text)) for number in range(RESOURCES) for text in texts])
+    print(f"children of a resource: parsed {parsed / RESOURCES:.1f} kB, in a store {kept / RESOURCES:.1f} kB")
+
+
+def allocated(work):
+    """Return the kilobytes that what some work returns or keeps takes."""
+    tracemalloc.start()
+    found = work()
+    size = tracemalloc.get_traced_memory()[0] / 1000
+    tracemalloc.stop()
+    del found
+    return size
+
+
 if __name__ == "__main__":
     scrapes()
     rendering()
+    memory()

@@ -5,15 +5,21 @@ that the watch has seen go does not come back with a late response. While no lis
 object is doubtful, the store cannot tell whether an object exists.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from serin_core.api.base import Json
 from serin_core.contract import names
 
 Place = tuple[str, str]
 """Namespace and name."""
+
+
+_SHORT: Final = 100
+"""Characters of the longest text that is shared."""
 
 
 class UnknownError(LookupError):
@@ -34,6 +40,22 @@ def version_only(live: Json) -> Json:
     """Return what tells one version of an object from another."""
     kept = ("namespace", "name", "uid", "resourceVersion")
     return {"kind": live["kind"], "metadata": {key: live["metadata"][key] for key in kept if key in live["metadata"]}}
+
+
+def sharing_texts(found: Any) -> Any:
+    """Return equal JSON whose short texts are shared with all other objects: a third of a child's memory less.
+
+    Each response is parsed into texts of its own, although all objects have the same field names and most labels.
+    """
+    match found:
+        case dict():
+            return {sys.intern(key): sharing_texts(value) for key, value in found.items()}
+        case list():
+            return [sharing_texts(value) for value in found]
+        case str() if len(found) <= _SHORT:
+            return sys.intern(found)
+        case _:
+            return found
 
 
 @dataclass
@@ -145,7 +167,7 @@ class ObjectStore:
     def _keep(self, place: Place, live: Json) -> None:
         self._drop(place)
         self._doubtful.discard(place)
-        kept = self.trim(live)
+        kept: Json = sharing_texts(self.trim(live))
         self._objects[place] = kept
         if uid := _labels(kept).get(names.LABEL_UID):
             self._of_uid[uid].add(place)

@@ -1,5 +1,7 @@
 """What is known of watched objects: never an older version, and nothing where it cannot be known."""
 
+import json
+
 import pytest
 
 from serin_core.contract import names
@@ -31,6 +33,17 @@ def test_before_a_list_is_complete_nothing_is_known_also_not_that_something_is_a
     store.end_list("")
     assert store.get("default", "a") == made(1)
     assert store.get("default", "b") is None
+
+
+def test_what_is_kept_equals_what_was_put_and_shares_its_short_texts_with_other_objects():
+    fields = {"spec": {"nodeName": "node-1", "containers": [{"args": ["a", 1, None, True, 0.5], "text": "x" * 200}]}}
+    first, second = (json.loads(json.dumps(made(1, name, **fields))) for name in "ab")
+    store = listed(first, second)
+    assert (store.get("default", "a"), store.get("default", "b")) == (first, second)
+    specs = [store.get("default", name)["spec"] for name in "ab"]
+    assert specs[0]["nodeName"] is specs[1]["nodeName"]
+    assert all(one is other for one, other in zip(*specs, strict=True))
+    assert specs[0]["containers"][0]["text"] is not specs[1]["containers"][0]["text"]
 
 
 def test_a_list_of_one_namespace_says_nothing_about_another():
