@@ -23,11 +23,12 @@ _FILES, _NO_FILES = ":0", ":4"
 """cobra's directives: offer files, too, or none."""
 _CONNECTION: Final = ("namespace", "context", "kubeconfig")
 _KINDS: Final = ("sgm/", "suggestionmodel/")
-Source = Literal["names", "runs", "restorable", "namespaces", "contexts"]
+Source = Literal["names", "runs", "restorable", "pods", "namespaces", "contexts"]
 _SOURCES: Final[Mapping[str, Source]] = {
     "name": "names",
     "run": "runs",
     "to": "restorable",
+    "pod": "pods",
     "namespace": "namespaces",
     "context": "contexts",
 }
@@ -132,7 +133,10 @@ def _offered(found: Iterable[tuple[str, str | None]], last: str) -> list[str]:
 
 
 def look_up(source: Source, name: str | None, connection: Mapping[str, str]) -> Iterable[str]:
-    """Return names, runs, namespaces or contexts from the cluster and the kubeconfig. Raises any error of a request."""
+    """Return names, runs, pods, namespaces or contexts, from the cluster and the kubeconfig.
+
+    Raises any error of a request.
+    """
     if source == "contexts":
         from kubernetes.config import list_kube_config_contexts  # noqa: PLC0415
 
@@ -151,6 +155,8 @@ def look_up(source: Source, name: str | None, connection: Mapping[str, str]) -> 
             return sorted({one["metadata"]["namespace"] for one in found})
     if name is None:
         return []
+    if source == "pods":
+        return sorted(pod["metadata"]["name"] for pod in cluster.pods(name))
     live = cluster.get(name)
     return restorable(live) if source == "restorable" else known_runs(live)
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import yaml
 
 from serin_cli.absent_text import describe_absent
+from serin_cli.following import Changes
 from serin_cli.request_errors import AbsentError, ClusterError, NotInstalledError, no_api_server, request_errors
 from serin_core.api import packing
 from serin_core.api.format_versions import NewerVersionError
@@ -72,8 +73,10 @@ class Cluster:
         found = self._models(self._list(all_namespaces=True), field_selector=f"metadata.name={name}")
         return sorted(item["metadata"]["namespace"] for item in found["items"])
 
-    def changes(self, found: Mapping[str, Any], *, all_namespaces: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield ADDED, MODIFIED or DELETED, with the SuggestionModel, of every change after a list.
+    def changes(
+        self, found: Mapping[str, Any], *, all_namespaces: bool, name: str | None = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield ADDED, MODIFIED or DELETED, with the SuggestionModel, of every change after a list, or of one `name`.
 
         Endless. Lists again when the API server ends a watch; one that was deleted meanwhile is not reported then.
         Raises ClusterError.
@@ -81,16 +84,23 @@ class Cluster:
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
 
         version = found["metadata"]["resourceVersion"]
+        options = {} if name is None else {"field_selector": f"metadata.name={name}"}
+        request = partial(self._list(all_namespaces), **options)
         while True:
             try:
                 with self._errors(passes=_EXPIRED):
-                    for kind, live in self._watch(self._list(all_namespaces), version):
+                    for kind, live in self._watch(request, version):
                         version = live["metadata"]["resourceVersion"]
                         yield kind, live
             except ApiException:
                 again = self.models(all_namespaces=all_namespaces)
                 version = again["metadata"]["resourceVersion"]
                 yield from (("MODIFIED", item) for item in again["items"])
+
+    def follow(self, live: Mapping[str, Any]) -> Changes:
+        """Return what waits for changes of a SuggestionModel that was read."""
+        name = live["metadata"]["name"]
+        return Changes(self.changes(live, all_namespaces=False, name=name))
 
     def watch(self, version: str, *, all_namespaces: bool, seconds: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield ADDED, MODIFIED or DELETED, with the SuggestionModel, of the changes after a version, for a time.

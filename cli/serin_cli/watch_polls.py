@@ -7,12 +7,15 @@ from typing import Any, Final
 import typer
 
 from serin_cli.exit_codes import ExitCode
+from serin_cli.following import Changes
 from serin_cli.kubernetes_client import Cluster
 from serin_cli.request_errors import AbsentError, ClusterError
 from serin_cli.resource import Live, ready_condition
 
 RETRY_FOR: Final = 60.0
 """Seconds of failed requests after which `watch` stops."""
+_READ_EVERY: Final = 30
+"""Seconds after which the resource is read again although no change was reported."""
 NO_PODS: Final = "stopped: spec.server.replicas is 0, so the rollout cannot continue"
 OUTCOMES: Final = {
     "Promoted": ExitCode.DONE,
@@ -25,23 +28,36 @@ OUTCOMES: Final = {
 
 
 def polls(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str, Any]]:
-    """Yield the resource every second. Raises ClusterError if it is deleted, or after RETRY_FOR of failed requests."""
+    """Yield the resource when it changes, and every second, as times in a view go on.
+
+    Raises ClusterError if it is deleted, or after RETRY_FOR of failed requests.
+    """
     deadline = time.monotonic() + timeout if timeout else None
     failing_since: float | None = None
-    is_known = False
+    changes: Changes | None = None
     while deadline is None or time.monotonic() < deadline:
         try:
             live = cluster.get(name)
         except AbsentError:
-            if is_known:
+            if changes is not None:
                 raise AbsentError(f"suggestionmodel {name!r} was deleted") from None
             raise
         except ClusterError as error:
             failing_since = _tolerate(error, failing_since)
         else:
-            failing_since, is_known = None, True
+            failing_since, changes = None, changes or cluster.follow(live)
             yield live
+            yield from _unchanged(live, changes, deadline)
+            continue
         time.sleep(1.0)
+
+
+def _unchanged(live: dict[str, Any], changes: Changes, deadline: float | None) -> Iterator[dict[str, Any]]:
+    """Yield the resource every second until it is to be read again."""
+    for _ in range(_READ_EVERY):
+        if changes.wait(1.0) or (deadline is not None and time.monotonic() >= deadline):
+            return
+        yield live
 
 
 def _tolerate(error: ClusterError, since: float | None) -> float:

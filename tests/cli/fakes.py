@@ -1,5 +1,7 @@
 """A SuggestionModel and a cluster that holds it, as dictionaries."""
 
+import time
+
 from typer.testing import CliRunner
 
 from serin_cli.kubernetes_client import Cluster
@@ -34,6 +36,14 @@ def model(*, candidate=None, stable=None, spec=None, **status):
     }
 
 
+class Polled:
+    """Reports a change every second, as a watch that has ended."""
+
+    def wait(self, seconds):
+        time.sleep(seconds)
+        return True
+
+
 class FakeCluster:
     """Returns the given resources one after the other, then the last one; answers each request at once."""
 
@@ -51,6 +61,9 @@ class FakeCluster:
             for key, value in self.requests.items()
         ]
         return live | {"status": live["status"] | {"handledRequests": handled}} if "status" in live else live
+
+    def follow(self, live):
+        return Polled()
 
     def user(self):
         return "jane@example.com"

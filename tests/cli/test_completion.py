@@ -61,6 +61,8 @@ def test_runs_of_the_named_model():
     asked = []
     for words in (["set-run", "sgm/c", ""], ["undo", "c", "--to", ""], ["abort", "c", "--run", ""]):
         assert offered(*words, asked=asked) == ([OLD, RUN], ":4")
+    assert offered("forget-pod", "c", "", asked=asked) == ([OLD, RUN], ":4")
+    assert asked.pop() == ("pods", "c", {})
     assert [one[:2] for one in asked] == [("runs", "c"), ("restorable", "c"), ("runs", "c")]
     assert offered("watch", "-n", "", asked=asked) == ([OLD, RUN], ":4")
     assert asked[-1][0] == "namespaces"
