@@ -12,7 +12,14 @@ import yaml
 
 from serin_cli.absent_text import describe_absent
 from serin_cli.following import Changes
-from serin_cli.request_errors import AbsentError, ClusterError, NotInstalledError, no_api_server, request_errors
+from serin_cli.request_errors import (
+    AbsentError,
+    ClusterError,
+    NotInstalledError,
+    UnreadableError,
+    no_api_server,
+    request_errors,
+)
 from serin_core.api import packing
 from serin_core.api.format_versions import NewerVersionError
 from serin_core.contract import environment, names
@@ -335,12 +342,12 @@ class Cluster:
 def whole(status: Mapping[str, Any]) -> dict[str, Any]:
     """Return the unpacked status; of one that cannot be read, only its conditions and phase.
 
-    Raises ClusterError where a newer version of Serin wrote it.
+    Raises UnreadableError where a newer version of Serin wrote it.
     """
     try:
         return packing.expanded(status)
     except NewerVersionError as error:
-        raise ClusterError(str(error)) from None
+        raise UnreadableError(str(error)) from None
     except ValueError:
         return {key: status[key] for key in packing.SHOWN_IN_FULL if key in status}
 

@@ -2,6 +2,7 @@
 
 ClusterError             the request failed
 ├── AbsentError          the object does not exist
+├── UnreadableError      a newer version of Serin wrote the object
 └── NotInstalledError    the cluster does not know SuggestionModels
 """
 
@@ -22,6 +23,10 @@ class ClusterError(Exception):
 
 class AbsentError(ClusterError):
     """The object does not exist."""
+
+
+class UnreadableError(ClusterError):
+    """A newer version of Serin wrote the object."""
 
 
 class NotInstalledError(ClusterError):

@@ -9,7 +9,7 @@ import typer
 from serin_cli.exit_codes import ExitCode
 from serin_cli.following import Changes
 from serin_cli.kubernetes_client import Cluster
-from serin_cli.request_errors import AbsentError, ClusterError
+from serin_cli.request_errors import AbsentError, ClusterError, UnreadableError
 from serin_cli.resource import Live, ready_condition
 
 RETRY_FOR: Final = 60.0
@@ -41,6 +41,8 @@ def polls(cluster: Cluster, name: str, *, timeout: float) -> Iterator[dict[str, 
         except AbsentError:
             if changes is not None:
                 raise AbsentError(f"suggestionmodel {name!r} was deleted") from None
+            raise
+        except UnreadableError:
             raise
         except ClusterError as error:
             failing_since = _tolerate(error, failing_since)

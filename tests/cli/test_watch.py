@@ -6,7 +6,7 @@ import pytest
 from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, condition, model, run
 
 from serin_cli import watch
-from serin_cli.request_errors import AbsentError, ClusterError
+from serin_cli.request_errors import AbsentError, ClusterError, UnreadableError
 
 
 @pytest.fixture
@@ -77,6 +77,12 @@ def test_watch_tolerates_an_api_server_that_is_away_and_reports_it_once(serin):
     said = serin(cluster, "c")
     assert said.exit_code == 0
     assert said.stderr == "serin: the API server answered 503 Service Unavailable; trying again\n"
+
+
+def test_watch_does_not_wait_for_a_status_of_a_newer_version_to_become_an_older_one(serin):
+    newer = UnreadableError("a newer version of Serin wrote this status")
+    said = serin(FakeCluster(model(), newer), "c")
+    assert (said.exit_code, said.stderr) == (1, "serin: a newer version of Serin wrote this status\n")
 
 
 def test_watch_gives_up_after_a_minute_of_nothing_but_errors(serin):
