@@ -4,6 +4,7 @@
 description, and last a directive, by which kubectl and the scripts of completion.py know whether to offer files.
 """
 
+import math
 import os
 import signal
 import sys
@@ -17,8 +18,9 @@ from typing import Any, Final, Literal, Protocol, get_args, get_origin
 from serin_cli.catalog import SECTIONS
 from serin_cli.option_order import command_first, options_before
 
+_SECONDS: Final = "SERIN_COMPLETION_SECONDS"
+"""Environment variable: seconds after which nothing is completed, so that the shell does not hang."""
 _WITHIN: Final = 3.0
-"""Seconds after which nothing is completed, so that the shell does not hang."""
 _FILES, _NO_FILES = ":0", ":4"
 """cobra's directives: offer files, too, or none."""
 _CONNECTION: Final = ("namespace", "context", "kubeconfig")
@@ -164,7 +166,7 @@ def look_up(source: Source, name: str | None, connection: Mapping[str, str]) -> 
 def print_completions(words: Sequence[str]) -> None:
     """Print what completes the last word, and nothing else: without an answer in time, or on any error, nothing."""
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-    signal.setitimer(signal.ITIMER_REAL, _WITHIN)
+    signal.setitimer(signal.ITIMER_REAL, _seconds(os.environ.get(_SECONDS, "")))
     from serin_cli.main import load  # noqa: PLC0415 - which imports this module
 
     try:
@@ -173,6 +175,15 @@ def print_completions(words: Sequence[str]) -> None:
     except (Exception, SystemExit):  # noqa: BLE001 - an error would appear in the middle of the user's line
         lines = [_NO_FILES]
     print("\n".join(lines))  # noqa: T201
+
+
+def _seconds(text: str) -> float:
+    """Return a number of seconds above 0, the default for anything else."""
+    try:
+        found = float(text)
+    except ValueError:
+        return _WITHIN
+    return found if 0 < found < math.inf else _WITHIN
 
 
 def main() -> None:

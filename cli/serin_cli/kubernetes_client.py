@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
@@ -11,21 +10,18 @@ from typing import Any, Final, Self
 import yaml
 
 from serin_cli.absent_text import describe_absent
+from serin_cli.api_reader import TIMEOUT, ApiReader
 from serin_cli.following import Changes
 from serin_cli.request_errors import (
     AbsentError,
     ClusterError,
     NotInstalledError,
     UnreadableError,
-    no_api_server,
-    request_errors,
 )
 from serin_core.api import packing
 from serin_core.api.format_versions import NewerVersionError
 from serin_core.contract import environment, names
 
-_TIMEOUT: Final = 20
-"""Seconds for one request."""
 _WATCH: Final = 300
 """Seconds after which a watch is begun again."""
 _OPERATORS: Final = "app.kubernetes.io/name=serin-operator"
@@ -33,11 +29,12 @@ _EXPIRED: Final = 410
 """Status of a watch from a version that the API server no longer has."""
 
 
-class Cluster:
+class Cluster(ApiReader):
     """The SuggestionModels of one namespace."""
 
     def __init__(self, api: Any, namespace: str) -> None:
-        self._api, self.namespace = api, namespace
+        super().__init__(api)
+        self.namespace = namespace
 
     @classmethod
     def connect(cls, *, namespace: str | None, context: str | None, kubeconfig: Path | None) -> Self:
@@ -128,7 +125,7 @@ class Cluster:
             watch=True,
             resource_version=version,
             timeout_seconds=seconds,
-            _request_timeout=(_TIMEOUT, seconds + _TIMEOUT),
+            _request_timeout=(TIMEOUT, seconds + TIMEOUT),
             _preload_content=False,
         )
         for text in iter_resp_lines(response):
@@ -297,7 +294,7 @@ class Cluster:
     def _models(self, request: Callable[..., Any], **options: Any) -> dict[str, Any]:
         try:
             with self._errors(lambda: f"the cluster has no {names.PLURAL}.{names.GROUP}: is Serin installed?"):
-                return self._object(request(_request_timeout=_TIMEOUT, **options))
+                return self._object(request(_request_timeout=TIMEOUT, **options))
         except AbsentError as error:
             raise NotInstalledError(str(error)) from None
 
@@ -305,25 +302,7 @@ class Cluster:
         request = getattr(self._api, method)
         where = (names.GROUP, names.VERSION, self.namespace, names.PLURAL)
         with self._errors(partial(self._not_found, arguments[0])):
-            return self._object(request(*where, *arguments, _request_timeout=_TIMEOUT, **options))
-
-    def _read(self, request: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Return the response to a request of a typed API as plain JSON. To be called within `_errors`."""
-        response = request(*arguments, _request_timeout=_TIMEOUT, _preload_content=False, **options)
-        return self._object(json.loads(response.data))
-
-    def _object(self, found: Any) -> dict[str, Any]:
-        """Return a response that is a JSON object. Raises ClusterError for any other."""
-        if not isinstance(found, dict):
-            raise no_api_server(self._host)
-        return found
-
-    @property
-    def _host(self) -> str:
-        return str(self._api.api_client.configuration.host)
-
-    def _errors(self, absent: Callable[[], str] | None = None, *, passes: int = 0) -> AbstractContextManager[None]:
-        return request_errors(self._host, timeout=_TIMEOUT, absent=absent, passes=passes)
+            return self._object(request(*where, *arguments, _request_timeout=TIMEOUT, **options))
 
     def _not_found(self, name: str) -> str:
         existing: list[str] | None = None

@@ -15,6 +15,7 @@ from serin_cli.completion import SCRIPTS
 from serin_cli.main import load
 from serin_cli.resource import known_runs
 
+PATIENT = {"SERIN_COMPLETION_SECONDS": "100"}
 BIN = Path(sys.executable).parent
 COMMANDS = [name for commands in SECTIONS.values() for name in commands]
 
@@ -78,11 +79,19 @@ def test_known_runs_are_those_of_the_status_each_once():
 
 
 def test_without_a_cluster_nothing_is_printed_but_the_directive(tmp_path):
-    environment = os.environ | {"KUBECONFIG": str(tmp_path / "none")}
+    environment = os.environ | {"KUBECONFIG": str(tmp_path / "none")} | PATIENT
     for program in (["serin", "__complete"], ["kubectl_complete-serin"]):
         command = [BIN / program[0], *program[1:], "status", ""]
         said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert (said.stdout, said.stderr) == (":4\n", "")
+
+
+def test_without_an_answer_in_time_nothing_is_printed(tmp_path):
+    environment = os.environ | {"SERIN_COMPLETION_SECONDS": "0.000001"}
+    said = subprocess.run(
+        [BIN / "serin", "__complete", ""], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (said.stdout, said.stderr) == ("", "")
 
 
 def test_bash_completes_a_command():
@@ -91,7 +100,7 @@ def test_bash_completes_a_command():
         f"{SCRIPTS['bash']}\nCOMP_WORDS=(serin -n shop promote-); COMP_CWORD=3\n_serin_complete\necho ${{COMPREPLY[@]}}"
     )
     said = subprocess.run(
-        ["bash", "-c", script], env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True
+        ["bash", "-c", script], env=os.environ | {"PATH": path} | PATIENT, capture_output=True, text=True, check=True
     )
     assert (said.stdout, said.stderr) == ("promote-full\n", "")
 
