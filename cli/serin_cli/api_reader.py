@@ -1,7 +1,7 @@
 """Requests through the Kubernetes client: responses as plain JSON, errors in one line."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -9,6 +9,8 @@ from serin_cli.request_errors import no_api_server, request_errors
 
 TIMEOUT: Final = 20
 """Seconds for one request."""
+_WATCH: Final = 300
+"""Seconds after which a watch is begun again."""
 
 
 class ApiReader:
@@ -34,3 +36,43 @@ class ApiReader:
 
     def _errors(self, absent: Callable[[], str] | None = None, *, passes: int = 0) -> AbstractContextManager[None]:
         return request_errors(self._host, timeout=TIMEOUT, absent=absent, passes=passes)
+
+    def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+
+        client = self._api.api_client
+        with self._errors(lambda: f"{path} does not exist"):
+            request = client.param_serialize(
+                method=method,
+                resource_path=path,
+                query_params=list(query.items()),
+                header_params=dict(headers),
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = client.call_api(*request, _request_timeout=TIMEOUT)
+            response.read()
+            text: str = response.data.decode("utf-8")
+            if not 200 <= response.status <= 299:  # noqa: PLR2004 - the statuses of a success
+                raise ApiException.from_response(http_resp=response, body=text, data=None)
+        return text
+
+    def _watch(
+        self, request: Callable[..., Any], version: str, seconds: int = _WATCH
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the changes of one watch. Raises ApiException."""
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+        from kubernetes.watch.watch import iter_resp_lines  # noqa: PLC0415
+
+        response = request(
+            watch=True,
+            resource_version=version,
+            timeout_seconds=seconds,
+            _request_timeout=(TIMEOUT, seconds + TIMEOUT),
+            _preload_content=False,
+        )
+        for text in iter_resp_lines(response):
+            change = json.loads(text)
+            if change["type"] == "ERROR":
+                raise ApiException(change["object"].get("code"), change["object"].get("message"))
+            yield change["type"], change["object"]

@@ -22,8 +22,6 @@ from serin_core.api import packing
 from serin_core.api.format_versions import NewerVersionError
 from serin_core.contract import environment, names
 
-_WATCH: Final = 300
-"""Seconds after which a watch is begun again."""
 _OPERATORS: Final = "app.kubernetes.io/name=serin-operator"
 _EXPIRED: Final = 410
 """Status of a watch from a version that the API server no longer has."""
@@ -113,26 +111,6 @@ class Cluster(ApiReader):
         """
         with self._errors():
             yield from self._watch(self._list(all_namespaces), version, seconds)
-
-    def _watch(
-        self, request: Callable[..., Any], version: str, seconds: int = _WATCH
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the changes of one watch. Raises ApiException."""
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
-        from kubernetes.watch.watch import iter_resp_lines  # noqa: PLC0415
-
-        response = request(
-            watch=True,
-            resource_version=version,
-            timeout_seconds=seconds,
-            _request_timeout=(TIMEOUT, seconds + TIMEOUT),
-            _preload_content=False,
-        )
-        for text in iter_resp_lines(response):
-            change = json.loads(text)
-            if change["type"] == "ERROR":
-                raise ApiException(change["object"].get("code"), change["object"].get("message"))
-            yield change["type"], change["object"]
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the Events about a SuggestionModel, in no order. Raises ClusterError."""
@@ -264,26 +242,6 @@ class Cluster(ApiReader):
         )
         with self._errors():
             return bool((self._object(json.loads(text)).get("status") or {}).get("allowed"))
-
-    def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
-
-        client = self._api.api_client
-        with self._errors(lambda: f"{path} does not exist"):
-            request = client.param_serialize(
-                method=method,
-                resource_path=path,
-                query_params=list(query.items()),
-                header_params=dict(headers),
-                body=body,
-                auth_settings=["BearerToken"],
-            )
-            response = client.call_api(*request, _request_timeout=_TIMEOUT)
-            response.read()
-            text: str = response.data.decode("utf-8")
-            if not 200 <= response.status <= 299:  # noqa: PLR2004 - the statuses of a success
-                raise ApiException.from_response(http_resp=response, body=text, data=None)
-        return text
 
     def _list(self, all_namespaces: bool) -> Any:  # noqa: FBT001 - as the option is
         if all_namespaces:
