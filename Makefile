@@ -84,7 +84,7 @@ NPM_FLAGS := --prefix .azurite --ignore-scripts --omit=optional --no-audit --no-
 WORKERS ?= 2
 .PHONY: test
 test: .venv/.complete .moto/.complete ## run all tests in parallel (WORKERS=2)
-	@$(BIN)/python -m serin_localcluster build --with helm promtool
+	@$(BIN)/python -m serin_localcluster build --with helm promtool chromium
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: test-node

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from serin_localcluster.build import MODULES, BuildError, build
+from serin_localcluster.chromium import find_chromium
 from serin_localcluster.cluster import OWN_IMAGES, ClusterStartError, running_state, start_cluster, stop_leftover
 from serin_localcluster.programs import find_programs
 from serin_localcluster.supervisor import READY
@@ -22,13 +23,20 @@ def main() -> None:
     parser.add_argument("command", choices=("build", "up", "down", "status"))
     parser.add_argument("--directory", type=Path, default=Path(".cluster"), help="its directory (%(default)s)")
     parser.add_argument(
-        "--with", dest="also", nargs="+", choices=tuple(MODULES), default=(), help="with `build`: programs for tests"
+        "--with",
+        dest="also",
+        nargs="+",
+        choices=(*MODULES, "chromium"),
+        default=(),
+        help="with `build`: programs for tests",
     )
     arguments = parser.parse_args()
     try:
         if arguments.command == "build":
             find_programs()
-            build(arguments.also)
+            build([name for name in arguments.also if name in MODULES])
+            if "chromium" in arguments.also:
+                find_chromium()
         else:
             {"up": _up, "down": _down, "status": _status}[arguments.command](arguments.directory)
     except (BuildError, ClusterStartError) as error:
