@@ -27,10 +27,9 @@ class Shell:
     """Runs kubectl and serin with the kubeconfig of a cluster."""
 
     def __init__(self, kubeconfig):
-        self.environment = os.environ | {
-            "KUBECONFIG": str(kubeconfig),
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        }
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        own = {"KUBECONFIG": str(kubeconfig), "PATH": path, "SERIN_COMPLETION_SECONDS": "60"}
+        self.environment = os.environ | own
 
     def run(self, *command, document=None):
         text = None if document is None else json.dumps(document)
