@@ -28,10 +28,12 @@ _KINDS: Final = ("sgm/", "suggestionmodel/")
 Source = Literal["names", "runs", "restorable", "pods", "namespaces", "contexts"]
 _SOURCES: Final[Mapping[str, Source]] = {
     "name": "names",
+    "model": "names",
     "run": "runs",
     "to": "restorable",
     "pod": "pods",
     "namespace": "namespaces",
+    "operator_namespace": "namespaces",
     "context": "contexts",
 }
 """What of the cluster completes the value of a parameter, by its name."""

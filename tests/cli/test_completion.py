@@ -56,6 +56,7 @@ def test_names_of_the_cluster_that_the_line_chooses():
     assert offered("status", "sgm/", asked=asked) == (["sgm/categories", "sgm/rent"], ":4")
     assert asked == [("names", None, {"namespace": "shop", "context": "kind"}), ("names", None, {})]
     assert offered("status", "categories", "") == ([], ":4")
+    assert offered("doctor", "c") == (["categories"], ":4")
 
 
 def test_runs_of_the_named_model():
