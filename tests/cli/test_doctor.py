@@ -119,6 +119,18 @@ def test_each_finding_of_the_installation(check, changes, outcome, text):
     assert bool(remedy) is (outcome is not Outcome.UNKNOWN)
 
 
+@pytest.mark.parametrize(("leads", "minutes", "is_late"), [(1, 16, True), (1, 14, False), (0, 16, False)])
+def test_a_leading_operator_that_does_not_check_a_model(leads, minutes, is_late):
+    moment = (NOW - timedelta(minutes=minutes)).timestamp()
+    series = f'serin_suggestionmodel_last_check_timestamp_seconds{{namespace="shop",name="a"}} {moment}'
+    read = list(samples(f"serin_operator_leader {leads}\n{series}"))
+    found = [
+        one for one in installation_results(replace(HEALTHY, metrics={"one": read})) if one.outcome is not Outcome.OK
+    ]
+    expected = [(Outcome.PROBLEM, "one leads, and has not checked for 15 minutes: shop/a")] if is_late else []
+    assert [(one.outcome, one.found) for one in found] == expected
+
+
 @pytest.mark.parametrize(
     ("image", "tag"),
     [

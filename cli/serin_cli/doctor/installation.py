@@ -1,15 +1,18 @@
 """Checks of the installation. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from serin_cli.doctor.results import Outcome, Result, Unread
+from serin_cli.doctor.samples import Sample
 from serin_cli.doctor.seen import Installation, Json
 from serin_core.contract import names
 
 _OVERDUE: Final = timedelta(minutes=2)
 """Age of a Lease after which nobody holds it, whatever its own duration."""
+_UNCHECKED: Final = timedelta(minutes=15)
+"""Age of the last check of a SuggestionModel that is too old: without a rollout it is checked every ten minutes."""
 _HARMLESS: Final = ("Conflict", "Busy")
 
 
@@ -124,6 +127,24 @@ def _operator_metrics(seen: Installation) -> Iterator[Result]:
             yield Result(check, Outcome.WARNING, f"errors of {pod} since its start: {shown}", "docs/metrics.md, Causes")
         else:
             yield Result(check, Outcome.OK, f"no errors of {pod} since its start")
+        if late := _unchecked(found, seen.now):
+            message = (
+                f"{pod} leads, and has not checked for {_UNCHECKED.total_seconds() / 60:g} minutes: {', '.join(late)}"
+            )
+            yield Result(check, Outcome.PROBLEM, message, "look at the operator's log")
+
+
+def _unchecked(found: Iterable[Sample], now: datetime) -> list[str]:
+    """Return the SuggestionModels that a leading operator has not checked for too long."""
+    found = tuple(found)
+    if not any(one.name == "serin_operator_leader" and one.value for one in found):
+        return []
+    oldest = (now - _UNCHECKED).timestamp()
+    return [
+        f"{one.labels.get('namespace')}/{one.labels.get('name')}"
+        for one in found
+        if one.name == "serin_suggestionmodel_last_check_timestamp_seconds" and one.value < oldest
+    ]
 
 
 def _rights(seen: Installation) -> Iterator[Result]:
