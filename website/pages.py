@@ -19,7 +19,8 @@ FILES = (HOME, "CONTRIBUTING.md", "CHANGELOG.md", "charts/serin/README.md")
 FOLDERS = ("docs", "benchmarks")
 
 FENCE = re.compile(r"^\s*(```|~~~)")
-LINK = re.compile(r"(?<!`)\]\((?![a-z]+:)([^)\s#]+)(#[^)\s]*)?\)")
+CODE = re.compile(r"`[^`]+`")
+LINK = re.compile(r"\]\((?![a-z]+:)([^)\s#]+)(#[^)\s]*)?\)")
 
 
 class LinkError(Exception):
@@ -70,8 +71,10 @@ def links(text: str) -> Iterator[tuple[int, re.Match[str]]]:
         if FENCE.match(line):
             inside = not inside
         elif not inside:
+            code = [range(*span.span()) for span in CODE.finditer(line)]
             for match in LINK.finditer(line):
-                yield number, match
+                if not any(match.start() in span for span in code):
+                    yield number, match
 
 
 def with_links_to_pages(page: str, text: str, names: list[str], shown: set[str], root: Path = ROOT) -> str:

@@ -52,6 +52,11 @@ def test_a_link_leads_to_a_page_of_the_site(repository, page, link, expected):
     assert with_links_to_pages(page, f"see [it]({link}).", NAMES, set(), repository) == f"see [it]({expected})."
 
 
+def test_a_link_may_have_code_as_its_text(repository):
+    text = with_links_to_pages("docs/gates.md", "[`make demo`](../README.md) or `[it](none)`", NAMES, set(), repository)
+    assert text == "[`make demo`](../index.md) or `[it](none)`"
+
+
 def test_files_that_are_no_pages_are_to_be_shown(repository):
     shown = set()
     text = "[a](../examples/gitops/a.yaml), [all](../examples/gitops)"
