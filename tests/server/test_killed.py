@@ -67,7 +67,8 @@ class Users:
 
 def killed_again_and_again(tmp_path: Path, store: str, kept: Callable[[], set[str]]) -> None:
     (tmp_path / "rules.yaml").write_text(RULES)
-    arguments = ("--registry", str(tmp_path / "none"), "--rules", str(tmp_path / "rules.yaml"), "--store", store)
+    (tmp_path / "registry").mkdir()
+    arguments = ("--registry", str(tmp_path / "registry"), "--rules", str(tmp_path / "rules.yaml"), "--store", store)
     acknowledged: set[str] = set()
     chance = random.Random(7)
     for number in range(KILLS):

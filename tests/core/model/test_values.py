@@ -34,7 +34,7 @@ def trained(**values):
 @pytest.mark.parametrize(("value", "time"), TIMES)
 def test_server_and_training_read_the_same_time(value, time):
     assert parse_timestamp(value) == time
-    assert TransactionBody(txn_id="t", timestamp=value).transaction().timestamp == time
+    assert TransactionBody(txn_id="t", merchant="m", timestamp=value).transaction().timestamp == time
     assert trained(timestamp=value).transaction.timestamp == time
 
 
@@ -43,7 +43,7 @@ def test_server_and_training_refuse_the_same_times(value):
     with pytest.raises(ValueError, match=r"^Input should be a day or time in ISO 8601"):
         parse_timestamp(value)
     with pytest.raises(ValueError, match="timestamp"):
-        TransactionBody(txn_id="t", timestamp=value)
+        TransactionBody(txn_id="t", merchant="m", timestamp=value)
     with pytest.raises(DataError, match="timestamp"):
         trained(timestamp=value)
 
@@ -56,7 +56,7 @@ def test_days_and_times_of_a_database_are_times():
 @pytest.mark.parametrize(("value", "amount"), AMOUNTS)
 def test_server_and_training_read_the_same_amount(value, amount):
     assert parse_amount(value) == amount
-    assert TransactionBody(txn_id="t", amount=value).amount == amount
+    assert TransactionBody(txn_id="t", merchant="m", amount=value).amount == amount
     assert trained(amount=value).transaction.amount == amount
 
 
@@ -65,7 +65,7 @@ def test_server_and_training_refuse_the_same_amounts(value):
     with pytest.raises(ValueError, match=r"^Input should be a finite number$"):
         parse_amount(value)
     with pytest.raises(ValueError, match="amount"):
-        TransactionBody(txn_id="t", amount=value)
+        TransactionBody(txn_id="t", merchant="m", amount=value)
     with pytest.raises(DataError, match="amount"):
         trained(amount=value)
 
