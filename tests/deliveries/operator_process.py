@@ -37,11 +37,12 @@ class FileCluster(MemoryCluster):
             self.objects, self.version = read(file)
 
     def put(self, found):
-        super().put(found)
+        live = super().put(found)
         if self.file is not None:
             new = self.file.with_suffix(".new")
             new.write_text(json.dumps([self.version, *self.objects.values()]))
             new.replace(self.file)
+        return live
 
 
 def read(file):
