@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- operator server training
-VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VERSION=$(sed -n '/^\[project\]/,/^$/s/^version = "\(.*\)"/\1/p' pyproject.toml)
 BASE=${BASE:-docker.io/library/python:3.13-slim-trixie}
 REGISTRY=${REGISTRY:-ghcr.io/serin-dev}
 TAG=${TAG:-$VERSION}

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 OUT=${OUT:-.images}
 PATH=$PWD/$OUT/bin:$PATH
-VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VERSION=$(sed -n '/^\[project\]/,/^$/s/^version = "\(.*\)"/\1/p' pyproject.toml)
 TAG=${TAG:-$VERSION}
 REGISTRY=${REGISTRY:-ghcr.io/serin-dev}
 push=() cosign=(--yes)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,13 @@ def test_an_image_runs_as_a_number_with_a_home_that_can_be_written(image):
     text = (ROOT / f"Dockerfile.{image}").read_text()
     assert re.search(r"^USER \d+:\d+$", text, re.MULTILINE)
     assert " HOME=/tmp " in text
+
+
+@pytest.mark.parametrize("script", ["build.sh", "publish.sh"])
+def test_scripts_take_the_version_of_the_project_from_its_file(script):
+    found = re.findall(r"^VERSION=.*$", (ROOT / "images" / script).read_text(), flags=re.MULTILINE)
+    shown = subprocess.run(
+        ["bash", "-c", f"{found[0]}; echo $VERSION"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert shown.stdout == f"{version}\n"
