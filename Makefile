@@ -14,7 +14,7 @@ help: ## show this list
 SUPPORTED = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 .venv/.complete: requirements/dev.lock pyproject.toml
 	@$(PYTHON) $(SUPPORTED) || { echo "Serin needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another with PYTHON=" >&2; exit 2; }
-	@echo "environment: installing the locked packages into .venv (about a minute the first time)" >&2
+	@echo "environment: installing the locked packages into .venv (some minutes the first time)" >&2
 	@$(PYTHON) -m venv .venv || { echo "cannot create a virtual environment: install your system's python3-venv package" >&2; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

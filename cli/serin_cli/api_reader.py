@@ -1,6 +1,7 @@
 """Requests through the Kubernetes client: responses as plain JSON, errors in one line."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
@@ -11,6 +12,8 @@ TIMEOUT: Final = 20
 """Seconds for one request."""
 _WATCH: Final = 300
 """Seconds after which a watch is begun again."""
+_SHORTEST: Final = 1.0
+"""Seconds from the beginning of a watch to that of the next one: a proxy may end each of them at once."""
 
 
 class ApiReader:
@@ -64,6 +67,7 @@ class ApiReader:
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
         from kubernetes.watch.watch import iter_resp_lines  # noqa: PLC0415
 
+        started = time.monotonic()
         response = request(
             watch=True,
             resource_version=version,
@@ -76,3 +80,4 @@ class ApiReader:
             if change["type"] == "ERROR":
                 raise ApiException(change["object"].get("code"), change["object"].get("message"))
             yield change["type"], change["object"]
+        time.sleep(max(started + _SHORTEST - time.monotonic(), 0.0))

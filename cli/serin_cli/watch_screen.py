@@ -10,6 +10,7 @@ from rich.live import Live as Screen
 from rich.text import Text
 
 from serin_cli.event_text import is_shown
+from serin_cli.exit_codes import ExitCode
 from serin_cli.kubernetes_client import Cluster
 from serin_cli.request_errors import ClusterError
 from serin_cli.resource import Live
@@ -42,7 +43,7 @@ def draw(console: Console, cluster: Cluster, name: str, lives: Iterable[Live]) -
                 return ended
             if has_no_pods(live):
                 console.print(NO_PODS, highlight=False)
-                return 1
+                return ExitCode.FAILED
     return None
 
 

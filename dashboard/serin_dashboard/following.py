@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from serin_cli.request_errors import ClusterError
+from serin_core.backoff import backoff
 from serin_dashboard.store import Store
 
 _WATCH: Final = 60
@@ -41,31 +42,38 @@ class Follower:
         self._stopped.set()
 
     def run(self) -> None:
-        """List and watch until stopped. A failed request is shown, and tried again."""
-        wait = _FIRST_WAIT
+        """List and watch until stopped. A failed request is tried again; while no list works, that is shown."""
+        failures = 0
         while not self._stopped.is_set():
             try:
                 found = self._source.models(all_namespaces=self._all)
             except ClusterError as error:
                 self._store.lose(str(error), at=self._clock())
-                self._stopped.wait(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
-                continue
-            wait = _FIRST_WAIT
-            self._store.replace(found.get("items") or [], at=self._clock())
-            self._watch(found["metadata"]["resourceVersion"])
+                failures += 1
+            else:
+                self._store.replace(found.get("items") or [], at=self._clock())
+                # A list that works proves nothing where each watch after it is refused.
+                failures = 1 if self._watch(found["metadata"]["resourceVersion"]) else failures + 1
+            self._stopped.wait(backoff(_FIRST_WAIT, _LONGEST_WAIT, failures=failures))
 
-    def _watch(self, version: str) -> None:
-        """Watch from a version until a watch fails: the API server is away, or does not have the version any more."""
+    def _watch(self, version: str) -> bool:
+        """Watch from a version until a watch fails: the API server is away, or does not have the version any more.
+
+        Return whether any watch worked.
+        """
+        has_worked = False
         while not self._stopped.is_set():
             try:
                 for kind, live in self._source.watch(version, all_namespaces=self._all, seconds=_WATCH):
+                    has_worked = True
                     version = live["metadata"]["resourceVersion"]
                     self._take(kind, live)
                     if self._stopped.is_set():
-                        return
+                        break
             except ClusterError:
-                return
+                break
+            has_worked = True
+        return has_worked
 
     def _take(self, kind: str, live: dict[str, Any]) -> None:
         if kind == "DELETED":

@@ -5,7 +5,6 @@ that the watch has seen go does not come back with a late response. While no lis
 object is doubtful, the store cannot tell whether an object exists.
 """
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from serin_core.api.base import Json
 from serin_core.contract import names
+from serin_core.shared_text import shared
 
 Place = tuple[str, str]
 """Namespace and name."""
@@ -49,11 +49,11 @@ def sharing_texts(found: Any) -> Any:
     """
     match found:
         case dict():
-            return {sys.intern(key): sharing_texts(value) for key, value in found.items()}
+            return {shared(key): sharing_texts(value) for key, value in found.items()}
         case list():
             return [sharing_texts(value) for value in found]
         case str() if len(found) <= _SHORT:
-            return sys.intern(found)
+            return shared(found)
         case _:
             return found
 

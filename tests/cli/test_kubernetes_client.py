@@ -11,6 +11,7 @@ from kubernetes.client import ApiClient, Configuration, CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 
+from serin_cli import api_reader
 from serin_cli.kubernetes_client import Cluster
 from serin_cli.request_errors import AbsentError, ClusterError
 
@@ -212,3 +213,13 @@ def test_pods_are_those_of_the_name(api_server):
 def test_the_user_is_the_one_that_the_api_server_knows(api_server, status, body, expected):
     assert cluster_of(api_server, status, body).user() == expected
     assert api_server.asked == ["/apis/authentication.k8s.io/v1/selfsubjectreviews"]
+
+
+def test_a_watch_that_ends_at_once_is_followed_by_a_pause(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(api_reader, "time", SimpleNamespace(monotonic=lambda: 7.0, sleep=pauses.append))
+    response = SimpleNamespace(stream=lambda **_: iter(()))
+    client = SimpleNamespace(configuration=SimpleNamespace(host="h"))
+    api = SimpleNamespace(api_client=client, list_namespaced_custom_object=lambda *_, **__: response)
+    assert list(Cluster(api, "shop").watch("1", all_namespaces=False, seconds=60)) == []
+    assert pauses == [1.0]

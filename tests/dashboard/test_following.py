@@ -36,11 +36,11 @@ class FakeSource:
         return turn
 
 
-def followed(*turns):
+def followed(*turns, pauses=None):
     source, store = FakeSource(*turns), Store()
     follower = Follower(source, store, all_namespaces=False, clock=lambda: NOW)
     source.follower = follower
-    follower._stopped.wait = lambda _: None
+    follower._stopped.wait = ([] if pauses is None else pauses).append
     follower.run()
     return source, store
 
@@ -75,6 +75,14 @@ def test_an_api_server_that_is_away_is_shown_and_what_was_known_stays():
     assert store.connection.problem
     store.replace([model("a")], at=NOW)
     assert store.connection.problem == ""
+
+
+def test_pauses_grow_while_lists_work_and_watches_do_not_and_begin_anew_after_a_change():
+    refused, pauses = ClusterError("forbidden"), []
+    followed(
+        *[found(model("a")), refused] * 6, found(model("a")), [("MODIFIED", model("a", version="8"))], pauses=pauses
+    )
+    assert pauses[:7] == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 1.0]
 
 
 def test_a_list_without_objects_may_have_null():

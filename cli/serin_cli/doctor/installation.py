@@ -1,11 +1,12 @@
 """Checks of the installation. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from prometheus_client.samples import Sample
+
 from serin_cli.doctor.results import Outcome, Result, Unread
-from serin_cli.doctor.samples import Sample
 from serin_cli.doctor.seen import Installation, Json
 from serin_core.contract import names
 
@@ -134,9 +135,8 @@ def _operator_metrics(seen: Installation) -> Iterator[Result]:
             yield Result(check, Outcome.PROBLEM, message, "look at the operator's log")
 
 
-def _unchecked(found: Iterable[Sample], now: datetime) -> list[str]:
+def _unchecked(found: Sequence[Sample], now: datetime) -> list[str]:
     """Return the SuggestionModels that a leading operator has not checked for too long."""
-    found = tuple(found)
     if not any(one.name == "serin_operator_leader" and one.value for one in found):
         return []
     oldest = (now - _UNCHECKED).timestamp()

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from prometheus_client.samples import Sample
+
 from serin_cli.doctor.results import Outcome, Result, Unread
-from serin_cli.doctor.samples import Sample, total_by
+from serin_cli.doctor.samples import total_by
 from serin_cli.doctor.seen import Model
 from serin_core.contract import names
 
@@ -69,8 +71,12 @@ def _loaded(found: list[Sample], run: str) -> Iterator[Result]:
     open_breakers = sum(one.value for one in found if one.name == names.BREAKER_OPEN)
     refused = sum(one.value for one in found if one.name == names.RUN_REFUSED)
     if refused:
-        text = f"{refused:g} pods refuse {run}"
+        text = f"{run} is refused by {_pods(refused)}"
         yield Result("registry", Outcome.PROBLEM, text, "kubectl describe sgm shows the pods' reason")
     if open_breakers:
-        text = f"the circuit breaker of {run} is open on {open_breakers:g} pods: its predictions fail"
+        text = f"the circuit breaker of {run} is open on {_pods(open_breakers)}: its predictions fail"
         yield Result("model", Outcome.PROBLEM, text, "kubectl logs of the pods has the exception")
+
+
+def _pods(number: float) -> str:
+    return f"{number:g} pod{'' if number == 1 else 's'}"

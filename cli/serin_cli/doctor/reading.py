@@ -152,4 +152,7 @@ def _metrics_of(cluster: Readable, namespace: str, pod: Json, port: int) -> Samp
     scheme = (pod.get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
     path = f"/api/v1/namespaces/{namespace}/pods/{scheme}:{pod['name']}:{port}/proxy/metrics"
     text = _or_unread(lambda: cluster.read(path, accept="text/plain"))
-    return text if isinstance(text, Unread) else list(samples(text))
+    try:
+        return text if isinstance(text, Unread) else samples(text)
+    except ValueError:
+        return Unread(f"{pod['name']} did not respond with metrics at /metrics")

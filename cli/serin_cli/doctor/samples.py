@@ -1,40 +1,14 @@
-"""Samples of the text format of Prometheus, as far as Serin's own metrics use it. Pure."""
+"""Samples of the metrics of Serin's pods. Pure."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable
 
-_LINE: Final = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)(?: -?\d+)?")
-_LABEL: Final = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
-_ESCAPED: Final = re.compile(r"\\(.)")
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One sample of a series."""
-
-    name: str
-    labels: Mapping[str, str]
-    value: float
-
-
-def samples(text: str) -> Iterator[Sample]:
-    """Yield the samples of an exposition; lines of another form are skipped."""
-    for line in text.splitlines():
-        found = _LINE.fullmatch(line)
-        if found is None:
-            continue
-        try:
-            value = float(found["value"])
-        except ValueError:
-            continue
-        labels = {key: _ESCAPED.sub(_unescaped, text) for key, text in _LABEL.findall(found["labels"] or "")}
-        yield Sample(found["name"], labels, value)
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    return "\n" if found[1] == "n" else found[1]
+def samples(text: str) -> list[Sample]:
+    """Return the samples of an exposition. Raises ValueError if it is none."""
+    return [one for family in text_string_to_metric_families(text) for one in family.samples]
 
 
 def total_by(found: Iterable[Sample], name: str, label: str, **wanted: str) -> dict[str, float]:

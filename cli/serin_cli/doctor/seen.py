@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from prometheus_client.samples import Sample
+
 from serin_cli.doctor.results import Result, Unread
-from serin_cli.doctor.samples import Sample
 
 Json = Mapping[str, Any]
 Objects = Sequence[Json] | Unread

@@ -8,7 +8,6 @@ Sums have a fixed order (numpy adds along the first axis row by row), so that tw
 exponentials may differ in the last digit between machines.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from serin_core.model import features
 from serin_core.model.features import Transaction
+from serin_core.shared_text import shared
 
 BLOCKS: Final = (1.0, 1.0, 0.5)
 """SCALE of the merchant's words, of its character n-grams, and of the description's words."""
@@ -134,7 +134,7 @@ class Encoder:
             classes=classes,
             channels=channels,
             # Runs trained on similar data share most words, which are kept in memory once.
-            places={sys.intern(word): place for place, word in enumerate(words)},
+            places={shared(word): place for place, word in enumerate(words)},
             weights=_finite(_matrix(weights), (len(words), len(classes)), "weights"),
             bias=_finite(np.array(bias, dtype=np.float64), (len(classes),), "bias"),
         )

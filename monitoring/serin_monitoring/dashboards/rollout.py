@@ -182,14 +182,14 @@ _USERS: Final = (
     curves(
         "Agreement by class",
         Query(_agreement(names.CLASS_COMPARE, "serin_class"), "{{serin_class}}"),
-        description="The same by first label of the run: in which classes does it disagree?",
+        description="The same by the first label of the run, which shows the classes in which it disagrees.",
         unit=SHARE,
         between=(0, 1),
     ),
     curves(
         "What users see",
         Query(_rate(names.SOURCE, by="source"), "{{source}}"),
-        description="Suggestions a second: of a model, of a rule; and, in addition, compared in shadow.",
+        description="Suggestions a second by source, a model or a rule. `shadow`: compared in addition, and not shown.",
         unit=RATE,
     ),
     curves(

@@ -6,10 +6,10 @@ At most MAX_EVENTS suggestions are remembered; feedback on older ones would coun
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from sys import intern
 from typing import Final
 
 from serin_core.model.features import Transaction
+from serin_core.shared_text import shared
 from serin_server.event_ids import Event
 from serin_server.stores.store import Erased, Feedback, Recorded, StoreAbsentError
 
@@ -39,7 +39,7 @@ class Memory:
         identity = feedback.event.identity
         if identity in self._seen:
             return False
-        self._seen[identity] = Recorded(feedback.outcome, intern(feedback.label))
+        self._seen[identity] = Recorded(feedback.outcome, shared(feedback.label))
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
         return True

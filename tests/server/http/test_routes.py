@@ -1,6 +1,5 @@
-"""The routes of clients: suggestions, feedback, transactions, and what is refused."""
+"""The routes of clients: suggestions and transactions."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,7 +7,6 @@ from server.fakes import CANDIDATE, STABLE, FakeClock, FakeRegistry, FakeRun, Mo
 from server.http.running_service import USER, bought, running
 
 from serin_core.contract.documents import Thresholds
-from serin_server.http.middleware import MAX_BODY_BYTES
 from serin_server.stores.sqlite import Sqlite
 
 pytestmark = pytest.mark.anyio
@@ -253,97 +251,6 @@ async def test_new_thresholds_take_effect_with_the_next_document(mounted: Mounte
         assert answer["stable"] is None
 
 
-async def test_feedback_is_counted_once_in_the_arm_and_stage_of_its_answer(mounted: Mounted) -> None:
-    mounted.route(routing(5, percent=100))
-    async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
-        one, two, three = await pod.suggest(bought("1"), bought("2"), bought("3"))
-        mounted.route(routing(6, percent=0))
-        await pod.check()
-        first = await pod.feedback(one["event_id"], accepted=True)
-        kept = {"event_id": one["event_id"], "outcome": "accepted", "label": "Dining"}
-        assert first.json() == kept | {"repeated": False}
-        assert (await pod.feedback(one["event_id"], accepted=False)).json() == kept | {"repeated": True}
-        assert (await pod.feedback(one["event_id"], label="Groceries")).json() == kept | {"repeated": True}
-        assert (await pod.feedback(two["event_id"], label="Groceries")).json()["outcome"] == "rejected"
-        assert (await pod.feedback(three["event_id"], label="Dining")).json()["outcome"] == "accepted"
-        of_answer = {"serin_stage": "5", "serin_arm": "canary"}
-        assert await pod.count("serin_feedback_total", outcome="accepted", **of_answer) == 2
-        assert await pod.count("serin_feedback_total", outcome="rejected", **of_answer) == 1
-        assert await pod.count("serin_feedback_total") == 3
-
-
-async def test_a_label_that_nothing_here_can_suggest_is_refused_and_not_counted(mounted: Mounted) -> None:
-    mounted.route(routing(5, percent=100))
-    mounted.rules("classes:\n  Fuel: [shell]\n")
-    async with running(mounted, FakeRegistry(FakeRun(label="Dining"))) as pod:
-        (item,) = await pod.suggest(bought())
-        refused = await pod.feedback(item["event_id"], label="Dinning")
-        assert (refused.status_code, refused.json()["code"]) == (422, "unknown_label")
-        assert refused.json()["errors"] == [
-            {
-                "detail": f"not a class of {CANDIDATE} or of the rules; did you mean Dining? "
-                "(classes: Dining, Fuel, Groceries)",
-                "pointer": "#/label",
-            }
-        ]
-        assert await pod.count("serin_feedback_total") == 0
-        assert (await pod.feedback(item["event_id"], label="Fuel")).json()["outcome"] == "rejected"
-
-
-@pytest.mark.parametrize("percent", [100, None])
-async def test_any_label_is_taken_where_the_classes_are_not_known(mounted: Mounted, percent: int | None) -> None:
-    mounted.route(routing(5, percent=percent))
-    async with running(mounted, FakeRegistry(FakeRun())) as pod:
-        (item,) = await pod.suggest(bought())
-        pod.service.runs.set_wanted(())
-        assert (await pod.feedback(item["event_id"], label="Pets")).json()["label"] == "Pets"
-
-
-async def test_feedback_on_a_stage_long_gone_is_taken_and_not_counted(mounted: Mounted) -> None:
-    mounted.route(routing(5))
-    async with running(mounted, FakeRegistry(FakeRun())) as pod:
-        (item,) = await pod.suggest(bought())
-        for revision in (6, 7):
-            mounted.route(routing(revision))
-            await pod.check()
-        assert (await pod.feedback(item["event_id"], accepted=True)).status_code == 200
-        assert await pod.count("serin_feedback_total") == 0
-
-
-async def test_a_missing_token_and_a_wrong_one_have_different_messages(mounted: Mounted) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-        body = {"transactions": [bought()]}
-        missing = await pod.client.post("/agent/suggestions", json=body)
-        wrong = await pod.client.post("/agent/suggestions", json=body, headers={"Authorization": "Bearer x"})
-        assert (missing.status_code, missing.json()["detail"]) == (
-            401,
-            "a bearer token is required: Authorization: Bearer <token>",
-        )
-        assert (wrong.status_code, wrong.json()["detail"]) == (401, "the bearer token is not valid")
-
-
-async def test_where_nothing_was_suggested_only_a_label_makes_sense_and_is_a_rejection(mounted: Mounted) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-        (item,) = await pod.suggest(bought(merchant="nobody"))
-        refused = await pod.feedback(item["event_id"], accepted=True)
-        assert (refused.status_code, refused.json()["detail"]) == (
-            422,
-            'accepted: nothing was suggested here; send {"label": "..."} instead',
-        )
-        taken = await pod.feedback(item["event_id"], label="Dining")
-        assert taken.json()["outcome"] == "rejected"
-        assert await pod.count("serin_feedback_total", outcome="rejected") == 1
-
-
-@pytest.mark.parametrize("event_id", ["nonsense", "AAAA" * 20, "%00", "A" * 3000])
-async def test_an_event_id_that_nobody_gave_out_is_refused_in_one_line(mounted: Mounted, event_id: str) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-        response = await pod.feedback(event_id, accepted=True)
-        assert response.status_code == 400
-        assert response.json()["detail"].startswith("event_id: ")
-        assert "\n" not in response.json()["detail"]
-
-
 async def test_transactions_that_are_kept_are_answered_by_their_ids(mounted: Mounted) -> None:
     store = Sqlite(mounted.root / "data.db")
     async with running(mounted, FakeRegistry(), store=store) as pod:
@@ -370,87 +277,6 @@ async def test_without_a_store_transactions_come_with_the_request(
         response = await pod.client.post(path, json=body, headers=USER)
         assert response.status_code == 409
         assert response.json()["detail"] == ("this server has no store; send the transactions in `transactions`")
-
-
-@pytest.mark.parametrize(
-    ("body", "detail"),
-    [
-        pytest.param({}, "send exactly one of txn_ids and transactions, with at least one entry", id="neither"),
-        pytest.param(
-            {"txn_ids": ["1"], "transactions": [bought()]},
-            "send exactly one of txn_ids and transactions, with at least one entry",
-            id="both",
-        ),
-        pytest.param(
-            {"transactions": [bought(amount="NaN")]},
-            "transactions.0.amount: must be a finite number",
-            id="an amount that is no number",
-        ),
-        pytest.param(
-            {"transactions": [bought(colour="red")]},
-            "transactions.0.colour: unknown field; the fields are txn_id, user_id, timestamp, merchant, description, "
-            "amount, channel",
-            id="a field that is not known",
-        ),
-        pytest.param({"transactions": [bought()], "mode": "magic"}, "mode: must be 'auto'", id="another mode"),
-        pytest.param(
-            {"transactions": [bought(str(number)) for number in range(257)]},
-            "transactions: at most 256 entries are allowed, 257 were sent",
-            id="too many",
-        ),
-        pytest.param(
-            {"transactions": [bought(merchant="x" * 257)]},
-            "transactions.0.merchant: at most 256 characters are allowed, 257 were sent",
-            id="too long",
-        ),
-    ],
-)
-async def test_a_request_that_does_not_fit_is_said_in_one_line(
-    mounted: Mounted, body: dict[str, Any], detail: str
-) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-        response = await pod.client.post("/agent/suggestions", json=body, headers=USER)
-        assert (response.status_code, response.json()["detail"]) == (422, detail)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"{", id="cut"),
-        pytest.param(b"", id="empty"),
-        pytest.param(b"\xff\xfe", id="no text"),
-        pytest.param(b'{"txn_ids": ["\\ud800"]}', id="half a character"),
-        pytest.param(b'{"txn_ids": ["\\u0000"]}', id="a NUL"),
-        pytest.param(b"[" * 100_000, id="deep"),
-        pytest.param(b'{"\\n": 1}', id="a line break as a field"),
-        pytest.param(b'{"\\ud800": 1}', id="half a character as a field"),
-        pytest.param(b'{"\\u2028\\u001b[2J": 1}', id="controls as a field"),
-    ],
-)
-@pytest.mark.parametrize("path", ["/agent/suggestions", "/agent/suggestions/e/feedback", "/transactions"])
-async def test_garbage_is_refused_in_one_line_and_never_a_fault(mounted: Mounted, path: str, content: bytes) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-        response = await pod.client.post(path, content=content, headers=USER | {"Content-Type": "application/json"})
-        assert response.status_code in {400, 422}
-        assert response.json()["detail"].isprintable()
-
-
-async def test_a_body_that_is_too_large_is_refused_before_it_is_read(mounted: Mounted) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
-        for _ in range(20):
-            yield b" " * (MAX_BODY_BYTES // 10)
-
-    async with running(mounted, FakeRegistry()) as pod:
-        for content in (b" " * (MAX_BODY_BYTES + 1), pieces()):
-            response = await pod.client.post("/agent/suggestions", content=content, headers=USER)
-            assert response.status_code == 413
-            assert response.json()["detail"].startswith("the body is larger than 1048576 bytes")
-
-
-async def test_users_of_other_paths_get_one_line_as_well(mounted: Mounted) -> None:
-    async with running(mounted, FakeRegistry()) as pod:
-        assert (await pod.client.get("/nowhere")).json()["code"] == "route_not_found"
-        assert (await pod.client.get("/agent/suggestions")).json()["code"] == "method_not_allowed"
 
 
 async def test_a_run_that_takes_300_ms_in_one_request_of_a_hundred_is_asked_on_and_every_request_is_answered(
