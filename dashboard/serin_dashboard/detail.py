@@ -71,6 +71,7 @@ class Detail:
     runs: tuple[tuple[str, str], ...]
     """Role and name of each run."""
     path: tuple[Stop, ...]
+    path_title: str
     gates: tuple[GateView, ...]
     gates_title: str
     checks: tuple[str, ...]
@@ -116,6 +117,7 @@ def detail_of(entry: Entry, read: Read, *, now: datetime) -> Detail:
         row=row_of(entry, now=now),
         runs=tuple(_runs(live)),
         path=tuple(_path(live, record, now)),
+        path_title=f"Path{_whose(record, live)}",
         gates=gates,
         gates_title=title,
         checks=tuple(describe_checks(live)) if is_running(live) and not entry.problem else (),
@@ -133,6 +135,12 @@ def _current(records: Sequence[TrialRecord], live: Live) -> TrialRecord | None:
     """Return the record of the last trial of this resource, not one of an earlier object of its name."""
     number, uid = status_of(live).get("trial"), live["metadata"].get("uid")
     return next((one for one in records if one.trial == number and one.uid == uid), None)
+
+
+def _whose(record: TrialRecord | None, live: Live) -> str:
+    """Return the run of the last trial if it is not the candidate any more: ` of RUN`, else ""."""
+    candidate = run_of(live, "candidate") or run_of(live, "stable")
+    return "" if record is None or record.run_id == candidate else f" of {record.run_id}"
 
 
 def _end(record: TrialRecord, now: datetime) -> float:
@@ -180,9 +188,9 @@ def _gates(entry: Entry, record: TrialRecord | None, now: datetime) -> tuple[str
         title, age = f"Gates in {stage_name(float(candidate.get('percent', 0)))}", now - began
         return title, tuple(_gate(gate, entry, record, age) for gate in gates)
     last = next((one for one in reversed(record.transitions) if one.gates), None) if record is not None else None
-    if last is not None:
+    if record is not None and last is not None:
         gates = list(last.gates)
-        title = f"Gates at the end of {stage_name(last.percent_before)}, the last stage"
+        title = f"Gates{_whose(record, live)} at the end of {stage_name(last.percent_before)}, the last stage"
         return title, tuple(_gate(gate, entry, record, None) for gate in gates)
     is_refused = candidate.get("state") == "Refused"
     return "Gates at the last check", () if is_refused else tuple(_gate(gate, entry, record, None) for gate in gates)

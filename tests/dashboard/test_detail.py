@@ -143,6 +143,15 @@ def test_after_a_rollback_the_gates_are_those_that_decided():
     assert [mark.verdict for mark in found.gates[0].chart.marks] == ["Pass", "Fail"]
 
 
+def test_what_is_of_the_last_trial_names_its_run_where_another_run_was_taken_out_of_service_since():
+    failed = gate(good=60, total=120, verdict=Verdict.FAIL)
+    one = rolled_back(transition("GateFailed", 100, 0, before=10, stage=5, gates=(failed,)))
+    undone = examples.candidate(run_id=OLD, state=CandidateState.ROLLED_BACK, stage=None, stage_started_at=None)
+    found = detail(model(candidate=undone, gates=()), Read([text(one)]))
+    assert found.path_title == f"Path of {one.run_id}"
+    assert found.gates_title == f"Gates of {one.run_id} at the end of 10 %, the last stage"
+
+
 def test_pods_have_the_revision_that_each_confirms():
     silent = (examples_silent("p-2"),)
     pods = [pod("c-2", uid="p-2", ready=False), pod("c-1")]
