@@ -36,7 +36,7 @@ def prometheus(program, exporter, tmp_path_factory) -> Iterator[PrometheusProces
     targets = [(exporter.address, {"pod": place, "__metrics_path__": f"/{place}"}) for place in (*PLACES, TICKING)]
     targets += [(exporter.address, {"prometheus": name, "__metrics_path__": f"/{TWIN}"}) for name in ("a", "b")]
     made = PROCESSES[BACKEND](program, tmp_path_factory.mktemp("prometheus") / "first", targets=targets)
-    exporter.settle = made.settle
+    exporter.scraper = made
     yield made
     made.close()
 

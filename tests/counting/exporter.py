@@ -1,9 +1,14 @@
 """A scripted exporter: what each target says at each scrape, and how often it was asked."""
 
 import itertools
+import json
 import threading
+import time
+import urllib.parse
+import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
 PLACES = tuple(f"pod{number}" for number in range(6))
 TWIN = "twin"
@@ -11,7 +16,19 @@ TWIN = "twin"
 TICKING = "ticking"
 """Sells one more at every scrape, all of them good, from the beginning of the session."""
 SALES = "ticking_sales_total"
+ANSWERS = "exporter_answers"
+"""The number of each answer, as a sample in it: tells what a Prometheus has stored."""
 PATIENCE = 15.0
+BETWEEN_LOOKS = 0.05
+
+
+class Scraper(Protocol):
+    """A Prometheus, or what scrapes in its place."""
+
+    url: str
+
+    def settle(self) -> None:
+        """Make visible to queries what was scraped."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -27,9 +44,10 @@ class Exporter:
     def __init__(self) -> None:
         self.targets = {}
         self.asked: Counter[str] = Counter()
-        self.settle = lambda: None
-        """Makes visible to queries what was scraped; at once, unless the scraper is not Prometheus."""
-        self.answered = threading.Condition()
+        self.scraper: Scraper | None = None
+        self.broken: set[str] = set()
+        """Places whose last answer holds no sample."""
+        self._lock = threading.Lock()
         self._sold = itertools.count(1)
         exporter = self
 
@@ -38,15 +56,19 @@ class Exporter:
 
             def do_GET(self) -> None:
                 place = self.path.removeprefix("/").partition("?")[0]
-                with exporter.answered:
+                with exporter._lock:
+                    exporter.asked[place] += 1
                     try:
                         status, body = 200, exporter.tick() if place == TICKING else exporter.targets[place]()
                     except LookupError:
                         status, body = 404, b""
                     except OSError:
                         status, body = 500, b""
-                    exporter.asked[place] += 1
-                    exporter.answered.notify_all()
+                    if status == 200 and not body.startswith(b"<"):
+                        exporter.broken.discard(place)
+                        body += f'{ANSWERS}{{place="{place}"}} {exporter.asked[place]}\n'.encode()
+                    else:
+                        exporter.broken.add(place)
                 self.send_response(status)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
@@ -66,14 +88,28 @@ class Exporter:
         return f'{SALES}{{code="200"}} {sold}\n{SALES}{{code="500"}} 0\n'.encode()
 
     def scraped(self, *places: str, times: int = 2) -> None:
-        """Wait until each target was asked `times` more: Prometheus has then stored all but the last of its answers."""
-        with self.answered:
-            wanted = {place: self.asked[place] + times for place in places}
-            if not self.answered.wait_for(
-                lambda: all(self.asked[place] >= number for place, number in wanted.items()), PATIENCE
-            ):
-                raise TimeoutError(f"Prometheus did not scrape {wanted} in {PATIENCE:g} s")
-        self.settle()
+        """Wait until the scraper has stored an answer that each target gave since this call.
+
+        A target is asked `times` times first. One that answers without samples is only waited for so long.
+        """
+        with self._lock:
+            known = {place: self.asked[place] for place in places}
+        deadline = time.monotonic() + PATIENCE
+        while not all(self._has_stored(place, since + times - 1) for place, since in known.items()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Prometheus did not scrape {places} in {PATIENCE:g} s")
+            time.sleep(BETWEEN_LOOKS)
+
+    def _has_stored(self, place: str, number: int) -> bool:
+        """Tell whether this answer is stored, or was followed by another where it is broken."""
+        with self._lock:
+            asked, is_broken = self.asked[place], place in self.broken
+        if asked <= number or is_broken or self.scraper is None:
+            return asked > number
+        self.scraper.settle()
+        query = urllib.parse.urlencode({"query": f'min({ANSWERS}{{place="{place}"}}) >= {number}'})
+        with urllib.request.urlopen(f"{self.scraper.url}/api/v1/query?{query}", timeout=10) as answer:  # noqa: S310
+            return bool(json.load(answer)["data"]["result"])
 
     def close(self) -> None:
         """Stop responding."""

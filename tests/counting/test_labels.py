@@ -33,7 +33,7 @@ def scraped(program, exporter, pods, uid, tmp_path):
             (exporter.address, {"pod": place, "__metrics_path__": f"/{place}"} | (labels or {})) for place in TWO
         ]
         made = PROCESSES[BACKEND](program, tmp_path / "backend", targets=targets, relabel=relabel)
-        exporter.settle = made.settle
+        exporter.scraper = made
         rollout, servers = Rollout(made.url, uid, percent=percent, gates=gates), [Server(uid, place) for place in TWO]
         for number, server in enumerate(servers):
             server.answer(40 + 60 * number)

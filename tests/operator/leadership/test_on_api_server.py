@@ -288,33 +288,34 @@ def test_shards_work_on_what_their_selector_matches_and_hand_over_what_changes(t
             ]
             await wait(a.leads, seconds=5)
             await wait(b.leads, seconds=5)
-            for team in ("a", "b"):
-                await found.change(f"model-{team}", labels={"team": team})
-                await wait(found.is_decided, f"model-{team}", seconds=10)
+            # Neither name may be a part of the other's objects, whose names end with a hexadecimal hash.
+            for name, team in (("groceries", "a"), ("travel", "b")):
+                await found.change(name, labels={"team": team})
+                await wait(found.is_decided, name, seconds=10)
             leases = await found.get("lease")
             assert len([one for one in leases["items"] if one["spec"]["holderIdentity"] in ("of-a", "of-b")]) == 2
 
             def writes_about(one, name):
                 return [path for _, _, path in one.proxy.writes if name in path]
 
-            assert not writes_about(a, "model-b")
-            assert not writes_about(b, "model-a")
+            assert not writes_about(a, "travel")
+            assert not writes_about(b, "groceries")
             assert "categories" not in json.dumps([*a.proxy.writes, *b.proxy.writes])
 
             children = await found.get("deployment,configmap,service")
-            await found.kubectl("label", "sgm", "model-a", "-n", "default", "--overwrite", "team=b")
+            await found.kubectl("label", "sgm", "groceries", "-n", "default", "--overwrite", "team=b")
             await asyncio.sleep(1)
-            before = len(writes_about(a, "model-a"))
-            await found.change("model-a", labels={"team": "b"})
-            await wait(found.is_decided, "model-a", seconds=10)
-            assert len(writes_about(a, "model-a")) == before
-            assert writes_about(b, "model-a")
+            before = len(writes_about(a, "groceries"))
+            await found.change("groceries", labels={"team": "b"})
+            await wait(found.is_decided, "groceries", seconds=10)
+            assert len(writes_about(a, "groceries")) == before
+            assert writes_about(b, "groceries")
             kept = {one["metadata"]["uid"] for one in (await found.get("deployment,configmap,service"))["items"]}
             gone = [one for one in children["items"] if one["metadata"]["uid"] not in kept]
             assert {one["kind"] for one in gone} <= {"ConfigMap"}  # the model of the run before
 
             # Selectors mean what they mean to the API server.
-            await found.change("model-c", labels={"team": "a", "tier": "gold"})
+            await found.change("fuel", labels={"team": "a", "tier": "gold"})
             everything = (await found.get("sgm"))["items"]
             for text in SELECTORS:
                 listed = (await found.get("sgm", "-l", text))["items"]
