@@ -64,13 +64,21 @@ def no_api_server(host: str) -> ClusterError:
 
 
 def _answer(error: Any) -> str:
-    """Return status and reason of an ApiException, and the API server's own words, as in `users "x" is forbidden`."""
+    """Return status and reason of an ApiException, and the API server's own words, as in `users "x" is forbidden`.
+
+    A pod that is asked through the API server may respond with plain text.
+    """
     answer = f"the API server answered {error.status} {error.reason}"
     try:
-        message = json.loads(error.body)["message"]
+        message = str(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):
-        return answer
-    return f"{answer}: {' '.join(str(message).split())}"
+        message = str(error.body) if _is_plain(error) else ""
+    words = " ".join(message.split())
+    return f"{answer}: {words}" if words else answer
+
+
+def _is_plain(error: Any) -> bool:
+    return bool(error.body) and (error.headers or {}).get("Content-Type", "").startswith("text/plain")
 
 
 def _cause(error: Exception, timeout: float) -> str:

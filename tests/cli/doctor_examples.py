@@ -8,7 +8,7 @@ from cli.fakes import STABLE, condition, model
 from serin_cli.doctor.models import model_results
 from serin_cli.doctor.results import Unread
 from serin_cli.doctor.samples import samples
-from serin_cli.doctor.seen import Installation, Model
+from serin_cli.doctor.seen import Installation, Model, Readiness
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -41,13 +41,14 @@ HEALTHY = Installation(
     leases=[lease()],
     metrics={"serin-operator-1": list(samples('serin_operator_readings_total{outcome="Read"} 4'))},
     rights={"act on rollouts": True},
+    readiness={"serin-operator-1": Readiness(is_ready=True, answer="ok\n")},
 )
 
 
 def pod(name="categories-1", *, ready=True, labels=None, **status):
     conditions = [{"type": "Ready", "status": str(ready)}]
     metadata = {"name": name, "labels": labels or {"serin.dev/model": "categories", "app": "x"}}
-    return {"metadata": metadata, "status": {"conditions": conditions} | status}
+    return {"metadata": metadata, "status": {"phase": "Running", "conditions": conditions} | status}
 
 
 def seen(live=None, **changes):

@@ -11,6 +11,7 @@ from serin_cli.doctor.reading import inputs_of
 from serin_cli.doctor.reasons import OTHER_CONDITIONS, REASONS
 from serin_cli.doctor.results import Outcome
 from serin_cli.doctor.samples import samples
+from serin_core.contract.pod_report import ClassCoverage, LoadState, PodReport, RunOnPod, RunQuality
 
 
 def test_a_healthy_model_has_no_finding_and_nothing_to_do():
@@ -135,6 +136,7 @@ def test_inputs_that_the_spec_names():
 
 
 STAGE = CANDIDATE | {"stageStartedAt": "2026-01-02T11:00:00Z", "stage": 3}
+QUERY = {"query": "up", "for": 60.0}
 
 
 @pytest.mark.parametrize(
@@ -145,8 +147,8 @@ STAGE = CANDIDATE | {"stageStartedAt": "2026-01-02T11:00:00Z", "stage": 3}
         ({"verdict": "Fail", "role": "DryRun"}, Outcome.WARNING, "Fail, R"),
         ({}, Outcome.PROBLEM, "no data for 1h, R"),
         ({"role": "FailOnly"}, Outcome.OK, "no data for 1h, R"),
-        ({"query": {"value": 0.0}}, Outcome.OK, "no verdict yet, R"),
-        ({"query": {}}, Outcome.PROBLEM, "no data"),
+        ({"query": QUERY | {"value": 0.0}}, Outcome.OK, "no verdict yet, R"),
+        ({"query": QUERY}, Outcome.PROBLEM, "no data"),
         ({"total": 100, "estimate": 0.5, "needed": 100}, Outcome.OK, "no verdict yet, R, 50.0 % of 100"),
         (
             {"total": 100, "estimate": 0.5, "needed": 300},
@@ -229,7 +231,7 @@ serin_class_compare_total{{serin_run="{run}",serin_class="Fuel",agree="False"}} 
     [
         ("latency", {"slow": 40}, Outcome.OK, "4.0 % of 1,000 predictions took longer than 250 ms"),
         ("latency", {"slow": 60}, Outcome.WARNING, "6.0 % of 1,000"),
-        ("agreement", {}, Outcome.OK, "at least 100 % in every class"),
+        ("agreement", {}, Outcome.OK, "lowest in Groceries 100 % of 100"),
         ("agreement", {"agree": 20, "differ": 80}, Outcome.WARNING, "low in Groceries 20 % of 100"),
     ],
 )
@@ -240,12 +242,86 @@ def test_the_findings_of_what_the_pods_have_measured(check, options, outcome, te
     assert results(seen(live, metrics={"a": metrics(OLD, **options)}), check) == []
 
 
-def test_a_run_that_pods_refuse_and_one_that_fails():
+def test_a_run_whose_predictions_fail():
     live = model(candidate=CANDIDATE, conditions=[condition("RolloutProgressing")])
-    text = f'serin_run_refused{{serin_run="{RUN}"}} 1\nserin_breaker_open{{serin_run="{RUN}"}} 1'
-    made = seen(live, metrics={"a": list(samples(text))})
-    assert only(made, "registry")[:2] == (Outcome.PROBLEM, f"{RUN} is refused by 1 pod")
+    made = seen(live, metrics={"a": list(samples(f'serin_breaker_open{{serin_run="{RUN}"}} 1'))})
     assert only(made, "model")[0] is Outcome.PROBLEM
+
+
+def test_what_was_measured_of_the_stable_run_once_the_candidate_is_rolled_back():
+    live = model(candidate=CANDIDATE | {"state": "RolledBack"}, stable=STABLE, conditions=[condition("RolledBack")])
+    assert results(seen(live, metrics={"a": metrics(RUN)}), "latency") == []
+    assert only(seen(live, metrics={"a": metrics(OLD)}), "latency")[0] is Outcome.OK
+
+
+def report(run=RUN, state="loaded", **fields):
+    return PodReport(uid="u", process="p", runs=(RunOnPod(run=run, state=LoadState(state), **fields),))
+
+
+@pytest.mark.parametrize(
+    ("reports", "outcome", "text"),
+    [
+        ([report(digest="a"), report(digest="a")], Outcome.OK, "is complete, verified and loaded on 2 of 2 pods"),
+        ([report(digest="a"), report(digest="b")], Outcome.PROBLEM, "different files as run_0123abcd_1767225600: a, b"),
+        ([report(digest="a"), report(state="refused", reason="damaged")], Outcome.PROBLEM, "1 of 2 pods: damaged"),
+        ([report(state="loading", absent=True, reason="it is not there")], Outcome.WARNING, "cannot find"),
+        ([report(state="loading", reason="the bucket is away")], Outcome.PROBLEM, "on 1 of 1 pod: the bucket is away"),
+        ([report(state="loading")], Outcome.OK, "is not loaded yet on 1 of 1 pod"),
+        ([report(digest="a", reason="timeout")], Outcome.WARNING, "keeps what it has loaded: timeout"),
+        ([NO_RIGHT], Outcome.UNKNOWN, "cannot list"),
+        ([NO_RIGHT, report(digest="a")], Outcome.OK, "loaded on 1 of 1 pod"),
+    ],
+)
+def test_the_finding_of_the_registry(reports, outcome, text):
+    live = model(candidate=CANDIDATE, conditions=[condition("RolloutProgressing")])
+    found = only(seen(live, reports=dict(enumerate(reports))), "registry")
+    assert (found[0], text in found[1], bool(found[2])) == (outcome, True, outcome in ("warning", "problem")), found
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "spec", "outcomes"),
+    [
+        (0.02, 0.05, {}, [Outcome.OK]),
+        (0.05, 0.02, {}, [Outcome.WARNING]),
+        (0.05, 0.02, {"calibration": False}, []),
+        (None, 0.02, {}, []),
+    ],
+)
+def test_the_finding_of_the_calibration(after, before, spec, outcomes):
+    live = model(candidate=CANDIDATE, spec=spec, conditions=[condition("RolloutProgressing")])
+    quality = RunQuality(f1_macro=0.9, f1_min=0.8, calibration_error=after, uncalibrated_error=before)
+    found = results(seen(live, reports={"a": report(quality=quality)}), "calibration")
+    assert [one.outcome for one in found] == outcomes
+
+
+@pytest.mark.parametrize(
+    ("groceries", "fuel", "outcome", "text"),
+    [
+        (700, 300, Outcome.OK, "PSI of the predicted classes 0.16 over 1,030 predictions"),
+        (950, 50, Outcome.WARNING, "above 0.25: Fuel 4.9 %, 40.0 % on the test data of the run"),
+        (90, 1, None, ""),
+    ],
+)
+def test_the_finding_of_drift(groceries, fuel, outcome, text):
+    shares = {"Groceries": 0.6, "Fuel": 0.4}
+    coverage = {label: ClassCoverage(share=share, by_threshold={}) for label, share in shares.items()}
+    quality = RunQuality(f1_macro=0.9, f1_min=0.8, coverage=coverage)
+    live = model(candidate=CANDIDATE, conditions=[condition("RolloutProgressing")])
+    given = samples(
+        f"""# TYPE serin_class_compare_total counter
+serin_class_compare_total{{serin_run="{RUN}",serin_class="Groceries",agree="None"}} {groceries}
+serin_class_compare_total{{serin_run="{RUN}",serin_class="Fuel",agree="True"}} {fuel}
+serin_class_compare_total{{serin_run="{RUN}",serin_class="Rent",agree="False"}} 30
+"""
+    )
+    found = results(seen(live, metrics={"a": list(given)}, reports={"a": report(quality=quality)}), "drift")
+    assert [(one.outcome, text in one.found) for one in found] == ([(outcome, True)] if outcome else []), found
+    assert results(seen(live, metrics={"a": list(given)}), "drift") == [], "without a report nothing is compared"
+
+
+def test_a_gate_that_this_version_cannot_read_is_unknown():
+    live = model(candidate=STAGE, gates=[{"name": "agreement", "reason": "R", "verdict": "Perhaps"}])
+    assert only(seen(live), "gate agreement")[0] is Outcome.UNKNOWN
 
 
 def test_metrics_that_may_not_be_read_are_unknown():

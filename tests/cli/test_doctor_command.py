@@ -4,7 +4,7 @@ import json
 
 import pytest
 from cli.doctor_examples import HEALTHY, deployment, pod
-from cli.fakes import STABLE, condition, model, run
+from cli.fakes import OLD, STABLE, condition, model, run
 
 from serin_cli.doctor.command import app
 from serin_cli.doctor.results import Outcome, Result
@@ -87,8 +87,15 @@ ANSWERS = {
     "/apis/networking.k8s.io": {"items": []},
     f"{CORE}/serin-system/pods": {"items": [OPERATOR_POD]},
     f"{CORE}/serin-system/pods/http:serin-operator-1:8081/proxy/metrics": "x 1",
+    f"{CORE}/serin-system/pods/http:serin-operator-1:8081/proxy/readyz": "ok\n",
     f"{CORE}/shop/pods": {"items": [pod()]},
     f"{CORE}/shop/pods/http:categories-1:8080/proxy/metrics": "",
+    f"{CORE}/shop/pods/http:categories-1:8080/proxy/ml/status": {
+        "uid": "u",
+        "process": "p",
+        "ready": True,
+        "runs": [{"run": OLD, "state": "loaded", "digest": "sha256:0"}],
+    },
     f"{CORE}/shop/secrets/tokens": {"kind": "PartialObjectMetadata"},
 }
 
@@ -102,6 +109,8 @@ def test_the_command_on_a_healthy_cluster(monkeypatch):
     ended = run(monkeypatch, app, cluster, "sgm/categories")
     assert ended.exit_code == 0, ended.output
     assert "ok       pods" in ended.output
+    assert f"{OLD} is complete, verified and loaded on 1 of 1 pod" in ended.output
+    assert "serin-operator-1: ok at /readyz" in ended.output
     assert "Secret tokens (spec.server.token.secretName) exists" in ended.output
     assert "PartialObjectMetadata" in cluster.accepted[f"{CORE}/shop/secrets/tokens"]
     assert ended.output.splitlines()[-1].startswith("1 warning;"), "no Lease of an operator"
@@ -148,5 +157,5 @@ def test_a_page_that_is_no_metrics_is_unknown(monkeypatch, page):
     assert ended.exit_code == 0, ended.output
     (line,) = [line for line in ended.output.splitlines() if "operator metrics" in line]
     assert (
-        " ".join(line.split()) == "unknown operator metrics serin-operator-1 did not respond with metrics at /metrics"
+        " ".join(line.split()) == "unknown operator metrics serin-operator-1 did not respond as Serin does at /metrics"
     )

@@ -7,8 +7,9 @@ import pytest
 from cli.doctor_examples import HEALTHY, NO_RIGHT, NOW, deployment, lease
 
 from serin_cli.doctor.installation import installation_results, tag_of
-from serin_cli.doctor.results import Outcome
+from serin_cli.doctor.results import Outcome, Unread
 from serin_cli.doctor.samples import samples
+from serin_cli.doctor.seen import Readiness
 from serin_cli.doctor.text import summary
 
 
@@ -45,6 +46,18 @@ def test_a_healthy_installation_has_no_finding_and_nothing_to_do():
         ("leader", {"leases": [lease(holder="")]}, Outcome.PROBLEM, "nobody holds the Lease"),
         ("leader", {"leases": [lease(age=600)]}, Outcome.PROBLEM, "has not renewed the Lease"),
         ("leader", {"leases": NO_RIGHT}, Outcome.UNKNOWN, "cannot list"),
+        (
+            "readiness",
+            {"readiness": {"one": Readiness(is_ready=True, answer=NO_RIGHT)}},
+            Outcome.UNKNOWN,
+            "cannot list",
+        ),
+        (
+            "readiness",
+            {"readiness": {"one": Readiness(is_ready=False, answer=Unread("503: Kubernetes 1.29 is too old"))}},
+            Outcome.PROBLEM,
+            "one is not ready: 503: Kubernetes 1.29 is too old",
+        ),
         ("operator metrics", {"metrics": {"one": NO_RIGHT}}, Outcome.UNKNOWN, "cannot list"),
         (
             "operator metrics",

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client import ApiClient, Configuration, CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 
 from serin_cli import api_reader
@@ -77,6 +78,17 @@ def test_a_refusal_has_the_words_of_the_server_in_one_line():
         'the API server answered 403 Forbidden: suggestionmodels "c" is forbidden: User "jane" cannot get resource'
     )
     assert str(error_of(FakeApi(error=error))) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [("text/plain; charset=utf-8", ": Kubernetes 1.29 is too old"), ("text/html", "")],
+    ids=["of a pod", "of a proxy"],
+)
+def test_a_refusal_in_plain_text_is_shown(kind, end):
+    error = ApiException(503, "Service Unavailable")
+    error.body, error.headers = "Kubernetes 1.29 is too old\n", HTTPHeaderDict({"content-type": kind})
+    assert str(error_of(FakeApi(error=error))) == f"the API server answered 503 Service Unavailable{end}"
 
 
 def test_a_cluster_without_serin_is_no_missing_model():

@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 from scipy.stats import chi2_contingency
 
+from serin_core.evidence.stability_index import MAJOR as MAX_PSI
+from serin_core.evidence.stability_index import expected_index, stability_index
 from serin_core.model.report import Profile, Report
 from serin_registry.errors import RegistryError
 from serin_registry.verification import StoredRun
@@ -29,8 +31,6 @@ from serin_training.run_pipeline import RunPipeline
 
 ALPHA: Final = 0.001
 """Maximum probability, over all checks, that one is significant although nothing has changed."""
-MAX_PSI: Final = 0.25
-"""The customary limit of a major change."""
 MAX_H: Final = 0.25
 """Of Cohen's h: 0.2 is small, 0.5 medium."""
 MAX_F1_DROP: Final = 0.05
@@ -122,7 +122,7 @@ def _distribution(
     n, m = one.sum(), other.sum()
     # Half a row in each bin: an empty one would make the index infinite.
     p, q = (one + 0.5) / (n + 0.5 * len(bins)), (other + 0.5) / (m + 0.5 * len(bins))
-    index = float(((p - q) * np.log(p / q)).sum()) - (len(bins) - 1) * (1 / n + 1 / m)
+    index = stability_index(p.tolist(), q.tolist()) - expected_index(len(bins), n, m)
     at = int(np.abs(p - q).argmax())
     label = bins[at] if is_named else bins[at].replace(" 0", " ")
     return DriftCheck(

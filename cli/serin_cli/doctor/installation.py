@@ -104,6 +104,18 @@ def _of_lease(check: str, lease: Json, seen: Installation) -> Result:
     return Result(check, Outcome.OK, f"{holder} holds the Lease {name}")
 
 
+def _readiness(seen: Installation) -> Iterator[Result]:
+    for pod, found in seen.readiness.items():
+        answer = found.answer
+        if isinstance(answer, str):
+            yield Result("readiness", Outcome.OK, f"{pod}: {' '.join(answer.split())} at /readyz")
+        elif found.is_ready:
+            yield answer.result("readiness")
+        else:
+            remedy = f"kubectl -n {seen.namespace} logs {pod}; docs/operator.md, What it needs"
+            yield Result("readiness", Outcome.PROBLEM, f"{pod} is not ready: {answer.why}", remedy)
+
+
 def _operator_metrics(seen: Installation) -> Iterator[Result]:
     check = "operator metrics"
     for pod, found in seen.metrics.items():
@@ -163,6 +175,7 @@ _CHECKS: Final[tuple[Callable[[Installation], Iterator[Any]], ...]] = (
     _operator,
     _versions,
     _leader,
+    _readiness,
     _operator_metrics,
     _rights,
 )

@@ -1,10 +1,12 @@
-"""Checks of what the server pods have measured: latency, and in which classes the candidate disagrees. Pure."""
+"""Checks of what the server pods have measured: latency, agreement by class, drift, circuit breakers. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client.samples import Sample
 
+from serin_cli.doctor.drift import drift_results
+from serin_cli.doctor.reported import quality_of
 from serin_cli.doctor.results import Outcome, Result, Unread
 from serin_cli.doctor.samples import total_by
 from serin_cli.doctor.seen import Model
@@ -30,12 +32,13 @@ def measured_results(seen: Model) -> Iterator[Result]:
         if why is not None:
             yield why.result("server metrics")
         return
-    run = (seen.status.get("candidate") or seen.status.get("stable") or {}).get("runID", "")
+    run = seen.run
     found = [one for samples in readable for one in samples if one.labels.get(names.SERIES_RUN) == run]
     if run and found:
         yield from _latency(found)
         yield from _agreement(found)
-        yield from _loaded(found, run)
+        yield from drift_results(found, quality_of(seen))
+        yield from _breakers(found, run)
 
 
 def _latency(found: list[Sample]) -> Iterator[Result]:
@@ -58,25 +61,19 @@ def _agreement(found: list[Sample]) -> Iterator[Result]:
     judged = {name: good / total for name, (good, total) in counts.items() if total >= _FEW}
     if not judged:
         return
-    low = sorted((share, name) for name, share in judged.items() if share < _LOW)[:_NAMED]
+    lowest = sorted((share, name) for name, share in judged.items())[:_NAMED]
+    shown = [f"{name} {100 * share:.0f} % of {counts[name][1]:,.0f}" for share, name in lowest]
+    low = [text for text, (share, _) in zip(shown, lowest, strict=True) if share < _LOW]
     if not low:
-        yield Result("agreement", Outcome.OK, f"at least {100 * min(judged.values()):.0f} % in every class")
+        yield Result("agreement", Outcome.OK, f"lowest in {shown[0]}")
         return
-    shown = ", ".join(f"{name} {100 * share:.0f} % of {counts[name][1]:,.0f}" for share, name in low)
     remedy = "compare the run with the rules in these classes (serin evaluate); a gate perClass judges each class"
-    yield Result("agreement", Outcome.WARNING, f"low in {shown}", remedy)
+    yield Result("agreement", Outcome.WARNING, f"low in {', '.join(low)}", remedy)
 
 
-def _loaded(found: list[Sample], run: str) -> Iterator[Result]:
-    open_breakers = sum(one.value for one in found if one.name == names.BREAKER_OPEN)
-    refused = sum(one.value for one in found if one.name == names.RUN_REFUSED)
-    if refused:
-        text = f"{run} is refused by {_pods(refused)}"
-        yield Result("registry", Outcome.PROBLEM, text, "kubectl describe sgm shows the pods' reason")
-    if open_breakers:
-        text = f"the circuit breaker of {run} is open on {_pods(open_breakers)}: its predictions fail"
+def _breakers(found: list[Sample], run: str) -> Iterator[Result]:
+    number = sum(one.value for one in found if one.name == names.BREAKER_OPEN)
+    if number:
+        pods = f"{number:g} pod{'' if number == 1 else 's'}"
+        text = f"the circuit breaker of {run} is open on {pods}: its predictions fail"
         yield Result("model", Outcome.PROBLEM, text, "kubectl logs of the pods has the exception")
-
-
-def _pods(number: float) -> str:
-    return f"{number:g} pod{'' if number == 1 else 's'}"

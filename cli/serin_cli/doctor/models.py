@@ -7,16 +7,18 @@ from typing import Final
 from serin_cli.doctor.measured import measured_results
 from serin_cli.doctor.policies import policy_results
 from serin_cli.doctor.reasons import OTHER_CONDITIONS, REASONS, Reason
+from serin_cli.doctor.reported import reported_results
 from serin_cli.doctor.results import Outcome, Result, Unread
 from serin_cli.doctor.seen import Json, Model
 from serin_cli.doctor.traffic import gate_results
+from serin_cli.pod_view import is_ready
 from serin_cli.resource import ready_condition
 
 
 def model_results(seen: Model, now: datetime) -> list[Result]:
     """Return the result of every check of a SuggestionModel."""
     found = [result for check in _CHECKS for result in check(seen)]
-    found += [*gate_results(seen, now), *policy_results(seen), *measured_results(seen)]
+    found += [*gate_results(seen, now), *policy_results(seen), *reported_results(seen), *measured_results(seen)]
     return seen.told(found)
 
 
@@ -65,12 +67,6 @@ def _pods(seen: Model) -> Iterator[Result]:
         yield Result("pods", Outcome.WARNING if ready else Outcome.PROBLEM, found, remedy)
     else:
         yield Result("pods", Outcome.OK, f"{ready} of {len(seen.pods)} pods are ready")
-
-
-def is_ready(pod: Json) -> bool:
-    """Return whether a pod is ready."""
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _trouble(pod: Json) -> str:

@@ -1,24 +1,26 @@
 """What the checks need, read from the cluster with the rights of the user. What cannot be read is Unread."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final, Protocol, TypeVar
 
-from serin_cli.doctor.models import is_ready
 from serin_cli.doctor.results import Unread
 from serin_cli.doctor.samples import samples
-from serin_cli.doctor.seen import Installation, Json, Model, Objects, Samples
+from serin_cli.doctor.seen import Installation, Json, Model, Objects, Readiness, Samples
+from serin_cli.pod_view import is_ready
 from serin_cli.request_errors import AbsentError, ClusterError
 from serin_core.contract import names
+from serin_core.contract.pod_report import PodReport
 
 OPERATOR_NAMESPACE: Final = "serin-system"
 _OPERATOR: Final = "app.kubernetes.io/name=serin-operator"
 _LEASE_PREFIX: Final = "serin-operator"
 _OPERATOR_PORT: Final = 8081
 _MOST_PODS: Final = 5
-"""Pods whose metrics are read: those of one rollout serve the same, and each request takes its time."""
+"""Pods that are asked: those of one rollout serve the same, and each request takes its time."""
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Of an object whose existence matters, its contents are not sent: a Secret's stay in the cluster."""
 _KINDS: Final = {
@@ -49,6 +51,7 @@ def read_installation(cluster: Readable, operator_namespace: str) -> Installatio
     """Return what can be read of the parts that all SuggestionModels share."""
     core, where = f"/api/v1/namespaces/{operator_namespace}", f"namespaces/{operator_namespace}"
     pods = _items(cluster, f"{core}/pods", labelSelector=_OPERATOR)
+    operators = _Pods(cluster, operator_namespace, _OPERATOR_PORT)
     leases = _items(cluster, f"/apis/coordination.k8s.io/v1/{where}/leases")
     if not isinstance(leases, Unread):
         leases = [one for one in leases if one["metadata"]["name"].startswith(_LEASE_PREFIX)]
@@ -59,7 +62,8 @@ def read_installation(cluster: Readable, operator_namespace: str) -> Installatio
         definition=_definition(cluster),
         deployments=_items(cluster, f"/apis/apps/v1/{where}/deployments", labelSelector=_OPERATOR),
         leases=leases,
-        metrics=_metrics(cluster, operator_namespace, pods, _OPERATOR_PORT),
+        metrics=operators.metrics(pods),
+        readiness=operators.readiness(pods),
         rights={name: _right(cluster, *right) for name, right in _RIGHTS.items()},
     )
 
@@ -68,12 +72,14 @@ def read_model(cluster: Readable, live: Json) -> Model:
     """Return what can be read of the objects that belong to a SuggestionModel."""
     namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
     pods = _items(cluster, f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"{names.LABEL_MODEL}={name}")
+    servers = _Pods(cluster, namespace, names.SERVER_PORT)
     return Model(
         live=live,
         pods=pods,
         policies=_items(cluster, f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"),
         inputs={where: _exists(cluster, namespace, *kind) for where, kind in inputs_of(live.get("spec") or {})},
-        metrics=_metrics(cluster, namespace, pods, names.SERVER_PORT),
+        metrics=servers.metrics(pods),
+        reports=servers.reports(pods),
     )
 
 
@@ -140,19 +146,50 @@ def _right(cluster: Readable, verb: str, resource: str, group: str) -> bool | Un
     return _or_unread(lambda: cluster.may(verb, resource, group=group))
 
 
-def _metrics(cluster: Readable, namespace: str, pods: Objects, port: int) -> dict[str, Samples]:
-    """Return the metrics of ready pods, through the API server; at most of _MOST_PODS."""
+def _asked(pods: Objects) -> Sequence[Json]:
+    """Return the pods that are asked: at most _MOST_PODS of those that run."""
     if isinstance(pods, Unread):
-        return {}
-    ready = [pod["metadata"] for pod in pods if is_ready(pod)][:_MOST_PODS]
-    return {pod["name"]: _metrics_of(cluster, namespace, pod, port) for pod in ready}
+        return []
+    return [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Running"][:_MOST_PODS]
 
 
-def _metrics_of(cluster: Readable, namespace: str, pod: Json, port: int) -> Samples:
-    scheme = (pod.get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
-    path = f"/api/v1/namespaces/{namespace}/pods/{scheme}:{pod['name']}:{port}/proxy/metrics"
-    text = _or_unread(lambda: cluster.read(path, accept="text/plain"))
-    try:
-        return text if isinstance(text, Unread) else samples(text)
-    except ValueError:
-        return Unread(f"{pod['name']} did not respond with metrics at /metrics")
+@dataclass(frozen=True, slots=True)
+class _Pods:
+    """Asks the pods of a namespace through the API server."""
+
+    cluster: Readable
+    namespace: str
+    port: int
+
+    def text(self, pod: Json, path: str, accept: str) -> str | Unread:
+        """Return what a pod responds with."""
+        metadata = pod["metadata"]
+        scheme = (metadata.get("annotations") or {}).get(names.ANNOTATION_SCHEME, "http")
+        address = f"{scheme}:{metadata['name']}:{self.port}"
+        whole = f"/api/v1/namespaces/{self.namespace}/pods/{address}/proxy/{path}"
+        return _or_unread(lambda: self.cluster.read(whole, accept=accept))
+
+    def parsed(self, pod: Json, path: str, accept: str, parse: Callable[[str], _Found]) -> _Found | Unread:
+        """Return what a pod responds with, parsed; `parse` raises ValueError."""
+        text = self.text(pod, path, accept)
+        try:
+            return text if isinstance(text, Unread) else parse(text)
+        except ValueError:
+            return Unread(f"{pod['metadata']['name']} did not respond as Serin does at /{path}")
+
+    def metrics(self, pods: Objects) -> dict[str, Samples]:
+        """Return the metrics of the pods that are ready."""
+        ready = [pod for pod in _asked(pods) if is_ready(pod)]
+        return {pod["metadata"]["name"]: self.parsed(pod, "metrics", "text/plain", samples) for pod in ready}
+
+    def reports(self, pods: Objects) -> dict[str, PodReport | Unread]:
+        """Return the reports of server pods, also of those that are not ready: the report has the reason."""
+        parse, asked = PodReport.model_validate_json, _asked(pods)
+        return {pod["metadata"]["name"]: self.parsed(pod, "ml/status", "application/json", parse) for pod in asked}
+
+    def readiness(self, pods: Objects) -> dict[str, Readiness]:
+        """Return what pods of the operator respond with at /readyz."""
+        return {
+            pod["metadata"]["name"]: Readiness(is_ready(pod), self.text(pod, "readyz", "text/plain"))
+            for pod in _asked(pods)
+        }

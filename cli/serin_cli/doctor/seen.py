@@ -8,10 +8,21 @@ from typing import Any
 from prometheus_client.samples import Sample
 
 from serin_cli.doctor.results import Result, Unread
+from serin_cli.resource import is_running, run_of
+from serin_core.contract.pod_report import PodReport
 
 Json = Mapping[str, Any]
 Objects = Sequence[Json] | Unread
 Samples = Sequence[Sample] | Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a pod is ready, and what it told itself."""
+
+    is_ready: bool
+    """As the kubelet has found."""
+    answer: str | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class Installation:
     leases: Objects
     metrics: Mapping[str, Samples]
     """The metrics of each ready pod of the operator."""
+    readiness: Mapping[str, Readiness]
+    """What /readyz of each running pod of the operator returned."""
     rights: Mapping[str, bool | Unread]
     """Whether the user may do what commands do, by the name of the right."""
 
@@ -46,6 +59,8 @@ class Model:
     """Whether an object that the spec names exists, by path and kind: `spec.server.token: Secret tokens`."""
     metrics: Mapping[str, Samples] = field(default_factory=dict)
     """The metrics of each ready server pod."""
+    reports: Mapping[str, PodReport | Unread] = field(default_factory=dict)
+    """The report of each server pod that runs."""
 
     @property
     def subject(self) -> str:
@@ -56,6 +71,11 @@ class Model:
     def name(self) -> str:
         """Name of the SuggestionModel."""
         return str(self.live["metadata"]["name"])
+
+    @property
+    def run(self) -> str:
+        """The candidate of a rollout that has not ended, else the stable run; "" without either."""
+        return run_of(self.live, "candidate" if is_running(self.live) else "stable") or ""
 
     @property
     def spec(self) -> Json:

@@ -49,7 +49,7 @@ class _Report(BaseModel):
 
 
 class RunQuality(_Report):
-    """The figures of the run's training report that the operator's gates use."""
+    """The figures of the run's training report that the operator's gates and `kubectl serin doctor` use."""
 
     f1_macro: float
     f1_min: float
@@ -57,6 +57,10 @@ class RunQuality(_Report):
     """By predicted class, its share of predictions and coverage at each threshold; for the gate lowConfidence."""
     classes: tuple[str, ...] = ()
     """All classes of the run, also those without a row in the test set; none if an older server reports it."""
+    calibration_error: float | None = None
+    """Expected calibration error with calibration; None if the run has none, or if an older server reports it."""
+    uncalibrated_error: float | None = None
+    """The same without calibration."""
 
 
 class RunOnPod(_Report):

@@ -6,7 +6,7 @@ training computed for the parity rows.
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from serin_core.contract.documents import LoadedRun
@@ -113,12 +113,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
         run=run,
         digest=found,
         classes=classes,
-        quality=RunQuality(
-            f1_macro=report.val_f1_macro,
-            f1_min=report.val_f1_min,
-            coverage=report.coverage_by_class,
-            classes=tuple(classes),
-        ),
+        quality=_quality(report, classes),
         f1=report.val_f1_per_class,
         _encoder=encoder,
         _texts=Texts(encoder),
@@ -133,6 +128,17 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
         pause()
         _check_parity(predictor, encoder, row, number)
     return predictor
+
+
+def _quality(report: Report, classes: Sequence[str]) -> RunQuality:
+    return RunQuality(
+        f1_macro=report.val_f1_macro,
+        f1_min=report.val_f1_min,
+        coverage=report.coverage_by_class,
+        classes=tuple(classes),
+        calibration_error=report.val_calibration_error if report.calibration_enabled else None,
+        uncalibrated_error=report.val_calibration_error_uncalibrated,
+    )
 
 
 def _check_parity(predictor: TreesPredictor, encoder: Encoder, row: ParityRow, number: int) -> None:

@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 from registry.conftest import RUN, Files, Write
 
 from serin_core.model.features import NUMBERS
-from serin_core.model.manifest import CLASSES, MANIFEST, MODEL, RUNS_DIRECTORY, SERVING, WEIGHTS, FileEntry, Manifest
+from serin_core.model.manifest import (
+    CLASSES,
+    MANIFEST,
+    MODEL,
+    REPORT,
+    RUNS_DIRECTORY,
+    SERVING,
+    WEIGHTS,
+    FileEntry,
+    Manifest,
+)
+from serin_core.model.report import Report
 from serin_registry.errors import NotInRegistryError, RunRefusedError
 from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
 from serin_server.runs.lightgbm_validation import checked_trees
@@ -272,6 +283,9 @@ async def test_while_a_damaged_run_is_refused_what_is_served_goes_on(
     runs.set_wanted([wanted])
     await runs.load()
     before = runs.loaded()[RUN].predictor
+    stored, quality = Report.parse(files[REPORT]), before.quality
+    errors = (stored.val_calibration_error, stored.val_calibration_error_uncalibrated)
+    assert (quality.calibration_error, quality.uncalibrated_error) == errors
     (registry / RUNS_DIRECTORY / RUN / MODEL).write_bytes(b"cut")
     await runs.reload()
     assert runs.loaded()[RUN].predictor is before
