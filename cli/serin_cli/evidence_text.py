@@ -12,6 +12,7 @@ from serin_cli.resource import (
     is_running,
     ready_condition,
     run_of,
+    status_of,
 )
 from serin_cli.stage_text import describe_stage
 from serin_cli.status_text import describe_checks, describe_gate
@@ -39,6 +40,13 @@ def describe_evidence(live: Live, *, now: datetime) -> list[str]:
     return _running(live, candidate, now)
 
 
+def gates_of(live: Live) -> list[Live]:
+    """Return the gates that judge the running stage, or that judged the run whose rollout has ended."""
+    candidate = candidate_of(live)
+    has_gates = bool(candidate.get("stageStartedAt")) if is_running(live) else candidate.get("state") != "Refused"
+    return status_of(live).get("gates", []) if candidate and has_gates else []
+
+
 def _without_rollout(live: Live) -> list[str]:
     stable = run_of(live, "stable")
     lines = [f"{full_name(live)}: no rollout is running; {stable or 'no run'} is stable", *_condition(live)]
@@ -47,13 +55,11 @@ def _without_rollout(live: Live) -> list[str]:
 
 def _ended(live: Live, candidate: Live) -> list[str]:
     run, state = candidate["runID"], candidate["state"]
-    is_refused = state == "Refused"
     how = _ENDS.get(state, "was rolled back")
     lines = [f"{full_name(live)}: {run} {how}", *_condition(live)]
     lines += [f"  {describe_entry(entry)}" for entry in _history(live, run)[-1:]]
-    found = [] if is_refused else live["status"].get("gates", [])
-    if found:
-        lines.append(f"  gates of {run} at its last check:")
+    found = gates_of(live)
+    lines += [f"  gates of {run} at its last check:"] if found else []
     return lines + [f"    {describe_gate(gate, is_running=False)}" for gate in found]
 
 
@@ -63,7 +69,7 @@ def _running(live: Live, candidate: Live, now: datetime) -> list[str]:
     lines = [f"{full_name(live)}: {candidate['runID']} in {where}", f"  {describe_stage(live, now=now)}"]
     if ready_condition(live).get("reason") != _USUAL:
         lines += _condition(live)
-    found = live["status"].get("gates", [])
+    found = gates_of(live)
     lines += [f"  {messages.explain(GateStatus.model_validate(gate), age=now - began)}" for gate in found]
     lines += [] if found else ["  no gate has been judged in this stage yet"]
     return lines + [f"  check {check}" for check in describe_checks(live)]

@@ -1,5 +1,6 @@
 """status and explain, against a cluster that is a dictionary."""
 
+import copy
 import json
 from datetime import UTC, datetime
 
@@ -7,9 +8,10 @@ import pytest
 import yaml
 from cli.fakes import CANDIDATE, OLD, RUN, STABLE, FakeCluster, condition, model, run
 
-from serin_cli import status
+from serin_cli import status, watch_polls
+from serin_cli.evidence_data import evidence_of
 from serin_cli.evidence_text import describe_evidence
-from serin_cli.request_errors import ClusterError
+from serin_cli.request_errors import AbsentError, ClusterError
 from serin_cli.stage_text import describe_stage
 from serin_cli.status_text import describe_status
 
@@ -196,6 +198,52 @@ def test_a_missing_status_asks_whether_the_operator_runs(serin, command):
 def test_status_for_programs_is_the_whole_status(serin, form, parse):
     live = model(candidate=CANDIDATE)
     assert parse(serin(FakeCluster(live), "status", "c", "-o", form).stdout) == live["status"]
+
+
+@pytest.mark.parametrize(("form", "between"), [("text", "\n\nshop/categories"), ("json", "}\n{"), ("yaml", "\n---\n")])
+def test_status_with_a_watch_prints_again_what_changed(serin, monkeypatch, form, between):
+    begun = model(candidate=IN_STAGE, gates=[GATE])
+    raised = model(candidate=IN_STAGE | {"percent": 50}, gates=[GATE])
+    lives = [begun, copy.deepcopy(begun), raised, AbsentError("gone")]
+    monkeypatch.setattr(watch_polls.Changes, "wait", lambda *_: True)
+    monkeypatch.setattr(FakeCluster, "follow", lambda *_: watch_polls.Changes([]))
+    said = serin(FakeCluster(*lives), "status", "c", "-w", "-o", form)
+    assert said.stderr == "serin: suggestionmodel 'c' was deleted\n"
+    assert said.exit_code == 6
+    assert said.stdout.count(between) == 1
+    assert said.stdout.count(RUN) == 2 * serin(FakeCluster(raised), "status", "c", "-o", form).stdout.count(RUN)
+
+
+def test_explain_for_programs_has_each_gate_with_its_sentence(serin):
+    live = model(candidate=IN_STAGE, stable=STABLE, gates=[GATE])
+    found = evidence_of(live, now=NOW)
+    (gate,) = found["gates"]
+    assert {key: gate[key] for key in GATE} == GATE
+    assert gate["explanation"] == describe_evidence(live, now=NOW)[2].strip()
+    # 90 in 4 h, 40 more.
+    assert gate["secondsLeft"] == pytest.approx(40 / 90 * 4 * 3600, abs=5)
+    assert (found["run"], found["isRunning"]) == (RUN, True)
+    assert found["stage"] == {"stage": 7, "percent": 10, "stageStartedAt": "2026-01-02T08:00:00.000000Z"}
+    for form, parse in (("json", json.loads), ("yaml", yaml.safe_load)):
+        printed = parse(serin(FakeCluster(live), "explain", "c", "-o", form).stdout)
+        assert printed.keys() == found.keys()
+        assert [one["name"] for one in printed["gates"]] == ["agreement"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "gates"),
+    [
+        ({"candidate": IN_STAGE | {"state": "RolledBack"}}, ["agreement"]),
+        ({"candidate": IN_STAGE | {"state": "Refused"}}, []),
+        ({"candidate": CANDIDATE}, []),
+        ({"stable": STABLE}, []),
+    ],
+    ids=["rolled back", "refused", "in no stage", "no rollout"],
+)
+def test_explain_for_programs_has_no_gates_of_another_run(changes, gates):
+    found = evidence_of(model(gates=[GATE], **changes), now=NOW)
+    assert [(one["name"], one["secondsLeft"]) for one in found["gates"]] == [(name, None) for name in gates]
+    assert found["stage"] is None
 
 
 def test_a_cluster_that_cannot_be_reached_is_one_line_and_exit_status_1(serin):
