@@ -101,7 +101,7 @@ class Exporter:
             time.sleep(BETWEEN_LOOKS)
 
     def _has_stored(self, place: str, number: int) -> bool:
-        """Tell whether this answer is stored, or was followed by another where it is broken."""
+        """Return whether this answer is stored, or was followed by another where it is broken."""
         with self._lock:
             asked, is_broken = self.asked[place], place in self.broken
         if asked <= number or is_broken or self.scraper is None:
