@@ -225,6 +225,14 @@ def gate_bar(gate: GateStatus) -> Bar | None:
         return None
     limits = [rate for rate, _ in limits_of(gate)]
     estimate = min(gate.estimate, 1.0)
-    axis = Axis(*span([gate.lower, gate.upper, estimate, *limits], pad=0.1, least=0.02), 0.0, 100.0)
-    low, high = axis.at(gate.lower), axis.at(gate.upper)
+    ends = span([gate.lower, gate.upper, estimate, *limits], pad=0.1, least=0.02)
+    return rate_bar(gate.lower, estimate, gate.upper, limits, ends=ends)
+
+
+def rate_bar(
+    lower: float, estimate: float, upper: float, limits: Iterable[float], *, ends: tuple[float, float] = (0.0, 1.0)
+) -> Bar:
+    """Return the bar of a rate, its interval and its limits, on an axis between two rates."""
+    axis = Axis(*ends, 0.0, 100.0)
+    low, high = axis.at(lower), axis.at(upper)
     return Bar(low, round(max(high - low, 0.5), 1), axis.at(estimate), tuple(axis.at(rate) for rate in limits))

@@ -41,7 +41,7 @@ def dashboard(
     from serin_dashboard.acting import Acting  # noqa: PLC0415
     from serin_dashboard.following import Follower  # noqa: PLC0415
     from serin_dashboard.reading import Reader  # noqa: PLC0415
-    from serin_dashboard.serving import serve  # noqa: PLC0415
+    from serin_dashboard.serving import Server, serve  # noqa: PLC0415
     from serin_dashboard.store import Store  # noqa: PLC0415
     from serin_dashboard.web import build  # noqa: PLC0415
 
@@ -57,7 +57,8 @@ def dashboard(
     if open_browser:
         webbrowser.open(access.link)
     follower.start()
-    serve(build(store, Reader(cluster), access, Acting(cluster), scope=scope, clock=_now), listening)
+    app = build(store, Reader(cluster), access, Acting(cluster), scope=scope, clock=_now)
+    serve(Server(app, before_end=store.close), listening)
 
 
 def _listen(port: int) -> socket.socket:

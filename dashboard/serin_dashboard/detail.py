@@ -20,6 +20,7 @@ from serin_core.evidence.counts import Verdict
 from serin_core.gates import messages
 from serin_core.rollout.canary_steps import stage_name
 from serin_dashboard.charts import Bar, Chart, VerdictPoint, gate_bar, gate_chart, limits_of, share_chart
+from serin_dashboard.classes import ClassesView, classes_of
 from serin_dashboard.overview import Row, gates_of, row_of
 from serin_dashboard.pods import PodView, describe_pods
 from serin_dashboard.points import SeenPoint, as_recorded
@@ -74,6 +75,8 @@ class Detail:
     path_title: str
     gates: tuple[GateView, ...]
     gates_title: str
+    classes: ClassesView | None
+    """None where gates cannot be read."""
     checks: tuple[str, ...]
     share: str
     share_chart: Chart | None
@@ -120,6 +123,7 @@ def detail_of(entry: Entry, read: Read, *, now: datetime) -> Detail:
         path_title=f"Path{_whose(record, live)}",
         gates=gates,
         gates_title=title,
+        classes=None if entry.problem else classes_of(live, gates_of(live)),
         checks=tuple(describe_checks(live)) if is_running(live) and not entry.problem else (),
         share=ActualShare.model_validate(share).describe() if isinstance(share, Mapping) and is_running(live) else "",
         share_chart=None if record is None else share_chart(record.shares, until=_end(record, now)),

@@ -42,6 +42,7 @@ class Store:
         self._lock, self._version = Lock(), 0
         self._entries: dict[Key, Entry] = {}
         self._connection, self._connection_version = Connection(), 0
+        self.is_closed = False
 
     def replace(self, items: Iterable[Live], *, at: datetime) -> None:
         """Take over a list of all SuggestionModels."""
@@ -70,6 +71,10 @@ class Store:
         with self._lock:
             since = self._connection.since if self._connection.problem else at
             self._connect(Connection(problem, since))
+
+    def close(self) -> None:
+        """End what follows the changes: the dashboard ends."""
+        self.is_closed = True
 
     @property
     def connection(self) -> Connection:

@@ -112,10 +112,13 @@ def _stream(store: Store, key: Key | None, seen: int, poll: float) -> StreamingR
 
 
 async def changes(store: Store, key: Key | None, seen: int, *, poll: float) -> AsyncIterator[str]:
-    """Yield an event whenever the page that shows version `seen` is out of date, and now and then for its ages."""
+    """Yield an event whenever the page that shows version `seen` is out of date, and now and then for its ages.
+
+    Ends when the store is closed.
+    """
     yield ": connected\n\n"
     waited = 0.0
-    while True:
+    while not store.is_closed:
         version = store.version(key)
         if version != seen or waited >= _TICK:
             seen, waited = version, 0.0

@@ -5,7 +5,6 @@ import threading
 import time
 from contextlib import contextmanager
 
-import uvicorn
 from dashboard import examples
 from dashboard.conftest import FakeNamespace
 from playwright.sync_api import sync_playwright
@@ -13,6 +12,7 @@ from playwright.sync_api import sync_playwright
 from serin_dashboard.access import Access
 from serin_dashboard.acting import Acting
 from serin_dashboard.reading import Reader
+from serin_dashboard.serving import Server
 from serin_dashboard.store import Store
 from serin_dashboard.web import build
 from serin_localcluster.chromium import find_chromium
@@ -42,8 +42,7 @@ class Served:
         self.access = Access(self.port)
         acting, settings = Acting(self.cluster), {"scope": "namespace shop", "clock": clock, "poll": 0.05}
         app = build(self.store, Reader(self.cluster), self.access, acting, **settings)
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = Server(app, before_end=self.store.close)
         self._thread = threading.Thread(target=self._server.run, args=([listening],))
 
     def show(self, *models):
@@ -53,7 +52,8 @@ class Served:
 
     def stop(self):
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "an open page delays the end"
 
     def __enter__(self):
         self._thread.start()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from serin_core.api.actual_share import ActualShare
-from serin_core.api.gate_status import Checkpoint, GateStatus
+from serin_core.api.gate_status import Checkpoint, GateStatus, ProcessCounts
 from serin_core.api.record import Outcome, TransitionRecord, TrialRecord
 from serin_core.api.status import (
     Candidate,
@@ -143,6 +143,18 @@ def status(**changes):
         "ready_reason_since": START + timedelta(minutes=90),
     }
     return Status(**shown | changes)
+
+
+def checkpoint(**classes):
+    """Return a checkpoint with good and total of each class, half of them of a process that has ended."""
+
+    def halves(good, total):
+        return {
+            "ended": ProcessCounts(good=good / 2, total=total / 2),
+            "a1": ProcessCounts(good=good / 2, total=total / 2),
+        }
+
+    return Checkpoint(at=NOW, counts={f"perClass/{name}": halves(*counts) for name, counts in classes.items()})
 
 
 def condition(reason, truth="Unknown", message="m", *, kind="Ready"):

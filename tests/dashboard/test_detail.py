@@ -13,6 +13,7 @@ from serin_core.api.silent_pods import SilentPod
 from serin_core.api.spec import Canary
 from serin_core.api.status import CandidateState
 from serin_core.evidence.counts import Verdict
+from serin_dashboard.classes import classes_of
 from serin_dashboard.detail import Read, detail_of
 from serin_dashboard.reading import Reader
 from serin_dashboard.store import Store
@@ -235,3 +236,47 @@ def test_unknown_addresses_are_pages_too(site, path, status):
 
 def test_before_the_first_list_a_page_says_so(site):
     assert site().browser.get("/models/shop/categories").status_code == 503
+
+
+def by_class(**changes):
+    gates = (gate(), gate("perClass", 90, 110, at_least=0.6))
+    return detail(model(gates=gates, **changes)).classes
+
+
+def test_agreement_by_class_is_lowest_first_with_the_counts_of_all_processes():
+    found = by_class(checkpoint=examples.checkpoint(Travel=(0, 0), Dining=(80, 100), Tax=(4, 10)))
+    assert [(row.name, row.agreement, row.total) for row in found.rows] == [
+        ("Tax", "40 %", "10"),
+        ("Dining", "80 %", "100"),
+        ("Travel", "no traffic", "0"),
+    ]
+    assert found.limit == "at least 60 %"
+    tax, dining, travel = (row.bar for row in found.rows)
+    assert (tax.estimate, dining.estimate, travel) == (40.0, 80.0, None)
+    assert tax.bounds == (60.0,)
+    assert tax.width > dining.width, "fewer counts, wider interval"
+
+
+def test_agreement_by_class_that_is_not_known_says_why():
+    assert "the gate perClass is off" in detail().classes.unknown
+    assert "no request of this stage" in by_class(checkpoint=None).unknown
+    assert "no request of this stage" in by_class(checkpoint=examples.checkpoint(Tax=(0, 0))).unknown
+    assert "no stage is running" in by_class(candidate=None).unknown
+    live = model() | {
+        "status": {
+            "candidate": examples.candidate().model_dump(by_alias=True, mode="json"),
+            "checkpoint": {"counts": 5},
+        }
+    }
+    assert "cannot read" in classes_of(live, [gate("perClass", at_least=0.6)]).unknown
+
+
+def test_a_class_with_a_hostile_name_is_text(site):
+    classes = examples.checkpoint(**{"<script>alert(1)</script>": (8, 10)})
+    page = (
+        site(model(gates=(gate("perClass", 8, 10, at_least=0.6),), checkpoint=classes))
+        .browser.get("/models/shop/categories")
+        .text
+    )
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page

@@ -153,3 +153,16 @@ def test_a_page_that_is_out_of_date_is_told_at_once():
         return await anext(stream)
 
     assert "event: changed" in asyncio.run(first())
+
+
+def test_a_stream_ends_with_the_dashboard():
+    store = Store()
+    store.replace([model()], at=NOW)
+
+    async def rest():
+        stream = changes(store, KEY, store.version(KEY), poll=0)
+        assert await anext(stream) == ": connected\n\n"
+        store.close()
+        return [event async for event in stream]
+
+    assert asyncio.run(rest()) == []
