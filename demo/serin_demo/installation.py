@@ -3,32 +3,67 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import urllib3
 import yaml
+from kubernetes import client, config
 
-from serin_core.api.packing import expanded
-from serin_demo.commands import run
+from serin_core.contract import names
+from serin_demo.commands import CommandError, run
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "transactions"
 NAME = "categories"
 OPERATOR_NAMESPACE = "serin-system"
+READ_WITHIN = 30
+"""Seconds for one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """kubectl against one cluster."""
+    """One cluster, as a user has it: with kubectl, and read over one connection."""
 
     kubeconfig: Path
     directory: Path
+    _connection: list[client.ApiClient] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Run kubectl and return its output. Raises CommandError."""
         return run(["kubectl", *arguments], environment={"KUBECONFIG": str(self.kubeconfig)}, text=text)
+
+    def read(self, path: str, **query: str) -> dict[str, Any]:
+        """Return what the API server has at a path. Raises CommandError.
+
+        For what is read several times a second: kubectl makes a connection and reads the server's resources each time.
+        """
+        if not self._connection:
+            self._connection.append(config.new_client_from_config(str(self.kubeconfig)))
+        (connection,) = self._connection
+        request = connection.param_serialize(
+            "GET", path, query_params=list(query.items()), auth_settings=["BearerToken"]
+        )
+        try:
+            response = connection.call_api(*request, _request_timeout=READ_WITHIN)
+            text = response.read()
+        except (client.ApiException, urllib3.exceptions.HTTPError) as error:
+            raise CommandError(f"GET {path} failed: {error}") from None
+        if response.status != HTTPStatus.OK:
+            raise CommandError(f"GET {path} failed with {response.status}: {text.decode()}")
+        return dict(json.loads(text))
+
+    def read_model(self, namespace: str = NAMESPACE, name: str = NAME) -> dict[str, Any]:
+        """Return a SuggestionModel. Raises CommandError."""
+        return self.read(f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}")
+
+    def read_pods(self, namespace: str = NAMESPACE, name: str = NAME) -> list[dict[str, Any]]:
+        """Return the server pods of a SuggestionModel. Raises CommandError."""
+        found = self.read(f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"{names.LABEL_MODEL}={name}")
+        return list(found["items"])
 
     def apply(self, *objects: Mapping[str, object]) -> None:
         """Apply objects with server-side apply."""
@@ -100,20 +135,17 @@ class Installation:
         command = ["kubectl-serin", verb, NAME, "-n", NAMESPACE, *arguments]
         return run(command, environment={"KUBECONFIG": str(self.kubeconfig)})
 
-    def read(self) -> dict[str, object]:
-        """Return the SuggestionModel with its whole status."""
-        found = dict(json.loads(self.kubectl("get", "sgm", NAME, "-n", NAMESPACE, "-o", "json")))
-        return found | ({"status": expanded(found["status"])} if "status" in found else {})
-
     def ready_pods(self) -> list[str]:
         """Return the addresses (host:port) of the ready server pods."""
-        found = json.loads(self.kubectl("get", "pods", "-n", NAMESPACE, "-l", f"serin.dev/model={NAME}", "-o", "json"))
-        return [
-            f"{pod['status']['podIP']}:8080"
-            for pod in found["items"]
-            if "deletionTimestamp" not in pod["metadata"]
-            and any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
-        ]
+        return [f"{pod['status']['podIP']}:8080" for pod in self.read_pods() if is_ready(pod)]
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod is ready and stays."""
+    conditions = pod["status"].get("conditions", [])
+    return "deletionTimestamp" not in pod["metadata"] and any(
+        one["type"] == "Ready" and one["status"] == "True" for one in conditions
+    )
 
 
 def resource(run_id: str, changes: Mapping[str, object]) -> dict[str, object]:

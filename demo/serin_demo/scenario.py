@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from serin_core.api.packing import expanded
 from serin_demo.commands import CommandError
 from serin_demo.console import Console
 from serin_demo.installation import NAME, Installation
@@ -125,7 +126,7 @@ def play(scenario: Scenario, installation: Installation, console: Console, traff
         if scenario.approves(status):
             console.line(_ready_message(status).partition(". Evidence")[0], indent=4)
             _act(console, installation, "promote", "--reason", scenario.approval)
-        candidate = _as_mapping(status.get("candidate"))
+        candidate = status.get("candidate") or {}
         is_in_stage = candidate.get("runID") == scenario.run_id and candidate.get("stageStartedAt")
         if is_in_stage and candidate.get("percent", 0) >= scenario.format_changes_at:
             traffic.is_garbled.set()
@@ -151,19 +152,15 @@ def _ready_message(status: Mapping[str, Any]) -> str:
 
 def _status(installation: Installation) -> dict[str, Any]:
     try:
-        return _as_mapping(installation.read().get("status"))
+        return expanded(installation.read_model().get("status", {}))
     except CommandError:
         return {}  # before the first rollout there is none
 
 
 def _seconds_to_confirm(installation: Installation, scenario: Scenario) -> float | None:
     """Return the time from the verdict to the last pod's confirmation, both as recorded in the status."""
-    status = _as_mapping(installation.read().get("status"))
+    status = expanded(installation.read_model().get("status", {}))
     confirmed = status.get("propagation", {}).get("confirmedAt")
     if not confirmed or not scenario.history:
         return None
     return (datetime.fromisoformat(confirmed) - datetime.fromisoformat(scenario.history[-1]["at"])).total_seconds()
-
-
-def _as_mapping(found: object) -> dict[str, Any]:
-    return dict(found) if isinstance(found, Mapping) else {}

@@ -20,7 +20,7 @@ from serin_core.api.packing import expanded
 from serin_core.rollout import recording
 from serin_demo import data
 from serin_demo.commands import CommandError, run
-from serin_demo.installation import OPERATOR_NAMESPACE, ROOT, Installation
+from serin_demo.installation import OPERATOR_NAMESPACE, ROOT, Installation, is_ready
 from serin_demo.traffic import Traffic
 from serin_localcluster.cluster import OWN_IMAGES, given_cluster, start_cluster
 from serin_localcluster.hanging import hanging_endpoint
@@ -204,7 +204,7 @@ class Rollout:
         self.installed.apply(self.resource(run_id, **changes))
 
     def get(self):
-        return json.loads(self.kubectl("get", "sgm", self.name, "-o", "json"))
+        return self.installed.read_model(self.namespace, self.name)
 
     @property
     def status(self):
@@ -214,7 +214,7 @@ class Rollout:
         return next((one for one in self.status.get("conditions", []) if one["type"] == kind), {})
 
     def events(self):
-        found = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
+        found = self.installed.read(f"/api/v1/namespaces/{self.namespace}/events")["items"]
         return [one["reason"] for one in found if one["involvedObject"]["kind"] == "SuggestionModel"]
 
     def wait_for_events(self, *reasons):
@@ -225,7 +225,7 @@ class Rollout:
         """Return the record of a trial, once something holds: it is written in the background."""
         deadline = time.monotonic() + 20
         while True:
-            found = json.loads(self.kubectl("get", "configmap", f"{self.name}-trial-{trial}", "-o", "json"))
+            found = self.installed.read(f"/api/v1/namespaces/{self.namespace}/configmaps/{self.name}-trial-{trial}")
             record = recording.read(found["data"]["trial.json"])
             if until(record):
                 return record
@@ -291,16 +291,10 @@ class Rollout:
             time.sleep(0.5)
 
     def pods(self):
-        found = self.kubectl("get", "pods", "-l", f"serin.dev/model={self.name}", "-o", "json")
-        return json.loads(found)["items"]
+        return self.installed.read_pods(self.namespace, self.name)
 
     def addresses(self):
-        return [
-            f"{host(pod['status']['podIP'])}:8080"
-            for pod in self.pods()
-            if "deletionTimestamp" not in pod["metadata"]
-            and any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
-        ]
+        return [f"{host(pod['status']['podIP'])}:8080" for pod in self.pods() if is_ready(pod)]
 
     def send(self, rows, rate=400):
         self.traffic = Traffic(rows=rows, token=TOKEN, rate=rate, addresses=self.addresses)

@@ -77,7 +77,10 @@ def killed_again_and_again(tmp_path: Path, store: str, kept: Callable[[], set[st
             workers = [threading.Thread(target=users.work, args=(worker,)) for worker in range(4)]
             for worker in workers:
                 worker.start()
-            time.sleep(chance.uniform(0.2, 0.8))
+            wanted, deadline = chance.randint(1, 60), time.monotonic() + 60
+            while len(users.acknowledged) < wanted and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 0.05))
             process.popen.kill()
             for worker in workers:
                 worker.join()

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
-BUSY = 1.5
+BUSY = 4.0
 """Seconds that a busy machine may add to what is promised."""
 MODEL = {
     "apiVersion": names.API_VERSION,
