@@ -134,6 +134,10 @@ lint: .venv/.complete ## check with ruff, mypy --strict and import-linter
 docs: .venv/.complete .site/.complete ## build the documentation site into .site/html, with every link checked
 	@$(BIN)/python -m website.build --mermaid .site/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js
 
+.PHONY: screenshots
+screenshots: .venv/.complete ## take the pictures of the dashboard in docs/images, from fixed data; look at them
+	@PYTHONPATH=tests $(BIN)/python -W ignore -m dashboard.screenshots
+
 .PHONY: format
 format: .venv/.complete ## format the code with ruff
 	@$(BIN)/ruff check --fix .

@@ -98,7 +98,7 @@ def with_links_to_pages(page: str, text: str, names: list[str], shown: set[str],
 
 def _page_of(target: str, names: list[str], shown: set[str]) -> str:
     target = f"{target}/README.md" if f"{target}/README.md" in names else target
-    if target in names or target.endswith(".svg"):
+    if target in names or target.endswith((".svg", ".png")):
         return site_name(target)
     shown.add(target)
     return f"files/{target}.md"

@@ -32,7 +32,7 @@ def chromium():
 class Served:
     """The dashboard of a fake cluster on a port of this machine."""
 
-    def __init__(self, *models, clock=lambda: examples.NOW):
+    def __init__(self, *models, clock=lambda: examples.NOW, scope="namespace shop"):
         self.store, self.cluster = Store(), FakeNamespace(examples.RECORDS, [examples.pod("c-1")], {"c-1": 5})
         self.show(*models)
         listening = socket.socket()
@@ -40,7 +40,7 @@ class Served:
         self.port = listening.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         self.access = Access(self.port)
-        acting, settings = Acting(self.cluster), {"scope": "namespace shop", "clock": clock, "poll": 0.05}
+        acting, settings = Acting(self.cluster), {"scope": scope, "clock": clock, "poll": 0.05}
         app = build(self.store, Reader(self.cluster), self.access, acting, **settings)
         self._server = Server(app, before_end=self.store.close)
         self._thread = threading.Thread(target=self._server.run, args=([listening],))
