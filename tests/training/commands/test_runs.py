@@ -60,6 +60,14 @@ def at(tmp_path):
     return tmp_path / "registry"
 
 
+@pytest.fixture
+def empty(tmp_path):
+    """A directory without runs."""
+    made = tmp_path / "empty"
+    made.mkdir()
+    return made
+
+
 def store(registry, *names, sign=None, **changes):
     for name in names:
         files = {manifest.REPORT: report(name, **changes).model_dump_json().encode(), manifest.MODEL: b"trees"}
@@ -96,12 +104,23 @@ class TestList:
             "passed_acceptance_gate": False,
         }
 
-    def test_a_registry_without_runs_is_an_answer(self, at):
-        result = serin("list", "--registry", at)
+    def test_a_registry_without_runs_is_an_answer(self, empty):
+        result = serin("list", "--registry", empty)
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr == f"{at}: no runs found\n"
-        assert json.loads(serin("list", "--registry", at, "-o", "json").stdout) == []
-        assert not at.exists()
+        assert result.stderr == f"{empty}: no runs found\n"
+        assert json.loads(serin("list", "--registry", empty, "-o", "json").stdout) == []
+        assert list(empty.iterdir()) == []
+
+    @pytest.mark.parametrize("command", ["runs list", "runs show latest", "evaluate --run latest --data rows.csv"])
+    def test_a_registry_that_does_not_exist_is_wrong_usage(self, tmp_path, command):
+        at = tmp_path / "nowhere"
+        given = [*command.split(), "--registry", str(at)]
+        result = CliRunner().invoke(app, given)
+        name = " ".join(given[: 2 if given[0] == "runs" else 1])
+        where = f"serin {name}: the registry {at} does not exist; --registry takes the one that `serin train` wrote to"
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{where}\n")
+        at.write_text("")
+        assert "is not a directory" in CliRunner().invoke(app, given).stderr
 
     def test_a_damaged_run_is_left_out_and_told(self, registry, at):
         store(registry, OLD, NEW)
@@ -140,11 +159,11 @@ BAD_NAMES = (
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 @pytest.mark.parametrize("command", ["show", "verify", "swap-to", "diff"])
-def test_a_name_of_no_run_is_refused_in_one_line(registry, at, command, name):
+def test_a_name_of_no_run_is_refused_in_one_line(registry, at, empty, command, name):
     store(registry, NEW)
     names = (NEW, name) if command == "diff" else (name,)
     assert is_refused(serin(command, *names, "--registry", at), "runs " + command)
-    assert is_refused(serin(command, *names, "--registry", at.with_name("none")), "runs " + command)
+    assert is_refused(serin(command, *names, "--registry", empty), "runs " + command)
 
 
 def test_a_first_part_that_two_runs_have_is_refused(registry, at):
@@ -363,8 +382,8 @@ class TestPrune:
         serin("prune", "--registry", at, "--keep", 1, "--no-cluster", "--older-than", 2.5)
         assert four.runs() == [OLDER, OLD, NEW]
 
-    def test_an_empty_registry_is_no_error(self, at):
-        result = serin("prune", "--registry", at, "--no-cluster")
+    def test_an_empty_registry_is_no_error(self, empty):
+        result = serin("prune", "--registry", empty, "--no-cluster")
         assert (result.exit_code, result.output) == (0, "")
 
     @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
         from serin_training import drift_text
         from serin_training.commands.inputs import load_rows, window_of
         from serin_training.data_drift import drift_of
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
         from serin_training.run_pipeline import open_run
 
-        stored, pipeline = open_run(open_registry(registry), run)
+        stored, pipeline = open_run(open_existing_registry(registry), run)
         rows = load_rows(data, window_of(since, until, limit))
         drift = drift_of(stored, pipeline, rows)
         if output is OutputFormat.JSON:

@@ -13,7 +13,7 @@ from serin_training.errors import DataError
 from serin_training.evaluation import Predictions, predict
 from serin_training.features.store import FeatureStore, is_store
 from serin_training.features.words import Corpus
-from serin_training.registry.writer import open_registry
+from serin_training.registry.writer import open_existing_registry
 from serin_training.run_pipeline import open_run
 
 
@@ -49,7 +49,7 @@ def load_rows(data: Sequence[str], window: Window = EVERYTHING) -> list[Labelled
 
 def load_predictions(run: str, data: Sequence[str], registry: str, window: Window) -> tuple[StoredRun, Predictions]:
     """Return a stored run and its predictions for the rows. Raises DataError, RegistryError."""
-    stored, pipeline = open_run(open_registry(registry), run)
+    stored, pipeline = open_run(open_existing_registry(registry), run)
     rows = load_rows(data, window)
     if rows[0].at.isoformat() <= stored.report.data_to:
         note(f"warning: some rows are older than {stored.report.data_to[:10]}; the run may have been trained on them")

@@ -52,7 +52,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
         from serin_training.commands import inputs, training_setup
         from serin_training.registry.keys import read_signing_key, signing_key_of_environment
         from serin_training.registry.publish import publish
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
         from serin_training.retraining.retrain import CurrentRun, propose, retrain, retraining_reasons
         from serin_training.retraining.targets import LatestOnly, target_of
         from serin_training.run_pipeline import open_run
@@ -60,7 +60,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
         target = target_of(namespace=namespace, model=model, apply=apply, git=git, file=file, push=push)
         config = training_setup.training_config(seed=seed, calibrate=calibrate, deploy=isinstance(target, LatestOnly))
         signing_key = signing_key_of_environment() if sign is None else read_signing_key(sign)
-        opened = open_registry(registry)
+        opened = open_existing_registry(registry)
         current = CurrentRun(*open_run(opened, target.current_run() or run))
         rows, corpus = inputs.load_data(data, inputs.window_of(since))
         reasons = retraining_reasons(current, rows, now=config.now, is_forced=force, note=note)

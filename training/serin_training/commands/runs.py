@@ -35,10 +35,10 @@ def list_command(registry: options.Registry, *, output: options.OutputOption = O
     with exit_on_error("runs list"):
         from serin_registry.errors import RegistryError
         from serin_registry.verification import read_run
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
         from serin_training.run_text import table
 
-        opened = open_registry(registry)
+        opened = open_existing_registry(registry)
         latest = opened.latest()
         found: list[StoredRun] = []
         for name in opened.runs():
@@ -67,10 +67,10 @@ def show(run: Name, registry: options.Registry, *, output: options.OutputOption 
     """Show the report of a run."""
     with exit_on_error("runs show"):
         from serin_registry.verification import read_run
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
         from serin_training.run_text import displayed, run_text
 
-        found = read_run(open_registry(registry), run)
+        found = read_run(open_existing_registry(registry), run)
         if output is OutputFormat.JSON:
             typer.echo(json.dumps({"digest": found.digest} | displayed(found.report, profile=True), indent=2))
         else:
@@ -91,10 +91,10 @@ def verify(
     with exit_on_error("runs verify"):
         from serin_registry.verification import verify_run
         from serin_training.registry.keys import read_public_key
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
 
         public_key = None if key is None else read_public_key(key)
-        found = verify_run(open_registry(registry), run, public_key=public_key or b"")
+        found = verify_run(open_existing_registry(registry), run, public_key=public_key or b"")
         signed = "" if key is None else f", signed by the key of {key}"
         typer.echo(f"{found.name}: {len(found.manifest.files)} files match the manifest, {found.digest}{signed}")
 
@@ -120,10 +120,10 @@ def diff(
     """Show what changed from one run to another."""
     with exit_on_error("runs diff"):
         from serin_registry.verification import read_run
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
         from serin_training.run_text import differences
 
-        opened = open_registry(registry)
+        opened = open_existing_registry(registry)
         one, other = read_run(opened, before), read_run(opened, after)
         changes = differences(one, other)
         if output is OutputFormat.JSON:
@@ -146,10 +146,10 @@ def swap_to_command(
     with exit_on_error("runs swap-to"):
         from serin_registry.errors import GateRefusedError, RegistryError
         from serin_registry.latest import swap_to
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
 
         try:
-            swap = swap_to(run, registry=open_registry(registry), force=force)
+            swap = swap_to(run, registry=open_existing_registry(registry), force=force)
         except GateRefusedError as error:
             raise RegistryError(f"{error}; --force points latest at it anyway") from None
         typer.echo(f"latest: {swap.before or 'none'} -> {swap.after}")
@@ -168,9 +168,9 @@ def prune(
 ) -> None:
     """Remove old runs, except those that `latest` or a SuggestionModel in the current cluster references."""
     with exit_on_error("runs prune"):
-        from serin_training.registry.writer import open_registry
+        from serin_training.registry.writer import open_existing_registry
 
-        opened = open_registry(registry)
+        opened = open_existing_registry(registry)
         candidates = [name for name in opened.runs()[:-keep] if _age_in_days(name) >= older_than]
         kept = _references(opened, check_cluster=check_cluster)
         for name in candidates:
