@@ -21,6 +21,7 @@ pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 RUN, NEW = "run_aaaaaaaa_1", "run_bbbbbbbb_2"
+STABLE = {"runID": RUN, "digest": "sha256:" + "a" * 64, "since": "2026-01-01T00:00:00.000000Z"}
 
 
 class Shell:
@@ -42,6 +43,12 @@ class Shell:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def set_status(self, namespace, name, **fields):
+        """Write a status as the operator does."""
+        status = condensed(Status.model_validate({"observedGeneration": 1} | fields))
+        patch = ["--type=merge", "--subresource=status", "-p", json.dumps({"status": status})]
+        self.kubectl("patch", "sgm", name, "-n", namespace, *patch)
+
     def serin(self, *arguments):
         return self.run("kubectl", "serin", *arguments)
 
@@ -58,12 +65,7 @@ def shell(tmp_path_factory):
         for namespace, name in (("shop", "categories"), ("shop", "rent"), ("default", "fuel")):
             model = {"apiVersion": names.API_VERSION, "kind": names.KIND, "spec": SPEC}
             found.kubectl("apply", "-f", "-", document=model | {"metadata": {"namespace": namespace, "name": name}})
-        stable = {"runID": RUN, "digest": "sha256:" + "a" * 64, "since": "2026-01-01T00:00:00.000000Z"}
-        status = condensed(Status.model_validate({"phase": "Promoted", "stable": stable}))
-        found.kubectl(
-            *("patch", "sgm", "categories", "-n", "shop", "--subresource=status", "--type=merge"),
-            *("-p", json.dumps({"status": status})),
-        )
+        found.set_status("shop", "categories", phase="Promoted", stable=STABLE)
         yield found
 
 
@@ -103,6 +105,31 @@ def test_the_api_server_checks_the_name_of_a_run_before_it_is_set(shell):
 def test_watch_times_out_with_its_own_status(shell):
     said = shell.serin("watch", "categories", "-n", "shop", "--timeout", "2")
     assert (said.returncode, said.stderr) == (5, "serin: timed out after 2 s; the rollout is still running\n")
+
+
+def test_watch_notices_a_rollback_and_ends_with_its_own_status(shell):
+    shell.set_status("default", "fuel", phase="Promoted", stable=STABLE)
+    command = ["kubectl", "serin", "watch", "fuel", "-n", "default", "--timeout", "60s"]
+    with subprocess.Popen(command, env=shell.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == f"default/fuel: candidate none, stable {RUN}\n"
+        ready = {"type": "Ready", "status": "False", "reason": "RolledBack", "message": "agreement 51 %"}
+        changed = ready | {"lastTransitionTime": "2026-01-02T00:00:00.000000Z"}
+        confirmed = {"revision": 2, "confirmed": True, "pods": "2/2"}
+        shell.set_status("default", "fuel", phase="RolledBack", conditions=[changed], propagation=confirmed)
+        rest, _ = process.communicate(timeout=60)
+    assert (process.returncode, rest.splitlines()[-1][22:]) == (3, "RolledBack: agreement 51 %")
+
+
+def test_status_with_a_watch_prints_what_another_user_changes(shell):
+    shell.set_status("default", "fuel", phase="Promoted", stable=STABLE)
+    # The command has no end of its own.
+    command = ["timeout", "60", "kubectl", "serin", "status", "fuel", "-n", "default", "-w"]
+    with subprocess.Popen(command, env=shell.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "default/fuel: Promoted\n"
+        shell.set_status("default", "fuel", phase="RolledBack")
+        while process.stdout.readline().strip() != "default/fuel: RolledBack":
+            assert process.poll() is None
+        process.terminate()
 
 
 def test_watch_draws_a_view_on_a_terminal(shell):
