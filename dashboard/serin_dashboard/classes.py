@@ -1,6 +1,7 @@
 """Agreement by class in the running stage, from the counts of the gate perClass. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from serin_core.counting.server_counters import StageCounts
 from serin_core.evidence.confidence_sequence import confidence_sequence
 from serin_core.evidence.counts import Counts
 from serin_core.gates.formatting import count, percent
+from serin_core.rollout.stage_evidence import CHECKPOINT_EVERY
 from serin_dashboard.charts import Bar, limits_of, rate_bar
 
 _ALPHA: Final = 0.05
@@ -20,7 +22,10 @@ _OFF: Final = (
     "Not known: the gate perClass is off. With spec.gates.perClass: {mode: DryRun}, each class is counted without any "
     "effect on the rollout."
 )
-_NOT_COUNTED: Final = "Not known yet: no request of this stage has been counted by class."
+_NOT_COUNTED: Final = (
+    "Not known yet: no request of this stage has been counted by class. These counts are kept every "
+    f"{CHECKPOINT_EVERY.total_seconds() / 60:g} minutes."
+)
 _UNREADABLE: Final = "Not known: the counts by class are in a form that this version of Serin cannot read."
 
 
@@ -43,6 +48,8 @@ class ClassesView:
     rows: tuple[ClassView, ...] = ()
     limit: str = ""
     """What the gate requires."""
+    as_of: datetime | None = None
+    """Time of the counts: they are kept less often than those of the gates."""
     unknown: str = ""
     """Why it is not known, "" if it is."""
 
@@ -55,9 +62,10 @@ def classes_of(live: Live, gates: list[GateStatus]) -> ClassesView:
     if gate is None:
         return ClassesView(unknown=_OFF)
     try:
-        counted = _counted(live)
+        checkpoint = _checkpoint(live)
     except ValidationError:
         return ClassesView(unknown=_UNREADABLE)
+    counted = {} if checkpoint is None else _counted(checkpoint)
     if not any(counts.total for counts in counted.values()):
         return ClassesView(unknown=_NOT_COUNTED)
     limits = limits_of(gate)
@@ -66,15 +74,19 @@ def classes_of(live: Live, gates: list[GateStatus]) -> ClassesView:
     return ClassesView(
         rows=tuple(_row(name, counted[name], rates) for name in order),
         limit=", ".join(label for _, label in limits),
+        as_of=None if checkpoint is None else checkpoint.at,
     )
 
 
-def _counted(live: Live) -> dict[str, Counts]:
-    """Return the counts by class, summed over server processes. Raises ValidationError."""
-    checkpoint = status_of(live).get("checkpoint")
-    if checkpoint is None:
-        return {}
-    parts = StageCounts(Checkpoint.model_validate(checkpoint).counts).parts_of(GateName.PER_CLASS)
+def _checkpoint(live: Live) -> Checkpoint | None:
+    """Return the counts that the status keeps, None if there are none yet. Raises ValidationError."""
+    found = status_of(live).get("checkpoint")
+    return None if found is None else Checkpoint.model_validate(found)
+
+
+def _counted(checkpoint: Checkpoint) -> dict[str, Counts]:
+    """Return the counts by class, summed over server processes."""
+    parts = StageCounts(checkpoint.counts).parts_of(GateName.PER_CLASS)
     return {name: counts for name, counts in parts.items() if isinstance(counts, Counts)}
 
 

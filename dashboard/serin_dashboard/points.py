@@ -51,12 +51,11 @@ class SeenCurves:
 
 
 def _point(gate: GateStatus, live: Live, at: datetime) -> SeenPoint | None:
+    # The checkpoint's time is not that of the gates: it is written every few minutes, they are with every check.
     if gate.good is None or gate.total is None:
         return None
-    read = (status_of(live).get("checkpoint") or {}).get("at")
-    moment = datetime.fromisoformat(read) if read else at
     percent = float(candidate_of(live).get("percent", 0))
-    return (moment.timestamp(), percent, gate.good, gate.total, gate.lower, gate.upper, gate.verdict)
+    return (at.timestamp(), percent, gate.good, gate.total, gate.lower, gate.upper, gate.verdict)
 
 
 def _added(known: tuple[SeenPoint, ...], point: SeenPoint) -> tuple[SeenPoint, ...]:

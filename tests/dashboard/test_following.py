@@ -166,3 +166,12 @@ def test_a_stream_ends_with_the_dashboard():
         return [event async for event in stream]
 
     assert asyncio.run(rest()) == []
+
+
+def test_points_go_on_between_two_checkpoints():
+    store = Store()
+    for number in range(1, 4):
+        at = NOW + examples.timedelta(seconds=number)
+        counts = (examples.gate(good=number - 1, total=number - 1),)
+        store.put(model(gates=counts, checkpoint=examples.Checkpoint(at=NOW), version=str(number)), at=at)
+    assert [point[3] for point in dict(store.get(KEY).seen.gates)["agreement"]] == [1.0, 2.0]
