@@ -8,6 +8,7 @@ from typing import Final
 
 from serin_core.api.gate_names import DEFAULT_AT_MOST, GateName
 from serin_core.contract import names
+from serin_core.evidence.stability_index import MAJOR
 from serin_core.rollout.table import TABLE, State
 
 MODEL_AGE_DAYS: Final = 90
@@ -77,6 +78,18 @@ _FAILED: Final = _increase(names.FALLBACK, '{reason=~"unavailable|unknown"}')
 _FELL_BACK: Final = f"{_FAILED}\n/ ({_WANTED} > 100)"
 _BUDGET: Final = _longest('gate_bound{gate="fallback", bound="atMost"}')
 _ACTING: Final = _longest('gate_verdict{role="Acting"}', ", gate")
+_SERVES: Final = f"{_longest('wanted_percent', ', serin_run')} > 0"
+_COMPARED: Final = f"(increase({names.CLASS_COMPARE}[1d]))"
+_OF_RUN: Final = "serin_model, serin_run"
+_CLASSES_NOW: Final = (
+    f"clamp_min(\n    sum by ({_OF_RUN}, serin_class) {_COMPARED}\n"
+    f"    / on ({_OF_RUN}) group_left () (sum by ({_OF_RUN}) {_COMPARED} > 1000),\n    0.001\n  )"
+)
+_CLASSES_BEFORE: Final = f"clamp_min(max by ({_OF_RUN}, serin_class) ({names.RUN_CLASS_SHARE}), 0.001)"
+_PSI: Final = (
+    f"sum by ({_OF_RUN}) (\n  ({_CLASSES_NOW} - {_CLASSES_BEFORE})\n  * ln({_CLASSES_NOW} / {_CLASSES_BEFORE})\n)"
+)
+"""Of the predictions of a day and of those in the evaluation; a share below 0.001 counts as that."""
 _WITHDRAWS: Final = _longest('phase{phase=~"RolledBack|Stopped"}')
 
 ROLLOUT: Final = (
@@ -157,7 +170,7 @@ ROLLOUT: Final = (
         severity="info",
         expression=(
             f"time() - {_longest('run_created_timestamp_seconds', ', serin_run')} > {MODEL_AGE_DAYS} * 86400\n"
-            f"and on (serin_model, serin_run) {_longest('wanted_percent', ', serin_run')} > 0"
+            f"and on (serin_model, serin_run) {_SERVES}"
         ),
         wait="1h",
         summary=f"{_WHAT}: {{{{ $labels.serin_run }}}}, which serves users, is {_FOR} old",
@@ -254,9 +267,28 @@ OPERATOR: Final = (
         command="kubectl get pods,lease -n serin-system",
     ),
 )
-GROUPS: Final = {"serin-rollout": ROLLOUT, "serin-serving": SERVING, "serin-operator": OPERATOR}
-INTERVALS: Final = {"serin-serving": "15s"}
-"""Groups that are evaluated more often than by default."""
+DRIFT: Final = (
+    Alert(
+        name="SerinDrift",
+        severity="info",
+        expression=f"{_PSI} > {MAJOR}\nand on ({_OF_RUN}) {_SERVES}",
+        wait="6h",
+        summary=f"{_WHAT}: {{{{ $labels.serin_run }}}} predicts other classes than in its evaluation",
+        description=(
+            "The mix of predicted classes of the last day differs from that on the rows that the run was evaluated "
+            'on: population stability index {{ $value | printf "%.2f" }}. Transactions may have changed.'
+        ),
+        command="kubectl serin drift --run {{ $labels.serin_run }} --data NEW.csv --registry REGISTRY",
+    ),
+)
+GROUPS: Final = {
+    "serin-rollout": ROLLOUT,
+    "serin-serving": SERVING,
+    "serin-operator": OPERATOR,
+    "serin-drift": DRIFT,
+}
+INTERVALS: Final = {"serin-serving": "15s", "serin-drift": "15m"}
+"""Groups that are not evaluated at the interval of Prometheus: one is urgent, one reads a day of samples."""
 
 
 def every() -> tuple[Alert, ...]:

@@ -115,7 +115,14 @@ class Service:
         """Return copies of all counters, taken between two transactions."""
         now = self.clock.monotonic()
         runs = tuple(
-            RunOnScrape(run, f1=loaded.predictor.f1, breaker_open=loaded.breaker.is_open(now))
+            RunOnScrape(
+                run,
+                f1=loaded.predictor.f1,
+                class_shares={
+                    label: coverage.share for label, coverage in loaded.predictor.quality.coverage.items()
+                },
+                breaker_open=loaded.breaker.is_open(now),
+            )
             for run, loaded in self.runs.loaded().items()
         )
         return Scrape(

@@ -85,6 +85,19 @@ def created(at, percent):
     )
 
 
+def predicts(now, *, percent=100):
+    """Return series of a run with predictions by class a minute, evaluated on as many of two classes."""
+    evaluated = {"Dining": 0.5, "Groceries": 0.5, "Pets": 0}
+    series = operator(wanted_percent=one(f"{percent}x999", serin_run="run_1"))
+    for label, share in evaluated.items():
+        series |= server("serin_run_class_share", f"{share}x999", serin_run="run_1", serin_class=label)
+    for label, each in now.items():
+        series |= server(
+            "serin_class_compare_total", f"0+{each}x999", serin_run="run_1", serin_class=label, agree="True"
+        )
+    return series
+
+
 RUN = {"serin_run": "run_1"}
 CASES = [
     Case("SerinRolledBack", rolled_back("GateFailed", 600, confirmed=1), RUN | {"event": "GateFailed"}),
@@ -137,4 +150,10 @@ CASES = [
     Case("SerinOperatorSilent", server("serin_operator_silence_seconds", "1000x99"), {}, "16m 40s"),
     Case("SerinOperatorSilent", server("serin_operator_silence_seconds", "600x99")),
     Case("SerinOperatorSilent", server("serin_operator_silence_seconds", "5000x99", serin_uid="local")),
+    Case("SerinDrift", predicts({"Dining": 8, "Groceries": 2, "Pets": 0}), RUN, "0.42", minutes=500),
+    Case("SerinDrift", predicts({"Dining": 4, "Groceries": 4, "Pets": 2}), RUN, "1.10", minutes=500),
+    Case("SerinDrift", predicts({"Dining": 6, "Groceries": 4, "Pets": 0}), minutes=500),
+    Case("SerinDrift", predicts({"Dining": 8, "Groceries": 2, "Pets": 0}), minutes=300),  # for less than 6 h
+    Case("SerinDrift", predicts({"Dining": 0.8, "Groceries": 0.2, "Pets": 0}), minutes=500),  # too few
+    Case("SerinDrift", predicts({"Dining": 8, "Groceries": 2, "Pets": 0}, percent=0), minutes=500),  # in shadow
 ]

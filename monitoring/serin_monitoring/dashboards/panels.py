@@ -18,10 +18,12 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as models
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
     DashboardLinkType,
     DataSourceRef,
     DataTransformerConfig,
     DynamicConfigValue,
+    FieldColorModeId,
     ValueMap,
     ValueMappingResult,
     VariableRefresh,
@@ -107,11 +109,18 @@ def number(
     width: int = SIXTH,
     as_name: bool = False,
     none: str = "none",
+    texts: Mapping[str, tuple[str, str]] | None = None,
 ) -> Any:
-    """Return a panel with the last value of a query, or with `as_name` its legend. `none`: shown where it has none."""
+    """Return a panel with the last value of a query, or with `as_name` its legend.
+
+    `none`: shown where it has none. `texts`: text and colour of each value.
+    """
     panel = _targets(stat.Panel(), [query], instant=True).unit(unit).no_value(none)
     _common(panel, title, description, width, height=4)
-    panel.color_mode(models.BigValueColorMode.NONE).graph_mode(models.BigValueGraphMode.NONE)
+    panel.color_mode(models.BigValueColorMode.VALUE if texts else models.BigValueColorMode.NONE)
+    panel.graph_mode(models.BigValueGraphMode.NONE)
+    if texts:
+        panel.mappings([_mapping(texts)])
     reduced = common.ReduceDataOptions().calcs(["lastNotNull"])
     text_mode = models.BigValueTextMode.NAME if as_name else models.BigValueTextMode.AUTO
     return panel.reduce_options(reduced).text_mode(text_mode)
@@ -123,8 +132,12 @@ def timeline(
     """Return a panel with a band for each series. `texts`: text and colour of each value."""
     panel = _targets(statetimeline.Panel(), queries, instant=False)
     _common(panel, title, description, width, height=8)
+    return panel.mappings([_mapping(texts)]).merge_values(True)
+
+
+def _mapping(texts: Mapping[str, tuple[str, str]]) -> ValueMap:
     shown = {value: ValueMappingResult(text=text, color=color) for value, (text, color) in texts.items()}
-    return panel.mappings([ValueMap(options=shown)]).merge_values(True)
+    return ValueMap(options=shown)
 
 
 def bars(title: str, query: Query, *, description: str, unit: str, between: tuple[float, float], width: int) -> Any:
@@ -132,6 +145,8 @@ def bars(title: str, query: Query, *, description: str, unit: str, between: tupl
     panel = _targets(bargauge.Panel(), [query], instant=True).unit(unit).min(between[0]).max(between[1])
     _common(panel, title, description, width, height=8)
     reduced = common.ReduceDataOptions().calcs(["lastNotNull"])
+    # By default the colours are those of thresholds: green, however poor the value is.
+    panel.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
     return panel.orientation(models.VizOrientation.HORIZONTAL).reduce_options(reduced)
 
 
@@ -197,7 +212,7 @@ def board(
 ) -> str:
     """Return a dashboard as JSON: `rows` are its panels by the title of their row."""
     made = dashboard.Dashboard(title).uid(uid).description(description).tags(["serin"]).editable()
-    made.time(since, "now").refresh("30s").timezone("browser")
+    made.time(since, "now").refresh("30s").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
     links = dashboard.DashboardLink("Serin").type(DashboardLinkType.DASHBOARDS).tags(["serin"])
     made.link(links.as_dropdown(True).keep_time(True).include_vars(True))
     made.with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))

@@ -42,6 +42,10 @@ def _quantile(quantile: float) -> str:
     return f"histogram_quantile({quantile}, {_rate(f'{names.LATENCY}_bucket', by='le')})"
 
 
+def _compared(by: str) -> str:
+    return f"sum by ({by}) (increase({names.CLASS_COMPARE}{{{OF_MODEL}}}[$__range]))"
+
+
 def _bound(gate: str) -> Query:
     bound = f'max by (bound) ({_M}_gate_bound{{{OF_MODEL}, gate="{gate}"}})'
     return Query(bound, f"bound of the gate {gate} ({{{{bound}}}})", is_bound=True)
@@ -75,7 +79,8 @@ _NOW: Final = (
     number(
         "All pods confirm",
         Query(f"max({_M}_routing_confirmed{{{OF_MODEL}}})"),
-        description="1 if every pod serves the decided routing, else 0.",
+        description="Whether every pod serves the decided routing.",
+        texts={"1": ("yes", "green"), "0": ("no", "red")},
     ),
     number(
         "Last check",
@@ -177,6 +182,19 @@ _USERS: Final = (
         description="From the report of each loaded run.",
         unit=SHARE,
         between=(0, 1),
+        width=THIRD,
+    ),
+    bars(
+        "Predicted classes, beside those of the evaluation",
+        Query(
+            f"{_compared('serin_run, serin_class')} / on (serin_run) group_left () {_compared('serin_run')}"
+            f" - on (serin_run, serin_class) max by (serin_run, serin_class) ({names.RUN_CLASS_SHARE}{{{OF_MODEL}}})",
+            "{{serin_class}} ({{serin_run}})",
+        ),
+        description="Share of each predicted class in the time shown, less its share in the run's evaluation: above 0, "
+        "the class is more frequent now. The alert SerinDrift sums it up.",
+        unit=SHARE,
+        between=(-0.5, 0.5),
         width=THIRD,
     ),
     curves(

@@ -42,6 +42,8 @@ class RunOnScrape:
     f1: Mapping[str, float]
     """By class, from the run's report."""
     breaker_open: bool
+    class_shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of the rows of its evaluation by predicted class, from the run's report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,13 +277,18 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     for name, is_refused in scrape.run_refused.items():
         run_refused.add_metric((*process, name), float(is_refused))
     yield run_refused
-    f1 = _gauge(names.RUN_F1, "F1 by class, from the report of the run.", names.SERIES_RUN, names.SERIES_CLASS)
+    by_class = (names.SERIES_RUN, names.SERIES_CLASS)
+    f1 = _gauge(names.RUN_F1, "F1 by class, from the report of the run.", *by_class)
+    shares = _gauge(names.RUN_CLASS_SHARE, "Share of the rows of its evaluation by predicted class.", *by_class)
     breaker = _gauge(names.BREAKER_OPEN, "1 while the circuit breaker of the run is open.", names.SERIES_RUN)
     for run in scrape.runs:
         breaker.add_metric((*process, run.run), float(run.breaker_open))
         for label, value in run.f1.items():
             f1.add_metric((*process, run.run, label), value)
+        for label, value in run.class_shares.items():
+            shares.add_metric((*process, run.run, label), value)
     yield f1
+    yield shares
     yield breaker
 
 

@@ -94,9 +94,11 @@ def test_counts_appear_under_their_arm_and_both_names() -> None:
 def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
     counters = Counters()
     counters.refused[Refusal.OTHER_UID] += 1
-    found = samples(counters, RunOnScrape(RUN, {"Dining": 0.81}, breaker_open=True), revision=12)
+    run = RunOnScrape(RUN, {"Dining": 0.81}, breaker_open=True, class_shares={"Dining": 0.3})
+    found = samples(counters, run, revision=12)
     assert of(found, names.REVISION) == 12
     assert of(found, names.RUN_F1, serin_run=RUN, serin_class="Dining") == 0.81
+    assert of(found, names.RUN_CLASS_SHARE, serin_run=RUN, serin_class="Dining") == 0.3
     assert of(found, names.BREAKER_OPEN, serin_run=RUN) == 1
     assert of(found, "serin_documents_refused_total", reason="other_uid") == 1
 
@@ -118,7 +120,7 @@ def documented() -> dict[str, tuple[str, set[str]]]:
 def test_the_page_lists_every_series_with_its_type_and_labels_and_no_other() -> None:
     counters = Counters()
     counters.begin_stage(StageKey(RUN, 3), ["Dining"])
-    run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False)
+    run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False, class_shares={"Dining": 0.3})
     scrape = Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,), run_refused={RUN: False})
     exposed, of_stage = {}, {names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM}
     for family in text_string_to_metric_families(Exposition().learn(scrape).decode()):
