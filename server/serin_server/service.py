@@ -118,9 +118,7 @@ class Service:
             RunOnScrape(
                 run,
                 f1=loaded.predictor.f1,
-                class_shares={
-                    label: coverage.share for label, coverage in loaded.predictor.quality.coverage.items()
-                },
+                class_shares={label: coverage.share for label, coverage in loaded.predictor.quality.coverage.items()},
                 breaker_open=loaded.breaker.is_open(now),
             )
             for run, loaded in self.runs.loaded().items()
