@@ -5,15 +5,23 @@ import time
 
 import pytest
 from e2e.conftest import canary
+from e2e.dashboard_queries import Queries, check_dashboards, evaluated_alerts
 
 from serin_demo.commands import CommandError, run
 
 pytestmark = pytest.mark.cluster
 
 
-def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(rollout, registry):
+def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(
+    rollout, registry, cluster, check_endpoint
+):
+    queries = Queries(cluster.prometheus_url, time.time())
+    query = {"name": "targets", "query": "max(up)", "atLeast": 1, "for": "1s"}
+    gates = rollout.resource(registry.good)["spec"]["gates"]
+    gates |= {"queries": [query], "checks": [{"name": "smoke", "endpoint": "ci", "before": [10]}]}
+    check_endpoint.verdicts[rollout.namespace, "smoke"] = "Pass", "312 tests passed"
     rollout.send(registry.traffic)
-    rollout.apply(registry.good)
+    rollout.apply(registry.good, gates=gates)
     before = rollout.get()
     status = rollout.wait_for_phase("Promoted", seconds=120)
     assert status["stable"]["runID"] == registry.good
@@ -42,7 +50,7 @@ def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(r
     assert rollout.get()["metadata"]["resourceVersion"] == settled["metadata"]["resourceVersion"]
 
     # Accurate offline, wrong live: stopped in shadow, no user ever saw it.
-    rollout.apply(registry.outdated)
+    rollout.apply(registry.outdated, gates=gates)
     status = rollout.wait_for_phase("RolledBack", seconds=90)
     assert status["stable"]["runID"] == registry.good
     history = [entry for entry in status["history"] if entry["runID"] == registry.outdated]
@@ -70,8 +78,18 @@ def test_a_good_run_goes_from_shadow_to_all_users_and_a_bad_one_is_rolled_back(r
     )
     assert "agreement" in status_text
 
+    # What the dashboards show, and which alert fires.
+    model = f"{rollout.namespace}/{rollout.name}"
+    check_dashboards(queries, model)
+    alerts = evaluated_alerts(queries)
+    fired = [one for one in alerts["SerinRolledBack"] if one["serin_model"] == model]
+    assert [(one["namespace"], one["name"], one["event"]) for one in fired] == [
+        (rollout.namespace, rollout.name, "GateFailed")
+    ]
+    assert alerts["SerinNoLeader"] == []
+
     # A revert in Git names the stable run again: promoted, nothing else to do.
-    rollout.apply(registry.good)
+    rollout.apply(registry.good, gates=gates)
     rollout.wait_for_phase("Promoted")
 
 
