@@ -29,9 +29,9 @@ _LONGEST_BAR: Final = 514
 
 
 class _Chart:
-    """The share of rollouts that have ended, over time on a logarithmic axis."""
+    """The share of rollouts that have ended in one way, over time on a logarithmic axis; one chart for each end."""
 
-    width, height, left, right, top, bottom = 760, 300, 56, 748, 16, 256
+    width, height, left, right, top, bottom = 760, 240, 56, 748, 16, 196
 
     def __init__(self, summaries: Sequence[Summary]) -> None:
         times = [at for one in summaries for at in (*one.promoted_after, *one.rolled_back_after) if at > 0]
@@ -39,11 +39,16 @@ class _Chart:
         self._high = max(ceil(10 * log10(max(times, default=3600))) / 10, self._low + 0.5)
         self.marks = [(self.x(at), label) for at, label in _TICKS.items() if self._low <= log10(at) <= self._high]
         """Where the labels of the time axis are."""
-        self.curves = [
-            (one.rule, colour, self._points(one.promoted_after, one), self._points(one.rolled_back_after, one))
-            for one, colour in zip(summaries, _COLOURS, strict=False)
-        ]
-        """Of each rule its colour, and the points of the shares that were promoted and rolled back."""
+        coloured = list(zip(summaries, _COLOURS, strict=False))
+        self.key = [(one.rule, colour) for one, colour in coloured]
+        """The colour of each rule."""
+        # The first is the widest, so that equal curves are all seen.
+        drawn = [(one, colour, 2 + 1.2 * (len(coloured) - 1 - at)) for at, (one, colour) in enumerate(coloured)]
+        self.ends = {
+            "Promoted": [(*style, self._points(one.promoted_after, one)) for one, *style in drawn],
+            "Rolled back": [(*style, self._points(one.rolled_back_after, one)) for one, *style in drawn],
+        }
+        """Of each end the colour of each rule, the width of its curve and the points of its share."""
 
     def x(self, seconds: float) -> float:
         """Return where a time is, in pixels."""

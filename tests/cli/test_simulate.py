@@ -1,6 +1,7 @@
 """serin simulate: options, output, errors; the same seed, whatever the number of processes."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -76,10 +77,20 @@ def test_the_page_needs_nothing_but_itself(simulated, tmp_path):
     assert simulated("--agreement", "0.72", "--rate", "1/s", "--page", str(page)).exit_code == 0
     text = page.read_text(encoding="utf-8")
     assert "Pods confirm after 2 s" in text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3
     assert "http" not in text
     assert "src=" not in text
     assert "<script" not in text
+
+
+def test_no_two_curves_of_a_chart_of_the_page_have_one_colour(simulated, tmp_path):
+    page = tmp_path / "out.html"
+    assert simulated("--agreement", "0.72", "--page", str(page)).exit_code == 0
+    promoted, rolled_back = page.read_text(encoding="utf-8").split("<h3>Promoted")[1].split("<h3>Rolled back")
+    for chart in (promoted, rolled_back.split("</svg>")[0]):
+        colours = re.findall(r'<polyline fill="none" stroke="(#\w+)"', chart)
+        assert len(colours) == len(set(colours))
+    assert "<polyline" in promoted
 
 
 def test_a_longer_check_interval_checks_less_often(simulated):
