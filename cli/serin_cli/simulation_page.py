@@ -11,7 +11,8 @@ from serin_cli.simulation_text import clock, reasons, share
 from serin_core.rollout.canary_steps import stage_name
 from serin_simulation.summary import StageSummary, Summary
 
-_COLOURS: Final = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a6d3b", "#6a4c93")
+_COLOURS: Final = ("#0b8a62", "#d2521a", "#4a73c4", "#a58345", "#8561b8")
+"""Of the rules; readable on light and on dark ground."""
 _TICKS: Final = {
     60: "1m",
     600: "10m",
@@ -75,6 +76,7 @@ def render(summaries: Sequence[Summary], *, title: str, head: str, notes: Sequen
     environment.globals |= {"clock": clock, "stage_name": stage_name, "reasons": reasons, "share": share}
     template = environment.from_string(files("serin_cli").joinpath("simulation_page.html.j2").read_text("utf-8"))
     return template.render(
+        stylesheet=files("serin_core").joinpath("pages", "base.css").read_text("utf-8"),
         summaries=summaries,
         title=title,
         head=head,

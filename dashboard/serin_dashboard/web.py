@@ -89,9 +89,15 @@ def build(  # noqa: PLR0913 - what the routes work with, given by name
     def static(name: str) -> Response:
         if name not in _STATIC:
             raise HTTPException(404, "There is no such file.")
-        return Response(files("serin_dashboard").joinpath("static", name).read_bytes(), media_type=_STATIC[name])
+        return Response(_static(name), media_type=_STATIC[name])
 
     return Guard(app, access)
+
+
+def _static(name: str) -> bytes:
+    """Return a file of the pages; the stylesheet begins with what all pages of Serin share."""
+    own = files("serin_dashboard").joinpath("static", name).read_bytes()
+    return files("serin_core").joinpath("pages", "base.css").read_bytes() + own if name == "style.css" else own
 
 
 def _matches(row: Row, wanted: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from typing import Any, Final
 
 import jinja2
@@ -33,7 +34,8 @@ def render(run: TrainedRun, stable: Report | None, *, with_examples: bool) -> st
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["f1"] = lambda value: f"{value:.3f}"
     report, evaluated, scores = run.report, run.evaluated, run.evaluated.scores()
-    stylesheet = environment.get_template("style.css").render()
+    shared = files("serin_core").joinpath("pages", "base.css").read_text("utf-8")
+    stylesheet = shared + environment.get_template("style.css").render()
     return environment.get_template("page.html.j2").render(
         stylesheet=Markup(stylesheet),  # noqa: S704 - our stylesheet
         report=report,
