@@ -76,7 +76,7 @@ class Installed:
     def __init__(self):
         self.history, self.applied, self.ran = [entry("Promoted", 100.0)], [], []
 
-    def read(self):
+    def read_model(self):
         return {"status": {"history": list(self.history), "propagation": {"confirmed": True}}}
 
     def set_run(self, run_id, changes):
@@ -106,4 +106,4 @@ def test_before_the_first_rollout_there_is_no_status():
     def read():
         raise CommandError("not found")
 
-    assert scenarios._status(SimpleNamespace(read=read)) == {}
+    assert scenarios._status(SimpleNamespace(read_model=read)) == {}

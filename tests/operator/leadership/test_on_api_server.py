@@ -108,6 +108,11 @@ class Cluster:
         found["spec"] = MODEL["spec"] | {"runID": f"run_1a2b3c4d_{1767225600 + self.count}"}
         await self.kubectl("apply", "-f", "-", text=json.dumps(found))
 
+    async def is_served(self):
+        found = json.loads(await self.kubectl("get", "crd", "suggestionmodels.serin.dev", "-o", "json"))
+        conditions = found.get("status", {}).get("conditions") or []
+        return ("Established", "True") in {(one["type"], one["status"]) for one in conditions}
+
     async def is_decided(self, name="categories"):
         found = await self.get("sgm", name)
         return found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
@@ -146,10 +151,8 @@ async def cluster(folder):
         await control_plane.start()
         made = Cluster(folder, control_plane, credentials)
         await made.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
-        established = '{.status.conditions[?(@.type=="Established")].status}'
-        await made.kubectl(
-            "wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s"
-        )
+        # `kubectl wait` fails where the CRD has no conditions yet.
+        await wait(made.is_served, seconds=50)
         await made.change()
         yield made
     finally:
