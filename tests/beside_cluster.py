@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -47,6 +48,21 @@ class Processes:
 
     def close(self):
         self._stack.close()
+
+
+def is_established(found):
+    """Return whether a CustomResourceDefinition is served."""
+    conditions = found.get("status", {}).get("conditions") or []
+    return ("Established", "True") in {(one["type"], one["status"]) for one in conditions}
+
+
+def wait_for_definitions(kubectl, *names, seconds=60):
+    """Wait until CustomResourceDefinitions are served. `kubectl wait` fails where there are no conditions yet."""
+    deadline = time.monotonic() + seconds
+    for name in names:
+        while not is_established(json.loads(kubectl("get", "crd", name, "-o", "json"))):
+            assert time.monotonic() < deadline, f"{name} is not established"
+            time.sleep(0.1)
 
 
 def definition(kind, plural, *, group, version="v1alpha1"):

@@ -3,7 +3,8 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
@@ -24,13 +25,17 @@ READ_WITHIN = 30
 """Seconds for one request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Installation:
     """One cluster, as a user has it: with kubectl, and read over one connection."""
 
     kubeconfig: Path
     directory: Path
-    _connection: list[client.ApiClient] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @cached_property
+    def _connection(self) -> client.ApiClient:
+        made: client.ApiClient = config.new_client_from_config(str(self.kubeconfig))
+        return made
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Run kubectl and return its output. Raises CommandError."""
@@ -41,14 +46,11 @@ class Installation:
 
         For what is read several times a second: kubectl makes a connection and reads the server's resources each time.
         """
-        if not self._connection:
-            self._connection.append(config.new_client_from_config(str(self.kubeconfig)))
-        (connection,) = self._connection
-        request = connection.param_serialize(
+        request = self._connection.param_serialize(
             "GET", path, query_params=list(query.items()), auth_settings=["BearerToken"]
         )
         try:
-            response = connection.call_api(*request, _request_timeout=READ_WITHIN)
+            response = self._connection.call_api(*request, _request_timeout=READ_WITHIN)
             text = response.read()
         except (client.ApiException, urllib3.exceptions.HTTPError) as error:
             raise CommandError(f"GET {path} failed: {error}") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from backends.conftest import built
-from beside_cluster import definition, pem
+from beside_cluster import definition, pem, wait_for_definitions
 
 from serin_localcluster.controlplane import free_port
 
@@ -42,15 +42,15 @@ def prometheus_operator(installed, processes):
         for kind in kinds
     ]
     installed.apply(*made, yaml.safe_load(POD_MONITORS.read_text()))
-    names = [f"crd/{one['metadata']['name']}" for one in made]
-    installed.kubectl("wait", "--for=condition=Established", *names, "--timeout=30s")
+    names = [one["metadata"]["name"] for one in made]
+    wait_for_definitions(installed.kubectl, *names)
     given = yaml.safe_load(installed.kubeconfig.read_text())
     files = credentials(given, processes.directory)
     listen = f"--web.listen-address=127.0.0.1:{free_port()}"
     flags = [f"--{flag}={file}" for flag, file in files.items()]
     processes.start("operator", program, f"--apiserver={server_of(given)}", *flags, listen)
     yield
-    installed.kubectl("delete", *names, "crd/podmonitors.monitoring.coreos.com", "--timeout=60s")
+    installed.kubectl("delete", "crd", *names, "podmonitors.monitoring.coreos.com", "--timeout=60s")
 
 
 def server_of(kubeconfig):

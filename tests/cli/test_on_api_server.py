@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from beside_cluster import wait_for_definitions
 from memory_cluster import SPEC
 
 from serin_core.api.status import Status
@@ -59,8 +60,7 @@ def shell(tmp_path_factory):
     with start_cluster(directory=directory, images={}) as cluster:
         found = Shell(cluster.kubeconfig)
         found.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
-        established = '{.status.conditions[?(@.type=="Established")].status}'
-        found.kubectl("wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s")
+        wait_for_definitions(found.kubectl, "suggestionmodels.serin.dev")
         found.kubectl("create", "namespace", "shop")
         for namespace, name in (("shop", "categories"), ("shop", "rent"), ("default", "fuel")):
             model = {"apiVersion": names.API_VERSION, "kind": names.KIND, "spec": SPEC}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from beside_cluster import wait_for_definitions
 
 from serin_localcluster.cluster import start_cluster
 
@@ -30,9 +31,7 @@ def kubectl(tmp_path_factory):
 
         run.kubeconfig = str(cluster.kubeconfig)
         run("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
-        # --for=condition fails where there are no conditions yet.
-        established = '{.status.conditions[?(@.type=="Established")].status}'
-        run("wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s")
+        wait_for_definitions(run, "suggestionmodels.serin.dev")
         run("create", "namespace", NAMESPACE)
         run("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
         yield run

@@ -36,6 +36,7 @@ class Scripted:
     async def send(self, message):
         self.attempts.append(message)
         self.attempted.set()
+        await asyncio.sleep(0)  # other tasks go on, as while a request is under way
         outcome = self.outcomes.pop(0) if self.outcomes else None
         if isinstance(outcome, Exception):
             raise outcome

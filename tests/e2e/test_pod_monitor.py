@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from beside_cluster import wait_for_definitions
 
 pytestmark = pytest.mark.cluster
 
@@ -18,7 +19,7 @@ def monitoring_api(installed):
 
     def add():
         installed.kubectl("apply", "--server-side", "-f", str(DEFINITION))
-        installed.kubectl("wait", "--for=condition=Established", "crd", NAME, "--timeout=30s")
+        wait_for_definitions(installed.kubectl, NAME)
 
     def remove():
         installed.kubectl("delete", "crd", NAME, "--ignore-not-found", "--timeout=60s")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import yaml
-from beside_cluster import Processes, definition, pem
+from beside_cluster import Processes, definition, pem, wait_for_definitions
 
 from serin_localcluster.controlplane import free_port
 
@@ -69,7 +69,7 @@ class ArgoCD:
         # Argo CD runs the program kustomize; kubectl has the same.
         self.script("kustomize", '[ "$1" = build ] && shift && exec kubectl kustomize "$@"; echo v5.7.1')
         self.installation.apply(*(definition(*one, group="argoproj.io") for one in KINDS.items()))
-        self.installation.kubectl("wait", "--for=condition=Established", "crd", "applications.argoproj.io")
+        wait_for_definitions(self.installation.kubectl, "applications.argoproj.io")
         self.installation.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         self.installation.apply(*configuration(self.installation.kubeconfig))
         redis, server = free_port(), free_port()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import yaml
+from beside_cluster import wait_for_definitions
 from helm.chart import CHART, ROOT, Helm, kubectl, objects
 from helm.options import OPTIONS
 
@@ -142,7 +143,7 @@ def test_an_operator_with_rights_in_one_namespace_works_as_soon_as_the_crd_is_th
     assert installed.get("deployment", "serin-operator", "-n", NAMESPACE)["status"].get("readyReplicas", 0) == 0
 
     installed.apply(yaml.safe_load((ROOT / "crds" / "suggestionmodels.yaml").read_text()))
-    installed.kubectl("wait", "--for=condition=Established", f"crd/{CRD}")
+    wait_for_definitions(installed.kubectl, CRD)
     for namespace in ("watched", "other"):
         installed.prepare(namespace, tmp_path)
     installed.kubectl("rollout", "status", "deployment/serin-operator", "-n", NAMESPACE, "--timeout=60s")

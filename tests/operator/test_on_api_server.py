@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from beside_cluster import wait_for_definitions
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from memory_cluster import NEVER, SPEC, reconciler
@@ -99,8 +100,7 @@ def installed(tmp_path_factory):
     with start_cluster(directory=directory, images={}) as cluster:
         found = Installed(cluster.kubeconfig)
         found.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
-        established = '{.status.conditions[?(@.type=="Established")].status}'
-        found.kubectl("wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s")
+        wait_for_definitions(found.kubectl, "suggestionmodels.serin.dev")
         found.kubectl("create", "namespace", "serin-system")
         for document in yaml.safe_load_all((ROOT / "manifests" / "base" / "rbac.yaml").read_text(encoding="utf-8")):
             found.kubectl("apply", "-n", "serin-system", "-f", "-", document=document)

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 import yaml
 from api_proxy import Proxy
+from beside_cluster import is_established
 
 from serin_core.contract import names
 from serin_core.kubernetes.label_selector import LabelSelector
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
-BUSY = 4.0
+BUSY = 1.5
 """Seconds that a busy machine may add to what is promised."""
 MODEL = {
     "apiVersion": names.API_VERSION,
@@ -109,9 +110,7 @@ class Cluster:
         await self.kubectl("apply", "-f", "-", text=json.dumps(found))
 
     async def is_served(self):
-        found = json.loads(await self.kubectl("get", "crd", "suggestionmodels.serin.dev", "-o", "json"))
-        conditions = found.get("status", {}).get("conditions") or []
-        return ("Established", "True") in {(one["type"], one["status"]) for one in conditions}
+        return is_established(json.loads(await self.kubectl("get", "crd", "suggestionmodels.serin.dev", "-o", "json")))
 
     async def is_decided(self, name="categories"):
         found = await self.get("sgm", name)

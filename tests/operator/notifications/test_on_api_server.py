@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from beside_cluster import wait_for_definitions
 from deliveries.receiver import Receiver
 from memory_cluster import SPEC
 
@@ -100,10 +101,7 @@ def test_destinations_are_notified_over_a_kill_and_no_secret_is_shown(tmp_path):
         }
         operator = Operator(cluster.kubeconfig, tmp_path, destinations)
         operator.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "suggestionmodels.yaml"))
-        established = '{.status.conditions[?(@.type=="Established")].status}'
-        operator.kubectl(
-            "wait", f"--for=jsonpath={established}=True", "crd/suggestionmodels.serin.dev", "--timeout=50s"
-        )
+        wait_for_definitions(operator.kubectl, "suggestionmodels.serin.dev")
         operator.start()
         operator.apply("run_aaaaaaaa_1")
         wait(lambda: {"RolloutStarted", "PodsLoading"} <= kinds(audit, "run_aaaaaaaa_1"))

@@ -98,7 +98,7 @@ async def test_a_schema_of_a_later_version_is_used_and_left_alone(postgres: Post
 
 @pytest.mark.postgres
 async def test_a_database_that_is_slow_is_unavailable_in_bounded_time_and_comes_back(empty: str) -> None:
-    store = Postgres(empty, uid="u", seconds=1.5)
+    store = Postgres(empty, uid="u", seconds=0.3)
     await store.save([transaction("1")])
     connection = await asyncpg.connect(empty)
     async with connection.transaction():
@@ -106,7 +106,7 @@ async def test_a_database_that_is_slow_is_unavailable_in_bounded_time_and_comes_
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError, match="TimeoutError"):
             await store.record(feedback())
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 2
         assert list(await store.fetch(["1"])) == ["1"]
     assert await store.record(feedback())
     await connection.close()
