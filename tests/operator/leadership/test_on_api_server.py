@@ -116,6 +116,9 @@ class Cluster:
         found = await self.get("sgm", name)
         return found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
 
+    async def has_lease(self):
+        return bool(await self.kubectl("get", "lease", "serin-operator-leader", "-n", "default", "--ignore-not-found"))
+
     async def holder(self, lease="serin-operator-leader"):
         return (await self.get("lease", lease))["spec"]["holderIdentity"]
 
@@ -221,6 +224,8 @@ def test_a_lease_that_is_deleted_or_edited_is_survived(tmp_path):
             await found.kubectl("delete", "lease", "serin-operator-leader", "-n", "default")
             await found.change()
             await act(found, first, time.monotonic(), within=5)
+            # It leads on, and makes the Lease when it would have renewed it.
+            await wait(found.has_lease, seconds=5)
             assert await found.holder() == "first"
             assert not await second.leads()
 
