@@ -1,13 +1,13 @@
 """Records of trials: what passes have noted is written in the background, after everything that a rollout needs.
 
 `note` only keeps in memory what a pass adds. A task of its own writes: at once after a transition, and otherwise every
-few minutes. A record that is not in memory, because the operator has started since, is read before it is extended. A
-write that fails is logged, counted and tried again; no rollout waits for it.
+few minutes. Each record is read before it is extended, so that none is in memory: its curves are long. A pass that adds
+nothing makes no request. A write that fails is logged, counted and tried again; no rollout waits for it.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,7 +16,7 @@ from serin_core.api.base import Json
 from serin_core.api.durations import format_duration
 from serin_core.api.record import TrialRecord
 from serin_core.api.resource import Resource
-from serin_core.api.status import Status
+from serin_core.api.status import HistoryEntry, Status
 from serin_core.backoff import backoff
 from serin_core.contract import names
 from serin_core.kubernetes.trial_records import record_name, render_record
@@ -24,7 +24,7 @@ from serin_core.rollout import recording
 from serin_core.rollout.decide import Decision
 from serin_core.rollout.observation import is_owned_by
 from serin_core.rollout.recording import NewerRecordError, Noted, RecordError
-from serin_operator.interfaces import ClusterError, ConflictError, Kubernetes, NotFoundError
+from serin_operator.interfaces import ClusterError, Kubernetes, NotFoundError
 from serin_operator.record_metrics import RecordMetrics
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,12 @@ class _Open:
     history_limit: int
     due_at: datetime | None = None
     pending: list[Noted] = field(default_factory=list)
-    record: TrialRecord | None = None
+    last: Noted | None = None
+    """What was noted last."""
+    history: Sequence[HistoryEntry] = ()
+    """That of the newest status."""
+    is_whole: bool = False
+    """Whether the record is known to have every transition of the history, because this operator has written it."""
     successor: tuple[str, datetime] | None = None
     """Run and start of the next trial."""
     failures: int = 0
@@ -87,13 +92,15 @@ class RecordKeeper:
             self._close_previous(resource, mine, status, now)
         found = mine[status.trial]
         found.history_limit = limit
-        noted = Noted(now, status, decision.transition, is_counted=is_counted)
+        found.history = status.history
+        noted = Noted.of(now, status, decision.transition, is_counted=is_counted)
         if decision.transition is not None or _is_news(resource.status, status) or is_recent:
             self._plan(found, now)
-        elif is_counted:
+        elif is_counted and noted.adds_to(found.last):
             self._plan(found, now + WRITE_POINTS_EVERY)
         else:
             return
+        found.last = noted
         found.pending.append(noted)
         if len(found.pending) > _MAX_PENDING:
             # Points are the first to go; a transition stays.
@@ -173,8 +180,6 @@ class RecordKeeper:
             log.warning("%s: the record of the trial is not written: %s", where, error)
             self._metrics.write_failures.inc()
         except Exception as error:
-            # A conflict: somebody else has written the record, which is read again.
-            one.record = None if isinstance(error, ConflictError) else one.record
             one.pending = [*taken, *one.pending]
             one.failures += 1
             delay = backoff(FIRST_RETRY, MAX_RETRY, failures=one.failures)
@@ -199,9 +204,12 @@ class RecordKeeper:
         live = await self._live(fresh.namespace, record_name(fresh.name, fresh.trial))
         if live is not None and not is_owned_by(live, fresh.uid):
             raise ForeignRecordError("a ConfigMap of this name belongs to somebody else")
-        record = one.record or self._read(live) or fresh
-        if one.record is None and added:
-            record = recording.recover(record, added[0].status.history)
+        found = self._read(live)
+        record = found or fresh
+        if found is None or not one.is_whole:
+            # Those that are about to be added have their evidence.
+            known = {(noted.at, noted.transition.event) for noted in added if noted.transition is not None}
+            record = recording.recover(record, (entry for entry in one.history if (entry.at, entry.event) not in known))
         for noted in added:
             record = recording.extend(record, noted)
         if one.successor is not None:
@@ -212,7 +220,7 @@ class RecordKeeper:
             await self._cluster.create(rendered)
         elif (live.get("data") or {}).get(names.RECORD_KEY) != text:
             await self._cluster.apply(rendered, live["metadata"]["resourceVersion"])
-        one.record, one.successor = record if record.ended_at is None else None, None
+        one.is_whole, one.successor = True, None
         if live is None:
             await self._delete_oldest(one)
 

@@ -5,19 +5,19 @@ A record is made for users. It is never read for a decision, and a point of a cu
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import ValidationError
 
 from serin_core.api.format_versions import newer_version
 from serin_core.api.gate_status import GateStatus
-from serin_core.api.record import CurvePoint, Outcome, SharePoint, TransitionRecord, TrialRecord
+from serin_core.api.record import CurvePoint, Outcome, RollbackTime, SharePoint, TransitionRecord, TrialRecord
 from serin_core.api.resource import Resource
 from serin_core.api.status import CandidateState, HistoryEntry, Status
 from serin_core.contract.documents import one_line
-from serin_core.rollout.trials import percent_of
+from serin_core.rollout.transition import ALL_USERS
 
 MAX_POINTS: Final = 200
 """Points of each curve in a record."""
@@ -35,15 +35,95 @@ class NewerRecordError(RecordError):
     """A record of a version that this program does not know: it must not be written over."""
 
 
+_OUTCOMES: Final = {
+    CandidateState.ROLLED_BACK: Outcome.ROLLED_BACK,
+    CandidateState.REFUSED: Outcome.REFUSED,
+    CandidateState.STOPPED: Outcome.PROMOTED,  # a stop is no verdict on the trial
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GateNoted:
+    """The counts of a gate at one check."""
+
+    name: str
+    good: float | None
+    total: float | None
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateNoted:
+    """The candidate after one pass."""
+
+    run_id: str
+    digest: str | None
+    outcome: Outcome
+    percent: float
+    """Percent of users that it serves, 0 once its rollout is over."""
+
+    @classmethod
+    def of(cls, status: Status) -> Self | None:
+        """Return what a record needs of the candidate, None without one."""
+        candidate = status.candidate
+        if candidate is None:
+            return None
+        is_baking = candidate.state is CandidateState.STOPPED and candidate.bake is not None
+        outcome = Outcome.RUNNING if is_baking else _OUTCOMES.get(candidate.state, Outcome.RUNNING)
+        percent = 0.0 if status.rollout is None else candidate.served_percent
+        return cls(candidate.run_id, candidate.digest, outcome, percent)
+
+
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What one pass adds to the record of a trial."""
+    """What one pass adds to the record of a trial. It waits for minutes, so it holds only what a record needs."""
 
     at: datetime
-    status: Status
+    stable: str | None
+    """The stable run."""
+    candidate: CandidateNoted | None
+    actual: tuple[float | None, float | None]
+    """Actual percent of users and of requests, None where they are not known."""
+    rollback: RollbackTime | None
+    gates: tuple[GateNoted, ...] = ()
+    """Gates of the stage, if they were judged on counts of this pass."""
     transition: TransitionRecord | None = None
     is_counted: bool = False
     """Whether the gates were judged on counts of this pass."""
+
+    @classmethod
+    def of(
+        cls, at: datetime, status: Status, transition: TransitionRecord | None = None, *, is_counted: bool = False
+    ) -> Self:
+        """Return what a record needs of the status after a pass."""
+        share = status.actual_share
+        return cls(
+            at=at,
+            stable=None if status.stable is None else status.stable.run_id,
+            candidate=CandidateNoted.of(status),
+            actual=(None, None) if share is None else (share.users, share.requests),
+            rollback=status.rollback,
+            gates=_counts(status.gates) if is_counted else (),
+            transition=transition,
+            is_counted=is_counted,
+        )
+
+    def adds_to(self, last: "Noted | None") -> bool:
+        """Return whether this adds anything to a record that has `last`, the note before."""
+        if last is None or last.transition is not None or self.transition is not None:
+            return True
+        return replace(self, at=last.at) != last
+
+    def percent_of(self, run_id: str) -> float:
+        """Return the percent of users that a run serves: all of them if it is the stable run."""
+        if self.stable == run_id:
+            return ALL_USERS
+        return self.candidate.percent if self.candidate is not None and self.candidate.run_id == run_id else 0.0
+
+
+def _counts(gates: Iterable[GateStatus]) -> tuple[GateNoted, ...]:
+    return tuple(GateNoted(gate.name, gate.good, gate.total, gate.lower, gate.upper) for gate in gates)
 
 
 def begin(resource: Resource, status: Status, *, by: str, now: datetime) -> TrialRecord:
@@ -88,24 +168,23 @@ def recover(record: TrialRecord, history: Iterable[HistoryEntry]) -> TrialRecord
 def extend(record: TrialRecord, noted: Noted) -> TrialRecord:
     """Return the record with what one pass adds."""
     changes: dict[str, Any] = {}
-    transition, status = noted.transition, noted.status
+    transition, candidate = noted.transition, noted.candidate
     if transition is not None and (transition.at, transition.event) not in {
         (one.at, one.event) for one in record.transitions
     }:
         changes["transitions"] = (*record.transitions, transition)
     if noted.is_counted or transition is not None:
         changes |= _points(record, noted)
-    outcome = _outcome(record, status)
+    outcome = _outcome(record, noted)
     if outcome is not record.outcome:
         reason = record.reason if transition is None else transition.message
         ended = record.ended_at or (None if outcome is Outcome.RUNNING else noted.at)
         changes |= {"outcome": outcome, "reason": reason, "ended_at": ended}
-    candidate = status.candidate
     if candidate is not None and candidate.run_id == record.run_id and candidate.digest is not None:
         changes["digest"] = candidate.digest
-    if status.rollback is not None and status.rollback.trial == record.trial:
-        others = [one for one in record.rollbacks if one.at != status.rollback.at]
-        changes["rollbacks"] = (*others, status.rollback)
+    if noted.rollback is not None and noted.rollback.trial == record.trial:
+        others = [one for one in record.rollbacks if one.at != noted.rollback.at]
+        changes["rollbacks"] = (*others, noted.rollback)
     return record.changed(**changes)
 
 
@@ -117,26 +196,18 @@ def close(record: TrialRecord, *, successor: str, at: datetime) -> TrialRecord:
     return record.changed(outcome=Outcome.REPLACED, reason=reason, ended_at=at)
 
 
-_OUTCOMES: Final = {
-    CandidateState.ROLLED_BACK: Outcome.ROLLED_BACK,
-    CandidateState.REFUSED: Outcome.REFUSED,
-    CandidateState.STOPPED: Outcome.PROMOTED,  # a stop is no verdict on the trial
-}
-
-
-def _outcome(record: TrialRecord, status: Status) -> Outcome:
-    candidate = status.candidate
+def _outcome(record: TrialRecord, noted: Noted) -> Outcome:
+    candidate = noted.candidate
     if candidate is not None and candidate.run_id == record.run_id:
-        is_baking = candidate.state is CandidateState.STOPPED and candidate.bake is not None
-        return Outcome.RUNNING if is_baking else _OUTCOMES.get(candidate.state, Outcome.RUNNING)
-    if status.stable is not None and status.stable.run_id == record.run_id:
+        return candidate.outcome
+    if noted.stable == record.run_id:
         return Outcome.PROMOTED
     return record.outcome if record.outcome is not Outcome.RUNNING else Outcome.CANCELLED
 
 
 def _points(record: TrialRecord, noted: Noted) -> dict[str, Any]:
     seconds = round((noted.at - record.started_at).total_seconds(), 1)
-    percent, curves = percent_of(noted.status, record.run_id), dict(record.curves)
+    percent, curves = noted.percent_of(record.run_id), dict(record.curves)
     stage, gates = _judged(record, noted) if noted.is_counted else (percent, ())
     for gate in gates:
         if gate.good is None or gate.total is None:
@@ -147,25 +218,19 @@ def _points(record: TrialRecord, noted: Noted) -> dict[str, Any]:
         point = (seconds, stage, gate.good, gate.total, gate.lower, gate.upper)
         curves[gate.name] = thinned((*known, point), above=2 * MAX_POINTS)
     found = {"curves": curves} if curves != record.curves else {}
-    wanted = (percent, *_actual(noted.status))
+    wanted = (percent, *noted.actual)
     if not record.shares or record.shares[-1][1:] != wanted:
         shares = thinned((*record.shares, (seconds, *wanted)), above=2 * MAX_POINTS)
         return found | {"shares": shares}
     return found
 
 
-def _judged(record: TrialRecord, noted: Noted) -> tuple[float, tuple[GateStatus, ...]]:
+def _judged(record: TrialRecord, noted: Noted) -> tuple[float, tuple[GateNoted, ...]]:
     """Return the percent and the gates of the stage that was judged; a transition that ends one keeps its counts."""
     transition = noted.transition
     if transition is not None and transition.gates and transition.run_id == record.run_id:
-        return transition.percent_before, transition.gates
-    return percent_of(noted.status, record.run_id), noted.status.gates
-
-
-def _actual(status: Status) -> tuple[float | None, float | None]:
-    """Return the actual percent of users and of requests, None where they are not known."""
-    share = status.actual_share
-    return (None, None) if share is None else (share.users, share.requests)
+        return transition.percent_before, _counts(transition.gates)
+    return noted.percent_of(record.run_id), noted.gates
 
 
 def thinned(points: Sequence[_Point], *, above: int = MAX_POINTS, to: int = MAX_POINTS) -> tuple[_Point, ...]:

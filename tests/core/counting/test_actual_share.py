@@ -134,5 +134,5 @@ def test_it_is_part_of_the_record_of_the_trial(at):
     at.settle(rounds=3)
     resource = Resource("default", "categories", at.uid, 1, "1", at.spec, at.status)
     begun = recording.begin(resource, at.status, by="kubectl", now=at.now)
-    record = recording.extend(begun, recording.Noted(at.now, at.status, None, is_counted=True))
+    record = recording.extend(begun, recording.Noted.of(at.now, at.status, None, is_counted=True))
     assert record.shares[-1][1:] == (10.0, 90.0, 90.0)

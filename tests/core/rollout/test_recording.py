@@ -40,7 +40,7 @@ def record(at, *, rounds=60, until=None, into=None):
         if decision is not None and decision.status.trial:
             if kept is None or kept.trial != decision.status.trial:
                 kept = recording.begin(resource_of(at), decision.status, by="kubectl", now=at.now)
-            noted = Noted(at.now, decision.status, decision.transition, is_counted=True)
+            noted = Noted.of(at.now, decision.status, decision.transition, is_counted=True)
             kept = recording.extend(kept, noted)
         at.kubelets()
         at.tick()
@@ -78,7 +78,7 @@ def test_a_stage_that_was_judged_once_has_a_point():
         decision = at.whole_pass(at.operators[0])
     assert decision.transition.event == "StepAdvanced"
     begun = recording.begin(resource_of(at), decision.status, by="", now=at.now)
-    found = recording.extend(begun, Noted(at.now, decision.status, decision.transition, is_counted=True))
+    found = recording.extend(begun, Noted.of(at.now, decision.status, decision.transition, is_counted=True))
     assert [point[1:4] for point in found.curves["agreement"]] == [(10, 1000, 1000)]
 
 
@@ -135,7 +135,7 @@ def test_a_record_is_read_back_as_it_was_written_and_extending_it_again_changes_
     found = record(at, until=has_phase("Promoted"))
     kept, text = recording.written(found)
     assert recording.read(text) == kept == found
-    assert recording.extend(kept, Noted(at.now, at.status, found.transitions[-1])).transitions == found.transitions
+    assert recording.extend(kept, Noted.of(at.now, at.status, found.transitions[-1])).transitions == found.transitions
 
 
 def test_transitions_that_were_not_written_are_taken_from_the_history():
