@@ -10,6 +10,7 @@ import yaml
 
 from serin_cli.options import file_errors, refuse
 from serin_core.contract import names
+from serin_core.yaml_text import load_all_yaml, load_yaml
 
 
 def read_manifests(file: str) -> list[Any]:
@@ -17,7 +18,7 @@ def read_manifests(file: str) -> list[Any]:
     with file_errors(file):
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     with yaml_errors(file):
-        found = [document for document in yaml.safe_load_all(text) if document is not None]
+        found = [document for document in load_all_yaml(text) if document is not None]
     if not found:
         refuse(f"{file}: the file is empty")
     return found
@@ -44,7 +45,7 @@ def read_configuration(file: str) -> dict[str, Any]:
     found = read_manifests(file)[0]
     if isinstance(found, Mapping) and found.get("kind") == "ConfigMap":
         try:
-            found = yaml.safe_load(str((found.get("data") or {}).get("config.yaml", "")))
+            found = load_yaml(str((found.get("data") or {}).get("config.yaml", "")))
         except yaml.YAMLError as error:
             refuse(f"{file}: data.config.yaml: not valid YAML: {' '.join(str(error).split())}")
     if not isinstance(found, dict) or not isinstance(found.get("prometheus"), dict):

@@ -14,6 +14,7 @@ from serin_core.api.status import Status
 from serin_core.contract.documents import RoutingDocument, one_line
 from serin_core.kubernetes.inputs import RulesMissing, RulesText
 from serin_core.model.keyword_rules import Rules, RulesError
+from serin_core.yaml_text import load_yaml
 from serin_operator.invalid import InvalidObjectError
 from serin_operator.object_ref import Key
 
@@ -126,7 +127,7 @@ def _problem(error: ValidationError) -> str:
 def _problem_of_rules(text: str) -> str:
     """Return what is wrong with rules, "" if nothing is."""
     try:
-        Rules.parse(yaml.safe_load(text))
+        Rules.parse(load_yaml(text))
     except (RulesError, yaml.YAMLError, RecursionError) as error:
         return " ".join(str(error).split()) or type(error).__name__
     return ""

@@ -23,6 +23,7 @@ from serin_core.contract.documents import one_line
 from serin_core.counting.stage_query import MIN_STALE
 from serin_core.kubernetes.inputs import ServerImage
 from serin_core.kubernetes.label_selector import LabelSelector
+from serin_core.yaml_text import load_yaml
 from serin_operator.freeze_settings import FreezeTime
 from serin_operator.leadership.settings import LeaderElection
 from serin_operator.notifications.settings import Destination, DestinationName
@@ -216,7 +217,7 @@ class Settings(SettingsModel):
     def load(cls, path: Path) -> Self:
         """Read the file; the environment variable SERIN_HOST overrides `host`. Raises SettingsError."""
         try:
-            found = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found = load_yaml(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise SettingsError(f"{path}: {' '.join(str(error).split())}") from None
         if not isinstance(found, dict):

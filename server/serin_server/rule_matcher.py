@@ -13,6 +13,7 @@ import yaml
 
 from serin_core.model.features import Transaction
 from serin_core.model.keyword_rules import Match, Rules, RulesError, text_of
+from serin_core.yaml_text import load_yaml
 from serin_server.settings import SettingsError
 
 CACHE_SIZE: Final = 8192
@@ -24,7 +25,7 @@ MAX_CACHED_CHARACTERS: Final = 256
 def read_rules(file: Path) -> Rules:
     """Return the rules of a file, no rules if it does not exist. Raises SettingsError, which names the file."""
     try:
-        return Rules.parse(yaml.safe_load(file.read_text(encoding="utf-8")))
+        return Rules.parse(load_yaml(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return Rules.parse({"classes": {}})
     except OSError as error:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serin_core.api.spec import Thresholds
 from serin_core.contract.documents import one_line
+from serin_core.yaml_text import load_yaml
 from serin_training.errors import OptionError
 from serin_training.evaluation import Predictions
 
@@ -40,7 +41,7 @@ def read_thresholds(path: Path | None) -> Thresholds:
     if path is None:
         return Thresholds()
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"{path}: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -27,7 +27,8 @@ _PROCESSOR: Final = re.compile(
     r"(?:\s*\b(?:sq|tst|pp|paypal|sumup|zettle|stripe|py|sp|ezi|wpy|ic|dd|gpay|cke|bt|fs)\s?\*\s*)+"
 )
 _APOSTROPHE: Final = re.compile(r"(?<=\w)['\u2019`](?=\w)")
-_WORD: Final = re.compile(r"[^\W\d_]+(?:&[^\W\d_]+)*")
+_WORD: Final = re.compile(r"(?<![^\W_])\d*+[^\W\d_][^\W_]*+(?:&\d*+[^\W\d_][^\W_]*+)*")
+_STORE_NUMBER: Final = re.compile(r"(?<=(?:[^\W\d_]|&){3})\d+(?![^\W_&])")
 _WORD_OR_NUMBER: Final = re.compile(r"[^\W_]+(?:&[^\W_]+)*")
 _STORE: Final = re.compile(r"(?<=[^\W\d_])\W*[#*]|(?<=[^\W\d_])\W*\d")
 
@@ -48,6 +49,7 @@ class Transaction:
 def normalise(text: str) -> str:
     """Return the words of a text, separated by spaces, without case, accents, payment processor, numbers, punctuation.
 
+    Digits within a word stay (q8, a1, 3m, h2o), except a number at the end of three letters or more: it is a store's.
     Idempotent.
     """
     return " ".join(_words(_plain(text)))
@@ -116,4 +118,5 @@ def _plain(text: str) -> str:
 
 
 def _words(plain: str) -> list[str]:
-    return _WORD.findall(plain)
+    # Most texts have no digit within a word, and need no second search.
+    return [_STORE_NUMBER.sub("", word) if word[-1].isdecimal() else word for word in _WORD.findall(plain)]

@@ -5,9 +5,9 @@
       Dining: [pizza]
 
 Keywords and texts are normalised in the same way (serin_core.model.features): case, accents, punctuation and numbers
-are ignored. A keyword matches whole words in merchant and description. The longest keyword wins, and of two equally
-long ones the first in the file. This module defines the format and its meaning; the server finds keywords with an
-automaton that is tested against `match`.
+are ignored; digits within a word stay (Q8). A keyword matches whole words in merchant and description. The longest
+keyword wins, and of two equally long ones the first in the file. This module defines the format and its meaning; the
+server finds keywords with an automaton that is tested against `match`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,8 @@ from typing import Any, Final, Self
 from serin_core.model.features import Transaction, normalise
 
 MAX_KEYWORDS: Final = 100_000
+MIN_SIGNS: Final = 3
+"""Of a keyword that loses a number when it is normalised: `A 1` would match every `a`."""
 _EXAMPLE: Final = 'classes: {Groceries: [loblaws, "no frills"]}'
 
 
@@ -89,4 +91,14 @@ def _read(classes: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
         for keyword in keywords:
             if not isinstance(keyword, str) or not normalise(keyword):
                 raise RulesError(f"rules: {label}: {keyword!r} is not a keyword; write one or more words with letters")
-            yield label, normalise(keyword)
+            normalised = normalise(keyword)
+            if len(normalised) < MIN_SIGNS and _has_digit(keyword) and not _has_digit(normalised):
+                raise RulesError(
+                    f"rules: {label}: without its number {keyword!r} is {normalised!r}, which matches too much; "
+                    "write a name like Q8 in one word, or add another word"
+                )
+            yield label, normalised
+
+
+def _has_digit(text: str) -> bool:
+    return any(sign.isdecimal() for sign in text)

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from serin_core.model.features import Transaction
-from serin_core.model.values import parse_amount, parse_timestamp
+from serin_core.model.values import MAX_CHARACTERS, parse_amount, parse_timestamp
 from serin_server.http.problems import Code
 
 MAX_ITEMS = 256
 _NO_NUL = r"^[^\x00]*$"
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_NUL)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS["txn_id"], pattern=_NO_NUL)]
 
 
 _EVENT_ID: Final = (
@@ -61,22 +61,22 @@ class TransactionBody(_Body):
     """One bank transaction."""
 
     txn_id: Identifier = Field(description="Id of the transaction; the response and the store use it.")
-    user_id: Annotated[str, StringConstraints(max_length=128, pattern=_NO_NUL)] = Field(
+    user_id: Annotated[str, StringConstraints(max_length=MAX_CHARACTERS["user_id"], pattern=_NO_NUL)] = Field(
         "", description="The user. Transactions without a user are never served by a candidate in the canary."
     )
     timestamp: Annotated[datetime, BeforeValidator(parse_timestamp)] | None = Field(
         None, description="Time of the transaction; its own offset sets the hour of day."
     )
-    merchant: Annotated[str, StringConstraints(max_length=256, pattern=_NO_NUL)] = Field(
+    merchant: Annotated[str, StringConstraints(max_length=MAX_CHARACTERS["merchant"], pattern=_NO_NUL)] = Field(
         description="The merchant as the bank names it; an empty text for a transaction without one."
     )
-    description: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL)] = Field(
+    description: Annotated[str, StringConstraints(max_length=MAX_CHARACTERS["description"], pattern=_NO_NUL)] = Field(
         "", description="Further text of the transaction."
     )
     amount: Annotated[float, BeforeValidator(parse_amount)] = Field(
         0.0, description="Amount in the currency of the training data."
     )
-    channel: Annotated[str, StringConstraints(max_length=64, pattern=_NO_NUL)] = Field(
+    channel: Annotated[str, StringConstraints(max_length=MAX_CHARACTERS["channel"], pattern=_NO_NUL)] = Field(
         "", description="Channel as in the training data, for example `pos` or `online`."
     )
 
@@ -127,7 +127,9 @@ class FeedbackRequest(_Body):
     model_config = _with_example({"label": "Utilities"})
 
     accepted: bool | None = Field(None, description="Whether the user accepted the suggestion.")
-    label: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_NUL)] | None = Field(
+    label: (
+        Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS["category"], pattern=_NO_NUL)] | None
+    ) = Field(
         None,
         description="The correct category, one that a run or rule of the server can suggest; equal to the suggestion, "
         "it counts as accepted.",

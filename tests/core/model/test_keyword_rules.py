@@ -26,6 +26,24 @@ def test_the_longest_keyword_wins():
     assert answer("COSTCO GAS W123") == ("Fuel", "costco gas")
 
 
+def test_short_brands_keep_their_digits():
+    rules = Rules.parse({"classes": {"Fuel": ["Q8"], "Phone": ["O2", "A1"], "Shops": ["3M", "7-Eleven", "BP"]}})
+    printed = {
+        "Q8 #12 BERLIN": "Fuel",
+        "o2 shop": "Phone",
+        "A1 TELEKOM": "Phone",
+        "3M Co": "Shops",
+        "7-ELEVEN 345": "Shops",
+        "BP 99": "Shops",
+    }
+    assert {merchant: rules.match(Transaction("1", merchant)).label for merchant in printed} == printed
+    assert [rules.match(Transaction("1", merchant)) for merchant in ("Q Bar", "A Cafe", "Q 8", "O 2")] == [None] * 4
+
+
+def test_a_store_number_at_the_end_of_a_word_is_ignored():
+    assert answer("LOBLAWS1029") == ("Groceries", "loblaws")
+
+
 def test_a_part_of_a_word_is_no_match():
     assert answer("COSTCOMPANY") is None
 
@@ -42,6 +60,7 @@ def test_rules_written_and_read_are_the_same():
         ({"classes": {"A": "word"}}, "A must hold a list of keywords, not str"),
         ({"classes": {"A": []}}, "A has no keyword"),
         ({"classes": {"A": ["123"]}}, "'123' is not a keyword"),
+        ({"classes": {"A": ["Q 8"]}}, "without its number 'Q 8' is 'q', which matches too much"),
         ({"classes": {1: ["word"]}}, "a class must be a name"),
         ({"classes": {"A": ["Word"], "B": ["word!"]}}, "'word' is listed under A and under B"),
     ],

@@ -146,9 +146,10 @@ def _report_missing_rules(rows: Sequence["LabelledTransaction"], path: Path) -> 
     import yaml
 
     from serin_core.model.keyword_rules import Rules, RulesError
+    from serin_core.yaml_text import load_yaml
 
     try:
-        rules = Rules.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+        rules = Rules.parse(load_yaml(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, RulesError) as error:
         raise OptionError(f"{path}: {' '.join(str(error).split())[:200]}") from None
     without = sorted({row.category for row in rows} - set(rules.classes))

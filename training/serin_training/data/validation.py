@@ -2,22 +2,26 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 import xxhash
 
 from serin_core.model.features import Transaction
-from serin_core.model.values import as_utc, parse_amount, parse_timestamp
+from serin_core.model.values import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    OUT_OF_RANGE,
+    as_utc,
+    parse_amount,
+    parse_timestamp,
+    text_error,
+)
 from serin_training.data.rows import Label, Row
 from serin_training.errors import DataError
 
 COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
-MAX_CHARACTERS: Final = 1000
-"""Of a text; a terminal prints 22 of a merchant."""
-FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LAST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def check_columns(name: str, found: Iterable[str]) -> None:
@@ -52,8 +56,9 @@ def check_record(record: Mapping[str, Any], place: str) -> Row:
 def _text(record: Mapping[str, Any], column: str, place: str) -> str:
     value = record[column]
     text = "" if value is None else str(value)
-    if len(text) > MAX_CHARACTERS:
-        raise DataError(f"{place}: {column} has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
+    problem = text_error(column, text)
+    if problem:
+        raise DataError(f"{place}: {problem}")
     return text
 
 
@@ -66,18 +71,13 @@ def _amount(value: Any, place: str) -> float:
 
 def _time(value: Any, place: str) -> datetime:
     try:
-        time = parse_timestamp(value)
-    except ValueError:
-        raise DataError(
-            f"{place}: timestamp {_short(value)} is not a time; write it as 2026-01-31 or 2026-01-31T12:00:00+00:00"
-        ) from None
-    try:
-        is_possible = FIRST <= as_utc(time) < LAST
-    except OverflowError:
-        is_possible = False
-    if not is_possible:
-        raise DataError(f"{place}: timestamp {_short(value)} is out of range (1970 to 2099)")
-    return time
+        return parse_timestamp(value)
+    except ValueError as error:
+        if str(error) == OUT_OF_RANGE:
+            problem = f"is out of range ({FIRST_YEAR} to {LAST_YEAR})"
+        else:
+            problem = "is not a time; write it as 2026-01-31 or 2026-01-31T12:00:00+00:00"
+        raise DataError(f"{place}: timestamp {_short(value)} {problem}") from None
 
 
 def _short(value: Any) -> str:

@@ -15,6 +15,7 @@ import yaml
 
 from serin_core.contract import names
 from serin_core.contract.addresses import without_secrets
+from serin_core.yaml_text import load_yaml
 from serin_training.errors import GitError
 
 _DOCUMENT: Final = re.compile(r"^---[^\n]*\n?", re.MULTILINE)
@@ -85,7 +86,7 @@ def set_run(text: str, *, model: str | None, run: str, where: str) -> str:
 
 def _is_model(text: str, model: str | None, where: str) -> bool:
     try:
-        found: Any = yaml.safe_load(text)
+        found: Any = load_yaml(text)
     except yaml.YAMLError as error:
         raise GitError(f"{where}: not valid YAML ({' '.join(str(error).split())[:120]})") from None
     if not isinstance(found, dict) or found.get("kind") != names.KIND:

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serin_core.model.features import Transaction
-from serin_core.model.values import parse_timestamp
+from serin_core.model.values import MAX_CHARACTERS, parse_timestamp
 from serin_server.http.auth import bearer_token
 from serin_server.http.error_handlers import internal_error_response
 from serin_server.http.middleware import MAX_BODY_BYTES, announces_too_much
@@ -33,13 +33,13 @@ _ESCAPED_NUL: Final = b"\\u0000"
 
 
 class _Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    txn_id: Annotated[str, Meta(min_length=1, max_length=128)]
-    merchant: Annotated[str, Meta(max_length=256)]
-    user_id: Annotated[str, Meta(max_length=128)] = ""
+    txn_id: Annotated[str, Meta(min_length=1, max_length=MAX_CHARACTERS["txn_id"])]
+    merchant: Annotated[str, Meta(max_length=MAX_CHARACTERS["merchant"])]
+    user_id: Annotated[str, Meta(max_length=MAX_CHARACTERS["user_id"])] = ""
     timestamp: str | None = None
-    description: Annotated[str, Meta(max_length=1024)] = ""
+    description: Annotated[str, Meta(max_length=MAX_CHARACTERS["description"])] = ""
     amount: float = 0.0
-    channel: Annotated[str, Meta(max_length=64)] = ""
+    channel: Annotated[str, Meta(max_length=MAX_CHARACTERS["channel"])] = ""
 
 
 class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import AsyncIterator
+from datetime import date, datetime
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from server.fakes import TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 from starlette.types import ASGIApp, Message
 
+from serin_core.model.values import FIRST_YEAR, LAST_YEAR
 from serin_server.http.app import create_api
 from serin_server.http.fast_path.application import PATH, FastPath, read_transactions
 from serin_server.http.middleware import MAX_BODY_BYTES
@@ -115,10 +117,12 @@ ordinary = st.fixed_dictionaries(
     optional={
         "user_id": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=128),
         "timestamp": st.none()
-        | st.dates().map(lambda day: day.isoformat())
-        | st.datetimes(timezones=st.just(None) | st.timezones(no_cache=True)).map(
-            lambda at: at.replace(tzinfo=None).isoformat() + ("Z" if at.tzinfo else "")
-        ),
+        | st.dates(date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31)).map(lambda day: day.isoformat())
+        | st.datetimes(
+            datetime.fromisoformat(f"{FIRST_YEAR}-01-01"),
+            datetime.fromisoformat(f"{LAST_YEAR}-12-31"),
+            timezones=st.just(None) | st.timezones(no_cache=True),
+        ).map(lambda at: at.replace(tzinfo=None).isoformat() + ("Z" if at.tzinfo else "")),
         "amount": st.decimals(places=2, min_value=-(10**9), max_value=10**9).map(float),
     },
 )
