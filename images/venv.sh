@@ -18,7 +18,7 @@ case $1 in
   program)
     pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
     pip --python $python install --no-compile --no-deps /wheels/*.whl
-    for command in serin kubectl-serin kubectl_complete-serin serin-operator serin-server; do
+    for command in serin kubectl-serin kubectl_complete-serin serin-operator serin-server serin-dashboard; do
       if [ "$command" != "$3" ]; then rm /venv/bin/$command; fi
     done
     site=$($python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -51,7 +52,21 @@ class Cluster(ApiReader):
         chosen = next((one for one in contexts if one["name"] == context), active)
         of_context = chosen.get("context", {}).get("namespace")
         of_environment = os.environ.get(environment.NAMESPACE.name)
-        return cls(client.CustomObjectsApi(), namespace or of_context or of_environment or "default")
+        return cls(_verifying(client.CustomObjectsApi()), namespace or of_context or of_environment or "default")
+
+    @classmethod
+    def inside(cls) -> Self:
+        """Use the service account of this pod, and without one the kubeconfig, of no namespace. Raises ClusterError."""
+        from kubernetes import client, config  # noqa: PLC0415
+
+        try:
+            config.load_incluster_config()
+        except (config.ConfigException, OSError) as error:
+            try:
+                return cls.connect(namespace=None, context=None, kubeconfig=None)
+            except ClusterError as other:
+                raise ClusterError(f"no service account of a pod: {error}; {other}") from None
+        return cls(_verifying(client.CustomObjectsApi()), "")
 
     def get(self, name: str) -> dict[str, Any]:
         """Return one SuggestionModel with its whole status. Raises ClusterError."""
@@ -278,6 +293,24 @@ def whole(status: Mapping[str, Any]) -> dict[str, Any]:
         raise UnreadableError(str(error)) from None
     except ValueError:
         return {key: status[key] for key in packing.SHOWN_IN_FULL if key in status}
+
+
+def _verifying(api: Any) -> Any:
+    """Let an API verify certificates as Python did before 3.13, and as kubectl does; return it.
+
+    Since then urllib3 also demands extensions that the certificate authorities of many clusters lack (MicroK8s, EKS).
+    Chain, host name and expiry are still verified.
+    """
+    from urllib3.util.ssl_ import create_urllib3_context  # noqa: PLC0415
+
+    pools = api.api_client.rest_client.pool_manager.connection_pool_kw
+    context = create_urllib3_context(cert_reqs=pools["cert_reqs"])
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not (pools.get("ca_certs") or pools.get("ca_cert_data")):
+        # With a context of its own, urllib3 does not load those of the system.
+        context.load_default_certs()
+    pools["ssl_context"] = context
+    return api
 
 
 def _of_file(file: str | None) -> str:

@@ -8,7 +8,7 @@ import hmac
 import secrets
 from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import RedirectResponse, Response
@@ -98,10 +98,17 @@ def _not_signed_in() -> Response:
     return problem_page(403, "Not signed in", message)
 
 
+class Check(Protocol):
+    """Who may have the pages."""
+
+    def check(self, scope: Scope) -> Response | None:
+        """Return the response to a request that goes no further, None for one that may."""
+
+
 class Guard:
     """Lets requests through that `access` allows, and adds the security headers to every response."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Check) -> None:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,7 @@
 """Routes of actions: a page that says what will happen, and the form that it sends."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
@@ -20,9 +21,28 @@ _LONGEST_REASON: Final = 300
 """Characters of a reason, as many as the operator keeps."""
 
 
-def routes(acting: Acting, pages: Pages) -> APIRouter:
+class FormTokens(Protocol):
+    """The token that every form sends."""
+
+    @property
+    def form_token(self) -> str:
+        """The token."""
+
+    def is_form_token(self, given: str) -> bool:
+        """Return whether a form has sent the right token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What actions need: who asks and sends, and how a form of these pages is known."""
+
+    acting: Acting
+    tokens: FormTokens
+
+
+def routes(actions: Actions, pages: Pages) -> APIRouter:
     """Return the routes of actions."""
-    router = APIRouter()
+    router, acting, tokens = APIRouter(), actions.acting, actions.tokens
 
     @router.get("/models/{namespace}/{name}/actions/{action}", response_class=HTMLResponse)
     def question(namespace: str, name: str, action: str) -> Response:
@@ -30,12 +50,19 @@ def routes(acting: Acting, pages: Pages) -> APIRouter:
             asked = acting.ask((namespace, name), action)
         except (ActionRefusedError, ClusterError) as error:
             return _refusal(error, f"/models/{namespace}/{name}")
-        return pages.page("action.html.j2", question=asked, namespace=namespace, name=name, longest=_LONGEST_REASON)
+        return pages.page(
+            "action.html.j2",
+            question=asked,
+            namespace=namespace,
+            name=name,
+            longest=_LONGEST_REASON,
+            form_token=tokens.form_token,
+        )
 
     @router.post("/models/{namespace}/{name}/actions/{action}", response_class=HTMLResponse)
     async def send(namespace: str, name: str, action: str, request: Request) -> Response:
         form = await _form(request)
-        if not pages.access.is_form_token(form.get("form_token", "")):
+        if not tokens.is_form_token(form.get("form_token", "")):
             raise HTTPException(403, "The form was not sent by a page of this server. Open the page again.")
         page = f"/models/{namespace}/{name}"
         effect, reason = form.get("effect", ""), form.get("reason", "")[:_LONGEST_REASON]

@@ -39,7 +39,8 @@ def dashboard(
     # Imported here: an error of the command line is shown without them.
     from serin_dashboard.access import Access  # noqa: PLC0415
     from serin_dashboard.acting import Acting  # noqa: PLC0415
-    from serin_dashboard.following import Follower  # noqa: PLC0415
+    from serin_dashboard.action_routes import Actions  # noqa: PLC0415
+    from serin_dashboard.following import Followers  # noqa: PLC0415
     from serin_dashboard.reading import Reader  # noqa: PLC0415
     from serin_dashboard.serving import Server, serve  # noqa: PLC0415
     from serin_dashboard.store import Store  # noqa: PLC0415
@@ -50,14 +51,14 @@ def dashboard(
         # A cluster that cannot be read at all is an error of the command; later ones are shown in the page.
         cluster.models(all_namespaces=all_namespaces)
     listening = _listen(port)
-    access, store = Access(listening.getsockname()[1]), Store()
-    follower = Follower(cluster, store, all_namespaces=all_namespaces, clock=_now)
+    access, store = Access(listening.getsockname()[1]), Store([None if all_namespaces else cluster.namespace])
+    followers = Followers(cluster, store, clock=_now)
     scope = "all namespaces" if all_namespaces else f"namespace {cluster.namespace}"
     typer.echo(f"{access.link}\nThe link works once, in one browser. Ctrl-C ends the dashboard.")
     if open_browser:
         webbrowser.open(access.link)
-    follower.start()
-    app = build(store, Reader(cluster), access, Acting(cluster), scope=scope, clock=_now)
+    followers.start()
+    app = build(store, Reader(cluster), access, actions=Actions(Acting(cluster), access), scope=scope, clock=_now)
     serve(Server(app, before_end=store.close), listening)
 
 

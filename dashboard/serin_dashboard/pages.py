@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -12,17 +12,6 @@ from starlette.responses import HTMLResponse
 
 from serin_cli.tables import describe_age
 from serin_dashboard.store import Store
-
-
-class FormTokens(Protocol):
-    """The token that every form sends."""
-
-    @property
-    def form_token(self) -> str:
-        """The token."""
-
-    def is_form_token(self, given: str) -> bool:
-        """Return whether a form has sent the right token."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -40,7 +29,6 @@ class Pages:
     """Renders pages with what all of them show. `clock` returns the time in UTC."""
 
     store: Store
-    access: FormTokens
     scope: str
     """Which namespaces are shown."""
     clock: Callable[[], datetime]
@@ -48,8 +36,7 @@ class Pages:
     def page(self, template: str, *, version: int | None = None, events: str = "", **values: Any) -> HTMLResponse:
         """Return a page; one with a version follows the events of its address."""
         common = {"scope": self.scope, "now": self.clock(), "connection": self.store.connection}
-        token = self.access.form_token
-        return HTMLResponse(render(template, version=version, events=events, form_token=token, **common, **values))
+        return HTMLResponse(render(template, version=version, events=events, **common, **values))
 
 
 @cache

@@ -57,8 +57,15 @@ class Reader:
             at, found = self._kept.get(key, (0.0, None))
             if found is None or self._clock() - at >= _KEPT_FOR:
                 found = _Reading(self._cluster.at(key[0]), key[1]).read()
-                self._kept[key] = (self._clock(), found)
+                self._keep(key, found)
             return found
+
+    def _keep(self, key: Key, found: Read) -> None:
+        """Keep an answer, and forget those that are too old: a process may show many SuggestionModels in its life."""
+        with self._lock:
+            now = self._clock()
+            self._kept = {one: kept for one, kept in self._kept.items() if now - kept[0] < _KEPT_FOR}
+            self._kept[key] = (now, found)
 
 
 class _Reading:

@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Whether the API server responds."""
+    """Whether the API server responds to a watch."""
 
     problem: str = ""
     """Why it does not, "" if it does."""
@@ -38,23 +38,31 @@ class Connection:
 class Store:
     """What the watch has seen. Each change has a number, so that a page knows whether it is up to date."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespaces: Iterable[str | None] = (None,)) -> None:
         self._lock, self._version = Lock(), 0
         self._entries: dict[Key, Entry] = {}
-        self._connection, self._connection_version = Connection(), 0
+        self._connections = {namespace: Connection() for namespace in namespaces}
+        self._unread, self._connection_version = set(self._connections), 0
         self.is_closed = False
 
-    def replace(self, items: Iterable[Live], *, at: datetime) -> None:
-        """Take over a list of all SuggestionModels."""
+    @property
+    def namespaces(self) -> list[str | None]:
+        """The namespaces that are watched one by one; None stands for all of them."""
+        return list(self._connections)
+
+    def replace(self, items: Iterable[Live], *, at: datetime, namespace: str | None = None) -> None:
+        """Take over a list of all SuggestionModels of a namespace; None for all namespaces."""
         with self._lock:
             found = {key_of(item): item for item in items}
             for key in self._entries.keys() - found.keys():
-                self._drop(key)
+                if namespace in (None, key[0]):
+                    self._drop(key)
             for key, item in found.items():
                 known = self._entries.get(key)
                 if known is None or _revision(known.live) != _revision(item):
                     self._put(key, item, at)
-            self._connect(Connection(since=at))
+            self._connect(namespace, Connection(since=at))
+            self._unread.discard(namespace)
 
     def put(self, live: Live, *, at: datetime) -> None:
         """Take over one SuggestionModel."""
@@ -66,11 +74,11 @@ class Store:
         with self._lock:
             self._drop(key_of(live))
 
-    def lose(self, problem: str, *, at: datetime) -> None:
+    def lose(self, problem: str, *, at: datetime, namespace: str | None = None) -> None:
         """Note that the API server does not respond; the time of the first failure stays."""
         with self._lock:
-            since = self._connection.since if self._connection.problem else at
-            self._connect(Connection(problem, since))
+            known = self._connections[namespace]
+            self._connect(namespace, Connection(problem, known.since if known.problem else at))
 
     def close(self) -> None:
         """End what follows the changes: the dashboard ends."""
@@ -78,8 +86,24 @@ class Store:
 
     @property
     def connection(self) -> Connection:
-        """Whether the API server responds."""
-        return self._connection
+        """Whether the API server responds: of several watches the first that fails, or that has not begun."""
+        with self._lock:
+            found = list(self._connections.values())
+        failing = (one for one in found if one.problem)
+        waiting = (one for one in found if one.since is None)
+        return next(failing, None) or next(waiting, None) or found[0]
+
+    def has_read(self, namespace: str) -> bool:
+        """Return whether the SuggestionModels of a namespace have been listed at least once."""
+        with self._lock:
+            return self._unread.isdisjoint((namespace, None))
+
+    def unread(self) -> str:
+        """Return what has not been listed yet, and why; "" if pages have something to show."""
+        with self._lock:
+            missing = [one for one in self._connections if one in self._unread]
+            found = [f"{one or 'the cluster'}: {self._connections[one].problem or 'not read yet'}" for one in missing]
+        return "; ".join(found)
 
     def entries(self) -> list[Entry]:
         """Return all SuggestionModels."""
@@ -117,11 +141,12 @@ class Store:
         if self._entries.pop(key, None) is not None:
             self._version += 1
 
-    def _connect(self, connection: Connection) -> None:
-        if connection.problem != self._connection.problem or self._connection.since is None:
+    def _connect(self, namespace: str | None, connection: Connection) -> None:
+        known = self._connections[namespace]
+        if connection.problem != known.problem or known.since is None:
             self._version += 1
             self._connection_version = self._version
-        self._connection = connection
+        self._connections[namespace] = connection
 
 
 def key_of(live: Live) -> Key:

@@ -1,19 +1,19 @@
 """Routes of the dashboard: overview, one SuggestionModel, and the stream that tells open pages of changes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Final
 
-from fastapi import FastAPI, Header, Query, Request
+from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from serin_cli.action_plans import offered
-from serin_dashboard.access import Access, Guard
-from serin_dashboard.acting import Acting, describe_requests
-from serin_dashboard.action_routes import routes
+from serin_dashboard.access import Check, Guard
+from serin_dashboard.acting import describe_requests
+from serin_dashboard.action_routes import Actions, routes
 from serin_dashboard.detail import detail_of
 from serin_dashboard.overview import Row, rows_of
 from serin_dashboard.pages import Pages, problem_page
@@ -30,24 +30,25 @@ _TICK: Final = 20.0
 def build(  # noqa: PLR0913 - what the routes work with, given by name
     store: Store,
     reader: Reader,
-    access: Access,
-    acting: Acting | None,
+    access: Check,
     *,
     scope: str,
     clock: Callable[[], datetime],
+    actions: Actions | None = None,
+    others: Iterable[APIRouter] = (),
     poll: float = _POLL,
 ) -> Guard:
     """Return the application. `scope` says which namespaces are shown, `clock` returns the time in UTC.
 
-    Without `acting`, pages can only be read.
+    Without `actions`, pages can only be read. `others` are further routes, such as those of probes.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(HTTPException, _problem)
 
-    pages = Pages(store, access, scope, clock)
+    pages = Pages(store, scope, clock)
     page = pages.page
-    if acting is not None:
-        app.include_router(routes(acting, pages))
+    for router in (*others, *([] if actions is None else [routes(actions, pages)])):
+        app.include_router(router)
 
     @app.get("/", response_class=HTMLResponse)
     def overview(q: Annotated[str, Query(max_length=100)] = "") -> HTMLResponse:
@@ -60,18 +61,17 @@ def build(  # noqa: PLR0913 - what the routes work with, given by name
     def model(namespace: str, name: str) -> HTMLResponse:
         key = (namespace, name)
         version, entry = store.version(key), store.get(key)
-        if entry is None and store.connection.since is None:
+        if entry is None and not store.has_read(namespace):
             raise HTTPException(503, "The SuggestionModels have not been read from the cluster yet.")
         if entry is None:
             raise HTTPException(404, f"There is no SuggestionModel {name} in the namespace {namespace}.")
         detail = detail_of(entry, reader.read(key), now=clock())
-        actions = () if acting is None or entry.problem else offered(entry.live)
         return page(
             "detail.html.j2",
             version=version,
             events=f"/events/{namespace}/{name}",
             detail=detail,
-            actions=actions,
+            actions=() if actions is None or entry.problem else offered(entry.live),
             requests=describe_requests(entry.live, now=clock()),
         )
 

@@ -26,7 +26,9 @@ STOP_SECONDS = 40.0
 
 
 _BIN = Path(sys.executable).parent
-OWN_IMAGES = {f"*{program}:*": [str(_BIN / program)] for program in ("serin-operator", "serin-server")}
+OWN_IMAGES = {
+    f"*{program}:*": [str(_BIN / program)] for program in ("serin-operator", "serin-server", "serin-dashboard")
+}
 """Programs of this environment that run instead of the project's own images."""
 
 

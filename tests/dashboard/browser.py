@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from serin_dashboard.access import Access
 from serin_dashboard.acting import Acting
+from serin_dashboard.action_routes import Actions
 from serin_dashboard.reading import Reader
 from serin_dashboard.serving import Server
 from serin_dashboard.store import Store
@@ -40,8 +41,8 @@ class Served:
         self.port = listening.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         self.access = Access(self.port)
-        acting, settings = Acting(self.cluster), {"scope": scope, "clock": clock, "poll": 0.05}
-        app = build(self.store, Reader(self.cluster), self.access, acting, **settings)
+        settings = {"scope": scope, "clock": clock, "poll": 0.05, "actions": Actions(Acting(self.cluster), self.access)}
+        app = build(self.store, Reader(self.cluster), self.access, **settings)
         self._server = Server(app, before_end=self.store.close)
         self._thread = threading.Thread(target=self._server.run, args=([listening],))
 

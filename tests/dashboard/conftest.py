@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 from serin_cli.kubernetes_client import whole
 from serin_dashboard.access import Access
 from serin_dashboard.acting import Acting
+from serin_dashboard.action_routes import Actions
 from serin_dashboard.reading import Reader
 from serin_dashboard.store import Store
 from serin_dashboard.web import build
@@ -68,9 +69,9 @@ class Site:
         self.cluster = cluster or FakeNamespace(examples.RECORDS, [examples.pod("c-1")], {"c-1": 5})
         self.cluster.models = {one["metadata"]["name"]: one for one in models}
         self.access = Access(PORT)
-        acting = Acting(self.cluster) if acts else None
+        actions = Actions(Acting(self.cluster), self.access) if acts else None
         settings = {"scope": "namespace shop", "clock": lambda: examples.NOW, "poll": 0}
-        app = build(self.store, Reader(self.cluster), self.access, acting, **settings)
+        app = build(self.store, Reader(self.cluster), self.access, actions=actions, **settings)
         self.browser = TestClient(app, base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)
 
     @property

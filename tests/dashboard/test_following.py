@@ -38,7 +38,7 @@ class FakeSource:
 
 def followed(*turns, pauses=None):
     source, store = FakeSource(*turns), Store()
-    follower = Follower(source, store, all_namespaces=False, clock=lambda: NOW)
+    follower = Follower(source, store, namespace=None, clock=lambda: NOW)
     source.follower = follower
     follower._stopped.wait = ([] if pauses is None else pauses).append
     follower.run()

@@ -32,8 +32,10 @@
     try {
       const response = await fetch(location.href, { cache: "no-store" });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      const next = page.querySelector("main");
-      if (next && !isTyping()) replace(next);
+      const next = page.querySelector("main#content");
+      // Another page in its place: the login of a proxy.
+      if (!next) throw new Error(response.statusText);
+      if (!isTyping()) replace(next);
       document.title = page.title;
       show("");
     } catch {
