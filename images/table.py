@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "images.md"
 BEGIN, END = "<!-- made by make images-table -->\n", "<!-- end -->\n"
-NAMES = ("operator", "server", "training")
+NAMES = ("operator", "server", "training", "dashboard")
 LARGEST = 8
 
 

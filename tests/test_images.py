@@ -34,6 +34,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules if name.startswith
             "training",
             "serin_cli.main,serin_training.commands.main,serin_training.registry.object_store,serin_cli.replay",
         ),
+        ("dashboard", "serin_dashboard.main"),
     ],
 )
 def test_an_image_holds_what_its_program_imports_and_no_more(image, modules):
@@ -57,7 +58,7 @@ def test_every_package_of_an_image_is_in_the_wheel():
             assert f'"{one}/serin_{one}"' in built[1]
 
 
-@pytest.mark.parametrize("image", ["operator", "server", "training"])
+@pytest.mark.parametrize("image", ["operator", "server", "training", "dashboard"])
 def test_the_build_context_holds_what_is_copied_and_not_the_tests(image):
     allowed = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
     for line in re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / f"Dockerfile.{image}").read_text(), re.MULTILINE):
@@ -67,7 +68,7 @@ def test_the_build_context_holds_what_is_copied_and_not_the_tests(image):
     assert not any(one.startswith("tests") for one in allowed)
 
 
-@pytest.mark.parametrize("image", ["operator", "server", "training"])
+@pytest.mark.parametrize("image", ["operator", "server", "training", "dashboard"])
 def test_an_image_runs_as_a_number_with_a_home_that_can_be_written(image):
     text = (ROOT / f"Dockerfile.{image}").read_text()
     assert re.search(r"^USER \d+:\d+$", text, re.MULTILINE)

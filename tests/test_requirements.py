@@ -17,5 +17,5 @@ def test_a_lock_has_hashes_and_no_address(lock):
 
 def test_every_environment_is_locked():
     names = {"dev.lock", "operator.lock", "server.lock", "training.lock", "moto.lock", "azurite.lock", "build.lock"}
-    names |= {"package-lock.json"}
+    names |= {"dashboard.lock", "package-lock.json"}
     assert names <= {lock.name for lock in LOCKS}

@@ -1,80 +1,18 @@
 """The process of the dashboard in a cluster: it starts with the rights of a pod, and ends on SIGTERM."""
 
-import json
 import os
-import re
 import signal
 import subprocess
-import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-import yaml
-from dashboard.examples import model
-
-COMMAND = [sys.executable, "-m", "serin_dashboard.main"]
-REFUSED = {"kind": "Status", "message": "suggestionmodels.serin.dev is forbidden", "code": 403}
-
-
-class FakeApi(BaseHTTPRequestHandler):
-    """Has one SuggestionModel, in the namespace shop; watches last until the server ends."""
-
-    over = threading.Event()
-
-    def do_GET(self):
-        if "watch=True" in self.path or "watch=true" in self.path:
-            self.send_response(200)
-            self.end_headers()
-            self.over.wait()
-        elif self.path.startswith("/apis/serin.dev/v1alpha1/namespaces/shop/suggestionmodels"):
-            self._send(200, {"metadata": {"resourceVersion": "7"}, "items": [model()]})
-        else:
-            self._send(403, REFUSED)
-
-    def log_message(self, *_arguments):
-        pass
-
-    def _send(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
+from dashboard.process import COMMAND, fake_cluster, running
 
 
 @pytest.fixture
 def kubeconfig(tmp_path):
-    FakeApi.over = threading.Event()
-    with ThreadingHTTPServer(("127.0.0.1", 0), FakeApi) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever).start()
-        found = {
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "c",
-        }
-        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(found))
-        yield tmp_path / "kubeconfig"
-        FakeApi.over.set()
-        server.shutdown()
-
-
-@contextmanager
-def running(kubeconfig, *options):
-    """Start the program; yield the process and its address once it listens."""
-    environment = os.environ | {"KUBECONFIG": str(kubeconfig), "SERIN_HOST": "127.0.0.1"}
-    command = [*COMMAND, "--port", "0", *options]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            for line in process.stderr:
-                if found := re.search(r"on (http://\S+)", line):
-                    yield process, found[1]
-                    break
-        finally:
-            process.kill()
+    with fake_cluster(tmp_path) as file:
+        yield file
 
 
 def lines_until(stream, wanted):

@@ -9,13 +9,14 @@ import signal
 import stat
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
+from dashboard.process import fake_cluster
 from server.fakes import TOKEN, UID, Mounted, routing
 
 from serin_localcluster.cluster import start_cluster
@@ -23,8 +24,8 @@ from serin_localcluster.cluster import start_cluster
 pytestmark = pytest.mark.images
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / os.environ.get("OUT", ".images")
-NAMES = ("operator", "server", "training")
-MEGABYTES_OF_VENV = {"operator": 150, "server": 160}
+NAMES = ("operator", "server", "training", "dashboard")
+MEGABYTES_OF_VENV = {"operator": 150, "server": 160, "dashboard": 100}
 # As a pod with readOnlyRootFilesystem and an emptyDir at /tmp, for a uid without a passwd entry and gid 0.
 ENTER = """
 set -e
@@ -85,8 +86,8 @@ def unpacked(name):
 @pytest.fixture(scope="module")
 def images():
     assert os.geteuid() == 0, "needs root"
-    with unpacked("operator") as operator, unpacked("server") as server, unpacked("training") as training:
-        yield {"operator": operator, "server": server, "training": training}
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(unpacked(name)) for name in NAMES}
 
 
 @pytest.fixture(params=NAMES)
@@ -218,6 +219,20 @@ def test_the_operator_gets_ready_on_a_real_api_server(images, tmp_path, tmp_path
         )
         with process(command, r"health and metrics on ([\d.:]+)") as found:
             eventually(f"http://{found[1]}/readyz")
+
+
+def test_the_dashboard_shows_a_page_and_ends_on_sigterm(images, tmp_path):
+    dashboard = images["dashboard"]
+    with fake_cluster(tmp_path) as kubeconfig:
+        kubeconfig.chmod(0o644)
+        entry, variables = (
+            dashboard.config["Entrypoint"],
+            {"KUBECONFIG": f"{SHARED}/kubeconfig", "SERIN_HOST": "127.0.0.1"},
+        )
+        command = dashboard.command(tmp_path, *entry, "--port", "0", "--namespace", "shop", **variables)
+        with process(command, r"on (http://\S+)") as found:
+            eventually(f"{found[1]}/readyz")
+            assert "c-1" in httpx.get(f"{found[1]}/models/shop/categories", timeout=60).text
 
 
 @pytest.fixture(scope="module")

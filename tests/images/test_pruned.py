@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import lightgbm
 import numpy as np
 import pytest
+from dashboard.process import fake_cluster, running
 
 ROOT = Path(__file__).parents[2]
 IN_THE_IMAGE = {"PYTHONPATH": str(Path(__file__).parent / "pruned")}
@@ -46,6 +48,10 @@ def run(image, *command, timeout=300):
         ("server", "lightgbm"),
         ("training", "kubernetes.aio"),
         ("training", "sklearn.tests"),
+        ("dashboard", "kubernetes.client.api.apps_v1_api"),
+        ("dashboard", "kubernetes.client.models.v1beta1_allocated_device_status"),
+        ("dashboard", "aiohttp"),
+        ("dashboard", "rich"),
     ],
 )
 def test_what_is_left_out_cannot_be_imported(image, module):
@@ -69,6 +75,23 @@ def test_tests_of_a_program_pass_without_what_its_image_leaves_out(image, tests)
     paths = [f"tests/{image}/{test}" for test in tests]
     done = run("training" if image == "cli" else image, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_shows_its_pages_without_what_its_image_leaves_out(tmp_path):
+    pruned = IN_THE_IMAGE | {"SERIN_PRUNED": "dashboard"}
+    with (
+        fake_cluster(tmp_path) as kubeconfig,
+        running(kubeconfig, "--namespace", "shop", **pruned) as (_, address),
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        with client.stream("GET", "/events") as events:
+            next(line for line in events.iter_lines() if line.startswith("event: changed"))
+        assert "categories" in client.get("/").text
+        page = client.get("/models/shop/categories").text
+        assert "cannot be read" not in page
+        assert "c-1" in page
+        assert "reading it needs the right to get pods/proxy" in page
+        assert client.get("/static/style.css").status_code == 200
 
 
 def test_trees_give_the_same_results_without_scipy(tmp_path):
