@@ -5,6 +5,7 @@ draft 7, which every Helm 3 and 4 reads.
 """
 
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -139,10 +140,22 @@ def _config(definitions: Definitions) -> Schema:
     return config | {"required": ["prometheus", "server", "port"]}
 
 
+def _image() -> Schema:
+    return fields(
+        {
+            "repository": string("^[^\\s:@]+(:[0-9]+/[^\\s:@]+)?$"),
+            "tag": string(r"^(\w[\w.-]{0,127})?$"),
+            "digest": string("^(sha256:[0-9a-f]{64})?$"),
+            "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+        }
+    )
+
+
 def schema(descriptions: Mapping[str, str]) -> Schema:
     """Return the whole schema; `descriptions` are those of values.yaml by path."""
     definitions = Definitions()
-    made = fields(_properties(definitions))
+    # As JSON: each key has a description of its own, also where several share a schema.
+    made = json.loads(json.dumps(fields(_properties(definitions))))
     _describe(made, descriptions, "")
     order = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the chart serin"}
     return order | made | {"definitions": dict(sorted(definitions.found.items()))}
@@ -164,22 +177,16 @@ def _properties(definitions: Definitions) -> dict[str, Schema]:
     file = fields({"name": string(f"^{NAME}$", maxLength=50), "secret": string("^.+$"), "configMap": string("^.+$")})
     file |= {"required": ["name"], "oneOf": [{"required": ["secret"]}, {"required": ["configMap"]}]}
     namespaces = listed(string(f"^{NAME}$"), uniqueItems=True)
+    replicas, port = {"type": "integer", "minimum": 0}, {"type": "integer", "minimum": 1, "maximum": 65535}
     return {
         "nameOverride": string(f"^({NAME})?$"),
         "fullnameOverride": string(f"^({NAME})?$"),
         "commonLabels": LABELS,
         "enabled": BOOLEAN,
         "global": {"type": "object"},
-        "image": fields(
-            {
-                "repository": string("^[^\\s:@]+(:[0-9]+/[^\\s:@]+)?$"),
-                "tag": string(r"^(\w[\w.-]{0,127})?$"),
-                "digest": string("^(sha256:[0-9a-f]{64})?$"),
-                "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
-            }
-        ),
+        "image": _image(),
         "imagePullSecrets": listed(fields({"name": string("^.+$")}, required=["name"])),
-        "replicas": {"type": "integer", "minimum": 0},
+        "replicas": replicas,
         "watchNamespaces": namespaces,
         "config": _config(definitions),
         "prometheusFiles": listed(file),
@@ -235,6 +242,28 @@ def _properties(definitions: Definitions) -> dict[str, Schema]:
                         "namespace": string(f"^({NAME})?$"),
                         "labels": mapping(LABEL),
                         "annotations": ANNOTATIONS,
+                    }
+                ),
+            }
+        ),
+        "dashboard": fields(
+            {
+                "enabled": BOOLEAN,
+                "image": _image(),
+                "replicas": replicas,
+                "port": port,
+                "allowedHosts": listed(string(r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$"), uniqueItems=True),
+                "podsProxy": BOOLEAN,
+                "serviceAccount": fields({"create": BOOLEAN, "name": string()}),
+                "podAnnotations": ANNOTATIONS,
+                "podLabels": LABELS,
+                "resources": kubernetes_type("V1ResourceRequirements"),
+                "service": fields({"annotations": ANNOTATIONS, "port": port}),
+                "networkPolicy": fields(
+                    {
+                        "enabled": BOOLEAN,
+                        "ingressFrom": listed(kubernetes_type("V1NetworkPolicyPeer")),
+                        "egress": listed(kubernetes_type("V1NetworkPolicyEgressRule")),
                     }
                 ),
             }

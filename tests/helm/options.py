@@ -1,14 +1,11 @@
 """Every value of the chart, with where it must be found in what is rendered."""
 
-from dataclasses import dataclass
-from typing import Any
+from helm.dashboard_options import DASHBOARD_OPTIONS
+from helm.option import ABSENT, DIGEST, PEER, TO_DNS, Option
 
 OPERATOR = "serin-operator"
 POD = "spec.template.spec"
 CONTAINER = f"{POD}.containers.0"
-DIGEST = "sha256:" + "a" * 64
-PEER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-TO_DNS = {"ports": [{"port": 53, "protocol": "UDP"}]}
 AFFINITY = {
     "nodeAffinity": {
         "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -18,17 +15,6 @@ AFFINITY = {
 }
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}}
 MONITOR = {"enabled": True}
-
-
-@dataclass(frozen=True)
-class Option:
-    """Values, and what they must render: for each `Kind/name path` a value; ABSENT for no such object or field."""
-
-    values: dict[str, Any]
-    rendered: dict[str, Any]
-
-
-ABSENT = "(absent)"
 
 
 def deployment(path, expected, **values):
@@ -387,4 +373,5 @@ OPTIONS = {
             f"NetworkPolicy/{OPERATOR} spec.podSelector.matchExpressions.0.key": "serin.dev/model",
         },
     ),
+    **DASHBOARD_OPTIONS,
 }

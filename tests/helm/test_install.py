@@ -4,11 +4,14 @@ import json
 import shutil
 import time
 
+import httpx
 import pytest
 import yaml
 from beside_cluster import wait_for_definitions
 from helm.chart import CHART, ROOT, Helm, kubectl, objects
 from helm.options import OPTIONS
+
+from serin_localcluster.realnode.configuration import host
 
 pytestmark = pytest.mark.cluster
 
@@ -82,6 +85,18 @@ class Installed:
         self.kubectl("patch", "sgm", "categories", "-n", namespace, "--type=merge", "-p", patch)
         return self.get("sgm", "categories", "-n", namespace)["metadata"]["generation"]
 
+    def shows(self, namespace, *, but_not):
+        """Check that the dashboard shows one namespace, with the rights that it has there."""
+        self.kubectl("rollout", "status", "deployment/serin-dashboard", "-n", NAMESPACE, "--timeout=60s")
+        (pod,) = self.get("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=serin-dashboard")["items"]
+        address, known = f"http://{host(pod['status']['podIP'])}:8080", {"host": "serin.example.com"}
+        until(lambda: f"row-{namespace}-categories" in httpx.get(address, headers=known, timeout=60).text)
+        assert but_not not in httpx.get(address, headers=known, timeout=60).text
+        page = httpx.get(f"{address}/models/{namespace}/categories", headers=known, timeout=60)
+        assert page.status_code == 200
+        assert "cannot be read" not in page.text
+        assert httpx.get(address, timeout=60).status_code == 400, "the address of the pod is none of its names"
+
     def logs(self, deployment="serin-operator"):
         return self.kubectl("logs", f"deployment/{deployment}", "-n", NAMESPACE)
 
@@ -137,8 +152,9 @@ def test_an_operator_with_rights_in_one_namespace_works_as_soon_as_the_crd_is_th
     for namespace in ("watched", "other"):
         installed.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     values = installed.values | {"watchNamespaces": ["watched"], "crds": {"enabled": False}}
+    values |= {"dashboard": {"enabled": True, "allowedHosts": ["serin.example.com"]}}
     installed.helm.run("install", "serin", CHART, values=values)
-    assert "ClusterRoleBinding//serin-operator" not in installed.objects()
+    assert not {f"ClusterRoleBinding//serin-{one}" for one in ("operator", "dashboard")} & installed.objects()
     until(lambda: "SuggestionModels cannot be listed" in installed.logs())
     assert installed.get("deployment", "serin-operator", "-n", NAMESPACE)["status"].get("readyReplicas", 0) == 0
 
@@ -150,6 +166,7 @@ def test_an_operator_with_rights_in_one_namespace_works_as_soon_as_the_crd_is_th
     until(lambda: installed.observed("watched") and installed.get("deployments", "-n", "watched")["items"])
     assert installed.get("deployment", "categories", "-n", "watched")
     assert installed.observed("other") == 0
+    installed.shows("watched", but_not="other")
 
     # A restarted operator hears of changes at once, and not only after it has been refused to list namespaces and CRDs.
     installed.kubectl("rollout", "restart", "deployment/serin-operator", "-n", NAMESPACE)
@@ -162,7 +179,8 @@ def test_an_operator_with_rights_in_one_namespace_works_as_soon_as_the_crd_is_th
 
     installed.kubectl("delete", "sgm", "--all", "-A")
     installed.close()
-    assert not [one for one in installed.objects() if one.rpartition("/")[2].startswith("serin-operator")]
+    left = [one.rpartition("/")[2] for one in installed.objects()]
+    assert not [name for name in left if name.startswith(("serin-operator", "serin-dashboard"))]
 
 
 @pytest.fixture(scope="module")

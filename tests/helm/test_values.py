@@ -7,7 +7,8 @@ import re
 import pytest
 import yaml
 from helm.chart import CHART, ROOT, kubectl, objects
-from helm.options import ABSENT, OPTIONS
+from helm.option import ABSENT
+from helm.options import OPTIONS
 from jsonschema import Draft7Validator
 
 from serin_core.contract import names
@@ -49,6 +50,14 @@ def test_every_value_is_described_and_has_a_test(generate):
     assert [key for key in described if key not in OPTIONS] == []
     fields = {field.alias for field in Settings.model_fields.values()} - {"namespaces", "prometheus", "server"}
     assert [key for key in fields if f"config.{key}" not in OPTIONS] == []
+
+
+def test_the_schema_has_the_description_of_each_value(generate):
+    for value in generate.described((CHART / "values.yaml").read_text()):
+        node = SCHEMA
+        for key in value.key.split("."):
+            node = node["properties"][key] if "properties" in node else {}
+        assert node.get("description", value.description) == value.description, value.key
 
 
 def test_a_description_may_go_over_several_lines_and_an_ordinary_comment_is_none(generate):
@@ -242,6 +251,11 @@ REFUSED = [
     ({"metrics": {"podMonitor": {"interval": "1 minute"}}}, "/metrics/podMonitor/interval"),
     ({"metrics": {"podMonitor": {"relabelings": [{"acton": "drop"}]}}}, "acton"),
     ({"networkPolicy": {"egress": [{"too": []}]}}, "too"),
+    ({"dashboard": {"enable": True}}, "enable"),
+    ({"dashboard": {"port": 0}}, "/dashboard/port"),
+    ({"dashboard": {"allowedHosts": ["https://serin.example.com"]}}, "/dashboard/allowedHosts/0"),
+    ({"dashboard": {"allowedHosts": ["serin.example.com:8443"]}}, "/dashboard/allowedHosts/0"),
+    ({"dashboard": {"networkPolicy": {"ingress": []}}}, "ingress"),
     ({"monitoring": {"alerts": {"modelAgeDays": 0}}}, "/monitoring/alerts/modelAgeDays"),
     ({"monitoring": {"alerts": {"runbooks": "wiki#"}}}, "/monitoring/alerts/runbooks"),
     ({"monitoring": {"dashboards": {"label": {}}}}, "label"),

@@ -21,6 +21,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "serin.labels" -}}
 {{ include "serin.selector" . }}
+{{ include "serin.sharedLabels" . }}
+{{- end }}
+
+{{/* Labels of all objects, beside those that say what they belong to. */}}
+{{- define "serin.sharedLabels" -}}
 app.kubernetes.io/part-of: serin
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -30,10 +35,63 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{- define "serin.image" -}}
-{{- with .Values.image }}
-{{- .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{/* An image, from the values of it and the version of the chart: (list .Values.image .Chart.AppVersion). */}}
+{{- define "serin.imageOf" -}}
+{{- $version := last . }}
+{{- with first . }}
+{{- .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $version }}{{ end }}
 {{- end }}
+{{- end }}
+
+{{- define "serin.image" -}}
+{{ include "serin.imageOf" (list .Values.image .Chart.AppVersion) }}
+{{- end }}
+
+{{/* Name of the dashboard's objects. */}}
+{{- define "serin.dashboard" -}}
+{{ include "serin.fullname" . }}-dashboard
+{{- end }}
+
+{{- define "serin.dashboardServiceAccount" -}}
+{{- with .Values.dashboard.serviceAccount }}
+{{- .name | default (.create | ternary (include "serin.dashboard" $) "default") }}
+{{- end }}
+{{- end }}
+
+{{- define "serin.dashboardSelector" -}}
+app.kubernetes.io/name: serin-dashboard
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "serin.dashboardLabels" -}}
+{{ include "serin.dashboardSelector" . }}
+{{ include "serin.sharedLabels" . }}
+{{- end }}
+
+{{/* What the dashboard reads, in each namespace that is watched. */}}
+{{- define "serin.dashboardRules" -}}
+- apiGroups: [serin.dev]
+  resources: [suggestionmodels]
+  verbs: [list, watch]
+# Trial records, among all ConfigMaps of the namespace: a right to list cannot name labels.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- if .Values.dashboard.podsProxy }}
+# The revision that each pod confirms. It opens every port of every pod of the namespace for GET requests.
+- apiGroups: [""]
+  resources: [pods/proxy]
+  verbs: [get]
+{{- end }}
+{{- end }}
+
+{{- define "serin.dashboardSubjects" -}}
+- kind: ServiceAccount
+  name: {{ include "serin.dashboardServiceAccount" . }}
+  namespace: {{ .Release.Namespace }}
 {{- end }}
 
 {{/* Name of the Lease, so that each release has its own. */}}
