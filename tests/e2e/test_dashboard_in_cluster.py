@@ -1,7 +1,6 @@
 """The dashboard as manifests/dashboard installs it: its rights are enough for every page, and for nothing else."""
 
 import json
-import re
 import subprocess
 
 import httpx
@@ -32,23 +31,29 @@ def pages(installed, local):
 
 def test_every_page_works_with_the_rights_of_the_role(pages, rollout, registry):
     rollout.send(registry.traffic)
+    path = f"/models/{rollout.namespace}/{rollout.name}"
+
+    def shows(where, text):
+        rollout.wait(lambda _: text in pages.get(where).text, what=f"{text!r} at {where}")
+
     with pages.stream("GET", "/events", params={"since": "0"}) as events:
         lines = events.iter_lines()
         rollout.apply(registry.good, canary=canary("1s", 10, 100) | {"approval": "Manual"})
         rollout.wait_for_reason("AwaitingApproval")
-        rollout.record(1, until=lambda record: record.curves)
         next(line for line in lines if line.startswith("event: changed"))
-    row, path = f"row-{rollout.namespace}-{rollout.name}", f"/models/{rollout.namespace}/{rollout.name}"
-    rollout.wait(lambda _: row in pages.get("/").text, what="the row in the overview")
-    page = pages.get(path)
-    assert page.status_code == 200
-    assert "cannot be read" not in page.text
-    for pod in rollout.pods():
-        assert pod["metadata"]["name"] in page.text
-    assert "reading it needs the right to get pods/proxy" in page.text
-    assert re.search(r'aria-label="agreement: estimate', page.text), "the curves of the trial record"
+    shows("/", f"row-{rollout.namespace}-{rollout.name}")
+    shows(path, "AwaitingApproval")
     assert pages.post(f"{path}/actions/promote").status_code == 404
     assert rollout.condition()["reason"] == "AwaitingApproval"
+    rollout.serin("abort")
+    rollout.record(1)
+    shows(path, "The last trials side by side")
+    page = pages.get(path).text
+    assert "cannot be read" not in page
+    assert 'aria-label="agreement: estimate' in page, "the curves of the trial record"
+    for pod in rollout.pods():
+        assert pod["metadata"]["name"] in page
+    assert "reading it needs the right to get pods/proxy" in page
 
 
 @pytest.mark.parametrize(
