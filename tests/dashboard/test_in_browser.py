@@ -4,7 +4,7 @@ import re
 
 import pytest
 from dashboard.browser import Served, chromium
-from dashboard.examples import RUN, condition, model, stalled
+from dashboard.examples import NOW, RUN, condition, model, stalled
 from playwright.sync_api import expect
 
 PAGE = "/models/shop/categories"
@@ -173,6 +173,17 @@ def test_a_dashboard_that_ended_is_said(opened, served):
     served.stop()
     expect(opened.get_by_text("The dashboard does not respond")).to_be_visible(timeout=15_000)
     expect(opened.get_by_role("heading", name="Path")).to_be_visible()
+
+
+def test_the_login_of_a_proxy_does_not_take_the_place_of_a_page(opened, served):
+    opened.goto(served.address + PAGE)
+    title = opened.title()
+    login = "<title>Sign in</title><main><form action='/oauth2/start'><button>Sign in</button></form></main>"
+    opened.route(f"**{PAGE}", lambda route: route.fulfill(status=200, content_type="text/html", body=login))
+    served.store.put(model(version="2"), at=NOW)
+    expect(opened.get_by_text("The dashboard does not respond")).to_be_visible(timeout=15_000)
+    expect(opened.get_by_role("heading", name="Path")).to_be_visible()
+    assert opened.title() == title
 
 
 def test_a_foreign_name_for_this_machine_gets_nothing(browser, served):
