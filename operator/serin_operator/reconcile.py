@@ -51,7 +51,7 @@ class Reconciler:
     unusual, a pass with direct reads follows, which carries it out (`serin_core.rollout.freshness`).
 
     Writes without effect are remembered (`setbacks`): the status of the next pass reports them, since status is written
-    before the children are, and they are not repeated at once. Nothing else is remembered.
+    before the children are, and they are not repeated at once. Counts that are not written yet are, too (`statuses`).
     """
 
     def __init__(  # noqa: PLR0913 - its parts, by name
@@ -150,6 +150,7 @@ class Reconciler:
 
     async def _reconcile(self, key: Key, live: Json, resource: Resource, *, is_cached: bool = False) -> Result:
         gatherer = self._cached if is_cached and self._cached is not None else self._gatherer
+        resource = self._statuses.newest(key, resource)
         started = self._readings.begin(key, resource)
         observed = await gatherer.gather(resource, self._clock())
         reading = await self._readings.newest(key, resource, started)
@@ -175,7 +176,7 @@ class Reconciler:
                 raise _ReadAgainError
             return decision
 
-        decision = await self._statuses.write(key, ref, decided, before=resource.status, now=now)
+        decision = await self._statuses.write(key, ref, decided, resource=resource, now=now)
         self._record_errors(key, *causes(observed))
         if reading.is_new:
             self._metrics.record_reading(reading.counts)

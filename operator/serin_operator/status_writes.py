@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from serin_core.api.resource import Resource
 from serin_core.api.status import Status
 from serin_core.contract import names
 from serin_core.rollout.announcements import Announcement
 from serin_core.rollout.decide import Decision
+from serin_core.rollout.unwritten_counts import Kept
 from serin_core.rollout.writes import AnnotatePod, ApplyChild, CreateChild, PutStatus, RemovePod, Write
 from serin_operator.apply import Applier
 from serin_operator.interfaces import RefusedError, TooLargeError
@@ -28,14 +30,18 @@ Decide = Callable[[str], Decision]
 
 @dataclass
 class StatusWrites:
-    """Writes statuses. It remembers which resources need a shorter one."""
+    """Writes statuses. It remembers which resources need a shorter one, and counts that are not written yet."""
 
     applier: Applier
     _refused: dict[Key, tuple[str, datetime]] = field(default_factory=dict)
+    _kept: dict[Key, Kept] = field(default_factory=dict)
 
-    async def write(
-        self, key: Key, ref: ObjectRef, decide: Decide, *, before: Status | None, now: datetime
-    ) -> Decision:
+    def newest(self, key: Key, read: Resource) -> Resource:
+        """Return a resource as it was read, with the counts that have not been written yet."""
+        kept = self._kept.get(key)
+        return read if kept is None else kept.over(read)
+
+    async def write(self, key: Key, ref: ObjectRef, decide: Decide, *, resource: Resource, now: datetime) -> Decision:
         """Decide, write the status if it has changed, and return the decision that was written.
 
         Raises ClusterError; nothing else of the decision may then be written.
@@ -56,13 +62,19 @@ class StatusWrites:
                 decision = decide(str(error))
                 await self._put(ref, decision)
         except RefusedError as error:
-            await self._roll_back(ref, decision, before or Status(), error, now)
+            await self._roll_back(ref, decision, resource.status or Status(), error, now)
             raise
+        kept = Kept.of(resource, decision.status, decision.unwritten)
+        if kept is None:
+            self._kept.pop(key, None)
+        else:
+            self._kept[key] = kept
         return decision
 
     def forget(self, key: Key) -> None:
         """Forget a deleted resource."""
         self._refused.pop(key, None)
+        self._kept.pop(key, None)
 
     async def _put(self, ref: ObjectRef, decision: Decision) -> None:
         for write in decision.writes:

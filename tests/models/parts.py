@@ -19,6 +19,7 @@ from serin_core.rollout.freshness import needs_direct_reads
 from serin_core.rollout.observation import ChildSeen, NodeState, RoutingSeen, is_adoptable
 from serin_core.rollout.protocol import PROTOCOL, Protocol, routing_to_push
 from serin_core.rollout.table import TABLE, Row
+from serin_core.rollout.unwritten_counts import Kept
 from serin_core.rollout.writes import Write
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ class Operator:
     """What its cache holds; None before a first list."""
     pending: list[Write] = field(default_factory=list)
     decision: Decision | None = None
+    kept: Kept | None = None
+    """Its newest status, where it has newer counts than the cluster."""
     in_flight: list[CheckCall] = field(default_factory=list)
     """Requests to check endpoints without an answer yet."""
     answers: list[CheckAnswer] = field(default_factory=list)

@@ -37,6 +37,8 @@ from serin_core.kubernetes.inputs import RulesMissing, RulesText, ServerImage
 from serin_core.rollout.decide import Decision, decide
 from serin_core.rollout.destinations import DestinationsSeen
 from serin_core.rollout.observation import NOT_ASKED, ChildSeen, NoAnswer, Observed, PodSeen, RoutingSeen, is_owned_by
+from serin_core.rollout.unwritten_counts import Kept
+from serin_core.rollout.writes import PutStatus
 
 
 class World(Invariants):
@@ -46,6 +48,8 @@ class World(Invariants):
         dining = ClassCoverage(share=1, by_threshold={"0.70": Coverage(coverage=0.9, precision=0.9)})
         self.quality = RunQuality(f1_macro=0.9, f1_min=0.8, coverage={"Dining": dining})
         self.verdict = "pass"
+        self.more = 0.0
+        """Good events that have been counted besides."""
         self.has_arrived: Callable[[], bool] = lambda: True
         self.query_results: dict[str, float | Unreadable] = {}
         self.rules = ""
@@ -64,7 +68,8 @@ class World(Invariants):
         self._drop(operator)
         is_cached = from_cache and operator.view is not None
         view = operator.view if is_cached else view_of(self)
-        operator.resource, operator.rules = view.resource, view.rules
+        operator.resource = view.resource if operator.kept is None else operator.kept.over(view.resource)
+        operator.rules = view.rules
         operator.pods = list(view.pods.values()) if is_cached else None
         operator.children = {}
         operator.routing = None
@@ -136,6 +141,8 @@ class World(Invariants):
             return
         check_rollback(resource, observed, decision, self.protocol_rules, now=self.now)
         operator.decision = decision
+        if not any(isinstance(write, PutStatus) for write in decision.writes):
+            operator.kept = Kept.of(resource, decision.status, decision.unwritten)
         operator.pending = [
             write for write in self.protocol_rules.order(decision.writes) if self.protocol_rules.keeps(write)
         ]
@@ -175,13 +182,15 @@ class World(Invariants):
             self.perform(operator, write)
         except Conflict:
             self._drop(operator)
+        else:
+            operator.kept = None if isinstance(write, PutStatus) else operator.kept
         if not operator.pending:
             self._call(operator)
 
     def crash(self, operator: Operator) -> None:
         """kill -9 at this very instant."""
         self._drop(operator)
-        operator.resource = None
+        operator.resource = operator.kept = None
 
     def restart_operator(self, operator: Operator) -> None:
         """Its process starts again: it has forgotten what it asked the endpoints of checks."""
@@ -204,6 +213,7 @@ class World(Invariants):
             "unsure": (1.0, 1.0),
             "doubtful": (0.0, 1.0),
         }[self.verdict]
+        good, total = good + self.more, total + self.more
         found = {gate.value: {"p": ProcessCounts(good=good, total=total)} for gate in GateName}
         low = {"p": ProcessCounts(good=total - good, total=total)}
         return StageCounts(found | {GateName.LOW_CONFIDENCE.value: low, GateName.FALLBACK.value: low})

@@ -11,7 +11,7 @@ from typing import Final
 
 from serin_core.api.base import shortened
 from serin_core.api.record import TransitionRecord
-from serin_core.api.resource import Resource
+from serin_core.api.resource import Resource, Unwritten
 from serin_core.api.status import HistoryEntry, Status
 from serin_core.contract.names import ANNOTATION_TEMPLATE
 from serin_core.gates import messages
@@ -46,7 +46,8 @@ from serin_core.rollout.reduced_status import reduced
 from serin_core.rollout.scheduling import RESYNC, next_check
 from serin_core.rollout.table import TABLE, Row, take_first
 from serin_core.rollout.transition import Transition
-from serin_core.rollout.writes import Write, plan
+from serin_core.rollout.unwritten_counts import unwritten
+from serin_core.rollout.writes import PutStatus, Write, plan
 
 __all__ = ["HISTORY", "RESYNC", "Announcement", "Decision", "decide"]
 
@@ -67,6 +68,8 @@ class Decision:
     """What the record of the trial keeps of the transition that was taken."""
     calls: tuple[CheckCall, ...] = ()
     """Requests to check endpoints that are to be made now, once the status is written."""
+    unwritten: Unwritten | None = None
+    """Since when the status waits to be written; None if the cluster has it once `writes` are done."""
 
 
 def decide(
@@ -121,14 +124,24 @@ def decide(
     context = replace(context, status=bounded(notifications.queue(context, events, before)))
     if observed.status_refusal:
         context = replace(context, status=reduced(context))
-    return Decision(
+    decision = Decision(
         status=context.status,
-        writes=plan(context, before=resource.status, document=propagation.document(context, protocol)),
+        writes=plan(context, before=resource.written, document=propagation.document(context, protocol)),
         announcements=(*events, *notifications.dropped_events(context, before.notifications)),
         requeue_after=timedelta() if taken is not None else next_check(context),
         transition=transition,
         calls=checks.calls(context, protocol) if taken is None else (),
     )
+    return _without_counts(decision, context)
+
+
+def _without_counts(decision: Decision, context: Context) -> Decision:
+    """Return the decision without its only write, if that would write nothing but counts and can wait."""
+    is_heard = decision.transition is not None or decision.announcements or decision.calls
+    if is_heard or len(decision.writes) != 1 or not isinstance(decision.writes[0], PutStatus):
+        return decision
+    wait = unwritten(context.resource, decision.status, now=context.now, next_check=decision.requeue_after)
+    return decision if wait is None else replace(decision, writes=(), unwritten=wait)
 
 
 def _settled(context: Context) -> Status:

@@ -285,6 +285,10 @@ class Rollout(RuleBasedStateMachine):
     def evidence_turns(self, verdict):
         self.world.verdict = verdict
 
+    @rule(more=st.integers(1, 50))
+    def requests_are_counted(self, more):
+        self.world.more += more
+
     @rule(have_arrived=st.booleans())
     def counts_arrive(self, have_arrived):
         self.world.has_arrived = lambda: have_arrived
