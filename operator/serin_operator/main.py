@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import sys
@@ -38,6 +39,8 @@ from serin_operator.watched_objects import WatchedObjects
 log = logging.getLogger("serin_operator")
 MATCHES_WITHIN: Final = 30.0
 """Seconds until a selector without any match is worth a line in the log."""
+_COLLECTED_AFTER: Final = (10_000, 20, 20)
+"""Allocations until a collection of the youngest objects, and collections of each age until one of the next."""
 DEFAULT_CONFIG: Final = Path("/etc/serin/operator/config.yaml")
 
 
@@ -59,12 +62,24 @@ def main() -> None:
         print(f"serin-operator: {error}", file=sys.stderr)  # noqa: T201 - the log is not set up yet
         sys.exit(2)
     configure_logs(as_json=settings.json_logs, addresses=settings.addresses())
+    collect_garbage_seldom()
     try:
         asyncio.run(run(settings))
     except (asyncio.CancelledError, KeyboardInterrupt):
         return
     except ClusterError as error:
         sys.exit(f"serin-operator: {error}")
+
+
+def collect_garbage_seldom() -> None:
+    """Leave what the modules have made out of every garbage collection, and begin one after more allocations.
+
+    Nearly everything that a check makes is freed by its reference count: a collection after each 700 allocations finds
+    next to nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_AFTER)
 
 
 async def run(settings: Settings) -> None:
