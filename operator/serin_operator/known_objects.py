@@ -11,7 +11,14 @@ from serin_core.api.base import Json
 from serin_core.contract import names
 from serin_core.rollout.scale import AUTOSCALER
 from serin_operator.interfaces import ClusterError, NotFoundError, RefusedError
-from serin_operator.object_store import Place, UnknownError, is_newer, place_of
+from serin_operator.object_store import (
+    Place,
+    UnknownError,
+    is_newer,
+    place_of,
+    sharing_texts,
+    with_writers_only,
+)
 from serin_operator.watched_objects import CHILDREN, WatchedObjects
 
 Request = tuple[str, str, str]
@@ -89,7 +96,7 @@ class KnownObjects:
         request = (names.KIND, *place_of(live))
         known = self._recent.get(request)
         if known is None or isinstance(known.found, ClusterError) or not is_newer(known.found, live):
-            self._keep_recent(request, live)
+            self._keep_recent(request, sharing_texts(with_writers_only(live)))
 
     def forget_resources(self) -> None:
         """Forget all SuggestionModels: nothing has watched them for a while."""

@@ -36,6 +36,19 @@ def without_managed_fields(live: Json) -> Json:
     return live | {"metadata": {key: value for key, value in live["metadata"].items() if key != "managedFields"}}
 
 
+def with_writers_only(live: Json) -> Json:
+    """Return a SuggestionModel with a record of who has written fields of its spec: the rest is half of its memory."""
+    fields = live["metadata"].get("managedFields")
+    if fields is None:
+        return live
+    kept = [
+        {key: one[key] for key in ("manager", "time") if key in one} | {"fieldsV1": {"f:spec": written}}
+        for one in fields
+        if (written := (one.get("fieldsV1") or {}).get("f:spec"))
+    ]
+    return live | {"metadata": live["metadata"] | {"managedFields": kept}}
+
+
 def version_only(live: Json) -> Json:
     """Return what tells one version of an object from another."""
     kept = ("namespace", "name", "uid", "resourceVersion")

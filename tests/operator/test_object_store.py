@@ -5,7 +5,13 @@ import json
 import pytest
 
 from serin_core.contract import names
-from serin_operator.object_store import ObjectStore, UnknownError, version_only, without_managed_fields
+from serin_operator.object_store import (
+    ObjectStore,
+    UnknownError,
+    version_only,
+    with_writers_only,
+    without_managed_fields,
+)
 
 
 def made(version, name="a", *, uid="u", namespace="default", **fields):
@@ -151,3 +157,15 @@ def test_what_is_kept_of_pods_and_of_the_config_maps_of_users():
     assert without_managed_fields(pod) == made(1, spec={"nodeName": "n"})
     kept = version_only(made(1, data={"large": "x" * 1000}))
     assert kept == {"kind": "Pod", "metadata": {"namespace": "default", "name": "a", "resourceVersion": "1"}}
+
+
+def test_of_who_manages_a_suggestion_model_only_the_writers_of_its_spec_are_kept():
+    writer = {"manager": "argocd-controller", "operation": "Apply", "time": "2026-01-02T00:00:00Z"}
+    spec = {"f:spec": {"f:runID": {}}}
+    status = {"manager": "serin-operator", "fieldsV1": {"f:status": {"f:phase": {}}}}
+    live = {"metadata": {"name": "m", "managedFields": [writer | {"fieldsV1": spec | {"f:metadata": {}}}, status, {}]}}
+    kept = with_writers_only(live)["metadata"]
+    assert kept["name"] == "m"
+    assert kept["managedFields"] == [{"manager": "argocd-controller", "time": "2026-01-02T00:00:00Z", "fieldsV1": spec}]
+    assert len(live["metadata"]["managedFields"]) == 3
+    assert with_writers_only({"metadata": {}}) == {"metadata": {}}

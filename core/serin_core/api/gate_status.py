@@ -1,5 +1,6 @@
 """What a status keeps of gates: verdicts, what they remember, and the counts up to the last check."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
@@ -72,12 +73,16 @@ class GateStatus(StatusModel):
         return self.model_copy(update=update | {"needed": None, "late_harm": None})
 
 
-class CountsAt(StatusModel):
-    """Counts since the stage began, as read at one check."""
+@dataclass(frozen=True, slots=True)
+class CountsAt:
+    """Counts since the stage began, as read at one check: a status has up to 48 for each gate, so they are small."""
 
-    check: int = Field(description="Number of the check.")
-    good: float = Field(description="Good events until then.")
-    total: float = Field(description="All events until then.")
+    check: int
+    """Number of the check."""
+    good: float
+    """Good events until then."""
+    total: float
+    """All events until then."""
 
 
 class GateMemory(StatusModel):
@@ -122,11 +127,14 @@ class GateMemory(StatusModel):
         return self if self.judged_by == alphas else self.model_copy(update={"judged_by": alphas})
 
 
-class ProcessCounts(StatusModel):
+@dataclass(frozen=True, slots=True)
+class ProcessCounts:
     """Last known counts of one server process."""
 
-    good: float = Field(description="Good events since the stage began.")
-    total: float = Field(description="All events since the stage began.")
+    good: float
+    """Good events since the stage began."""
+    total: float
+    """All events since the stage began."""
 
 
 class OwnSeries(StatusModel):
