@@ -23,7 +23,8 @@ class Reason:
 _OK, _WARNING, _PROBLEM = Outcome.OK, Outcome.WARNING, Outcome.PROBLEM
 _PODS: Final = "kubectl -n {namespace} describe pods -l serin.dev/model={name}; docs/conditions.md, Troubleshooting"
 _DECIDE: Final = "kubectl serin promote {name} -n {namespace}, or kubectl serin abort {name} -n {namespace}"
-_RETRY: Final = "set spec.runID to another run, or kubectl serin retry {name} -n {namespace}"
+_SET_RUN: Final = "kubectl serin set-run {name} RUN -n {namespace}"
+_RETRY: Final = f"{_SET_RUN}, or kubectl serin retry {{name}} -n {{namespace}}"
 REASONS: Final[Mapping[str, Reason]] = {
     "Pending": Reason("rollout", _OK),
     "Draining": Reason("rollout", _OK),
@@ -43,7 +44,7 @@ REASONS: Final[Mapping[str, Reason]] = {
     "Undecided": Reason("gates", _WARNING, _DECIDE),
     "NoGate": Reason("gates", _PROBLEM, "edit spec.gates, so that a gate judges this stage"),
     "MetricsUnavailable": Reason("metrics", _PROBLEM, "docs/prometheus.md: how pods are scraped, and which labels"),
-    "RunNotFound": Reason("registry", _WARNING, "copy the run into the registry, or correct spec.runID"),
+    "RunNotFound": Reason("registry", _WARNING, f"copy the run into the registry, or {_SET_RUN}"),
     "RegistryUnavailable": Reason("registry", _PROBLEM, "repair the registry, or correct spec.registry"),
     "RunRefused": Reason("registry", _PROBLEM, _RETRY),
     "RolledBack": Reason("rollout", _PROBLEM, _RETRY),

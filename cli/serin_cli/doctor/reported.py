@@ -36,11 +36,13 @@ def _loaded(name: str, on_pods: list[RunOnPod]) -> Result:
     refused = [run for run in on_pods if run.state is LoadState.REFUSED]
     if refused:
         found = f"{name} is refused by {_pods(refused, on_pods)}: {refused[0].reason}"
-        return Result(_REGISTRY, Outcome.PROBLEM, found, "set spec.runID to another run; serin runs verify checks one")
+        remedy = "kubectl serin set-run takes another run; serin runs verify checks one"
+        return Result(_REGISTRY, Outcome.PROBLEM, found, remedy)
     absent = [run for run in on_pods if run.absent]
     if absent:
         found = f"{_pods(absent, on_pods)} cannot find {name}: {absent[0].reason}"
-        return Result(_REGISTRY, Outcome.WARNING, found, "copy the run into the registry, or correct spec.runID")
+        remedy = "copy the run into the registry, or take another one with kubectl serin set-run"
+        return Result(_REGISTRY, Outcome.WARNING, found, remedy)
     waiting = [run for run in on_pods if run.state is LoadState.LOADING]
     if waiting:
         return _loading(name, waiting, on_pods)
