@@ -1,4 +1,4 @@
-"""Argo CD for tests: application controller, repository server and redis, beside the local cluster.
+"""Argo CD for tests: application controller, repository server, API server and redis, beside the local cluster.
 
 Nothing of Argo CD is replaced. Of its CustomResourceDefinitions the tests have short ones without its schemas.
 """
@@ -11,13 +11,24 @@ import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import yaml
 from beside_cluster import Processes, definition, pem, wait_for_definitions
 
+from serin_core.contract.names import API_VERSION, KIND
+from serin_demo.commands import run
 from serin_localcluster.controlplane import free_port
 
 ROOT = Path(__file__).parents[2]
-HEALTH = ROOT / "manifests" / "argocd" / "health.lua"
+PASSWORD = "of-the-tests"
+HASHED = "$2b$04$GmnYSjaWkzNX32BbrlSEx.Zj/AwgpbXBP657KSjmlDZKqyqPgSueG"
+"""The password of both users as bcrypt has it."""
+POLICY = """
+p, role:oncall, applications, get, */*, allow
+p, role:oncall, applications, action/serin.dev/SuggestionModel/abort, */*, allow
+g, oncall, role:oncall
+"""
+"""The right of docs/gitops.md, for the user oncall."""
 NAMESPACE = "argocd"
 KINDS = {"Application": "applications", "AppProject": "appprojects", "ApplicationSet": "applicationsets"}
 LABELS = {"app.kubernetes.io/part-of": "argocd"}
@@ -29,12 +40,14 @@ def thing(kind, name, api="v1", labels=None, **rest):
 
 
 def configuration(kubeconfig):
-    """Return Argo CD's own objects: its settings with the health check that ships, and the cluster."""
+    """Return Argo CD's own objects: its settings with the shipped customizations, users with rights, the cluster."""
     given = yaml.safe_load(kubeconfig.read_text())
     cluster, user = given["clusters"][0]["cluster"], given["users"][0]["user"]
     tls = {"caData": _data(cluster, "certificate-authority")}
     tls |= {"certData": _data(user, "client-certificate"), "keyData": _data(user, "client-key")}
-    settings = {"resource.customizations.health.serin.dev_SuggestionModel": HEALTH.read_text(encoding="utf-8")}
+    customizations = run(["kubectl", "kustomize", str(ROOT / "manifests" / "argocd")])
+    settings = yaml.safe_load(customizations)["data"] | {"accounts.oncall": "login"}
+    users = {"server.secretkey": "of-the-tests", "admin.password": HASHED, "accounts.oncall.password": HASHED}
     local = {"name": "local", "server": cluster["server"], "config": json.dumps({"tlsClientConfig": tls})}
     everything = {
         "sourceRepos": ["*"],
@@ -43,7 +56,8 @@ def configuration(kubeconfig):
     }
     return [
         thing("ConfigMap", "argocd-cm", data=settings),
-        thing("Secret", "argocd-secret", stringData={"server.secretkey": "of-the-tests", "admin.password": "x"}),
+        thing("ConfigMap", "argocd-rbac-cm", data={"policy.csv": POLICY}),
+        thing("Secret", "argocd-secret", stringData=users),
         thing("Secret", "local", labels={"argocd.argoproj.io/secret-type": "cluster"}, stringData=local),
         thing("AppProject", "default", "argoproj.io/v1alpha1", spec=everything),
     ]
@@ -72,7 +86,7 @@ class ArgoCD:
         wait_for_definitions(self.installation.kubectl, "applications.argoproj.io")
         self.installation.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         self.installation.apply(*configuration(self.installation.kubeconfig))
-        redis, server = free_port(), free_port()
+        redis, server, api = free_port(), free_port(), free_port()
         self.run("redis", "redis-server", "--port", redis, "--bind", "127.0.0.1", "--save", "", "--dir", self.directory)
         listen = ("--port", server, "--metrics-port", free_port(), "--address", "127.0.0.1", "--disable-tls")
         self.run("repo-server", self.program, "repo-server", "--redis", f"127.0.0.1:{redis}", *listen)
@@ -81,6 +95,17 @@ class ArgoCD:
         connect = ("--repo-server", f"127.0.0.1:{server}", "--repo-server-plaintext", "--redis", f"127.0.0.1:{redis}")
         place = ("--kubeconfig", self.installation.kubeconfig, "--namespace", NAMESPACE)
         self.run("controller", self.program, "application-controller", *place, *connect, "--metrics-port", free_port())
+        served = ("--address", "127.0.0.1", "--port", api, "--metrics-port", free_port(), "--insecure")
+        self.run("server", self.program, "server", *place, *connect, *served)
+        self.processes.wait_for_port(api)
+        self.address = f"http://127.0.0.1:{api}"
+
+    def log_in(self, user):
+        """Return a client of the API server that has logged in as a user."""
+        client = httpx.Client(base_url=f"{self.address}/api/v1", timeout=60)
+        answer = client.post("/session", json={"username": user, "password": PASSWORD}).raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        return client
 
     def script(self, name, text):
         path = self.directory / "bin" / name
@@ -207,6 +232,26 @@ class Application:
             elif sync.get("revision") in synced:
                 found.append([one for one in status.get("resources", []) if one.get("status") != "Synced"] or sync)
         return found
+
+    def _resource(self):
+        group, version = API_VERSION.split("/")
+        named = {"appNamespace": NAMESPACE, "namespace": self.namespace, "resourceName": "categories"}
+        return named | {"group": group, "version": version, "kind": KIND}
+
+    def actions(self, client):
+        """Return the names of the actions that the API server offers, and what each says that it does."""
+        answer = client.get(f"/applications/{self.name}/resource/actions", params=self._resource()).raise_for_status()
+        return {one["name"]: one["displayName"] for one in answer.json()["actions"] if not one.get("disabled")}
+
+    def act(self, client, action):
+        """Run an action as the web page does; return the response."""
+        body = self._resource() | {"name": self.name, "action": action}
+        return client.post(f"/applications/{self.name}/resource/actions/v2", json=body)
+
+    def health_of_the_resource(self, client):
+        """Return health and message of the SuggestionModel, as the web page shows them."""
+        tree = client.get(f"/applications/{self.name}/resource-tree").raise_for_status().json()
+        return next((one["health"]["status"], one["health"]["message"]) for one in tree["nodes"] if one["kind"] == KIND)
 
     def syncs(self):
         return len(self.status().get("history", []))

@@ -11,14 +11,20 @@ from serin_localcluster.build import binaries
 
 
 @pytest.fixture(scope="session")
-def argocd(request, tmp_path_factory):
-    """Argo CD, started once. It is built by `make test-gitops`."""
-    (program,) = binaries(["argocd"])
-    if not program.path.exists():
+def program():
+    """Argo CD's program. It is built by `make test-gitops`."""
+    (found,) = binaries(["argocd"])
+    if not found.path.exists():
         pytest.skip("Argo CD is not built: make test-gitops")
+    return found.path
+
+
+@pytest.fixture(scope="session")
+def argocd(request, program, tmp_path_factory):
+    """Argo CD, started once."""
     if shutil.which("redis-server") is None:
         pytest.skip("Argo CD needs redis-server on the PATH (Debian's package redis-server)")
-    made = ArgoCD(program.path, request.getfixturevalue("installed"), tmp_path_factory.mktemp("argocd") / "argocd")
+    made = ArgoCD(program, request.getfixturevalue("installed"), tmp_path_factory.mktemp("argocd") / "argocd")
     made.start()
     yield made
     made.processes.close()

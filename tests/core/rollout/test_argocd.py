@@ -6,108 +6,21 @@ import re
 import argocd_lua
 import pytest
 from models import situations
-from models.parts import spec
-from models.situations import A, B, promoted, running, world
+from models.argocd_situations import (
+    ACTIONS,
+    WORLDS,
+    before_its_cap,
+    last_step_with_holdback,
+    live,
+    second_rolled_back,
+    second_running,
+)
+from models.situations import A, B, promoted, running
 
 from serin_core.api.base import shortened
 from serin_core.api.status_view import condensed
 from serin_core.contract.names import REQUEST_PREFIX
 from serin_core.rollout.requests import Request
-
-ACTIONS = ("promote", "promote-full", "pause", "resume", "abort", "retry", "undo")
-HOLDBACK = {"canary": {"shadowSoak": "1s", "steps": [{"percent": 50, "soak": "1s"}, {"percent": 100, "soak": "1s"}]}}
-
-
-def loading():
-    at = world()
-    at.settle(until=lambda at: at.status is not None and at.status.candidate and at.status.candidate.state == "Loading")
-    return at
-
-
-def second_running():
-    at = promoted()
-    at.verdict = "unsure"
-    at.edit(spec(B))
-    at.settle(rounds=20)
-    return at
-
-
-def second_rolled_back():
-    at = second_running()
-    at.verdict = "fail"
-    at.settle(rounds=10)
-    return at
-
-
-def back_to_the_stable_run():
-    at = second_rolled_back()
-    at.edit(spec(A))
-    at.settle(rounds=10)
-    return at
-
-
-def stopped():
-    at = promoted()
-    at.edit(spec(A, canary={"percent": 0}))
-    at.settle(rounds=10)
-    return at
-
-
-def suspended_and_paused():
-    at = situations.paused()
-    at.edit(spec(A, suspend=True))
-    at.settle(rounds=2)
-    return at
-
-
-def before_its_cap():
-    at = world(canary={"percent": 30, "shadowSoak": "1s", "steps": [{"percent": 100, "soak": "1s"}]})
-    at.settle(until=lambda at: at.status is not None and at.status.candidate and at.status.candidate.percent == 30)
-    at.verdict = "unsure"
-    at.settle(rounds=5)
-    return at
-
-
-def last_step_with_holdback():
-    at = world(bake={"duration": "60s", "holdback": 5}, **HOLDBACK)
-    at.settle(until=lambda at: at.status is not None and at.status.candidate and at.status.candidate.percent == 100)
-    at.verdict = "unsure"
-    at.settle(rounds=5)
-    return at
-
-
-WORLDS = {
-    made.__name__: made
-    for made in (
-        situations.running,
-        situations.promoted,
-        situations.at_cap,
-        situations.baking,
-        situations.rolled_back,
-        situations.refused,
-        situations.absent,
-        situations.blind,
-        situations.suspended,
-        situations.paused,
-        situations.awaiting_approval,
-        situations.outside_window,
-        situations.frozen,
-        situations.without_room,
-        loading,
-        second_running,
-        second_rolled_back,
-        back_to_the_stable_run,
-        stopped,
-        suspended_and_paused,
-        before_its_cap,
-        last_step_with_holdback,
-    )
-}
-
-
-def live(at, status=None):
-    written = at.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return argocd_lua.resource(status or condensed(at.status), generation=at.generation, spec=written)
 
 
 def request_of(found, action):
