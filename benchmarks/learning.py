@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from serin_core.contract.documents import LoadedRun
 from serin_server.runs.loader import RegistryReader
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import Window
+from serin_training.evaluation import Predictions
 from serin_training.metrics import macro_f1
 from serin_training.progress import Finished
 from serin_training.registry.directory import DirectoryRegistry
@@ -34,6 +36,7 @@ from serin_training.training import TrainingConfig, train
 
 TRAIN_SHARE = 0.8
 QUARTERS_FROM = datetime(2015, 1, 1, tzinfo=UTC)
+AGING_FROM = datetime(2014, 1, 1, tzinfo=UTC)
 
 
 def baseline():
@@ -133,6 +136,31 @@ def quarters(rows):
     return found
 
 
+def aging(rows):
+    """Return the calibration error by year of a run from rows before 2014, without the discount by age and with it."""
+    run = fit_run(rows, AGING_FROM)
+    after = run.evaluated.rows
+    raw = run.pipeline.predict_proba([row.transaction for row in after])
+    fresh = replace(run.evaluated, calibrated=run.pipeline.predictions(raw, [None] * len(after)))
+    found = [("aging: rate", float("nan"), run.report.aging_rate)]
+    for year in sorted({row.at.year for row in after}):
+        places = [at for at, row in enumerate(after) if row.at.year == year]
+        without, discounted = (
+            Predictions(*([side[at] for at in places] for side in (one.rows, one.raw, one.calibrated)))
+            for one in (fresh, run.evaluated)
+        )
+        errors = without.calibration_error(calibrated=True), discounted.calibration_error(calibrated=True)
+        found.append(
+            (
+                f"aging: calibration error in {year}, not calibrated",
+                float("nan"),
+                without.calibration_error(calibrated=False),
+            )
+        )
+        found.append((f"aging: calibration error in {year} (baseline: no discount by age)", *errors))
+    return found
+
+
 def small(rows):
     """Compare on 30,000 and on 3,000 rows of the newest years."""
     newest = [row for row in rows if row.at >= QUARTERS_FROM]
@@ -216,7 +244,9 @@ def main():
     """Run the selected parts and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of CSV files")
-    parser.add_argument("--parts", default="later,quarters,small", help="any of later, quarters, small, large")
+    parser.add_argument(
+        "--parts", default="later,quarters,aging,small", help="any of later, quarters, aging, small, large"
+    )
     parser.add_argument("--rows", type=int, default=2_500_000, help="generated rows of the part large")
     parser.add_argument("--json", type=Path, help="also write the table as JSON to this file")
     given = parser.parse_args()
@@ -239,6 +269,8 @@ def main():
         )
     if "quarters" in parts:
         found += quarters(rows)
+    if "aging" in parts:
+        found += aging(rows)
     if "small" in parts:
         found += small(rows)
     if "large" in parts:

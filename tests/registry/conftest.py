@@ -30,7 +30,7 @@ def trained(folder: Path, run_id: str, seed: int) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Every file of RUN but its manifest."""
-    return trained(tmp_path_factory.mktemp("run"), "run_0123abcd", 5)
+    return trained(tmp_path_factory.mktemp("run"), "run_0123abcd", 11)
 
 
 @pytest.fixture(scope="session")

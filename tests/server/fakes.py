@@ -64,8 +64,8 @@ class FakeRun:
     def digest(self) -> str:
         return digest(self.run)
 
-    def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
-        del transaction, calibrated
+    def predict(self, transaction: Transaction, *, calibrated: bool, now: float | None = None) -> Prediction:
+        del transaction, calibrated, now
         self.asked += 1
         self.before()
         other = next(label for label in self.classes if label != self.label)

@@ -28,7 +28,7 @@ BOUGHT = {"txn_id": "txn-4711", "user_id": "user-0815", "merchant": "ZUKAYZAL", 
 class Talkative(FakeRun):
     """Repeats in every message what it was asked about."""
 
-    def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
+    def predict(self, transaction: Transaction, *, calibrated: bool, now: float | None = None) -> Prediction:
         raise ValueError(f"{transaction}")
 
 

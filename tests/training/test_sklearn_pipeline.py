@@ -65,7 +65,7 @@ def test_another_process_predicts_the_parity_rows_bit_for_bit(path, files):
 
 def test_it_predicts_what_the_run_predicts(pipeline, trained, few_rows):
     transactions = [row.transaction for row in few_rows[-500:]]
-    wanted = trained.pipeline.predictions(trained.pipeline.predict_proba(transactions))
+    wanted = trained.pipeline.predictions(trained.pipeline.predict_proba(transactions), [None] * len(transactions))
     labels, probabilities = pipeline.predict(transactions), pipeline.predict_proba(transactions)
     assert labels.tolist() == [label for label, _ in wanted]
     columns = [pipeline.classes_.tolist().index(label) for label in labels]

@@ -20,12 +20,13 @@ from serin_core.model.encoder import Encoder, probabilities
 from serin_core.model.manifest import Manifest
 from serin_core.model.parity import parse_parity
 from serin_core.model.report import Report
+from serin_core.model.values import unix_time
 from serin_registry.errors import RegistryError
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import Window
 from serin_training.errors import DataError
 from serin_training.registry.directory import DirectoryRegistry
-from serin_training.registry.publish import publish
+from serin_training.registry.publish import publish, run_files
 from serin_training.splits import split_by_time
 from serin_training.synthetic.generator import generate
 from serin_training.training import TrainingConfig, train
@@ -104,10 +105,38 @@ def test_calibration_brings_confidence_nearer_to_how_often_answers_are_right(man
     raw = trained.pipeline.predict_proba(transactions)
     uncalibrated = replace(trained.pipeline, calibration=IDENTITY)
     before, after = (
-        expected_calibration_error(pipeline.predictions(raw), categories)
+        expected_calibration_error(pipeline.predictions(raw, [row.at for row in judged]), categories)
         for pipeline in (uncalibrated, trained.pipeline)
     )
     assert after < min(before, 0.03)
+
+
+def test_a_run_whose_calibration_is_worse_than_none_has_none_and_says_so(tmp_path):
+    rows = read_transactions(write_csv(tmp_path / "few.csv", generate(rows=2000, seed=5)))
+    found = train(rows, config())
+    assert any(one.startswith("calibration made the calibration error worse (") for one in found.report.warnings)
+    assert not found.report.calibration_enabled
+    assert found.report.val_calibration_error == found.report.val_calibration_error_uncalibrated
+    assert found.evaluated.calibrated == found.evaluated.raw
+    files = run_files(found)
+    assert json.loads(files[runs.CALIBRATION]) == {}
+    assert runs.CALIBRATOR not in files
+    assert found.report.aging.rate == 0
+
+
+def test_confidence_of_newer_rows_is_discounted_by_the_age_of_the_run(many):
+    rows, trained = many
+    report = trained.report
+    assert report.aging.known_to == unix_time(split_by_time(rows).calibrate[-1].at)
+    assert report.aging.rate > 0
+    raw = trained.pipeline.predict_proba([row.transaction for row in rows[-500:]])
+    fresh, discounted = (
+        np.array([confidence for _, confidence in trained.pipeline.predictions(raw, times)])
+        for times in ([None] * 500, [row.at for row in rows[-500:]])
+    )
+    sure = fresh > 0.5
+    assert (discounted[sure] < fresh[sure]).all()
+    assert (discounted[~sure] == fresh[~sure]).all()
 
 
 def test_a_name_that_fewer_than_three_users_paid_never_enters_a_run(rows, trained):
@@ -147,7 +176,8 @@ def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(dire
     encoder = Encoder.from_files(
         json.loads((directory / runs.ENCODER).read_text()), (directory / runs.WEIGHTS).read_bytes()
     )
-    calibration = Calibration.from_json(json.loads((directory / runs.CALIBRATION).read_text()))
+    aging = Report.parse((directory / runs.REPORT).read_bytes()).aging
+    calibration = Calibration.from_json(json.loads((directory / runs.CALIBRATION).read_text()), aging)
     classes = runs.parse_classes((directory / runs.CLASSES).read_bytes())
     booster = lightgbm.Booster(model_file=str(directory / runs.MODEL))
     assert len(parity) >= 20
@@ -157,7 +187,8 @@ def test_what_serving_reads_answers_as_the_pipeline_of_training_bit_for_bit(dire
         assert (tuple(scores.tolist()), tuple(numbers)) == (row.scores, row.numbers)
         assert tuple(corrections.tolist()) == row.corrections
         raw = probabilities(scores, corrections).tolist()
-        assert calibration.rank(classes, raw)[0] == (row.label, row.confidence)
+        at = None if row.timestamp is None else unix_time(row.timestamp)
+        assert calibration.rank(classes, raw, at=at)[0] == (row.label, row.confidence)
 
 
 def test_parity_rows_are_nobodys_transactions(directory, rows):

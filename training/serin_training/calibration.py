@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
+from serin_core.model.aging import CERTAIN, NO_AGING, Aging
 from serin_core.model.calibration import Calibration, Table
 from serin_training.arrays import Floats, Ints
 
@@ -28,6 +29,8 @@ class FittedCalibration:
     has_global: bool
     """Whether these classes use the global calibrator; otherwise they keep their raw probability."""
 
+    aging: Aging = NO_AGING
+
     @property
     def calibration(self) -> Calibration:
         """The same regressions as tables."""
@@ -35,7 +38,8 @@ class FittedCalibration:
             {
                 label: Table(raw=fitted.X_thresholds_.tolist(), right=fitted.y_thresholds_.tolist())
                 for label, fitted in self.regressions.items()
-            }
+            },
+            self.aging,
         )
 
 
@@ -47,20 +51,30 @@ def fit_calibration(raw: Floats, labels: Ints, classes: tuple[str, ...]) -> Fitt
 
     `raw` holds raw probabilities of shape (rows, classes), `labels` the column of each true class (-1: none of them).
     """
-    predicted, confidence = raw.argmax(axis=1), raw.max(axis=1)
-    right = (predicted == labels).astype(np.float64)
+    predicted = raw.argmax(axis=1)
+    tables = fit_tables(predicted, raw.max(axis=1), (predicted == labels).astype(np.float64), len(classes))
+    rows = np.bincount(predicted, minlength=len(classes)).tolist()
+    return FittedCalibration(
+        regressions={classes[column]: table for column, table in tables.items()},
+        too_few={label: count for label, count in zip(classes, rows, strict=True) if count < MIN_ROWS},
+        has_global=len(raw) >= MIN_ROWS,
+    )
+
+
+def fit_tables(predicted: Ints, confidence: Floats, right: Floats, classes: int) -> dict[int, IsotonicRegression]:
+    """Return a regression by class number: its own, the global one, or none.
+
+    Takes class numbers, their raw probabilities, and 1 where the prediction is correct (else 0), all by row.
+    """
     shared = _fit(confidence, right) if len(confidence) >= MIN_ROWS else None
-    regressions, too_few = {}, {}
-    for column, label in enumerate(classes):
-        of_class = predicted == column
-        if of_class.sum() >= MIN_ROWS:
-            regressions[label] = _fit(confidence[of_class], right[of_class])
-            continue
-        too_few[label] = int(of_class.sum())
-        if shared is not None:
-            regressions[label] = shared
-    return FittedCalibration(regressions, too_few, has_global=shared is not None)
+    found = {}
+    for number in range(classes):
+        of_class = predicted == number
+        table = _fit(confidence[of_class], right[of_class]) if of_class.sum() >= MIN_ROWS else shared
+        if table is not None:
+            found[number] = table
+    return found
 
 
 def _fit(raw: Floats, right: Floats) -> IsotonicRegression:
-    return IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(raw, right)
+    return IsotonicRegression(y_min=0.0, y_max=CERTAIN, out_of_bounds="clip").fit(raw, right)

@@ -1,7 +1,7 @@
 """Predictions of a run on labelled rows. Nothing here fits or changes a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serin_core.model.calibration import IDENTITY
 from serin_training.data.rows import LabelledTransaction
@@ -35,6 +35,10 @@ class Predictions:
         """Whether the prediction is right, by row."""
         return [label == row.category for label, row in zip(self.labels, self.rows, strict=True)]
 
+    def uncalibrated(self) -> "Predictions":
+        """Return the predictions of the same run without calibration."""
+        return replace(self, calibrated=self.raw)
+
     def scores(self) -> Scores:
         """Return F1, accuracy and coverage."""
         return score(self.calibrated, self.categories)
@@ -49,4 +53,4 @@ def predict(pipeline: RunPipeline, rows: Sequence[LabelledTransaction]) -> Predi
     """Return a run's predictions for rows."""
     raw = pipeline.predict_proba([row.transaction for row in rows])
     uncalibrated = [IDENTITY.rank(pipeline.classes, one, limit=1)[0] for one in raw.tolist()]
-    return Predictions(rows, uncalibrated, pipeline.predictions(raw))
+    return Predictions(rows, uncalibrated, pipeline.predictions(raw, [row.at for row in rows]))

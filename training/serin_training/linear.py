@@ -16,6 +16,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDClassifier
 
+from serin_core.model.encoder import probabilities
+from serin_training.aging import OlderModel
 from serin_training.arrays import Floats, Ints
 from serin_training.data.rows import LabelledTransaction
 
@@ -158,6 +160,8 @@ class Scored:
     places: Ints
     """Indices of the rows, in order."""
     scores: Floats
+    models: tuple[OlderModel, ...]
+    """The models, oldest first, and what each predicts for all newer rows."""
 
 
 Fit = Callable[[Iterable[TrainingSet]], Iterable[Linear]]
@@ -171,10 +175,24 @@ def score_by_older_rows(training_set: TrainingSet, fit: Fit, progress: Callable[
     """
     bounds = np.linspace(0, len(training_set.labels), _FOLDS + 1).round().astype(np.int64).tolist()
     folds = list(itertools.pairwise(bounds))[_TRAIN_ONLY_FOLDS:]
-    found = []
+    found, models = [], []
     for done, (model, (start, end)) in enumerate(
         zip(fit(training_set.before(start) for start, _ in folds), folds, strict=True), start=1
     ):
-        found.append(model.scores(training_set.matrix[start:end]))
+        scores = model.scores(training_set.matrix[start:])
+        found.append(scores[: end - start])
+        models.append(_older_model(training_set, start, scores))
         progress(done, len(folds))
-    return Scored(np.arange(folds[0][0], len(training_set.labels)), np.concatenate(found))
+    return Scored(np.arange(folds[0][0], len(training_set.labels)), np.concatenate(found), tuple(models))
+
+
+def _older_model(training_set: TrainingSet, start: int, scores: Floats) -> OlderModel:
+    raw = probabilities(scores, np.zeros_like(scores))
+    predicted = raw.argmax(axis=1)
+    return OlderModel(
+        known_to=float(training_set.days[start - 1]),
+        days=training_set.days[start:],
+        predicted=predicted,
+        confidence=raw.max(axis=1),
+        right=(predicted == training_set.labels[start:]).astype(np.float64),
+    )

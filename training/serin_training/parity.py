@@ -27,7 +27,7 @@ def parity_rows(pipeline: RunPipeline, *, seed: int) -> tuple[ParityRow, ...]:
         row = _make(pipeline.encoder, number, chance)
         scores, numbers = pipeline.encoder.scores(row.transaction()), pipeline.encoder.numbers(row.transaction())
         corrections = pipeline.trees.corrections(np.array([numbers]))
-        label, confidence = pipeline.predictions(probabilities(scores, corrections))[0]
+        label, confidence = pipeline.predictions(probabilities(scores, corrections), [row.timestamp])[0]
         results = {
             "scores": scores.tolist(),
             "numbers": numbers,

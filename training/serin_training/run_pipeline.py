@@ -7,6 +7,7 @@ stored run is hashed first, then opened; no pickle is among its files.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from serin_core.model.calibration import Calibration, CalibrationError
 from serin_core.model.encoder import Encoder, EncoderError, probabilities
 from serin_core.model.features import NUMBERS, Transaction
 from serin_core.model.manifest import RunError
+from serin_core.model.values import unix_time
 from serin_registry.errors import RunRefusedError
 from serin_registry.reader import Reader
 from serin_registry.verification import StoredRun, read_run_files
@@ -42,9 +44,13 @@ class RunPipeline:
         corrections = self.trees.corrections(numbers.reshape(-1, len(NUMBERS)))
         return probabilities(scores.reshape(-1, len(self.classes)), corrections)
 
-    def predictions(self, raw: Floats) -> list[tuple[str, float]]:
-        """Return the label and its calibrated confidence for each row of raw probabilities."""
-        return [self.calibration.rank(self.classes, row, limit=1)[0] for row in raw.tolist()]
+    def predictions(self, raw: Floats, times: Sequence[datetime | None]) -> list[tuple[str, float]]:
+        """Return the label and its calibrated confidence for each row of raw probabilities, and its time."""
+        seconds = (None if time is None else unix_time(time) for time in times)
+        return [
+            self.calibration.rank(self.classes, row, at=at, limit=1)[0]
+            for row, at in zip(raw.tolist(), seconds, strict=True)
+        ]
 
 
 def open_run(registry: Reader, name: str) -> tuple[StoredRun, RunPipeline]:
@@ -52,7 +58,7 @@ def open_run(registry: Reader, name: str) -> tuple[StoredRun, RunPipeline]:
     run, files = read_run_files(registry, name, runs.SERVING)
     try:
         encoder = Encoder.from_files(json.loads(files[runs.ENCODER]), files[runs.WEIGHTS])
-        calibration = Calibration.from_json(json.loads(files[runs.CALIBRATION]))
+        calibration = Calibration.from_json(json.loads(files[runs.CALIBRATION]), run.report.aging)
         pipeline = RunPipeline(encoder, Trees(files[runs.MODEL].decode()), calibration)
     except (RunError, EncoderError, CalibrationError, ValueError) as error:
         raise RunRefusedError(f"{run.name}: {error}") from None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from serin_core.model.aging import Aging
 from serin_core.model.report import Report
 from serin_registry.verification import StoredRun
 from serin_training.scoring import MIN_ROWS
@@ -36,8 +37,7 @@ def run_text(run: StoredRun) -> Iterator[str]:
     yield f"  data        {report.data_from[:10]} to {report.data_to[:10]}; rows: {rows}"
     scores = f"macro F1 {report.val_f1_macro:.3f}, worst class {report.val_f1_min:.3f}"
     yield f"  quality     {scores}, accuracy {report.val_accuracy:.3f}"
-    before, after = report.val_calibration_error_uncalibrated, report.val_calibration_error
-    yield f"  calibration error {after:.4f}, {before:.4f} before{calibration_remark(report)}"
+    yield f"  calibration {_calibration(report)}"
     yield f"  gate        {report.deploy_reason}"
     counts = report.profile.categories if report.profile is not None else {}
     for label, f1 in sorted(report.val_f1_per_class.items(), key=lambda item: item[1]):
@@ -47,6 +47,8 @@ def run_text(run: StoredRun) -> Iterator[str]:
         yield f"  warning     {warning}"
 
 
+_EXAMPLE = 0.95
+_YEAR = 365.25 * 86_400
 _PARTS = {"fit": "training", "calibrate": "calibration", "judge": "evaluation"}
 
 
@@ -54,6 +56,20 @@ def calibration_remark(report: Report) -> str:
     """Return a remark if calibration increased the calibration error, else nothing."""
     is_worse = report.calibration_enabled and report.val_calibration_error > report.val_calibration_error_uncalibrated
     return ": calibration made it worse" if is_worse else ""
+
+
+def _calibration(report: Report) -> str:
+    before, after = report.val_calibration_error_uncalibrated, report.val_calibration_error
+    if not report.calibration_enabled:
+        return f"none; error {before:.4f}"
+    return f"error {after:.4f}, {before:.4f} before{calibration_remark(report)}{_aging(report.aging)}"
+
+
+def _aging(aging: Aging) -> str:
+    if aging.rate == 0:
+        return ""
+    after_a_year = aging.discounted(_EXAMPLE, aging.known_to + _YEAR)
+    return f"; a confidence of {_EXAMPLE:.2f} is {after_a_year:.2f} after a year"
 
 
 def differences(before: StoredRun, after: StoredRun) -> list[tuple[str, str, str]]:

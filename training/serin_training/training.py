@@ -13,13 +13,16 @@ from typing import Final
 import numpy as np
 
 from serin_core.model.acceptance import Accepted, Limits, Rejected, judge_acceptance
+from serin_core.model.aging import Aging
 from serin_core.model.calibration import IDENTITY
 from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key
 from serin_core.model.manifest import run_name
 from serin_core.model.parity import ParityRow
 from serin_core.model.report import Report
+from serin_core.model.values import unix_time
 from serin_training import calibration, linear
+from serin_training.aging import OlderModel, fit_rate
 from serin_training.arrays import Ints
 from serin_training.calibration import FittedCalibration
 from serin_training.data.rows import LabelledTransaction
@@ -111,10 +114,15 @@ class _Training:
     progress: ProgressCallback
 
     def run(self) -> TrainedRun:
-        first = self._fit()
-        fitted = self._calibrate(first) if self.config.calibrate else calibration.UNCALIBRATED
+        first, older = self._fit()
+        fitted = self._calibrate(first, older) if self.config.calibrate else calibration.UNCALIBRATED
         pipeline = self._refit(first, fitted)
         evaluated = predict(pipeline, self.split.evaluate)
+        raw_error, error = (evaluated.calibration_error(calibrated=which) for which in (False, True))
+        has_worse = error > raw_error
+        if has_worse:
+            fitted = calibration.UNCALIBRATED
+            pipeline, evaluated = replace(pipeline, calibration=IDENTITY), evaluated.uncalibrated()
         scores = evaluated.scores()
         self.progress(
             Finished("evaluation", f"macro F1 {scores.f1_macro:.3f}, worst class {scores.f1_min:.3f} ({scores.worst})")
@@ -122,7 +130,7 @@ class _Training:
         return TrainedRun(
             pipeline=pipeline,
             calibrators=fitted,
-            report=self._report(pipeline, fitted, evaluated),
+            report=self._report(pipeline, fitted, evaluated, worse=(raw_error, error) if has_worse else None),
             parity=parity_rows(pipeline, seed=self.config.seed),
             evaluated=evaluated,
             merchants=frozenset(
@@ -130,7 +138,7 @@ class _Training:
             ),
         )
 
-    def _fit(self) -> RunPipeline:
+    def _fit(self) -> tuple[RunPipeline, Sequence[OlderModel]]:
         split, seed = self.split, self.config.seed
         encoder, training_set, places = self._encode(np.arange(len(split.fit)), "linear model")
         scored = linear.score_by_older_rows(training_set, self._fit_all, counting(self.progress, "time folds", "folds"))
@@ -145,16 +153,18 @@ class _Training:
             progress=counting(self.progress, "trees", "rounds"),
         )
         self.progress(Finished("trees", f"{grown.count} in {grown.count // len(split.classes)} rounds"))
-        return RunPipeline(encoder, grown, IDENTITY)
+        return RunPipeline(encoder, grown, IDENTITY), scored.models
 
     def _fit_all(self, training_sets: Iterable[TrainingSet]) -> Iterator[Linear]:
         return iter(self.engine.fit(training_sets, seed=self.config.seed))
 
-    def _calibrate(self, pipeline: RunPipeline) -> FittedCalibration:
+    def _calibrate(self, pipeline: RunPipeline, older: Sequence[OlderModel]) -> FittedCalibration:
         rows = self.split.calibrate
-        return calibration.fit_calibration(
+        fitted = calibration.fit_calibration(
             pipeline.predict_proba(_transactions(rows)), self._labels(rows), pipeline.classes
         )
+        rate = fit_rate(older, classes=len(pipeline.classes))
+        return replace(fitted, aging=Aging(rate, unix_time(rows[-1].at)))
 
     def _refit(self, first: RunPipeline, fitted: FittedCalibration) -> RunPipeline:
         places = np.arange(len(self.split.fit) + len(self.split.calibrate))
@@ -209,12 +219,19 @@ class _Training:
         self.progress(Finished("without the trees", f"macro F1: {text}"))
         return found
 
-    def _report(self, pipeline: RunPipeline, fitted: FittedCalibration, evaluated: Predictions) -> Report:
+    def _report(
+        self,
+        pipeline: RunPipeline,
+        fitted: FittedCalibration,
+        evaluated: Predictions,
+        *,
+        worse: tuple[float, float] | None,
+    ) -> Report:
+        """`worse` are the calibration errors before and after a calibration that was dropped for them."""
         split, config, scores = self.split, self.config, evaluated.scores()
         acceptance = judge_acceptance(f1_macro=scores.f1_macro, f1_min=scores.f1_min, limits=config.limits)
         has_passed = isinstance(acceptance, Accepted)
         is_unwanted = has_passed and not config.deploy
-        errors = evaluated.calibration_error(calibrated=False), evaluated.calibration_error(calibrated=True)
         return Report(
             run_id=config.run_id,
             run_directory=run_name(config.run_id, unix_time=int(config.now.timestamp())),
@@ -225,13 +242,13 @@ class _Training:
             val_accuracy=scores.accuracy,
             gate_f1_macro=config.limits.f1_macro,
             gate_f1_min=config.limits.f1_min,
-            val_calibration_error=errors[1],
-            val_calibration_error_uncalibrated=errors[0],
+            val_calibration_error=evaluated.calibration_error(calibrated=True),
+            val_calibration_error_uncalibrated=evaluated.calibration_error(calibrated=False),
             val_f1_by_split=self._f1_by_split(pipeline, evaluated),
             passed_acceptance_gate=has_passed,
             deployed=has_passed and config.deploy,
             deploy_reason=acceptance.reason + ("; deployment was not requested" if is_unwanted else ""),
-            calibration_enabled=config.calibrate,
+            calibration_enabled=fitted is not calibration.UNCALIBRATED,
             classes_without_own_calibration=tuple(fitted.too_few),
             coverage_by_threshold=dict(scores.coverage),
             coverage_by_class=dict(scores.coverage_by_class),
@@ -240,9 +257,11 @@ class _Training:
             trees=pipeline.trees.count,
             data_from=split.fit[0].at.isoformat(),
             data_to=split.evaluate[-1].at.isoformat(),
+            known_to=split.calibrate[-1].at.isoformat(),
+            aging_rate=fitted.aging.rate,
             seed=config.seed,
             profile=profile(pipeline.encoder, evaluated),
-            warnings=(*split_warnings(split), *_warnings(scores, fitted, verdict=acceptance, errors=errors)),
+            warnings=(*split_warnings(split), *_warnings(scores, fitted, verdict=acceptance, worse=worse)),
         )
 
 
@@ -251,9 +270,9 @@ def _transactions(rows: Sequence[LabelledTransaction]) -> list[Transaction]:
 
 
 def _warnings(
-    scores: Scores, fitted: FittedCalibration, *, verdict: Accepted | Rejected, errors: tuple[float, float]
+    scores: Scores, fitted: FittedCalibration, *, verdict: Accepted | Rejected, worse: tuple[float, float] | None
 ) -> Iterator[str]:
-    """Yield what is wrong with a run, one line for each kind; `errors` are those before and after calibration."""
+    """Yield what is wrong with a run, one line for each kind."""
     fallback = "the global one is used" if fitted.has_global else "the raw probability is used"
     if len(fitted.too_few) == 1:
         ((label, rows),) = fitted.too_few.items()
@@ -261,8 +280,12 @@ def _warnings(
     elif fitted.too_few:
         listed = ", ".join(f"{label} ({rows})" for label, rows in fitted.too_few.items())
         yield f"too few rows (under {calibration.MIN_ROWS}) for their own calibration; {fallback}: {listed}"
-    if errors[1] > errors[0]:
-        yield f"calibration made the calibration error worse: {errors[0]:.4f} before, {errors[1]:.4f} after"
+    if worse is not None:
+        before, after = worse
+        yield (
+            f"calibration made the calibration error worse ({before:.4f} before, {after:.4f} after), so this run has "
+            "none: its confidence is the raw probability"
+        )
     rare = [label for label, rows in scores.rows.items() if rows < MIN_ROWS and scores.f1[label] < scores.f1_min]
     if rare:
         listed = ", ".join(f"{label} (F1 {scores.f1[label]:.3f}, {scores.rows[label]} rows)" for label in rare)

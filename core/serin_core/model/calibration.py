@@ -6,7 +6,7 @@ between two points and constant beyond its ends, as IsotonicRegression(out_of_bo
 The prediction is the class of the largest raw probability, with or without calibration. Its confidence is the value of
 that class's table at this probability (top-label calibration: Gupta and Ramdas, ICLR 2022), which is what thresholds
 per class need. The other classes keep their raw probability, at most the confidence of the first. Nothing is
-normalised: the confidences of a row need not sum to 1.
+normalised: the confidences of a row need not sum to 1. The confidence is discounted by the age of the run (`aging`).
 """
 
 from bisect import bisect_right
@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 from typing import Any, Self
+
+from serin_core.model.aging import NO_AGING, Aging
 
 
 class CalibrationError(ValueError):
@@ -52,16 +54,21 @@ class Calibration:
     """Tables by class; a class without one keeps its raw probability."""
 
     tables: Mapping[str, Table]
+    aging: Aging = NO_AGING
 
-    def confidence(self, label: str, probability: float) -> float:
-        """Return the calibrated confidence of a prediction."""
+    def confidence(self, label: str, probability: float, *, at: float | None = None) -> float:
+        """Return the calibrated confidence of a prediction for a transaction at a Unix time.
+
+        Without a time, it is that of a run that has just been trained.
+        """
         table = self.tables.get(label)
-        return probability if table is None else table.apply(probability)
+        fresh = probability if table is None else table.apply(probability)
+        return fresh if at is None else self.aging.discounted(fresh, at)
 
     def rank(
-        self, classes: Sequence[str], raw: Sequence[float], *, limit: int | None = None
+        self, classes: Sequence[str], raw: Sequence[float], *, at: float | None = None, limit: int | None = None
     ) -> list[tuple[str, float]]:
-        """Return classes with their confidence, best first: all, or the first `limit`.
+        """Return classes with their confidence, best first: all, or the first `limit`; `at` as in `confidence`.
 
         `raw` has one probability for each of `classes`, of which there is at least one. Equal probabilities keep the
         order of `classes`. A NaN comes first, so that such a row reaches no threshold.
@@ -71,19 +78,19 @@ class Calibration:
         else:
             order = sorted(range(len(classes)), key=raw.__getitem__, reverse=True)
         first, *others = order[:limit]
-        best = self.confidence(classes[first], raw[first])
+        best = self.confidence(classes[first], raw[first], at=at)
         return [(classes[first], best), *((classes[place], min(raw[place], best)) for place in others)]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return the tables as plain JSON values."""
         return {label: {"raw": list(table.raw), "right": list(table.right)} for label, table in self.tables.items()}
 
     @classmethod
-    def from_json(cls, found: Any) -> Self:
+    def from_json(cls, found: Any, aging: Aging = NO_AGING) -> Self:
         """Parse the values of to_json. Raises CalibrationError."""
         if not isinstance(found, Mapping):
             raise CalibrationError("calibration: expected a table for each class")
-        return cls({str(label): _table(str(label), table) for label, table in found.items()})
+        return cls({str(label): _table(str(label), table) for label, table in found.items()}, aging)
 
 
 IDENTITY = Calibration({})

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serin_core.api.spec import RUN_PATTERN
 from serin_core.contract.pod_report import ClassCoverage, Coverage
+from serin_core.model.aging import NO_AGING, Aging
 from serin_core.model.manifest import REPORT, parse_file
+from serin_core.model.values import parse_timestamp, unix_time
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -76,10 +78,19 @@ class Report(_ReportModel):
     """The number of trees of all classes together."""
     data_from: str
     data_to: str
+    known_to: str | None = None
+    """Time of the newest row that the run has learned from; None if an older version wrote the report."""
+    aging_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """How fast confidence is discounted with the time since `known_to` (`serin_core.model.aging`)."""
     seed: int
     profile: Profile | None = None
     """None if an older version wrote the report."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def aging(self) -> Aging:
+        """The discount of confidence by the run's age."""
+        return NO_AGING if self.known_to is None else Aging(self.aging_rate, unix_time(parse_timestamp(self.known_to)))
 
     @classmethod
     def parse(cls, text: bytes) -> Self:

@@ -58,6 +58,11 @@ def as_utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+def unix_time(time: datetime) -> float:
+    """Return the Unix time in seconds of a time; one without an offset is taken as UTC."""
+    return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
+
+
 def parse_amount(value: object) -> float:
     """Return a finite number from text, such as -12.50, or a number. Raises ValueError, without repeating the value."""
     if isinstance(value, str):

@@ -118,7 +118,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
         _encoder=encoder,
         _texts=Texts(encoder),
         _trees=FastTrees(trees, classes=len(classes), numbers=len(NUMBERS)),
-        _calibration=Calibration.from_json(json.loads(files[CALIBRATION])),
+        _calibration=Calibration.from_json(json.loads(files[CALIBRATION]), report.aging),
     )
     pause()
     rows = parse_parity(files[PARITY])

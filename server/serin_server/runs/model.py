@@ -18,6 +18,7 @@ from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, Floats, probabilities, starting_point
 from serin_core.model.features import Transaction
+from serin_core.model.values import unix_time
 from serin_server.runs.lightgbm_predictor import FastTrees
 from serin_server.runs.predictor import Prediction, Ranked
 
@@ -117,14 +118,15 @@ class TreesPredictor:
     _trees: FastTrees = field(repr=False)
     _calibration: Calibration = field(repr=False)
 
-    def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
+    def predict(self, transaction: Transaction, *, calibrated: bool, now: float | None = None) -> Prediction:
         """Return the most probable classes, best first."""
         calibration = self._calibration if calibrated else IDENTITY
         texts = transaction.merchant, transaction.description
         shares = self._texts.shares(*texts)
         corrections = self._trees.corrections(self._encoder.numbers(transaction))
         raw = raw_probabilities(shares, corrections, partial(self._texts.scores, *texts))
-        ranked = calibration.rank(self.classes, raw, limit=CANDIDATES)
+        at = now if transaction.timestamp is None else unix_time(transaction.timestamp)
+        ranked = calibration.rank(self.classes, raw, at=at, limit=CANDIDATES)
         return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:

@@ -66,8 +66,12 @@ class Predictor(Protocol):
     def f1(self) -> Mapping[str, float]:
         """F1 by class, from its report."""
 
-    def predict(self, transaction: Transaction, *, calibrated: bool) -> Prediction:
-        """Return the most probable classes. May raise anything."""
+    def predict(self, transaction: Transaction, *, calibrated: bool, now: float | None = None) -> Prediction:
+        """Return the most probable classes. May raise anything.
+
+        `now` is the Unix time that a transaction without a time is taken to have; without it, confidence is not
+        discounted by the run's age.
+        """
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
         """Return the words that are most important for a class, strongest first. May raise anything."""
@@ -125,7 +129,7 @@ def predict_guarded(
         return Unavailable()
     prediction: Prediction | None
     try:
-        prediction = loaded.predictor.predict(transaction, calibrated=calibrated)
+        prediction = loaded.predictor.predict(transaction, calibrated=calibrated, now=clock.now())
     except Exception as error:  # noqa: BLE001 - the model never fails a request, whatever it raises
         prediction, cause = None, f" ({location_of(error)})"
     else:
