@@ -84,7 +84,7 @@ def test_what_cannot_be_parsed_is_an_error_each_time_and_replaces_nothing():
 
 def test_rules_are_checked_again_only_if_their_text_changes(monkeypatch):
     parser, parsed = Parser(), []
-    monkeypatch.setattr("serin_operator.parsing.yaml.safe_load", lambda text: parsed.append(text) or {"classes": {}})
+    monkeypatch.setattr("serin_operator.parsing.load_yaml", lambda text: parsed.append(text) or {"classes": {}})
     assert parser.rules(KEY, RULES, "here") == RulesText(RULES)
     assert parser.rules(KEY, RULES, "here") == RulesText(RULES)
     assert parsed == [RULES]
