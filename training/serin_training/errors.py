@@ -1,7 +1,7 @@
 """Errors of training. Every message is one line: what is wrong, where, and what would be right.
 
-Commands exit with status 2 after a DataError or an OptionError, with 1 after the others and after the errors of
-registries (serin_registry.errors).
+Commands exit with status 2 after a DataError or an OptionError, with 1 after the others, SourceBrokenError among them,
+and after the errors of registries (serin_registry.errors).
 """
 
 
@@ -11,6 +11,10 @@ class TrainingError(Exception):
 
 class DataError(TrainingError):
     """The data cannot be used, or is too little to learn from."""
+
+
+class SourceBrokenError(DataError):
+    """A source broke off while it was read; nothing is wrong with the command."""
 
 
 class OptionError(TrainingError):

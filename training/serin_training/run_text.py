@@ -35,6 +35,8 @@ def run_text(run: StoredRun) -> Iterator[str]:
     yield f"  created     {report.created_at}, seed {report.seed}"
     rows = ", ".join(f"{report.rows[part]} {name}" for part, name in _PARTS.items() if part in report.rows)
     yield f"  data        {report.data_from[:10]} to {report.data_to[:10]}; rows: {rows}"
+    for line in report.data_assumptions:
+        yield f"  read        {line}"
     scores = f"macro F1 {report.val_f1_macro:.3f}, worst class {report.val_f1_min:.3f}"
     yield f"  quality     {scores}, accuracy {report.val_accuracy:.3f}"
     yield f"  calibration {_calibration(report)}"

@@ -25,6 +25,7 @@ from serin_training import calibration, linear
 from serin_training.aging import OlderModel, fit_rate
 from serin_training.arrays import Ints
 from serin_training.calibration import FittedCalibration
+from serin_training.data.described_rows import share_without_offset
 from serin_training.data.rows import LabelledTransaction
 from serin_training.data_profile import profile
 from serin_training.engines.local import LocalEngine
@@ -55,6 +56,8 @@ class TrainingConfig:
     deploy: bool = True
     """Whether `latest` moves to the run if the acceptance gate passes."""
     limits: Limits = field(default_factory=Limits)
+    assumptions: tuple[str, ...] = ()
+    """How the rows were read, for the report."""
     evaluate_from: datetime | None = None
     """Rows from here on are evaluated on; by default the newest fifth."""
 
@@ -259,6 +262,8 @@ class _Training:
             data_to=split.evaluate[-1].at.isoformat(),
             known_to=split.calibrate[-1].at.isoformat(),
             aging_rate=fitted.aging.rate,
+            data_assumptions=config.assumptions,
+            share_without_offset=share_without_offset(self.rows),
             seed=config.seed,
             profile=profile(pipeline.encoder, evaluated),
             warnings=(*split_warnings(split), *_warnings(scores, fitted, verdict=acceptance, worse=worse)),

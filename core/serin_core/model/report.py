@@ -82,6 +82,10 @@ class Report(_ReportModel):
     """Time of the newest row that the run has learned from; None if an older version wrote the report."""
     aging_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """How fast confidence is discounted with the time since `known_to` (`serin_core.model.aging`)."""
+    data_assumptions: tuple[str, ...] = ()
+    """How the data were read, as far as it was assumed or stated by a map, one line each."""
+    share_without_offset: _Share | None = None
+    """Share of rows whose time had no UTC offset; None if an older version wrote the report."""
     seed: int
     profile: Profile | None = None
     """None if an older version wrote the report."""

@@ -6,7 +6,8 @@ import pytest
 
 from serin_core.model.values import MAX_CHARACTERS, as_utc, parse_amount, parse_timestamp
 from serin_server.http.schemas import TransactionBody
-from serin_training.data.validation import COLUMNS, check_record
+from serin_training.data.data_map import COLUMNS
+from serin_training.data.validation import check_record
 from serin_training.errors import DataError
 
 NOON = datetime.fromisoformat("2026-01-31T12:00:00")

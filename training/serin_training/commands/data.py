@@ -84,7 +84,7 @@ def _write_csv(file: TextIO, transactions: Iterator["SyntheticTransaction"]) -> 
     import csv
     from dataclasses import asdict
 
-    from serin_training.data.validation import COLUMNS
+    from serin_training.data.data_map import COLUMNS
 
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -19,6 +19,8 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
     data: options.Data,
     registry: options.Registry,
     *,
+    data_map: options.Map = None,
+    zone: options.Zone = None,
     since: options.Since = None,
     until: options.Until = None,
     limit: options.Limit = None,
@@ -31,13 +33,15 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
     """
     with exit_on_error("drift"):
         from serin_training import drift_text
-        from serin_training.commands.inputs import load_rows, window_of
+        from serin_training.commands.inputs import compare_times, load_rows, window_of
+        from serin_training.data.data_map import read_map
         from serin_training.data_drift import drift_of
         from serin_training.registry.writer import open_existing_registry
         from serin_training.run_pipeline import open_run
 
         stored, pipeline = open_run(open_existing_registry(registry), run)
-        rows = load_rows(data, window_of(since, until, limit))
+        rows = load_rows(data, window_of(since, until, limit), read_map(data_map, zone))
+        compare_times(stored, rows)
         drift = drift_of(stored, pipeline, rows)
         if output is OutputFormat.JSON:
             typer.echo(json.dumps(drift_text.as_json(stored.name, drift), indent=2))

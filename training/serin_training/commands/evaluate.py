@@ -24,6 +24,8 @@ def evaluate(  # noqa: PLR0913 - options of the command line, given by name
         Path | None,
         typer.Option(help="A YAML file: a SuggestionModel, or its thresholds alone. By default 0.7 for all classes."),
     ] = None,
+    data_map: options.Map = None,
+    zone: options.Zone = None,
     limit: options.Limit = None,
     since: options.Since = None,
     until: options.Until = None,
@@ -36,10 +38,13 @@ def evaluate(  # noqa: PLR0913 - options of the command line, given by name
     with exit_on_error("evaluate"):
         from serin_training import thresholds as threshold_rules
         from serin_training.commands.inputs import load_predictions, window_of
+        from serin_training.data.data_map import read_map
         from serin_training.evaluation_text import as_json, as_text
 
         wanted = threshold_rules.read_thresholds(thresholds)
-        stored, predictions = load_predictions(run, data, registry, window_of(since, until, limit))
+        stored, predictions = load_predictions(
+            run, data, registry, window_of(since, until, limit), read_map(data_map, zone)
+        )
         found = as_json(stored.name, predictions, wanted)
         typer.echo(json.dumps(found, indent=2) if output is OutputFormat.JSON else as_text(found))
 
@@ -61,6 +66,8 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
         Path | None,
         typer.Option(help="A SuggestionModel: also show its current thresholds on the same rows.", show_default=False),
     ] = None,
+    data_map: options.Map = None,
+    zone: options.Zone = None,
     limit: options.Limit = None,
     since: options.Since = None,
     until: options.Until = None,
@@ -71,11 +78,12 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
     """
     with exit_on_error("thresholds"):
         from serin_training.commands.inputs import load_predictions, window_of
+        from serin_training.data.data_map import read_map
         from serin_training.evaluation_text import thresholds_text
         from serin_training.thresholds import MIN_PREDICTIONS, by_class, propose_thresholds, read_thresholds
 
         current = None if compare is None else read_thresholds(compare)
-        _, predictions = load_predictions(run, data, registry, window_of(since, until, limit))
+        _, predictions = load_predictions(run, data, registry, window_of(since, until, limit), read_map(data_map, zone))
         proposed = propose_thresholds(predictions, precision=precision)
         labels = sorted({*predictions.labels, *predictions.categories})
         typer.echo(f"thresholds:\n  default: {default:g}\n  perClass:" + ("" if proposed else " {}"))

@@ -12,7 +12,14 @@ import typer
 
 from serin_core.contract import environment
 from serin_core.contract.addresses import without_secrets
-from serin_training.errors import DataError, EngineError, GitError, KubernetesApiError, OptionError
+from serin_training.errors import (
+    DataError,
+    EngineError,
+    GitError,
+    KubernetesApiError,
+    OptionError,
+    SourceBrokenError,
+)
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -31,6 +38,14 @@ Data = Annotated[
         help=f"{_SOURCES}, or a folder written by `serin features`. Repeatable.",
         show_default=False,
     ),
+]
+Map = Annotated[
+    Path | None,
+    typer.Option("--map", help="A YAML file: which columns of the data are which, and how they are written."),
+]
+Zone = Annotated[
+    str | None,
+    typer.Option("--zone", metavar="ZONE", help="Time zone of timestamps without an offset; by default UTC."),
 ]
 Registry = Annotated[
     str,
@@ -82,6 +97,8 @@ def exit_on_error(command: str) -> Iterator[None]:
 
     try:
         yield
+    except SourceBrokenError as error:
+        message, status = f"serin {command}: {error}", 1
     except (DataError, OptionError) as error:
         message, status = f"serin {command}: {error}", 2
     except ModuleNotFoundError as error:

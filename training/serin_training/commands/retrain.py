@@ -1,5 +1,6 @@
 """`serin retrain`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,8 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show whether and why a run would be trained, and train nothing.")
     ] = False,
+    data_map: options.Map = None,
+    zone: options.Zone = None,
     seed: options.Seed = 0,
     since: options.Since = None,
     calibrate: options.Calibrate = True,
@@ -50,6 +53,7 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     """
     with exit_on_error("retrain"), show_progress() as progress:
         from serin_training.commands import inputs, training_setup
+        from serin_training.data.data_map import read_map
         from serin_training.registry.keys import read_signing_key, signing_key_of_environment
         from serin_training.registry.publish import publish
         from serin_training.registry.writer import open_existing_registry
@@ -62,11 +66,13 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
         signing_key = signing_key_of_environment() if sign is None else read_signing_key(sign)
         opened = open_existing_registry(registry)
         current = CurrentRun(*open_run(opened, target.current_run() or run))
-        rows, corpus = inputs.load_data(data, inputs.window_of(since))
+        loaded = inputs.load_data(data, inputs.window_of(since), read_map(data_map, zone))
+        rows, config = loaded.rows, replace(config, assumptions=loaded.assumptions)
+        inputs.compare_times(current.stored, rows)
         reasons = retraining_reasons(current, rows, now=config.now, is_forced=force, note=note)
         if not reasons or dry_run:
             return
-        retrained = retrain(current, rows, corpus, config, progress)
+        retrained = retrain(current, rows, loaded.corpus, config, progress)
         note(retrained.comparison)
         trained = retrained.trained
         html = training_setup.html_report(trained, opened, current.stored.name, with_examples=False)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +43,8 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
     registry: Annotated[
         str | None, typer.Option(metavar="URI", help="Store the run here (directory, s3://...); by default nowhere.")
     ] = None,
+    data_map: options.Map = None,
+    zone: options.Zone = None,
     seed: options.Seed = 0,
     limit: options.Limit = None,
     since: options.Since = None,
@@ -69,6 +72,7 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
     """
     with exit_on_error("train"), show_progress() as progress, open_engine(engine, scheduler) as used:
         from serin_training.commands import inputs, training_setup
+        from serin_training.data.data_map import read_map
         from serin_training.registry.keys import read_signing_key, signing_key_of_environment
         from serin_training.registry.publish import publish
         from serin_training.registry.writer import open_registry
@@ -80,10 +84,11 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
         signing_key = signing_key_of_environment() if sign is None else read_signing_key(sign)
         # Read before a long training, so that an unreachable registry is reported at once.
         previous = None if opened is None else opened.latest()
-        rows, corpus = inputs.load_data(data, inputs.window_of(since, until, limit))
+        loaded = inputs.load_data(data, inputs.window_of(since, until, limit), read_map(data_map, zone))
         if rules is not None:
-            _report_missing_rules(rows, rules)
-        trained = train(rows, config, progress, engine=used, corpus=corpus)
+            _report_missing_rules(loaded.rows, rules)
+        config = replace(config, assumptions=loaded.assumptions)
+        trained = train(loaded.rows, config, progress, engine=used, corpus=loaded.corpus)
         where = None
         if opened is not None:
             html = training_setup.html_report(trained, opened, previous, with_examples=False)
@@ -107,16 +112,20 @@ def features_command(
     data: options.Sources,
     *,
     out: Annotated[Path, typer.Option(help="The folder; created if it does not exist.")] = Path("features"),
+    data_map: options.Map = None,
+    zone: options.Zone = None,
 ) -> None:
     """Extract text features once and cache them.
 
     A second time only new and changed rows are read. Pass the folder to other commands with --data.
     """
     with exit_on_error("features"), show_progress() as progress:
+        from serin_training.data.data_map import read_map
         from serin_training.data.reading import open_source
         from serin_training.features.store import FeatureStore
 
-        sources = [open_source(one) for one in data]
+        mapped = read_map(data_map, zone)
+        sources = [open_source(one, mapped) for one in data]
         update = FeatureStore(out).update(sources, lambda rows: progress(Progress("features", rows, 0, "rows")))
         progress(Finished("features", f"{out}: {update}"))
 

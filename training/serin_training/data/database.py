@@ -19,15 +19,17 @@ from typing import Any, Final, Protocol, Self
 import asyncpg
 
 from serin_core.contract.addresses import ENCODE_PASSWORD, HIDDEN, display_address, is_table_name
+from serin_training.data.data_map import NATIVE, DataMap
 from serin_training.data.rows import Label, LabelOrigin, Row
-from serin_training.data.validation import check_columns, check_record, check_records
-from serin_training.errors import DataError
+from serin_training.data.validation import check_record, check_records
+from serin_training.errors import DataError, SourceBrokenError
 
 SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 DATABASES: Final = (SQLITE, *POSTGRES)
 _CHUNK: Final = 10_000
 _SECONDS: Final = 20.0
+_AGAIN: Final = "nothing was stored; check the database and run the command again"
 Record = Mapping[str, Any]
 
 
@@ -50,9 +52,11 @@ class Database:
     url: str = field(repr=False)
     table: str | None
     """None: a server's store."""
+    data_map: DataMap = NATIVE
+    """Of a table; a store has Serin's format."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, data_map: DataMap = NATIVE) -> Self:
         """Parse a URL. Raises DataError."""
         name = display_address(text)
         url, _, table = text.partition("#")
@@ -60,7 +64,7 @@ class Database:
             raise DataError(f"{name}: what follows the # is not the name of a table{_hint(name)}")
         if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).is_file():
             raise DataError(f"{name}: there is no such file; an absolute path begins with a fourth slash")
-        return cls(name=name, url=url, table=table or None)
+        return cls(name=name, url=url, table=table or None, data_map=data_map)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows of the table, or of the store. Raises DataError."""
@@ -85,6 +89,10 @@ class Database:
         """Return "": only reading every row shows whether one has changed."""
         return ""
 
+    def assumptions(self) -> tuple[str, ...]:
+        """Return how a table is read, if not in Serin's own format."""
+        return () if self.table is None else self.data_map.assumptions(self.table)
+
     def _open(self) -> AbstractContextManager[Reader]:
         return _open_sqlite(self.name, self.url) if self.url.startswith(SQLITE) else _open_postgres(self.name, self.url)
 
@@ -92,9 +100,9 @@ class Database:
         columns = reader.columns(table)
         if not columns:
             raise DataError(f"{self.name}: there is no such table")
-        check_columns(self.name, columns)
+        self.data_map.check_columns(self.name, columns)
         records = reader.select(f"SELECT * FROM {_quoted(table)}")  # noqa: S608
-        yield from check_records(self.name, enumerate(records, start=1))
+        yield from check_records(self.name, enumerate(records, start=1), data_map=self.data_map)
 
     def _stored_rows(self, reader: Reader) -> Iterator[Row]:
         table = f"{self._prefix(reader)}transactions"
@@ -104,6 +112,7 @@ class Database:
                 yield check_record(
                     {**record, "timestamp": record["at"], "category": ""},
                     f"{self.name}, transaction {record['txn_id']!r}",
+                    self.data_map.zone_info(),
                 )
 
     def _prefix(self, reader: Reader) -> str:
@@ -144,13 +153,18 @@ class _Sqlite:
 
 @contextmanager
 def _open_sqlite(name: str, url: str) -> Iterator[Reader]:
-    path = Path(url.removeprefix(SQLITE)).absolute()
+    path, is_open = Path(url.removeprefix(SQLITE)).absolute(), False
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_SECONDS)) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute("BEGIN")
+            # Fails unless the file is a database at all.
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+            is_open = True
             yield _Sqlite(connection)
     except sqlite3.Error as error:
+        if is_open:
+            raise SourceBrokenError(f"{name}: reading broke off: {error}; {_AGAIN}") from None
         raise DataError(f"{name}: {error}; expected a readable SQLite database") from None
 
 
@@ -186,7 +200,7 @@ def _open_postgres(name: str, url: str) -> Iterator[Reader]:
         finally:
             connection.terminate()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-        raise DataError(f"{name}: the database failed: {type(error).__name__}") from None
+        raise SourceBrokenError(f"{name}: reading broke off: {type(error).__name__}; {_AGAIN}") from None
     finally:
         loop.close()
 

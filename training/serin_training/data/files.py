@@ -1,9 +1,7 @@
-"""Files as data sources: CSV, plain or gzip, in UTF-8 (other encodings are refused), and Parquet, batch by batch."""
+"""Files as data sources: CSV, plain or gzip, and Parquet, batch by batch."""
 
-import csv
-import gzip
-import io
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serin_core.contract.addresses import display_address, without_secrets
+from serin_training.data.csv_records import read_records, rows_of
+from serin_training.data.data_map import COLUMNS, NATIVE, DataMap
 from serin_training.data.rows import Label, Row
-from serin_training.data.validation import COLUMNS, check_columns, check_records
+from serin_training.data.validation import check_records
 from serin_training.errors import DataError
 
-_GZIP: Final = b"\x1f\x8b"
 _BATCH: Final = 20_000
 
 
@@ -25,6 +24,7 @@ class File:
     """Implements rows.DataSource except rows(), which depends on the file format."""
 
     path: Path
+    data_map: DataMap = NATIVE
 
     @property
     def name(self) -> str:
@@ -32,16 +32,25 @@ class File:
         return display_address(str(self.path))
 
     def fingerprint(self) -> str:
-        """Return size and modification time. Raises DataError."""
+        """Return size and modification time, and a hash of the map if there is one. Raises DataError."""
         try:
             found = self.path.stat()
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}; give a readable file") from None
-        return f"{found.st_size} bytes, {found.st_mtime_ns}"
+        mapped = "" if self.data_map == NATIVE else f", map {_hash(self.data_map)}"
+        return f"{found.st_size} bytes, {found.st_mtime_ns}{mapped}"
 
     def feedback(self) -> Iterator[tuple[str, Label]]:
         """Return nothing: a file has categories, but no feedback."""
         return iter(())
+
+    def assumptions(self) -> tuple[str, ...]:
+        """Return how the file is read, if not in Serin's own format."""
+        return self.data_map.assumptions(self.path.name)
+
+
+def _hash(data_map: DataMap) -> str:
+    return hashlib.sha256(data_map.model_dump_json().encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +59,13 @@ class CsvFile(File):
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows. Raises DataError."""
-        path, line = self.name, 1
-
-        def numbered(reader: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, Any]]]:
-            nonlocal line
-            for record in reader:
-                line = reader.line_num
-                if None in record or None in record.values():
-                    raise DataError(
-                        f"{path}, line {line}: not as many fields as in the header; quote fields that contain a comma"
-                    )
-                yield line, record
-
-        try:
-            with _open(self.path) as text:
-                reader = csv.DictReader(text)
-                if not reader.fieldnames:
-                    raise DataError(f"{path}: the file is empty; give a CSV file with the columns {', '.join(COLUMNS)}")
-                check_columns(path, reader.fieldnames)
-                yield from check_records(path, numbered(reader), unit="line")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path}: byte {error.object[error.start]:#04x} near line {line} is not UTF-8; save the file as UTF-8"
-            ) from None
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise DataError(f"{path}: the gzip file is damaged ({' '.join(str(error).split())})") from None
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}; give a readable file") from None
-        except csv.Error as error:
-            raise DataError(
-                f"{path}, near line {line}: not valid CSV ({error}); required columns: {', '.join(COLUMNS)}"
-            ) from None
-
-
-def _open(path: Path) -> io.TextIOWrapper:
-    file = path.open("rb")
-    is_gzip = file.read(2) == _GZIP
-    file.seek(0)
-    source = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_gzip else file
-    return io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
+        records = read_records(self.path, self.name, self.data_map)
+        _, header = next(records, (0, ()))
+        if not header:
+            raise DataError(f"{self.name}: the file is empty; give a CSV file with the columns {', '.join(COLUMNS)}")
+        self.data_map.check_columns(self.name, header)
+        rows = rows_of(self.name, self.data_map, header, records)
+        yield from check_records(self.name, rows, unit="line", data_map=self.data_map)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +76,10 @@ class ParquetFile(File):
         """Yield the rows. Raises DataError."""
         try:
             with pq.ParquetFile(self.path) as file:
-                _check_schema(self.name, file.schema_arrow)
-                batches = file.iter_batches(batch_size=_BATCH, columns=list(COLUMNS))
+                _check_schema(self.name, file.schema_arrow, self.data_map)
+                batches = file.iter_batches(batch_size=_BATCH, columns=list(self.data_map.columns.values()))
                 records = (record for batch in batches for record in batch.to_pylist())
-                yield from check_records(self.name, enumerate(records, start=1))
+                yield from check_records(self.name, enumerate(records, start=1), data_map=self.data_map)
         except OSError as error:
             message = error.strerror or without_secrets(" ".join(str(error).split()), str(self.path))[:200]
             raise DataError(f"{self.name}: {message}; give a Parquet file") from None
@@ -110,24 +87,28 @@ class ParquetFile(File):
             raise DataError(f"{self.name}: not a Parquet file ({' '.join(str(error).split())[:200]})") from None
 
 
-def _check_schema(name: str, schema: Any) -> None:
-    check_columns(name, schema.names)
-    for column in COLUMNS:
+def _check_schema(name: str, schema: Any, data_map: DataMap) -> None:
+    data_map.check_columns(name, schema.names)
+    for target, column in data_map.columns.items():
         kind = schema.field(column).type
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
-        if not _fits(column, kind):
-            wanted = {"timestamp": "a timestamp, a date or text", "amount": "a number"}.get(column, "text or a number")
+        # A map says how texts are numbers.
+        if not _fits(target, kind) and (data_map.is_native or not _is_text(kind)):
+            wanted = {"timestamp": "a timestamp, a date or text", "amount": "a number"}.get(target, "text or a number")
             raise DataError(f"{name}: column {column} is of type {kind}; {wanted} is required")
 
 
-def _fits(column: str, kind: Any) -> bool:
-    is_text: bool = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
-    is_number: bool = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    match column:
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+
+
+def _fits(target: str, kind: Any) -> bool:
+    is_number = bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    match target:
         case "timestamp":
-            return is_text or bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-        case "amount":
+            return _is_text(kind) or bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+        case "amount" | "debit" | "credit":
             return is_number
         case _:
-            return is_text or bool(pa.types.is_integer(kind))
+            return _is_text(kind) or bool(pa.types.is_integer(kind))

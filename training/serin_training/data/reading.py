@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from serin_core.contract.addresses import display_address
+from serin_training.data.data_map import NATIVE, DataMap
 from serin_training.data.database import DATABASES, Database
 from serin_training.data.files import CsvFile, ParquetFile
 from serin_training.data.rows import EVERYTHING, DataSource, Label, LabelledTransaction, Row, Window, best_label
@@ -16,16 +17,16 @@ from serin_training.errors import DataError
 _PARQUET: Final = (".parquet", ".pq")
 
 
-def open_source(data: Path | str) -> DataSource:
+def open_source(data: Path | str, data_map: DataMap = NATIVE) -> DataSource:
     """Return the source that a text names: a CSV or Parquet file, or the URL of a database. Raises DataError."""
     text = str(data)
     if text.startswith(DATABASES):
-        return Database.parse(text)
+        return Database.parse(text, data_map)
     if "://" in text:
         scheme = display_address(text).partition("://")[0]
         raise DataError(f"{scheme}:// is not known; give a file, or one of {', '.join(DATABASES)}")
     path = Path(text)
-    return ParquetFile(path) if path.suffix in _PARQUET else CsvFile(path)
+    return (ParquetFile if path.suffix in _PARQUET else CsvFile)(path, data_map)
 
 
 def stream_transactions(sources: Sequence[DataSource], window: Window = EVERYTHING) -> Iterator[LabelledTransaction]:
@@ -57,10 +58,16 @@ def _joined(sources: Sequence[DataSource]) -> Iterator[Row]:
     return iter(rows.values())
 
 
-def read_transactions(data: Sequence[str] | Path | str, window: Window = EVERYTHING) -> list[LabelledTransaction]:
+def read_transactions(
+    data: Sequence[str] | Path | str, window: Window = EVERYTHING, data_map: DataMap = NATIVE
+) -> list[LabelledTransaction]:
     """Return the labelled rows of one or several sources, oldest first. Raises DataError, also if there are none."""
     several = [str(data)] if isinstance(data, Path | str) else list(data)
-    sources = [open_source(one) for one in several]
+    return read_sources([open_source(one, data_map) for one in several], window)
+
+
+def read_sources(sources: Sequence[DataSource], window: Window = EVERYTHING) -> list[LabelledTransaction]:
+    """Return the labelled rows of sources, oldest first. Raises DataError, also if there are none."""
     rows = window.choose(list(stream_transactions(sources, window)))
     if not rows:
         where = ", ".join(source.name for source in sources)

@@ -15,7 +15,7 @@ class LabelledTransaction:
 
     transaction: Transaction
     at: datetime
-    """In UTC; a timestamp without an offset is taken as UTC."""
+    """In UTC; a timestamp without an offset is in the zone of --zone, or UTC."""
     category: str
 
 
@@ -66,6 +66,9 @@ class DataSource(Protocol):
 
     def rows(self) -> Iterator[Row]:
         """Yield the transactions in the order of the source, read chunk by chunk."""
+
+    def assumptions(self) -> tuple[str, ...]:
+        """Return how the source is read, as far as that is not Serin's own format: for users and the report."""
 
     def fingerprint(self) -> str:
         """Return a text that changes whenever the content may have changed; empty if that is unknown."""

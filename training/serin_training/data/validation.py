@@ -1,9 +1,10 @@
 """Checks one record of a source against the schema. Records are never repaired."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, tzinfo
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -18,25 +19,19 @@ from serin_core.model.values import (
     parse_timestamp,
     text_error,
 )
+from serin_training.data.data_map import NATIVE, DataMap
 from serin_training.data.rows import Label, Row
 from serin_training.errors import DataError
 
-COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
 
+def check_record(record: Mapping[str, Any], place: str, zone: tzinfo | None = None) -> Row:
+    """Return a record as a row; values are text or the types of a database or of Parquet. Raises DataError.
 
-def check_columns(name: str, found: Iterable[str]) -> None:
-    """Raise DataError unless all COLUMNS are present, each once."""
-    names = list(found)
-    missing = [column for column in COLUMNS if column not in names]
-    if missing:
-        raise DataError(f"{name}: missing column {', '.join(missing)}; required are {', '.join(COLUMNS)}")
-    if any(names.count(column) > 1 for column in COLUMNS):
-        raise DataError(f"{name}: a column occurs twice; each of {', '.join(COLUMNS)} is required once")
-
-
-def check_record(record: Mapping[str, Any], place: str) -> Row:
-    """Return a record as a row; values are text or the types of a database or of Parquet. Raises DataError."""
+    `zone` is that of times without an offset; they stay without one if there is none, and are taken as UTC.
+    """
     timestamp = _time(record["timestamp"], place)
+    if timestamp.tzinfo is None and zone is not None:
+        timestamp = timestamp.replace(tzinfo=zone)
     at = as_utc(timestamp)
     category = _text(record, "category", place).strip()
     transaction = Transaction(
@@ -85,14 +80,22 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"  # noqa: PLR2004 - enough to find it by
 
 
-def check_records(name: str, records: Iterable[tuple[int, Mapping[str, Any]]], *, unit: str = "row") -> Iterator[Row]:
+def check_records(
+    name: str, records: Iterable[tuple[int, Mapping[str, Any]]], *, unit: str = "row", data_map: DataMap = NATIVE
+) -> Iterator[Row]:
     """Yield the records of a source, each with its number, as rows; keeps twelve bytes per row.
 
     Raises DataError, at the end if a txn_id occurs twice. `unit` is what the numbers count, `line` or `row`.
     """
-    hashes, places = array("Q"), array("I")
+    hashes, places, ids = array("Q"), array("I"), Counter[str]()
+    is_native, zone = data_map.is_native, data_map.zone_info()
     for place, record in records:
-        row = check_record(record, f"{name}, {unit} {place}")
+        where = f"{name}, {unit} {place}"
+        try:
+            mapped = record if is_native else data_map.record(record, ids)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}; see {data_map.name}") from None
+        row = check_record(mapped, where, zone)
         hashes.append(xxhash.xxh3_64_intdigest(row.transaction.txn_id.encode()))
         places.append(place)
         yield row

@@ -48,6 +48,8 @@ class Index(BaseModel):
     live: str
     """Name of the file of current rows."""
     next_part: int
+    assumptions: tuple[str, ...] = ()
+    """How the sources were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class FeatureStore:
         if not state.read:
             raise DataError(f"{', '.join(fingerprints)}: no rows with a category found; the folder is unchanged")
         live = state.live()
-        self._replace(fingerprints, live, state.next_part)
+        assumptions = tuple(line for source in sources for line in source.assumptions())
+        self._replace(fingerprints, assumptions, live, state.next_part)
         return Update(new=state.new, changed=state.changed, gone=len(old) - state.found, rows=len(live))
 
     def load(self, window: Window = EVERYTHING) -> tuple[list[LabelledTransaction], Corpus]:
@@ -112,6 +115,10 @@ class FeatureStore:
         if not chosen:
             raise DataError(f"{self.path}: no rows between --since and --until")
         return chosen, corpus.select(np.array([place[id(row)] for row in chosen], dtype=np.int64))
+
+    def assumptions(self) -> tuple[str, ...]:
+        """Return how the sources were read. Raises DataError."""
+        return self._index().assumptions
 
     def _index(self) -> Index:
         try:
@@ -135,12 +142,12 @@ class FeatureStore:
             message = " ".join(str(error).split())[:160]
             raise DataError(f"{self.path}: {message}; {_RECREATE}") from None
 
-    def _replace(self, fingerprints: dict[str, str], live: Live, next_part: int) -> None:
+    def _replace(self, fingerprints: dict[str, str], assumptions: tuple[str, ...], live: Live, next_part: int) -> None:
         parts = tuple(int(part) for part in np.unique(live["part"]))
         name = f"live-{next_part}-{len(live)}.npy"
         with _whole(self.path / name) as file:
             np.save(file, live, allow_pickle=False)
-        index = Index(sources=fingerprints, parts=parts, live=name, next_part=next_part)
+        index = Index(sources=fingerprints, parts=parts, live=name, next_part=next_part, assumptions=assumptions)
         with _whole(self.path / INDEX) as file:
             file.write(index.model_dump_json(indent=1).encode() + b"\n")
         for path in self.path.iterdir():
