@@ -39,6 +39,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "train": "Train a model and register the run.",
         "features": "Extract text features once and cache them.",
         "evaluate": "Evaluate a run on labelled transactions.",
+        "backtest": "Show what regular retraining would have given.",
         "thresholds": "Propose thresholds by class for a target precision.",
         "drift": "Compare newer transactions with the data a run was evaluated on.",
         "retrain": "Train again if needed, and propose the run if it is not worse.",

@@ -58,6 +58,8 @@ class TrainingConfig:
     limits: Limits = field(default_factory=Limits)
     assumptions: tuple[str, ...] = ()
     """How the rows were read, for the report."""
+    compare_splits: bool = True
+    """Whether the report compares splits by time, by merchant and at random, which takes two more linear models."""
     evaluate_from: datetime | None = None
     """Rows from here on are evaluated on; by default the newest fifth."""
 
@@ -247,7 +249,7 @@ class _Training:
             gate_f1_min=config.limits.f1_min,
             val_calibration_error=evaluated.calibration_error(calibrated=True),
             val_calibration_error_uncalibrated=evaluated.calibration_error(calibrated=False),
-            val_f1_by_split=self._f1_by_split(pipeline, evaluated),
+            val_f1_by_split=self._f1_by_split(pipeline, evaluated) if config.compare_splits else {},
             passed_acceptance_gate=has_passed,
             deployed=has_passed and config.deploy,
             deploy_reason=acceptance.reason + ("; deployment was not requested" if is_unwanted else ""),

@@ -89,7 +89,7 @@ def test_a_map_is_refused_with_all_its_errors_at_once(text, messages):
 def test_columns_that_the_file_does_not_have_are_named_with_those_it_has(tmp_path):
     path = written(tmp_path, "A,B,B\n1,2,3\n")
     with pytest.raises(
-        DataError, match="missing column Tag; B: a column occurs twice; correct .*; found 'A', 'B', 'B'"
+        DataError, match=r"missing column Tag; B: a column occurs twice; correct .*; found 'A', 'B', 'B'"
     ):
         read_transactions(path, data_map=parse_map("columns: {timestamp: Tag, merchant: A, amount: B}", "map.yaml"))
     with pytest.raises(DataError, match=r"required are .*, or a map of columns \(--map\); found 'A', 'B', 'B'"):

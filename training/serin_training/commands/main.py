@@ -2,8 +2,8 @@
 
 import typer
 
-from serin_training.commands import data, drift, evaluate, retrain, runs, train
+from serin_training.commands import backtest, data, drift, evaluate, retrain, runs, train
 
 app = typer.Typer()
-for part in (train, evaluate, drift, retrain, runs, data):
+for part in (train, backtest, evaluate, drift, retrain, runs, data):
     app.add_typer(part.app)
