@@ -139,6 +139,12 @@ def test_confidence_of_newer_rows_is_discounted_by_the_age_of_the_run(many):
     assert (discounted[~sure] == fresh[~sure]).all()
 
 
+def test_a_report_whose_time_cannot_be_read_is_refused(trained):
+    damaged = trained.report.model_copy(update={"known_to": "yesterday"}).model_dump_json()
+    with pytest.raises(runs.RunError, match=r"meta\.json: .*known_to.*ISO 8601"):
+        Report.parse(damaged.encode())
+
+
 def test_a_name_that_fewer_than_three_users_paid_never_enters_a_run(rows, trained):
     users = {}
     split = split_by_time(rows)

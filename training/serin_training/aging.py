@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from serin_core.model.aging import CERTAIN
+from serin_core.model.aging import CERTAIN, YEAR
 from serin_training.arrays import Floats, Ints
 from serin_training.calibration import fit_tables
 
@@ -24,7 +24,8 @@ _PRIOR_YEARS: Final = 2.0
 """Age of a model up to which DEFAULT_RATE counts for more than what was estimated."""
 _MIN_PREDICTIONS: Final = 1000
 _MAX_RATE: Final = 3.0
-_DAYS: Final = 365.25
+_DAYS: Final = YEAR / 86_400
+"""Of a year."""
 
 
 @dataclass(frozen=True, slots=True)

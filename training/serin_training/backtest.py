@@ -1,6 +1,6 @@
 """Backtest: what regular retraining would have given. Train on the past, judge the next period, move on. Pure.
 
-The last run is compared with that of the first period, which is kept: the difference is what retraining is worth.
+Each run is compared with that of the first period, which is kept: the difference is what retraining is worth.
 """
 
 from collections.abc import Iterator, Sequence

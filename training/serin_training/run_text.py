@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from serin_core.model.aging import Aging
+from serin_core.model.aging import YEAR, Aging
 from serin_core.model.report import Report
 from serin_registry.verification import StoredRun
 from serin_training.scoring import MIN_ROWS
@@ -50,7 +50,6 @@ def run_text(run: StoredRun) -> Iterator[str]:
 
 
 _EXAMPLE = 0.95
-_YEAR = 365.25 * 86_400
 _PARTS = {"fit": "training", "calibrate": "calibration", "judge": "evaluation"}
 
 
@@ -70,7 +69,7 @@ def _calibration(report: Report) -> str:
 def _aging(aging: Aging) -> str:
     if aging.rate == 0:
         return ""
-    after_a_year = aging.discounted(_EXAMPLE, aging.known_to + _YEAR)
+    after_a_year = aging.discounted(_EXAMPLE, aging.known_to + YEAR)
     return f"; a confidence of {_EXAMPLE:.2f} is {after_a_year:.2f} after a year"
 
 

@@ -12,7 +12,8 @@ from typing import Final
 
 CERTAIN: Final = 0.999
 """The highest calibrated confidence: no number of rows makes a share of correct predictions certain."""
-_YEAR: Final = 365.25 * 86_400
+YEAR: Final = 365.25 * 86_400
+"""In seconds."""
 _EVEN: Final = 0.5
 
 
@@ -30,7 +31,7 @@ class Aging:
 
         It is never raised: one of at most 0.5 stays, and so does NaN. Before `known_to` nothing is discounted.
         """
-        years = (at - self.known_to) / _YEAR
+        years = (at - self.known_to) / YEAR
         if not (self.rate > 0 and years > 0 and confidence > _EVEN):
             return confidence
         share = min(confidence, CERTAIN)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from serin_core.api.spec import RUN_PATTERN
 from serin_core.contract.pod_report import ClassCoverage, Coverage
@@ -11,6 +11,14 @@ from serin_core.model.manifest import REPORT, parse_file
 from serin_core.model.values import parse_timestamp, unix_time
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _checked_time(text: str) -> str:
+    parse_timestamp(text)
+    return text
+
+
+_Time = Annotated[str, AfterValidator(_checked_time)]
 
 
 class _ReportModel(BaseModel):
@@ -78,7 +86,7 @@ class Report(_ReportModel):
     """The number of trees of all classes together."""
     data_from: str
     data_to: str
-    known_to: str | None = None
+    known_to: _Time | None = None
     """Time of the newest row that the run has learned from; None if an older version wrote the report."""
     aging_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """How fast confidence is discounted with the time since `known_to` (`serin_core.model.aging`)."""

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin_core.model.aging import CERTAIN, NO_AGING, Aging
+from serin_core.model.aging import CERTAIN, NO_AGING, YEAR, Aging
 from serin_core.model.calibration import Calibration, Table
 from serin_core.model.values import unix_time
 
-YEAR = 365.25 * 86_400
 KNOWN_TO = 1_700_000_000.0
 AGING = Aging(rate=0.6, known_to=KNOWN_TO)
 
