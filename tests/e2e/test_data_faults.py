@@ -48,7 +48,7 @@ def with_field(column, value):
         (with_field("timestamp", "yesterday"), "line 3: timestamp 'yesterday' is not a time; write it as 2026-01-31"),
         (with_field("merchant", "CAF\udce9"), "is not UTF-8; save the file as UTF-8"),
         (lambda lines: [*lines, lines[1]], "duplicate txn_id, first seen on line 2"),
-        (lambda lines: [*lines[:5], "a,b", *lines[5:]], "line 6: not as many fields as in the header"),
+        (lambda lines: [*lines[:5], "a,b", *lines[5:]], "line 6: 2 fields, not as many fields as in the header (8)"),
         (lambda lines: lines[:1], "no row with a category; labelled transactions are required"),
     ],
     ids=[
