@@ -111,9 +111,9 @@ test-backends: .venv/.complete ## test with VictoriaMetrics, Thanos and the Prom
 	@$(BIN)/python -m pytest -m backends tests/backends
 
 .PHONY: fuzz
-fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5)
+fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5, PROFILE=long for 20,000 each)
 	@for round in $$(seq $(or $(ROUNDS),5)); do \
-	  $(BIN)/python -m pytest --hypothesis-profile=new -q -p no:cacheprovider $$(grep -rl 'hypothesis' tests --include='test_*.py') || exit 1; \
+	  $(BIN)/python -m pytest --hypothesis-profile=$(or $(PROFILE),new) -q -p no:cacheprovider $$(grep -rl 'hypothesis' tests --include='test_*.py') || exit 1; \
 	done
 
 .PHONY: lint

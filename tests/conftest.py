@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import settings
 
-# The same examples on every machine; `make fuzz` tries new ones.
+# The same examples on every machine; `make fuzz` tries new ones, `make fuzz PROFILE=long` 20,000 for each test.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("new", derandomize=False, deadline=None, print_blob=True)
+settings.register_profile("long", derandomize=False, deadline=None, print_blob=True, max_examples=20_000)
 settings.load_profile("same")
 
 SHARED = (

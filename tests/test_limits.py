@@ -10,10 +10,12 @@ from serin_core.api.spec import MAX_NAME_LENGTH
 from serin_core.contract.request_values import MAX_VALUE
 from serin_core.counting.custom_counters import MAX_SERIES
 from serin_core.model.keyword_rules import MAX_KEYWORDS
+from serin_core.model.values import MAX_CHARACTERS
 from serin_core.rollout.decide import HISTORY
 from serin_core.rollout.forgotten_requests import MAX_HANDLED
 from serin_core.rollout.requests import MAX_REQUESTS
 from serin_core.rollout.rollback import MAX_REJECTED
+from serin_core.yaml_text import MAX_DEPTH
 from serin_operator.work_queue import MAX_RETRY
 from serin_registry.limits import MAX_FILE_BYTES, MAX_OTHER_FILE_BYTES
 from serin_server.http.middleware import MAX_BODY_BYTES
@@ -21,6 +23,7 @@ from serin_server.http.protocol import MAX_HEAD_BYTES, MAX_WAITING
 from serin_server.http.schemas import MAX_ITEMS
 from serin_server.metrics.counters import MAX_USERS
 from serin_server.stores.memory import MAX_EVENTS
+from serin_training.data.csv_records import MAX_LINE
 
 ROOT = Path(__file__).parents[1]
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -40,6 +43,9 @@ EXPECTED = {
     "file of a run that a server reads": MAX_FILE_BYTES,
     "any other file of a run": MAX_OTHER_FILE_BYTES,
     "keywords in the rules": MAX_KEYWORDS,
+    "nested levels of a YAML file, values that its aliases repeat": MAX_DEPTH,
+    "name of a class in rules and runs": MAX_CHARACTERS["category"],
+    "line of a CSV file that training reads": MAX_LINE,
     "steps of a rollout": SPEC["canary"]["properties"]["steps"]["maxItems"],
     "custom gates in `spec.gates.custom`": SPEC["gates"]["properties"]["custom"]["maxItems"],
     "series that a selector of a gate may match": MAX_SERIES,

@@ -59,6 +59,6 @@ def _texts(name: str, connection: Connection) -> list[str]:
 def _document(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {"unreadable": text}

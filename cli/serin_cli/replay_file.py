@@ -54,7 +54,7 @@ def _lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def _parsed(number: int, line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"line {number}: {error}") from None
     if not isinstance(found, dict):
         raise RecordError(f"line {number}: not a JSON object")

@@ -34,7 +34,7 @@ def json_object(what: str, text: str) -> Json:
     """Return a response as a JSON object, {} if it is empty. Raises ClusterError for any other."""
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ClusterError(f"{what}: the response is not a JSON object: {_excerpt(text)}")

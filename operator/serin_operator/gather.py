@@ -48,6 +48,8 @@ _MAX_ENDED = 10
 """Pods whose container has ended, that Events are read of in one pass."""
 _MAX_NODES = 20
 """Nodes that are read in one pass."""
+_LONG_RULES = 32_768
+"""Characters of rules that are parsed in a thread."""
 _WITHOUT_ADDRESS = NoAnswer("it has no address yet")
 
 
@@ -188,7 +190,11 @@ class Gatherer:
         text = (live.get("data") or {}).get(names.RULES_KEY)
         if text is None:
             return RulesMissing(f"{place} has no key {names.RULES_KEY}")
-        return self._parser.rules(_key(resource), text, f"{place}, {names.RULES_KEY}")
+        where = f"{place}, {names.RULES_KEY}"
+        if len(text) <= _LONG_RULES:
+            return self._parser.rules(_key(resource), text, where)
+        # Whoever edits the ConfigMap must not stop everything else: a megabyte of brackets takes long to parse.
+        return await asyncio.to_thread(self._parser.rules, _key(resource), text, where)
 
     async def _observed_pods(
         self, resource: Resource, routing: RoutingSeen | None, now: datetime

@@ -1,12 +1,12 @@
 """Parsing of what is read, once for each version: most passes find what the pass before has found."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from serin_core.api.base import Json
+from serin_core.api.base import Json, shortened
 from serin_core.api.format_versions import newer_version
 from serin_core.api.resource import Resource
 from serin_core.api.spec import SuggestionModelSpec
@@ -18,6 +18,8 @@ from serin_core.yaml_text import load_yaml
 from serin_operator.invalid import InvalidObjectError
 from serin_operator.object_ref import Key
 
+_MAX_PROBLEM: Final = 500
+"""Characters of what is wrong with rules: it is written into a status, and repeats a part of them."""
 VersionT = TypeVar("VersionT")
 ParsedT = TypeVar("ParsedT")
 
@@ -128,6 +130,6 @@ def _problem_of_rules(text: str) -> str:
     """Return what is wrong with rules, "" if nothing is."""
     try:
         Rules.parse(load_yaml(text))
-    except (RulesError, yaml.YAMLError, RecursionError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
+    except (RulesError, yaml.YAMLError) as error:
+        return shortened(" ".join(str(error).split()), _MAX_PROBLEM)
     return ""

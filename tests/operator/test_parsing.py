@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import threading
 
 import pytest
 from memory_cluster import KEY, SPEC, MemoryCluster, reconciler
@@ -92,6 +93,42 @@ def test_rules_are_checked_again_only_if_their_text_changes(monkeypatch):
     parser.forget(KEY)
     parser.rules(KEY, "other", "here")
     assert parsed == [RULES, "other", "other"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("classes: {Dining: [2026-99-99]}", id="no day"),
+        pytest.param("[" * 50_000, id="nested deep"),
+        pytest.param("a: &a [*a]", id="in itself"),
+        pytest.param(f"classes: {{Dining: ['{'!' * 500_000}']}}", id="a long keyword without a word"),
+        pytest.param(f"classes: {{{'x' * 500_000}: []}}", id="a long class"),
+        pytest.param(f"a: !{'x' * 500_000} b", id="a long tag"),
+    ],
+)
+def test_rules_that_cannot_be_read_are_a_short_condition(text):
+    found = Parser().rules(KEY, text, "here")
+    assert isinstance(found, RulesMissing)
+    assert len(found.reason) < 600
+
+
+def test_long_rules_are_parsed_beside_everything_else(monkeypatch):
+    parsing_threads = []
+    monkeypatch.setattr(
+        "serin_operator.parsing.load_yaml",
+        lambda text: parsing_threads.append(threading.current_thread()) or {"classes": {}},
+    )
+    for text in (RULES, RULES + "#" * 40_000):
+        cluster = MemoryCluster()
+        cluster.objects[names.KIND, KEY.namespace, KEY.name]["spec"]["server"]["rules"] = {"configMapName": "rules"}
+        metadata = {"namespace": KEY.namespace, "name": "rules", "uid": "r", "resourceVersion": "1"}
+        cluster.objects["ConfigMap", KEY.namespace, "rules"] = {
+            "kind": "ConfigMap",
+            "metadata": metadata,
+            "data": {names.RULES_KEY: text},
+        }
+        asyncio.run(reconciler(cluster).reconcile(KEY))
+    assert [one is threading.main_thread() for one in parsing_threads] == [True, False]
 
 
 def test_wrong_rules_name_their_place_also_after_it_has_changed():

@@ -9,7 +9,7 @@ from registry.conftest import RUN
 
 import serin_registry
 from serin_core.contract.documents import LoadedRun
-from serin_core.model.manifest import MANIFEST, MODEL, PIPELINE, REPORT, RUNS_DIRECTORY, Manifest
+from serin_core.model.manifest import CALIBRATION, ENCODER, MANIFEST, MODEL, PIPELINE, REPORT, RUNS_DIRECTORY, Manifest
 from serin_registry.errors import GateRefusedError, NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_registry.limits import MAX_MANIFEST_BYTES
 from serin_registry.reader import open_reader
@@ -111,6 +111,32 @@ def test_a_volume_that_fails_is_unavailable(read, registry, folder):
 def test_no_pickle_is_opened(read, registry, write, files):
     write({**files, PIPELINE: b"cos\nsystem\n(S'false'\ntR."})
     read(registry)
+
+
+@pytest.mark.parametrize("name", ["server", "open_run"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param((b"left_child=", b"left_child=0 "), id="a split more than leaves"),
+        pytest.param((b"tree_sizes=", b"tree_sizes=99999999999999999999 "), id="a size that nobody has"),
+        pytest.param((b"end of trees", b""), id="no end"),
+    ],
+)
+def test_trees_that_lightgbm_would_trust_are_refused_before_it_reads_them(name, change, registry, write, files):
+    write({**files, MODEL: files[MODEL].replace(*change, 1)})
+    with pytest.raises(RunRefusedError, match="tree"):
+        READERS[name](registry)
+
+
+@pytest.mark.parametrize("file", [ENCODER, CALIBRATION])
+@pytest.mark.parametrize(
+    "text", [b"[" * 100_000, b"9" * 10_000, b'{"a": {"raw": [1' + b"0" * 400 + b'], "right": [1]}}']
+)
+def test_json_that_ends_a_parser_is_refused(file, text, registry, write, files):
+    write({**files, file: text})
+    for name in ("server", "open_run"):
+        with pytest.raises(RunRefusedError):
+            READERS[name](registry)
 
 
 def test_a_directory_is_read_without_the_client_of_object_stores(registry, folder):

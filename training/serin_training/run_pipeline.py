@@ -15,6 +15,7 @@ from serin_core.model import manifest as runs
 from serin_core.model.calibration import Calibration, CalibrationError
 from serin_core.model.encoder import Encoder, EncoderError, probabilities
 from serin_core.model.features import NUMBERS, Transaction
+from serin_core.model.lightgbm_text import checked_trees
 from serin_core.model.manifest import RunError
 from serin_core.model.values import unix_time
 from serin_registry.errors import RunRefusedError
@@ -59,7 +60,9 @@ def open_run(registry: Reader, name: str) -> tuple[StoredRun, RunPipeline]:
     try:
         encoder = Encoder.from_files(json.loads(files[runs.ENCODER]), files[runs.WEIGHTS])
         calibration = Calibration.from_json(json.loads(files[runs.CALIBRATION]), run.report.aging)
-        pipeline = RunPipeline(encoder, Trees(files[runs.MODEL].decode()), calibration)
-    except (RunError, EncoderError, CalibrationError, ValueError) as error:
+        # LightGBM trusts its input; whoever may write to the registry must not reach this machine through it.
+        trees = checked_trees(files[runs.MODEL].decode(), classes=len(encoder.classes), numbers=len(NUMBERS))
+        pipeline = RunPipeline(encoder, Trees(trees), calibration)
+    except (RunError, EncoderError, CalibrationError, ValueError, RecursionError) as error:
         raise RunRefusedError(f"{run.name}: {error}") from None
     return run, pipeline

@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from serin_core.api.base import shortened
+
 PATTERN: Final = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 _PART: Final = re.compile(r"([0-9]{1,5})(ms|h|m|s)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -20,7 +22,7 @@ def parse_duration(text: object) -> timedelta:
     if isinstance(text, timedelta):
         return text
     if not isinstance(text, str) or not re.match(PATTERN, text):
-        raise ValueError(f"{text!r} is not a duration: write one like 24h, 30m or 1h30m")
+        raise ValueError(f"{shortened(repr(text), 60)} is not a duration: write one like 24h, 30m or 1h30m")
     length = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
     if length > MAX_DURATION:
         raise ValueError(f"{text} is longer than 8760h")

@@ -42,7 +42,7 @@ def _unpacked(text: Any) -> Json:
         state = json.loads(zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_STATE_BYTES))
         version = state.pop(VERSION, 1)
         state.pop(STATE, None)
-    except (AttributeError, TypeError, ValueError, binascii.Error, zlib.error) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError, binascii.Error, zlib.error) as error:
         raise ValueError(f"{STATE} cannot be read: {error}") from error
     FORMAT.check(version)
     return dict(state)

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -23,9 +23,13 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from serin_core.api.base import shortened
 from serin_core.api.format_versions import Format, newer_version
 from serin_core.api.revisions import MAX_REVISION
 from serin_core.api.spec import Thresholds as SpecThresholds
+
+_MAX_PROBLEM: Final = 1000
+"""Characters of a problem: it is written into a status, and repeats names and values of the document."""
 
 
 class DocumentError(ValueError):
@@ -196,5 +200,5 @@ def first_of(errors: Sequence[ErrorDetails]) -> str:
     # The name of a field may contain line breaks and lone surrogates, which UTF-8 cannot encode.
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in f"{where}: {message}{more}"
+        for character in shortened(f"{where}: {message}", _MAX_PROBLEM) + more
     )

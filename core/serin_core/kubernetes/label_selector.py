@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from serin_core.api.base import shortened
+
 _NAME: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _KEY: Final = rf"(?:[a-z0-9](?:[-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}"
 _VALUE: Final = rf"(?:{_NAME})?"
@@ -13,6 +15,7 @@ _REQUIREMENT: Final = re.compile(
     rf"|(?P<key>{_KEY})(?:\s*(?P<equal>==|=|!=)\s*(?P<value>{_VALUE})"
     rf"|\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?)\s*"
 )
+_MAX_SHOWN: Final = 200
 _EXAMPLE: Final = "expected requirements such as team=a, team!=a, team in (a,b), team notin (a,b), team or !team"
 
 
@@ -56,7 +59,7 @@ class LabelSelector:
 def _requirement(part: str, text: str) -> Requirement:
     found = _REQUIREMENT.fullmatch(part)
     if found is None:
-        raise SelectorError(f"{part.strip()!r} in {text!r}: {_EXAMPLE}")
+        raise SelectorError(f"{_shown(part.strip())} in {_shown(text)}: {_EXAMPLE}")
     if found["absent"]:
         return Requirement(found["without"], None, is_negated=True)
     if found["equal"]:
@@ -64,6 +67,12 @@ def _requirement(part: str, text: str) -> Requirement:
     if found["set"]:
         values = frozenset(value.strip() for value in found["values"].split(","))
         if not all(re.fullmatch(_VALUE, value) for value in values):
-            raise SelectorError(f"{part.strip()!r} in {text!r}: a value of a label has letters, digits, - _ and .")
+            raise SelectorError(
+                f"{_shown(part.strip())} in {_shown(text)}: a value of a label has letters, digits, - _ and ."
+            )
         return Requirement(found["key"], values, is_negated=found["set"] == "notin")
     return Requirement(found["key"], None, is_negated=False)
+
+
+def _shown(text: str) -> str:
+    return shortened(repr(text), _MAX_SHOWN)

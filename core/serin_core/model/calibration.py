@@ -100,8 +100,8 @@ IDENTITY = Calibration({})
 def _table(label: str, found: Any) -> Table:
     try:
         raw, right = ([float(value) for value in found[name]] for name in ("raw", "right"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CalibrationError(f"calibration of {label}: missing or malformed {error}") from None
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise CalibrationError(f"calibration of {label!r}: missing or malformed {error}") from None
     if not all(map(isfinite, (*raw, *right))):
-        raise CalibrationError(f"calibration of {label}: every number must be finite")
+        raise CalibrationError(f"calibration of {label!r}: every number must be finite")
     return Table(raw=raw, right=right)

@@ -14,16 +14,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from serin_core.api.base import shortened
 from serin_core.model.features import Transaction, normalise
+from serin_core.model.values import text_error
 
 MAX_KEYWORDS: Final = 100_000
 MIN_SIGNS: Final = 3
 """Of a keyword that loses a number when it is normalised: `A 1` would match every `a`."""
+_MAX_MESSAGE: Final = 400
 _EXAMPLE: Final = 'classes: {Groceries: [loblaws, "no frills"]}'
 
 
 class RulesError(ValueError):
     """An invalid rules file. The message is one line with the problem, its place and a correct example."""
+
+    def __init__(self, message: str) -> None:
+        # A keyword may be as long as the file, and the message is written into a status.
+        super().__init__(shortened(message.encode(errors="backslashreplace").decode(), _MAX_MESSAGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,8 @@ def _read(classes: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
     for label, keywords in classes.items():
         if not isinstance(label, str) or not label.strip():
             raise RulesError(f"rules: a class must be a name, not {label!r}; as in {_EXAMPLE}")
+        if problem := text_error("category", label):
+            raise RulesError(f"rules: the class {label!r} cannot be one: {problem}")
         if not isinstance(keywords, list):
             raise RulesError(f"rules: {label} must hold a list of keywords, not {type(keywords).__name__}")
         if not keywords:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from serin_core.api.format_versions import Format
 from serin_core.api.spec import RUN_PATTERN
 from serin_core.contract.documents import one_line
+from serin_core.model.values import text_error
 
 RUNS_DIRECTORY: Final = "ledger_suggestions"
 LATEST: Final = "latest"
@@ -168,6 +169,8 @@ def parse_classes(text: bytes) -> tuple[str, ...]:
         classes = _CLASSES.validate_json(text)
     except ValidationError as error:
         raise RunError(f"{CLASSES}: {one_line(error)}") from None
+    if problem := next(filter(None, (text_error("category", name) for name in classes)), ""):
+        raise RunError(f"{CLASSES}: {problem}")
     if len(set(classes)) != len(classes):
         raise RunError(f"{CLASSES}: a class is listed twice")
     return classes

@@ -38,7 +38,7 @@ def announced_revision(annotations: str) -> int | None:
         if equals and key.strip() == names.ANNOTATION_REVISION:
             try:
                 value = int(json.loads(quoted))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError, RecursionError):
                 return None
             return value if 0 <= value <= MAX_REVISION else None
     return None

@@ -52,7 +52,7 @@ class SharedRecord:
             found = json.loads(content_of(self.directory / _FILE) or b"")
             record = Record(float(found["heard"]), float(found["lapsed"]))
             is_mine = found["boot"] == self.boot
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
         is_sane = math.isfinite(record.heard) and record.heard <= now and 0 <= record.lapsed < math.inf
         return record if is_mine and is_sane else None

@@ -20,6 +20,8 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, Final
 
+from serin_core.model.lightgbm_text import TreesError
+
 CACHE_SIZE: Final = 8192
 """Different rows whose result is cached: with 12 classes about 4 MB."""
 _TOLERANCE: Final = 1e-9
@@ -30,10 +32,6 @@ _CATEGORICAL: Final = 1
 _MISSING: Final = 3
 _ZERO_IS_MISSING: Final = 1
 _LINES: Final = ("split_feature", "threshold", "decision_type")
-
-
-class TreesError(ValueError):
-    """Text without trees, or with trees of another shape. The message is one line."""
 
 
 class FastTrees:

@@ -14,6 +14,7 @@ from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import Calibration, CalibrationError
 from serin_core.model.encoder import Encoder, EncoderError
 from serin_core.model.features import NUMBERS
+from serin_core.model.lightgbm_text import TreesError, checked_trees
 from serin_core.model.manifest import (
     CALIBRATION,
     CLASSES,
@@ -34,8 +35,7 @@ from serin_registry.errors import AddressError, RunRefusedError
 from serin_registry.reader import Reader, open_reader
 from serin_registry.verification import read_files, read_manifest
 from serin_server.runs.gil_yield import yielding_gil
-from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
-from serin_server.runs.lightgbm_validation import checked_trees
+from serin_server.runs.lightgbm_predictor import FastTrees
 from serin_server.runs.model import Texts, TreesPredictor
 from serin_server.settings import SettingsError
 

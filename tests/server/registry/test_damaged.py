@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from registry.conftest import RUN, Files, Write
 
 from serin_core.model.features import NUMBERS
+from serin_core.model.lightgbm_text import TreesError, checked_trees
 from serin_core.model.manifest import (
     CLASSES,
     MANIFEST,
@@ -29,8 +30,7 @@ from serin_core.model.manifest import (
 )
 from serin_core.model.report import Report
 from serin_registry.errors import NotInRegistryError, RunRefusedError
-from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
-from serin_server.runs.lightgbm_validation import checked_trees
+from serin_server.runs.lightgbm_predictor import FastTrees
 from serin_server.runs.loaded_runs import Runs
 from serin_server.runs.loader import RegistryReader
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serin_server.runs.lightgbm_predictor import FastTrees, TreesError
+from serin_core.model.lightgbm_text import TreesError
+from serin_server.runs.lightgbm_predictor import FastTrees
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,8 @@ def test_what_holds_no_trees_is_refused_in_one_line(text):
 def test_the_trees_are_opened_without_the_packages_that_only_training_needs() -> None:
     program = (
         "import sys, serin_server.main\n"
-        "from serin_server.runs.lightgbm_predictor import FastTrees, TreesError\n"
+        "from serin_core.model.lightgbm_text import TreesError\n"
+        "from serin_server.runs.lightgbm_predictor import FastTrees\n"
         "try:\n    FastTrees('no trees', classes=2, numbers=1)\nexcept TreesError:\n    pass\n"
         "print(sorted({'lightgbm', 'pandas', 'scipy', 'sklearn'} & sys.modules.keys()))"
     )

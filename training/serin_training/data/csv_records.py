@@ -6,9 +6,10 @@ Programs that export without doubling quotes make two rows look like one; that, 
 import csv
 import gzip
 import io
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from serin_training.data.data_map import DataMap
 from serin_training.errors import DataError
 
 _GZIP: Final = b"\x1f\x8b"
+MAX_LINE: Final = 1 << 24
+"""Characters of a line; a compressed file may have one that does not fit into memory."""
 _DOUBLED: Final = 'write a quote inside a text twice ("")'
 
 
@@ -33,9 +36,10 @@ def read_records(path: Path, name: str, data_map: DataMap) -> Iterator[tuple[int
     line = data_map.preamble
     try:
         with open_text(path, data_map.encoding) as text:
-            for _ in islice(text, data_map.preamble):
+            lines = _lines(text, name)
+            for _ in islice(lines, data_map.preamble):
                 pass
-            reader = csv.reader(text, strict=True, delimiter=data_map.separator)
+            reader = csv.reader(lines, strict=True, delimiter=data_map.separator)
             for fields in reader:
                 first, line = line + 1, data_map.preamble + reader.line_num
                 if line > first:
@@ -48,12 +52,23 @@ def read_records(path: Path, name: str, data_map: DataMap) -> Iterator[tuple[int
         raise DataError(f"{name}: {problem}; {right}") from None
     except UnicodeError:
         raise DataError(f"{name}: the text is not {data_map.encoding}; name its encoding in the map") from None
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{name}: the gzip file is damaged ({' '.join(str(error).split())})") from None
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}; give a readable file") from None
     except csv.Error as error:
         raise DataError(_problem(path, name, data_map, error, after=line)) from None
+
+
+def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
+    """Yield the lines of a file. Raises DataError for one that is too long."""
+    for number in count(1):
+        line = text.readline(MAX_LINE + 1)
+        if len(line) > MAX_LINE:
+            raise DataError(f"{name}, line {number}: it has more than {MAX_LINE} characters; give a CSV file")
+        if not line:
+            return
+        yield line
 
 
 def rows_of(

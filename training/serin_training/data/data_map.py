@@ -113,8 +113,9 @@ class DataMap(BaseModel):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
+            "".encode(value)  # codecs has encodings of bytes, too, such as hex
             return codecs.lookup(value).name
-        except LookupError:
+        except (LookupError, ValueError):
             raise ValueError(f"{value!r} is not an encoding; write utf-8, cp1252 or utf-16") from None
 
     @field_validator("zone")
@@ -182,8 +183,8 @@ class DataMap(BaseModel):
         twice = [column for column in wanted if names.count(column) > 1]
         if not missing and not twice:
             return
-        problems = [f"missing column {', '.join(missing)}"] if missing else []
-        problems += [f"{', '.join(twice)}: a column occurs twice"] if twice else []
+        problems = [f"missing column {', '.join(map(_shown, missing))}"] if missing else []
+        problems += [f"{', '.join(map(_shown, twice))}: a column occurs twice"] if twice else []
         shown = ", ".join(repr(name) for name in names[:20]) + (", …" if len(names) > 20 else "")  # noqa: PLR2004 - enough
         right = (
             f"required are {', '.join(COLUMNS)}, or a map of columns (--map)"
@@ -236,6 +237,10 @@ class DataMap(BaseModel):
         layout = f"{self.encoding}, separated by {self.separator!r}, decimal sign {self.decimal!r}"
         sign = "debit and credit columns" if DEBIT in self.columns else f"purchases {self.purchases}"
         return (f"{source} by {self.name}: {layout}, times as {self.time}, {zone}, {sign}{ids}",)
+
+
+def _shown(column: str) -> str:
+    return column if column.isprintable() else repr(column)
 
 
 def _plain(error: ValueError) -> str:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from serin_server.runs.lightgbm_predictor import TreesError
-
 _HEADER: Final = (
     ("tree", r""),
     ("version", r"v4"),
@@ -45,6 +43,10 @@ _DIRECTIONS: Final = frozenset({0, 2, 4, 6, 8, 10})
 """Valid values for a numeric split: where a missing value goes, and what counts as missing."""
 
 
+class TreesError(ValueError):
+    """Text without trees, or with trees of another shape. The message is one line."""
+
+
 def checked_trees(text: str, *, classes: int, numbers: int, pause: Callable[[], None] = lambda: None) -> str:
     """Return the part of a text with the trees, for this number of classes and features. Raises TreesError.
 
@@ -75,7 +77,10 @@ def _sizes(header: str, *, classes: int, numbers: int) -> Sequence[int]:
         wanted = pattern.format(classes=classes, last=numbers - 1)
         if found != name or not re.fullmatch(wanted, value) or bool(equals) != bool(pattern):
             raise TreesError(f"the header of the trees: expected {name}, found {line[:60]!r}")
-    return [_whole(size) for size in lines[-1].partition("=")[2].split(" ")]
+    try:
+        return [_whole(size) for size in lines[-1].partition("=")[2].split(" ")]
+    except ValueError as error:
+        raise TreesError(f"the header of the trees: tree_sizes: {str(error)[:120]}") from None
 
 
 def _check_tree(block: str, number: int, *, numbers: int) -> None:
