@@ -1,5 +1,6 @@
 """What holds for every reader of a run: the server's loader, and training's opening and verifying."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,24 @@ from registry.conftest import RUN
 
 import serin_registry
 from serin_core.contract.documents import LoadedRun
-from serin_core.model.manifest import CALIBRATION, ENCODER, MANIFEST, MODEL, PIPELINE, REPORT, RUNS_DIRECTORY, Manifest
-from serin_registry.errors import GateRefusedError, NotInRegistryError, RegistryUnavailableError, RunRefusedError
+from serin_core.model.manifest import (
+    CALIBRATION,
+    ENCODER,
+    MANIFEST,
+    MODEL,
+    PIPELINE,
+    REPORT,
+    RUNS_DIRECTORY,
+    Manifest,
+    RunError,
+)
+from serin_registry.errors import (
+    GateRefusedError,
+    NotInRegistryError,
+    RegistryError,
+    RegistryUnavailableError,
+    RunRefusedError,
+)
 from serin_registry.limits import MAX_MANIFEST_BYTES
 from serin_registry.reader import open_reader
 from serin_registry.verification import verify_run
@@ -106,6 +123,32 @@ def test_a_volume_that_fails_is_unavailable(read, registry, folder):
     folder.symlink_to(folder)
     with pytest.raises(RegistryUnavailableError, match="Too many levels of symbolic links"):
         read(registry)
+
+
+NAMES = ["../secret", "..", "run_0123abcd_1767225600/../secret", "run_0123abcd_1767225600\n", "/etc", "a\0b", ".", ""]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_leaves_the_registry(name, registry, write, files, tmp_path):
+    write(files)
+    for secret in (registry / "secret", registry / RUNS_DIRECTORY / "secret"):
+        secret.mkdir(parents=True)
+        (secret / MANIFEST).write_bytes((registry / RUNS_DIRECTORY / RUN / MANIFEST).read_bytes())
+    with pytest.raises(RegistryError):
+        RegistryReader(str(registry))(LoadedRun(run=name))
+    reader = open_reader(str(registry))
+    for read in (lambda: reader.read(name, MANIFEST), lambda: reader.point_latest(name)):
+        with pytest.raises(RegistryError):
+            read()
+    entry = {"sha256": "a" * 64, "size": 1}
+    manifest = json.dumps({"schema_version": 1, "run": RUN, "files": {name: entry}}).encode()
+    with pytest.raises(RunError):
+        Manifest.parse(manifest)
+    link = registry / RUNS_DIRECTORY / "latest"
+    if name and "\0" not in name:
+        link.symlink_to(name)
+        with pytest.raises(RegistryError):
+            reader.latest()
 
 
 def test_no_pickle_is_opened(read, registry, write, files):

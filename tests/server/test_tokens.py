@@ -1,3 +1,5 @@
+import hmac
+
 import pytest
 from server.fakes import ADMIN, TOKEN, FakeClock, Mounted
 
@@ -76,6 +78,19 @@ def test_event_ids_from_before_a_change_are_still_read(mounted: Mounted, clock: 
     assert known.keys()[1] == before
     with pytest.raises(EventError):
         verify("AAAA", known.keys())
+
+
+@pytest.mark.parametrize("presented", ["first", "second", "third", "none", "", "ü"])
+def test_every_token_is_compared_whichever_matches(
+    mounted: Mounted, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, presented: str
+) -> None:
+    compared, compare = [], hmac.compare_digest
+    monkeypatch.setattr(
+        "serin_server.tokens.hmac.compare_digest", lambda *two: compared.append(two[1]) or compare(*two)
+    )
+    mounted.write("tokens", {"token": "first\nsecond\nthird"})
+    assert tokens(mounted, clock).admits(presented) is (presented in {"first", "second", "third"})
+    assert compared == [b"first", b"second", b"third"]
 
 
 def test_two_tokens_are_valid_while_one_is_exchanged(mounted: Mounted, clock: FakeClock) -> None:
