@@ -33,9 +33,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Server on this machine": {
         "serve": "Serve suggestions on this machine, without an operator.",
-        "data": "Manage stored user data.",
+        "data erase": "Delete all transactions and feedback of a user.",
     },
     "Training and registry": {
+        "data inspect": "Report how a file of transactions is written, and write a map for it.",
         "train": "Train a model and register the run.",
         "features": "Extract text features once and cache them.",
         "evaluate": "Evaluate a run on labelled transactions.",
@@ -52,6 +53,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "completion": "Print the script that completes commands, options, names and runs in a shell.",
     },
 }
+GROUPS: Final[Mapping[str, str]] = {"data": "Inspect files of transactions, and manage stored user data."}
+"""Groups whose commands come from several packages."""
 EXTRAS: Final[Mapping[str, str]] = {
     "Rollouts on a cluster": "cli",
     "Manifests, before the cluster": "cli",
@@ -60,6 +63,17 @@ EXTRAS: Final[Mapping[str, str]] = {
     "Program": "cli",
 }
 """The optional dependencies that the commands of a section need."""
+
+
+def commands_below(prefix: str = "") -> dict[str, str]:
+    """Return the next word of each command that begins with a prefix, such as "data ", and its summary."""
+    found: dict[str, str] = {}
+    for commands in SECTIONS.values():
+        for name, summary in commands.items():
+            if name.startswith(prefix):
+                word, _, more = name.removeprefix(prefix).partition(" ")
+                found[word] = GROUPS[prefix + word] if more else summary
+    return found
 
 
 def extra_of(command: str) -> str:

@@ -8,14 +8,14 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, get_args, get_origin
 
-from serin_cli.catalog import SECTIONS
+from serin_cli.catalog import commands_below
 from serin_cli.option_order import command_first, options_before
 
 _SECONDS: Final = "SERIN_COMPLETION_SECONDS"
@@ -68,20 +68,15 @@ def complete(words: Sequence[str], *, load: Loader, lookup: Lookup) -> list[str]
     done, last = list(words[:-1]), words[-1] if words else ""
     before = options_before(done)
     if before == len(done):
-        return _offered(() if last.startswith("-") else _commands(), last)
+        return _offered(() if last.startswith("-") else commands_below().items(), last)
     # A value that is missing before the command: `list` has all options that may stand there.
     name, *rest = ["list", *done] if before > len(done) else command_first(done)
     command = load(name)
     while getattr(command, "commands", None):
         if not rest:
             return _offered(((name, one.short_help or one.help) for name, one in command.commands.items()), last)
-        command, rest = command.commands[rest[0]], rest[1:]
+        command, rest = command.get_command(None, rest[0]), rest[1:]
     return _of_command(command, _taken_apart(command, rest), last, lookup)
-
-
-def _commands() -> Iterator[tuple[str, str | None]]:
-    for commands in SECTIONS.values():
-        yield from commands.items()
 
 
 def _of_command(command: Any, line: _Line, last: str, lookup: Lookup) -> list[str]:

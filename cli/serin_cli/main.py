@@ -1,7 +1,7 @@
 """The program `serin`, also run as `kubectl serin`.
 
-Every command is an entry point of the group `serin.commands`, named like the command. Its module is imported only
-when the command is run: `status` does not wait for the imports of `train`.
+Every command is an entry point of the group `serin.commands`, named like the command (`train`, `data erase`). Its
+module is imported only when the command is run: `status` does not wait for the imports of `train`.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from serin_cli.catalog import SECTIONS, extra_of
+from serin_cli.catalog import GROUPS, SECTIONS, commands_below, extra_of
 from serin_cli.completing import print_completions
 from serin_cli.exit_codes import ExitCode
 from serin_cli.option_order import command_first
@@ -34,32 +34,35 @@ _METAVARS: Final = {
 class LazyGroup(TyperGroup):
     """A group that lists its commands from the catalog and imports a command when it is run."""
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, *, prefix: str = "", **attributes: Any) -> None:
         super().__init__(**attributes)
+        self.prefix = prefix
         self.commands = {
             name: TyperCommand(name, help=summary, short_help=summary)
-            for commands in SECTIONS.values()
-            for name, summary in commands.items()
+            for name, summary in commands_below(prefix).items()
         }
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments; options of a command may stand before it."""
         return super().parse_args(ctx, command_first(args))
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the name, the imported command and the remaining arguments."""
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, command if name is None else load(name), rest
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        """Return the imported command, None if there is none."""
+        return load(self.prefix + cmd_name) if cmd_name in self.commands else None
 
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         """Write the commands by section."""
         for section, commands in SECTIONS.items():
-            with formatter.section(section):
-                formatter.write_dl(list(commands.items()), col_max=14)
+            below = [(name, text) for name, text in commands.items() if name.startswith(self.prefix)]
+            if below:
+                with formatter.section(section):
+                    formatter.write_dl(below, col_max=14)
 
 
 def load(name: str) -> Any:
     """Import one command. Exits with status 2 if a package that it needs is not installed."""
+    if name in GROUPS:
+        return _plain(LazyGroup(name=name, prefix=f"{name} ", help=GROUPS[name], no_args_is_help=True))
     try:
         (point,) = entry_points(group=GROUP, name=name)
         app = point.load()
@@ -70,7 +73,7 @@ def load(name: str) -> Any:
     parent.add_typer(app, name=name)
     loaded = typer.main.get_group(parent).commands[name]
     # An application has the command among others, or is itself the group of this name.
-    return _plain(getattr(loaded, "commands", {}).get(name, loaded))
+    return _plain(getattr(loaded, "commands", {}).get(name.rpartition(" ")[2], loaded))
 
 
 def _plain(command: Any) -> Any:

@@ -35,7 +35,7 @@ def offered(*words, asked=None):
 def test_commands_with_their_summaries():
     lines = complete(["unfi"], load=load, lookup=None)
     assert lines == [":4"]
-    assert offered("") == (COMMANDS, ":4")
+    assert offered("") == (list(dict.fromkeys(name.split()[0] for name in COMMANDS)), ":4")
     assert offered("pro") == (["promote", "promote-full"], ":4")
     assert offered("-n", "") == ([OLD, RUN], ":4")
     assert offered("-") == ([], ":4")
@@ -72,6 +72,8 @@ def test_runs_of_the_named_model():
 
 def test_subcommands():
     assert offered("runs", "li") == (["list"], ":4")
+    assert offered("data", "") == (["erase", "inspect"], ":4")
+    assert offered("data", "erase", "--dry") == (["--dry-run"], ":4")
 
 
 def test_known_runs_are_those_of_the_status_each_once():

@@ -1,5 +1,6 @@
 """The program serin: its commands, its help, what it imports, and what is not installed."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -92,7 +93,7 @@ def test_every_command_and_subcommand_has_an_example_of_itself(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_every_command_is_plain_text(command):
-    said = CliRunner().invoke(main.build(), [command, "--help"])
+    said = CliRunner().invoke(main.build(), [*command.split(), "--help"])
     assert said.exit_code == 0
     assert "<str>" not in said.stdout
     assert "│" not in said.stdout
@@ -118,15 +119,34 @@ class Missing:
         (["train", "--data", "x.csv"], "training"),
         (["runs", "list", "--registry", "r"], "training"),
         (["serve"], "server"),
+        (["data", "erase", "--user", "u"], "server"),
+        (["data", "inspect", "x.csv"], "training"),
         (["status", "c"], "cli"),
     ],
-    ids=["with options", "with a command of its own", "alone", "of the command line"],
+    ids=[
+        "with options",
+        "with a command of its own",
+        "alone",
+        "in a group",
+        "in a group, training",
+        "of the program",
+    ],
 )
 def test_a_command_that_is_not_installed_names_what_to_install(monkeypatch, arguments, extra):
     monkeypatch.setattr(main, "entry_points", lambda **_: [Missing()])
     said = CliRunner().invoke(main.build(), arguments)
     assert said.exit_code == 2
-    assert said.stderr == f"serin: {arguments[0]} needs lightgbm: pip install 'serin[{extra}]'\n"
+    name = next(name for name in COMMANDS if arguments[: len(name.split())] == name.split())
+    assert said.stderr == f"serin: {name} needs lightgbm: pip install 'serin[{extra}]'\n"
+
+
+def test_a_group_of_several_packages_lists_its_commands_where_none_is_installed(monkeypatch):
+    monkeypatch.setattr(main, "entry_points", lambda **_: [Missing()])
+    said = CliRunner().invoke(main.build(), ["data", "--help"])
+    assert said.exit_code == 0
+    assert re.findall(r"^  data (\w+)  ", said.stdout, flags=re.MULTILINE) == ["erase", "inspect"]
+    said = CliRunner().invoke(main.build(), ["data", "inspekt"])
+    assert (said.exit_code, "No such command 'inspekt'. Did you mean 'inspect'" in said.stderr) == (2, True)
 
 
 def test_the_program_lists_every_command_where_nothing_else_is_installed(monkeypatch):

@@ -184,7 +184,7 @@ async def test_where_nothing_is_said_everything_is_kept() -> None:
 
 
 def serin_data_erase(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    command = [sys.executable, "-c", "from serin_server.commands.data import app; app()", "erase", *arguments]
+    command = [sys.executable, "-c", "from serin_server.commands.erase import app; app()", *arguments]
     ended = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     return ended.returncode, ended.stdout, ended.stderr
 

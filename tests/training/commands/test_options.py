@@ -12,10 +12,14 @@ from serin_training.commands.main import app
 from serin_training.commands.options import exit_on_error
 
 HEAVY = ("numpy", "scipy", "sklearn", "lightgbm", "pyarrow", "matplotlib", "pydantic", "asyncpg", "jinja2", "rich")
-GROUPS = {"runs": ("list", "show", "verify", "keygen", "diff", "swap-to", "prune"), "rules": ("suggest",)}
-COMMANDS = [(name,) for name in ("train", "features", "evaluate", "thresholds", "drift", "retrain", "generate")] + [
-    (group, name) for group, names in GROUPS.items() for name in names
-]
+GROUPS = {
+    "runs": ("list", "show", "verify", "keygen", "diff", "swap-to", "prune"),
+    "rules": ("suggest",),
+    "data": ("inspect",),
+}
+COMMANDS = [
+    (name,) for name in ("train", "features", "evaluate", "thresholds", "drift", "retrain", "generate", "backtest")
+] + [(group, name) for group, names in GROUPS.items() for name in names]
 
 
 def imported_by(program):
@@ -45,6 +49,15 @@ def test_the_help_of_every_command_ends_with_an_example(command):
         f"Examples:\n  serin {' '.join(command)}" in loaded.epilog or f"\n  serin {' '.join(command)} " in loaded.epilog
     )
     assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0
+
+
+def test_every_command_that_reads_transactions_takes_a_map_and_a_zone():
+    loaded = typer.main.get_command(app)
+    leaves = [command for one in loaded.commands.values() for command in getattr(one, "commands", {"": one}).values()]
+    options = {one.name: {option for param in one.params for option in param.opts} for one in leaves}
+    reading = {name for name, found in options.items() if "--data" in found}
+    assert reading == {"train", "features", "evaluate", "thresholds", "backtest", "drift", "retrain", "suggest"}
+    assert [name for name in reading if not {"--map", "--zone"} <= options[name]] == []
 
 
 def test_a_missing_library_names_what_to_install(capsys):

@@ -15,6 +15,8 @@ from serin_training.data.csv_records import MAX_LINE
 from serin_training.data.data_map import DataMap, parse_map, read_amount, read_time
 from serin_training.data.files import CsvFile, ParquetFile
 from serin_training.errors import DataError
+from serin_training.inspection.inspect import check, inspect_file
+from serin_training.inspection.map_text import map_text
 
 MAP = {
     "encoding": "cp1252", "separator": ";", "preamble": 1, "footer": 1, "time": "%d.%m.%Y", "zone": "Europe/Berlin",
@@ -68,6 +70,14 @@ def test_a_mapped_file_gives_rows_or_one_error(folder, content):
     rows(CsvFile(written(folder, content), DataMap.model_validate(MAP | {"name": "map.yaml"})))
 
 
+@given(content=st.one_of(damaged_texts(NATIVE), damaged_texts(BANK), damaged_texts(gzip.compress(BANK))))
+def test_a_file_is_inspected_or_refused_in_one_line(folder, content):
+    path = written(folder, content)
+    found = one_line_error(lambda: inspect_file(path))
+    if found is not None and one_line_error(lambda: check(path, found)) is not None:
+        assert yaml.safe_load(map_text(found))["columns"]
+
+
 @given(content=damaged_texts(b"PAR1" + bytes(60) + b"PAR1"))
 def test_a_parquet_file_gives_rows_or_one_error(folder, content):
     rows(ParquetFile(written(folder, content, "data.parquet")))
@@ -110,6 +120,8 @@ def test_every_encoding_of_python_is_text_or_refused(folder, encoding):
 
 @pytest.mark.parametrize("content", HOSTILE_TEXTS)
 def test_what_is_known_to_be_hostile_gives_one_error(folder, content):
+    with pytest.raises(DataError):
+        inspect_file(written(folder, content))
     for source in (CsvFile(written(folder, content)), ParquetFile(written(folder, content, "data.parquet"))):
         assert rows(source) is None
     with pytest.raises(DataError):

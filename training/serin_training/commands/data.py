@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from serin_training.commands.options import Data, examples, exit_on_error, note, write_text
+from serin_training.commands import options
+from serin_training.commands.options import examples, exit_on_error, note, write_text
 
 if TYPE_CHECKING:
     from serin_training.synthetic.generator import SyntheticTransaction
@@ -23,9 +24,11 @@ _NEWEST = 2000
 
 
 @rules_app.command(name="suggest", epilog=examples("serin rules suggest --data transactions.csv --out rules.yaml"))
-def suggest_command(
-    data: Data,
+def suggest_command(  # noqa: PLR0913 - options of the command line, given by name
+    data: options.Data,
     *,
+    data_map: options.Map = None,
+    zone: options.Zone = None,
     out: Annotated[Path | None, typer.Option(help="Write the rules to this file; by default to stdout.")] = None,
     min_rows: Annotated[int, typer.Option("--least-rows", min=1, help="Minimum rows of a keyword.")] = 40,
     purity: Annotated[float, typer.Option(min=0.5, max=1, help="Minimum share of these rows in one class.")] = 0.95,
@@ -35,9 +38,10 @@ def suggest_command(
         import yaml
 
         from serin_training.commands.inputs import load_rows
+        from serin_training.data.data_map import read_map
         from serin_training.rule_mining import suggest_rules
 
-        rows = load_rows(data)
+        rows = load_rows(data, data_map=read_map(data_map, zone))
         rules = suggest_rules(rows, min_rows=min_rows, purity=purity)
         text = yaml.safe_dump(rules.to_mapping(), sort_keys=False, allow_unicode=True, width=110)
         if out is None:

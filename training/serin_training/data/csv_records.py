@@ -22,53 +22,57 @@ MAX_LINE: Final = 1 << 24
 _DOUBLED: Final = 'write a quote inside a text twice ("")'
 
 
-def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
-    """Return the text of a file, plain or gzip. Raises OSError."""
+def open_bytes(path: Path) -> io.BufferedReader:
+    """Return the content of a file, plain or gzip. Raises OSError."""
     file = path.open("rb")
     is_gzip = file.read(2) == _GZIP
     file.seek(0)
-    source = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_gzip else file
-    return io.TextIOWrapper(source, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
+    return io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_gzip else file
+
+
+def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+    """Return the text of a file, plain or gzip. Raises OSError."""
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
+
+
+def read_lines(path: Path, name: str, encoding: str) -> Iterator[str]:
+    """Yield the lines of a file, each with its end. Raises DataError."""
+    number = 0
+    try:
+        with open_text(path, encoding) as text:
+            for number in count(1):
+                line = text.readline(MAX_LINE + 1)
+                if len(line) > MAX_LINE:
+                    raise DataError(f"{name}, line {number}: it has more than {MAX_LINE} characters; give a CSV file")
+                if not line:
+                    return
+                yield line
+    except UnicodeDecodeError as error:
+        right = "save the file as UTF-8, or name its encoding in a map (--map)"
+        problem = f"byte {error.object[error.start]:#04x} near line {number} is not {encoding.upper()}"
+        raise DataError(f"{name}: {problem}; {right}") from None
+    except UnicodeError:
+        raise DataError(f"{name}: the text is not {encoding}; name its encoding in the map") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: the gzip file is damaged ({' '.join(str(error).split())})") from None
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror or error}; give a readable file") from None
 
 
 def read_records(path: Path, name: str, data_map: DataMap) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the header and then the rows, each with the line on which it begins. Raises DataError."""
     line = data_map.preamble
+    lines = islice(read_lines(path, name, data_map.encoding), data_map.preamble, None)
+    reader = csv.reader(lines, strict=True, delimiter=data_map.separator)
     try:
-        with open_text(path, data_map.encoding) as text:
-            lines = _lines(text, name)
-            for _ in islice(lines, data_map.preamble):
-                pass
-            reader = csv.reader(lines, strict=True, delimiter=data_map.separator)
-            for fields in reader:
-                first, line = line + 1, data_map.preamble + reader.line_num
-                if line > first:
-                    _check_lines(fields, f"{name}, line {first}", separator=data_map.separator)
-                if fields:
-                    yield first, fields
-    except UnicodeDecodeError as error:
-        right = "save the file as UTF-8, or name its encoding in a map (--map)"
-        problem = f"byte {error.object[error.start]:#04x} near line {max(line, 1)} is not {data_map.encoding.upper()}"
-        raise DataError(f"{name}: {problem}; {right}") from None
-    except UnicodeError:
-        raise DataError(f"{name}: the text is not {data_map.encoding}; name its encoding in the map") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: the gzip file is damaged ({' '.join(str(error).split())})") from None
-    except OSError as error:
-        raise DataError(f"{name}: {error.strerror or error}; give a readable file") from None
+        for fields in reader:
+            first, line = line + 1, data_map.preamble + reader.line_num
+            if line > first:
+                _check_lines(fields, f"{name}, line {first}", separator=data_map.separator)
+            if fields:
+                yield first, fields
     except csv.Error as error:
         raise DataError(_problem(path, name, data_map, error, after=line)) from None
-
-
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
-    """Yield the lines of a file. Raises DataError for one that is too long."""
-    for number in count(1):
-        line = text.readline(MAX_LINE + 1)
-        if len(line) > MAX_LINE:
-            raise DataError(f"{name}, line {number}: it has more than {MAX_LINE} characters; give a CSV file")
-        if not line:
-            return
-        yield line
 
 
 def rows_of(
@@ -81,6 +85,8 @@ def rows_of(
         if len(waiting) <= data_map.footer:
             continue
         line, fields = waiting.popleft()
+        if len(fields) == len(header) + 1 and not fields[-1].strip():
+            fields = fields[:-1]  # a separator at the end of a row
         if len(fields) != len(header):
             raise DataError(
                 f"{name}, line {line}: {len(fields)} fields, not as many fields as in the header ({len(header)}); "

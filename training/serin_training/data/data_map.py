@@ -9,6 +9,8 @@
     decimal: ","
     purchases: negative
 
+`serin data inspect` writes one; what it cannot decide is `undecided`, which is refused here.
+
 Nothing is guessed: a text that does not fit is an error.
 """
 
@@ -31,6 +33,7 @@ from serin_training.errors import DataError, OptionError
 
 COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
 ISO: Final = "iso"
+UNDECIDED: Final = "undecided"
 DEBIT, CREDIT = "debit", "credit"
 _TARGETS: Final = (*COLUMNS, DEBIT, CREDIT)
 _DIRECTIVES: Final = frozenset("dmYybBHMSfzpI%")
@@ -99,6 +102,8 @@ class DataMap(BaseModel):
     separator: str = Field(",", min_length=1, max_length=1)
     preamble: int = Field(0, ge=0)
     """Lines before the header."""
+    header: bool = True
+    """Whether there is one; without, `columns` has their numbers from 1."""
     footer: int = Field(0, ge=0)
     """Rows after the last transaction, such as a total."""
     columns: dict[str, str]
@@ -108,6 +113,21 @@ class DataMap(BaseModel):
     """IANA zone of times without an offset; empty: UTC."""
     decimal: Literal[".", ","] = "."
     purchases: Literal["positive", "negative"] = "positive"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _decided(cls, value: Any) -> Any:
+        if value == UNDECIDED:
+            raise ValueError("it is undecided; write one of the values in its comment")
+        return value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _numbered_columns(cls, value: Any) -> Any:
+        """Take the numbers of columns, too."""
+        if not isinstance(value, dict):
+            return value
+        return {name: str(column).strip() if type(column) in {int, str} else column for name, column in value.items()}
 
     @field_validator("encoding")
     @classmethod
@@ -168,8 +188,8 @@ class DataMap(BaseModel):
 
     @property
     def is_native(self) -> bool:
-        """Whether the source has Serin's own columns and formats."""
-        return self.model_dump(exclude={"zone"}) == NATIVE.model_dump(exclude={"zone"})
+        """Whether no map was given: the source has Serin's own columns and formats."""
+        return not self.name
 
     def zone_info(self) -> ZoneInfo | None:
         """Return the zone of times without an offset, None for UTC."""
@@ -191,12 +211,13 @@ class DataMap(BaseModel):
             if self.is_native
             else f"correct `columns` in {self.name}"
         )
-        raise DataError(f"{source}: {'; '.join(problems)}; {right}; found {shown}")
+        hint = "; `serin data inspect` writes a map" if self.is_native else ""
+        raise DataError(f"{source}: {'; '.join(problems)}; {right}; found {shown}{hint}")
 
     def record(self, found: Mapping[str, Any], ids: Counter[str]) -> dict[str, Any]:
         """Return a record with Serin's columns; `ids` counts equal records without an id. Raises ValueError."""
         record: dict[str, Any] = dict.fromkeys(COLUMNS, "")
-        record |= {name: found[column] for name, column in self.columns.items() if name in record}
+        record |= {name: _stripped(found[column]) for name, column in self.columns.items() if name in record}
         if DEBIT in self.columns:
             record["amount"] = self._two_sided(found[self.columns[DEBIT]], found[self.columns[CREDIT]])
         else:
@@ -223,6 +244,8 @@ class DataMap(BaseModel):
         return paid - received if received else paid
 
     def _amount(self, name: str, value: Any) -> float:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise ValueError(f"{name} is empty; write one, or remove the row")
         try:
             return read_amount(value, self.decimal) if isinstance(value, str) else parse_amount(value)
         except ValueError as error:
@@ -241,6 +264,10 @@ class DataMap(BaseModel):
 
 def _shown(column: str) -> str:
     return column if column.isprintable() else repr(column)
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _plain(error: ValueError) -> str:
@@ -277,11 +304,17 @@ def read_map(path: Path | None, zone: str | None) -> DataMap:
             raise OptionError(f"{path}: not UTF-8; save the map as UTF-8") from None
     if zone is None:
         return data_map
-    if zone not in available_timezones():
-        raise OptionError(f"--zone {zone}: not a time zone; write one like Europe/Berlin")
+    known_zone(zone)
     if data_map.zone not in {"", zone}:
         raise OptionError(f"--zone {zone}: {path} says {data_map.zone}; keep one of them")
     return data_map.model_copy(update={"zone": zone})
+
+
+def known_zone(zone: str) -> str:
+    """Return the zone of --zone. Raises OptionError."""
+    if zone not in available_timezones():
+        raise OptionError(f"--zone {zone}: not a time zone; write one like Europe/Berlin")
+    return zone
 
 
 def _message(error: Any) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,9 +61,14 @@ class CsvFile(File):
     def rows(self) -> Iterator[Row]:
         """Yield the rows. Raises DataError."""
         records = read_records(self.path, self.name, self.data_map)
-        _, header = next(records, (0, ()))
-        if not header:
+        first = next(records, None)
+        if first is None:
             raise DataError(f"{self.name}: the file is empty; give a CSV file with the columns {', '.join(COLUMNS)}")
+        header = first[1]
+        if not self.data_map.header:
+            records, header = chain([first], records), [str(number) for number in range(1, len(header) + 1)]
+        elif not self.data_map.is_native:
+            header = [name.strip() for name in header]
         self.data_map.check_columns(self.name, header)
         rows = rows_of(self.name, self.data_map, header, records)
         yield from check_records(self.name, rows, unit="line", data_map=self.data_map)

@@ -1,4 +1,4 @@
-"""The commands `serin data`: stored transactions and feedback."""
+"""The command `serin data erase`: stored transactions and feedback of a user."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from serin_server.settings import StoreSettings
     from serin_server.stores.store import Erased, Store
 
-app = typer.Typer(help="Manage stored user data.", no_args_is_help=True)
+app = typer.Typer()
 
 _DEFAULT = "sqlite:///serin.sqlite3"
 _SECONDS = 600.0
@@ -25,11 +25,6 @@ class OutputFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-
-
-@app.callback()
-def _data() -> None:
-    """Manage stored user data."""
 
 
 @app.command(epilog="Examples:\n  serin data erase --user u-17 --store sqlite:///var/lib/serin/store.db --dry-run")
