@@ -79,12 +79,13 @@ class Api:
                 listing = await self.get(path)
                 yield "SYNC", listing
                 version = listing["metadata"]["resourceVersion"]
-                async for event in self._follow(path, version):
+                async for event in self.follow(path, version):
                     yield event["type"], event["object"]
             except (ApiError, aiohttp.ClientError, TimeoutError, ValueError):
                 await asyncio.sleep(0.5)
 
-    async def _follow(self, path: str, version: str) -> AsyncIterator[Json]:
+    async def follow(self, path: str, version: str) -> AsyncIterator[Json]:
+        """Yield the events of one watch after a version; `path` has a query already. Raises ApiError if it is too old."""
         url = f"{self.server}{path}&watch=1&resourceVersion={version}&allowWatchBookmarks=true&timeoutSeconds=240"
         timeout = aiohttp.ClientTimeout(total=None, sock_read=300)
         buffer = b""
@@ -94,6 +95,6 @@ class Api:
                 for line in lines:
                     event = json.loads(line)
                     if event["type"] == "ERROR":
-                        return
+                        raise ApiError(int(event["object"].get("code", 0)), str(event["object"].get("message", "")))
                     if event["type"] != "BOOKMARK":
                         yield event

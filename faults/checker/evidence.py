@@ -1,0 +1,137 @@
+"""Evidence: the counts in status and in records are those that the servers' own logs give, at some scrape."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from faults.checker.timeline import Timeline, Version
+from faults.checker.violation import Violation
+
+Json = dict[str, Any]
+Pair = tuple[float, float]
+_ANY = -1.0
+"""In the place of a count that the log does not have: how many predictions were quick."""
+_BOTH = ("canary", "control")
+_LOG_OF = {
+    "availability": (("available",), ("available", "unavailable")),
+    "errors": (("available",), ("available",)),
+    "latency": ((), ("available",)),
+    "agreement": (("users_agree",), ("users_agree", "users_differ")),
+    "acceptedRatio": (("shown",), ("shown", "hidden")),
+    "lowConfidence": (("low",), ("available",)),
+}
+_WITHOUT_FAILED = {"errors": (1, 0), "lowConfidence": (0, 1)}
+"""Gates in which failed predictions are taken off good or total."""
+
+
+def violations(timeline: Timeline) -> Iterator[Violation]:
+    """Yield all evidence that the logs do not have."""
+    logs = _Logs()
+    versions = {one.number: (uid, one) for uid, of in timeline.versions.items() for one in of}
+    known: dict[str, Json] = {}
+    for record in timeline.records:
+        logs.note(record)
+        uid, version = versions.get(record["number"], ("", None))
+        if version is None or not version.candidate.get("stage"):
+            continue
+        checkpoint = version.status.get("checkpoint") or {}
+        if checkpoint and checkpoint != known.get(uid):
+            known[uid] = checkpoint
+            yield from _checkpoint(logs, uid, version, checkpoint)
+    yield from _records(logs, timeline)
+
+
+def _checkpoint(logs: "_Logs", uid: str, version: Version, checkpoint: Json) -> Iterator[Violation]:
+    candidate = version.candidate
+    stage = (uid, candidate["runID"], candidate["stage"])
+    is_shadow = candidate.get("percent", 0) == 0
+    sums: dict[str, list[float]] = {}
+    for key, by_process in checkpoint.get("counts", {}).items():
+        gate = key.partition("/")[0]
+        for process, counts in by_process.items():
+            pair = (counts["good"], counts["total"])
+            total = sums.setdefault(key, [0.0, 0.0])
+            total[0], total[1] = total[0] + pair[0], total[1] + pair[1]
+            if process == "ended" or pair == (0, 0) or (gate not in _LOG_OF and gate != "feedback"):
+                continue
+            if not logs.has(stage, process, key, is_shadow=is_shadow, pair=pair):
+                message = f"{uid}, stage {candidate['stage']}: {key} of {process} is {pair}; {logs.near(stage, process)}"
+                yield Violation("evidence is what the servers have counted", version.at, message)
+    for gate in version.status.get("gates") or []:
+        found = sums.get(gate["name"])
+        is_read = gate.get("verdict") in ("Pass", "Fail") and not gate.get("lateHarm")
+        if found is not None and is_read and [gate.get("good"), gate.get("total")] != found:
+            message = f"{uid}: {gate['name']} has {gate.get('good')} of {gate.get('total')}, its processes {found}"
+            yield Violation("a gate has the counts of all processes", version.at, message)
+
+
+def _records(logs: "_Logs", timeline: Timeline) -> Iterator[Violation]:
+    for name, record in timeline.trials.items():
+        for one in record.get("transitions", []):
+            is_shadow = one.get("percentBefore", 0) == 0
+            stage = (record["uid"], record.get("runID", ""), one.get("stage"))
+            for gate in one.get("gates", []):
+                total = gate.get("total")
+                if total is None or gate["name"] not in _LOG_OF:
+                    continue
+                if total > (most := logs.most(stage, gate["name"], is_shadow=is_shadow)):
+                    message = f"{name}, {one['event']}: {gate['name']} of {total:g}, and the servers have counted {most:g}"
+                    yield Violation("records are what the servers have counted", 0.0, message)
+
+
+@dataclass
+class _Logs:
+    """What each process has counted in each stage, and what each of its scrapes has shown."""
+
+    now: dict[tuple[Any, ...], dict[str, Counter[str]]] = field(
+        default_factory=lambda: defaultdict(lambda: {arm: Counter() for arm in _BOTH})
+    )
+    """By uid, run, stage and process, then by arm."""
+    scraped: dict[tuple[Any, ...], list[dict[str, Counter[str]]]] = field(default_factory=lambda: defaultdict(list))
+    stages: dict[str, set[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(set))
+    """The stages that a process has counted in."""
+
+    def note(self, record: Json) -> None:
+        """Take in what a process has answered, or that it was scraped."""
+        match record["kind"]:
+            case "answered":
+                key = (record["uid"], record["run"], record["stage"], record["process"])
+                self.stages[record["process"]].add(key)
+                for arm, counts in record["arms"].items():
+                    self.now[key][arm].update(counts)
+            case "accepted":
+                key = (record["uid"], record["run"], record["stage"], record["process"])
+                self.now[key][record["arm"]]["accepted"] += 1
+            case "scraped":
+                for key in self.stages[record["process"]]:
+                    self.scraped[key].append({arm: counts.copy() for arm, counts in self.now[key].items()})
+
+    def has(self, stage: tuple[Any, ...], process: str, key: str, *, is_shadow: bool, pair: Pair) -> bool:
+        """Return whether a scrape has shown these counts."""
+        return any(_fits(pair, _counts(key, one, is_shadow=is_shadow)) for one in self.scraped[(*stage, process)])
+
+    def near(self, stage: tuple[Any, ...], process: str) -> str:
+        """Return the last scrapes, for a message."""
+        return f"last scraped {self.scraped[(*stage, process)][-2:]}"
+
+    def most(self, stage: tuple[Any, ...], gate: str, *, is_shadow: bool) -> float:
+        """Return the total of a gate at the end, of all processes."""
+        found = (counts for key, counts in self.now.items() if key[:3] == stage)
+        return sum(_counts(gate, counts, is_shadow=is_shadow)[1] for counts in found)
+
+
+def _counts(key: str, by_arm: dict[str, Counter[str]], *, is_shadow: bool) -> Pair:
+    gate, _, part = key.partition("/")
+    if gate == "feedback":
+        accepted = by_arm[part]["accepted"]
+        return accepted, accepted
+    arms = _BOTH if is_shadow or gate == "agreement" else ("canary",)
+    good, total = ([sum(by_arm[arm][name] for arm in arms for name in names)] for names in _LOG_OF[gate])
+    off = _WITHOUT_FAILED.get(gate, (0, 0))
+    failed = sum(by_arm[arm]["failed"] for arm in arms)
+    return (_ANY if gate == "latency" else good[0] - off[0] * failed), total[0] - off[1] * failed
+
+
+def _fits(pair: Pair, logged: Pair) -> bool:
+    return pair[1] == logged[1] and logged[0] in (_ANY, pair[0])
