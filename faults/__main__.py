@@ -5,39 +5,77 @@ import asyncio
 import logging
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
+from faults import operators
 from faults.checker import check
 from faults.history import read
 from faults.plan import LONG, SHORT, Plan
+from faults.report import summary_of, write_report
 from faults.storm import record
+from faults.suite import run_suite
+
+SHOWN = 40
 
 
 def main() -> None:
-    """Run a storm, and check it."""
+    """Run one of the commands."""
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--replicas", type=int, default=2)
-    parser.add_argument("--models", type=int, default=3)
-    parser.add_argument("--pods", type=int, default=2)
-    parser.add_argument("--calm", action="store_true")
-    parser.add_argument("--long", action="store_true")
-    parser.add_argument("--only-check", action="store_true")
-    parser.add_argument("--out", type=Path, required=True)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    storm = commands.add_parser("storm", help="run one storm and check it")
+    storm.add_argument("--seed", type=int, default=1)
+    storm.add_argument("--seconds", type=float, default=60, help="time in which faults happen (%(default)s)")
+    storm.add_argument("--replicas", type=int, default=2, help="operators (%(default)s)")
+    storm.add_argument("--models", type=int, default=3, help="SuggestionModels (%(default)s)")
+    storm.add_argument("--pods", type=int, default=2, help="server pods of each (%(default)s)")
+    storm.add_argument("--rate", type=int, default=80, help="transactions a second and pod (%(default)s)")
+    storm.add_argument("--pause", nargs=2, action="append", metavar=("KIND", "SECONDS"), help="instead of all kinds")
+    storm.add_argument("--long", action="store_true", help="the kinds and pauses of the long form")
+    storm.add_argument("--history", type=Path, help="keep the history in this file (.jsonl or .jsonl.gz)")
+    storm.set_defaults(run=_storm)
+    checking = commands.add_parser("check", help="check a recorded history")
+    checking.add_argument("history", type=Path)
+    checking.set_defaults(run=lambda options: _check(options.history))
+    suite = commands.add_parser("suite", help="run storm after storm, and write docs/reliability.md")
+    suite.add_argument("--minutes", type=float, default=110, help="stop after this time (%(default)s)")
+    suite.add_argument("--seed", type=int, default=1, help="seed of the first storm (%(default)s)")
+    suite.add_argument("--results", type=Path, default=Path(".bench/faults"), help="folder of results (%(default)s)")
+    suite.set_defaults(run=lambda options: run_suite(options.results, seed=options.seed, minutes=options.minutes))
+    report = commands.add_parser("report", help="write docs/reliability.md from the results of suites")
+    report.add_argument("--results", type=Path, default=Path(".bench/faults"))
+    report.set_defaults(run=lambda options: write_report(options.results))
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    pauses = {} if options.calm else LONG if options.long else SHORT
-    plan = Plan(options.seed, options.seconds, options.replicas, options.models, options.pods, pauses=pauses)
-    if not options.only_check:
-        with tempfile.TemporaryDirectory(prefix="serin-storm-", ignore_cleanup_errors=True) as folder:
-            asyncio.run(record(plan, options.out, Path(folder)))
-    found = check(read(options.out))
-    for one in found[:60]:
+    # What is broken on purpose is in the history.
+    for quiet in ("serin_server", "aiohttp.server"):
+        logging.getLogger(quiet).setLevel(logging.CRITICAL)
+    sys.exit(options.run(options))
+
+
+def _storm(options: argparse.Namespace) -> int:
+    pauses = {kind: float(seconds) for kind, seconds in options.pause or ()} or (LONG if options.long else SHORT)
+    plan = Plan(
+        seed=options.seed,
+        seconds=options.seconds,
+        replicas=options.replicas,
+        models=options.models,
+        pods=options.pods,
+        rate=options.rate,
+        pauses=pauses,
+    )
+    with tempfile.TemporaryDirectory(prefix="serin-storm-", ignore_cleanup_errors=True) as folder:
+        file = options.history or Path(folder) / "history.jsonl"
+        asyncio.run(record(plan, file, Path(folder), entry=operators.ENTRY))
+        return _check(file)
+
+
+def _check(file: Path) -> int:
+    found = check(read(file))
+    for one in found[:SHOWN]:
         print(one)
-    print(Counter(one.promise for one in found))
-    sys.exit(bool(found))
+    print(summary_of(file).text())
+    print(f"{len(found)} violations")
+    return int(bool(found))
 
 
 if __name__ == "__main__":

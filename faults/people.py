@@ -1,8 +1,10 @@
 """What people do during a storm: they ask for things, and edit and delete what they should not."""
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -112,6 +114,12 @@ class People:
     async def _pause_and_resume(self, name: str) -> None:
         await self._request(name, "pause", self._run(name))
         await self._request(name, "resume", self._run(name))
+
+    async def resume(self, name: str) -> None:
+        """Resume a rollout that is still paused, and give the operator time for it."""
+        with suppress(ApiError, KeyError):
+            await self._request(name, "resume", self._run(name))
+        await asyncio.sleep(3)
 
     async def _retry(self, name: str) -> None:
         run = self._random.choice([self._run(name), "run_00000000_1"])

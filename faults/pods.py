@@ -250,19 +250,21 @@ class Fleet:
             self._history.add("broken", what=f"{work.__name__} of {pod.place}")
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        assert request.transport is not None  # noqa: S101 - it is open
-        pod = self._by_address.get(request.transport.get_extra_info("sockname")[0])
+        body, transport = await request.read(), request.transport
+        if transport is None:
+            return web.Response(status=503)
+        pod = self._by_address.get(transport.get_extra_info("sockname")[0])
         while pod is not None and pod.is_frozen:
             await asyncio.sleep(0.1)
         if pod is None or pod.process is None:
-            request.transport.abort()
+            transport.abort()
             return web.Response(status=503)
         if request.path == "/metrics":
             return web.Response(body=pod.process.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
         headers = {
             name: request.headers[name] for name in ("Content-Type", names.SUPERVISION_HEADER) if name in request.headers
         }
-        found = await pod.process.respond(request.method, request.path_qs, await request.read(), headers)
+        found = await pod.process.respond(request.method, request.path_qs, body, headers)
         return web.Response(status=found.status_code, body=found.content, content_type="application/json")
 
 

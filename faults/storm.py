@@ -117,10 +117,13 @@ class Storm:
             deadline = time.monotonic() + ROLLOUT_SECONDS
             while not self._has_ended(name, run) and (self._is_over.is_set() or time.monotonic() < deadline):
                 await asyncio.sleep(0.2)
+                if self._is_over.is_set() and self._is_paused(name):
+                    await self._people.resume(name)
             if self._is_over.is_set():
                 return
             self._history.add("rolled out", name=name, run=run, ended=self._has_ended(name, run))
             kind = random.choice(KINDS)
+            await asyncio.sleep(random.choice((0, 0, 3)))
 
     async def _name(self, name: str, run: str, random: Random) -> None:
         bake = random.choice(["0s", "0s", "2s"])
@@ -145,6 +148,10 @@ class Storm:
         if stable.get("runID") == run:
             return True
         return candidate.get("runID") == run and candidate.get("state") in ("RolledBack", "Refused")
+
+    def _is_paused(self, name: str) -> bool:
+        """Return whether a pause is left over that nobody resumes any more."""
+        return expanded(self._world.recorder.models.get(name, {}).get("status", {})).get("phase") == "Paused"
 
     async def _wait(self, holds: Callable[[], bool]) -> None:
         while not holds():

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import json
+import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 NAMESPACE = "storm"
 DESTINATION = "storm"
 SCRAPE_SECONDS = 1.0
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -108,9 +110,19 @@ async def running(  # noqa: PLR0913 - by name
                 )
             )
         fleet = Fleet(api, folder=folder / "pods", subnet=subnet, rate=rate, history=history, random=random)
-        tasks = [asyncio.create_task(work()) for work in (recorder.run, fleet.run, *(one.run for one in found))]
+        works = (recorder.run, fleet.run, *(one.run for one in found))
+        tasks = [asyncio.create_task(_noted(work, history)) for work in works]
         stack.push_async_callback(_end, tasks)
         yield World(api, control_plane, prometheus, proxy, fleet, found, recorder, history)
+
+
+async def _noted(work: Callable[[], Awaitable[None]], history: History) -> None:
+    """Do some work, and record that it has failed."""
+    try:
+        await work()
+    except Exception as error:
+        log.exception("%s", work)
+        history.add("broken", what=f"{work}: {error}")
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

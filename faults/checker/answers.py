@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from faults.checker.timeline import Timeline
+from faults.checker.timeline import Timeline, Version
 from faults.checker.violation import Violation
 
 _BEGINS = ("RolloutStarted", "RolloutRetried", "PreviousRunRestored", "RunRestored", "TrustRequested", "EmergencyStopEnded")
@@ -58,6 +58,10 @@ def _by_document(
             yield Violation("who is in the canary stays in it", record["t"], message)
 
 
+def _begun(version: Version) -> list[dict[str, Any]]:
+    return [one for one in version.history if one["event"] in _BEGINS]
+
+
 class _Withdrawn:
     """Runs whose rollback every pod has confirmed."""
 
@@ -78,9 +82,12 @@ class _Withdrawn:
                 self._seen.add(key)
                 if entry["event"] in _BEGINS:
                     self._runs[uid].pop(entry.get("runID", ""), None)
-        candidate, routing = version.candidate, version.propagation
-        if candidate.get("state") == "RolledBack" and routing.get("confirmed") and candidate["runID"] != version.stable:
-            self._runs[uid].setdefault(candidate["runID"], routing["revision"])
+        rollback = version.status.get("rollback") or {}
+        key = (uid, rollback.get("at", ""), "confirmed")
+        if "confirmedAt" in rollback and key not in self._seen:
+            self._seen.add(key)
+            if not any(one.get("runID") == rollback["runID"] and one["at"] > rollback["at"] for one in _begun(version)):
+                self._runs[uid][rollback["runID"]] = rollback["revision"]
 
     def check(self, record: dict[str, Any]) -> Iterator[Violation]:
         """Yield each answer of a run that was withdrawn."""

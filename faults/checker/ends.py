@@ -10,20 +10,20 @@ _PROMISE = "faults do not change the end"
 
 def violations(timeline: Timeline) -> Iterator[Violation]:
     """Yield every rollout that has not ended, or has ended otherwise."""
-    last = timeline.records[-1]
-    if last["kind"] != "settled":
-        yield Violation(_PROMISE, last["t"], "the history has no end")
+    last = next(timeline.kind("settled"), None)
+    if last is None:
+        yield Violation(_PROMISE, timeline.records[-1]["t"], "the history has no end")
         return
     if last["problem"]:
         yield Violation(_PROMISE, last["t"], last["problem"])
     for uid, versions in timeline.versions.items():
         if uid not in timeline.deleted:
-            yield from _end(timeline, uid, versions[-1])
+            yield from _end(timeline, uid, versions[-1], last["number"])
     for record in timeline.kind("broken"):
         yield Violation("the storm itself works", record["t"], record["what"])
 
 
-def _end(timeline: Timeline, uid: str, end: Version) -> Iterator[Violation]:
+def _end(timeline: Timeline, uid: str, end: Version, settled: int) -> Iterator[Violation]:
     run, candidate = end.spec["runID"], end.candidate
     where = f"{uid}: {run}, {'sound' if timeline.is_sound.get(run) else 'bad'}"
     asked = [one["by"].partition(" ")[0] for one in end.history if one.get("runID") == run and one.get("by") != "operator"]
@@ -36,7 +36,8 @@ def _end(timeline: Timeline, uid: str, end: Version) -> Iterator[Violation]:
     if not end.propagation.get("confirmed"):
         yield Violation(_PROMISE, end.at, f"{where}: its routing is not confirmed")
     for one in timeline.processes.values():
-        applied = one.last("applied", len(timeline.records))
-        if one.uid == uid and one.ended is None and applied["revision"] != end.propagation.get("revision"):
+        applied = one.last("applied", settled)
+        is_there = one.started < settled and (one.ended is None or one.ended > settled)
+        if one.uid == uid and is_there and applied["revision"] != end.propagation.get("revision"):
             message = f"{where}: {one.pod} serves revision {applied['revision']}, not {end.propagation.get('revision')}"
             yield Violation(_PROMISE, end.at, message)

@@ -10,8 +10,9 @@ from faults.checker.violation import Violation
 
 Json = dict[str, Any]
 Pair = tuple[float, float]
-_ANY = -1.0
+_ANY = -1e9
 """In the place of a count that the log does not have: how many predictions were quick."""
+_MAX_SUMS = 20_000
 _BOTH = ("canary", "control")
 _LOG_OF = {
     "availability": (("available",), ("available", "unavailable")),
@@ -30,40 +31,72 @@ def violations(timeline: Timeline) -> Iterator[Violation]:
     logs = _Logs()
     versions = {one.number: (uid, one) for uid, of in timeline.versions.items() for one in of}
     known: dict[str, Json] = {}
+    counted: dict[str, list[Json]] = {}
     for record in timeline.records:
         logs.note(record)
         uid, version = versions.get(record["number"], ("", None))
         if version is None or not version.candidate.get("stage"):
             continue
-        checkpoint = version.status.get("checkpoint") or {}
+        checkpoint, gates = version.status.get("checkpoint") or {}, version.status.get("gates") or []
         if checkpoint and checkpoint != known.get(uid):
             known[uid] = checkpoint
             yield from _checkpoint(logs, uid, version, checkpoint)
+        if gates and gates != counted.get(uid):
+            counted[uid] = gates
+            yield from _gates(logs, uid, version, checkpoint.get("counts", {}))
     yield from _records(logs, timeline)
 
 
 def _checkpoint(logs: "_Logs", uid: str, version: Version, checkpoint: Json) -> Iterator[Violation]:
-    candidate = version.candidate
-    stage = (uid, candidate["runID"], candidate["stage"])
-    is_shadow = candidate.get("percent", 0) == 0
-    sums: dict[str, list[float]] = {}
+    stage, is_shadow = _stage(uid, version)
     for key, by_process in checkpoint.get("counts", {}).items():
         gate = key.partition("/")[0]
         for process, counts in by_process.items():
             pair = (counts["good"], counts["total"])
-            total = sums.setdefault(key, [0.0, 0.0])
-            total[0], total[1] = total[0] + pair[0], total[1] + pair[1]
             if process == "ended" or pair == (0, 0) or (gate not in _LOG_OF and gate != "feedback"):
                 continue
-            if not logs.has(stage, process, key, is_shadow=is_shadow, pair=pair):
-                message = f"{uid}, stage {candidate['stage']}: {key} of {process} is {pair}; {logs.near(stage, process)}"
+            if not any(_fits(pair, one) for one in logs.pairs((*stage, process), key, is_shadow=is_shadow)):
+                message = f"{uid}, stage {stage[-1]}: {key} of {process} is {pair}; {logs.near(stage, process)}"
                 yield Violation("evidence is what the servers have counted", version.at, message)
-    for gate in version.status.get("gates") or []:
-        found = sums.get(gate["name"])
-        is_read = gate.get("verdict") in ("Pass", "Fail") and not gate.get("lateHarm")
-        if found is not None and is_read and [gate.get("good"), gate.get("total")] != found:
-            message = f"{uid}: {gate['name']} has {gate.get('good')} of {gate.get('total')}, its processes {found}"
+
+
+def _gates(logs: "_Logs", uid: str, version: Version, kept: Json) -> Iterator[Violation]:
+    """Yield each gate whose counts are not the sum of what scrapes of all processes have shown."""
+    stage, is_shadow = _stage(uid, version)
+    processes = [key[-1] for key in logs.scraped if key[:-1] == stage]
+    for gate in version.status["gates"]:
+        name, total = gate["name"], gate.get("total")
+        if name not in _LOG_OF or not total:
+            continue
+        shown = []
+        for process in processes:
+            least = (kept.get(name, {}).get(process) or {}).get("total", 0)
+            pairs = {(0.0, 0.0), *logs.pairs((*stage, process), name, is_shadow=is_shadow)}
+            shown.append({pair for pair in pairs if pair[1] >= least})
+        # Users are divided by the number of processes that count them (gates.md).
+        for part in range(1, len(processes) + 1) if name == "agreement" else (1,):
+            if _is_sum((gate["good"] * part, total * part), shown):
+                break
+        else:
+            message = f"{uid}, stage {stage[-1]}: {name} is {gate['good']} of {total}, of {len(processes)} processes"
             yield Violation("a gate has the counts of all processes", version.at, message)
+
+
+def _stage(uid: str, version: Version) -> tuple[tuple[Any, ...], bool]:
+    """Return what the counts of the current stage are labelled with, and whether it is the shadow."""
+    candidate = version.candidate
+    return (uid, candidate["runID"], candidate["stage"]), candidate.get("percent", 0) == 0
+
+
+def _is_sum(wanted: Pair, shown: list[set[Pair]]) -> bool:
+    """Return whether one pair of each set adds up to `wanted`; also where there are too many ways to tell."""
+    reached = {(0.0, 0.0)}
+    for pairs in shown:
+        sums = ((good + more[0], total + more[1]) for good, total in reached for more in pairs)
+        reached = {(good if good >= 0 else _ANY, total) for good, total in sums if total <= wanted[1]}
+        if len(reached) > _MAX_SUMS:
+            return True
+    return any(_fits(wanted, one) for one in reached)
 
 
 def _records(logs: "_Logs", timeline: Timeline) -> Iterator[Violation]:
@@ -107,13 +140,13 @@ class _Logs:
                 for key in self.stages[record["process"]]:
                     self.scraped[key].append({arm: counts.copy() for arm, counts in self.now[key].items()})
 
-    def has(self, stage: tuple[Any, ...], process: str, key: str, *, is_shadow: bool, pair: Pair) -> bool:
-        """Return whether a scrape has shown these counts."""
-        return any(_fits(pair, _counts(key, one, is_shadow=is_shadow)) for one in self.scraped[(*stage, process)])
+    def pairs(self, place: tuple[Any, ...], key: str, *, is_shadow: bool) -> set[Pair]:
+        """Return good and total of a gate as the scrapes of a process have shown them; `place` ends with the process."""
+        return {_counts(key, one, is_shadow=is_shadow) for one in self.scraped.get(place, ())}
 
     def near(self, stage: tuple[Any, ...], process: str) -> str:
         """Return the last scrapes, for a message."""
-        return f"last scraped {self.scraped[(*stage, process)][-2:]}"
+        return f"last scraped {self.scraped.get((*stage, process), [])[-2:]}"
 
     def most(self, stage: tuple[Any, ...], gate: str, *, is_shadow: bool) -> float:
         """Return the total of a gate at the end, of all processes."""
@@ -134,4 +167,4 @@ def _counts(key: str, by_arm: dict[str, Counter[str]], *, is_shadow: bool) -> Pa
 
 
 def _fits(pair: Pair, logged: Pair) -> bool:
-    return pair[1] == logged[1] and logged[0] in (_ANY, pair[0])
+    return pair[1] == logged[1] and (logged[0] < 0 or logged[0] == pair[0])

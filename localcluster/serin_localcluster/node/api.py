@@ -90,6 +90,8 @@ class Api:
         timeout = aiohttp.ClientTimeout(total=None, sock_read=300)
         buffer = b""
         async with self._session.get(url, timeout=timeout) as response:
+            if response.status >= 400:  # noqa: PLR2004 - HTTP
+                raise ApiError(response.status, (await response.text())[:300])
             async for chunk in response.content.iter_any():
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 for line in lines:
