@@ -110,6 +110,10 @@ test-backends: .venv/.complete ## test with VictoriaMetrics, Thanos and the Prom
 	  own_counters.py processes.py long_stages.py)
 	@$(BIN)/python -m pytest -m backends tests/backends
 
+.PHONY: faults
+faults: .venv/.complete ## break everything at random for two hours, and write docs/reliability.md (MINUTES=110, SEED=1)
+	@$(BIN)/python -m faults suite --minutes $(or $(MINUTES),110) --seed $(or $(SEED),1)
+
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5, PROFILE=long for 20,000 each)
 	@for round in $$(seq $(or $(ROUNDS),5)); do \

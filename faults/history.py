@@ -8,22 +8,23 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, Literal, TextIO
 
 Record = dict[str, Any]
 """One line: `t` is Unix time in seconds, `kind` says which other fields there are."""
 
 
-def _open(file: Path, mode: str) -> IO[str]:
-    opened = gzip.open(file, f"{mode}t", encoding="utf-8") if file.suffix == ".gz" else file.open(mode, encoding="utf-8")
-    return cast("IO[str]", opened)
+def _open(file: Path, mode: Literal["rt", "wt"]) -> TextIO:
+    if file.suffix == ".gz":
+        return gzip.open(file, mode, encoding="utf-8")
+    return file.open(mode, encoding="utf-8")
 
 
 class History:
     """A history that is being written."""
 
     def __init__(self, file: Path) -> None:
-        self._file = _open(file, "w")
+        self._file = _open(file, "wt")
 
     def add(self, kind: str, **fields: Any) -> None:
         """Append a record of what has just happened."""
@@ -37,6 +38,6 @@ class History:
 
 def read(file: Path) -> Iterator[Record]:
     """Yield the records of a file."""
-    with _open(file, "r") as lines:
+    with _open(file, "rt") as lines:
         for line in lines:
             yield json.loads(line)

@@ -1,10 +1,10 @@
 """Operator processes, each behind a proxy of its own. One that ends is started again, as a Deployment does."""
 
-import asyncio
 import contextlib
 import os
 import signal
 import sys
+from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,18 @@ from serin_localcluster.pki import write_kubeconfig
 
 NAMESPACE = "serin-system"
 ENTRY = "from serin_operator.main import main; main()"
+_MaybeProcess = Process | None
 LEASE = {"leaseDurationSeconds": 4, "renewDeadlineSeconds": 3, "retryPeriodSeconds": 0.5}
 
 
 class Operator:
     """One operator, which is started again whenever it ends."""
 
-    def __init__(  # noqa: PLR0913 - by name
+    def __init__(
         self, name: str, *, folder: Path, proxy: ApiProxy, configuration: dict[str, Any], history: History, entry: str
     ) -> None:
         self.name, self.proxy, self._history, self._folder = name, proxy, history, folder
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: _MaybeProcess = None
         self.log = folder / f"{name}.log"
         self._settings = configuration | {"host": "127.0.0.1", "leaderElection": LEASE}
         self._entry = entry
@@ -40,7 +41,11 @@ class Operator:
             self._folder / f"{self.name}.kubeconfig", name=self.name, cluster={"server": self.proxy.url}, user={}
         )
         file, number = self._folder / f"{self.name}.yaml", 0
-        variables = {"KUBECONFIG": str(kubeconfig), "POD_NAMESPACE": NAMESPACE, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        variables = {
+            "KUBECONFIG": str(kubeconfig),
+            "POD_NAMESPACE": NAMESPACE,
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        }
         try:
             while True:
                 number += 1

@@ -16,6 +16,8 @@ from serin_localcluster.node.api import ApiError
 
 PATH = f"/apis/{names.API_VERSION}/namespaces/{NAMESPACE}/{names.PLURAL}"
 STEPS = (25, 60, 100)
+Action = Callable[[str], Awaitable[None]]
+"""Does something with the resource of a name."""
 _CORE = f"/api/v1/namespaces/{NAMESPACE}"
 _APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
 assert MODELS.endswith(names.PLURAL)  # noqa: S101 - one name for both
@@ -46,7 +48,7 @@ class People:
 
     def __init__(self, world: World, random: Random) -> None:
         self._world, self._random = world, random
-        self._actions: dict[Callable[[str], Awaitable[None]], float] = {
+        self._actions: dict[Action, float] = {
             self._abort: 1,
             self._promote: 3,
             self._promote_wrong_stage: 2,
@@ -158,12 +160,18 @@ class People:
 
     async def _edit_deployment(self, name: str) -> None:
         change = self._random.choice(
-            [{"replicas": 0}, {"replicas": 5}, {"template": {"metadata": {"annotations": {"edited": str(time.time())}}}}]
+            [
+                {"replicas": 0},
+                {"replicas": 5},
+                {"template": {"metadata": {"annotations": {"edited": str(time.time())}}}},
+            ]
         )
         await self._world.api.merge(f"{_APPS}/deployments/{name}", {"spec": change})
 
     async def _edit_status(self, name: str) -> None:
-        change = self._random.choice([{"phase": "Promoted"}, {"percent": 100.0}, {"stable": None}, {"gates": ["a: Pass"]}])
+        change = self._random.choice(
+            [{"phase": "Promoted"}, {"percent": 100.0}, {"stable": None}, {"gates": ["a: Pass"]}]
+        )
         await self._world.api.merge(f"{PATH}/{name}/status", {"status": change})
 
     async def _edit_spec_ten_times(self, name: str) -> None:
@@ -189,6 +197,10 @@ class People:
         await self._world.api.merge(f"{PATH}/{name}", {"metadata": {"labels": {"touched": f"{time.time():.0f}"}}})
 
     async def _recreate(self, name: str) -> None:
+        # The garbage collector of Kubernetes does not notice it where its watch begins again in between, and the
+        # children of the former resource stay for ever.
+        if time.monotonic() < self._world.watches_are_new:
+            return
         live = self._recorder.models[name]
         await self._world.api.request("DELETE", f"{PATH}/{name}", {"propagationPolicy": "Background"})
         body = {key: live[key] for key in ("apiVersion", "kind", "spec")}

@@ -25,7 +25,7 @@ class Plan:
     """Seconds in which everything has to end well, once the faults are over."""
 
 
-SHORT: Mapping[str, float] = {
+SHORT = {
     "operator": 7.0,
     "API server": 5.0,
     "Prometheus": 6.0,
@@ -34,4 +34,4 @@ SHORT: Mapping[str, float] = {
     "kubelet": 30.0,
     "registry": 40.0,
 }
-LONG: Mapping[str, float] = SHORT | {"operator": 4.0, "restarts": 90.0, "clocks": 60.0}
+LONG = SHORT | {"operator": 4.0, "restarts": 90.0, "clocks": 60.0}

@@ -75,9 +75,7 @@ class Pod:
 class Fleet:
     """All pods of the node, by uid."""
 
-    def __init__(  # noqa: PLR0913 - by name
-        self, api: Api, *, folder: Path, subnet: str, rate: int, history: History, random: Random
-    ) -> None:
+    def __init__(self, api: Api, *, folder: Path, subnet: str, rate: int, history: History, random: Random) -> None:
         self._api, self._folder, self._history, self._random = api, folder, history, random
         self._batch = max(1, rate // BATCHES_A_SECOND)
         self._addresses = (f"{subnet}.{low}" for low in itertools.cycle(range(2, 255)))
@@ -88,7 +86,7 @@ class Fleet:
         self.registry = Registry()
         self.is_refreshing = True
         """Whether mounted files follow their ConfigMaps; False: as on a node whose kubelet is down."""
-        self._web = web.Server(self._respond, access_log=None)  # type: ignore[arg-type]
+        self._web = web.Server(self._respond, access_log=None)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -262,7 +260,9 @@ class Fleet:
         if request.path == "/metrics":
             return web.Response(body=pod.process.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
         headers = {
-            name: request.headers[name] for name in ("Content-Type", names.SUPERVISION_HEADER) if name in request.headers
+            name: request.headers[name]
+            for name in ("Content-Type", names.SUPERVISION_HEADER)
+            if name in request.headers
         }
         found = await pod.process.respond(request.method, request.path_qs, body, headers)
         return web.Response(status=found.status_code, body=found.content, content_type="application/json")
@@ -279,7 +279,11 @@ def _now() -> str:
 def _status(pod: Pod) -> Json:
     truth = str(pod.is_ready)
     conditions = [
-        {"type": kind, "status": "True" if kind in ("PodScheduled", "Initialized") else truth, "lastTransitionTime": _now()}
+        {
+            "type": kind,
+            "status": "True" if kind in ("PodScheduled", "Initialized") else truth,
+            "lastTransitionTime": _now(),
+        }
         for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
     ]
     container = pod.live["spec"]["containers"][0]

@@ -17,10 +17,40 @@ from aiohttp import web
 
 from faults.history import History
 
-API_FAULTS = ("409", "410", "429", "500", "503", "reset", "lost answer", "slow", "cut", "silent", "late", "doubled", "lost")
+API_FAULTS = (
+    "409",
+    "410",
+    "429",
+    "500",
+    "503",
+    "reset",
+    "lost answer",
+    "slow",
+    "cut",
+    "silent",
+    "late",
+    "doubled",
+    "lost",
+)
 """What may happen to a request, or to a watch. lost answer: the request is carried out, and its answer lost."""
-PROMETHEUS_FAULTS = ("away", "hangs", "slow", "empty", "old", "behind", "NaN", "HTML", "truncated", "warnings", "500", "half")
-"""What may happen to a query. old: an earlier answer; behind: that of a replica 10 s behind; half: without some targets."""
+PROMETHEUS_FAULTS = (
+    "away",
+    "hangs",
+    "slow",
+    "empty",
+    "old",
+    "behind",
+    "NaN",
+    "HTML",
+    "truncated",
+    "warnings",
+    "500",
+    "half",
+)
+"""What may happen to a query.
+
+old: an earlier answer; behind: that of a replica that is 10 s behind; half: without some targets.
+"""
 _OF_WATCHES = ("410", "cut", "silent", "late", "doubled", "lost", "slow")
 _KEPT = ("Accept", "Content-Type", "User-Agent")
 _NEVER = 3600.0
@@ -95,8 +125,14 @@ class ApiProxy(_Proxy):
             case "409" | "429" | "500" | "503":
                 headers = {"Retry-After": "1"} if fault in ("429", "503") else {}
                 reason = {"409": "Conflict", "429": "TooManyRequests"}.get(fault, "InternalError")
-                body = {"kind": "Status", "status": "Failure", "code": int(fault), "reason": reason, "message": "a fault"}
-                return web.json_response(body, status=int(fault), headers=headers)
+                refusal = {
+                    "kind": "Status",
+                    "status": "Failure",
+                    "code": int(fault),
+                    "reason": reason,
+                    "message": "a fault",
+                }
+                return web.json_response(refusal, status=int(fault), headers=headers)
             case "reset":
                 return _abort(request)
             case "slow":
@@ -206,9 +242,11 @@ class PrometheusProxy(_Proxy):
             at = datetime.now(UTC).timestamp() + self.clock.total_seconds() - (10 if fault == "behind" else 0)
             form["time"] = f"{at:.3f}"
         try:
-            async with self._session.post(f"{self.upstream}{request.path}", data=urlencode(form), headers={
-                "Content-Type": "application/x-www-form-urlencoded"
-            }) as answer:
+            async with self._session.post(
+                f"{self.upstream}{request.path}",
+                data=urlencode(form),
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+            ) as answer:
                 body, status = await answer.read(), answer.status
         except aiohttp.ClientError:
             return _abort(request)

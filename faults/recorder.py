@@ -58,7 +58,11 @@ class Recorder:
 
     async def _note(self, path: str, kind: str, live: dict[str, Any]) -> None:
         metadata = live["metadata"]
-        if path == "/api/v1/configmaps" and not metadata["name"].endswith(("-routing",)) and "-trial-" not in metadata["name"]:
+        if (
+            path == "/api/v1/configmaps"
+            and not metadata["name"].endswith(("-routing",))
+            and "-trial-" not in metadata["name"]
+        ):
             return
         kept = {"metadata": {key: metadata[key] for key in _OF_METADATA if key in metadata}}
         kept |= {key: live[key] for key in _TAKEN[path] if key in live}

@@ -46,8 +46,9 @@ class Summary:
         for name, number in self.faults.items():
             kinds[name.partition(": ")[0]] += number
         ends = ", ".join(f"{number} {event}" for event, number in sorted(self.events.items()))
+        broken = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
         return (
-            f"seed {self.seed}: {sum(kinds.values())} faults ({', '.join(f'{n} {k}' for k, n in sorted(kinds.items()))})\n"
+            f"seed {self.seed}: {sum(kinds.values())} faults ({broken})\n"
             f"{self.rollouts} rollouts named: {ends}\n"
             f"checked: {self.answers} answers, {self.statuses} states, {self.documents} routing documents, "
             f"{self.scrapes} scrapes, {self.requests} requests, {self.notifications} notifications"

@@ -66,7 +66,7 @@ class StandIn:
 
     def __init__(self, run: str) -> None:
         self.run, self.digest = run, f"sha256:{hashlib.sha256(run.encode()).hexdigest()}"
-        self.answer: tuple[str, float] | None | str = ""
+        self.answer: tuple[str, float] | str | None = ""
         """Label and confidence of the last prediction; None if it failed, "" since `forget`."""
 
     def forget(self) -> None:

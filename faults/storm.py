@@ -37,7 +37,7 @@ class Storm:
         self._open: set[asyncio.Task[Any]] = set()
 
     def _random(self, what: str) -> Random:
-        return Random(f"{self._plan.seed} {what}")  # noqa: S311 - faults are drawn
+        return Random(f"{self._plan.seed} {what}")
 
     async def run(self) -> None:
         """Let it storm, let it settle, and record how it ended."""
@@ -71,8 +71,8 @@ class Storm:
                 await self._wait(lambda: all(map(_has_settled, self._world.recorder.models.values())))
         except TimeoutError:
             problem = f"not over {self._plan.settle:g} s after the last fault"
-            for one in drivers:
-                one.cancel()
+            for driver in drivers:
+                driver.cancel()
             await asyncio.gather(*drivers, return_exceptions=True)
         # What is under way is recorded.
         await asyncio.sleep(2)
@@ -232,9 +232,9 @@ class Storm:
 
     async def _shift_clocks(self, random: Random) -> None:
         front = random.choice([one.proxy for one in self._world.operators])
-        hours = random.choice((-1.0, -0.05, 0.05, 1.0))
-        async with self._fault("clocks", f"API server {hours:+g} h", front.name, random.uniform(5, 30)):
-            front.clock = timedelta(hours=hours)
+        seconds = random.choice((-20, -5, 5, 20))
+        async with self._fault("clocks", f"API server {seconds:+d} s", front.name, random.uniform(5, 30)):
+            front.clock = timedelta(seconds=seconds)
         front.clock = timedelta()
 
 
@@ -247,8 +247,10 @@ def _has_settled(live: dict[str, Any]) -> bool:
 async def record(plan: Plan, file: Path, folder: Path, *, entry: str = operators.ENTRY) -> None:
     """Run a storm in a new folder, and write its history."""
     history = History(file)
-    history.add("plan", **{name: getattr(plan, name) for name in ("seed", "seconds", "replicas", "models", "pods", "rate")})
-    random = Random(f"{plan.seed} processes")  # noqa: S311
+    history.add(
+        "plan", **{name: getattr(plan, name) for name in ("seed", "seconds", "replicas", "models", "pods", "rate")}
+    )
+    random = Random(f"{plan.seed} processes")
     try:
         async with world.running(
             folder, history=history, random=random, replicas=plan.replicas, rate=plan.rate, entry=entry

@@ -41,7 +41,10 @@ def run_suite(results: Path, *, seed: int, minutes: float) -> int:
             if found:
                 failed += 1
                 kept = shutil.copy(file, results / f"{seed}.jsonl.gz")
-                print(f"{len(found)} violations, the first: {found[0]}\nhistory: {kept}; again: {_again(plan)}", flush=True)
+                print(
+                    f"{len(found)} violations, the first: {found[0]}\nhistory: {kept}; again: {_again(plan)}",
+                    flush=True,
+                )
         seed += 1
     return max(write_report(results), int(bool(failed)))
 

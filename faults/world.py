@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ ROOT = Path(__file__).parents[1]
 NAMESPACE = "storm"
 DESTINATION = "storm"
 SCRAPE_SECONDS = 1.0
+WATCHES_SECONDS = 60.0
+"""Within which every watch has begun again after a restart of the API server."""
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +50,8 @@ class World:
     operators: list[operators.Operator]
     recorder: Recorder
     history: History
+    watches_are_new: float = 0.0
+    """Time (`time.monotonic`) until which watches may be beginning again, since the API server was restarted."""
 
     async def restart_prometheus(self, seconds: float) -> None:
         """Stop Prometheus for a time; it keeps its data."""
@@ -56,13 +61,15 @@ class World:
 
     async def restart_api_server(self, seconds: float) -> None:
         """Kill the API server, and start it again after a time."""
+        self.watches_are_new = float("inf")
         await self.control_plane.kill_api_server()
         await asyncio.sleep(seconds)
         await self.control_plane.start_api_server()
+        self.watches_are_new = time.monotonic() + WATCHES_SECONDS
 
 
 @asynccontextmanager
-async def running(  # noqa: PLR0913 - by name
+async def running(
     folder: Path, *, history: History, random: Random, replicas: int, rate: int, entry: str = operators.ENTRY
 ) -> AsyncIterator[World]:
     """Start everything, and end it with the block."""

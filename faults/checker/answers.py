@@ -7,7 +7,14 @@ from typing import Any
 from faults.checker.timeline import Timeline, Version
 from faults.checker.violation import Violation
 
-_BEGINS = ("RolloutStarted", "RolloutRetried", "PreviousRunRestored", "RunRestored", "TrustRequested", "EmergencyStopEnded")
+_BEGINS = (
+    "RolloutStarted",
+    "RolloutRetried",
+    "PreviousRunRestored",
+    "RunRestored",
+    "TrustRequested",
+    "EmergencyStopEnded",
+)
 RULES = "rules"
 
 
@@ -91,10 +98,7 @@ class _Withdrawn:
 
     def check(self, record: dict[str, Any]) -> Iterator[Violation]:
         """Yield each answer of a run that was withdrawn."""
-        for run in record["shown"]:
-            if record["revision"] <= self._runs[record["uid"]].get(run, -1):
-                message = f"{record['pod']} answers by {run}, whose rollback was confirmed"
-                yield Violation("a run that was rolled back answers nobody", record["t"], message)
-            elif run in self._runs[record["uid"]]:
-                message = f"{record['pod']} answers by {run}, rolled back and not begun again"
-                yield Violation("a run that was rolled back answers nobody", record["t"], message)
+        withdrawn = self._runs[record["uid"]]
+        for run in withdrawn.keys() & record["shown"].keys():
+            message = f"{record['pod']}, revision {record['revision']}, answers by {run}, withdrawn by {withdrawn[run]}"
+            yield Violation("a run that was rolled back answers nobody", record["t"], message)

@@ -19,7 +19,8 @@ def _of_the_operator(timeline: Timeline) -> Iterator[Violation]:
         decided = {
             (one.propagation.get("revision"), one.propagation.get("hash")) for one in timeline.versions.get(uid, [])
         }
-        highest, by_revision = -1, {}
+        highest = -1
+        by_revision: dict[int, str] = {}
         for one in documents:
             if one.is_by_hand:
                 continue

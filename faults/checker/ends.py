@@ -26,13 +26,19 @@ def violations(timeline: Timeline) -> Iterator[Violation]:
 def _end(timeline: Timeline, uid: str, end: Version, settled: int) -> Iterator[Violation]:
     run, candidate = end.spec["runID"], end.candidate
     where = f"{uid}: {run}, {'sound' if timeline.is_sound.get(run) else 'bad'}"
-    asked = [one["by"].partition(" ")[0] for one in end.history if one.get("runID") == run and one.get("by") != "operator"]
+    asked = [
+        one["by"].partition(" ")[0] for one in end.history if one.get("runID") == run and one.get("by") != "operator"
+    ]
     is_ended_by_user = "abort" in asked or "undo" in asked
     is_rolled_back = candidate.get("runID") == run and candidate.get("state") in ("RolledBack", "Refused")
     if timeline.is_sound.get(run) and end.stable != run and not (is_rolled_back and is_ended_by_user):
-        yield Violation(_PROMISE, end.at, f"{where} is {candidate.get('state')}, and {end.stable or 'no run'} is stable")
+        yield Violation(
+            _PROMISE, end.at, f"{where} is {candidate.get('state')}, and {end.stable or 'no run'} is stable"
+        )
     if timeline.is_sound.get(run) is False and not is_rolled_back and "promote" not in asked:
-        yield Violation(_PROMISE, end.at, f"{where} is {candidate.get('state')}, and {end.stable or 'no run'} is stable")
+        yield Violation(
+            _PROMISE, end.at, f"{where} is {candidate.get('state')}, and {end.stable or 'no run'} is stable"
+        )
     if not end.propagation.get("confirmed"):
         yield Violation(_PROMISE, end.at, f"{where}: its routing is not confirmed")
     for one in timeline.processes.values():

@@ -12,6 +12,7 @@ Json = dict[str, Any]
 Pair = tuple[float, float]
 _ANY = -1e9
 """In the place of a count that the log does not have: how many predictions were quick."""
+_DIGITS = 0.05
 _MAX_SUMS = 20_000
 _BOTH = ("canary", "control")
 _LOG_OF = {
@@ -75,11 +76,17 @@ def _gates(logs: "_Logs", uid: str, version: Version, kept: Json) -> Iterator[Vi
             shown.append({pair for pair in pairs if pair[1] >= least})
         # Users are divided by the number of processes that count them (gates.md).
         for part in range(1, len(processes) + 1) if name == "agreement" else (1,):
-            if _is_sum((gate["good"] * part, total * part), shown):
+            if _is_sum(_whole(gate["good"] * part, total * part), shown):
                 break
         else:
             message = f"{uid}, stage {stage[-1]}: {name} is {gate['good']} of {total}, of {len(processes)} processes"
             yield Violation("a gate has the counts of all processes", version.at, message)
+
+
+def _whole(good: float, total: float) -> Pair:
+    """Return counts that were divided, and written with some digits, as whole numbers; as they are if they are none."""
+    whole = round(good), round(total)
+    return whole if abs(good - whole[0]) < _DIGITS and abs(total - whole[1]) < _DIGITS else (good, total)
 
 
 def _stage(uid: str, version: Version) -> tuple[tuple[Any, ...], bool]:
@@ -109,7 +116,9 @@ def _records(logs: "_Logs", timeline: Timeline) -> Iterator[Violation]:
                 if total is None or gate["name"] not in _LOG_OF:
                     continue
                 if total > (most := logs.most(stage, gate["name"], is_shadow=is_shadow)):
-                    message = f"{name}, {one['event']}: {gate['name']} of {total:g}, and the servers have counted {most:g}"
+                    message = (
+                        f"{name}, {one['event']}: {gate['name']} of {total:g}, and the servers have counted {most:g}"
+                    )
                     yield Violation("records are what the servers have counted", 0.0, message)
 
 
@@ -141,7 +150,7 @@ class _Logs:
                     self.scraped[key].append({arm: counts.copy() for arm, counts in self.now[key].items()})
 
     def pairs(self, place: tuple[Any, ...], key: str, *, is_shadow: bool) -> set[Pair]:
-        """Return good and total of a gate as the scrapes of a process have shown them; `place` ends with the process."""
+        """Return good and total of a gate as a process has shown them in its scrapes; it is the last of `place`."""
         return {_counts(key, one, is_shadow=is_shadow) for one in self.scraped.get(place, ())}
 
     def near(self, stage: tuple[Any, ...], process: str) -> str:

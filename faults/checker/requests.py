@@ -23,7 +23,7 @@ def violations(timeline: Timeline) -> Iterator[Violation]:
                 for entry in new_entries(before.history, after.history):
                     if entry.get("by", "operator") != "operator":
                         acted[entry["by"]] += 1
-                        yield from _acts(uid, before, after, entry, answers, acted)
+                        yield from _acts(uid, before, after, entry, answers=answers, acted=acted)
             before = after if after.status else before
 
 
@@ -38,11 +38,13 @@ def _answers(
         if (uid, *key) not in made:
             yield Violation("only requests that were made are answered", after.at, f"{uid}: {key}")
         if answers.setdefault(key, one["answer"]) != one["answer"]:
-            yield Violation("a request is answered once", after.at, f"{uid}: {key}: {answers[key]}, then {one['answer']}")
+            yield Violation(
+                "a request is answered once", after.at, f"{uid}: {key}: {answers[key]}, then {one['answer']}"
+            )
 
 
-def _acts(  # noqa: PLR0913 - one check
-    uid: str, before: Version, after: Version, entry: Json, answers: dict[tuple[str, str], str], acted: Counter[str]
+def _acts(
+    uid: str, before: Version, after: Version, entry: Json, *, answers: dict[tuple[str, str], str], acted: Counter[str]
 ) -> Iterator[Violation]:
     by = entry["by"]
     action, _, value = by.partition(" ")
@@ -57,4 +59,6 @@ def _acts(  # noqa: PLR0913 - one check
     if action == "abort" and before.candidate.get("runID") != words[0]:
         yield Violation("a request acts for its run only", after.at, f"{where}: it is not the candidate")
     if action == "promote" and words[1] not in (f"{before.candidate.get('percent', 0):g}", "bake"):
-        yield Violation("a promote acts for its stage only", after.at, f"{where} at {before.candidate.get('percent')} %")
+        yield Violation(
+            "a promote acts for its stage only", after.at, f"{where} at {before.candidate.get('percent')} %"
+        )

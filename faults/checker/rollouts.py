@@ -6,7 +6,27 @@ from typing import Any
 from faults.checker.timeline import Timeline, Version, new_entries
 from faults.checker.violation import Violation
 
-_ROLLBACKS = ("GateFailed", "CheckFailed", "StageTimedOut", "NoDataTimedOut", "CandidateCrashed", "RunRejected", "RunRefused")
+_ROLLBACKS = (
+    "GateFailed",
+    "CheckFailed",
+    "StageTimedOut",
+    "NoDataTimedOut",
+    "CandidateCrashed",
+    "RunRejected",
+    "RunRefused",
+)
+_RESTORES = frozenset(
+    {
+        *_ROLLBACKS,
+        "PreviousRunRestored",
+        "RunRestored",
+        "EmergencyStopEnded",
+        "RolloutAborted",
+        "RolloutStarted",
+        "Undone",
+    }
+)
+"""Transitions after which a run that was proven before serves all users again."""
 _YOUNG = 20.0
 """Seconds in which a decision may be under way: a pod that has started since is not waited for."""
 _ALL = 100
@@ -42,10 +62,7 @@ def _changes(timeline: Timeline, uid: str, before: Version, after: Version) -> I
     promoted = after.stable != before.stable and after.stable == old.get("runID") and entry.get("event") == "Promoted"
     if promoted or (is_same and new.get("percent", 0) > old.get("percent", 0)):
         yield from _step(timeline, uid, before, after, entry)
-    elif after.stable not in (before.stable, "") and entry.get("event") not in (
-        "PreviousRunRestored", "RunRestored", "EmergencyStopEnded", "GateFailed", "RolloutAborted", "Undone", "CandidateCrashed",
-        "RunRejected", "RolloutStarted",
-    ):  # fmt: skip
+    elif after.stable not in (before.stable, "") and entry.get("event") not in _RESTORES:
         message = f"{uid}: {after.stable} serves all users after {entry.get('event')}"
         yield Violation("only proven runs are stable", after.at, message)
 

@@ -130,7 +130,7 @@ def another_percent_than_decided(planting):
 
 def a_user_who_moves(planting):
     record = planting.answer(lambda one: one["percent"] == 100 and one["panel"])
-    record["panel"] = {user: 0 for user in record["panel"]}
+    record["panel"] = dict.fromkeys(record["panel"], 0)
 
 
 def a_lost_answer(planting):
@@ -252,7 +252,9 @@ def a_request_with_another_answer(planting):
     def change(state):
         state["handledRequests"][0]["answer"] = "Ignored: as it may be"
 
-    answered = [one for one in planting.models() if planting.edit_status(one, lambda state: state.get("handledRequests"))]
+    answered = [
+        one for one in planting.models() if planting.edit_status(one, lambda state: state.get("handledRequests"))
+    ]
     for one in answered[1:]:
         planting.edit_status(one, change)
 

@@ -1,0 +1,154 @@
+"""The page docs/reliability.md, written from the figures of storms."""
+
+from collections.abc import Sequence
+
+from faults.report import Summary, total
+
+_PROMISES = {
+    "operator: KILL": "the next operator continues from status; no step early, no request twice",
+    "operator: TERM": "another operator takes over at once",
+    "operator: STOP": "a leader that was frozen past its Lease writes nothing that is out of date",
+    "API server: 409": "read and decide again",
+    "API server: 410": "list again, and miss nothing",
+    "API server: 429": "wait as long as Retry-After asks for",
+    "API server: 500": "back off, read and decide again",
+    "API server: 503": "the same",
+    "API server: reset": "the same",
+    "API server: lost answer": "a write that was carried out, and whose answer was lost, is not made twice",
+    "API server: slow": "nothing but delay",
+    "API server: cut": "watches begin again where they ended",
+    "API server: silent": "no decision is written on reads that are out of date",
+    "API server: late": "the same",
+    "API server: doubled": "an event that comes twice does nothing the second time",
+    "API server: lost": "a state that no event told of is read before anything is written",
+    "API server: killed and restarted": "connect, list and decide again",
+    "Prometheus: away": "the share is kept; no step, no rollback",
+    "Prometheus: hangs": "the same, and no other decision waits",
+    "Prometheus: slow": "the same",
+    "Prometheus: empty": "no data is no evidence",
+    "Prometheus: old": "an earlier answer, as of a cache, is never counted twice or taken for new",
+    "Prometheus: behind": "a replica that is 10 s behind lowers no count",
+    "Prometheus: half": "counts of targets that are missing are kept",
+    "Prometheus: NaN": "what is no count is refused",
+    "Prometheus: HTML": "the same",
+    "Prometheus: truncated": "the same",
+    "Prometheus: warnings": "a partial result is refused",
+    "Prometheus: 500": "the share is kept; no step, no rollback",
+    "Prometheus: restarted": "counts go on",
+    "pods: KILL": "the restarted process goes back to no lower revision; its counts are added once",
+    "pods: frozen": "no step without its confirmation; no rollback of a sound run",
+    "pods: deleted": "a replaced pod serves what was decided",
+    "kubelet: mounts nothing": "pods get the routing from the operator itself",
+    "registry: away": "pods wait, and what serves goes on",
+    "people: edit routing": "reverted with a higher revision and a new stage",
+    "people: delete child": "restored",
+    "people: edit deployment": "restored",
+    "people: edit status": "decided by what the operator has packed, not by what is shown",
+    "people: recreate": "a new object starts again; nothing of the former one acts on it",
+    "people: edit spec ten times": "the last one holds; evidence is reset where counts change their meaning",
+    "people: suspend": "no step while suspended",
+    "people: touch": "an edit that means nothing changes nothing",
+    "people: abort": "acts once, on its run",
+    "people: promote": "acts once, on its run and stage",
+    "people: promote wrong stage": "acts on its stage only",
+    "people: pause and resume": "no step while paused",
+    "people: retry": "acts once, on a run that was rolled back",
+    "people: repeat": "an old request does nothing",
+}
+_CLOCKS = "a soak is at most a tenth shorter or longer; the next operator takes the time of the API server"
+_HEAD = """\
+# Reliability
+
+What was done to Serin on purpose, what it promises then, and what was seen. `make faults` writes this page.
+
+A storm runs a real control plane, a real Prometheus, operators as processes of their own, each behind a proxy that
+breaks its requests, and server pods that are the server's own code with runs that stand in for trained ones. Rollouts
+of sound and bad runs go on all the while. Everything that is decided, written, served, counted, requested and
+notified is recorded outside Serin, and checked by a program that shares no code with it
+([why](decisions/0182-a-checker-that-shares-no-code.md)): invariants (a) to (g), (i) and (l) of
+[contracts](contracts.md#invariants), no step early, skipped, held or unproven, no rollback false or lost, no answer
+of a run that was not to answer that user, no request executed twice, every transition notified, and evidence equal to
+what the servers' own logs add up to. When the faults are over, every rollout has to end as it would have without
+them.
+"""
+_LIMITS = """\
+## Not tried
+
+Failures of nodes, images and volumes with a real kubelet (`make test-node` has some of them); a disk that is full;
+Postgres; an etcd that is restored from a backup; supervision timeouts, checks, approvals, windows, custom gates and
+autoscalers during a storm; clocks that differ by more than 20 s,
+and those of nodes and of Prometheus. The server pods are parts of one process: a
+killed one ends between two requests, never within one.
+"""
+_AGAIN = """\
+`make faults` runs storms for `MINUTES=110` from `SEED=1` on, keeps the figures of each in `.bench/faults/`, and
+writes this page from all of them, so that it can be run in pieces. A storm with a violation keeps its history there,
+and prints the command that repeats it. A seed fixes what is drawn, not how processes interleave: a rare violation may
+need several runs. `python -m faults check FILE` checks a history again. `make test` runs a short storm, and plants
+faults in a recorded history, each of which the checker has to find.
+"""
+
+
+def page(summaries: Sequence[Summary]) -> str:
+    """Return the page as Markdown."""
+    faults = total(one.faults for one in summaries)
+    hits = total(one.hits for one in summaries)
+    events = total(one.events for one in summaries)
+    violations = total(one.violations for one in summaries)
+    rollouts = sum(one.rollouts for one in summaries)
+    minutes = sum(one.seconds for one in summaries) / 60
+    faults_seen = f"{_number(sum(faults.values()), 'fault')} in {_number(len(summaries), 'storm')}"
+    rollouts_seen, broken = _number(rollouts, "rollout"), _number(sum(violations.values()), "violation")
+    lines = [
+        _HEAD,
+        "## Result",
+        "",
+        f"{faults_seen}, {minutes:.0f} minutes with faults, over {rollouts_seen}: **{broken}**.",
+        "",
+        "| checked | number |",
+        "|---|---|",
+        *(f"| {what} | {number:,} |" for what, number in _checked(summaries)),
+        "",
+        "Transitions: " + ", ".join(f"{number:,} {event}" for event, number in sorted(events.items())) + ".",
+        "",
+        "| fault | times | requests or events hit | promise | violations |",
+        "|---|---|---|---|---|",
+    ]
+    seen = "none" if not violations else "see below"
+    for name, number in sorted(faults.items()):
+        hit = f"{hits[name]:,}" if name in hits else ""
+        promise = _CLOCKS if name.startswith("clocks") else _PROMISES.get(name, "")
+        lines.append(f"| {name} | {number:,} | {hit} | {promise} | {seen} |")
+    if violations:
+        lines += ["", "| broken promise | times |", "|---|---|"]
+        lines += [f"| {promise} | {number:,} |" for promise, number in sorted(violations.items())]
+    shapes = sorted({(one.replicas, one.models, one.pods) for one in summaries})
+    shown = "; ".join(f"{replicas}, {models} and {pods}" for replicas, models, pods in shapes)
+    seeds = ", ".join(str(one.seed) for one in summaries)
+    lines += [
+        "",
+        f"Seeds: {seeds}. Operators, SuggestionModels and pods of each: {shown}.",
+        "",
+        _LIMITS,
+        "## Reproduce it",
+        "",
+        _AGAIN.rstrip(),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _checked(summaries: Sequence[Summary]) -> list[tuple[str, int]]:
+    return [
+        ("answers to users", sum(one.answers for one in summaries)),
+        ("states of SuggestionModels", sum(one.statuses for one in summaries)),
+        ("routing documents", sum(one.documents for one in summaries)),
+        ("scrapes of server processes", sum(one.scrapes for one in summaries)),
+        ("manual requests", sum(one.requests for one in summaries)),
+        ("notifications", sum(one.notifications for one in summaries)),
+        ("of these repeated, with the same id", sum(one.repeated for one in summaries)),
+    ]
