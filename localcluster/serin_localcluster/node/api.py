@@ -85,7 +85,7 @@ class Api:
                 await asyncio.sleep(0.5)
 
     async def follow(self, path: str, version: str) -> AsyncIterator[Json]:
-        """Yield the events of one watch after a version, which may be too old (ApiError); `path` has a query already."""
+        """Yield the events of one watch after a version; `path` has a query already. Raises ApiError if it is old."""
         url = f"{self.server}{path}&watch=1&resourceVersion={version}&allowWatchBookmarks=true&timeoutSeconds=240"
         timeout = aiohttp.ClientTimeout(total=None, sock_read=300)
         buffer = b""
