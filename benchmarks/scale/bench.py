@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 from readings import (
@@ -23,12 +25,17 @@ from readings import (
 from resources import PLACE, run_id, suggestion_model, surroundings
 
 from serin_core.api.packing import expanded
-from serin_demo.installation import OPERATOR_NAMESPACE
-from serin_localcluster.cluster import running_state
+from serin_demo.installation import OPERATOR_NAMESPACE, ROOT, Installation
+from serin_localcluster.cluster import OWN_IMAGES, running_state, start_cluster
 from serin_localcluster.node.api import Api
 from serin_localcluster.processes import die_with_parent
 
 AT_ONCE = 16
+SCRAPE_SECONDS = 15
+INTERVAL = 30
+"""Seconds between two checks of a resource."""
+SETTLE_SECONDS = 20
+"""Seconds after the last resource has been judged, before something is measured."""
 PATIENCE = 600.0
 _PATH = "/apis/{}/{}/namespaces/{}/{}".format(*PLACE)
 _OPERATOR = "deployment/serin-operator"
@@ -70,6 +77,10 @@ class Bench:
                 await self._api.request("POST", _PATH, suggestion_model(name, run_id=run_id(number), **settings))
 
         await asyncio.gather(*(one(number, name) for number, name in enumerate(names)))
+
+    async def set_run(self, name, run):
+        """Let a SuggestionModel try another run."""
+        await self._api.merge(f"{_PATH}/{name}", {"spec": {"runID": run}})
 
     async def resources(self):
         """Return all SuggestionModels, by name."""
@@ -156,6 +167,32 @@ class Bench:
         after = self.read()
         after.cpu, after.at = cpu.cpu, cpu.at
         return after.since(before)
+
+
+@contextlib.asynccontextmanager
+async def running_bench(work, *, name, operators, images=OWN_IMAGES):
+    """Start a cluster with this many operators, and end it; its files and logs are in a directory of `work`."""
+    overlay = ROOT / ".demo" / f"scale-{os.getpid()}"  # kustomize takes only resources at a relative path
+    try:
+        with start_cluster(directory=work / name, images=images, scrape_interval_seconds=SCRAPE_SECONDS) as cluster:
+            installation = Installation(kubeconfig=cluster.kubeconfig, directory=overlay)
+            installation.install_operator(prometheus_url=cluster.prometheus_url, timeout="180s")
+            async with Bench(cluster, installation, work) as bench:
+                bench.scale_operators(operators)
+                yield bench
+    finally:
+        shutil.rmtree(overlay, ignore_errors=True)
+
+
+def lateness(bench):
+    """Return by how many seconds the last check of any resource is older than it may be."""
+    return max(0.0, time.time() - min(bench.last_checks().values()) - INTERVAL)
+
+
+def show(text):
+    """Show progress."""
+    sys.stderr.write(f"{datetime.now().astimezone():%H:%M:%S} {text}\n")
+    sys.stderr.flush()
 
 
 def _is_judged(resource, percent):

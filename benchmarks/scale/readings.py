@@ -72,7 +72,7 @@ class Reading:
     cpu: Counter = field(default_factory=Counter)
     """CPU seconds by program."""
     requests: Counter = field(default_factory=Counter)
-    """Requests to the API server but watches, by verb."""
+    """Requests to the API server but watches, by verb and resource."""
     of_operator: float = 0.0
     """Requests of service accounts, of which only the operator has one."""
     passes: Counter = field(default_factory=Counter)
@@ -97,7 +97,7 @@ class Reading:
     @property
     def writes(self):
         """Return the number of requests that may change an object."""
-        return sum(self.requests[verb] for verb in WRITES)
+        return sum(number for (verb, _), number in self.requests.items() if verb in WRITES)
 
 
 def _less(after, before):
@@ -105,11 +105,12 @@ def _less(after, before):
 
 
 def count_requests(text):
-    """Return the requests by verb, from the metrics of the API server; a watch is counted when it ends."""
+    """Return the requests by verb and resource, from the metrics of the API server; a watch is counted when it ends."""
     found = Counter()
     for labels, value in samples(text, "apiserver_request_total"):
         if labels.get("resource") and labels["verb"] not in ("WATCH", "CONNECT"):
-            found[labels["verb"]] += value
+            resource = "/".join(filter(None, (labels["resource"], labels["subresource"])))
+            found[labels["verb"], resource] += value
     return found
 
 

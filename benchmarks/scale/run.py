@@ -11,22 +11,18 @@ that the API server and etcd need for the operator is the difference to the wind
 import argparse
 import asyncio
 import json
-import shutil
 import sys
 import tempfile
 import time
-from datetime import datetime
 from pathlib import Path
 
-from bench import Bench, settings_of_machine
+from bench import INTERVAL, SCRAPE_SECONDS, SETTLE_SECONDS, lateness, running_bench, settings_of_machine, show
 from readings import memory_mib, started_at
 
-from serin_demo.installation import ROOT, Installation
-from serin_localcluster.cluster import OWN_IMAGES, start_cluster
+from serin_localcluster.cluster import OWN_IMAGES
 
-SCRAPE_SECONDS = 15
-INTERVAL = 30
-SETTLE_SECONDS = 20
+REMARKABLE = 0.5
+"""Requests a minute, below which a kind of request is not shown."""
 TARGETS = {"operator": 40, "API server": 20, "memory": 120}
 """Milliseconds of CPU time a second, and MiB, with 200 resources."""
 ELSEWHERE = {
@@ -34,12 +30,6 @@ ELSEWHERE = {
     "Flagger": {"operator": 56, "API server": 159, "memory": 81},
 }
 """The same work of other operators, measured on another machine: 200 resources with 5 gates each, every 30 s."""
-
-
-def show(text):
-    """Show progress."""
-    sys.stderr.write(f"{datetime.now().astimezone():%H:%M:%S} {text}\n")
-    sys.stderr.flush()
 
 
 async def measure(bench, count, *, pods, seconds):
@@ -70,11 +60,6 @@ async def measure(bench, count, *, pods, seconds):
     return figures | costs(", counters stand still", await bench.window(seconds), idle, count)
 
 
-def lateness(bench):
-    """Return by how many seconds the last check of any resource is older than it may be."""
-    return max(0.0, time.time() - min(bench.last_checks().values()) - INTERVAL)
-
-
 def costs(suffix, window, idle, count):
     """Return the figures of one window."""
     looks = count * window.at / INTERVAL
@@ -91,7 +76,16 @@ def costs(suffix, window, idle, count):
         "API writes a look": writes / looks,
         "Prometheus queries a look": window.queries / looks,
     }
-    return {f"{name}{suffix}": value for name, value in named.items()}
+    return {f"{name}{suffix}": value for name, value in named.items()} | {f"requests{suffix}": kinds(window, idle)}
+
+
+def kinds(window, idle):
+    """Return how many requests a minute there are of each verb and resource more than without the operator."""
+    rates = {
+        f"{verb} {resource}": 60 * (number / window.at - idle.requests[verb, resource] / idle.at)
+        for (verb, resource), number in window.requests.items()
+    }
+    return {name: round(rate, 1) for name, rate in sorted(rates.items(), key=lambda one: -one[1]) if rate > REMARKABLE}
 
 
 async def start(bench, count, operators):
@@ -107,11 +101,15 @@ async def start(bench, count, operators):
 def table(results):
     """Return all figures as a table in Markdown: one column for each number of resources."""
     head = ["figure", *(f"{one['resources']} resources" for one in results)]
-    rows = [
-        [name, *(f"{one[name]:.2f}" if isinstance(one[name], float) else str(one[name]) for one in results)]
-        for name in list(results[0])[1:]
-    ]
+    rows = [[name, *(shown(one[name]) for one in results)] for name in list(results[0])[1:]]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def shown(figure):
+    """Return a figure as text."""
+    if isinstance(figure, dict):
+        return ", ".join(f"{name} {rate} a minute" for name, rate in figure.items())
+    return f"{figure:.2f}" if isinstance(figure, float) else str(figure)
 
 
 def profiled(folder):
@@ -119,7 +117,7 @@ def profiled(folder):
     return [sys.executable, "-m", "cProfile", "-o", str(folder / "operator.prof"), "-m", "serin_operator.main"]
 
 
-async def run(options, work, overlay):
+async def run(options, work):
     """Measure each number of resources on a cluster of its own; return all figures."""
     results = []
     images = dict(OWN_IMAGES)
@@ -127,13 +125,8 @@ async def run(options, work, overlay):
         options.profile.mkdir(parents=True, exist_ok=True)
         images["*serin-operator:*"] = profiled(options.profile.absolute())
     for count in options.resources:
-        directory = work / f"cluster-{count}"
-        with start_cluster(directory=directory, images=images, scrape_interval_seconds=SCRAPE_SECONDS) as cluster:
-            installation = Installation(kubeconfig=cluster.kubeconfig, directory=overlay)
-            installation.install_operator(prometheus_url=cluster.prometheus_url, timeout="180s")
-            async with Bench(cluster, installation, work) as bench:
-                bench.scale_operators(options.operators)
-                results.append(await measure(bench, count, pods=options.pods, seconds=options.seconds))
+        async with running_bench(work, name=f"cluster-{count}", operators=options.operators, images=images) as bench:
+            results.append(await measure(bench, count, pods=options.pods, seconds=options.seconds))
     return results
 
 
@@ -151,11 +144,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="serin-scale-") as folder:
         work = options.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        overlay = ROOT / ".demo" / Path(folder).name  # kustomize takes only resources at a relative path
-        try:
-            results = asyncio.run(run(options, work.absolute(), overlay))
-        finally:
-            shutil.rmtree(overlay, ignore_errors=True)
+        results = asyncio.run(run(options, work.absolute()))
     print(table(results))
     if options.json:
         written = {"machine": settings_of_machine(), "targets": TARGETS, "elsewhere": ELSEWHERE, "results": results}

@@ -4,31 +4,34 @@ It is the response to `GET /ml/status` and to `POST /ml/routing`.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+_AS_NAMED: Final = ConfigDict(extra="ignore")
+"""The names of reports of training, which have these figures, too."""
 
 
-class _CoverageModel(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Coverage and precision at a threshold, on held-out rows: a run has some for each class, so they are small."""
 
-
-class Coverage(_CoverageModel):
-    """Coverage and precision at a threshold, on held-out rows."""
-
+    __pydantic_config__: ClassVar[ConfigDict] = _AS_NAMED
     coverage: _Share
     """Share of rows whose confidence reaches the threshold."""
     precision: _Share
     """Share of those that are classified correctly; 0 if there are none."""
 
 
-class ClassCoverage(_CoverageModel):
+@dataclass(frozen=True, slots=True)
+class ClassCoverage:
     """Coverage of one predicted class, on held-out rows."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _AS_NAMED
     share: _Share
     """Share of all rows that are classified as this class."""
     by_threshold: dict[str, Coverage]

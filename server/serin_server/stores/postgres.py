@@ -201,7 +201,12 @@ class Postgres:
         try:
             if self._pool is None:
                 pool = await asyncpg.create_pool(
-                    self._url, min_size=0, max_size=_MAX_CONNECTIONS, timeout=_SECONDS, command_timeout=self._seconds
+                    self._url,
+                    min_size=0,
+                    max_size=_MAX_CONNECTIONS,
+                    timeout=_SECONDS,
+                    command_timeout=self._seconds,
+                    statement_cache_size=0,
                 )
                 try:
                     async with pool.acquire(timeout=_SECONDS) as connection:
