@@ -47,6 +47,7 @@ class Bench:
     def __init__(self, cluster, installation, folder):
         self._cluster, self._installation, self._folder = cluster, installation, folder
         self._api, self._fleet = Api(cluster.kubeconfig), None
+        self._took = 0.0
         self._supervisor = running_state(cluster.directory)["pid"]
 
     async def __aenter__(self):
@@ -84,7 +85,9 @@ class Bench:
 
     async def resources(self):
         """Return all SuggestionModels, by name."""
+        began = time.monotonic()
         found = await self._api.get(_PATH)
+        self._took = time.monotonic() - began
         return {one["metadata"]["name"]: one for one in found["items"]}
 
     async def wait_for_judgement(self, names, percent=10.0):
@@ -97,7 +100,11 @@ class Bench:
                 return time.monotonic() - began
             if time.monotonic() - began > PATIENCE:
                 raise TimeoutError(f"{len(waiting)} resources are not judged: {found[waiting[0]].get('status')}")
-            await asyncio.sleep(2)
+            await self.pause()
+
+    async def pause(self):
+        """Wait between two looks at all resources, so long that looking is little of what the API server does."""
+        await asyncio.sleep(max(2.0, 5 * self._took))
 
     def toggle_traffic(self):
         """Stop the traffic that the counters of the pods show, or start it again."""

@@ -51,7 +51,7 @@ async def roll_back(bench, wanted):
             return over
         if time.monotonic() > ends_at:
             raise TimeoutError(f"{len(wanted) - len(over)} runs were not rolled back: {last}")
-        await asyncio.sleep(2)
+        await bench.pause()
 
 
 async def measure(bench, options):

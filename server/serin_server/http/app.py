@@ -18,6 +18,7 @@ from serin_server.http.fast_path.application import FastPath
 from serin_server.http.fast_path.protocol import FastPathProtocol
 from serin_server.http.middleware import BodyLimit, CloseOnDrain
 from serin_server.http.problems import MEDIA_TYPE
+from serin_server.http.routes.bulk import bulk_routes
 from serin_server.http.routes.operations import operation_routes
 from serin_server.http.routes.reference import reference_routes
 from serin_server.http.routes.status import status_routes
@@ -62,6 +63,7 @@ def create_api(service: Service) -> FastAPI:
     )
     add_error_handlers(app)
     app.include_router(suggestion_routes(service))
+    app.include_router(bulk_routes(service))
     app.include_router(status_routes(service))
     app.include_router(operation_routes(service))
     describe = app.openapi

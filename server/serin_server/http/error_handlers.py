@@ -112,9 +112,14 @@ def _request_id(request: Request) -> str:
 
 
 def _known_fields(request: Request) -> dict[int, FieldNames]:
-    """Return the names of the fields of a request's body, and of a transaction in it, by their depth."""
+    """Return the names of the fields of a request's body, and of a transaction in it, by their depth.
+
+    A body without a model has a transaction on each line.
+    """
     body: Any = getattr(request.scope.get("route"), "body_field", None)
     model = None if body is None else body.field_info.annotation
+    if model is None:
+        return {2: TransactionBody.model_fields}
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return {}
     return {1: model.model_fields, 3: TransactionBody.model_fields}

@@ -9,14 +9,17 @@ from serin_server.http.problems import REQUEST_ID, Code, ProblemError, problem_r
 from serin_server.readiness import Readiness
 
 MAX_BODY_BYTES: Final = 1 << 20
-_TOO_LARGE: Final = f"the body is larger than {MAX_BODY_BYTES} bytes; send fewer transactions in one request"
+BULK_PATH: Final = "/transactions/bulk"
+_MAX_BYTES: Final = {BULK_PATH: 16 << 20}
+"""By path, where it is not MAX_BODY_BYTES."""
+_TOO_LARGE: Final = "the body is larger than {} bytes; send fewer transactions in one request"
 _STATUS: Final = 413
 _CLOSE: Final = {"Connection": "close"}
 _MAX_DIGITS: Final = 18
 
 
 class BodyLimit:
-    """Responds 413 as soon as a body is larger than MAX_BODY_BYTES, or is announced to be; nothing parses it."""
+    """Responds 413 as soon as a body is larger than allowed, or is announced to be; nothing parses it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,9 +30,11 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
-        if announces_too_much(length):
+        longest = _MAX_BYTES.get(scope["path"], MAX_BODY_BYTES)
+        detail = _TOO_LARGE.format(longest)
+        if announces_too_much(length, longest):
             request_id = request_id_of(Headers(scope=scope).get(REQUEST_ID))
-            response = problem_response(_STATUS, Code.BODY_TOO_LARGE, _TOO_LARGE, request_id=request_id, headers=_CLOSE)
+            response = problem_response(_STATUS, Code.BODY_TOO_LARGE, detail, request_id=request_id, headers=_CLOSE)
             await response(scope, receive, send)
             return
         received = 0
@@ -38,19 +43,19 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise ProblemError(_STATUS, Code.BODY_TOO_LARGE, _TOO_LARGE, _CLOSE)
+            if received > longest:
+                raise ProblemError(_STATUS, Code.BODY_TOO_LARGE, detail, _CLOSE)
             return message
 
         await self._app(scope, bounded, send)
 
 
-def announces_too_much(content_length: bytes | None) -> bool:
-    """Return whether a Content-Length exceeds the limit; one that is not a number does."""
+def announces_too_much(content_length: bytes | None, longest: int = MAX_BODY_BYTES) -> bool:
+    """Return whether a Content-Length exceeds the limit in bytes; one that is not a number does."""
     if content_length is None:
         return False
     is_number = content_length.isdigit() and len(content_length) <= _MAX_DIGITS
-    return not is_number or int(content_length) > MAX_BODY_BYTES
+    return not is_number or int(content_length) > longest
 
 
 class CloseOnDrain:

@@ -206,6 +206,7 @@ class Postgres:
                     max_size=_MAX_CONNECTIONS,
                     timeout=_SECONDS,
                     command_timeout=self._seconds,
+                    # Through a pooler, a statement that is prepared for later may be on another connection then.
                     statement_cache_size=0,
                 )
                 try:

@@ -41,6 +41,7 @@ OPERATIONS = (
     ("POST", "/agent/suggestions"),
     ("POST", "/agent/suggestions/{event_id}/feedback"),
     ("POST", "/transactions"),
+    ("POST", "/transactions/bulk"),
     ("GET", "/ml/status"),
     ("POST", "/ml/routing"),
     ("GET", "/ml/thresholds"),
@@ -50,6 +51,11 @@ OPERATIONS = (
     ("GET", "/readyz"),
 )
 WITH_BODIES = {"/agent/suggestions", "/agent/suggestions/{event_id}/feedback", "/transactions", "/ml/routing"}
+
+
+@schemathesis.serializer("application/x-ndjson")
+def one_line(_context: Any, value: Any) -> bytes:
+    return json.dumps(value).encode() + b"\n"
 
 
 @dataclass

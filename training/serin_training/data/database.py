@@ -207,7 +207,8 @@ def _open_postgres(name: str, url: str) -> Iterator[Reader]:
 
 async def _connect(name: str, url: str) -> Any:
     try:
-        return await asyncpg.connect(url, timeout=_SECONDS)
+        # Through a pooler, a statement that is prepared for later may be on another connection then.
+        return await asyncpg.connect(url, timeout=_SECONDS, statement_cache_size=0)
     except Exception as error:  # noqa: BLE001 - whatever the address provokes; the message may repeat it
         raise DataError(f"{name}: cannot connect to the database: {type(error).__name__}{_hint(name)}") from None
 
