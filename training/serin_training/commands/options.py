@@ -41,7 +41,9 @@ Data = Annotated[
 ]
 Map = Annotated[
     Path | None,
-    typer.Option("--map", help="A YAML file: which columns of the data are which, and how they are written."),
+    typer.Option(
+        "--map", help="A YAML file: which columns are which, and how they are written; or a preset, like ynab."
+    ),
 ]
 Zone = Annotated[
     str | None,

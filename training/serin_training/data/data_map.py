@@ -29,16 +29,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from serin_core.model.values import parse_amount, parse_timestamp
 from serin_core.yaml_text import load_yaml
+from serin_training.data.presets import UNDECIDED, presets, with_preset
 from serin_training.errors import DataError, OptionError
 
 COLUMNS: Final = ("txn_id", "user_id", "timestamp", "merchant", "description", "amount", "channel", "category")
 ISO: Final = "iso"
-UNDECIDED: Final = "undecided"
-DEBIT, CREDIT = "debit", "credit"
-_TARGETS: Final = (*COLUMNS, DEBIT, CREDIT)
+DEBIT, CREDIT, CLOCK = "debit", "credit", "clock"
+_TARGETS: Final = (*COLUMNS, DEBIT, CREDIT, CLOCK)
 _DIRECTIVES: Final = frozenset("dmYybBHMSfzpI%")
 _SIGNS: Final = {"\u2212": "-", "\u2013": "-"}
-_CURRENCY: Final = r"(?:[€$£¥]|[A-Z]{3})?"
+_CURRENCY: Final = r"(?:[€$£¥₹₺₽₩]|[A-Z]{1,2}\$|[A-Z]{3}|kr\.?|zł|Kč|Ft|lei)?"
 
 
 def _grouped(decimal: str) -> re.Pattern[str]:
@@ -91,6 +91,28 @@ def read_time(text: str, time: str) -> datetime:
     return parse_timestamp(found)
 
 
+class Sign(BaseModel):
+    """A column that says whether money was paid or received, beside amounts without a sign."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str
+    purchase: str = Field(min_length=1)
+    """Its text in rows of purchases."""
+    refund: str = Field(min_length=1)
+
+    def apply(self, amount: float, text: str) -> float:
+        """Return the amount with its sign. Raises ValueError."""
+        if amount < 0:
+            raise ValueError(f"amount {amount:g} has a sign, and {self.column} says it, too; remove `sign`")
+        match text.strip().casefold():
+            case found if found == self.purchase.casefold():
+                return amount
+            case found if found == self.refund.casefold():
+                return -amount if amount else amount
+        raise ValueError(f"{self.column} {text!r} is neither {self.purchase!r} nor {self.refund!r}")
+
+
 class DataMap(BaseModel):
     """The layout of a source, and which of its columns is which."""
 
@@ -107,12 +129,15 @@ class DataMap(BaseModel):
     footer: int = Field(0, ge=0)
     """Rows after the last transaction, such as a total."""
     columns: dict[str, str]
-    """Columns of the source by Serin's name; `debit` and `credit` may stand for `amount`."""
+    """Columns of the source by Serin's name; `debit` and `credit` may stand for `amount`, and `clock` may be a time
+    of day beside a day.
+    """
     time: str = ISO
     zone: str = ""
     """IANA zone of times without an offset; empty: UTC."""
     decimal: Literal[".", ","] = "."
     purchases: Literal["positive", "negative"] = "positive"
+    sign: Sign | None = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -184,12 +209,19 @@ class DataMap(BaseModel):
     def _distinct_signs(self) -> Self:
         if self.separator in {"\n", "\r", '"'}:
             raise ValueError("separator must be a sign such as , or ;")
+        if self.sign is not None and (self.purchases == "negative" or "amount" not in self.columns):
+            raise ValueError("sign needs `amount`, and no `purchases`")
         return self
 
     @property
     def is_native(self) -> bool:
         """Whether no map was given: the source has Serin's own columns and formats."""
         return not self.name
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Return the columns of the source that are read."""
+        return (*self.columns.values(), *(() if self.sign is None else (self.sign.column,)))
 
     def zone_info(self) -> ZoneInfo | None:
         """Return the zone of times without an offset, None for UTC."""
@@ -198,7 +230,7 @@ class DataMap(BaseModel):
     def check_columns(self, source: str, found: Iterable[str]) -> None:
         """Raise DataError, with all errors at once, unless the source has each mapped column once."""
         names = list(found)
-        wanted = list(self.columns.values())
+        wanted = self.needed
         missing = [column for column in wanted if column not in names]
         twice = [column for column in wanted if names.count(column) > 1]
         if not missing and not twice:
@@ -224,6 +256,10 @@ class DataMap(BaseModel):
             amount = self._amount("amount", record["amount"])
             # Not -0.0, which would be written differently.
             record["amount"] = -amount if self.purchases == "negative" and amount else amount
+            if self.sign is not None:
+                record["amount"] = self.sign.apply(amount, str(found[self.sign.column]))
+        if CLOCK in self.columns:
+            record["timestamp"] = f"{record['timestamp']} {_stripped(found[self.columns[CLOCK]])}"
         if isinstance(record["timestamp"], str):
             try:
                 record["timestamp"] = read_time(record["timestamp"], self.time)
@@ -259,6 +295,7 @@ class DataMap(BaseModel):
         ids = "" if "txn_id" in self.columns else ", ids made from the contents"
         layout = f"{self.encoding}, separated by {self.separator!r}, decimal sign {self.decimal!r}"
         sign = "debit and credit columns" if DEBIT in self.columns else f"purchases {self.purchases}"
+        sign = sign if self.sign is None else f"sign by {self.sign.column}"
         return (f"{source} by {self.name}: {layout}, times as {self.time}, {zone}, {sign}{ids}",)
 
 
@@ -283,6 +320,8 @@ def parse_map(text: str, name: str) -> DataMap:
         found = load_yaml(text)
     except yaml.YAMLError as error:
         raise DataError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
+    if isinstance(found, dict) and "preset" in found:
+        found = with_preset(found, name)
     if not isinstance(found, dict) or not found.get("columns"):
         raise DataError(f"{name}: it maps no column; write `columns:` with at least timestamp, merchant and amount")
     try:
@@ -295,11 +334,14 @@ def read_map(path: Path | None, zone: str | None) -> DataMap:
     """Return the map of --map, with the zone of --zone where it names none. Raises DataError, OptionError."""
     if path is None:
         data_map = NATIVE
+    elif str(path) in presets() and not path.exists():
+        data_map = parse_map(f"preset: {path}", f"preset {path}")
     else:
         try:
             data_map = parse_map(path.read_text(encoding="utf-8"), str(path))
         except OSError as error:
-            raise OptionError(f"{path}: {error.strerror or error}; give a map of columns") from None
+            known = ", ".join(presets())
+            raise OptionError(f"{path}: {error.strerror or error}; give a map of columns, or one of {known}") from None
         except UnicodeDecodeError:
             raise OptionError(f"{path}: not UTF-8; save the map as UTF-8") from None
     if zone is None:

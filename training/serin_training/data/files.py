@@ -83,7 +83,7 @@ class ParquetFile(File):
         try:
             with pq.ParquetFile(self.path) as file:
                 _check_schema(self.name, file.schema_arrow, self.data_map)
-                batches = file.iter_batches(batch_size=_BATCH, columns=list(self.data_map.columns.values()))
+                batches = file.iter_batches(batch_size=_BATCH, columns=list(self.data_map.needed))
                 records = (record for batch in batches for record in batch.to_pylist())
                 yield from check_records(self.name, enumerate(records, start=1), data_map=self.data_map)
         except OSError as error:

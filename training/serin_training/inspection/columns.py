@@ -3,10 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from serin_core.model.values import MAX_CHARACTERS
-from serin_training.data.data_map import CREDIT, DEBIT
+from serin_training.data.data_map import CLOCK, CREDIT, DEBIT
 from serin_training.errors import DataError
 from serin_training.inspection.findings import Certainty, Finding
 from serin_training.inspection.formats import is_amount, is_time
@@ -14,10 +15,11 @@ from serin_training.inspection.formats import is_amount, is_time
 _MOST: Final = 0.8
 _NAMES: Final[Mapping[str, str]] = {
     "timestamp": """timestamp time datetime date_time transaction_date transaction_time date booking_date booked_date
-        posting_date posted_date completed_date started_date created created_on created_at value_date buchungstag
+        posting_date posted_date started_date completed_date created created_on created_at value_date buchungstag
         buchungsdatum datum wertstellung valutadatum date_operation date_de_l_operation fecha fecha_operacion
         data data_operazione data_contabile boekdatum transactiedatum rentedatum bokforingsdag transaktionsdatum
         dato""",
+    CLOCK: "time time_of_day clock uhrzeit hora heure",
     "amount": """amount transaction_amount value sum total betrag umsatz montant importe importo bedrag valor belopp
         belob kwota""",
     DEBIT: """debit debit_amount paid_out money_out outflow withdrawal withdrawals soll ausgaben debe cargo af uitgaven
@@ -40,6 +42,12 @@ _NAMES: Final[Mapping[str, str]] = {
         unique_id""",
 }
 _BY_TARGET: Final = {target: [name.replace("_", "") for name in names.split()] for target, names in _NAMES.items()}
+_CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
+_SIGNS: Final = (
+    *(("debit", "credit"), ("d", "c"), ("dr", "cr"), ("dbit", "crdt"), ("af", "bij"), ("s", "h"), ("soll", "haben")),
+    *(("expense", "income"), ("out", "in")),
+)
+"""Texts of columns that say whether money was paid or received."""
 _SHORTEST: Final = 5
 """Letters of a word that is found inside a longer name."""
 Rows = Sequence[Sequence[str]]
@@ -75,6 +83,17 @@ def find_columns(name: str, header: Sequence[str], rows: Rows) -> tuple[Finding,
             f"found {shown}"
         )
     return tuple(found[target] for target in _NAMES if target in found)
+
+
+def find_sign(header: Sequence[str], rows: Rows) -> Finding | None:
+    """Return the column that says whether money was paid or received, None if there is none."""
+    for at, name in enumerate(header):
+        found = {row[at].strip().casefold() for row in rows}
+        for purchase, refund in _SIGNS:
+            if found == {purchase, refund}:
+                value = {"column": name, "purchase": purchase, "refund": refund}
+                return Finding("sign", value, Certainty.LIKELY, "its texts, and no amount is negative")
+    return None
 
 
 def _by_name(
@@ -126,25 +145,28 @@ def _by_content(
 def _fits(target: str, texts: Sequence[str]) -> bool:
     """Return whether most texts of a column can be what a target needs."""
     given = [text for text in texts if text]
+    share = _share(given, _LIKE[target]) if given else 0.0
     match target:
-        case "timestamp":
-            return _share(given, lambda text: is_time(text) or text.isdecimal()) >= _MOST
-        case "amount":
-            return _share(given, lambda text: is_amount(text) or _has_digits_most(text)) >= _MOST or not given
-        case "debit" | "credit":
-            return not given or _share(given, is_amount) >= _MOST
         case "txn_id":
             return len(given) == len(texts) and len(set(given)) == len(given)
+        case "amount" | "debit" | "credit":
+            return not given or share >= _MOST
         case "merchant":
-            return _share(given, lambda text: re.search(r"[^\W\d_]{2}", text) is not None) >= 1 - _MOST and not (
-                _share(given, is_time) >= _MOST
-            )
-        case _:
-            return bool(given) and _share(given, lambda text: len(text) <= MAX_CHARACTERS[target]) >= _MOST
+            return share >= 1 - _MOST and _share(given, is_time) < _MOST
+    return share >= _MOST
 
 
-def _has_digits_most(text: str) -> bool:
-    return sum(sign.isdecimal() for sign in text) > len(text) / 2 and not is_time(text)
+def _is_time_or_digits(text: str) -> bool:
+    return is_time(text) or text.isdecimal()
+
+
+def _is_like_amount(text: str) -> bool:
+    """Return whether a text is an amount, or a mistyped one: reading the rows names its line."""
+    return is_amount(text) or (sum(sign.isdecimal() for sign in text) > len(text) / 2 and not is_time(text))
+
+
+def _has_word(text: str) -> bool:
+    return re.search(r"[^\W\d_]{2}", text) is not None
 
 
 def _has_decimals(text: str) -> bool:
@@ -159,3 +181,20 @@ def _plain(name: str) -> str:
     """Return a name without case, accents and signs."""
     parts = unicodedata.normalize("NFKD", name.casefold())
     return "".join(sign for sign in parts if sign.isalnum())
+
+
+def _is_within(length: int, text: str) -> bool:
+    return len(text) <= length
+
+
+_LIKE: Final[Mapping[str, Callable[[str], bool]]] = {
+    "timestamp": _is_time_or_digits,
+    CLOCK: lambda text: _CLOCK.fullmatch(text) is not None,
+    "amount": _is_like_amount,
+    DEBIT: is_amount,
+    CREDIT: is_amount,
+    "merchant": _has_word,
+    **{name: partial(_is_within, MAX_CHARACTERS[name]) for name in ("category", "description", "channel")},
+    **{name: partial(_is_within, MAX_CHARACTERS[name]) for name in ("user_id", "txn_id")},
+}
+"""What most texts of a column must be."""

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from serin_core.contract.addresses import display_address
 from serin_training.data.csv_records import read_records
-from serin_training.data.data_map import COLUMNS, CREDIT, DEBIT, NATIVE, DataMap
+from serin_training.data.data_map import CLOCK, COLUMNS, CREDIT, DEBIT, NATIVE, DataMap
 from serin_training.data.files import CsvFile
+from serin_training.data.presets import presets, read_preset
 from serin_training.data.rows import Row
 from serin_training.errors import DataError
-from serin_training.inspection.columns import find_columns
+from serin_training.inspection.columns import find_columns, find_sign
 from serin_training.inspection.findings import Certainty, Finding
 from serin_training.inspection.formats import (
     amounts_of,
@@ -54,6 +55,7 @@ class Inspection:
 
     name: str
     findings: tuple[Finding, ...]
+    header: tuple[str, ...] = ()
 
     def data_map(self, name: str = _PROPOSED) -> DataMap:
         """Return the map; where a user must decide, with the first choice. Raises ValueError."""
@@ -76,6 +78,11 @@ class Inspection:
         """Return whether the file has Serin's own columns and formats."""
         return self.data_map(NATIVE.name).model_copy(update={"zone": ""}) == NATIVE
 
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Return the presets whose columns the file has."""
+        return tuple(one for one in presets() if set(read_preset(one)["columns"].values()) <= set(self.header))
+
     def column(self, target: str) -> str:
         """Return the file's name of a column, empty if it has none."""
         return next((str(one.value) for one in self.findings if one.key == f"columns.{target}"), "")
@@ -87,9 +94,10 @@ def inspect_file(path: Path, zone: str | None = None) -> Inspection:
     encoding = find_encoding(path, name)
     layout = find_layout(path, name, str(encoding.value))
     columns = find_columns(name, layout.header, layout.rows[:_SAMPLE])
-    first = Inspection(name, (encoding, *layout.findings, *columns))
+    first = Inspection(name, (encoding, *layout.findings, *columns), layout.header)
     place, at = f"{name}, column {first.column('timestamp')}", layout.header.index(first.column("timestamp"))
-    formats = formats_of((row[at].strip() for row in layout.rows), place)
+    clock = layout.header.index(first.column(CLOCK)) if first.column(CLOCK) else None
+    formats = formats_of((_time_of(row, at, clock) for row in layout.rows), place)
     seen = _Texts.of(path, first, layout, formats)
     findings = [encoding, *layout.findings]
     if seen.footer:
@@ -98,7 +106,9 @@ def inspect_file(path: Path, zone: str | None = None) -> Inspection:
     time = find_time(tuple(seen.times), formats)
     findings += [*seen.usable(columns), time, *_zone(zone, seen.times, time), find_decimal(seen.amounts)]
     if first.column("amount"):
-        findings.append(find_purchases(*_signs(seen.amounts, findings[-1])))
+        negative, positive = _signs(seen.amounts, findings[-1])
+        sign = None if negative else find_sign(layout.header, layout.rows[:_SAMPLE])
+        findings.append(sign or find_purchases(negative, positive))
     return replace(first, findings=tuple(findings))
 
 
@@ -117,6 +127,7 @@ class _Texts:
         """Read every row once. Raises DataError."""
         at = {target: layout.header.index(found.column(target)) for target in _needed(found)}
         amounts = [at[target] for target in ("amount", DEBIT, CREDIT) if target in at]
+        clock, merchant = at.pop(CLOCK, None), layout.header.index(found.column("merchant"))
         records = read_records(path, found.name, found.data_map())
         if found.data_map().header:
             next(records, None)
@@ -124,20 +135,27 @@ class _Texts:
         waiting: deque[Sequence[str]] = deque()
         for _, fields in records:
             waiting.append(fields)
-            time = fields[at["timestamp"]].strip() if len(fields) > at["timestamp"] else ""
-            # A time in another format is no footer: reading the rows names its line.
-            is_row = is_read_by(time, formats) or is_time(time)
+            time = _time_of(fields, at["timestamp"], clock)
+            # A transaction without a time, or with one in another format, is no footer: reading the rows names it.
+            is_row = is_read_by(time, formats) or is_time(time) or _is_payment(fields, merchant, amounts)
             if not is_row and len(waiting) <= _MOST_FOOTER:
                 continue
             while waiting:
-                seen._add(waiting.popleft(), at, amounts, ids)
+                seen._add(waiting.popleft(), at, clock, amounts, ids)
         seen.footer = len(waiting)
         return seen
 
-    def _add(self, fields: Sequence[str], at: Mapping[str, int], amounts: Sequence[int], ids: set[str]) -> None:
+    def _add(
+        self,
+        fields: Sequence[str],
+        at: Mapping[str, int],
+        clock: int | None,
+        amounts: Sequence[int],
+        ids: set[str],
+    ) -> None:
         if len(fields) <= max(at.values()):
             return  # reading the rows names the line
-        time = fields[at["timestamp"]].strip()
+        time = _time_of(fields, at["timestamp"], clock)
         self.times[time] = self.times.get(time, 0) + 1
         for column in amounts:
             amount = fields[column].strip()
@@ -153,8 +171,24 @@ class _Texts:
         return [one for one in columns if one.key != "columns.txn_id" or self.ids_are_unique]
 
 
+def _time_of(fields: Sequence[str], day: int, clock: int | None) -> str:
+    """Return the time of a row, empty if it has too few fields."""
+    if len(fields) <= max(day, clock or 0):
+        return ""
+    return fields[day].strip() + ("" if clock is None else f" {fields[clock].strip()}")
+
+
+def _is_payment(fields: Sequence[str], merchant: int, amounts: Sequence[int]) -> bool:
+    """Return whether a row has a merchant and an amount."""
+    return (
+        len(fields) > max(merchant, *amounts)
+        and bool(fields[merchant].strip())
+        and any(amounts_of(fields[column]) for column in amounts)
+    )
+
+
 def _needed(found: Inspection) -> Iterator[str]:
-    for target in ("timestamp", "amount", DEBIT, CREDIT, "txn_id"):
+    for target in ("timestamp", CLOCK, "amount", DEBIT, CREDIT, "txn_id"):
         if found.column(target):
             yield target
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import yaml
 
-from serin_training.data.data_map import UNDECIDED
+from serin_training.data.presets import UNDECIDED
 from serin_training.inspection.findings import Certainty, Finding
 from serin_training.inspection.inspect import Checked, Inspection
 
@@ -30,7 +30,10 @@ def map_text(found: Inspection) -> str:
 
 
 def _scalar(value: object) -> str:
-    text = yaml.safe_dump(value, allow_unicode=True, width=10_000, default_style='"' if value in {",", "."} else None)
+    style = '"' if value in (",", ".") else None
+    text = yaml.safe_dump(
+        value, allow_unicode=True, width=10_000, default_flow_style=True, sort_keys=False, default_style=style
+    )
     return text.removesuffix("...\n").strip()
 
 
@@ -66,6 +69,8 @@ def notes(found: Inspection, checked: Checked) -> Iterator[str]:
     """Yield what a user should know before these data are used."""
     if found.is_native:
         yield "this is Serin's own format: other commands read the file without a map"
+    for preset in found.presets:
+        yield f"the columns are those of the preset {preset} (--map {preset})"
     for one in found.undecided:
         yield f"undecided: {one.key}: {one.why}; write {' or '.join(map(_scalar, one.choices))} in the map"
     for one in found.findings:
