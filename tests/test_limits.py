@@ -18,10 +18,12 @@ from serin_core.rollout.rollback import MAX_REJECTED
 from serin_core.yaml_text import MAX_DEPTH
 from serin_operator.work_queue import MAX_RETRY
 from serin_registry.limits import MAX_FILE_BYTES, MAX_OTHER_FILE_BYTES
+from serin_server.event_ids import MAX_AGE
 from serin_server.http.middleware import MAX_BODY_BYTES
 from serin_server.http.protocol import MAX_HEAD_BYTES, MAX_WAITING
 from serin_server.http.schemas import MAX_ITEMS
 from serin_server.metrics.counters import MAX_USERS
+from serin_server.rate_limit import FEEDBACK_PER_SECOND
 from serin_server.stores.memory import MAX_EVENTS
 from serin_training.data.csv_records import MAX_LINE
 
@@ -40,6 +42,8 @@ EXPECTED = {
     "transactions in a request": MAX_ITEMS,
     "request line and headers": MAX_HEAD_BYTES,
     "requests that wait on one connection": MAX_WAITING,
+    "feedback per second and process": FEEDBACK_PER_SECOND,
+    "age of a suggestion that feedback is sent on, in days": MAX_AGE.days,
     "file of a run that a server reads": MAX_FILE_BYTES,
     "any other file of a run": MAX_OTHER_FILE_BYTES,
     "keywords in the rules": MAX_KEYWORDS,

@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,10 +23,17 @@ _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 MAX_CHARACTERS: Final = 1024
 """Characters of an event id."""
+MAX_AGE: Final = timedelta(days=90)
+"""Time from a suggestion to feedback on it; less where feedback is kept for a shorter time."""
+_MILLISECONDS: Final = 1000
 
 
 class EventError(ValueError):
     """An event id that no server of this model issued. The message is one line."""
+
+
+class EventExpiredError(Exception):
+    """An event id that was issued too long ago. The message is one line."""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +88,16 @@ def verify(event_id: str, keys: Sequence[bytes]) -> Event:
         return _DECODER.decode(signed[1:])
     except msgspec.MsgspecError:
         raise EventError("event_id: unknown content; it was issued by a newer server") from None
+
+
+def check_age(event: Event, *, now: float, retention: timedelta | None) -> None:
+    """Raise EventExpiredError for a suggestion that was made too long ago, at the Unix time `now`.
+
+    What `retention` has deleted is not known any more, so that feedback on an older suggestion could count twice.
+    """
+    age = min(MAX_AGE, retention or MAX_AGE)
+    if now - event.at / _MILLISECONDS > age.total_seconds():
+        raise EventExpiredError(f"event_id: the suggestion was made more than {age.days} days ago")
 
 
 def _tag(signed: bytes, key: bytes) -> bytes:

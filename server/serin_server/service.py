@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from serin_core.contract.documents import DocumentError, ModelDocument
@@ -16,6 +17,7 @@ from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
 from serin_server.metrics.exposition import Identity, RunOnScrape, Scrape
 from serin_server.metrics.user_agreement import UserCounts
+from serin_server.rate_limit import FEEDBACK_AT_ONCE, FEEDBACK_PER_SECOND, RELOAD_EVERY, RELOADS_AT_ONCE, RateLimit
 from serin_server.readiness import Readiness
 from serin_server.retention import Retention
 from serin_server.routing.latest_watcher import LatestWatcher
@@ -66,6 +68,8 @@ class Service:
     suggester: Suggester
     readiness: Readiness
     retention: Retention
+    feedback_limit: RateLimit
+    reload_limit: RateLimit
 
     def not_ready_reason(self) -> str | None:
         """Return why requests must not be sent to this process, None if they may."""
@@ -196,6 +200,13 @@ def build_service(
         suggester=Suggester(rules, users=users, tokens=tokens, clock=clock),
         readiness=Readiness(started=clock.monotonic()),
         retention=Retention(opened, age=settings.retention, clock=clock),
+        feedback_limit=RateLimit(
+            "requests with feedback",
+            interval=timedelta(seconds=1 / FEEDBACK_PER_SECOND),
+            burst=FEEDBACK_AT_ONCE,
+            monotonic=clock.monotonic,
+        ),
+        reload_limit=RateLimit("reloads", interval=RELOAD_EVERY, burst=RELOADS_AT_ONCE, monotonic=clock.monotonic),
     )
 
 

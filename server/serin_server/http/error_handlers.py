@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from serin_server.event_ids import EventError
+from serin_server.event_ids import EventError, EventExpiredError
 from serin_server.feedback import FeedbackError, NothingSuggestedError, UnknownLabelError
 from serin_server.http.field_errors import FieldNames, field_errors, printable, summary
 from serin_server.http.problems import REQUEST_ID, Code, FieldError, ProblemError, problem_response, request_id_of
 from serin_server.http.schemas import TransactionBody
 from serin_server.logs import location_of
+from serin_server.rate_limit import RateLimitError
 from serin_server.routing.routing_watcher import ForgedPushError, NoRoutingKeyError
 from serin_server.stores.store import StoreAbsentError, StoreUnavailableError, UnknownTransactionsError
 
@@ -30,8 +31,10 @@ _EXPECTED: Final[dict[type[Exception], tuple[int, Code]]] = {
     UnknownTransactionsError: (404, Code.UNKNOWN_TRANSACTION),
     StoreAbsentError: (409, Code.NO_STORE),
     NoRoutingKeyError: (409, Code.NO_ROUTING_KEY),
+    EventExpiredError: (410, Code.EVENT_EXPIRED),
     NothingSuggestedError: (422, Code.NOTHING_SUGGESTED),
     UnknownLabelError: (422, Code.UNKNOWN_LABEL),
+    RateLimitError: (429, Code.TOO_MANY_REQUESTS),
     StoreUnavailableError: (503, Code.STORE_UNAVAILABLE),
 }
 """Errors whose message is the detail."""
@@ -86,7 +89,11 @@ async def _expected(request: Request, error: Exception) -> Response:
     if isinstance(error, FeedbackError):
         found = (FieldError(printable(detail), f"#/{error.field}"),)
         detail = summary(found, 1)
-    headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, StoreUnavailableError) else None
+    headers = None
+    if isinstance(error, StoreUnavailableError):
+        headers = {"Retry-After": _RETRY_SECONDS}
+    elif isinstance(error, RateLimitError):
+        headers = {"Retry-After": str(error.retry_seconds)}
     return problem_response(status, code, detail, request_id=_request_id(request), errors=found, headers=headers)
 
 

@@ -21,6 +21,7 @@ class Code(StrEnum):
 
     ADMIN_TOKEN_REQUIRED = auto()
     BODY_TOO_LARGE = auto()
+    EVENT_EXPIRED = auto()
     HEADERS_TOO_LARGE = auto()
     INTERNAL_ERROR = auto()
     INVALID_EVENT_ID = auto()
@@ -39,6 +40,7 @@ class Code(StrEnum):
     REQUEST_TIMEOUT = auto()
     ROUTE_NOT_FOUND = auto()
     STORE_UNAVAILABLE = auto()
+    TOO_MANY_REQUESTS = auto()
     TOO_MANY_WAITING = auto()
     UNKNOWN_LABEL = auto()
     UNKNOWN_TRANSACTION = auto()
@@ -48,6 +50,7 @@ class Code(StrEnum):
 TITLES: Final = {
     Code.ADMIN_TOKEN_REQUIRED: "The admin token is required",
     Code.BODY_TOO_LARGE: "The body is too large",
+    Code.EVENT_EXPIRED: "The event id has expired",
     Code.HEADERS_TOO_LARGE: "The headers are too large",
     Code.INTERNAL_ERROR: "Internal error",
     Code.INVALID_EVENT_ID: "The event id is not valid",
@@ -66,6 +69,7 @@ TITLES: Final = {
     Code.REQUEST_TIMEOUT: "The request did not arrive in time",
     Code.ROUTE_NOT_FOUND: "The route does not exist",
     Code.STORE_UNAVAILABLE: "The store is not available",
+    Code.TOO_MANY_REQUESTS: "Too many requests",
     Code.TOO_MANY_WAITING: "Too many requests wait",
     Code.UNKNOWN_LABEL: "The label is not a class",
     Code.UNKNOWN_TRANSACTION: "A transaction is not in the store",

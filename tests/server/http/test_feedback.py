@@ -1,8 +1,14 @@
 """Feedback on suggestions: what counts, and what is refused."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
-from server.fakes import CANDIDATE, FakeRegistry, FakeRun, Mounted, routing
+from server.fakes import CANDIDATE, FakeClock, FakeRegistry, FakeRun, Mounted, routing
 from server.http.running_service import bought, running
+
+from serin_server.rate_limit import FEEDBACK_AT_ONCE, FEEDBACK_PER_SECOND
+from serin_server.stores.memory import Memory
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +81,57 @@ async def test_where_nothing_was_suggested_only_a_label_makes_sense_and_is_a_rej
         taken = await pod.feedback(item["event_id"], label="Dining")
         assert taken.json()["outcome"] == "rejected"
         assert await pod.count("serin_feedback_total", outcome="rejected") == 1
+
+
+@pytest.mark.parametrize(("retention", "days"), [(None, 90), (timedelta(days=400), 90), (timedelta(days=7), 7)])
+async def test_an_event_id_expires_before_what_it_counted_is_forgotten(
+    mounted: Mounted, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, retention: timedelta | None, days: int
+) -> None:
+    settings = mounted.settings
+    monkeypatch.setattr(mounted, "settings", lambda **given: replace(settings(**given), retention=retention))
+    async with running(mounted, FakeRegistry(FakeRun()), clock=clock) as pod:
+        one, two = await pod.suggest(bought("1"), bought("2"))
+        clock.advance(days * 86_400)
+        assert (await pod.feedback(one["event_id"], accepted=True)).status_code == 200
+        clock.advance(1)
+        for item in (one, two):
+            expired = await pod.feedback(item["event_id"], accepted=True)
+            assert (expired.status_code, expired.json()["code"]) == (410, "event_expired")
+            assert expired.json()["detail"] == f"event_id: the suggestion was made more than {days} days ago"
+        assert await pod.count("serin_feedback_total") == 1
+
+
+async def test_feedback_counts_for_the_user_and_the_transaction_of_its_suggestion_and_for_no_other(
+    mounted: Mounted,
+) -> None:
+    store = Memory()
+    async with running(mounted, FakeRegistry(FakeRun()), store=store) as pod:
+        (mine,) = await pod.suggest(bought("1", user_id="u1"))
+        (other,) = await pod.suggest(bought("2", user_id="u2"))
+        for named in ("user_id", "txn_id", "stage"):
+            refused = await pod.feedback(mine["event_id"], accepted=True, **{named: "u2"})
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert (await pod.feedback(mine["event_id"], accepted=False)).json()["repeated"] is False
+        # One id made of the parts of two.
+        for cut in range(8, len(mine["event_id"]), 8):
+            mixed = mine["event_id"][:cut] + other["event_id"][cut:]
+            if mixed not in (mine["event_id"], other["event_id"]):
+                assert (await pod.feedback(mixed, accepted=True)).status_code == 400
+        assert (await pod.feedback(other["event_id"], accepted=True)).json()["repeated"] is False
+
+
+async def test_a_flood_of_feedback_is_refused_early_and_goes_on_at_the_rate(mounted: Mounted, clock: FakeClock) -> None:
+    async with running(mounted, FakeRegistry(FakeRun()), clock=clock) as pod:
+        (item,) = await pod.suggest(bought())
+        for _ in range(FEEDBACK_AT_ONCE):
+            pod.service.feedback_limit.take()
+        refused = await pod.feedback(item["event_id"], accepted=True)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        assert refused.headers["Retry-After"] == "1"
+        assert await pod.count("serin_feedback_total") == 0
+        clock.advance(1 / FEEDBACK_PER_SECOND)
+        assert (await pod.feedback(item["event_id"], accepted=True)).json()["repeated"] is False
+        assert len(await pod.suggest(bought("2"))) == 1, "suggestions have no limit"
 
 
 @pytest.mark.parametrize("event_id", ["nonsense", "AAAA" * 20, "%00", "A" * 3000])

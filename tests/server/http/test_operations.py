@@ -2,7 +2,7 @@
 
 import pytest
 from server.fakes import ADMIN, CANDIDATE, STABLE, TOKEN, FakeClock, FakeRegistry, FakeRun, Mounted, routing
-from server.http.running_service import bought, running
+from server.http.running_service import USER, bought, running
 
 from serin_core.contract.pod_report import PodReport
 
@@ -75,6 +75,17 @@ async def test_a_reload_swaps_the_runs_or_says_why_not(mounted: Mounted) -> None
             f"{CANDIDATE}: parity row 1 differs; the loaded run stays in use",
         )
         assert (await pod.suggest(bought()))[0]["source"] == "model"
+
+
+async def test_reloads_are_limited_and_a_refused_token_counts_for_nothing(mounted: Mounted, clock: FakeClock) -> None:
+    async with running(mounted, FakeRegistry(FakeRun()), clock=clock) as pod:
+        for _ in range(10):
+            assert (await pod.client.post("/ml/v2/reload", headers=USER)).status_code == 403
+        admin = {"Authorization": f"Bearer {ADMIN}"}
+        found = [(await pod.client.post("/ml/v2/reload", headers=admin)).status_code for _ in range(4)]
+        assert found == [200, 200, 200, 429]
+        clock.advance(10)
+        assert (await pod.client.post("/ml/v2/reload", headers=admin)).status_code == 200
 
 
 async def test_a_pod_without_its_stable_run_is_not_ready_for_five_minutes_then_answers_by_rules(

@@ -23,10 +23,11 @@ def operation_routes(service: Service) -> APIRouter:
         "/ml/v2/reload",
         summary="Reload the runs",
         dependencies=[Depends(admin_only(service.tokens))],
-        responses=problem_responses(401, 403, 409),
+        responses=problem_responses(401, 403, 409, 429),
     )
     async def reload() -> dict[str, Any]:
         """Read the runs of this pod from the registry again; each stays in use until its replacement is checked."""
+        service.reload_limit.take()
         await service.reload()
         reports = service.runs.reports()
         for run in reports:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from serin_server.event_ids import verify
+from serin_server.event_ids import check_age, verify
 from serin_server.feedback import record_feedback
 from serin_server.http.auth import user_only
 from serin_server.http.content_type import json_only
@@ -25,7 +25,7 @@ def suggestion_routes(service: Service) -> APIRouter:
     router = APIRouter(
         tags=["suggestions"],
         dependencies=[Depends(user_only(service.tokens)), Depends(json_only)],
-        responses=problem_responses(400, 401, 404, 409, 413, 415, 422, 503),
+        responses=problem_responses(400, 401, 404, 409, 410, 413, 415, 422, 429, 503),
     )
 
     @router.post("/agent/suggestions", summary="Suggest categories", response_model=SuggestionsResponse)
@@ -41,7 +41,9 @@ def suggestion_routes(service: Service) -> APIRouter:
     @router.post("/agent/suggestions/{event_id}/feedback", summary="Send feedback")
     async def feedback(event_id: str, request: FeedbackRequest) -> FeedbackResponse:
         """Report whether a suggestion was right. Only the first feedback on a suggestion counts."""
-        event = verify(event_id, service.tokens.keys())
+        service.feedback_limit.take()
+        event, now = verify(event_id, service.tokens.keys()), service.clock.now()
+        check_age(event, now=now, retention=service.settings.retention)
         recorded, is_first = await record_feedback(
             event,
             accepted=request.accepted,
@@ -49,7 +51,7 @@ def suggestion_routes(service: Service) -> APIRouter:
             classes=service.classes_for(event.run_id),
             store=service.store,
             counters=service.counters,
-            now=service.clock.now(),
+            now=now,
         )
         return FeedbackResponse(
             event_id=event_id,
