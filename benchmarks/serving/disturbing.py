@@ -44,9 +44,9 @@ class Disturbance:
 
 
 def reloads(url: str) -> Disturbance:
-    """Request a reload every 0.5 s."""
+    """Request a reload every second."""
     client = httpx.Client(headers={"Authorization": f"Bearer {ADMIN}"}, timeout=10)
-    return Disturbance(lambda: client.post(f"{url}/ml/v2/reload").is_success, every=0.5)
+    return Disturbance(lambda: client.post(f"{url}/ml/v2/reload").is_success, every=1.0)
 
 
 def scrapes(url: str, *, every: float = 0.2) -> Disturbance:

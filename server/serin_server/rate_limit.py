@@ -8,7 +8,7 @@ from typing import Final
 FEEDBACK_PER_SECOND: Final = 1000
 """A third of the suggestions that a process can make; each of them has one feedback at most."""
 FEEDBACK_AT_ONCE: Final = 2000
-RELOAD_EVERY: Final = timedelta(seconds=10)
+RELOAD_EVERY: Final = timedelta(seconds=1)
 """Time between two reloads: each one reads and checks all runs of the pod."""
 RELOADS_AT_ONCE: Final = 3
 
