@@ -177,6 +177,10 @@ lock: ## update requirements/*.lock (needs uv and npm)
 	$(PYTHON) requirements/without_addresses.py
 	echo hatchling | $(RESOLVE) - --output-file requirements/build.lock
 
+.PHONY: licences
+licences: .venv/.complete .moto/.complete ## write the licence of every locked package into requirements/licences.md
+	@$(BIN)/python requirements/licences.py
+
 ##@ Model, step by step
 REGISTRY ?= .ml/registry
 URL ?=
