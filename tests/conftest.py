@@ -2,6 +2,9 @@
 
 import pytest
 from hypothesis import settings
+from secret_search import pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
 
 # The same examples on every machine; `make fuzz` tries new ones, `make fuzz PROFILE=long` 20,000 for each test.
 settings.register_profile("same", derandomize=True, deadline=None)

@@ -21,8 +21,8 @@ from serin_server.settings import NoStoreSettings, OperatorMode, Settings, Store
 UID = "6a1f0c1e-0000-4000-8000-000000000001"
 STABLE = "run_aaaaaaaa_1700000000"
 CANDIDATE = "run_bbbbbbbb_1700000001"
-TOKEN = "user-token"
-ADMIN = "admin-token-value"
+TOKEN = "user-token-topsecret"
+ADMIN = "admin-token-topsecret"
 
 
 def digest(run: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from secret_search import assert_no_secret
 from server.fakes import TOKEN, FakeClock, FakeRegistry, Mounted
 
 from serin_core.contract import names
@@ -68,8 +69,14 @@ async def running(
     async with api.router.lifespan_context(api):
         await service.runs.load()
         transport = httpx.ASGITransport(app=FastPath(api, service=service), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
+        hooks = {"response": [_search]}
+        async with httpx.AsyncClient(transport=transport, base_url="http://pod", event_hooks=hooks) as client:
             yield Running(service, client)
+
+
+async def _search(response: httpx.Response) -> None:
+    await response.aread()
+    assert_no_secret(f"{response.headers}\n{response.text}", response.request.url.path)
 
 
 def bought(txn_id: str = "1", **fields: Any) -> dict[str, Any]:
