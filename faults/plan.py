@@ -34,4 +34,4 @@ SHORT = {
     "kubelet": 30.0,
     "registry": 40.0,
 }
-LONG = SHORT | {"operator": 4.0, "restarts": 90.0, "clocks": 60.0}
+LONG = SHORT | {"operator": 3.0, "restarts": 90.0, "clocks": 60.0}
