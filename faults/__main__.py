@@ -10,6 +10,7 @@ from pathlib import Path
 from faults import operators
 from faults.checker import check
 from faults.history import read
+from faults.mutants import run_mutant, run_mutants
 from faults.plan import LONG, SHORT, Plan
 from faults.report import summary_of, write_report
 from faults.storm import record
@@ -41,6 +42,9 @@ def main() -> None:
     suite.add_argument("--seed", type=int, default=1, help="seed of the first storm (%(default)s)")
     suite.add_argument("--results", type=Path, default=Path(".bench/faults"), help="folder of results (%(default)s)")
     suite.set_defaults(run=lambda options: run_suite(options.results, seed=options.seed, minutes=options.minutes))
+    mutants = commands.add_parser("mutants", help="run storms on the product with errors built in")
+    mutants.add_argument("--only", metavar="NAME", help="run one of them")
+    mutants.set_defaults(run=lambda options: run_mutant(options.only) if options.only else run_mutants())
     report = commands.add_parser("report", help="write docs/reliability.md from the results of suites")
     report.add_argument("--results", type=Path, default=Path(".bench/faults"))
     report.set_defaults(run=lambda options: write_report(options.results))

@@ -53,6 +53,7 @@ class Storm:
             "registry": self._stop_registry,
             "restarts": self._restart,
             "clocks": self._shift_clocks,
+            "pods frozen for long": self._freeze_for_long,
         }
         makers = [
             asyncio.create_task(self._keep_on(kind, kinds[kind], pause)) for kind, pause in self._plan.pauses.items()
@@ -211,6 +212,14 @@ class Storm:
                 async with self._fault("pods", "frozen", name, random.uniform(1, 10)):
                     pod.is_frozen = True
                 pod.is_frozen = False
+
+    async def _freeze_for_long(self, random: Random) -> None:
+        pods = [pod for pod in self._world.fleet.serving() if not pod.is_frozen]
+        if pods:
+            pod = random.choice(pods)
+            async with self._fault("pods", "frozen", pod.place[1], 40):
+                pod.is_frozen = True
+            pod.is_frozen = False
 
     async def _stop_kubelet(self, random: Random) -> None:
         async with self._fault("kubelet", "mounts nothing", world.NAMESPACE, random.uniform(3, 20)):

@@ -35,10 +35,19 @@ def why_resume_is_ignored(request: Request, context: Context) -> str:
     """Return why a resume has no effect, "" if it has."""
     rollout = context.status.rollout
     other = why_not_the_candidate(request, context)
-    if other or rollout is None or rollout.pause is not None:
+    if other or rollout is None or rollout.pause is not None or _follows_a_pause(request, context):
         return other
     suspended = "; it is suspended (spec.suspend), which only an edit of the spec ends" if context.spec.suspend else ""
     return f"the rollout is not paused{suspended}"
+
+
+def _follows_a_pause(resume: Request, context: Context) -> bool:
+    """Return whether a pause that has not acted yet is on the object, and was requested before this resume.
+
+    Both may have been written before the operator saw either. Which one was first is known by their times alone.
+    """
+    pause = request_for(context, "pause", resume.run_id)
+    return pause is not None and pause.time is not None and resume.time is not None and pause.time <= resume.time
 
 
 def pause(context: Context, _protocol: Protocol) -> Transition | None:

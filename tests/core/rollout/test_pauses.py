@@ -135,6 +135,27 @@ def test_a_request_without_an_effect_is_ignored_with_the_reason(paused, action, 
     assert paused.status.candidate.pause.by == "jane"
 
 
+@pytest.mark.parametrize(
+    ("paused_at", "resumed_at", "events"),
+    [
+        ("T10:00:00Z", "T10:00:01Z", ["Paused", "Resumed"]),
+        ("T10:00:01Z", "T10:00:00Z", ["Paused"]),
+        ("", "", ["Paused"]),
+    ],
+    ids=["a resume after the pause", "a resume before the pause", "times that are not known"],
+)
+def test_a_pause_and_a_resume_that_are_seen_together_act_in_the_order_of_their_times(paused_at, resumed_at, events):
+    at = new_world()
+    at.settle(until=has_percent(10))
+    at.verdict = "unsure"
+    began = len(at.status.history)
+    at.request("pause", f"{A} {paused_at and '2026-01-02'}{paused_at} odd")
+    at.request("resume", f"{A} {resumed_at and '2026-01-02'}{resumed_at} fine")
+    at.settle(rounds=5)
+    assert [entry.event for entry in at.status.history[began:] if entry.by != "operator"] == events
+    assert (at.status.candidate.pause is None) is ("Resumed" in events)
+
+
 @pytest.mark.parametrize("action", ["pause", "resume"])
 def test_without_a_rollout_there_is_nothing_to_pause_or_resume(action):
     at = new_world()
