@@ -114,6 +114,10 @@ test-backends: .venv/.complete ## test with VictoriaMetrics, Thanos and the Prom
 faults: .venv/.complete ## break everything at random for two hours, and write docs/reliability.md (MINUTES=110, SEED=1)
 	@$(BIN)/python -m faults suite --minutes $(or $(MINUTES),110) --seed $(or $(SEED),1)
 
+.PHONY: faults-mutants
+faults-mutants: .venv/.complete ## check that storms find errors that are built into the product (15 minutes)
+	@$(BIN)/python -m faults mutants
+
 .PHONY: fuzz
 fuzz: .venv/.complete .moto/.complete ## run the property tests on new random examples (ROUNDS=5, PROFILE=long for 20,000 each)
 	@for round in $$(seq $(or $(ROUNDS),5)); do \

@@ -30,6 +30,7 @@ def main() -> None:
     storm.add_argument("--models", type=int, default=3, help="SuggestionModels (%(default)s)")
     storm.add_argument("--pods", type=int, default=2, help="server pods of each (%(default)s)")
     storm.add_argument("--rate", type=int, default=80, help="transactions a second and pod (%(default)s)")
+    storm.add_argument("--all-act", action="store_true", help="operators without leader election")
     storm.add_argument("--pause", nargs=2, action="append", metavar=("KIND", "SECONDS"), help="instead of all kinds")
     storm.add_argument("--long", action="store_true", help="the kinds and pauses of the long form")
     storm.add_argument("--history", type=Path, help="keep the history in this file (.jsonl or .jsonl.gz)")
@@ -65,6 +66,7 @@ def _storm(options: argparse.Namespace) -> int:
         models=options.models,
         pods=options.pods,
         rate=options.rate,
+        elects=not options.all_act,
         pauses=pauses,
     )
     with tempfile.TemporaryDirectory(prefix="serin-storm-", ignore_cleanup_errors=True) as folder:

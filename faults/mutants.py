@@ -78,7 +78,7 @@ MUTANTS = (
         "def merged(seen, kept):\n"
         "    none = ProcessCounts(good=0, total=0)\n"
         "    before = {one: kept.get(one, none) for one in seen}\n"
-        "    sums = {one: (before[one].good + good, before[one].total + total) for one, (good, total) in seen.items()}\n"
+        "    sums = {one: (before[one].good + new[0], before[one].total + new[1]) for one, new in seen.items()}\n"
         "    return dict(kept) | {one: ProcessCounts(good=good, total=total) for one, (good, total) in sums.items()}\n"
         "server_counters._merged = merged",
         "evidence is what the servers have counted",
@@ -124,7 +124,10 @@ MUTANTS = (
         "transactions that count twice",
         "from serin_server import suggester\n"
         "count = suggester._count\n"
-        "suggester._count = lambda decision, counts: [count(decision, counts), counts.requests.update({True: counts.requests[True] + 1})]",
+        "def twice(decision, counts):\n"
+        "    count(decision, counts)\n"
+        "    counts.requests[True] += 1\n"
+        "suggester._count = twice",
         "evidence is what the servers have counted",
         _CALM,
         is_server=True,

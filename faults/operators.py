@@ -31,7 +31,7 @@ class Operator:
         self.name, self.proxy, self._history, self._folder = name, proxy, history, folder
         self._process: _MaybeProcess = None
         self.log = folder / f"{name}.log"
-        self._settings = configuration | {"host": "127.0.0.1", "leaderElection": LEASE}
+        self._settings = configuration | {"host": "127.0.0.1"}
         self._entry = entry
         self.is_stopped = False
 

@@ -35,6 +35,8 @@ _PROMISES = {
     "Prometheus: warnings": "a partial result is refused",
     "Prometheus: 500": "the share is kept; no step, no rollback",
     "Prometheus: restarted": "counts go on",
+    "Prometheus: restarted without its data": "what was read is kept; what was not, and is lost, is not made up",
+    "Prometheus: misses scrapes": "counts are late, never wrong",
     "pods: KILL": "the restarted process goes back to no lower revision; its counts are added once",
     "pods: frozen": "no step without its confirmation; no rollback of a sound run",
     "pods: deleted": "a replaced pod serves what was decided",

@@ -21,6 +21,8 @@ class Plan:
     """Transactions a second and pod."""
     pauses: Mapping[str, float] = field(default_factory=dict)
     """Mean seconds between two faults of a kind; a kind without is left out."""
+    elects: bool = True
+    """Whether operators agree on a leader; else all of them act, and only the resourceVersions keep them apart."""
     settle: float = 420.0
     """Seconds in which everything has to end well, once the faults are over."""
 
@@ -32,6 +34,7 @@ SHORT = {
     "pods": 6.0,
     "people": 2.5,
     "kubelet": 30.0,
+    "scrapes": 30.0,
     "registry": 40.0,
 }
 LONG = SHORT | {"operator": 3.0, "restarts": 90.0, "clocks": 60.0}

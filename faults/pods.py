@@ -86,6 +86,8 @@ class Fleet:
         self.registry = Registry()
         self.is_refreshing = True
         """Whether mounted files follow their ConfigMaps; False: as on a node whose kubelet is down."""
+        self.misses_scrapes = False
+        """Whether scrapes get no answer."""
         self._web = web.Server(self._respond, access_log=None)
 
     async def run(self) -> None:
@@ -256,6 +258,8 @@ class Fleet:
             await asyncio.sleep(0.1)
         if pod is None or pod.process is None:
             transport.abort()
+            return web.Response(status=503)
+        if request.path == "/metrics" and self.misses_scrapes:
             return web.Response(status=503)
         if request.path == "/metrics":
             return web.Response(body=pod.process.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})

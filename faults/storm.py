@@ -21,6 +21,8 @@ from serin_core.api.packing import expanded
 from serin_localcluster.node.api import ApiError
 
 KINDS = (stand_ins.SOUND, stand_ins.SOUND, stand_ins.WRONG, stand_ins.FAILING)
+RECORDED = ("seed", "seconds", "replicas", "models", "pods", "rate", "elects")
+"""What a history says of its plan."""
 ROLLOUT_SECONDS = 150.0
 """After which the next run is named, whatever has become of this one."""
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Storm:
             "pods": self._break_pod,
             "people": self._act,
             "kubelet": self._stop_kubelet,
+            "scrapes": self._miss_scrapes,
             "registry": self._stop_registry,
             "restarts": self._restart,
             "clocks": self._shift_clocks,
@@ -226,18 +229,27 @@ class Storm:
             self._world.fleet.is_refreshing = False
         self._world.fleet.is_refreshing = True
 
+    async def _miss_scrapes(self, random: Random) -> None:
+        async with self._fault("Prometheus", "misses scrapes", world.NAMESPACE, random.uniform(2, 15)):
+            self._world.fleet.misses_scrapes = True
+        self._world.fleet.misses_scrapes = False
+
     async def _stop_registry(self, random: Random) -> None:
         async with self._fault("registry", "away", world.NAMESPACE, random.uniform(3, 15)):
             self._world.fleet.registry.is_away = True
         self._world.fleet.registry.is_away = False
 
     async def _restart(self, random: Random) -> None:
-        if random.random() < 0.5:  # noqa: PLR2004
-            self._history.add("fault", of="API server", what="killed and restarted", on="API server")
-            await self._world.restart_api_server(random.uniform(0, 5))
-        else:
-            self._history.add("fault", of="Prometheus", what="restarted", on="Prometheus")
-            await self._world.restart_prometheus(random.uniform(0, 10))
+        match random.choice(("API server", "Prometheus", "data")):
+            case "API server":
+                self._history.add("fault", of="API server", what="killed and restarted", on="API server")
+                await self._world.restart_api_server(random.uniform(0, 5))
+            case "Prometheus":
+                self._history.add("fault", of="Prometheus", what="restarted", on="Prometheus")
+                await self._world.restart_prometheus(random.uniform(0, 10))
+            case _:
+                self._history.add("fault", of="Prometheus", what="restarted without its data", on="Prometheus")
+                await self._world.restart_prometheus(random.uniform(0, 3), keeps_data=False)
 
     async def _shift_clocks(self, random: Random) -> None:
         front = random.choice([one.proxy for one in self._world.operators])
@@ -257,12 +269,19 @@ async def record(plan: Plan, file: Path, folder: Path, *, entry: str = operators
     """Run a storm in a new folder, and write its history."""
     history = History(file)
     history.add(
-        "plan", **{name: getattr(plan, name) for name in ("seed", "seconds", "replicas", "models", "pods", "rate")}
+        "plan",
+        **{name: getattr(plan, name) for name in ("seed", "seconds", "replicas", "models", "pods", "rate", "elects")},
     )
     random = Random(f"{plan.seed} processes")
     try:
         async with world.running(
-            folder, history=history, random=random, replicas=plan.replicas, rate=plan.rate, entry=entry
+            folder,
+            history=history,
+            random=random,
+            replicas=plan.replicas,
+            rate=plan.rate,
+            elects=plan.elects,
+            entry=entry,
         ) as here:
             await Storm(plan, here).run()
     finally:

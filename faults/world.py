@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import shutil
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -53,10 +54,12 @@ class World:
     watches_are_new: float = 0.0
     """Time (`time.monotonic`) until which watches may be beginning again, since the API server was restarted."""
 
-    async def restart_prometheus(self, seconds: float) -> None:
-        """Stop Prometheus for a time; it keeps its data."""
+    async def restart_prometheus(self, seconds: float, *, keeps_data: bool = True) -> None:
+        """Stop Prometheus for a time."""
         await self.prometheus.stop()
         await asyncio.sleep(seconds)
+        if not keeps_data:
+            shutil.rmtree(self.prometheus.data)
         await self.prometheus.start()
 
     async def restart_api_server(self, seconds: float) -> None:
@@ -70,7 +73,7 @@ class World:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, history: History, random: Random, replicas: int, rate: int, entry: str = operators.ENTRY
+    folder: Path, *, history: History, random: Random, replicas: int, rate: int, elects: bool, entry: str
 ) -> AsyncIterator[World]:
     """Start everything, and end it with the block."""
     async with AsyncExitStack() as stack:
@@ -105,6 +108,7 @@ async def running(
             "prometheus": {"default": {"url": proxy.url, "timeoutSeconds": 5}},
             "server": {"image": "stand-in"},
             "monitoring": {"podMonitor": "Never"},
+            "leaderElection": operators.LEASE if elects else {"enabled": False},
             "notifications": {DESTINATION: {"cloudEvents": {"url": f"http://127.0.0.1:{runner.addresses[0][1]}/"}}},
         }
         found = []

@@ -28,7 +28,7 @@ _RESTORES = frozenset(
 )
 """Transitions after which a run that was proven before serves all users again."""
 _YOUNG = 20.0
-"""Seconds in which a decision may be under way: a pod that has started since is not waited for."""
+"""Seconds in which a decision may be under way: a pod that has started since, in the same stage, may not be known."""
 _ALL = 100
 _READABLE = ("", "slow", "old", "behind", "half")
 """What may be wrong with an answer of Prometheus whose counts are counts all the same."""
@@ -93,13 +93,13 @@ def _step(timeline: Timeline, uid: str, before: Version, after: Version, entry: 
 
 
 def _confirmed(timeline: Timeline, uid: str, after: Version, stage: int, where: str) -> Iterator[Violation]:
-    count = 0
+    written = next((one.number for one in timeline.documents[uid] if one.revision >= stage), after.number)
     for one in timeline.processes.values():
         if one.uid != uid or one.started > after.number or (one.ended is not None and one.ended < after.number):
             continue
         applied, reported = one.last("applied", after.number), one.last("reported", after.number)
-        count += applied["revision"] >= stage
-        if min(applied["revision"], reported["revision"]) < stage and after.at - one.started_at > _YOUNG:
+        is_known = one.started < written or after.at - one.started_at > _YOUNG
+        if min(applied["revision"], reported["revision"]) < stage and is_known:
             message = f"{where}: {one.pod} serves revision {applied['revision']}, of stage {stage}"
             yield Violation("no step without confirmation by every pod", after.at, message)
 

@@ -28,6 +28,7 @@ class Prometheus:
         self._started: Started | None = None
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
+        self.data = directory / "data"
         directory.mkdir(parents=True, exist_ok=True)
         config = configuration(kubeconfig=kubeconfig, scrape_interval_seconds=scrape_interval_seconds)
         (directory / "prometheus.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
@@ -40,7 +41,7 @@ class Prometheus:
         argv = [
             *self._command,
             f"--config.file={self._directory / 'prometheus.yaml'}",
-            f"--storage.tsdb.path={self._directory / 'data'}",
+            f"--storage.tsdb.path={self.data}",
             "--storage.tsdb.retention.time=1d",
             f"--web.listen-address=127.0.0.1:{self._port}",
             "--log.level=warn",
