@@ -63,6 +63,13 @@ class Operator:
                 self.send(signal.SIGCONT)
                 await processes.end(self._process, grace=5)
 
+    def tracebacks(self) -> list[str]:
+        """Return the last line of each traceback in the log: internal errors."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        begins = [number for number, line in enumerate(lines) if line.startswith("Traceback ")]
+        ends = (next((line for line in lines[begin + 1 :] if line[:1] not in (" ", "")), "") for begin in begins)
+        return list(ends)
+
     def send(self, number: signal.Signals) -> bool:
         """Send a signal; return whether there was a process."""
         if self._process is None or self._process.returncode is not None:

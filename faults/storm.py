@@ -80,6 +80,9 @@ class Storm:
             await asyncio.gather(*drivers, return_exceptions=True)
         # What is under way is recorded.
         await asyncio.sleep(2)
+        for operator in self._world.operators:
+            for line in operator.tracebacks():
+                self._history.add("traceback", name=operator.name, line=line)
         hits = {one.name: one.hits for one in (*(o.proxy for o in self._world.operators), self._world.prometheus_proxy)}
         self._history.add("settled", problem=problem, hits=hits)
 

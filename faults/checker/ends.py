@@ -19,6 +19,8 @@ def violations(timeline: Timeline) -> Iterator[Violation]:
     for uid, versions in timeline.versions.items():
         if uid not in timeline.deleted:
             yield from _end(timeline, uid, versions[-1], last["number"])
+    for record in timeline.kind("traceback"):
+        yield Violation("operators have no internal error", record["t"], f"{record['name']}: {record['line']}")
     for record in timeline.kind("broken"):
         yield Violation("the storm itself works", record["t"], record["what"])
 

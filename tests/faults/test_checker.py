@@ -337,6 +337,10 @@ def an_end_that_is_waited_for_in_vain(planting):
     planting.kind("settled")[0]["problem"] = "not over 300 s after the last fault"
 
 
+def an_internal_error(planting):
+    planting.records.append({"t": 0.0, "kind": "traceback", "name": "operator-0", "line": "KeyError: 'percent'"})
+
+
 PLANTED = {
     soak_of_a_minute: "no step is early",
     another_step_in_between: "no step is skipped",
@@ -375,6 +379,7 @@ PLANTED = {
     a_run_that_is_stable_without_a_rollout: "only proven runs are stable",
     a_rollout_that_does_not_end: "faults do not change the end",
     a_pod_that_lags_at_the_end: "faults do not change the end",
+    an_internal_error: "operators have no internal error",
     an_end_that_is_waited_for_in_vain: "faults do not change the end",
 }
 
