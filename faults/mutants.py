@@ -81,7 +81,7 @@ MUTANTS = (
         "    sums = {one: (before[one].good + new[0], before[one].total + new[1]) for one, new in seen.items()}\n"
         "    return dict(kept) | {one: ProcessCounts(good=good, total=total) for one, (good, total) in sums.items()}\n"
         "server_counters._merged = merged",
-        "evidence is what the servers have counted",
+        "a gate has the counts of all processes",
         _CALM,
     ),
     Mutant(

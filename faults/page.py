@@ -54,6 +54,7 @@ _PROMISES = {
     "people: promote": "acts once, on its run and stage",
     "people: promote wrong stage": "acts on its stage only",
     "people: pause and resume": "no step while paused",
+    "people: pause for a while": "no step while paused",
     "people: retry": "acts once, on a run that was rolled back",
     "people: repeat": "an old request does nothing",
 }

@@ -53,6 +53,7 @@ class People:
             self._promote: 3,
             self._promote_wrong_stage: 2,
             self._pause_and_resume: 2,
+            self._pause_for_a_while: 2,
             self._retry: 2,
             self._repeat: 2,
             self._edit_routing: 4,
@@ -115,6 +116,11 @@ class People:
 
     async def _pause_and_resume(self, name: str) -> None:
         await self._request(name, "pause", self._run(name))
+        await self._request(name, "resume", self._run(name))
+
+    async def _pause_for_a_while(self, name: str) -> None:
+        await self._request(name, "pause", self._run(name))
+        await asyncio.sleep(6)
         await self._request(name, "resume", self._run(name))
 
     async def resume(self, name: str) -> None:
@@ -189,8 +195,7 @@ class People:
 
     async def _suspend(self, name: str) -> None:
         await self._world.api.merge(f"{PATH}/{name}", {"spec": {"suspend": True}})
-        async with self._recorder.changed:
-            await self._recorder.changed.wait()
+        await asyncio.sleep(self._random.choice((0.2, 6)))
         await self._world.api.merge(f"{PATH}/{name}", {"spec": {"suspend": False}})
 
     async def _touch(self, name: str) -> None:
