@@ -3,21 +3,34 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from serin_core.contract.addresses import display_address, without_secrets
+from serin_core.model.values import FIRST_YEAR, LAST_YEAR
 from serin_training.data.csv_records import read_records, rows_of
-from serin_training.data.data_map import COLUMNS, NATIVE, DataMap
+from serin_training.data.data_map import COLUMNS, CREDIT, DEBIT, NATIVE, DataMap
 from serin_training.data.rows import Label, Row
 from serin_training.data.validation import check_records
 from serin_training.errors import DataError
 
 _BATCH: Final = 20_000
+_TICKS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+"""In a second, by unit."""
+_RANGE: Final = tuple(int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (FIRST_YEAR, LAST_YEAR + 1))
+_NUMBER: Final = "a number"
+_WANTED: Final = {
+    "timestamp": "a timestamp, a date or text",
+    "amount": _NUMBER,
+    DEBIT: _NUMBER,
+    CREDIT: _NUMBER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +96,35 @@ class ParquetFile(File):
         try:
             with pq.ParquetFile(self.path) as file:
                 _check_schema(self.name, file.schema_arrow, self.data_map)
-                batches = file.iter_batches(batch_size=_BATCH, columns=list(self.data_map.needed))
-                records = (record for batch in batches for record in batch.to_pylist())
+                records = self._records(file)
                 yield from check_records(self.name, enumerate(records, start=1), data_map=self.data_map)
         except OSError as error:
             message = error.strerror or without_secrets(" ".join(str(error).split()), str(self.path))[:200]
             raise DataError(f"{self.name}: {message}; give a Parquet file") from None
         except pa.ArrowInvalid as error:
             raise DataError(f"{self.name}: not a Parquet file ({' '.join(str(error).split())[:200]})") from None
+
+    def _records(self, file: Any) -> Iterator[dict[str, Any]]:
+        start = 1
+        for batch in file.iter_batches(batch_size=_BATCH, columns=list(self.data_map.needed)):
+            found = batch
+            for at, field in enumerate(batch.schema):
+                if pa.types.is_timestamp(field.type):
+                    times = self._microseconds(batch.column(at), field, start)
+                    found = found.set_column(at, field.name, times)
+            yield from found.to_pylist()
+            start += batch.num_rows
+
+    def _microseconds(self, times: Any, field: Any, start: int) -> Any:
+        """Return times in a unit that Python has, whatever the writer's. Raises DataError."""
+        ticks = times.cast(pa.int64())
+        first, end = (_TICKS[field.type.unit] * second for second in _RANGE)
+        outside = pc.index(pc.or_kleene(pc.less(ticks, first), pc.greater_equal(ticks, end)), value=True).as_py()
+        if outside >= 0:
+            raise DataError(
+                f"{self.name}, row {start + outside}: {field.name} is out of range ({FIRST_YEAR} to {LAST_YEAR})"
+            )
+        return times.cast(pa.timestamp("us", tz=field.type.tz), safe=False)
 
 
 def _check_schema(name: str, schema: Any, data_map: DataMap) -> None:
@@ -99,14 +133,27 @@ def _check_schema(name: str, schema: Any, data_map: DataMap) -> None:
         kind = schema.field(column).type
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
+        if pa.types.is_timestamp(kind):
+            _check_zone(name, column, pa.timestamp("us", tz=kind.tz))
         # A map says how texts are numbers.
         if not _fits(target, kind) and (data_map.is_native or not _is_text(kind)):
-            wanted = {"timestamp": "a timestamp, a date or text", "amount": "a number"}.get(target, "text or a number")
+            wanted = _WANTED.get(target, "text or a whole number")
             raise DataError(f"{name}: column {column} is of type {kind}; {wanted} is required")
 
 
+def _check_zone(name: str, column: str, kind: Any) -> None:
+    """Raise DataError if a column's time zone is unknown."""
+    try:
+        pa.scalar(0, kind).as_py()
+    except (KeyError, ValueError, OSError):
+        raise DataError(
+            f"{name}: column {column} has the time zone {kind.tz!r}, which is unknown; write UTC or an IANA zone"
+        ) from None
+
+
 def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    return any(one(kind) for one in is_text)
 
 
 def _fits(target: str, kind: Any) -> bool:
@@ -117,4 +164,4 @@ def _fits(target: str, kind: Any) -> bool:
         case "amount" | "debit" | "credit":
             return is_number
         case _:
-            return _is_text(kind) or bool(pa.types.is_integer(kind))
+            return _is_text(kind) or bool(pa.types.is_integer(kind)) or isinstance(kind, pa.UuidType)
