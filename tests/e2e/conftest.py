@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from e2e import earlier_version
 from e2e.check_endpoint import listening
 
 from serin_core.api.packing import expanded
@@ -102,7 +103,7 @@ def cluster(tmp_path_factory):
         return
     with start_cluster(
         directory=tmp_path_factory.mktemp("cluster") / "local",
-        images=IMAGES,
+        images=earlier_version.images(Path(tmp_path_factory.getbasetemp())) | IMAGES,
         scrape_interval_seconds=1,
         restart_backoff_seconds=1,
     ) as started:
