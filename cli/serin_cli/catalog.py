@@ -37,6 +37,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Training and registry": {
         "data inspect": "Report how a file of transactions is written, and write a map for it.",
+        "data suggest-labels": "Show the transactions whose labels would teach a model most.",
         "train": "Train a model and register the run.",
         "features": "Extract text features once and cache them.",
         "evaluate": "Evaluate a run on labelled transactions.",

@@ -4,6 +4,7 @@ If several sources have the same transaction, its fields come from the first, an
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +30,8 @@ def open_source(data: Path | str, data_map: DataMap = NATIVE) -> DataSource:
     return (ParquetFile if path.suffix in _PARQUET else CsvFile)(path, data_map)
 
 
-def stream_transactions(sources: Sequence[DataSource], window: Window = EVERYTHING) -> Iterator[LabelledTransaction]:
-    """Yield the labelled transactions of all sources within the window's time, in the order of the sources.
+def stream_rows(sources: Sequence[DataSource]) -> Iterator[Row]:
+    """Yield the transactions of all sources, with or without a label, in the order of the sources.
 
     One source is read row by row; the rows of several are joined in memory. Raises DataError.
     """
@@ -40,9 +41,14 @@ def stream_transactions(sources: Sequence[DataSource], window: Window = EVERYTHI
             feedback[txn_id] = best_label(feedback.get(txn_id), one) or one
     rows = sources[0].rows() if len(sources) == 1 else _joined(sources)
     for row in rows:
-        found = best_label(row.label, feedback.get(row.transaction.txn_id))
-        if found is not None and window.holds(row.at):
-            yield row.labelled(found.category)
+        yield replace(row, label=best_label(row.label, feedback.get(row.transaction.txn_id)))
+
+
+def stream_transactions(sources: Sequence[DataSource], window: Window = EVERYTHING) -> Iterator[LabelledTransaction]:
+    """Yield the labelled transactions of all sources within the window's time. Raises DataError."""
+    for row in stream_rows(sources):
+        if row.label is not None and window.holds(row.at):
+            yield row.labelled(row.label.category)
 
 
 def _joined(sources: Sequence[DataSource]) -> Iterator[Row]:
