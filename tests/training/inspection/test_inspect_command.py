@@ -245,6 +245,10 @@ def test_what_has_several_meanings_is_left_to_the_user(tmp_path, text, key, choi
         ("", "the file is empty"),
         ("PK\x03\x04...", "a spreadsheet or an archive; save the sheet as CSV"),
         ("%PDF-1.7", "a PDF; ask the bank for CSV"),
+        ("OFXHEADER:100\n", "a statement in OFX, which needs no map; name the file .ofx"),
+        (":20:START\n", "a statement in MT940, which needs no map; name the file .sta"),
+        ('<?xml version="1.0"?>', "XML, such as CAMT.053; export CSV, OFX or MT940"),
+        ("PAR1", "a Parquet file, whose columns have types"),
         (HEADER, "no row of transactions"),
     ],
     ids=[
@@ -266,6 +270,10 @@ def test_what_has_several_meanings_is_left_to_the_user(tmp_path, text, key, choi
         "empty",
         "spreadsheet",
         "PDF",
+        "OFX",
+        "MT940",
+        "XML",
+        "Parquet",
         "header alone",
     ],
 )

@@ -24,8 +24,8 @@ from serin_training.errors import (
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 _SOURCES = (
-    "Labelled transactions: a CSV file (plain or gzip), a .parquet file, sqlite:///FILE or postgresql://... (a "
-    "server's store, or a table with #TABLE appended)"
+    "Labelled transactions: a CSV file (plain or gzip), a .parquet, .ofx, .qfx or .sta file, sqlite:///FILE or "
+    "postgresql://... (a server's store, or a table with #TABLE appended)"
 )
 Sources = Annotated[
     list[str], typer.Option("--data", metavar="SOURCE", help=f"{_SOURCES}. Repeatable.", show_default=False)
@@ -104,7 +104,8 @@ def exit_on_error(command: str) -> Iterator[None]:
     except (DataError, OptionError) as error:
         message, status = f"serin {command}: {error}", 2
     except ModuleNotFoundError as error:
-        message, status = f"serin: {command} needs {error.name}: pip install 'serin[training]'", 2
+        extra = "training,statements" if error.name == "bankfile" else "training"
+        message, status = f"serin: {command} needs {error.name}: pip install 'serin[{extra}]'", 2
     except (RegistryError, KubernetesApiError, EngineError, GitError, OSError) as error:
         message, status = f"serin {command}: {error}", 1
     else:

@@ -3,6 +3,6 @@
 rows         labelled transactions, and which of several labels counts
 validation   the records of a source against the schema
 presets      maps for the exports of banks and budgeting tools
-files        database       the sources
+files        database       statements      the sources
 reading      all sources as one
 """

@@ -13,6 +13,7 @@ from serin_training.data.data_map import NATIVE, DataMap
 from serin_training.data.database import DATABASES, Database
 from serin_training.data.files import CsvFile, ParquetFile
 from serin_training.data.rows import EVERYTHING, DataSource, Label, LabelledTransaction, Row, Window, best_label
+from serin_training.data.statements import SUFFIXES, StatementFile
 from serin_training.errors import DataError
 
 _PARQUET: Final = (".parquet", ".pq")
@@ -27,7 +28,12 @@ def open_source(data: Path | str, data_map: DataMap = NATIVE) -> DataSource:
         scheme = display_address(text).partition("://")[0]
         raise DataError(f"{scheme}:// is not known; give a file, or one of {', '.join(DATABASES)}")
     path = Path(text)
-    return (ParquetFile if path.suffix in _PARQUET else CsvFile)(path, data_map)
+    match path.suffix.lower():
+        case suffix if suffix in _PARQUET:
+            return ParquetFile(path, data_map)
+        case suffix if suffix in SUFFIXES:
+            return StatementFile(path, data_map)
+    return CsvFile(path, data_map)
 
 
 def stream_rows(sources: Sequence[DataSource]) -> Iterator[Row]:

@@ -17,6 +17,10 @@ _OTHER_FORMATS: Final = (
     (b"PK\x03\x04", "a spreadsheet or an archive; save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet; save the sheet as CSV"),
     (b"%PDF", "a PDF; ask the bank for CSV"),
+    (b"OFXHEADER", "a statement in OFX, which needs no map; name the file .ofx"),
+    (b":20:", "a statement in MT940, which needs no map; name the file .sta"),
+    (b"<?xml", "XML, such as CAMT.053; export CSV, OFX or MT940"),
+    (b"PAR1", "a Parquet file, whose columns have types; if their names differ, write `columns` in a map"),
 )
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SINGLE_BYTE: Final = ("cp1252", "cp1250", "cp850", "mac_roman")
