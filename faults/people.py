@@ -175,6 +175,9 @@ class People:
         await self._world.api.merge(f"{_APPS}/deployments/{name}", {"spec": change})
 
     async def _edit_status(self, name: str) -> None:
+        # What is written before the operator has written anything is no view: it is InvalidStatus until it is removed.
+        if "operatorState" not in self._status(name):
+            return
         change = self._random.choice(
             [{"phase": "Promoted"}, {"percent": 100.0}, {"stable": None}, {"gates": ["a: Pass"]}]
         )
