@@ -42,12 +42,12 @@ MUTANTS = (
         _CALM,
     ),
     Mutant(
-        "steps that wait for no pod",
+        "stages that wait for no pod",
         "from serin_core.rollout import protocol\n"
         "protocol.is_confirmed = lambda _context: True\n"
         "protocol.has_loaded = lambda _pod, _wanted: True\n"
         "object.__setattr__(protocol.PROTOCOL, 'is_confirmed', protocol.is_confirmed)",
-        "no step without confirmation by every pod",
+        "nothing moves forward without confirmation by every pod",
         {"pods frozen for long": 4},
     ),
     Mutant(

@@ -81,8 +81,8 @@ class People:
         self._world.history.add("fault", what=action.__name__.strip("_").replace("_", " "), on=name, of="people")
         try:
             await action(name)
-        except (ApiError, KeyError):
-            return  # what it acts on is gone
+        except (ApiError, KeyError, ValueError):
+            return  # what it acts on is gone, or edited already
 
     def _status(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self._recorder.models[name].get("status", {})

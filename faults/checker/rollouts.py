@@ -56,6 +56,9 @@ def _changes(timeline: Timeline, uid: str, before: Version, after: Version) -> I
         yield Violation("one transition a pass", after.at, f"{uid}: {[one['event'] for one in entries]}")
     for entry in entries:
         yield from _rollback(timeline, after, entry)
+        if entry["event"] == "StageStarted":
+            where = f"{uid}: start of the stage of {after.candidate.get('runID')} at {after.candidate.get('percent')} %"
+            yield from _confirmed(timeline, uid, after, after.candidate["stage"], where)
     entry = entries[-1] if entries else {}
     old, new = before.candidate, after.candidate
     is_same = bool(old) and all(old.get(key) == new.get(key) for key in ("runID", "attempt"))
@@ -101,7 +104,7 @@ def _confirmed(timeline: Timeline, uid: str, after: Version, stage: int, where: 
         is_known = one.started < written or after.at - one.started_at > _YOUNG
         if min(applied["revision"], reported["revision"]) < stage and is_known:
             message = f"{where}: {one.pod} serves revision {applied['revision']}, of stage {stage}"
-            yield Violation("no step without confirmation by every pod", after.at, message)
+            yield Violation("nothing moves forward without confirmation by every pod", after.at, message)
 
 
 def _soaked(timeline: Timeline, uid: str, before: Version, after: Version, where: str) -> Iterator[Violation]:

@@ -345,7 +345,7 @@ PLANTED = {
     soak_of_a_minute: "no step is early",
     another_step_in_between: "no step is skipped",
     a_step_while_suspended: "no step while suspended or paused",
-    a_pod_that_never_confirmed: "no step without confirmation by every pod",
+    a_pod_that_never_confirmed: "nothing moves forward without confirmation by every pod",
     a_step_on_no_counts: "no step without new counts",
     an_answer_of_the_shadow: "only runs of the routing answer",
     another_percent_than_decided: "the percent is the decided one",
