@@ -27,6 +27,7 @@ _RESTORES = frozenset(
     }
 )
 """Transitions after which a run that was proven before serves all users again."""
+_ATTEMPT = ("runID", "attempt")
 _YOUNG = 20.0
 """Seconds in which a decision may be under way: a pod that has started since, in the same stage, may not be known."""
 _ALL = 100
@@ -61,7 +62,7 @@ def _changes(timeline: Timeline, uid: str, before: Version, after: Version) -> I
             yield from _confirmed(timeline, uid, after, after.candidate["stage"], where)
     entry = entries[-1] if entries else {}
     old, new = before.candidate, after.candidate
-    is_same = bool(old) and all(old.get(key) == new.get(key) for key in ("runID", "attempt"))
+    is_same = bool(old) and all(old.get(key) == new.get(key) for key in _ATTEMPT)
     promoted = after.stable != before.stable and after.stable == old.get("runID") and entry.get("event") == "Promoted"
     if promoted or (is_same and new.get("percent", 0) > old.get("percent", 0)):
         yield from _step(timeline, uid, before, after, entry)
@@ -122,6 +123,9 @@ def _soaked(timeline: Timeline, uid: str, before: Version, after: Version, where
     soaks = {step["percent"]: step.get("soak", "24h") for step in canary["steps"]}
     soak = _seconds(canary.get("shadowSoak", "24h") if percent == 0 else soaks.get(percent, "0s"))
     if old.get("bake"):
+        # Where the stage starts again, the time of the bake goes on (contracts, rule 16).
+        same = (one for one in timeline.versions[uid] if all(one.candidate.get(key) == old[key] for key in _ATTEMPT))
+        first = min(one.at for one in same if one.candidate.get("bake"))
         soak = _seconds(before.spec.get("bake", {}).get("duration", "0s"))
     # The operator's clock is that of the API server: one that is ahead ends a soak early (contracts, Time).
     if after.at - first < soak and not timeline.has_fault("clocks", first, after.at):
