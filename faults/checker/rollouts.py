@@ -1,6 +1,7 @@
 """Steps of rollouts: none early, skipped, unconfirmed, held or unproven; no rollback that is false or lost."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from faults.checker.timeline import Timeline, Version, new_entries
@@ -122,14 +123,17 @@ def _soaked(timeline: Timeline, uid: str, before: Version, after: Version, where
     canary = before.spec["canary"]
     soaks = {step["percent"]: step.get("soak", "24h") for step in canary["steps"]}
     soak = _seconds(canary.get("shadowSoak", "24h") if percent == 0 else soaks.get(percent, "0s"))
+    took = after.at - first
     if old.get("bake"):
         # Where the stage starts again, the time of the bake goes on (contracts, rule 16).
-        same = (one for one in timeline.versions[uid] if all(one.candidate.get(key) == old[key] for key in _ATTEMPT))
-        first = min(one.at for one in same if one.candidate.get("bake"))
         soak = _seconds(before.spec.get("bake", {}).get("duration", "0s"))
+        begun = [
+            one["at"] for one in after.history if (one["event"], one.get("runID")) == ("BakeStarted", old["runID"])
+        ]
+        took = _between(begun[-1], after.history[-1]["at"]) if begun else soak
     # The operator's clock is that of the API server: one that is ahead ends a soak early (contracts, Time).
-    if after.at - first < soak and not timeline.has_fault("clocks", first, after.at):
-        yield Violation("no step is early", after.at, f"{where}: {after.at - first:.2f} s of {soak:g} s of soak")
+    if took < soak and not timeline.has_fault("clocks", first, after.at):
+        yield Violation("no step is early", after.at, f"{where}: {took:.2f} s of {soak:g} s of soak")
     if not any(
         first <= one["t"] <= after.at and one["status"] == 200 and one["fault"] in _READABLE  # noqa: PLR2004 - HTTP
         for one in timeline.kind("queried")
@@ -154,6 +158,11 @@ def _records(timeline: Timeline) -> Iterator[Violation]:
                 continue
             if open_ := [gate["name"] for gate in acting if gate.get("verdict") != "Pass"]:
                 yield Violation("every gate passes before a step", 0.0, f"{name}: {one['at']}: {open_}")
+
+
+def _between(earlier: str, later: str) -> float:
+    """Return the seconds between two times of a history."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
 def _seconds(text: str) -> float:
