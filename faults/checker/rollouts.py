@@ -29,6 +29,8 @@ _RESTORES = frozenset(
 )
 """Transitions after which a run that was proven before serves all users again."""
 _ATTEMPT = ("runID", "attempt")
+_CORRECTED = 300.0
+"""Seconds in which an operator may still follow a clock that was wrong."""
 _YOUNG = 20.0
 """Seconds in which a decision may be under way: a pod that has started since, in the same stage, may not be known."""
 _ALL = 100
@@ -132,7 +134,7 @@ def _soaked(timeline: Timeline, uid: str, before: Version, after: Version, where
         ]
         took = _between(begun[-1], after.history[-1]["at"]) if begun else soak
     # The operator's clock is that of the API server: one that is ahead ends a soak early (contracts, Time).
-    if took < soak and not timeline.has_fault("clocks", first, after.at):
+    if took < soak and not timeline.has_fault("clocks", first - _CORRECTED, after.at):
         yield Violation("no step is early", after.at, f"{where}: {took:.2f} s of {soak:g} s of soak")
     if not any(
         first <= one["t"] <= after.at and one["status"] == 200 and one["fault"] in _READABLE  # noqa: PLR2004 - HTTP
