@@ -125,8 +125,11 @@ def page(summaries: Sequence[Summary]) -> str:
     if violations:
         lines += ["", "| broken promise | times |", "|---|---|"]
         lines += [f"| {promise} | {number:,} |" for promise, number in sorted(violations.items())]
-    shapes = sorted({(one.replicas, one.models, one.pods) for one in summaries})
-    shown = "; ".join(f"{replicas}, {models} and {pods}" for replicas, models, pods in shapes)
+    shapes = sorted({(one.replicas, one.models, one.pods, not one.elects) for one in summaries})
+    shown = "; ".join(
+        f"{replicas}{' without leader election' if all_act else ''}, {models} and {pods}"
+        for replicas, models, pods, all_act in shapes
+    )
     seeds = ", ".join(str(one.seed) for one in summaries)
     lines += [
         "",

@@ -105,7 +105,8 @@ class Fleet:
 
     async def kill(self, pod: Pod, *, exit_code: int = 137, reason: str = "Error") -> None:
         """Kill a pod's process; its container is started again."""
-        process, pod.process = pod.process, None
+        # As a kubelet has it: a container that has ended is not ready, and gets no users until it is again.
+        process, pod.process, pod.is_ready = pod.process, None, False
         if process is None:
             return
         started = pod.last_exit["finishedAt"] if pod.last_exit else pod.live["metadata"]["creationTimestamp"]

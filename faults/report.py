@@ -23,6 +23,7 @@ class Summary:
     models: int = 0
     pods: int = 0
     seconds: float = 0.0
+    elects: bool = True
     faults: dict[str, int] = field(default_factory=dict)
     """By kind and fault, how often it was begun."""
     hits: dict[str, int] = field(default_factory=dict)
@@ -62,8 +63,8 @@ def summary_of(file: Path, violations: Iterable[Violation] = ()) -> Summary:
     for record in read(file):
         match record["kind"]:
             case "plan":
-                for name in ("seed", "replicas", "models", "pods", "seconds"):
-                    setattr(found, name, record[name])
+                for name in ("seed", "replicas", "models", "pods", "seconds", "elects"):
+                    setattr(found, name, record.get(name, True))
             case "fault":
                 faults[f"{record['of']}: {record['what']}"] += 1
             case "settled":

@@ -16,13 +16,16 @@ from faults.storm import record
 STORM_SECONDS = 420.0
 _SHAPES = ((2, 4, 2), (1, 4, 2), (2, 2, 5), (2, 1, 10), (1, 3, 3))
 """Operators, SuggestionModels, and pods of each."""
+_ALL_ACT = 4
+"""One of this number of storms with two operators is without leader election: both act."""
 
 
 def plan_of(seed: int) -> Plan:
     """Return the storm of a seed."""
     replicas, models, pods = _SHAPES[seed % len(_SHAPES)]
     rate = 80 * 2 // pods if pods > 2 else 80  # noqa: PLR2004 - as much traffic in all
-    return Plan(seed, STORM_SECONDS, replicas, models, pods, rate, pauses=LONG)
+    elects = replicas == 1 or seed % _ALL_ACT != 0
+    return Plan(seed, STORM_SECONDS, replicas, models, pods, rate, pauses=LONG, elects=elects)
 
 
 def run_suite(results: Path, *, seed: int, minutes: float) -> int:
@@ -53,4 +56,5 @@ def _again(plan: Plan) -> str:
     return (
         f"{Path(sys.executable).name} -m faults storm --long --seed {plan.seed} --seconds {plan.seconds:g} "
         f"--replicas {plan.replicas} --models {plan.models} --pods {plan.pods} --rate {plan.rate}"
+        f"{'' if plan.elects else ' --all-act'}"
     )
