@@ -13,7 +13,7 @@ from faults.plan import LONG, Plan
 from faults.report import save, summary_of, write_report
 from faults.storm import record
 
-STORM_SECONDS = 420.0
+STORM_SECONDS = 300.0
 _SHAPES = ((2, 4, 2), (1, 4, 2), (2, 2, 5), (2, 1, 10), (1, 3, 3))
 """Operators, SuggestionModels, and pods of each."""
 _ALL_ACT = 4
