@@ -11,8 +11,9 @@ from faults import operators
 from faults.checker import check
 from faults.history import read
 from faults.mutants import run_mutant, run_mutants
+from faults.page import write_page
 from faults.plan import LONG, SHORT, Plan
-from faults.report import summary_of, write_report
+from faults.report import summary_of
 from faults.storm import record
 from faults.suite import run_suite
 
@@ -48,7 +49,7 @@ def main() -> None:
     mutants.set_defaults(run=lambda options: run_mutant(options.only) if options.only else run_mutants())
     report = commands.add_parser("report", help="write docs/reliability.md from the results of suites")
     report.add_argument("--results", type=Path, default=Path(".bench/faults"))
-    report.set_defaults(run=lambda options: write_report(options.results))
+    report.set_defaults(run=lambda options: write_page(options.results))
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     # What is broken on purpose is in the history.

@@ -1,8 +1,11 @@
 """The page docs/reliability.md, written from the figures of storms."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from faults.report import Summary, total
+from faults.report import Summary, load, total
+
+PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 
 _PROMISES = {
     "operator: KILL": "the next operator continues from status; no step early, no request twice",
@@ -41,6 +44,7 @@ _PROMISES = {
     "pods: frozen": "no step without its confirmation; no rollback of a sound run",
     "pods: deleted": "a replaced pod serves what was decided",
     "kubelet: mounts nothing": "pods get the routing from the operator itself",
+    "registry: slow": "pods load it in the background, and serve what they have",
     "registry: away": "pods wait, and what serves goes on",
     "people: edit routing": "reverted with a higher revision and a new stage",
     "people: delete child": "restored",
@@ -158,3 +162,10 @@ def _checked(summaries: Sequence[Summary]) -> list[tuple[str, int]]:
         ("notifications", sum(one.notifications for one in summaries)),
         ("of these repeated, with the same id", sum(one.repeated for one in summaries)),
     ]
+
+
+def write_page(folder: Path) -> int:
+    """Write docs/reliability.md from all figures in a folder; return the exit status."""
+    summaries = load(folder)
+    PAGE.write_text(page(summaries), encoding="utf-8")
+    return int(any(one.violations for one in summaries))

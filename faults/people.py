@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from faults.recorder import MODELS, Recorder
+from faults.recorder import Recorder
 from faults.world import DESTINATION, NAMESPACE, World
 from serin_core.contract import names
 from serin_localcluster.node.api import ApiError
@@ -20,7 +20,6 @@ Action = Callable[[str], Awaitable[None]]
 """Does something with the resource of a name."""
 _CORE = f"/api/v1/namespaces/{NAMESPACE}"
 _APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
-assert MODELS.endswith(names.PLURAL)  # noqa: S101 - one name for both
 
 
 def model(name: str, run: str, *, pods: int, bake: str) -> dict[str, Any]:

@@ -1,17 +1,13 @@
-"""What storms have shown: the figures of one, and the table of all in docs/reliability.md."""
+"""What storms have shown: the figures of one, and files of them."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from faults.checker import Violation
 from faults.history import read
-
-ROOT = Path(__file__).parents[1]
-_ENDS = ("Promoted", "RolledBack", "Refused")
 
 
 @dataclass
@@ -114,15 +110,3 @@ def total(parts: Iterable[Mapping[str, int]]) -> Counter[str]:
     for one in parts:
         found.update(one)
     return found
-
-
-def write_report(folder: Path) -> int:
-    """Write docs/reliability.md; return the exit status."""
-    from faults.page import page  # noqa: PLC0415 - only where it is written
-
-    summaries = load(folder)
-    (ROOT / "docs" / "reliability.md").write_text(page(summaries), encoding="utf-8")
-    return int(any(one.violations for one in summaries))
-
-
-Json = dict[str, Any]

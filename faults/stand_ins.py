@@ -4,6 +4,7 @@ The kind of a run is in its name: sound ones agree with the rules, wrong ones mo
 """
 
 import hashlib
+import time
 from collections.abc import Mapping
 
 from serin_core.contract.documents import LoadedRun
@@ -95,13 +96,16 @@ class StandIn:
 
 
 class Registry:
-    """Reads runs, unless it is away."""
+    """Reads runs, in threads, unless it is away."""
 
     def __init__(self) -> None:
         self.is_away = False
+        self.seconds = 0.0
+        """How long it takes."""
 
     def __call__(self, wanted: LoadedRun) -> StandIn:
         """Return a run. Raises RegistryUnavailableError."""
+        time.sleep(self.seconds)
         if self.is_away:
             raise RegistryUnavailableError("the registry is away")
         return StandIn(wanted.run)

@@ -238,9 +238,15 @@ class Storm:
         self._world.fleet.misses_scrapes = False
 
     async def _stop_registry(self, random: Random) -> None:
-        async with self._fault("registry", "away", world.NAMESPACE, random.uniform(3, 15)):
-            self._world.fleet.registry.is_away = True
-        self._world.fleet.registry.is_away = False
+        registry = self._world.fleet.registry
+        if random.random() < 0.5:  # noqa: PLR2004
+            async with self._fault("registry", "away", world.NAMESPACE, random.uniform(3, 15)):
+                registry.is_away = True
+            registry.is_away = False
+        else:
+            async with self._fault("registry", "slow", world.NAMESPACE, random.uniform(3, 15)):
+                registry.seconds = random.uniform(0.5, 5)
+            registry.seconds = 0.0
 
     async def _restart(self, random: Random) -> None:
         match random.choice(("API server", "Prometheus", "data")):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from faults.checker import check
 from faults.history import read
+from faults.page import write_page
 from faults.plan import LONG, Plan
-from faults.report import save, summary_of, write_report
+from faults.report import save, summary_of
 from faults.storm import record
 
 STORM_SECONDS = 300.0
@@ -49,7 +50,7 @@ def run_suite(results: Path, *, seed: int, minutes: float) -> int:
                     flush=True,
                 )
         seed += 1
-    return max(write_report(results), int(bool(failed)))
+    return max(write_page(results), int(bool(failed)))
 
 
 def _again(plan: Plan) -> str:
