@@ -24,7 +24,7 @@ SHARED = (
     "training/registry",
 )
 """Directories whose fixtures take long to set up: one process runs all of their tests. Else the unit is a file."""
-FIRST = ("e2e", "training")
+FIRST = ("e2e", "training", "faults")
 """Units that take longest: started first, so that no process is left with one of them at the end."""
 
 
