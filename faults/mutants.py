@@ -31,6 +31,7 @@ class Mutant:
     promise: str
     pauses: Mapping[str, float]
     is_server: bool = False
+    pods: int = 2
 
 
 _CALM: Mapping[str, float] = {}
@@ -48,7 +49,8 @@ MUTANTS = (
         "protocol.has_loaded = lambda _pod, _wanted: True\n"
         "object.__setattr__(protocol.PROTOCOL, 'is_confirmed', protocol.is_confirmed)",
         "nothing moves forward without confirmation by every pod",
-        {"pods frozen for long": 4},
+        {"pods frozen for long": 5},
+        pods=4,
     ),
     Mutant(
         "gates that never fail",
@@ -152,7 +154,7 @@ def run_mutant(name: str) -> int:
         exec(mutant.patch, {})  # noqa: S102 - from this file
     else:
         entry = f"{mutant.patch}\n{entry}"
-    plan = Plan(1, SECONDS, replicas=1, models=2, pods=2, pauses=mutant.pauses, settle=SETTLE)
+    plan = Plan(1, SECONDS, replicas=1, models=2, pods=mutant.pods, pauses=mutant.pauses, settle=SETTLE)
     with tempfile.TemporaryDirectory(prefix="serin-mutant-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "history.jsonl"
         asyncio.run(record(plan, file, Path(folder), entry=entry))

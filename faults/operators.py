@@ -33,7 +33,8 @@ class Operator:
         self.log = folder / f"{name}.log"
         self._settings = configuration | {"host": "127.0.0.1"}
         self._entry = entry
-        self.is_stopped = False
+        self.is_away = False
+        """Whether it is stopped for long, and gets no other signals."""
 
     async def run(self) -> None:
         """Run the operator until cancelled."""
@@ -76,5 +77,4 @@ class Operator:
             return False
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
-        self.is_stopped = number is signal.SIGSTOP
         return True

@@ -11,6 +11,7 @@ _PROMISES = {
     "operator: KILL": "the next operator continues from status; no step early, no request twice",
     "operator: TERM": "another operator takes over at once",
     "operator: STOP": "a leader that was frozen past its Lease writes nothing that is out of date",
+    "operator: all STOP": "after the supervision timeout, here 1m, the candidate serves nobody",
     "API server: 409": "read and decide again",
     "API server: 410": "list again, and miss nothing",
     "API server: 429": "wait as long as Retry-After asks for",
@@ -72,7 +73,7 @@ A storm runs a real control plane, a real Prometheus, operators as processes of 
 breaks its requests, and server pods that are the server's own code with runs that stand in for trained ones. Rollouts
 of sound and bad runs go on all the while. Everything that is decided, written, served, counted, requested and
 notified is recorded outside Serin, and checked by a program that shares no code with it
-([why](decisions/0182-a-checker-that-shares-no-code.md)): invariants (a) to (g), (i) and (l) of
+([why](decisions/0182-a-checker-that-shares-no-code.md)): invariants (a) to (g), (i), (k) and (l) of
 [contracts](contracts.md#invariants), no step early, skipped, held or unproven, no rollback false or lost, no answer
 of a run that was not to answer that user, no request executed twice, every transition notified, and evidence equal to
 what the servers' own logs add up to. When the faults are over, every rollout has to end as it would have without
@@ -82,10 +83,9 @@ _LIMITS = """\
 ## Not tried
 
 Failures of nodes, images and volumes with a real kubelet (`make test-node` has some of them); a disk that is full;
-Postgres; an etcd that is restored from a backup; supervision timeouts, checks, approvals, windows, custom gates and
-autoscalers during a storm; clocks that differ by more than 20 s,
-and those of nodes and of Prometheus. The server pods are parts of one process: a
-killed one ends between two requests, never within one.
+Postgres; an etcd that is restored from a backup; checks, approvals, windows, custom gates and autoscalers during a
+storm; clocks that differ by more than 20 s, and those of nodes and of Prometheus. The server pods are parts of one
+process: a killed one ends between two requests, never within one.
 """
 _AGAIN = """\
 `make faults` runs storms for `MINUTES=110` from `SEED=1` on, keeps the figures of each in `.bench/faults/`, and

@@ -27,7 +27,11 @@ def model(name: str, run: str, *, pods: int, bake: str) -> dict[str, Any]:
     spec = {
         "runID": run,
         "registry": {"uri": "/registry", "volume": {"claimName": "registry"}},
-        "canary": {"shadowSoak": "2s", "steps": [{"percent": percent, "soak": "2s"} for percent in STEPS]},
+        "canary": {
+            "shadowSoak": "2s",
+            "steps": [{"percent": percent, "soak": "2s"} for percent in STEPS],
+            "supervisionTimeout": "1m",
+        },
         "bake": {"duration": bake},
         "gates": {
             "errors": {"atLeast": 0.9},

@@ -37,4 +37,4 @@ SHORT = {
     "scrapes": 30.0,
     "registry": 40.0,
 }
-LONG = SHORT | {"operator": 3.0, "restarts": 90.0, "clocks": 60.0}
+LONG = SHORT | {"operator": 3.0, "restarts": 90.0, "absence": 200.0, "clocks": 60.0}

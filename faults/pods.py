@@ -156,7 +156,7 @@ class Fleet:
                     before, known.live = known.live, live
                     if _annotations(before) != _annotations(live):
                         self._refresh(known)
-                elif not live["spec"].get("nodeName"):
+                elif live["spec"].get("nodeName") in (None, NODE):
                     pod = Pod(live, next(self._addresses), self._folder / uid)
                     self.pods[uid] = pod
                     group.create_task(self._start(pod))

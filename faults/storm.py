@@ -56,6 +56,7 @@ class Storm:
             "registry": self._stop_registry,
             "restarts": self._restart,
             "clocks": self._shift_clocks,
+            "absence": self._stop_all_operators,
             "pods frozen for long": self._freeze_for_long,
         }
         makers = [
@@ -171,6 +172,8 @@ class Storm:
 
     async def _signal_operator(self, random: Random) -> None:
         one = random.choice(self._world.operators)
+        if one.is_away:
+            return
         match random.choices(("KILL", "TERM", "STOP"), (7, 2, 2))[0]:
             case "STOP":
                 seconds = random.uniform(0.5, 9)
@@ -180,6 +183,16 @@ class Storm:
             case name:
                 if one.send(getattr(signal, f"SIG{name}")):
                     self._history.add("fault", of="operator", what=name, on=one.name)
+
+    async def _stop_all_operators(self, random: Random) -> None:
+        """Leave all pods without an operator for longer than the supervision timeout."""
+        async with self._fault("operator", "all STOP", "operators", random.uniform(70, 80)):
+            for one in self._world.operators:
+                one.send(signal.SIGSTOP)
+                one.is_away = True
+        for one in self._world.operators:
+            one.is_away = False
+            one.send(signal.SIGCONT)
 
     async def _break_api(self, random: Random) -> None:
         fronts = [one.proxy for one in self._world.operators if random.random() < 0.7]  # noqa: PLR2004

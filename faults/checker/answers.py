@@ -16,14 +16,21 @@ _BEGINS = (
     "EmergencyStopEnded",
 )
 RULES = "rules"
+_NOTICED = 10.0
+"""Seconds that a pod on a busy machine may need to notice that its time is over."""
 
 
 def violations(timeline: Timeline) -> Iterator[Violation]:
     """Yield every answer that nobody should have got."""
     withdrawn = _Withdrawn(timeline)
+    heard: dict[tuple[str, str], float] = {}
     users: dict[tuple[str, str], dict[str, tuple[float, float]]] = defaultdict(dict)
     for record in timeline.records:
         withdrawn.note(record)
+        if record["kind"] in ("started", "reported"):
+            pod = (record["uid"], record["pod"])
+            if record["kind"] == "reported" or pod not in heard:
+                heard[pod] = record["t"]
         if record["kind"] != "answered":
             continue
         if sum(record["shown"].values()) != record["asked"]:
@@ -31,6 +38,7 @@ def violations(timeline: Timeline) -> Iterator[Violation]:
         yield from withdrawn.check(record)
         document = timeline.document(record["uid"], record["revision"], record["hash"])
         if document is not None and document.content is not None:
+            yield from _watched(record, document.content, heard[record["uid"], record["pod"]])
             yield from _by_document(record, document.content, users[record["uid"], document.content["salt"]])
         elif record["revision"] == -1:
             if set(record["shown"]) - {RULES}:
@@ -38,6 +46,13 @@ def violations(timeline: Timeline) -> Iterator[Violation]:
         elif not timeline.is_by_hand(record["uid"], record["revision"]):
             message = f"{record['pod']} serves revision {record['revision']}, which nobody has written"
             yield Violation("pods serve what was written", record["t"], message)
+
+
+def _watched(record: dict[str, Any], document: dict[str, Any], heard: float) -> Iterator[Violation]:
+    limit = (document["candidate"] or {}).get("supervisionSeconds")
+    if record["percent"] > 0 and limit is not None and record["t"] - heard > limit + _NOTICED:
+        message = f"{record['pod']} serves the candidate, and nobody has asked for {record['t'] - heard:.0f} s"
+        yield Violation("a candidate that nobody watches serves nobody", record["t"], message)
 
 
 def _by_document(

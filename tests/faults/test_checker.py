@@ -143,6 +143,10 @@ def a_document_that_nobody_wrote(planting):
     planting.answer(in_shadow)["hash"] = "0" * 64
 
 
+def an_answer_that_nobody_watches(planting):
+    planting.answer(lambda one: one["percent"] == 25)["t"] += 4000
+
+
 def an_answer_after_a_rollback(planting):
     def withdrawn(state):
         rollback = state.get("rollback") or {}
@@ -353,6 +357,7 @@ PLANTED = {
     a_lost_answer: "every request is answered",
     counts_of_another_stage: "counts are those of the stage",
     a_document_that_nobody_wrote: "pods serve what was written",
+    an_answer_that_nobody_watches: "a candidate that nobody watches serves nobody",
     an_answer_after_a_rollback: "a run that was rolled back answers nobody",
     one_more_than_was_counted: "evidence is what the servers have counted",
     answers_that_are_not_counted: "evidence is what the servers have counted",
