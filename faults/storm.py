@@ -186,6 +186,8 @@ class Storm:
 
     async def _stop_all_operators(self, random: Random) -> None:
         """Leave all pods without an operator for longer than the supervision timeout."""
+        if any(one.is_away for one in self._world.operators):
+            return
         async with self._fault("operator", "all STOP", "operators", random.uniform(70, 80)):
             for one in self._world.operators:
                 one.send(signal.SIGSTOP)
