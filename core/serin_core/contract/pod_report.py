@@ -8,10 +8,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from serin_core.api.base import shortened
+from serin_core.api.revisions import MAX_REVISION
+
+MAX_REASON: Final = 1000
+"""Characters of a reason that are kept: it is written into a status."""
 _Share = Annotated[float, Field(ge=0, le=1)]
+# Within these bounds every value can be counted with and written into a status, whatever a pod reports.
+_Seconds = Annotated[float, Field(ge=0, le=1e9)]
+_Whole = Annotated[int, Field(ge=0, le=MAX_REVISION)]
+_Text = Annotated[str, AfterValidator(lambda text: shortened(text, MAX_REASON))]
+_THRESHOLD: Final = r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$"
+ThresholdName = Annotated[str, Field(pattern=_THRESHOLD)]
+"""A threshold as reports of training name it, such as 0.70."""
 _AS_NAMED: Final = ConfigDict(extra="ignore")
 """The names of reports of training, which have these figures, too."""
 
@@ -34,7 +46,7 @@ class ClassCoverage:
     __pydantic_config__: ClassVar[ConfigDict] = _AS_NAMED
     share: _Share
     """Share of all rows that are classified as this class."""
-    by_threshold: dict[str, Coverage]
+    by_threshold: dict[ThresholdName, Coverage]
 
 
 class LoadState(StrEnum):
@@ -54,15 +66,15 @@ class _Report(BaseModel):
 class RunQuality(_Report):
     """The figures of the run's training report that the operator's gates and `kubectl serin doctor` use."""
 
-    f1_macro: float
-    f1_min: float
+    f1_macro: _Share
+    f1_min: _Share
     coverage: dict[str, ClassCoverage] = Field(default_factory=dict)
     """By predicted class, its share of predictions and coverage at each threshold; for the gate lowConfidence."""
     classes: tuple[str, ...] = ()
     """All classes of the run, also those without a row in the test set; none if an older server reports it."""
-    calibration_error: float | None = None
+    calibration_error: _Share | None = None
     """Expected calibration error with calibration; None if the run has none, or if an older server reports it."""
-    uncalibrated_error: float | None = None
+    uncalibrated_error: _Share | None = None
     """The same without calibration."""
 
 
@@ -76,18 +88,18 @@ class RunOnPod(_Report):
     state: LoadState
     absent: bool = False
     digest: str | None = None
-    reason: str = ""
+    reason: _Text = ""
     quality: RunQuality | None = None
 
 
 class SupervisionReport(_Report):
     """Whether the operator watches a pod, as it was before the request that is answered."""
 
-    silence_seconds: float = 0.0
+    silence_seconds: _Seconds = 0.0
     """Time since the operator asked before, or since the pod's start."""
     is_lapsed: bool = False
     """Whether the pod answered without the candidate, because the operator had not asked for too long."""
-    lapsed_seconds: float = 0.0
+    lapsed_seconds: _Seconds = 0.0
     """Time for which it has done so since its start, all in all."""
 
 
@@ -100,12 +112,12 @@ class PodReport(_Report):
 
     uid: str
     process: str
-    revision: int = -1
+    revision: Annotated[int, Field(ge=-1, le=MAX_REVISION)] = -1
     hash: str = ""
-    attempt: int = 0
+    attempt: _Whole = 0
     runs: tuple[RunOnPod, ...] = Field(default_factory=tuple)
     supervision: SupervisionReport = SupervisionReport()
-    refusal: str = ""
+    refusal: _Text = ""
     """Why the routing document that arrived last cannot be read, "" if it can."""
     routing_key: str = ""
     """Id of the key (`pushed_routing.key_id`) by which routing must be signed that is sent to it; "" for none."""

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from serin_core.api.spec import RUN_PATTERN
-from serin_core.contract.pod_report import ClassCoverage, Coverage
+from serin_core.contract.pod_report import ClassCoverage, Coverage, ThresholdName
 from serin_core.model.aging import NO_AGING, Aging
 from serin_core.model.manifest import REPORT, parse_file
 from serin_core.model.values import parse_timestamp, unix_time
@@ -75,7 +75,7 @@ class Report(_ReportModel):
     calibration_enabled: bool
     classes_without_own_calibration: tuple[str, ...] = ()
     """Classes with too few rows for a calibrator; they use that of all classes, or none (see the warnings)."""
-    coverage_by_threshold: dict[str, Coverage]
+    coverage_by_threshold: dict[ThresholdName, Coverage]
     """By threshold, as "0.70"."""
     coverage_by_class: dict[str, ClassCoverage]
     rows: dict[str, int]
