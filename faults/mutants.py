@@ -112,7 +112,7 @@ MUTANTS = (
         "pods that go back to an older routing",
         "from serin_server.routing import routing_watcher; routing_watcher.admit = lambda document, **_: None",
         "pods never go back to a lower revision",
-        {"people": 0.8},
+        {"people": 0.8, "kubelet": 4, "pods": 3},
         is_server=True,
     ),
     Mutant(
