@@ -166,13 +166,14 @@ class Fleet:
         body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod.place[1]}, "target": target}
         with contextlib.suppress(ApiError):
             await self._api.request("POST", f"{pod.path}/binding", body)
-        pod.write("rules", names.RULES_KEY, RULES)
-        pod.write("model", names.MODEL_KEY, (await self._map(pod.map_of("model")))[names.MODEL_KEY])
+        model = (await self._map(pod.map_of("model")))[names.MODEL_KEY]
         await self._map(pod.map_of("routing"))
+        if pod.live["metadata"]["uid"] not in self.pods:
+            return  # deleted meanwhile
+        pod.write("rules", names.RULES_KEY, RULES)
+        pod.write("model", names.MODEL_KEY, model)
         (pod.folder / "tokens").mkdir(exist_ok=True)
         self._refresh(pod)
-        if pod.live["metadata"]["uid"] not in self.pods:
-            return
         self._by_address[pod.address] = pod
         await self._start_process(pod)
         pod.listener = await asyncio.get_running_loop().create_server(self._web, pod.address, names.SERVER_PORT)
