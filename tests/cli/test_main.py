@@ -91,6 +91,14 @@ def test_every_command_and_subcommand_has_an_example_of_itself(command):
         assert f"serin {path}" in leaf.epilog
 
 
+def test_every_command_that_reads_transactions_takes_a_map_and_a_zone():
+    found = {path: leaf for command in COMMANDS for path, leaf in leaves(main.load(command), command)}
+    options = {path: {option for param in leaf.params for option in param.opts} for path, leaf in found.items()}
+    reading = {path for path, names in options.items() if "--data" in names}
+    assert {"train", "features", "evaluate", "backtest", "drift", "retrain", "rules suggest"} <= reading
+    assert [path for path in reading if not {"--map", "--zone"} <= options[path]] == []
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_every_command_is_plain_text(command):
     said = CliRunner().invoke(main.build(), [*command.split(), "--help"])

@@ -51,15 +51,6 @@ def test_the_help_of_every_command_ends_with_an_example(command):
     assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0
 
 
-def test_every_command_that_reads_transactions_takes_a_map_and_a_zone():
-    loaded = typer.main.get_command(app)
-    leaves = [command for one in loaded.commands.values() for command in getattr(one, "commands", {"": one}).values()]
-    options = {one.name: {option for param in one.params for option in param.opts} for one in leaves}
-    reading = {name for name, found in options.items() if "--data" in found}
-    assert reading == {"train", "features", "evaluate", "thresholds", "backtest", "drift", "retrain", "suggest"}
-    assert [name for name in reading if not {"--map", "--zone"} <= options[name]] == []
-
-
 def test_a_missing_library_names_what_to_install(capsys):
     with pytest.raises(typer.Exit) as exit_, exit_on_error("train"):
         raise ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm")
