@@ -39,6 +39,15 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+OptionalData = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        help=f"{_SOURCES}, or a folder written by `serin features`. Repeatable.",
+        show_default=False,
+    ),
+]
 Map = Annotated[
     Path | None,
     typer.Option(
