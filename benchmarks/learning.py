@@ -28,8 +28,9 @@ from serin_server.runs.loader import RegistryReader
 from serin_training.data.reading import read_transactions
 from serin_training.data.rows import Window
 from serin_training.evaluation import Predictions
-from serin_training.metrics import macro_f1
+from serin_training.metrics import expected_calibration_error, macro_f1, reliability
 from serin_training.progress import Finished
+from serin_training.recalibration import MIN_LABELS, fit_correction
 from serin_training.registry.directory import DirectoryRegistry
 from serin_training.registry.publish import publish
 from serin_training.training import TrainingConfig, train
@@ -37,6 +38,9 @@ from serin_training.training import TrainingConfig, train
 TRAIN_SHARE = 0.8
 QUARTERS_FROM = datetime(2015, 1, 1, tzinfo=UTC)
 AGING_FROM = datetime(2014, 1, 1, tzinfo=UTC)
+SERVICE_FROM = (2012, 2013, 2014)
+LABELLED = 0.02
+SELECTIONS = 3
 
 
 def baseline():
@@ -161,6 +165,59 @@ def aging(rows):
     return found
 
 
+def service(rows):
+    """Return the calibration error by year of runs from rows before a year, corrected each month by earlier labels.
+
+    LABELLED of the answers of every month have a label, in SELECTIONS selections: answers at random, or all answers of
+    users at random. In a month, the correction from all labels of earlier months is applied. Baseline: no correction.
+    """
+    found = []
+    for start in SERVICE_FROM:
+        evaluated = fit_run(rows, datetime(start, 1, 1, tzinfo=UTC)).evaluated
+        right = np.array(evaluated.right)
+        months = np.array([row.at.year * 12 + row.at.month - 1 for row in evaluated.rows])
+        given = np.array([confidence for _, confidence in evaluated.calibrated])
+        for unit in ("answers", "users"):
+            corrected = [_corrected(evaluated, months, _selected(evaluated, unit, seed)) for seed in range(SELECTIONS)]
+            for year in np.unique(months // 12).tolist():
+                places = months // 12 == year
+                before, *errors = (
+                    expected_calibration_error(reliability(one[places], right[places])) for one in (given, *corrected)
+                )
+                name = f"service: trained before {start}: calibration error in {year}, labels of {unit}"
+                found.append((f"{name}, mean", before, sum(errors) / SELECTIONS))
+                found.append((f"{name}, worst selection", before, max(errors)))
+                say("    {}: {:.4f}, {:.4f}".format(*found[-1]))
+    return found
+
+
+def _selected(evaluated, unit, seed):
+    """Return which rows have a label."""
+    chance = np.random.default_rng(seed)
+    if unit == "answers":
+        return chance.random(len(evaluated.rows)) < LABELLED
+    users = [row.transaction.user_id for row in evaluated.rows]
+    chosen = {user for user in sorted(set(users)) if chance.random() < LABELLED}
+    return np.array([user in chosen for user in users])
+
+
+def _corrected(evaluated, months, has_label):
+    """Return the confidence by row, corrected by the labels of earlier months."""
+    given, raw = (np.array([one for _, one in side]) for side in (evaluated.calibrated, evaluated.raw))
+    right = np.array(evaluated.right)
+    days = np.array([row.at.timestamp() / 86_400 for row in evaluated.rows])
+    found = given.copy()
+    for month in np.unique(months):
+        labelled = np.flatnonzero(has_label & (months < month))
+        if len(labelled) < MIN_LABELS:
+            continue
+        age = days[labelled].max() - days[labelled]
+        correction = fit_correction(given[labelled], raw[labelled], right[labelled], age)
+        for at in np.flatnonzero(months == month).tolist():
+            found[at] = correction.corrected(given[at], raw[at])
+    return found
+
+
 def small(rows):
     """Compare on 30,000 and on 3,000 rows of the newest years."""
     newest = [row for row in rows if row.at >= QUARTERS_FROM]
@@ -245,7 +302,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of CSV files")
     parser.add_argument(
-        "--parts", default="later,quarters,aging,small", help="any of later, quarters, aging, small, large"
+        "--parts",
+        default="later,quarters,aging,service,small",
+        help="any of later, quarters, aging, service, small, large",
     )
     parser.add_argument("--rows", type=int, default=2_500_000, help="generated rows of the part large")
     parser.add_argument("--json", type=Path, help="also write the table as JSON to this file")
@@ -271,6 +330,8 @@ def main():
         found += quarters(rows)
     if "aging" in parts:
         found += aging(rows)
+    if "service" in parts:
+        found += service(rows)
     if "small" in parts:
         found += small(rows)
     if "large" in parts:

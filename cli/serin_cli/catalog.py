@@ -44,6 +44,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "backtest": "Show what regular retraining would have given.",
         "thresholds": "Propose thresholds by class for a target precision.",
         "drift": "Compare newer transactions with the data a run was evaluated on.",
+        "recalibrate": "Correct the confidence of a run by labels from service.",
         "retrain": "Train again if needed, and propose the run if it is not worse.",
         "runs": "List, show, compare, verify and prune runs of a registry.",
         "generate": "Generate synthetic transactions.",

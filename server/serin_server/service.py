@@ -124,6 +124,7 @@ class Service:
                 f1=loaded.predictor.f1,
                 class_shares={label: coverage.share for label, coverage in loaded.predictor.quality.coverage.items()},
                 breaker_open=loaded.breaker.is_open(now),
+                recalibration=loaded.predictor.recalibration,
             )
             for run, loaded in self.runs.loaded().items()
         )

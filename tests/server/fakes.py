@@ -14,6 +14,7 @@ from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument
 from serin_core.contract.pod_report import RunQuality
 from serin_core.contract.pushed_routing import PushedRouting
 from serin_core.model.features import Transaction
+from serin_core.model.report import Recalibration
 from serin_registry.errors import NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Prediction, Ranked
 from serin_server.settings import NoStoreSettings, OperatorMode, Settings, StoreSettings
@@ -57,6 +58,7 @@ class FakeRun:
     classes: tuple[str, ...] = ("Groceries", "Dining")
     quality: RunQuality = field(default_factory=lambda: RunQuality(f1_macro=0.9, f1_min=0.8))
     f1: Mapping[str, float] = field(default_factory=lambda: {"Groceries": 0.9, "Dining": 0.8})
+    recalibration: Recalibration | None = None
     before: Callable[[], None] = lambda: None
     asked: int = 0
 

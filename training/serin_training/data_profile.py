@@ -24,8 +24,6 @@ def profile(
     transactions = [row.transaction for row in predictions.rows]
     numbers = np.array([encoder.numbers(one) for one in transactions]).reshape(-1, len(NUMBERS))
     used = _edges_of(numbers) if edges is None else edges
-    confidence = np.array([confidence for _, confidence in predictions.calibrated])
-    binned = np.minimum((confidence * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
     rows, right = Counter[str](), Counter[str]()
     for row, is_right in zip(predictions.rows, predictions.right, strict=True):
         rows[f"{row.at:%Y-%m}"] += 1
@@ -34,7 +32,7 @@ def profile(
         rows=len(predictions.rows),
         categories=dict(sorted(Counter(predictions.categories).items())),
         answers=dict(sorted(Counter(predictions.labels).items())),
-        confidence=tuple(np.bincount(binned, minlength=CONFIDENCE_BINS).tolist()),
+        confidence=confidence_bins(np.array([confidence for _, confidence in predictions.calibrated])),
         new_merchants=new_merchants(encoder, transactions),
         numbers={
             name: tuple(
@@ -47,6 +45,12 @@ def profile(
         edges=used,
         monthly={month: (rows[month], right[month]) for month in sorted(rows)},
     )
+
+
+def confidence_bins(confidence: Floats) -> tuple[int, ...]:
+    """Return the number of predictions in each of CONFIDENCE_BINS bins of equal width."""
+    binned = np.minimum((confidence * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+    return tuple(np.bincount(binned, minlength=CONFIDENCE_BINS).tolist())
 
 
 def new_merchants(encoder: Encoder, transactions: Sequence[Transaction]) -> int:

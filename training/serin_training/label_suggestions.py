@@ -45,13 +45,13 @@ def suggest_labels(rows: Iterable[Row], *, count: int) -> LabelSuggestions:
     total = labelled = 0
     for row in rows:
         total += 1
-        labelled += row.label is not None
+        labelled += row.category is not None
         key = merchant_key(row.transaction.merchant)
         if not key:
             continue
         merchant = merchants.setdefault(key, Merchant(row))
         merchant.rows += 1
-        merchant.labelled += row.label is not None
+        merchant.labelled += row.category is not None
         if row.at > merchant.newest.at:
             merchant.newest = row
     known = sum(merchant.rows for merchant in merchants.values() if merchant.labelled)

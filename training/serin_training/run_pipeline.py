@@ -59,7 +59,9 @@ def open_run(registry: Reader, name: str) -> tuple[StoredRun, RunPipeline]:
     run, files = read_run_files(registry, name, runs.SERVING)
     try:
         encoder = Encoder.from_files(json.loads(files[runs.ENCODER]), files[runs.WEIGHTS])
-        calibration = Calibration.from_json(json.loads(files[runs.CALIBRATION]), run.report.aging)
+        calibration = Calibration.from_json(
+            json.loads(files[runs.CALIBRATION]), run.report.aging, run.report.correction
+        )
         # LightGBM trusts its input; whoever may write to the registry must not reach this machine through it.
         trees = checked_trees(files[runs.MODEL].decode(), classes=len(encoder.classes), numbers=len(NUMBERS))
         pipeline = RunPipeline(encoder, Trees(trees), calibration)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from serin_core.model.aging import YEAR, Aging
-from serin_core.model.report import Report
+from serin_core.model.report import Recalibration, Report
 from serin_registry.verification import StoredRun
 from serin_training.scoring import MIN_ROWS
 
@@ -40,6 +40,8 @@ def run_text(run: StoredRun) -> Iterator[str]:
     scores = f"macro F1 {report.val_f1_macro:.3f}, worst class {report.val_f1_min:.3f}"
     yield f"  quality     {scores}, accuracy {report.val_accuracy:.3f}"
     yield f"  calibration {_calibration(report)}"
+    if report.recalibration is not None:
+        yield f"  service     {recalibration_text(report.recalibration)}"
     yield f"  gate        {report.deploy_reason}"
     counts = report.profile.categories if report.profile is not None else {}
     for label, f1 in sorted(report.val_f1_per_class.items(), key=lambda item: item[1]):
@@ -71,6 +73,15 @@ def _aging(aging: Aging) -> str:
         return ""
     after_a_year = aging.discounted(_EXAMPLE, aging.known_to + YEAR)
     return f"; a confidence of {_EXAMPLE:.2f} is {after_a_year:.2f} after a year"
+
+
+def recalibration_text(found: Recalibration) -> str:
+    """Return in one line how labels from service have corrected the confidence of a run."""
+    return (
+        f"recalibrated from {found.of} by {found.labels} labels of {found.labels_from[:10]} to {found.labels_to[:10]}: "
+        f"{found.right:.1%} right, mean confidence {found.confidence_before:.1%} before and "
+        f"{found.confidence_after:.1%} after"
+    )
 
 
 def differences(before: StoredRun, after: StoredRun) -> list[tuple[str, str, str]]:

@@ -57,18 +57,19 @@ def score(predictions: Sequence[tuple[str, float]], categories: Sequence[str]) -
         f1=dict(zip(names.tolist(), f1.tolist(), strict=True)),
         rows=dict(zip(names.tolist(), rows.tolist(), strict=True)),
         accuracy=float(right.mean()),
-        coverage=_coverage(confidence, right),
+        coverage=coverage_of(confidence, right),
         coverage_by_class={
             label: ClassCoverage(
                 share=float((labels == label).mean()),
-                by_threshold=_coverage(confidence[labels == label], right[labels == label]),
+                by_threshold=coverage_of(confidence[labels == label], right[labels == label]),
             )
             for label in np.union1d(labels, truth).tolist()
         },
     )
 
 
-def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, Coverage]:
+def coverage_of(confidence: NDArray[np.float64], right: NDArray[np.bool_ | np.float64]) -> dict[str, Coverage]:
+    """Return the coverage at each threshold; `right` is whether each prediction is, or the probability of it."""
     found = {}
     for threshold in THRESHOLDS:
         covered = confidence >= threshold

@@ -6,7 +6,8 @@ between two points and constant beyond its ends, as IsotonicRegression(out_of_bo
 The prediction is the class of the largest raw probability, with or without calibration. Its confidence is the value of
 that class's table at this probability (top-label calibration: Gupta and Ramdas, ICLR 2022), which is what thresholds
 per class need. The other classes keep their raw probability, at most the confidence of the first. Nothing is
-normalised: the confidences of a row need not sum to 1. The confidence is discounted by the age of the run (`aging`).
+normalised: the confidences of a row need not sum to 1. The confidence is discounted by the age of the run (`aging`),
+and then corrected by labels from service, if there were any (`correction`).
 """
 
 from bisect import bisect_right
@@ -16,6 +17,7 @@ from math import isfinite, isnan
 from typing import Any, Self
 
 from serin_core.model.aging import NO_AGING, Aging
+from serin_core.model.correction import Correction
 
 
 class CalibrationError(ValueError):
@@ -55,6 +57,7 @@ class Calibration:
 
     tables: Mapping[str, Table]
     aging: Aging = NO_AGING
+    correction: Correction | None = None
 
     def confidence(self, label: str, probability: float, *, at: float | None = None) -> float:
         """Return the calibrated confidence of a prediction for a transaction at a Unix time.
@@ -63,7 +66,10 @@ class Calibration:
         """
         table = self.tables.get(label)
         fresh = probability if table is None else table.apply(probability)
-        return fresh if at is None else self.aging.discounted(fresh, at)
+        if at is None:
+            return fresh
+        discounted = self.aging.discounted(fresh, at)
+        return discounted if self.correction is None else self.correction.corrected(discounted, probability)
 
     def rank(
         self, classes: Sequence[str], raw: Sequence[float], *, at: float | None = None, limit: int | None = None
@@ -86,11 +92,11 @@ class Calibration:
         return {label: {"raw": list(table.raw), "right": list(table.right)} for label, table in self.tables.items()}
 
     @classmethod
-    def from_json(cls, found: Any, aging: Aging = NO_AGING) -> Self:
+    def from_json(cls, found: Any, aging: Aging = NO_AGING, correction: Correction | None = None) -> Self:
         """Parse the values of to_json. Raises CalibrationError."""
         if not isinstance(found, Mapping):
             raise CalibrationError("calibration: expected a table for each class")
-        return cls({str(label): _table(str(label), table) for label, table in found.items()}, aging)
+        return cls({str(label): _table(str(label), table) for label, table in found.items()}, aging, correction)
 
 
 IDENTITY = Calibration({})

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from serin_core.api.spec import RUN_PATTERN
 from serin_core.contract.pod_report import ClassCoverage, Coverage, ThresholdName
 from serin_core.model.aging import NO_AGING, Aging
+from serin_core.model.correction import MAX_SHIFT, MAX_SLOPE, MIN_SLOPE, Correction
 from serin_core.model.manifest import REPORT, parse_file
 from serin_core.model.values import parse_timestamp, unix_time
 
@@ -42,6 +43,36 @@ class Profile(_ReportModel):
     edges: dict[str, tuple[float, ...]]
     monthly: dict[str, tuple[int, int]]
     """By month, the number of rows and of correct predictions."""
+
+
+_Slope = Annotated[float, Field(ge=MIN_SLOPE, le=MAX_SLOPE)]
+
+
+class Recalibration(_ReportModel):
+    """How labels from service have corrected the confidence of a run (`serin recalibrate`)."""
+
+    of: str = Field(pattern=RUN_PATTERN)
+    """The run that was trained: of every run that was recalibrated from it, the first."""
+    at: _Time
+    labels: int
+    """Labels that counted, all newer than what the run has learned from."""
+    labels_from: _Time
+    labels_to: _Time
+    right: _Share
+    """Share of these labels that the run predicts; the next two are mean confidences for the same transactions."""
+    confidence_before: _Share
+    """Without a correction."""
+    confidence_after: _Share
+    shift: Annotated[float, Field(ge=-MAX_SHIFT, le=MAX_SHIFT)]
+    """The numbers of `serin_core.model.correction`; this and the next three."""
+    slope_above: _Slope
+    slope_below: _Slope
+    raw_weight: _Share
+
+    @property
+    def correction(self) -> Correction:
+        """The correction that servers apply."""
+        return Correction(self.shift, self.slope_above, self.slope_below, self.raw_weight)
 
 
 class Report(_ReportModel):
@@ -90,6 +121,12 @@ class Report(_ReportModel):
     """Time of the newest row that the run has learned from; None if an older version wrote the report."""
     aging_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """How fast confidence is discounted with the time since `known_to` (`serin_core.model.aging`)."""
+    recalibration: Recalibration | None = None
+    """None if labels from service have not corrected the confidence.
+
+    If they have, the coverages and the profile's confidence are those of recent transactions, with the mean confidence
+    as precision (`serin_training.recalibration`). All other figures, and `created_at`, stay those of the training.
+    """
     data_assumptions: tuple[str, ...] = ()
     """How the data were read, as far as it was assumed or stated by a map, one line each."""
     share_without_offset: _Share | None = None
@@ -103,6 +140,11 @@ class Report(_ReportModel):
     def aging(self) -> Aging:
         """The discount of confidence by the run's age."""
         return NO_AGING if self.known_to is None else Aging(self.aging_rate, unix_time(parse_timestamp(self.known_to)))
+
+    @property
+    def correction(self) -> Correction | None:
+        """The correction of confidence by labels from service."""
+        return None if self.recalibration is None else self.recalibration.correction
 
     @classmethod
     def parse(cls, text: bytes) -> Self:

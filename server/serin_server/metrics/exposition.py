@@ -15,6 +15,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from serin_core.contract import names
+from serin_core.model.report import Recalibration
 from serin_server.metrics.counters import BUCKETS, ArmCounts, Refusal, StageCounts
 from serin_server.runs.gil_yield import yielding_gil
 
@@ -44,6 +45,8 @@ class RunOnScrape:
     breaker_open: bool
     class_shares: Mapping[str, float] = field(default_factory=dict)
     """Share of the rows of its evaluation by predicted class, from the run's report."""
+    recalibration: Recalibration | None = None
+    """From the run's report; None if labels from service have not corrected its confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +284,17 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     f1 = _gauge(names.RUN_F1, "F1 by class, from the report of the run.", *by_class)
     shares = _gauge(names.RUN_CLASS_SHARE, "Share of the rows of its evaluation by predicted class.", *by_class)
     breaker = _gauge(names.BREAKER_OPEN, "1 while the circuit breaker of the run is open.", names.SERIES_RUN)
+    labels = _gauge(
+        names.RUN_LABELS, "Labels from service that corrected its confidence, 0 without a correction.", names.SERIES_RUN
+    )
+    correction = _gauge(
+        names.RUN_CORRECTION, "Mean change of confidence by its correction, on these labels.", names.SERIES_RUN
+    )
     for run in scrape.runs:
+        found = run.recalibration
+        labels.add_metric((*process, run.run), 0 if found is None else found.labels)
+        change = 0.0 if found is None else found.confidence_after - found.confidence_before
+        correction.add_metric((*process, run.run), change)
         breaker.add_metric((*process, run.run), float(run.breaker_open))
         for label, value in run.f1.items():
             f1.add_metric((*process, run.run, label), value)
@@ -289,6 +302,8 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
             shares.add_metric((*process, run.run, label), value)
     yield f1
     yield shares
+    yield labels
+    yield correction
     yield breaker
 
 

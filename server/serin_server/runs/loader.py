@@ -118,7 +118,8 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
         _encoder=encoder,
         _texts=Texts(encoder),
         _trees=FastTrees(trees, classes=len(classes), numbers=len(NUMBERS)),
-        _calibration=Calibration.from_json(json.loads(files[CALIBRATION]), report.aging),
+        _calibration=Calibration.from_json(json.loads(files[CALIBRATION]), report.aging, report.correction),
+        recalibration=report.recalibration,
     )
     pause()
     rows = parse_parity(files[PARITY])

@@ -18,6 +18,7 @@ from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, Floats, probabilities, starting_point
 from serin_core.model.features import Transaction
+from serin_core.model.report import Recalibration
 from serin_core.model.values import unix_time
 from serin_server.runs.lightgbm_predictor import FastTrees
 from serin_server.runs.predictor import Prediction, Ranked
@@ -117,6 +118,7 @@ class TreesPredictor:
     _texts: Texts = field(repr=False)
     _trees: FastTrees = field(repr=False)
     _calibration: Calibration = field(repr=False)
+    recalibration: Recalibration | None = None
 
     def predict(self, transaction: Transaction, *, calibrated: bool, now: float | None = None) -> Prediction:
         """Return the most probable classes, best first."""

@@ -15,6 +15,7 @@ import msgspec
 
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
+from serin_core.model.report import Recalibration
 from serin_server.clock import Clock
 from serin_server.logs import location_of
 from serin_server.runs.circuit_breaker import Breaker
@@ -65,6 +66,10 @@ class Predictor(Protocol):
     @property
     def f1(self) -> Mapping[str, float]:
         """F1 by class, from its report."""
+
+    @property
+    def recalibration(self) -> Recalibration | None:
+        """How labels from service have corrected its confidence, from its report; None if they have not."""
 
     def predict(self, transaction: Transaction, *, calibrated: bool, now: float | None = None) -> Prediction:
         """Return the most probable classes. May raise anything.

@@ -3,15 +3,32 @@ import re
 import tracemalloc
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serin_core.contract import names
+from serin_core.model.report import Recalibration
 from serin_server.metrics.counters import Agree, Arm, Counters, Fallback, Refusal, StageKey
 from serin_server.metrics.exposition import Exposition, Identity, RunOnScrape, Scrape
 from serin_server.metrics.user_agreement import UserCounts
 
 IDENTITY = Identity(model="shop/categories", uid="u", pod="p", process="abc")
 RUN = "run_bbbbbbbb_1"
+OTHER_RUN = "run_cccccccc_2"
+RECALIBRATION = Recalibration(
+    of="run_aaaaaaaa_1",
+    at="2026-02-01T00:00:00+00:00",
+    labels=812,
+    labels_from="2026-01-01T00:00:00+00:00",
+    labels_to="2026-01-31T00:00:00+00:00",
+    right=0.9,
+    confidence_before=0.925,
+    confidence_after=0.9,
+    shift=-0.4,
+    slope_above=1.0,
+    slope_below=1.0,
+    raw_weight=0.0,
+)
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -101,6 +118,15 @@ def test_what_belongs_to_no_stage_is_exposed_beside_it() -> None:
     assert of(found, names.RUN_CLASS_SHARE, serin_run=RUN, serin_class="Dining") == 0.3
     assert of(found, names.BREAKER_OPEN, serin_run=RUN) == 1
     assert of(found, "serin_documents_refused_total", reason="other_uid") == 1
+
+
+def test_a_correction_by_labels_from_service_is_exposed_and_is_zero_without_one() -> None:
+    corrected = RunOnScrape(RUN, {}, breaker_open=False, recalibration=RECALIBRATION)
+    found = samples(Counters(), corrected, RunOnScrape(OTHER_RUN, {}, breaker_open=False))
+    assert of(found, names.RUN_LABELS, serin_run=RUN) == 812
+    assert of(found, names.RUN_CORRECTION, serin_run=RUN) == pytest.approx(-0.025)
+    assert of(found, names.RUN_LABELS, serin_run=OTHER_RUN) == 0
+    assert of(found, names.RUN_CORRECTION, serin_run=OTHER_RUN) == 0
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from serin_core.model.features import Transaction
 from serin_training.commands.main import app
-from serin_training.data.reading import open_source, read_transactions
+from serin_training.data.reading import open_source, read_transactions, stream_rows
 from serin_training.data.rows import Label, LabelOrigin, best_label
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, Update
@@ -196,6 +196,15 @@ def sqlite_store(tmp_path):
 def test_a_servers_store_is_labelled_by_its_feedback(sqlite_store):
     found = {one.transaction.txn_id: one.category for one in read_transactions(sqlite_store)}
     assert found == {"t1": "Dining", "t2": "Shopping"}
+
+
+def test_a_rejection_without_a_label_says_what_is_wrong_and_labels_nothing(sqlite_store):
+    found = {row.transaction.txn_id: row.label for row in stream_rows([open_source(sqlite_store)])}
+    assert found == {
+        "t1": Label("Dining", NOON, LabelOrigin.ACCEPTED),
+        "t2": Label("Shopping", NOON),
+        "t3": Label("Travel", NOON, LabelOrigin.REJECTED),
+    }
 
 
 def test_feedback_labels_the_transactions_of_another_source_too(sqlite_store, tmp_path):

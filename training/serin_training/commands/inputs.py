@@ -10,8 +10,8 @@ from serin_registry.verification import StoredRun
 from serin_training.commands.options import note
 from serin_training.data.data_map import NATIVE, DataMap
 from serin_training.data.described_rows import assumed_zone, check_categories, described_rows, zone_warning
-from serin_training.data.reading import open_source, read_sources
-from serin_training.data.rows import EVERYTHING, LabelledTransaction, Window
+from serin_training.data.reading import open_source, read_sources, stream_rows
+from serin_training.data.rows import EVERYTHING, LabelledTransaction, Row, Window
 from serin_training.errors import DataError
 from serin_training.evaluation import Predictions, predict
 from serin_training.features.store import FeatureStore, is_store
@@ -74,6 +74,15 @@ def load_rows(
 ) -> list[LabelledTransaction]:
     """Return the rows only. Raises DataError."""
     return load_data(data, window, data_map).rows
+
+
+def load_served(data: Sequence[str], window: Window, data_map: DataMap = NATIVE) -> list[Row]:
+    """Return all transactions that `--data` names, also those without a label, oldest first. Raises DataError."""
+    streamed = stream_rows([open_source(one, data_map) for one in data])
+    rows = sorted((row for row in streamed if window.holds(row.at)), key=lambda row: (row.at, row.transaction.txn_id))
+    labels = sum(row.label is not None for row in rows)
+    note(f"{', '.join(map(display_address, data))}: {len(rows)} transactions, {labels} with a label or feedback")
+    return rows
 
 
 def load_predictions(

@@ -85,6 +85,17 @@ SignOption = Annotated[
     ),
 ]
 
+ProposedModel = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="The SuggestionModel to propose the run to.")
+]
+ProposedNamespace = Annotated[str, typer.Option("-n", "--namespace", help="Namespace of the SuggestionModel.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Propose the run by patching spec.runID of --model.")]
+Git = Annotated[Path | None, typer.Option("--git", help="Propose the run by a commit in this Git repository.")]
+GitFile = Annotated[
+    Path | None, typer.Option("--file", help="With --git: the YAML file, below the repository, that names the run.")
+]
+GitPush = Annotated[str | None, typer.Option("--push", metavar="REMOTE", help="With --git: push to this remote.")]
+
 
 class OutputFormat(StrEnum):
     """How results are printed."""

@@ -1,7 +1,6 @@
 """`serin retrain`."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,16 +24,12 @@ def retrain_command(  # noqa: PLR0913 - options of the command line, given by na
     registry: options.Registry,
     *,
     run: Annotated[str, typer.Option(metavar="RUN", help="The current run, to compare the new one with.")] = "latest",
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The SuggestionModel to propose the run to.")
-    ] = None,
-    namespace: Annotated[str, typer.Option("-n", "--namespace", help="Namespace of the SuggestionModel.")] = "default",
-    apply: Annotated[bool, typer.Option("--apply", help="Propose the run by patching spec.runID of --model.")] = False,
-    git: Annotated[Path | None, typer.Option(help="Propose the run by a commit in this Git repository.")] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="With --git: the YAML file, below the repository, that names the run.")
-    ] = None,
-    push: Annotated[str | None, typer.Option(metavar="REMOTE", help="With --git: push to this remote.")] = None,
+    model: options.ProposedModel = None,
+    namespace: options.ProposedNamespace = "default",
+    apply: options.Apply = False,
+    git: options.Git = None,
+    file: options.GitFile = None,
+    push: options.GitPush = None,
     force: Annotated[bool, typer.Option("--force", help="Train even if there is no reason to.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show whether and why a run would be trained, and train nothing.")

@@ -127,9 +127,10 @@ def _label(record: Record) -> Label | None:
     at = datetime.fromtimestamp(record["at"] / 1000, tz=UTC)
     if record["label"]:
         return Label(record["label"], at)
-    if record["outcome"] == "accepted" and record["suggested"]:
-        return Label(record["suggested"], at, LabelOrigin.ACCEPTED)
-    return None
+    if not record["suggested"]:
+        return None
+    origin = LabelOrigin.ACCEPTED if record["outcome"] == "accepted" else LabelOrigin.REJECTED
+    return Label(record["suggested"], at, origin)
 
 
 def _quoted(table: str) -> str:

@@ -12,7 +12,15 @@ from serin_core.contract.addresses import display_address
 from serin_training.data.data_map import NATIVE, DataMap
 from serin_training.data.database import DATABASES, Database
 from serin_training.data.files import CsvFile, ParquetFile
-from serin_training.data.rows import EVERYTHING, DataSource, Label, LabelledTransaction, Row, Window, best_label
+from serin_training.data.rows import (
+    EVERYTHING,
+    DataSource,
+    Label,
+    LabelledTransaction,
+    Row,
+    Window,
+    best_label,
+)
 from serin_training.data.statements import SUFFIXES, StatementFile
 from serin_training.errors import DataError
 
@@ -53,8 +61,8 @@ def stream_rows(sources: Sequence[DataSource]) -> Iterator[Row]:
 def stream_transactions(sources: Sequence[DataSource], window: Window = EVERYTHING) -> Iterator[LabelledTransaction]:
     """Yield the labelled transactions of all sources within the window's time. Raises DataError."""
     for row in stream_rows(sources):
-        if row.label is not None and window.holds(row.at):
-            yield row.labelled(row.label.category)
+        if row.category is not None and window.holds(row.at):
+            yield row.labelled(row.category)
 
 
 def _joined(sources: Sequence[DataSource]) -> Iterator[Row]:

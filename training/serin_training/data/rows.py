@@ -20,8 +20,10 @@ class LabelledTransaction:
 
 
 class LabelOrigin(IntEnum):
-    """Origin of a label: one that a user wrote wins over an accepted suggestion."""
+    """Origin of a label: one that a user wrote wins over an accepted suggestion, and both over a rejected one."""
 
+    REJECTED = -1
+    """The category was suggested and rejected: it is not the right one, and no other was named."""
     ACCEPTED = 0
     WRITTEN = 1
 
@@ -48,6 +50,11 @@ class Row:
     transaction: Transaction
     at: datetime
     label: Label | None
+
+    @property
+    def category(self) -> str | None:
+        """The right category, None if no label names it."""
+        return None if self.label is None or self.label.origin is LabelOrigin.REJECTED else self.label.category
 
     def labelled(self, category: str) -> LabelledTransaction:
         """Return the transaction with a category."""

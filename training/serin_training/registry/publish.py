@@ -8,6 +8,9 @@ import joblib
 
 from serin_core.model import manifest
 from serin_core.model.parity import parity_text
+from serin_registry.errors import RunRefusedError
+from serin_registry.verification import StoredRun, read_run_files
+from serin_training.recalibration import RecalibratedRun
 from serin_training.registry.keys import Sign
 from serin_training.registry.writer import Registry
 from serin_training.sklearn_pipeline import to_sklearn
@@ -22,6 +25,21 @@ def publish(run: TrainedRun, registry: Registry, *, page: str | None = None, sig
     """
     files = run_files(run) | ({} if page is None else {manifest.PAGE: page.encode()})
     place = registry.publish(run.name, files, sign=sign)
+    if run.report.deployed:
+        registry.point_latest(run.name)
+    return place
+
+
+def publish_recalibrated(run: RecalibratedRun, of: StoredRun, registry: Registry, *, sign: Sign | None = None) -> str:
+    """Store a run that was recalibrated from a stored one, and return where it is; see `publish`. Raises RegistryError.
+
+    The HTML report is left out: it shows the confidence before.
+    """
+    same = set(of.manifest.files) - set(run.files) - {manifest.PAGE}
+    found, files = read_run_files(registry, of.name, {manifest.REPORT, *same})
+    if found.digest != of.digest:
+        raise RunRefusedError(f"{of.name}: it was replaced while it was read")
+    place = registry.publish(run.name, {**files, **run.files}, sign=sign)
     if run.report.deployed:
         registry.point_latest(run.name)
     return place

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from serin_core.api.candidate import CandidateState
 from serin_training import kubernetes_client
 from serin_training.errors import OptionError
 from serin_training.retraining.git_commit import Commit
+
+_RUNNING: Final = (CandidateState.DRAINING, CandidateState.LOADING, CandidateState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,12 @@ class Patch:
         kubernetes_client.check_not_owned(found, self.namespace, self.model)
         stable: str | None = (found.get("status", {}).get("stable") or {}).get("runID")
         return stable
+
+    def running(self) -> str | None:
+        """Return the candidate of the rollout that is running, None without one. Raises KubernetesApiError."""
+        found = kubernetes_client.read_model(kubernetes_client.require_connection(), self.namespace, self.model)
+        candidate = found.get("status", {}).get("candidate") or {}
+        return candidate.get("runID") if candidate.get("state") in _RUNNING else None
 
     def propose(self, run: str, _why: str) -> str:
         """Patch the object and return what was done. Raises KubernetesApiError."""
