@@ -63,7 +63,13 @@ def test_what_is_not_an_object_is_not_taken_for_one(target, response):
 
 @pytest.mark.parametrize(
     ("state", "running"),
-    [("Loading", "run_1a2b3c4d_2"), ("Running", "run_1a2b3c4d_2"), ("Stopped", None), ("RolledBack", None), (None, None)],
+    [
+        ("Loading", "run_1a2b3c4d_2"),
+        ("Running", "run_1a2b3c4d_2"),
+        ("Stopped", None),
+        ("RolledBack", None),
+        (None, None),
+    ],
 )
 def test_a_rollout_that_is_running_is_known_before_another_run_would_replace_it(target, state, running):
     api, patch = target({})
