@@ -64,6 +64,7 @@ class StandIn:
     quality = _QUALITY
     classes = CLASSES
     f1: Mapping[str, float] = dict.fromkeys(CLASSES, 0.9)
+    recalibration = None
 
     def __init__(self, run: str) -> None:
         self.run, self.digest = run, f"sha256:{hashlib.sha256(run.encode()).hexdigest()}"
