@@ -210,3 +210,10 @@ def test_requests_of_any_content_are_read(annotations):
         assert all(isinstance(text, str) for text in (one.run_id, one.digest, one.by, one.reason, one.note, one.author))
         assert one.percent is None or one.percent == one.percent
         _ = one.time, one.names_bake, one.origin
+
+
+@pytest.mark.parametrize("classes", [{"a\nb": 1}, {"a\nb": [1]}, {"a\u2028b": []}, {"a": ["x"], "a\nb": ["x"]}])
+def test_a_class_with_a_line_break_is_named_in_one_line(classes):
+    with pytest.raises(RulesError) as caught:
+        Rules.parse({"classes": classes})
+    assert str(caught.value).isprintable()

@@ -29,8 +29,9 @@ class RulesError(ValueError):
     """An invalid rules file. The message is one line with the problem, its place and a correct example."""
 
     def __init__(self, message: str) -> None:
-        # A keyword may be as long as the file, and the message is written into a status.
-        super().__init__(shortened(message.encode(errors="backslashreplace").decode(), _MAX_MESSAGE))
+        # A name may be as long as the file and have line breaks, and the message is written into a status.
+        line = " ".join(message.encode(errors="backslashreplace").decode().split())
+        super().__init__(shortened(line, _MAX_MESSAGE))
 
 
 @dataclass(frozen=True, slots=True)

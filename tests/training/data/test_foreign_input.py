@@ -151,3 +151,9 @@ def test_a_line_without_an_end_needs_no_memory(folder):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 150_000_000
+
+
+def test_a_key_with_a_line_break_is_named_in_one_line():
+    with pytest.raises(DataError, match=r"^map.yaml: a b: unknown; .* footer") as caught:
+        parse_map("? 'a\n\n  b'\n: x\ncolumns: {timestamp: a, merchant: b, amount: c}\n", "map.yaml")
+    assert "\n" not in str(caught.value)

@@ -327,7 +327,8 @@ def parse_map(text: str, name: str) -> DataMap:
     try:
         return DataMap.model_validate(found | {"name": name})
     except ValidationError as error:
-        raise DataError(f"{name}: {'; '.join(_message(one) for one in error.errors())}") from None
+        problems = "; ".join(_message(one) for one in error.errors())
+        raise DataError(f"{name}: {' '.join(problems.split())}") from None
 
 
 def read_map(path: Path | None, zone: str | None) -> DataMap:
