@@ -13,7 +13,7 @@ from faults.history import read
 from faults.mutants import run_mutant, run_mutants
 from faults.page import write_page
 from faults.plan import LONG, SHORT, Plan
-from faults.report import summary_of
+from faults.report import save, summary_of
 from faults.storm import record
 from faults.suite import run_suite
 
@@ -35,10 +35,12 @@ def main() -> None:
     storm.add_argument("--pause", nargs=2, action="append", metavar=("KIND", "SECONDS"), help="instead of all kinds")
     storm.add_argument("--long", action="store_true", help="the kinds and pauses of the long form")
     storm.add_argument("--history", type=Path, help="keep the history in this file (.jsonl or .jsonl.gz)")
+    storm.add_argument("--results", type=Path, help="keep the figures in this folder, for docs/reliability.md")
     storm.set_defaults(run=_storm)
     checking = commands.add_parser("check", help="check a recorded history")
     checking.add_argument("history", type=Path)
-    checking.set_defaults(run=lambda options: _check(options.history))
+    checking.add_argument("--results", type=Path, help="keep the figures in this folder, for docs/reliability.md")
+    checking.set_defaults(run=lambda options: _check(options.history, options.results))
     suite = commands.add_parser("suite", help="run storm after storm, and write docs/reliability.md")
     suite.add_argument("--minutes", type=float, default=110, help="stop after this time (%(default)s)")
     suite.add_argument("--seed", type=int, default=1, help="seed of the first storm (%(default)s)")
@@ -73,14 +75,17 @@ def _storm(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="serin-storm-", ignore_cleanup_errors=True) as folder:
         file = options.history or Path(folder) / "history.jsonl"
         asyncio.run(record(plan, file, Path(folder), entry=operators.ENTRY))
-        return _check(file)
+        return _check(file, options.results)
 
 
-def _check(file: Path) -> int:
+def _check(file: Path, results: Path | None) -> int:
     found = check(read(file))
     for one in found[:SHOWN]:
         print(one)
-    print(summary_of(file).text())
+    summary = summary_of(file, found)
+    print(summary.text())
+    if results is not None:
+        save(summary, results)
     print(f"{len(found)} violations")
     return int(bool(found))
 
