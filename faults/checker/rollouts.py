@@ -32,7 +32,7 @@ _ATTEMPT = ("runID", "attempt")
 _CORRECTED = 300.0
 """Seconds in which an operator may still follow a clock that was wrong."""
 _YOUNG = 20.0
-"""Seconds in which a decision may be under way: a pod that has started since, in the same stage, may not be known."""
+"""Seconds in which a decision may be under way, and a pod that no operator has asked before may not be known."""
 _ALL = 100
 _READABLE = ("", "slow", "old", "behind", "half")
 """What may be wrong with an answer of Prometheus whose counts are counts all the same."""
@@ -101,11 +101,17 @@ def _step(timeline: Timeline, uid: str, before: Version, after: Version, entry: 
 
 def _confirmed(timeline: Timeline, uid: str, after: Version, stage: int, where: str) -> Iterator[Violation]:
     written = next((one.number for one in timeline.documents[uid] if one.revision >= stage), after.number)
+    asked = {
+        one.pod
+        for one in timeline.processes.values()
+        if one.uid == uid and one.reported and one.reported[0]["number"] < written
+    }
     for one in timeline.processes.values():
         if one.uid != uid or one.started > after.number or (one.ended is not None and one.ended < after.number):
             continue
         applied, reported = one.last("applied", after.number), one.last("reported", after.number)
-        is_known = one.started < written or after.at - one.started_at > _YOUNG
+        # A container that has never started, as far as anybody has told, is not waited for (contracts, rule 2).
+        is_known = one.pod in asked or after.at - one.started_at > _YOUNG
         if min(applied["revision"], reported["revision"]) < stage and is_known:
             message = f"{where}: {one.pod} serves revision {applied['revision']}, of stage {stage}"
             yield Violation("nothing moves forward without confirmation by every pod", after.at, message)

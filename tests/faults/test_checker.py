@@ -106,9 +106,10 @@ def a_step_while_suspended(planting):
 
 def a_pod_that_never_confirmed(planting):
     step, process = planting.step(), planting.kind("started")[0]
-    first = next(one for one in planting.kind("applied") if one["process"] == process["process"])
+    kinds = ("applied", "reported")
+    first = [next(one for one in planting.kind(kind) if one["process"] == process["process"]) for kind in kinds]
     late = [one for one in planting.kind("applied", "reported") if one["process"] == process["process"]]
-    gone = [one for one in late if one is not first and one["t"] < step["t"] + 60]
+    gone = [one for one in late if one not in first and one["t"] < step["t"] + 60]
     planting.records = [one for one in planting.records if not any(one is other for other in gone)]
 
 
