@@ -9,6 +9,7 @@ import pytest
 from training.conftest import write_csv
 from typer.testing import CliRunner
 
+from serin_training.commands.drift import exit_status
 from serin_training.commands.main import app
 from serin_training.data.reading import read_transactions
 from serin_training.data_drift import DriftVerdict, compare
@@ -46,6 +47,19 @@ def drift(trained, rows):
 
 def moved(found):
     return {check.name for check in found.checks if check.has_drifted}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        (DriftVerdict.STABLE, 0),
+        (DriftVerdict.MOVED, 7),
+        (DriftVerdict.WORSE, 7),
+        (DriftVerdict.TOO_FEW_ROWS, 8),
+    ],
+)
+def test_each_verdict_has_an_exit_status_that_no_error_has(verdict, status):
+    assert exit_status(verdict) == status
 
 
 def test_rows_like_those_before_are_stable(trained, history):
@@ -190,6 +204,10 @@ def test_retrain_does_nothing_without_a_reason_and_proposes_with_one(tmp_path, r
     told = serin("drift", "--run", run, "--data", source, "--registry", registry, "-o", "json")
     assert told.exit_code == 0, told.stderr
     assert json.loads(told.stdout)["verdict"] == "stable"
+    few = serin("drift", "--run", run, "--data", source, "--registry", registry, "--limit", 60, "-o", "json")
+    verdict = DriftVerdict(json.loads(few.stdout)["verdict"])
+    assert verdict is not DriftVerdict.STABLE
+    assert few.exit_code == exit_status(verdict)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """`serin drift`."""
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
 
 from serin_training.commands import options
 from serin_training.commands.options import OutputFormat, examples, exit_on_error
+
+if TYPE_CHECKING:
+    from serin_training.data_drift import DriftVerdict
 
 app = typer.Typer()
 
@@ -30,6 +34,8 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
 
     The verdict is stable, moved (the data differ, the predictions are as good), worse (the predictions are worse), or
     too few rows to tell. A check has drifted if its p-value is significant and its statistic exceeds the limit.
+
+    Exit status: 0 stable, 7 moved or worse, 8 too few rows to tell, 1 failed, 2 wrong usage or unusable data.
     """
     with exit_on_error("drift"):
         from serin_training import drift_text
@@ -47,3 +53,19 @@ def drift_command(  # noqa: PLR0913 - options of the command line, given by name
             typer.echo(json.dumps(drift_text.as_json(stored.name, drift), indent=2))
         else:
             typer.echo(drift_text.as_text(stored.name, drift))
+        status = exit_status(drift.verdict)
+        if status:
+            raise typer.Exit(status)
+
+
+def exit_status(verdict: "DriftVerdict") -> int:
+    """Return the exit status of a verdict. No other command of `serin` has 7 or 8 (docs/commands.md)."""
+    from serin_training.data_drift import DriftVerdict
+
+    match verdict:
+        case DriftVerdict.STABLE:
+            return 0
+        case DriftVerdict.MOVED | DriftVerdict.WORSE:
+            return 7
+        case DriftVerdict.TOO_FEW_ROWS:
+            return 8
