@@ -24,6 +24,7 @@ from serin_core.rollout.requests import (
     Request,
     answer,
     done,
+    follows,
     request_for,
     unanswered,
     why_not_the_candidate,
@@ -84,7 +85,9 @@ def _why_retry_is_ignored(request: Request, context: Context) -> str:
         return "the run is stopped, not rolled back; set spec.canary.percent to 100, and it serves again"
     if candidate is None or candidate.run_id != request.run_id or context.spec.run_id != request.run_id:
         return f"{request.run_id or 'no run'} is not a run of spec.runID that was rolled back or refused"
-    return "" if context.status.rollout is None else "nothing to retry: the rollout is still running"
+    if context.status.rollout is None or follows("abort", request, context):
+        return ""
+    return "nothing to retry: the rollout is still running"
 
 
 def _why_promote_full_is_ignored(request: Request, context: Context) -> str:

@@ -6,7 +6,7 @@ rollout and ends with it.
 
 from serin_core.api.pause import Pause
 from serin_core.rollout.protocol import Context, Protocol
-from serin_core.rollout.requests import Request, done, request_for, why_not_the_candidate
+from serin_core.rollout.requests import Request, done, follows, request_for, why_not_the_candidate
 from serin_core.rollout.transition import Transition, place, timer
 
 SUSPENDED = "the rollout is suspended (spec.suspend); set it to false, then ask again"
@@ -35,19 +35,10 @@ def why_resume_is_ignored(request: Request, context: Context) -> str:
     """Return why a resume has no effect, "" if it has."""
     rollout = context.status.rollout
     other = why_not_the_candidate(request, context)
-    if other or rollout is None or rollout.pause is not None or _follows_a_pause(request, context):
+    if other or rollout is None or rollout.pause is not None or follows("pause", request, context):
         return other
     suspended = "; it is suspended (spec.suspend), which only an edit of the spec ends" if context.spec.suspend else ""
     return f"the rollout is not paused{suspended}"
-
-
-def _follows_a_pause(resume: Request, context: Context) -> bool:
-    """Return whether a pause that has not acted yet is on the object, and was requested before this resume.
-
-    Both may have been written before the operator saw either. Which one was first is known by their times alone.
-    """
-    pause = request_for(context, "pause", resume.run_id)
-    return pause is not None and pause.time is not None and resume.time is not None and pause.time <= resume.time
 
 
 def pause(context: Context, _protocol: Protocol) -> Transition | None:

@@ -142,6 +142,15 @@ def request_for(context: Context, action: str, run_id: str | None = None) -> Req
     return next((one for one in requests if one.action == action and run_id in (None, one.run_id)), None)
 
 
+def follows(action: str, later: Request, context: Context) -> bool:
+    """Return whether a request for an action that has not acted yet is on the object, and was made before this one.
+
+    Both may have been written before the operator saw either. Which one was first is known by their times alone.
+    """
+    first = request_for(context, action, later.run_id)
+    return first is not None and first.time is not None and later.time is not None and first.time <= later.time
+
+
 def done(context: Context, request: Request, status: Status, message: str, *, is_proven: bool = False) -> Transition:
     """Return the transition of a request that acted, with its answer and with who asked for it and why."""
     status = answer(status, (request,), f"Done: {message}", now=context.now)

@@ -29,6 +29,24 @@ def in_canary_against_a_stable_run():
     return at
 
 
+@pytest.mark.parametrize(
+    ("aborted_at", "retried_at", "is_retried"),
+    [("T10:00:00Z", "T10:00:01Z", True), ("T10:00:01Z", "T10:00:00Z", False), ("", "", False)],
+    ids=["a retry after the abort", "a retry before the abort", "times that are not known"],
+)
+def test_an_abort_and_a_retry_that_are_seen_together_act_in_the_order_of_their_times(
+    aborted_at, retried_at, is_retried
+):
+    at = in_canary_against_a_stable_run()
+    began = len(at.status.history)
+    at.request("abort", f"{B} {aborted_at and '2026-01-02'}{aborted_at} odd")
+    at.request("retry", f"{B} {retried_at and '2026-01-02'}{retried_at} fine")
+    at.settle(rounds=5)
+    manual = [entry.event for entry in at.status.history[began:] if entry.by != "operator"]
+    assert manual == (["RolloutAborted", "RolloutRetried"] if is_retried else ["RolloutAborted"])
+    assert (at.status.candidate.attempt, at.status.rollout is not None) == ((2, True) if is_retried else (1, False))
+
+
 def test_abort_ends_the_rollout_and_says_who_serves():
     at = in_canary_against_a_stable_run()
     at.request("abort", f"{B} 2026-01-02T03:04:05Z smells bad")
