@@ -36,7 +36,7 @@ INTERVAL = 30
 """Seconds between two checks of a resource."""
 SETTLE_SECONDS = 20
 """Seconds after the last resource has been judged, before something is measured."""
-PATIENCE = 600.0
+PATIENCE = 1200.0
 _PATH = "/apis/{}/{}/namespaces/{}/{}".format(*PLACE)
 _OPERATOR = "deployment/serin-operator"
 
