@@ -25,15 +25,15 @@ async def read_transactions(chunks: AsyncIterator[bytes]) -> list[Transaction]:
     number = 0
     async for line in _lines(chunks):
         number += 1
+        if len(line) > MAX_LINE_BYTES:
+            errors.append(_error(number, f"a line has at most {MAX_LINE_BYTES} bytes"))
+            break
         if not line.strip():
             continue
         if len(found) == MAX_LINES:
             errors.append(_error(number, f"at most {MAX_LINES} transactions are allowed; send several requests"))
             break
         try:
-            if len(line) > MAX_LINE_BYTES:
-                errors.append(_error(number, f"a line has at most {MAX_LINE_BYTES} bytes"))
-                break
             found.append(TransactionBody.model_validate_json(line).transaction())
         except ValidationError as error:
             errors += (_of_line(number, one) for one in error.errors(include_url=False))

@@ -90,8 +90,12 @@ async def test_with_a_line_that_is_not_valid_nothing_is_stored_and_all_errors_ar
             "line 10001: at most 10000 transactions are allowed; send several requests",
         ),
         (body(bought("0")) + b"x" * (2 * MAX_LINE_BYTES), f"line 2: a line has at most {MAX_LINE_BYTES} bytes"),
+        (
+            body(bought("0")) + b" " * (2 * MAX_LINE_BYTES) + b"\n" + body(bought("1")),
+            f"line 2: a line has at most {MAX_LINE_BYTES} bytes",
+        ),
     ],
-    ids=["empty", "blank", "too many", "no end of a line"],
+    ids=["empty", "blank", "too many", "no end of a line", "spaces without an end, before a transaction"],
 )
 async def test_what_is_no_list_of_transactions_is_refused(
     pod: Running, store: Sqlite, content: bytes, detail: str

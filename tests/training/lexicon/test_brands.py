@@ -18,6 +18,7 @@ CLASSES = {
     "Fuel": ["amenity/fuel"],
     "Home": ["shop/furniture", "shop/doityourself"],
 }
+CANADIAN_KINDS = {kind for kind, _ in Lexicon.of("CA").all_kinds()}
 HEADER = "txn_id,user_id,timestamp,merchant,description,amount,channel,category\n"
 
 
@@ -89,6 +90,15 @@ def test_labels_decide_where_they_contradict_a_brand(classes, tmp_path):
     assert rules["tim hortons"] == "Coffee"
     assert "esso" not in rules, "its rows are of several classes"
     assert rules["loblaws"] == "Groceries", "two rows are too few to decide"
+
+
+def test_kinds_without_a_brand_in_the_country_are_named_as_the_cause(tmp_path):
+    path = tmp_path / "classes.yaml"
+    elsewhere = sorted({kind for kinds in Lexicon.of("JP").kinds.values() for kind in kinds} - CANADIAN_KINDS)
+    path.write_text(yaml.safe_dump({"Others": elsewhere[:3]}))
+    found = run("rules", "suggest", "--country", "CA", "--classes", path)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr == f"serin rules suggest: {path}: no brand of these kinds is known in CA\n"
 
 
 def test_kinds_are_listed_with_examples():

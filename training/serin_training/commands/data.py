@@ -8,7 +8,7 @@ import typer
 
 from serin_training.commands import options
 from serin_training.commands.options import OutputFormat, examples, exit_on_error, note, write_text
-from serin_training.errors import OptionError
+from serin_training.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from serin_core.model.keyword_rules import Rules
@@ -89,7 +89,10 @@ def _brands(country: str | None, classes: Path | None) -> dict[str, str]:
         )
     lexicon, kinds = Lexicon.of(country), read_classes(classes)
     lexicon.check(kinds, str(classes))
-    return lexicon.keywords(kinds)
+    found = lexicon.keywords(kinds)
+    if not found:
+        raise DataError(f"{classes}: no brand of these kinds is known in {lexicon.country}")
+    return found
 
 
 def _check(rules: "Rules", newest: "Sequence[LabelledTransaction]") -> str:

@@ -23,7 +23,7 @@ EVERYWHERE: Final = "001"
 """The world, as the UN numbers regions."""
 MIN_LETTERS: Final = 3
 _KINDS_OF_CHAIN: Final = 3
-"""A name of so many kinds is a large chain, whose departments have it in theirs, such as `walmart`."""
+"""A brand of this many kinds is a large chain, such as `walmart`, and its name is never taken for a common word."""
 _MAIN: Final = (
     "shop/department_store",
     "shop/wholesale",
@@ -34,7 +34,7 @@ _MAIN: Final = (
 )
 """Kinds that large chains begin with: of those of one brand, the first is what most of its payments are for."""
 _OTHER_BRANDS: Final = 2
-"""A name of one word that so many brands of other kinds have within theirs is a common word, such as `national`."""
+"""A name of one word is taken for a common word, such as `home`, if the names of this many other brands contain it."""
 
 
 @cache

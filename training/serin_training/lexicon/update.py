@@ -61,12 +61,13 @@ def main() -> None:
     """Write the file and the licence beside it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("index", type=Path, help="nsi.json")
-    index = json.loads(parser.parse_args().index.read_text(encoding="utf-8"))
+    file = parser.parse_args().index
+    index = json.loads(file.read_text(encoding="utf-8"))
     content = {"version": index["_meta"]["version"], "brands": brands(index)}
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     Path(str(FILE)).write_bytes(gzip.compress(text, 9, mtime=0))
-    package = Path(parser.parse_args().index).parents[2]
-    Path(str(LICENCE)).write_text((package / "LICENSE.md").read_text(encoding="utf-8"), encoding="utf-8")
+    licence = file.parents[2] / "LICENSE.md"
+    Path(str(LICENCE)).write_text(licence.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 if __name__ == "__main__":
