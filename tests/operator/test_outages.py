@@ -14,6 +14,7 @@ import pytest
 import yaml
 from api_proxy import REFUSALS, Proxy
 
+from serin_core.api.packing import expanded
 from serin_localcluster.controlplane import ControlPlane, Credentials, free_port
 from serin_localcluster.pki import write_kubeconfig
 from serin_localcluster.programs import find_programs
@@ -163,4 +164,30 @@ def test_an_operator_outlives_every_refusal_and_goes_on_before_the_pause_that_it
     refused, _, log = asyncio.run(play())
     # Seven watches, a heartbeat and a resource that is tried again.
     assert refused < 10 * len(REFUSALS) * SECONDS / 3
+    assert "ERROR" not in log, log
+
+
+def test_three_outages_each_delay_a_request_by_no_more_than_themselves(tmp_path):
+    """The API server answers every request with 503, three times, with a moment in between."""
+
+    async def play():
+        async with cluster(tmp_path) as (control_plane, credentials):
+            proxy = Proxy(control_plane, credentials)
+            async with proxy.serving() as url:
+                kubeconfig = write_kubeconfig(tmp_path / "proxied", name="proxied", cluster={"server": url}, user={})
+                async with operator(tmp_path, control_plane, kubeconfig) as made:
+                    for number in range(3):
+                        proxy.refuse(503)
+                        await asyncio.sleep(SECONDS / 4)
+                        made.apply(runID=f"run_1a2b3c4d_176722560{number + 1}")
+                        await asyncio.sleep(SECONDS / 4)
+                        proxy.status = None
+                        await made.wait_until_decided(seconds=AT_ONCE)
+                        await made.wait_until_ready()
+                    assert made.process.poll() is None
+                    found = json.loads(made.kubectl("get", "sgm", "categories", "-o", "json"))
+                    return found, made.log.read_text()
+
+    found, log = asyncio.run(play())
+    assert expanded(found["status"])["candidate"]["runID"] == "run_1a2b3c4d_1767225603"
     assert "ERROR" not in log, log
