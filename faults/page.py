@@ -1,6 +1,6 @@
 """The page docs/reliability.md, written from the figures of storms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from faults.report import Summary, load, total
@@ -43,6 +43,9 @@ _PROMISES = {
     "Prometheus: misses scrapes": "counts are late, never wrong",
     "pods: KILL": "the restarted process goes back to no lower revision; its counts are added once",
     "pods: frozen": "no step without its confirmation; no rollback of a sound run",
+    "pods: out of memory": "as KILL; too few to be the candidate's fault",
+    "pods: evicted": "a replaced pod serves what was decided; the failed one is ignored",
+    "nodes: lost and back": "no step without its pods, none of them is removed, and back they serve nothing withdrawn",
     "pods: deleted": "a replaced pod serves what was decided",
     "kubelet: mounts nothing": "pods get the routing from the operator itself",
     "registry: slow": "pods load it in the background, and serve what they have",
@@ -126,6 +129,7 @@ def page(summaries: Sequence[Summary]) -> str:
         hit = f"{hits[name]:,}" if name in hits else ""
         promise = _CLOCKS if name.startswith("clocks") else _PROMISES.get(name, "")
         lines.append(f"| {name} | {number:,} | {hit} | {promise} | {seen} |")
+    lines += _by_stage(total(one.stages for one in summaries))
     if violations:
         lines += ["", "| broken promise | times |", "|---|---|"]
         lines += [f"| {promise} | {number:,} |" for promise, number in sorted(violations.items())]
@@ -146,6 +150,24 @@ def page(summaries: Sequence[Summary]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _by_stage(found: Mapping[str, int]) -> list[str]:
+    if not found:
+        return []
+    stages = sorted({name.partition(": ")[2] for name in found}, key=lambda one: (one == "bake", len(one), one))
+    faults = sorted({name.partition(": ")[0] for name in found})
+    return [
+        "",
+        "Faults of Prometheus, by the stages that rollouts were in when they began:",
+        "",
+        f"| fault | {' | '.join(stages)} |",
+        f"|---|{'---|' * len(stages)}",
+        *(
+            f"| {fault} | " + " | ".join(f"{found.get(f'{fault}: {stage}', 0):,}" for stage in stages) + " |"
+            for fault in faults
+        ),
+    ]
 
 
 def _number(count: int, what: str) -> str:

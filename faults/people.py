@@ -22,22 +22,29 @@ _CORE = f"/api/v1/namespaces/{NAMESPACE}"
 _APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
 
 
-def model(name: str, run: str, *, pods: int, bake: str) -> dict[str, Any]:
-    """Return a SuggestionModel whose stages take seconds."""
+def model(name: str, run: str, *, pods: int, bake: str, is_approved: bool, has_query: bool) -> dict[str, Any]:
+    """Return a SuggestionModel whose stages take seconds; some wait for an approval, some have a query gate."""
+    gates: dict[str, Any] = {
+        "errors": {"atLeast": 0.9},
+        "latency": {"atLeast": 0.8},
+        "lowConfidence": {"mode": "DryRun"},
+    }
+    if has_query:
+        # Met whenever Prometheus has any data.
+        gates["queries"] = [{"name": "state", "query": "max(up) + 1", "atLeast": 1, "for": "1s"}]
+    steps = [{"percent": percent, "soak": "2s"} for percent in STEPS]
+    if is_approved:
+        steps[1]["approval"] = "Manual"
     spec = {
         "runID": run,
         "registry": {"uri": "/registry", "volume": {"claimName": "registry"}},
         "canary": {
             "shadowSoak": "2s",
-            "steps": [{"percent": percent, "soak": "2s"} for percent in STEPS],
+            "steps": steps,
             "supervisionTimeout": "1m",
         },
         "bake": {"duration": bake},
-        "gates": {
-            "errors": {"atLeast": 0.9},
-            "latency": {"atLeast": 0.8},
-            "lowConfidence": {"mode": "DryRun"},
-        },
+        "gates": gates,
         "analysis": {"interval": "1s"},
         "notifications": [DESTINATION],
         "server": {"replicas": pods, "token": {"secretName": "tokens"}, "rules": {"configMapName": "rules"}},
@@ -130,6 +137,12 @@ class People:
         """Resume a rollout that is still paused, and give the operator time for it."""
         with suppress(ApiError, KeyError):
             await self._request(name, "resume", self._run(name))
+        await asyncio.sleep(3)
+
+    async def approve(self, name: str) -> None:
+        """Approve the step that waits, and give the operator time for it."""
+        with suppress(ApiError, KeyError):
+            await self._promote(name)
         await asyncio.sleep(3)
 
     async def _retry(self, name: str) -> None:

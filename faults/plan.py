@@ -34,7 +34,8 @@ SHORT = {
     "pods": 6.0,
     "people": 2.5,
     "kubelet": 30.0,
+    "nodes": 45.0,
     "scrapes": 30.0,
     "registry": 40.0,
 }
-LONG = SHORT | {"operator": 3.0, "restarts": 90.0, "absence": 200.0, "clocks": 60.0}
+LONG = SHORT | {"operator": 3.0, "Prometheus": 4.0, "restarts": 90.0, "absence": 200.0, "clocks": 60.0}

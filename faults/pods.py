@@ -23,7 +23,7 @@ from faults.stand_ins import RULES, Registry
 from serin_core.contract import names
 from serin_localcluster.node.api import Api, ApiError
 
-NODE = "storm"
+NODES = ("storm-0", "storm-1")
 BATCHES_A_SECOND = 4
 SYNC_SECONDS = 8.0
 """Time between two refreshes of mounted files that nothing has asked for."""
@@ -39,8 +39,11 @@ class Pod:
     live: Json
     address: str
     folder: Path
+    node: str
     process: ServerProcess | None = None
     is_frozen: bool = False
+    is_cut_off: bool = False
+    """Whether its node is lost."""
     is_ready: bool = False
     restarts: int = 0
     last_exit: Json | None = None
@@ -51,6 +54,11 @@ class Pod:
     def place(self) -> tuple[str, str]:
         """Namespace and name."""
         return self.live["metadata"]["namespace"], self.live["metadata"]["name"]
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it answers nobody."""
+        return self.is_frozen or self.is_cut_off
 
     @property
     def path(self) -> str:
@@ -80,6 +88,9 @@ class Fleet:
         self._batch = max(1, rate // BATCHES_A_SECOND)
         self._addresses = (f"{subnet}.{low}" for low in itertools.cycle(range(2, 255)))
         self._numbers = itertools.count(0, self._batch)
+        self._nodes = itertools.cycle(NODES)
+        self.lost: set[str] = set()
+        """Nodes that are lost."""
         self._maps: dict[tuple[str, str], Json] = {}
         self.pods: dict[str, Pod] = {}
         self._by_address: dict[str, Pod] = {}
@@ -121,15 +132,47 @@ class Fleet:
         with contextlib.suppress(ApiError):
             await self._api.request("DELETE", pod.path, {"gracePeriodSeconds": grace})
 
+    async def evict(self, pod: Pod) -> None:
+        """End a pod as a kubelet does that is short of memory: it stays as Failed, and is never started again."""
+        self.pods.pop(pod.live["metadata"]["uid"], None)
+        pod.is_ready = False
+        await self._stop(pod)
+        status = _status(pod) | {"phase": "Failed", "reason": "Evicted", "message": "The node had too little memory."}
+        [container] = status["containerStatuses"]
+        container["state"] = {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": _now()}}
+        with contextlib.suppress(ApiError):
+            await self._api.merge(f"{pod.path}/status", {"status": status})
+
+    async def lose_node(self, node: str) -> None:
+        """Cut a node off: nobody reaches its pods, and they are not ready."""
+        self.lost.add(node)
+        await self._publish_node(node, "Unknown", "NodeStatusUnknown")
+        self._cut_off(node)
+
+    async def return_node(self, node: str) -> None:
+        """Let a lost node come back, with its pods as they were."""
+        self.lost.discard(node)
+        self._cut_off(node)
+        await self._publish_node(node, "True", "KubeletReady")
+
+    def _cut_off(self, node: str) -> None:
+        for pod in self.pods.values():
+            if pod.node == node:
+                pod.is_cut_off = node in self.lost
+
     # --- the kubelet ---
 
     async def _register(self) -> None:
-        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-        with contextlib.suppress(ApiError):
-            await self._api.request("POST", "/api/v1/nodes", body)
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": _now()}
-        await self._api.merge(f"/api/v1/nodes/{NODE}", {"spec": {"taints": None}})
-        await self._api.merge(f"/api/v1/nodes/{NODE}/status", {"status": {"conditions": [ready]}})
+        for node in NODES:
+            body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
+            with contextlib.suppress(ApiError):
+                await self._api.request("POST", "/api/v1/nodes", body)
+            await self._api.merge(f"/api/v1/nodes/{node}", {"spec": {"taints": None}})
+            await self._publish_node(node, "True", "KubeletReady")
+
+    async def _publish_node(self, node: str, status: str, reason: str) -> None:
+        ready = {"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": _now()}
+        await self._api.merge(f"/api/v1/nodes/{node}/status", {"status": {"conditions": [ready]}})
 
     async def _watch_maps(self) -> None:
         async for kind, found in self._api.watch("/api/v1/configmaps", labels=names.LABEL_MODEL):
@@ -151,18 +194,22 @@ class Fleet:
                 uid, metadata = live["metadata"]["uid"], live["metadata"]
                 if kind == "DELETED" or "deletionTimestamp" in metadata:
                     if (known := self.pods.pop(uid, None)) is not None:
-                        group.create_task(self._end(known))
+                        group.create_task(self._end(known, is_deleted=kind == "DELETED"))
                 elif (known := self.pods.get(uid)) is not None:
                     before, known.live = known.live, live
                     if _annotations(before) != _annotations(live):
                         self._refresh(known)
-                elif live["spec"].get("nodeName") in (None, NODE):
-                    pod = Pod(live, next(self._addresses), self._folder / uid)
+                elif live["status"].get("phase") != "Failed" and live["spec"].get("nodeName") in (None, *NODES):
+                    node = live["spec"].get("nodeName") or self._next_node()
+                    pod = Pod(live, next(self._addresses), self._folder / uid, node)
                     self.pods[uid] = pod
                     group.create_task(self._start(pod))
 
+    def _next_node(self) -> str:
+        return next(node for node in self._nodes if node not in self.lost)
+
     async def _start(self, pod: Pod) -> None:
-        target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+        target = {"apiVersion": "v1", "kind": "Node", "name": pod.node}
         body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod.place[1]}, "target": target}
         with contextlib.suppress(ApiError):
             await self._api.request("POST", f"{pod.path}/binding", body)
@@ -188,7 +235,16 @@ class Fleet:
         else:
             await process.end()
 
-    async def _end(self, pod: Pod) -> None:
+    async def _end(self, pod: Pod, *, is_deleted: bool = False) -> None:
+        # The kubelet of a lost node hears of a deletion once it is back.
+        while pod.node in self.lost and not is_deleted:
+            await asyncio.sleep(_RETRY)
+        await self._stop(pod)
+        body = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.live["metadata"]["uid"]}}
+        with contextlib.suppress(ApiError):
+            await self._api.request("DELETE", pod.path, body)
+
+    async def _stop(self, pod: Pod) -> None:
         for task in pod.tasks:
             task.cancel()
         await asyncio.gather(*pod.tasks, return_exceptions=True)
@@ -198,9 +254,6 @@ class Fleet:
         process, pod.process = pod.process, None
         if process is not None:
             await process.end()
-        body = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.live["metadata"]["uid"]}}
-        with contextlib.suppress(ApiError):
-            await self._api.request("DELETE", pod.path, body)
         shutil.rmtree(pod.folder, ignore_errors=True)
 
     async def _map(self, place: tuple[str, str]) -> Json:
@@ -210,7 +263,7 @@ class Fleet:
 
     def _refresh(self, pod: Pod) -> None:
         """Mount what the API server has, and the pod's annotations."""
-        if not self.is_refreshing or pod.is_frozen:
+        if not self.is_refreshing or pod.is_away:
             return
         lines = (f'{key}="{value}"' for key, value in _annotations(pod.live).items() if '"' not in value)
         found = self._maps.get(pod.map_of("routing"), {}).get(names.ROUTING_KEY)
@@ -226,7 +279,7 @@ class Fleet:
     async def _probe(self, pod: Pod) -> None:
         while True:
             process = pod.process
-            is_ready = process is not None and not pod.is_frozen and process.service.not_ready_reason() is None
+            is_ready = process is not None and not pod.is_away and process.service.not_ready_reason() is None
             if is_ready is not pod.is_ready:
                 pod.is_ready = is_ready
                 await self._publish(pod)
@@ -239,7 +292,7 @@ class Fleet:
     async def _serve_users(self, pod: Pod) -> None:
         while True:
             await asyncio.sleep(1 / BATCHES_A_SECOND)
-            if pod.process is not None and pod.is_ready and not pod.is_frozen:
+            if pod.process is not None and pod.is_ready and not pod.is_away:
                 await pod.process.answer(next(self._numbers), self._batch)
 
     async def _keep(self, work: Callable[[Pod], Any], pod: Pod) -> None:
@@ -256,7 +309,7 @@ class Fleet:
         if transport is None:
             return web.Response(status=503)
         pod = self._by_address.get(transport.get_extra_info("sockname")[0])
-        while pod is not None and pod.is_frozen:
+        while pod is not None and pod.is_away:
             await asyncio.sleep(0.1)
         if pod is None or pod.process is None:
             transport.abort()

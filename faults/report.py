@@ -24,6 +24,8 @@ class Summary:
     """By kind and fault, how often it was begun."""
     hits: dict[str, int] = field(default_factory=dict)
     """By fault of a proxy, the requests and events that it has concerned."""
+    stages: dict[str, int] = field(default_factory=dict)
+    """By fault of Prometheus and stage, how often a rollout was in that stage when it was begun."""
     rollouts: int = 0
     events: dict[str, int] = field(default_factory=dict)
     """Transitions, by event."""
@@ -55,6 +57,7 @@ class Summary:
 def summary_of(file: Path, violations: Iterable[Violation] = ()) -> Summary:
     """Return the figures of a history."""
     found, faults, hits, events = Summary(), Counter[str](), Counter[str](), Counter[str]()
+    stages = Counter[str]()
     ids: set[str] = set()
     for record in read(file):
         match record["kind"]:
@@ -63,6 +66,7 @@ def summary_of(file: Path, violations: Iterable[Violation] = ()) -> Summary:
                     setattr(found, name, record.get(name, True))
             case "fault":
                 faults[f"{record['of']}: {record['what']}"] += 1
+                stages.update(f"{record['what']}: {stage}" for stage in record.get("stages", ()))
             case "settled":
                 for front, of in record["hits"].items():
                     of_what = "Prometheus" if front == "prometheus" else "API server"
@@ -86,6 +90,7 @@ def summary_of(file: Path, violations: Iterable[Violation] = ()) -> Summary:
                 found.statuses += record["of"] == "suggestionmodels"
                 found.documents += record["object"]["metadata"]["name"].endswith("-routing")
     found.faults, found.hits, found.events = dict(faults), dict(hits), dict(events)
+    found.stages = dict(stages)
     found.violations = dict(Counter(one.promise for one in violations))
     return found
 

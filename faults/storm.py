@@ -5,6 +5,7 @@ import itertools
 import logging
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -16,6 +17,7 @@ from faults import operators, stand_ins, world
 from faults.history import History
 from faults.people import PATH, People, model
 from faults.plan import Plan
+from faults.pods import NODES
 from faults.proxies import API_FAULTS, PROMETHEUS_FAULTS
 from serin_core.api.packing import expanded
 from serin_localcluster.node.api import ApiError
@@ -37,6 +39,8 @@ class Storm:
         self._people = People(here, self._random("people"))
         self._is_over = asyncio.Event()
         self._open: set[asyncio.Task[Any]] = set()
+        self._tried: Counter[tuple[str, str]] = Counter()
+        """Faults of Prometheus, by kind and stage."""
 
     def _random(self, what: str) -> Random:
         return Random(f"{self._plan.seed} {what}")
@@ -58,6 +62,7 @@ class Storm:
             "clocks": self._shift_clocks,
             "absence": self._stop_all_operators,
             "pods frozen for long": self._freeze_for_long,
+            "nodes": self._lose_node,
         }
         makers = [
             asyncio.create_task(self._keep_on(kind, kinds[kind], pause)) for kind, pause in self._plan.pauses.items()
@@ -105,9 +110,9 @@ class Storm:
             self._history.add("broken", what=f"fault of {kind}")
 
     @asynccontextmanager
-    async def _fault(self, of: str, what: str, on: str, seconds: float) -> AsyncIterator[None]:
+    async def _fault(self, of: str, what: str, on: str, seconds: float, **more: Any) -> AsyncIterator[None]:
         """Record a fault that lasts for a time, at most to the end of the storm; the block begins it."""
-        self._history.add("fault", of=of, what=what, on=on, seconds=round(seconds, 1))
+        self._history.add("fault", of=of, what=what, on=on, seconds=round(seconds, 1), **more)
         yield
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_over.wait(), seconds)
@@ -127,6 +132,8 @@ class Storm:
                 await asyncio.sleep(0.2)
                 if self._is_over.is_set() and self._is_paused(name):
                     await self._people.resume(name)
+                elif self._is_waiting(name):
+                    await self._people.approve(name)
             if self._is_over.is_set():
                 return
             self._history.add("rolled out", name=name, run=run, ended=self._has_ended(name, run))
@@ -135,12 +142,15 @@ class Storm:
 
     async def _name(self, name: str, run: str, random: Random) -> None:
         bake = random.choice(["0s", "0s", "2s"])
+        is_approved, has_query = random.random() < 0.3, random.random() < 0.5  # noqa: PLR2004
         while True:
             try:
                 if name in self._world.recorder.models:
                     await self._world.api.merge(f"{PATH}/{name}", {"spec": {"runID": run, "bake": {"duration": bake}}})
                 else:
-                    body = model(name, run, pods=self._plan.pods, bake=bake)
+                    body = model(
+                        name, run, pods=self._plan.pods, bake=bake, is_approved=is_approved, has_query=has_query
+                    )
                     await self._world.api.request("POST", PATH, body)
             except ApiError:
                 await asyncio.sleep(0.5)
@@ -160,6 +170,10 @@ class Storm:
     def _is_paused(self, name: str) -> bool:
         """Return whether a pause is left over that nobody resumes any more."""
         return expanded(self._world.recorder.models.get(name, {}).get("status", {})).get("phase") == "Paused"
+
+    def _is_waiting(self, name: str) -> bool:
+        conditions = self._world.recorder.models.get(name, {}).get("status", {}).get("conditions", [])
+        return any(one["reason"] == "AwaitingApproval" for one in conditions)
 
     async def _wait(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -211,21 +225,31 @@ class Storm:
         proxy = self._world.prometheus_proxy
         if proxy.fault:
             return
-        kind = random.choice(PROMETHEUS_FAULTS)
-        async with self._fault("Prometheus", kind, proxy.name, random.uniform(2, 15)):
+        stages = sorted({name for live in self._world.recorder.models.values() if (name := _stage(live))})
+        kinds = random.sample(PROMETHEUS_FAULTS, len(PROMETHEUS_FAULTS))
+        # Each is to happen in each stage: the one that has happened least in these.
+        kind = min(kinds, key=lambda one: sum(self._tried[one, stage] for stage in stages))
+        self._tried.update((kind, stage) for stage in stages)
+        async with self._fault("Prometheus", kind, proxy.name, random.uniform(2, 15), stages=stages):
             proxy.fault, proxy.share = kind, random.choice((0.5, 1.0))
         proxy.fault = ""
 
     async def _break_pod(self, random: Random) -> None:
-        pods = list(self._world.fleet.serving())
+        pods = [pod for pod in self._world.fleet.serving() if not pod.is_away]
         if not pods:
             return
         pod = random.choice(pods)
         name = pod.place[1]
-        match random.choice(("kill", "kill", "freeze", "freeze", "delete")):
+        match random.choice(("kill", "kill", "freeze", "freeze", "delete", "out of memory", "evict")):
             case "kill":
                 self._history.add("fault", of="pods", what="KILL", on=name)
                 await self._world.fleet.kill(pod)
+            case "out of memory":
+                self._history.add("fault", of="pods", what="out of memory", on=name)
+                await self._world.fleet.kill(pod, reason="OOMKilled")
+            case "evict":
+                self._history.add("fault", of="pods", what="evicted", on=name)
+                await self._world.fleet.evict(pod)
             case "delete":
                 self._history.add("fault", of="pods", what="deleted", on=name)
                 await self._world.fleet.delete(pod)
@@ -241,6 +265,14 @@ class Storm:
             async with self._fault("pods", "frozen", pod.place[1], 40):
                 pod.is_frozen = True
             pod.is_frozen = False
+
+    async def _lose_node(self, random: Random) -> None:
+        if self._world.fleet.lost:
+            return
+        node = random.choice(NODES)
+        async with self._fault("nodes", "lost and back", node, random.uniform(5, 40)):
+            await self._world.fleet.lose_node(node)
+        await self._world.fleet.return_node(node)
 
     async def _stop_kubelet(self, random: Random) -> None:
         async with self._fault("kubelet", "mounts nothing", world.NAMESPACE, random.uniform(3, 20)):
@@ -277,10 +309,18 @@ class Storm:
 
     async def _shift_clocks(self, random: Random) -> None:
         front = random.choice([one.proxy for one in self._world.operators])
-        seconds = random.choice((-20, -5, 5, 20))
+        seconds = random.choice((-3600, -20, -5, 5, 20, 3600))
         async with self._fault("clocks", f"API server {seconds:+d} s", front.name, random.uniform(5, 30)):
             front.clock = timedelta(seconds=seconds)
         front.clock = timedelta()
+
+
+def _stage(live: dict[str, Any]) -> str:
+    """Return what the stage of a resource is called on the page, "" without one."""
+    candidate = expanded(live.get("status", {})).get("candidate") or {}
+    if candidate.get("state") != "Running":
+        return ""
+    return "bake" if candidate.get("bake") else f"{candidate.get('percent', 0):g} %"
 
 
 def _has_settled(live: dict[str, Any]) -> bool:

@@ -95,6 +95,12 @@ def _step(timeline: Timeline, uid: str, before: Version, after: Version, entry: 
         yield Violation("a step follows a stage", after.at, f"{where} is {old.get('state')}")
         return
     yield from _confirmed(timeline, uid, after, old["stage"], where)
+    if by == "operator" and any(
+        step.get("approval", spec["canary"].get("approval")) == "Manual"
+        for step in spec["canary"]["steps"]
+        if not is_promotion and min(step["percent"], cap) == new.get("percent")
+    ):
+        yield Violation("no step without its approval", after.at, where)
     if by == "operator":
         yield from _soaked(timeline, uid, before, after, where)
 
