@@ -85,10 +85,10 @@ them.
 _LIMITS = """\
 ## Not tried
 
-Failures of nodes, images and volumes with a real kubelet (`make test-node` has some of them); a disk that is full;
-Postgres; an etcd that is restored from a backup; checks, approvals, windows, custom gates and autoscalers during a
-storm; clocks that differ by more than 20 s, and those of nodes and of Prometheus. The server pods are parts of one
-process: a killed one ends between two requests, never within one.
+Failures of images and volumes with a real kubelet (`make test-node` has some of them); a disk that is full; Postgres
+(`tests/server/test_killed.py` and `tests/server/stores` have it without an operator); an etcd that is restored from a
+backup; checks, windows and autoscalers during a storm; other clocks than those of API server and operator. The server
+pods are parts of one process: a killed one ends between two requests, never within one.
 """
 _AGAIN = """\
 `make faults` runs storms for `MINUTES=110` from `SEED=1` on, keeps the figures of each in `.bench/faults/`, and

@@ -104,6 +104,11 @@ def a_step_while_suspended(planting):
     planting.step()["object"]["spec"]["suspend"] = True
 
 
+def a_step_that_needs_an_approval(planting):
+    for spec in planting.specs():
+        spec["canary"]["approval"] = "Manual"
+
+
 def a_pod_that_never_confirmed(planting):
     step, process = planting.step(), planting.kind("started")[0]
     kinds = ("applied", "reported")
@@ -350,6 +355,7 @@ PLANTED = {
     soak_of_a_minute: "no step is early",
     another_step_in_between: "no step is skipped",
     a_step_while_suspended: "no step while suspended or paused",
+    a_step_that_needs_an_approval: "no step without its approval",
     a_pod_that_never_confirmed: "nothing moves forward without confirmation by every pod",
     a_step_on_no_counts: "no step without new counts",
     an_answer_of_the_shadow: "only runs of the routing answer",
