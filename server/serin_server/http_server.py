@@ -13,7 +13,8 @@ import os
 import signal
 import socket
 from collections.abc import Generator
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
 
 import uvicorn
 
@@ -39,10 +40,11 @@ def listen(service: Service) -> None:
     settings = service.settings
     certificate = None if settings.tls_dir is None else Certificate(settings.tls_dir)
     listener = _bind(settings.host, settings.port)
+    protocol = partial(PROTOCOL, admission=service.admission)
     config = uvicorn.Config(
         create_app(service),
         loop="uvloop",
-        http=PROTOCOL,
+        http=cast("Any", protocol),  # declared as a class, and only called
         ws="none",
         lifespan="on",
         access_log=False,

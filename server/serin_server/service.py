@@ -13,6 +13,7 @@ from serin_core.contract.documents import DocumentError, ModelDocument
 from serin_core.contract.pod_report import PodReport
 from serin_core.contract.pushed_routing import PushedRouting, key_id
 from serin_registry.cache import NO_CACHE, DirectoryCache
+from serin_server.admission import Admission, connections_for, raised_file_limit
 from serin_server.clock import Clock
 from serin_server.metrics.counters import Counters
 from serin_server.metrics.exposition import Identity, RunOnScrape, Scrape
@@ -70,6 +71,7 @@ class Service:
     retention: Retention
     feedback_limit: RateLimit
     reload_limit: RateLimit
+    admission: Admission
 
     def not_ready_reason(self) -> str | None:
         """Return why requests must not be sent to this process, None if they may."""
@@ -137,6 +139,7 @@ class Service:
             run_refused=self.runs.refused(),
             is_unsupervised=self.switch.current.is_unsupervised,
             silence=self.supervision.silence(),
+            overloads=self.admission.refused,
         )
 
     async def reload(self) -> None:
@@ -208,6 +211,7 @@ def build_service(
             monotonic=clock.monotonic,
         ),
         reload_limit=RateLimit("reloads", interval=RELOAD_EVERY, burst=RELOADS_AT_ONCE, monotonic=clock.monotonic),
+        admission=Admission(max_connections=connections_for(raised_file_limit()), monotonic=clock.monotonic),
     )
 
 

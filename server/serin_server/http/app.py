@@ -59,7 +59,10 @@ def create_api(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        middleware=[Middleware(CloseOnDrain, readiness=service.readiness), Middleware(BodyLimit)],
+        middleware=[
+            Middleware(CloseOnDrain, readiness=service.readiness),
+            Middleware(BodyLimit, admission=service.admission),
+        ],
     )
     add_error_handlers(app)
     app.include_router(suggestion_routes(service))

@@ -1,6 +1,5 @@
 """Many transactions in one body, a JSON object on each line, which are checked while they arrive."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from fastapi.exceptions import RequestValidationError
@@ -15,47 +14,52 @@ MAX_LINE_BYTES: Final = 32 << 10
 """More than the longest transaction, also if each of its characters is escaped."""
 
 
-async def read_transactions(chunks: AsyncIterator[bytes]) -> list[Transaction]:
-    """Return the transactions of a body; empty lines are ignored.
+class TransactionLines:
+    """Reads a body piece by piece; empty lines are ignored. After MAX_ERRORS it reads no further."""
 
-    Raises RequestValidationError with the errors of all lines, but reads no further after MAX_ERRORS of them.
-    """
-    found: list[Transaction] = []
-    errors: list[Any] = []
-    number = 0
-    async for line in _lines(chunks):
-        number += 1
-        if len(line) > MAX_LINE_BYTES:
-            errors.append(_error(number, f"a line has at most {MAX_LINE_BYTES} bytes"))
-            break
-        if not line.strip():
-            continue
-        if len(found) == MAX_LINES:
-            errors.append(_error(number, f"at most {MAX_LINES} transactions are allowed; send several requests"))
-            break
-        try:
-            found.append(TransactionBody.model_validate_json(line).transaction())
-        except ValidationError as error:
-            errors += (_of_line(number, one) for one in error.errors(include_url=False))
-        if len(errors) >= MAX_ERRORS:
-            break
-    if not found and not errors:
-        errors.append(_error(1, "at least 1 transaction is required"))
-    if errors:
-        raise RequestValidationError(errors)
-    return found
+    def __init__(self) -> None:
+        self._found: list[Transaction] = []
+        self._errors: list[Any] = []
+        self._rest, self._number, self._is_over = b"", 0, False
 
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield each line; one that is too long as far as it has arrived."""
-    rest = b""
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+    def feed(self, piece: bytes) -> bool:
+        """Read the lines that end in a piece; return whether the next one is needed."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
-            yield line
-        if len(rest) > MAX_LINE_BYTES:
-            break
-    yield rest
+            self._read(line)
+        if len(self._rest) > MAX_LINE_BYTES:
+            self._read(self._rest)
+        return not self._is_over
+
+    def end(self) -> list[Transaction]:
+        """Return the transactions. Raises RequestValidationError with the errors of all lines that were read."""
+        self._read(self._rest)
+        if not self._found and not self._errors:
+            self._errors.append(_error(1, "at least 1 transaction is required"))
+        if self._errors:
+            raise RequestValidationError(self._errors)
+        return self._found
+
+    def _read(self, line: bytes) -> None:
+        if self._is_over:
+            return
+        self._number += 1
+        if len(line) > MAX_LINE_BYTES:
+            self._refuse(f"a line has at most {MAX_LINE_BYTES} bytes")
+        elif not line.strip():
+            return
+        elif len(self._found) == MAX_LINES:
+            self._refuse(f"at most {MAX_LINES} transactions are allowed; send several requests")
+        else:
+            try:
+                self._found.append(TransactionBody.model_validate_json(line).transaction())
+            except ValidationError as error:
+                self._errors += (_of_line(self._number, one) for one in error.errors(include_url=False))
+            self._is_over = len(self._errors) >= MAX_ERRORS
+
+    def _refuse(self, message: str) -> None:
+        self._errors.append(_error(self._number, message))
+        self._is_over = True
 
 
 def _error(number: int, message: str) -> dict[str, Any]:

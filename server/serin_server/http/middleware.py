@@ -1,10 +1,11 @@
-"""ASGI middleware: the limit on the size of a body, and closing of connections while the process drains."""
+"""ASGI middleware: limits on the size of bodies, and closing of connections while the process drains."""
 
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serin_server.admission import RETRY_SECONDS, Admission, OverloadError
 from serin_server.http.problems import REQUEST_ID, Code, ProblemError, problem_response, request_id_of
 from serin_server.readiness import Readiness
 
@@ -15,14 +16,18 @@ _MAX_BYTES: Final = {BULK_PATH: 16 << 20}
 _TOO_LARGE: Final = "the body is larger than {} bytes; send fewer transactions in one request"
 _STATUS: Final = 413
 _CLOSE: Final = {"Connection": "close"}
+RETRY_LATER: Final = {"Retry-After": str(RETRY_SECONDS)}
 _MAX_DIGITS: Final = 18
 
 
 class BodyLimit:
-    """Responds 413 as soon as a body is larger than allowed, or is announced to be; nothing parses it."""
+    """Responds 413 as soon as a body is larger than allowed, or is announced to be; nothing parses it.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    It responds 503 if the bodies of all open requests together are too large.
+    """
+
+    def __init__(self, app: ASGIApp, *, admission: Admission) -> None:
+        self._app, self._admission = app, admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -42,12 +47,20 @@ class BodyLimit:
         async def bounded() -> Message:
             nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
+            length = len(message.get("body", b""))
+            try:
+                self._admission.hold(length)
+            except OverloadError as error:
+                raise ProblemError(503, Code.OVERLOADED, str(error), _CLOSE | RETRY_LATER) from None
+            received += length
             if received > longest:
                 raise ProblemError(_STATUS, Code.BODY_TOO_LARGE, detail, _CLOSE)
             return message
 
-        await self._app(scope, bounded, send)
+        try:
+            await self._app(scope, bounded, send)
+        finally:
+            self._admission.release(received)
 
 
 def announces_too_much(content_length: bytes | None, longest: int = MAX_BODY_BYTES) -> bool:

@@ -36,6 +36,7 @@ class Code(StrEnum):
     NO_STORE = auto()
     NOT_READY = auto()
     NOTHING_SUGGESTED = auto()
+    OVERLOADED = auto()
     RELOAD_FAILED = auto()
     REQUEST_TIMEOUT = auto()
     ROUTE_NOT_FOUND = auto()
@@ -65,6 +66,7 @@ TITLES: Final = {
     Code.NO_STORE: "The server has no store",
     Code.NOT_READY: "The pod is not ready",
     Code.NOTHING_SUGGESTED: "Nothing was suggested",
+    Code.OVERLOADED: "The server is overloaded",
     Code.RELOAD_FAILED: "A run was not reloaded",
     Code.REQUEST_TIMEOUT: "The request did not arrive in time",
     Code.ROUTE_NOT_FOUND: "The route does not exist",

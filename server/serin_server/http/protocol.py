@@ -1,23 +1,34 @@
-"""uvicorn's HTTP/1.1 protocol with limits on a request that has not arrived completely.
+"""uvicorn's HTTP/1.1 protocol with limits on what a client sends, does not send, or does not read.
 
 uvicorn waits for ever for a request that does not arrive, or arrives a byte at a time. Here it has READ_SECONDS from
 its first byte to its last; then the response is 408, and the connection is closed. Time that the server itself takes
 does not count: while it does not read, the clock is reset. The size of the head and the number of pipelined requests
-are limited as well.
+are limited as well. A response that is not read for WRITE_SECONDS ends the connection.
+
+While the process is overloaded (serin_server.admission), requests are refused as soon as their headers are read, except
+those of probes, Prometheus and the operator.
 """
 
 import asyncio
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
+from serin_server.admission import RETRY_SECONDS, Admission
 from serin_server.http.problems import Code, raw_response, request_id_of
 
 READ_SECONDS: Final = 10.0
+WRITE_SECONDS: Final = 30.0
 MAX_HEAD_BYTES: Final = 32 << 10
 """Request line and headers together, trailers of a chunked body included."""
 MAX_WAITING: Final = 128
 """Requests of one connection that wait for the response to an earlier one."""
+NEVER_REFUSED: Final = frozenset({b"/healthz", b"/readyz", b"/metrics", b"/ml/status", b"/ml/routing"})
+"""Paths of probes, of Prometheus and of the operator."""
+OVERLOADED: Final = "the process has more requests than it can answer in time; send it again later"
+_RETRY_AFTER: Final = b"retry-after: %d\r\n" % RETRY_SECONDS
 
 
 class _HeadTooLargeError(Exception):
@@ -32,19 +43,56 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
     read_seconds: ClassVar[float] = READ_SECONDS
+    write_seconds: ClassVar[float] = WRITE_SECONDS
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        admission: Admission | None = None,
+    ) -> None:
+        """`admission` is the room of the process that all its connections share."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._admission = admission or Admission()
+        self._is_refused = False
+        """Whether the request that is read is refused as soon as it has ended."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for a request."""
+        """Start to wait for a request, or refuse the connection if there is no room for it."""
         super().connection_made(transport)
         self._has_begun, self._in_head, self._is_reading = False, True, True
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
-        self._start_deadline()
+        self._unread: asyncio.TimerHandle | None = None
+        if self._admission.opened(self):
+            self._start_deadline()
+        else:
+            self._reject(503, Code.OVERLOADED, OVERLOADED)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the deadline."""
+        """Stop the deadlines."""
+        self._admission.closed(self)
         self._stop_deadline()
+        self._stop_unread()
         super().connection_lost(exc)
+
+    def give_up(self) -> None:
+        """End at once: another client needs the connection."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Start a deadline for a client that does not read."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.write_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop the deadline of a client that reads."""
+        self._stop_unread()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and start a deadline if the request is not complete."""
@@ -91,16 +139,38 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_WAITING:
             raise _TooManyWaitingError
         self._in_head = False
-        self.dispatch()
+        if self._admission.is_late(self.loop) and self._may_refuse():
+            self._is_refused = True
+        else:
+            self.dispatch()
 
     def dispatch(self) -> None:
-        """Start to process a request whose head is complete."""
-        super().on_headers_complete()
+        """Start to process a request whose head is complete, unless too many are processed."""
+        if self._admission.is_full and self._may_refuse():
+            self._is_refused = True
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Receive a piece of the body; that of a refused request is dropped."""
+        if not self._is_refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request."""
-        super().on_message_complete()
+        if self._is_refused:
+            self._refuse()
+        else:
+            super().on_message_complete()
+            if not self.cycle.response_complete:
+                self._admission.answers(self)
         self.end_reading()
+
+    def on_response_complete(self) -> None:
+        """End the response to a request."""
+        super().on_response_complete()
+        if self.cycle is None or self.cycle.response_complete:
+            self._admission.waits(self)
 
     def end_reading(self) -> None:
         """Wait for the next request."""
@@ -118,6 +188,25 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._reject(400, Code.INVALID_HTTP, "this is not a valid HTTP request")
 
+    def _may_refuse(self) -> bool:
+        """Return whether this request can be refused, and its response would be the next one on the connection."""
+        is_next = (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+        is_plain = not self.expect_100_continue and self.parser.get_method() != b"HEAD"
+        return is_next and is_plain and self.url.partition(b"?")[0] not in NEVER_REFUSED
+
+    def _refuse(self) -> None:
+        """Respond to a request that was refused. The connection stays open: another one would cost more."""
+        self._is_refused = False
+        self._admission.refused += 1
+        line, headers, body = raw_response(503, Code.OVERLOADED, OVERLOADED, request_id=request_id_of(None))
+        is_kept = self.parser.should_keep_alive()
+        closing = b"" if is_kept else b"connection: close\r\n"
+        self.transport.write(b"%b%b%b%b\r\n%b" % (line, headers, _RETRY_AFTER, closing, body))
+        if is_kept:
+            self.on_response_complete()
+        else:
+            self.transport.close()
+
     def _expect_next(self) -> None:
         """Close the connection after the keep-alive time if no request is open, whatever came between two requests."""
         is_idle = self.cycle is None or self.cycle.response_complete
@@ -134,6 +223,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def _on_deadline(self) -> None:
         self._deadline = None
         if self.transport.is_closing():
@@ -148,5 +242,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _reject(self, status: int, code: Code, detail: str) -> None:
         line, headers, body = raw_response(status, code, detail, request_id=request_id_of(None))
-        self.transport.write(b"%b%bconnection: close\r\n\r\n%b" % (line, headers, body))
+        retry = _RETRY_AFTER if code is Code.OVERLOADED else b""
+        self.transport.write(b"%b%b%bconnection: close\r\n\r\n%b" % (line, headers, retry, body))
         self.transport.close()

@@ -20,6 +20,7 @@ from serin_server.metrics.counters import BUCKETS, ArmCounts, Refusal, StageCoun
 from serin_server.runs.gil_yield import yielding_gil
 
 DOCUMENTS_REFUSED: Final = "serin_documents_refused_total"
+OVERLOADS: Final = "serin_overload_refusals_total"
 
 _PROCESS_LABELS: Final = (names.SERIES_MODEL, names.SERIES_UID, names.SERIES_POD, names.SERIES_PROCESS)
 _STAGE_LABELS: Final = (names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM)
@@ -64,6 +65,8 @@ class Scrape:
     """Whether the candidate answers nobody, because no operator watches it."""
     silence: float = 0.0
     """Seconds since the operator asked for the pod's status."""
+    overloads: int = 0
+    """Requests and connections that were refused because the process had no room for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +277,11 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     for reason, number in scrape.refused.items():
         refused.add_metric((*process, reason.value), number)
     yield refused
+    overloads = CounterMetricFamily(
+        OVERLOADS, "Requests and connections refused while the process was overloaded.", labels=_PROCESS_LABELS
+    )
+    overloads.add_metric(process, scrape.overloads)
+    yield overloads
     run_refused = _gauge(
         names.RUN_REFUSED, "1 if the run was refused when last read; /ml/status has the reason.", names.SERIES_RUN
     )

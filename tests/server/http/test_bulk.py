@@ -1,5 +1,6 @@
 """Many transactions in one request, one on each line."""
 
+import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
@@ -10,8 +11,10 @@ import pytest
 from server.fakes import FakeRegistry, Mounted
 from server.http.running_service import USER, Running, bought, running
 
+from serin_server.admission import MAX_HELD_BYTES
 from serin_server.http.lines import MAX_LINE_BYTES, MAX_LINES
 from serin_server.http.middleware import BULK_PATH
+from serin_server.http.routes.bulk import AT_ONCE
 from serin_server.stores.sqlite import Sqlite
 from serin_server.stores.store import Store, StoreUnavailableError
 
@@ -126,6 +129,45 @@ async def test_a_body_above_16_mib_is_refused_also_without_its_length(pod: Runni
     for response in (announced, arrived):
         assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
         assert response.json()["detail"].startswith(f"the body is larger than {16 << 20} bytes")
+
+
+async def test_clients_that_send_slowly_keep_nobody_waiting(pod: Running, store: Sqlite) -> None:
+    others_are_done = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield body(bought("slow"))
+        await others_are_done.wait()
+
+    waiting = [asyncio.create_task(send(pod, slow())) for _ in range(3 * AT_ONCE)]
+    for number in range(3):
+        assert (await send(pod, body(bought(str(number))))).json() == {"kept": 1}
+    others_are_done.set()
+    assert [response.status_code for response in await asyncio.gather(*waiting)] == [200] * len(waiting)
+    assert await stored(store, 3) == 3
+
+
+async def test_bodies_that_arrive_at_the_same_time_are_bounded_together(pod: Running) -> None:
+    others_are_done, arrived = asyncio.Event(), []
+    line = body(bought("1")) + b" " * 20_000 + b"\n"
+    piece = line * ((4 << 20) // len(line))
+
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield piece
+        arrived.append(1)
+        await others_are_done.wait()
+
+    count = MAX_HELD_BYTES // (3 * len(piece))
+    waiting = [asyncio.create_task(send(pod, large())) for _ in range(count)]
+    while len(arrived) < count:
+        await asyncio.sleep(0)
+    response = await send(pod, in_pieces(piece * 3, 1 << 20))
+    assert (response.status_code, response.json()["code"], response.headers["Retry-After"]) == (503, "overloaded", "1")
+    assert response.headers["Connection"] == "close"
+    assert await pod.count("serin_overload_refusals_total") == 1
+    others_are_done.set()
+    assert [one.status_code for one in await asyncio.gather(*waiting)] == [200] * count
+    assert (await send(pod, in_pieces(piece * 3, 1 << 20))).status_code == 200
 
 
 @pytest.mark.parametrize("given", [None, "application/json", "text/plain"])

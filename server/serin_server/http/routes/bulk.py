@@ -8,14 +8,14 @@ from starlette.requests import ClientDisconnect
 
 from serin_server.http.auth import user_only
 from serin_server.http.content_type import LINES, lines_only
-from serin_server.http.lines import read_transactions
+from serin_server.http.lines import TransactionLines
 from serin_server.http.middleware import BULK_PATH
 from serin_server.http.problems import Code, ProblemError
 from serin_server.http.schemas import TransactionBody, TransactionsResponse, problem_responses
 from serin_server.service import Service
 
 AT_ONCE: Final = 2
-"""Bodies that are read at once: each may take some MiB. Others wait, and so do their clients."""
+"""Pieces of bodies that are parsed, or bodies that are stored, between two turns of the event loop."""
 _BATCH: Final = 1000
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -41,13 +41,21 @@ def bulk_routes(service: Service) -> APIRouter:
 
         They are stored in batches: after 503 some may be, and the request can be repeated.
         """
+        # Without a store, or while it is away, the body need not be read.
+        await service.store.save(())
+        lines = TransactionLines()
+        try:
+            async for piece in request.stream():
+                # A place is taken for work only: a client that sends slowly keeps nobody waiting.
+                async with free:
+                    is_wanted = lines.feed(piece)
+                    await asyncio.sleep(0)
+                if not is_wanted:
+                    break
+        except ClientDisconnect:
+            raise ProblemError(400, Code.INVALID_HTTP, "the connection ended before the body") from None
+        found = lines.end()
         async with free:
-            # Without a store, or while it is away, the body need not be read.
-            await service.store.save(())
-            try:
-                found = await read_transactions(request.stream())
-            except ClientDisconnect:
-                raise ProblemError(400, Code.INVALID_HTTP, "the connection ended before the body") from None
             for start in range(0, len(found), _BATCH):
                 await service.store.save(found[start : start + _BATCH])
         return TransactionsResponse(kept=len(found))

@@ -1,0 +1,150 @@
+"""What one process has room for: connections, requests that are answered, and bytes of bodies that have not ended.
+
+Whatever is above a limit gets 503 with Retry-After before anything is computed for it, so that the process answers in
+time what it takes, and its probes. A client that only waits, or sends slowly, gives its connection up to a new one.
+"""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+MAX_CONNECTIONS: Final = 2000
+"""A connection needs some 10 kB while it is unused, and up to 200 kB while a request arrives slowly."""
+MAX_ANSWERED_AT_ONCE: Final = 256
+"""Requests that have arrived and are not answered, as while the store is slow."""
+MAX_HELD_BYTES: Final = 64 << 20
+"""Of bodies that have not arrived completely or are not answered."""
+MAX_LAG: Final = 0.2
+"""Seconds that the event loop may be behind: about how long requests have waited to be read."""
+RETRY_SECONDS: Final = 1
+"""When a request that was refused may be sent again."""
+_TICK: Final = 0.05
+_RESERVED_FILES: Final = 200
+"""Files of the process that are not connections of clients."""
+_MIN_CONNECTIONS: Final = 16
+
+
+class OverloadError(Exception):
+    """A request for which there is no room now. The message is one line."""
+
+
+class Connection(Protocol):
+    """A connection of a client."""
+
+    def give_up(self) -> None:
+        """End at once; what was not sent is dropped."""
+
+
+class Timer(Protocol):
+    """Something that calls a function after some seconds, like the event loop."""
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> object:
+        """Call a function after some seconds."""
+
+
+def connections_for(files: int) -> int:
+    """Return how many connections a process may have that may open so many files."""
+    return max(_MIN_CONNECTIONS, min(MAX_CONNECTIONS, files - _RESERVED_FILES))
+
+
+def raised_file_limit() -> int:
+    """Let this process open as many files as the system allows it, if that is not enough; return the number."""
+    enough = MAX_CONNECTIONS + _RESERVED_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
+    if soft == resource.RLIM_INFINITY or soft >= allowed:
+        return enough if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
+
+
+class Admission:
+    """The room of one process. Used on the event loop only."""
+
+    def __init__(
+        self, *, max_connections: int = MAX_CONNECTIONS, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._max_connections, self._monotonic = max_connections, monotonic
+        self._waiting: dict[Connection, None] = {}
+        self._answered: set[Connection] = set()
+        self._held = 0
+        self._due: float | None = None
+        self._was_late = self._is_used = False
+        self.refused = 0
+        """Requests and connections that were refused."""
+
+    def opened(self, connection: Connection) -> bool:
+        """Add a connection that waits for its client; return whether there is room for it.
+
+        If all places are taken, the connection that has waited for its client for the longest time gives its up.
+        """
+        if len(self._waiting) + self.answered >= self._max_connections:
+            longest = next(iter(self._waiting), None)
+            if longest is None:
+                self.refused += 1
+                return False
+            self.closed(longest)
+            longest.give_up()
+        self._waiting[connection] = None
+        return True
+
+    def waits(self, connection: Connection) -> None:
+        """Note that a connection has nothing to answer."""
+        self._answered.discard(connection)
+        self._waiting.pop(connection, None)
+        self._waiting[connection] = None
+
+    def answers(self, connection: Connection) -> None:
+        """Note that a request of a connection has arrived and is answered now."""
+        self._waiting.pop(connection, None)
+        self._answered.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._waiting.pop(connection, None)
+        self._answered.discard(connection)
+
+    @property
+    def answered(self) -> int:
+        """Return how many connections have a request that is answered now."""
+        return len(self._answered)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether no further request can be answered beside those that are."""
+        return self.answered >= MAX_ANSWERED_AT_ONCE
+
+    def is_late(self, timer: Timer) -> bool:
+        """Return whether requests wait for too long: the event loop is behind, and was at its last turn.
+
+        One long turn alone is a pause, after which all requests that have waited can be answered.
+        """
+        now = self._monotonic()
+        self._is_used = True
+        if self._due is None:
+            self._start(timer, now)
+            return False
+        return self._was_late and now > self._due + MAX_LAG
+
+    def hold(self, received: int) -> None:
+        """Count bytes of a body. Raises OverloadError if there are too many in this process."""
+        if self._held + received > MAX_HELD_BYTES:
+            self.refused += 1
+            raise OverloadError("too many large requests arrive at the same time; send it again later")
+        self._held += received
+
+    def release(self, received: int) -> None:
+        """Forget bytes of a body, whose request has ended."""
+        self._held -= received
+
+    def _start(self, timer: Timer, now: float) -> None:
+        self._due, self._is_used = now + _TICK, False
+        timer.call_later(_TICK, lambda: self._tick(timer))
+
+    def _tick(self, timer: Timer) -> None:
+        now = self._monotonic()
+        self._was_late = self._due is not None and now > self._due + MAX_LAG
+        self._due = None
+        if self._is_used or self._was_late:
+            self._start(timer, now)
