@@ -18,6 +18,7 @@ from serin_core.rollout.rollback import MAX_REJECTED
 from serin_core.yaml_text import MAX_DEPTH
 from serin_operator.work_queue import MAX_RETRY
 from serin_registry.limits import MAX_FILE_BYTES, MAX_OTHER_FILE_BYTES
+from serin_server.admission import MAX_CONNECTIONS, MAX_HELD_BYTES, MAX_OPEN_REQUESTS
 from serin_server.event_ids import MAX_AGE
 from serin_server.http.middleware import MAX_BODY_BYTES
 from serin_server.http.protocol import MAX_HEAD_BYTES, MAX_WAITING
@@ -42,6 +43,9 @@ EXPECTED = {
     "transactions in a request": MAX_ITEMS,
     "request line and headers": MAX_HEAD_BYTES,
     "requests that wait on one connection": MAX_WAITING,
+    "connections of one server process": MAX_CONNECTIONS,
+    "open requests of one process": MAX_OPEN_REQUESTS,
+    "bodies of requests of one process that are not answered, together": MAX_HELD_BYTES,
     "feedback per second and process": FEEDBACK_PER_SECOND,
     "age of a suggestion that feedback is sent on, in days": MAX_AGE.days,
     "file of a run that a server reads": MAX_FILE_BYTES,

@@ -1,4 +1,4 @@
-"""What one process has room for: connections, requests that are answered, and bytes of bodies that have not ended.
+"""What one process has room for: connections, open requests, and bytes of bodies.
 
 Whatever is above a limit gets 503 with Retry-After before anything is computed for it, so that the process answers in
 time what it takes, and its probes. A client that only waits, or sends slowly, gives its connection up to a new one.
@@ -11,10 +11,10 @@ from typing import Final, Protocol
 
 MAX_CONNECTIONS: Final = 2000
 """A connection needs some 10 kB while it is unused, and up to 200 kB while a request arrives slowly."""
-MAX_ANSWERED_AT_ONCE: Final = 256
-"""Requests that have arrived and are not answered, as while the store is slow."""
+MAX_OPEN_REQUESTS: Final = 256
+"""Requests that have arrived and have no response yet, as while the store is slow."""
 MAX_HELD_BYTES: Final = 64 << 20
-"""Of bodies that have not arrived completely or are not answered."""
+"""Of bodies of requests that have no response yet."""
 MAX_LAG: Final = 0.2
 """Seconds that the event loop may be behind: about how long requests have waited to be read."""
 RETRY_SECONDS: Final = 1
@@ -44,7 +44,7 @@ class Timer(Protocol):
 
 
 def connections_for(files: int) -> int:
-    """Return how many connections a process may have that may open so many files."""
+    """Return the maximum number of connections of a process that may open `files` files."""
     return max(_MIN_CONNECTIONS, min(MAX_CONNECTIONS, files - _RESERVED_FILES))
 
 
@@ -67,7 +67,7 @@ class Admission:
     ) -> None:
         self._max_connections, self._monotonic = max_connections, monotonic
         self._waiting: dict[Connection, None] = {}
-        self._answered: set[Connection] = set()
+        self._working: set[Connection] = set()
         self._held = 0
         self._due: float | None = None
         self._was_late = self._is_used = False
@@ -79,7 +79,7 @@ class Admission:
 
         If all places are taken, the connection that has waited for its client for the longest time gives its up.
         """
-        if len(self._waiting) + self.answered >= self._max_connections:
+        if len(self._waiting) + self.open_requests >= self._max_connections:
             longest = next(iter(self._waiting), None)
             if longest is None:
                 self.refused += 1
@@ -90,30 +90,30 @@ class Admission:
         return True
 
     def waits(self, connection: Connection) -> None:
-        """Note that a connection has nothing to answer."""
-        self._answered.discard(connection)
+        """Note that a connection waits for its client, and has no open request."""
+        self._working.discard(connection)
         self._waiting.pop(connection, None)
         self._waiting[connection] = None
 
-    def answers(self, connection: Connection) -> None:
-        """Note that a request of a connection has arrived and is answered now."""
+    def works(self, connection: Connection) -> None:
+        """Note that a request of a connection has arrived, and has no response yet."""
         self._waiting.pop(connection, None)
-        self._answered.add(connection)
+        self._working.add(connection)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._waiting.pop(connection, None)
-        self._answered.discard(connection)
+        self._working.discard(connection)
 
     @property
-    def answered(self) -> int:
-        """Return how many connections have a request that is answered now."""
-        return len(self._answered)
+    def open_requests(self) -> int:
+        """Return how many requests have arrived and have no response yet."""
+        return len(self._working)
 
     @property
     def is_full(self) -> bool:
-        """Return whether no further request can be answered beside those that are."""
-        return self.answered >= MAX_ANSWERED_AT_ONCE
+        """Return whether there are as many open requests as there may be."""
+        return self.open_requests >= MAX_OPEN_REQUESTS
 
     def is_late(self, timer: Timer) -> bool:
         """Return whether requests wait for too long: the event loop is behind, and was at its last turn.

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from serin_server.admission import (
-    MAX_ANSWERED_AT_ONCE,
     MAX_CONNECTIONS,
     MAX_HELD_BYTES,
     MAX_LAG,
+    MAX_OPEN_REQUESTS,
     Admission,
     OverloadError,
     connections_for,
@@ -52,7 +52,7 @@ class Loop:
 def test_the_client_that_has_been_waited_for_the_longest_gives_its_place_up() -> None:
     admission, clients = Admission(max_connections=3), [Client() for _ in range(3)]
     assert all(admission.opened(client) for client in clients)
-    admission.answers(clients[0])
+    admission.works(clients[0])
     admission.waits(clients[0])  # so it has been waited for since now
     assert admission.opened(Client())
     assert [client.is_open for client in clients] == [True, False, True]
@@ -63,7 +63,7 @@ def test_a_connection_whose_request_is_answered_keeps_its_place() -> None:
     admission, clients = Admission(max_connections=2), [Client(), Client()]
     for client in clients:
         admission.opened(client)
-        admission.answers(client)
+        admission.works(client)
     assert not admission.opened(Client())
     assert [client.is_open for client in clients] == [True, True]
     assert admission.refused == 1
@@ -72,11 +72,11 @@ def test_a_connection_whose_request_is_answered_keeps_its_place() -> None:
 
 
 def test_requests_that_are_answered_at_once_are_bounded() -> None:
-    admission, clients = Admission(), [Client() for _ in range(MAX_ANSWERED_AT_ONCE)]
+    admission, clients = Admission(), [Client() for _ in range(MAX_OPEN_REQUESTS)]
     for client in clients:
         admission.opened(client)
         assert not admission.is_full
-        admission.answers(client)
+        admission.works(client)
     assert admission.is_full
     admission.waits(clients[0])
     assert not admission.is_full

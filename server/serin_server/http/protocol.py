@@ -163,7 +163,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             super().on_message_complete()
             if not self.cycle.response_complete:
-                self._admission.answers(self)
+                self._admission.works(self)
         self.end_reading()
 
     def on_response_complete(self) -> None:

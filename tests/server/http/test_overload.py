@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import uvicorn
 
-from serin_server.admission import MAX_ANSWERED_AT_ONCE, Admission
+from serin_server.admission import MAX_OPEN_REQUESTS, Admission
 from serin_server.http.protocol import NEVER_REFUSED, BoundedProtocol
 
 pytestmark = pytest.mark.anyio
@@ -44,8 +44,8 @@ class Hasty(BoundedProtocol):
     write_seconds = 0.5
 
 
-async def answer(scope: Any, receive: Any, send: Any) -> None:
-    """Answer 200 at once, and /forever never; /large with more than the kernel buffers."""
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Respond at once, to /forever never, and to /large with more than the kernel buffers."""
     if scope["type"] != "http":
         return
     while (await receive()).get("more_body", False):
@@ -63,7 +63,7 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 @asynccontextmanager
 async def serving(admission: Admission) -> AsyncIterator[int]:
     protocol: Any = cast("Any", partial(Hasty, admission=admission))
-    config = uvicorn.Config(answer, port=0, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=60)
+    config = uvicorn.Config(application, port=0, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=60)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
@@ -155,7 +155,7 @@ async def test_a_refused_request_may_arrive_in_pieces_and_wish_to_end_the_connec
 
 async def test_while_as_many_are_answered_as_may_be_others_are_refused_and_probes_are_not(clients: ExitStack) -> None:
     async with serving(admission := Admission()) as port:
-        for _ in range(MAX_ANSWERED_AT_ONCE):
+        for _ in range(MAX_OPEN_REQUESTS):
             (await connect(port, clients)).send(get("/forever"))
         probe, other = await connect(port, clients), await connect(port, clients)
         while not admission.is_full:
@@ -167,7 +167,7 @@ async def test_while_as_many_are_answered_as_may_be_others_are_refused_and_probe
 
 async def test_requests_that_have_not_arrived_take_no_place_of_those_that_have(clients: ExitStack) -> None:
     async with serving(Admission()) as port:
-        for _ in range(MAX_ANSWERED_AT_ONCE + 10):
+        for _ in range(MAX_OPEN_REQUESTS + 10):
             (await connect(port, clients)).send(SUGGEST[:-1])
         assert (await (await connect(port, clients)).ask(SUGGEST))[0] == 200
 
@@ -187,7 +187,7 @@ async def test_without_any_room_a_connection_is_refused_early(clients: ExitStack
     async with serving(admission := Admission(max_connections=2)) as port:
         for _ in range(2):
             (await connect(port, clients)).send(get("/forever"))
-        while admission.answered < 2:
+        while admission.open_requests < 2:
             await asyncio.sleep(0)
         refused = await connect(port, clients)
         status, headers, _ = await refused.response()
