@@ -161,7 +161,7 @@ def train(folder):
     source, registry = folder / "transactions.csv", folder / "runs"
     run(["serin", "generate", "--rows", "2000", "--seed", "3", "--out", str(source)])
     data.write(folder / "first.csv", data.split(source).training)
-    command = ["serin", "train", "--data", str(folder / "first.csv"), "--registry", str(registry)]
+    command = ["serin", "train", "-o", "json", "--data", str(folder / "first.csv"), "--registry", str(registry)]
     name = json.loads(run(command))["run_directory"]
     run(["serin", "rules", "suggest", "--data", str(folder / "first.csv"), "--out", str(folder / "rules.yaml")])
     return registry, (folder / "rules.yaml").read_text(), name

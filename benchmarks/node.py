@@ -279,7 +279,7 @@ def train(folder):
     halves, registry, names = data.split(source), folder / "runs", []
     for name, rows in {"first": halves.training, "second": halves.training[: len(halves.training) // 2]}.items():
         data.write(folder / f"{name}.csv", rows)
-        command = ["serin", "train", "--data", str(folder / f"{name}.csv"), "--registry", str(registry)]
+        command = ["serin", "train", "-o", "json", "--data", str(folder / f"{name}.csv"), "--registry", str(registry)]
         names.append(json.loads(run(command))["run_directory"])
     run(["serin", "rules", "suggest", "--data", str(folder / "first.csv"), "--out", str(folder / "rules.yaml")])
     (small,) = registry.rglob(names[0])

@@ -77,7 +77,7 @@ def trained(folder: Path, data: Path) -> tuple[Path, list[str]]:
         if not done.exists():
             print(f"training run {seed + 1} of 2", file=sys.stderr)
             serin = str(Path(sys.executable).parent / "serin")
-            argv = [serin, "train", "--data", str(data), "--seed", str(seed), "--registry", str(registry)]
+            argv = [serin, "train", "-o", "json", "--data", str(data), "--seed", str(seed), "--registry", str(registry)]
             answer = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
             done.write_text(json.loads(answer)["run_directory"])
     return registry, [(folder / f"trained-{seed}").read_text() for seed in (0, 1)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serin_cli.tables import table
+from serin_core.text_tables import table
 
 
 def is_shown(event: Mapping[str, Any], uid: str | None, *, warnings: bool) -> bool:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final
 
+from serin_cli.ages import describe_age
 from serin_cli.resource import Live, ready_condition, run_of, status_of
-from serin_cli.tables import describe_age
 
 NONE: Final = "-"
 """Shown where there is nothing to show, so that columns can be cut out by their number."""

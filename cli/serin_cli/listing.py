@@ -13,8 +13,8 @@ from serin_cli.connection import Connection, on_cluster
 from serin_cli.kubernetes_client import Cluster
 from serin_cli.list_text import header, row
 from serin_cli.options import examples, refuse, show
-from serin_cli.tables import line, table
 from serin_core.contract import names
+from serin_core.text_tables import line, table
 
 app = typer.Typer()
 _TABLES: Final = ("text", "wide")

@@ -7,8 +7,8 @@ from typing import Annotated, Final, Literal, NoReturn
 import typer
 
 from serin_cli.exit_codes import ExitCode
-from serin_cli.tables import printable
 from serin_core.contract import names
+from serin_core.text_tables import printable
 
 _KINDS: Final = {
     "sgm",

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from serin_cli.ages import describe_age
 from serin_cli.resource import Live, status_of
-from serin_cli.tables import describe_age
 from serin_cli.view_text import Line, cut, line
 
 Pod = Mapping[str, Any]

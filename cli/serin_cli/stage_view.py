@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
+from serin_cli.ages import describe_age
 from serin_cli.resource import Live, candidate_of, is_running, status_of
 from serin_cli.stage_text import describe_bake, describe_soak, moment
-from serin_cli.tables import describe_age
 from serin_cli.view_text import Line, hanging, line
 from serin_core.api.bake import Bake
 from serin_core.api.durations import format_duration

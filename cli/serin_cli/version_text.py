@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from serin_cli.tables import table
+from serin_core.text_tables import table
 
 _UNKNOWN: Final = "unknown"
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from serin_cli.tables import printable
+from serin_core.text_tables import printable
 
 Style = Literal["", "bold", "dim", "good", "bad", "wait"]
 

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from serin_cli.tables import describe_age
+from serin_cli.ages import describe_age
 from serin_dashboard.store import Store
 
 

@@ -132,7 +132,16 @@ def _train(console: Console, halves: Halves, work: Path) -> Sequence[str]:
     for name, rows in sources.items():
         with console.phase(f"train {name}"[:14]) as details:
             data.write(work / f"{name}.csv", rows)
-            command = ["serin", "train", "--data", str(work / f"{name}.csv"), "--registry", str(work / "registry")]
+            command = [
+                "serin",
+                "train",
+                "-o",
+                "json",
+                "--data",
+                str(work / f"{name}.csv"),
+                "--registry",
+                str(work / "registry"),
+            ]
             report = json.loads(run(command))
             details.append(f"{report['run_directory']}: macro F1 {report['val_f1_macro']:.3f} on its own test set")
             names.append(str(report["run_directory"]))

@@ -114,7 +114,9 @@ class Runbook:
         """Run all steps and print a line for each. Raises CommandError at the first that fails."""
         run(["serin", "features", "--data", str(self.source()), "--out", str(self.features)])
         _print_line("features built")
-        report = json.loads(run(["serin", "train", "--data", str(self.features), "--registry", str(self.registry)]))
+        report = json.loads(
+            run(["serin", "train", "-o", "json", "--data", str(self.features), "--registry", str(self.registry)])
+        )
         _require(report["passed_acceptance_gate"], f"acceptance gate not passed: {report['deploy_reason']}")
         _print_line(f"model trained: {report['run_directory']}, macro F1 {report['val_f1_macro']:.3f}")
         with self.client() as client:

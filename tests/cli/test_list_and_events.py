@@ -7,8 +7,8 @@ import pytest
 from cli.fakes import CANDIDATE, OLD, RUN, FakeCluster, condition, model, run
 
 from serin_cli import events, listing
+from serin_cli.ages import describe_age
 from serin_cli.list_text import row
-from serin_cli.tables import describe_age
 
 NOW = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
 

@@ -74,7 +74,16 @@ def train(folder, kinds):
     names = {}
     for name, rows in kinds.items():
         data.write(folder / f"{name}.csv", rows)
-        command = ["serin", "train", "--data", str(folder / f"{name}.csv"), "--registry", str(folder / "runs")]
+        command = [
+            "serin",
+            "train",
+            "-o",
+            "json",
+            "--data",
+            str(folder / f"{name}.csv"),
+            "--registry",
+            str(folder / "runs"),
+        ]
         names[name] = json.loads(run(command))["run_directory"]
     run(["serin", "rules", "suggest", "--data", str(folder / "good.csv"), "--out", str(folder / "rules.yaml")])
     return {"path": folder / "runs", "rules": (folder / "rules.yaml").read_text()} | names

@@ -17,7 +17,9 @@ def merchant_only(registry, tmp_path_factory):
     """A run that is good until the transactions change their format."""
     folder = tmp_path_factory.mktemp("merchant-only")
     data.write(folder / "rows.csv", data.without_descriptions(synthetic(folder).training))
-    found = json.loads(run(["serin", "train", "--data", str(folder / "rows.csv"), "--registry", str(registry.path)]))
+    found = json.loads(
+        run(["serin", "train", "-o", "json", "--data", str(folder / "rows.csv"), "--registry", str(registry.path)])
+    )
     return found["run_directory"]
 
 

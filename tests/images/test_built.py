@@ -241,7 +241,7 @@ def trained(images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     training = images["training"]
     training.run(folder, "serin", "generate", "--rows", "3000", "--seed", "3", "--out", f"{SHARED}/data.csv")
-    command = ("serin", "train", "--data", f"{SHARED}/data.csv", "--registry", f"{SHARED}/registry")
+    command = ("serin", "train", "-o", "json", "--data", f"{SHARED}/data.csv", "--registry", f"{SHARED}/registry")
     return folder, json.loads(training.run(folder, *command))["run_directory"]
 
 

@@ -73,7 +73,7 @@ def backtest(
         )
         used = [row for row in rows if oldest <= row.at < until]
         try:
-            run = train(used, replace(config, evaluate_from=since, compare_splits=False))
+            run = train(used, replace(config, evaluate_from=since, compare_splits=False, learning_curve=False))
         except DataError as error:
             raise DataError(f"period from {since:%Y-%m-%d}: {error}") from None
         kept = run if kept is None else kept

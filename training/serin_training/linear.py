@@ -117,6 +117,10 @@ def fit_linear(training_set: TrainingSet, *, seed: int) -> Linear:
     if len(present) == 1:
         fitted.bias[present] = -_UNSEEN
         return fitted
+    if not words:
+        share = np.bincount(training_set.labels, training_set.weights())[present] / len(training_set.labels)
+        fitted.bias[present] = np.log(share / (1 - share))
+        return fitted
     rarity = _rarity(training_set)
     scaled = training_set.matrix.copy()
     scaled.data *= rarity[scaled.indices]

@@ -49,13 +49,18 @@ class Split:
         return {"fit": len(self.fit), "calibrate": len(self.calibrate), "judge": len(self.evaluate)}
 
 
-def split_by_time(rows: Sequence[LabelledTransaction], *, evaluate_from: datetime | None = None) -> Split:
+def split_by_time(
+    rows: Sequence[LabelledTransaction], *, evaluate_from: datetime | None = None, min_rows: int = MIN_ROWS
+) -> Split:
     """Split rows, oldest first, 65 : 15 : 20, or so that rows from `evaluate_from` on are evaluated on.
 
     Raises DataError if they are too few to learn from.
     """
-    if len(rows) < MIN_ROWS:
-        raise DataError(f"{len(rows)} labelled rows are too few to train on; at least {MIN_ROWS} are required")
+    if len(rows) < min_rows:
+        raise DataError(
+            f"{len(rows)} labelled rows are too few to train on; at least {min_rows} are required; "
+            "`serin data suggest-labels` names those whose labels teach most"
+        )
     users = {row.transaction.user_id for row in rows} - {None}
     if len(users) < MIN_USERS:
         raise DataError(

@@ -19,7 +19,7 @@ from serin_core.model.encoder import Encoder
 from serin_core.model.features import NUMBERS, Transaction, merchant_key
 from serin_core.model.manifest import run_name
 from serin_core.model.parity import ParityRow
-from serin_core.model.report import Report
+from serin_core.model.report import LearningCurve, Report
 from serin_core.model.values import unix_time
 from serin_training import calibration, linear
 from serin_training.aging import OlderModel, fit_rate
@@ -31,6 +31,7 @@ from serin_training.data_profile import profile
 from serin_training.engines.local import LocalEngine
 from serin_training.evaluation import Predictions, predict
 from serin_training.features.words import Corpus, find_channels, merge
+from serin_training.learning_curve import MIN_LABELS, learning_curve
 from serin_training.linear import Linear, TrainingSet
 from serin_training.metrics import macro_f1
 from serin_training.parity import parity_rows
@@ -60,6 +61,8 @@ class TrainingConfig:
     """How the rows were read, for the report."""
     compare_splits: bool = True
     """Whether the report compares splits by time, by merchant and at random, which takes two more linear models."""
+    learning_curve: bool = True
+    """Whether the report has a learning curve, which takes seven linear models."""
     evaluate_from: datetime | None = None
     """Rows from here on are evaluated on; by default the newest fifth."""
 
@@ -101,12 +104,36 @@ def train(
     """
     split = split_by_time(rows, evaluate_from=config.evaluate_from)
     used = LocalEngine() if engine is None else engine
-    if corpus is None:
-        transactions = _transactions(rows)
-        parts = used.extract(transactions, counting(progress, "words", "rows"))
-        corpus = merge(parts, [one.user_id for one in transactions])
+    words = _words(rows, used, progress) if corpus is None else corpus
+    return _Training(rows, split, words, config, used, progress).run()
+
+
+def expect(
+    rows: Sequence[LabelledTransaction],
+    config: TrainingConfig,
+    progress: ProgressCallback = silent,
+    *,
+    engine: LocalEngine | None = None,
+    corpus: Corpus | None = None,
+) -> LearningCurve | None:
+    """Return what more labels would give, also for rows that are too few to train on; None if they are far too few.
+
+    The arguments are those of `train`. Raises DataError, EngineError.
+    """
+    if len(rows) < MIN_LABELS:
+        return None
+    split = split_by_time(rows, evaluate_from=config.evaluate_from, min_rows=MIN_LABELS)
+    used = LocalEngine() if engine is None else engine
+    words = _words(rows, used, progress) if corpus is None else corpus
+    return _Training(rows, split, words, config, used, progress).learning_curve()
+
+
+def _words(rows: Sequence[LabelledTransaction], engine: LocalEngine, progress: ProgressCallback) -> Corpus:
+    transactions = _transactions(rows)
+    parts = engine.extract(transactions, counting(progress, "words", "rows"))
+    corpus = merge(parts, [one.user_id for one in transactions])
     progress(Finished("words", f"{len(corpus.words)} in {len(rows)} rows"))
-    return _Training(rows, split, corpus, config, used, progress).run()
+    return corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +169,19 @@ class _Training:
                 merchant_key(row.transaction.merchant) for row in (*self.split.fit, *self.split.calibrate)
             ),
         )
+
+    def learning_curve(self) -> LearningCurve | None:
+        """Return what linear models alone reach with fewer labels, and what that promises of more."""
+        evaluated = [row.category for row in self.split.evaluate]
+        learned = [row.category for row in self.rows[: len(self.rows) - len(evaluated)]]
+
+        def predict(places: Ints) -> list[str]:
+            training_set, known, _ = self._training_set(places)
+            (fitted,) = self._fit_all([training_set])
+            scores = fitted.scores(self.corpus.matrix[len(learned) :][:, known])
+            return [self.split.classes[at] for at in scores.argmax(axis=1).tolist()]
+
+        return learning_curve(learned, evaluated, predict, seed=self.config.seed)
 
     def _fit(self) -> tuple[RunPipeline, Sequence[OlderModel]]:
         split, seed = self.split, self.config.seed
@@ -250,6 +290,7 @@ class _Training:
             val_calibration_error=evaluated.calibration_error(calibrated=True),
             val_calibration_error_uncalibrated=evaluated.calibration_error(calibrated=False),
             val_f1_by_split=self._f1_by_split(pipeline, evaluated) if config.compare_splits else {},
+            learning_curve=self.learning_curve() if config.learning_curve else None,
             passed_acceptance_gate=has_passed,
             deployed=has_passed and config.deploy,
             deploy_reason=acceptance.reason + ("; deployment was not requested" if is_unwanted else ""),

@@ -45,6 +45,44 @@ class Profile(_ReportModel):
     """By month, the number of rows and of correct predictions."""
 
 
+class CurvePoint(_ReportModel):
+    """Scores of a linear model of some of the labels."""
+
+    labels: int
+    accuracy: _Share
+
+
+class Expected(_ReportModel):
+    """A score that is expected with twice as many labels, and its 95 % interval."""
+
+    score: _Share
+    low: _Share
+    high: _Share
+
+
+class ClassCurve(_ReportModel):
+    """What more labels of a class would give."""
+
+    labels: int
+    """Those that the run has learned from."""
+    rows: int
+    """Evaluation rows."""
+    f1: tuple[_Share, ...]
+    """By the points of the curve."""
+    doubled: Expected | None
+    """F1; None if the evaluation rows are too few to say."""
+
+
+class LearningCurve(_ReportModel):
+    """Scores of the linear model alone by the number of labels, on the same evaluation rows."""
+
+    points: tuple[CurvePoint, ...]
+    """With a quarter, half and all of the labels."""
+    doubled: Expected
+    """Accuracy with twice as many labels."""
+    classes: dict[str, ClassCurve]
+
+
 _Slope = Annotated[float, Field(ge=MIN_SLOPE, le=MAX_SLOPE)]
 
 
@@ -96,6 +134,8 @@ class Report(_ReportModel):
     val_calibration_error_uncalibrated: _Share = 0.0
     val_f1_by_split: dict[str, _Share] = {}
     """Macro F1 of the linear model alone, with the newest rows, whole merchants or random rows held out."""
+    learning_curve: LearningCurve | None = None
+    """None if there were too many labels for more of them to matter, or an older version wrote the report."""
     gate_f1_macro: _Share = 0.72
     """The acceptance gate's minimum when the run was evaluated; the next field likewise."""
     gate_f1_min: _Share = 0.60

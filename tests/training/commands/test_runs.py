@@ -187,7 +187,8 @@ class TestDiff:
 
     def test_a_run_and_itself_do_not_differ(self, registry, at):
         store(registry, OLD)
-        assert serin("diff", OLD, OLD, "--registry", at).stdout == f"{OLD} -> {OLD}\n"
+        told = serin("diff", OLD, OLD, "--registry", at)
+        assert (told.stdout, told.stderr) == (f"{OLD} -> {OLD}\n", "no difference in data, scores and gate\n")
         assert json.loads(serin("diff", OLD, OLD, "--registry", at, "-o", "json").stdout) == []
 
 

@@ -25,7 +25,7 @@ def source(tmp_path_factory):
 
 
 def test_train_prints_the_report_on_stdout_alone_and_moves_latest(source, tmp_path):
-    result = serin("train", "--data", source, "--registry", tmp_path)
+    result = serin("train", "--data", source, "--registry", tmp_path, "-o", "json")
     assert result.exit_code == 0
     report = json.loads(result.stdout)
     assert report["deployed"] is True
@@ -33,17 +33,29 @@ def test_train_prints_the_report_on_stdout_alone_and_moves_latest(source, tmp_pa
     assert "macro F1" in result.stderr
 
 
-def test_a_run_held_back_by_the_gate_is_an_answer_not_an_error(source, tmp_path, monkeypatch):
-    monkeypatch.setenv("ML_DEPLOY_THRESHOLD_F1", "0.999")
+def test_the_summary_is_what_runs_show_prints(source, tmp_path):
     result = serin("train", "--data", source, "--registry", tmp_path)
     assert result.exit_code == 0
+    shown = serin("runs", "show", "latest", "--registry", tmp_path).stdout.splitlines()
+    assert [line for line in shown if not line.startswith("  digest ")] == result.stdout.splitlines()
+    assert "at the default threshold 0.7, " in result.stdout
+    assert "more labels" in result.stdout
+    header = next(line.split() for line in shown if line.split()[:2] == ["CLASS", "F1"])
+    assert header == ["CLASS", "F1", "95", "%", "ROWS", "LABELS", "TWICE", "THE", "LABELS"]
+
+
+def test_a_run_held_back_by_the_gate_is_an_answer_not_an_error(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("ML_DEPLOY_THRESHOLD_F1", "0.999")
+    result = serin("train", "--data", source, "--registry", tmp_path, "-o", "json")
+    assert result.exit_code == 0
     assert json.loads(result.stdout)["deployed"] is False
+    assert result.stderr.splitlines()[-1] == "next: serin data suggest-labels --data DATA"
     assert not (tmp_path / "ledger_suggestions" / "latest").exists()
 
 
 def test_train_without_a_registry_stores_nothing(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = serin("train", "--data", source)
+    result = serin("train", "--data", source, "-o", "json")
     assert json.loads(result.stdout)["deployed"] is False
     assert list(tmp_path.iterdir()) == []
 
@@ -137,9 +149,8 @@ def test_generate_writes_to_stdout_without_a_file():
 
 def test_a_run_is_signed_with_the_key_that_is_named_and_the_key_is_looked_at_first(source, tmp_path):
     assert serin("runs", "keygen", "--out", tmp_path / "keys").exit_code == 0
-    result = serin(
-        "train", "--data", source, "--limit", 2000, "--registry", tmp_path, "--sign", tmp_path / "keys" / "signing.key"
-    )
+    given = ("--data", source, "--limit", 2000, "--registry", tmp_path, "-o", "json")
+    result = serin("train", *given, "--sign", tmp_path / "keys" / "signing.key")
     assert result.exit_code == 0, result.stderr
     run = json.loads(result.stdout)["run_directory"]
     verified = serin("runs", "verify", run, "--registry", tmp_path, "--key", tmp_path / "keys" / "signing.pub")
@@ -150,7 +161,7 @@ def test_a_run_is_signed_with_the_key_that_is_named_and_the_key_is_looked_at_fir
 
 
 def test_the_result_names_the_run_as_spec_run_id_takes_it_and_the_next_command(source, tmp_path):
-    result = serin("train", "--data", source, "--registry", tmp_path)
+    result = serin("train", "--data", source, "--registry", tmp_path, "-o", "json")
     report = json.loads(result.stdout)
     run = report["run_directory"]
     assert report["run_id"] == run
@@ -182,7 +193,7 @@ def test_no_next_command_for_a_run_that_is_not_stored(source):
 def test_ml_calibration_enabled_works_in_training(few, tmp_path, monkeypatch, *, value, options, is_calibrated):
     if value is not None:
         monkeypatch.setenv("ML_CALIBRATION_ENABLED", value)
-    result = serin("train", "--data", few, "--registry", tmp_path, *options)
+    result = serin("train", "--data", few, "--registry", tmp_path, "-o", "json", *options)
     assert result.exit_code == 0, result.stderr
     run = json.loads(result.stdout)["run_directory"]
     folder = tmp_path / "ledger_suggestions" / run

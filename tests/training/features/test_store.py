@@ -147,7 +147,7 @@ def test_training_on_kept_features_gives_the_same_run_as_on_the_file(few, tmp_pa
     assert "2000 new" in told.stderr
     again = run(app, ["features", "--data", str(few), "--out", str(folder)])
     assert "nothing has changed" in again.stderr
-    one, other = (json.loads(run(app, ["train", "--data", str(data)]).stdout) for data in (few, folder))
+    one, other = (json.loads(run(app, ["train", "--data", str(data), "-o", "json"]).stdout) for data in (few, folder))
     for report in (one, other):
         del report["run_id"], report["run_directory"], report["created_at"]
     assert one == other

@@ -60,8 +60,13 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
     *,
     precision: Annotated[float, typer.Option(min=0.5, max=1, help="Target precision of shown suggestions.")] = 0.95,
     default: Annotated[
-        float, typer.Option(min=0, max=1, help="Threshold of classes with too few rows to propose one.")
-    ] = 0.9,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Threshold of classes with too few rows to propose one; by default that of spec.thresholds, 0.7.",
+        ),
+    ] = None,
     compare: Annotated[
         Path | None,
         typer.Option(help="A SuggestionModel: also show its current thresholds on the same rows.", show_default=False),
@@ -77,6 +82,7 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
     Prints YAML for spec.thresholds on stdout, and the resulting coverage and precision on stderr.
     """
     with exit_on_error("thresholds"):
+        from serin_core.api.spec import Thresholds
         from serin_training.commands.inputs import load_predictions, window_of
         from serin_training.data.data_map import read_map
         from serin_training.evaluation_text import thresholds_text
@@ -86,10 +92,11 @@ def thresholds_command(  # noqa: PLR0913 - options of the command line, given by
         _, predictions = load_predictions(run, data, registry, window_of(since, until, limit), read_map(data_map, zone))
         proposed = propose_thresholds(predictions, precision=precision)
         labels = sorted({*predictions.labels, *predictions.categories})
-        typer.echo(f"thresholds:\n  default: {default:g}\n  perClass:" + ("" if proposed else " {}"))
+        other = Thresholds().default if default is None else default
+        typer.echo(f"thresholds:\n  default: {other:g}\n  perClass:" + ("" if proposed else " {}"))
         for label, threshold in proposed.items():
             typer.echo(f"    {json.dumps(label)}: {threshold:g}")
-        note(thresholds_text(predictions, {label: proposed.get(label, default) for label in labels}, "proposed"))
+        note(thresholds_text(predictions, {label: proposed.get(label, other) for label in labels}, "proposed"))
         undecided = [label for label in labels if label not in proposed]
         if undecided:
             note(

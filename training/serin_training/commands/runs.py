@@ -36,7 +36,7 @@ def list_command(registry: options.Registry, *, output: options.OutputOption = O
         from serin_registry.errors import RegistryError
         from serin_registry.verification import read_run
         from serin_training.registry.writer import open_existing_registry
-        from serin_training.run_text import table
+        from serin_training.run_text import runs_table
 
         opened = open_existing_registry(registry)
         latest = opened.latest()
@@ -57,7 +57,7 @@ def list_command(registry: options.Registry, *, output: options.OutputOption = O
             ]
             typer.echo(json.dumps(reports, indent=2))
         elif found:
-            typer.echo(table(found, latest=latest))
+            typer.echo(runs_table(found, latest=latest))
         else:
             note(f"{opened.uri}: no runs found")
 
@@ -133,6 +133,8 @@ def diff(
             typer.echo(f"{one.name} -> {other.name}")
             for what, a, b in changes:
                 typer.echo(f"  {what:<{width}}  {a} -> {b}")
+            if not changes:
+                note("no difference in data, scores and gate")
 
 
 @runs_app.command(name="swap-to", epilog=examples("serin runs swap-to run_1a2b3c4d_1767225600 --registry ./registry"))
@@ -171,7 +173,8 @@ def prune(
         from serin_training.registry.writer import open_existing_registry
 
         opened = open_existing_registry(registry)
-        candidates = [name for name in opened.runs()[:-keep] if _age_in_days(name) >= older_than]
+        stored = opened.runs()
+        candidates = [name for name in stored[:-keep] if _age_in_days(name) >= older_than]
         kept = _references(opened, check_cluster=check_cluster)
         for name in candidates:
             if name in kept:
@@ -180,6 +183,9 @@ def prune(
             if not dry_run:
                 opened.delete(name)
             typer.echo(f"{name}: {'would be removed' if dry_run else 'removed'}")
+        if stored and not candidates:
+            age = f" that are older than {older_than:g} days" if older_than else ""
+            note(f"nothing to remove: {len(stored)} runs, of which the newest {keep} are kept; no others{age}")
 
 
 def _references(registry: "RunRegistry", *, check_cluster: bool) -> dict[str, str]:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serin_training.commands import options
-from serin_training.commands.options import examples, exit_on_error, note, write_text
+from serin_training.commands.options import OutputFormat, examples, exit_on_error, note, write_text
 from serin_training.commands.progress_display import show_progress
 from serin_training.errors import OptionError
 from serin_training.progress import Finished, Progress
 
 if TYPE_CHECKING:
+    from serin_training.commands.inputs import Loaded
     from serin_training.data.rows import LabelledTransaction
     from serin_training.engines.local import LocalEngine
+    from serin_training.training import TrainingConfig
 
 app = typer.Typer()
 
@@ -63,12 +65,13 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
         str | None,
         typer.Option(help="Address of the Dask scheduler, tcp://HOST:8786; by default two local processes."),
     ] = None,
+    output: options.OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Train a model and register the run.
 
-    The run is evaluated on the newest rows; its report goes to stdout as JSON. A run that does not pass the acceptance
-    gate is stored as well, but `latest` does not move to it. ML_DEPLOY_THRESHOLD_F1 and ML_DEPLOY_THRESHOLD_F1_MIN set
-    the minimum macro F1 and the minimum F1 of the worst class.
+    The run is evaluated on the newest rows; its report goes to stdout, with what more labels would give. A run that
+    does not pass the acceptance gate is stored as well, but `latest` does not move to it. ML_DEPLOY_THRESHOLD_F1 and
+    ML_DEPLOY_THRESHOLD_F1_MIN set the minimum macro F1 and the minimum F1 of the worst class.
     """
     with exit_on_error("train"), show_progress() as progress, open_engine(engine, scheduler) as used:
         from serin_training.commands import inputs, training_setup
@@ -76,7 +79,8 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
         from serin_training.registry.keys import read_signing_key, signing_key_of_environment
         from serin_training.registry.publish import publish
         from serin_training.registry.writer import open_registry
-        from serin_training.run_text import displayed
+        from serin_training.run_text import displayed, report_text
+        from serin_training.splits import MIN_ROWS
         from serin_training.training import train
 
         opened = None if registry is None or dry_run else open_registry(registry)
@@ -88,6 +92,8 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
         if rules is not None:
             _report_missing_rules(loaded.rows, rules)
         config = replace(config, assumptions=loaded.assumptions)
+        if len(loaded.rows) < MIN_ROWS:
+            _show_expected(loaded, config, used, output)
         trained = train(loaded.rows, config, progress, engine=used, corpus=loaded.corpus)
         where = None
         if opened is not None:
@@ -96,10 +102,13 @@ def train_command(  # noqa: PLR0913 - options of the command line, given by name
         if page is not None:
             html = training_setup.html_report(trained, opened, previous, with_examples=page_examples)
             write_text(page, html)
-        typer.echo(json.dumps(displayed(trained.report), indent=2))
+        if output is OutputFormat.JSON:
+            typer.echo(json.dumps(displayed(trained.report), indent=2))
+        else:
+            typer.echo("\n".join(report_text(trained.report)))
         note(training_setup.summary_of(trained, where))
-        if where is not None and trained.report.passed_acceptance_gate:
-            note(f"next: {training_setup.rollout_command(trained.name)}")
+        if where is not None:
+            note(f"next: {training_setup.next_command(trained)}")
 
 
 @app.command(
@@ -149,6 +158,20 @@ def open_engine(name: EngineName, scheduler: str | None) -> Iterator["LocalEngin
 
             with connect(scheduler) as engine:
                 yield engine
+
+
+def _show_expected(loaded: "Loaded", config: "TrainingConfig", engine: "LocalEngine", output: OutputFormat) -> None:
+    """Print what more labels would give if the rows are too few to train on."""
+    from serin_training.run_text import class_table, curve_text
+    from serin_training.training import expect
+
+    curve = expect(loaded.rows, config, engine=engine, corpus=loaded.corpus)
+    if curve is None:
+        return
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps({"learning_curve": curve.model_dump()}, indent=2))
+    else:
+        typer.echo("\n".join([*curve_text(curve), *class_table(curve)]))
 
 
 def _report_missing_rules(rows: Sequence["LabelledTransaction"], path: Path) -> None:

@@ -51,6 +51,13 @@ def summary_of(trained: TrainedRun, where: str | None) -> str:
     )
 
 
+def next_command(trained: TrainedRun) -> str:
+    """Return the command that follows a training whose run is stored."""
+    if trained.report.passed_acceptance_gate:
+        return rollout_command(trained.name)
+    return "serin data suggest-labels --data DATA"
+
+
 def rollout_command(run: str) -> str:
     """Return the kubectl command that starts the rollout of a run."""
     return f"kubectl serin set-run NAME {run}"

@@ -47,12 +47,12 @@ def f1_by_class(f1: Mapping[str, float], rows: Mapping[str, int], *, minimum: fl
         return _svg(figure)
 
 
-def reliability(before: Sequence[Bin], after: Sequence[Bin]) -> str:
-    """Draw confidence against the share of right predictions, before and after calibration."""
+def reliability(bins_by_name: Mapping[str, Sequence[Bin]]) -> str:
+    """Draw confidence against the share of right predictions, for one or two kinds of confidence."""
     with mpl.rc_context(_STYLE):
         figure, axes = _new(4.2, 3.6)
         axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1)
-        for bins, color, name in ((before, _RED, "before"), (after, _BLUE, "after")):
+        for (name, bins), color in zip(bins_by_name.items(), (_BLUE, _RED), strict=False):
             sizes = np.sqrt([one.predictions for one in bins])
             axes.plot([one.confidence for one in bins], [one.right for one in bins], color=color, linewidth=1)
             axes.scatter(

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sklearn.metrics import confusion_matrix
 
 from serin_core.model.features import Transaction, merchant_key
-from serin_core.model.report import Report
+from serin_core.model.report import ClassCurve, LearningCurve, Report
 from serin_training.evaluation import Predictions
 from serin_training.html_report import charts
 from serin_training.metrics import macro_f1, reliability
@@ -45,6 +45,8 @@ def render(run: TrainedRun, stable: Report | None, *, with_examples: bool) -> st
         calibration_remark=calibration_remark(report),
         charts={name: Markup(svg) for name, svg in _charts(report, evaluated, scores)},  # noqa: S704 - our charts
         coverage=scores.coverage,
+        curve=report.learning_curve,
+        classes_of_curve=_classes_of(report.learning_curve),
         confusions=list(_confusions(evaluated, with_examples=with_examples)),
         novelty=list(_novelty(run)),
         changes=[] if stable is None else _changes(report, stable),
@@ -53,15 +55,23 @@ def render(run: TrainedRun, stable: Report | None, *, with_examples: bool) -> st
     )
 
 
+def _classes_of(curve: LearningCurve | None) -> Sequence[tuple[str, ClassCurve]]:
+    """Return the classes of a learning curve, the lowest F1 first."""
+    return [] if curve is None else sorted(curve.classes.items(), key=lambda item: item[1].f1[-1])
+
+
 def _charts(report: Report, evaluated: Predictions, scores: Scores) -> Iterator[tuple[str, str]]:
     labels = sorted({*evaluated.labels, *evaluated.categories})
-    before, after = (
-        reliability([confidence for _, confidence in predicted], evaluated.right)
-        for predicted in (evaluated.raw, evaluated.calibrated)
-    )
+    kinds = {"confidence": evaluated.calibrated}
+    if report.calibration_enabled:
+        kinds |= {"before calibration": evaluated.raw}
+    bins = {
+        name: reliability([confidence for _, confidence in predicted], evaluated.right)
+        for name, predicted in kinds.items()
+    }
     months = {} if report.profile is None else report.profile.monthly
     yield "f1", charts.f1_by_class(scores.f1, scores.rows, minimum=report.gate_f1_min)
-    yield "reliability", charts.reliability(before, after)
+    yield "reliability", charts.reliability(bins)
     yield "coverage", charts.coverage(scores.coverage)
     yield "confusion", charts.confusion(confusion_matrix(evaluated.categories, evaluated.labels, labels=labels), labels)
     yield "months", charts.by_month(months)
