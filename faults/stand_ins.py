@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from serin_core.contract.documents import LoadedRun
 from serin_core.contract.pod_report import ClassCoverage, Coverage, RunQuality
 from serin_core.model.features import Transaction
+from serin_core.model.inputs import Inputs
 from serin_registry.errors import RegistryUnavailableError
 from serin_server.runs.predictor import Prediction, Ranked
 
@@ -65,6 +66,7 @@ class StandIn:
     classes = CLASSES
     f1: Mapping[str, float] = dict.fromkeys(CLASSES, 0.9)
     recalibration = None
+    input_bins = None
 
     def __init__(self, run: str) -> None:
         self.run, self.digest = run, f"sha256:{hashlib.sha256(run.encode()).hexdigest()}"
@@ -89,6 +91,10 @@ class StandIn:
         confidence = 0.4 if number % 20 == 7 else 0.9  # noqa: PLR2004
         self.answer = (label, confidence)
         return Prediction((Ranked(label, confidence), Ranked("Other", 1 - confidence)))
+
+    def inputs(self, transaction: Transaction) -> Inputs:
+        """See Predictor."""
+        raise NotImplementedError("a run without input bins")
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
         """See Predictor."""

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import time
 from datetime import UTC, datetime
 
 from serin_core.contract import names
@@ -13,6 +14,7 @@ from serin_operator.apply import Applier
 from serin_operator.check_caller import CheckCaller
 from serin_operator.check_client import CheckClient
 from serin_operator.gather import Gatherer
+from serin_operator.input_readings import InputReadings
 from serin_operator.interfaces import BusyError, ConflictError, NotFoundError, RefusedError
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
@@ -187,6 +189,7 @@ def reconciler(
     records=None,
     checks=None,
     prometheus=None,
+    inputs=None,
     enqueue=lambda _key: None,
     cache=None,
     selector="",
@@ -213,6 +216,7 @@ def reconciler(
         readings=Readings(
             StageReader(prometheus or SilentPrometheus(), window=0), enqueue=enqueue, clock=clock, patience=0.02
         ),
+        inputs=InputReadings(inputs or SilentPrometheus(), enqueue=enqueue, clock=time.monotonic),
         clock=clock,
         cache=cache,
         selector=LabelSelector.parse(selector),

@@ -28,6 +28,7 @@ from serin_operator.apply import Applier
 from serin_operator.check_caller import CheckCaller
 from serin_operator.check_client import CheckClient
 from serin_operator.gather import Gatherer
+from serin_operator.input_readings import InputReadings
 from serin_operator.interfaces import NotFoundError
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
@@ -221,6 +222,7 @@ class Bench:
             records=RecordKeeper(self.world, metrics.records, clock),
             checks=CheckCaller(CheckClient({}), enqueue=enqueue, clock=clock),
             readings=Readings(StageReader(self.prometheus, window=0), enqueue=enqueue, clock=clock, patience=5.0),
+            inputs=InputReadings(self.prometheus, enqueue=enqueue, clock=time.monotonic),
             clock=clock,
         )
 

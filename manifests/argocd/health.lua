@@ -80,6 +80,10 @@ if ready ~= nil then
   end
 end
 
+if is_true("Drifted") then
+  health.message = health.message .. ". " .. conditions["Drifted"].message
+end
+
 local in_good_order = { Pending = true, Draining = true, Loading = true, RunNotFound = true,
   RolloutProgressing = true, CheckPending = true, Promoting = true,
   Suspended = true, Paused = true, AwaitingApproval = true, OutsideWindow = true, Frozen = true }

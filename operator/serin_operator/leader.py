@@ -20,6 +20,7 @@ from serin_operator.changes import Changes
 from serin_operator.check_caller import CheckCaller
 from serin_operator.check_client import CheckClient
 from serin_operator.gather import Gatherer
+from serin_operator.input_readings import InputReadings
 from serin_operator.kubernetes_client import KubernetesClient
 from serin_operator.metrics import OperatorMetrics
 from serin_operator.notifications.delivery import Delivery
@@ -99,6 +100,8 @@ async def lead(around: Surroundings) -> None:
         readings: Readings[Key] = Readings(StageReader(prometheus), enqueue=queue.add, clock=around.clock)
         stack.push_async_callback(readings.close)
         queue.on_due = readings.ahead
+        inputs: InputReadings[Key] = InputReadings(prometheus, enqueue=queue.add, clock=time.monotonic)
+        stack.push_async_callback(inputs.close)
         reconciler = Reconciler(
             cluster=direct,
             gatherer=gatherer,
@@ -108,6 +111,7 @@ async def lead(around: Surroundings) -> None:
             records=records,
             checks=checks,
             readings=readings,
+            inputs=inputs,
             clock=around.clock,
             cache=CachedCluster(cluster, changes.objects),
             selector=changes.resources.selector,

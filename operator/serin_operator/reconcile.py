@@ -21,6 +21,7 @@ from serin_operator.check_caller import CheckCaller
 from serin_operator.conflicts import Conflicts
 from serin_operator.deletions import Deletions
 from serin_operator.gather import Gatherer
+from serin_operator.input_readings import InputReadings
 from serin_operator.interfaces import ConflictError, Kubernetes, NotFoundError, RefusedError
 from serin_operator.invalid import InvalidObjectError, readable_conditions, status_with_problem
 from serin_operator.metrics import OperatorMetrics
@@ -65,13 +66,14 @@ class Reconciler:
         records: RecordKeeper,
         checks: CheckCaller[Key],
         readings: Readings[Key],
+        inputs: InputReadings[Key],
         clock: Callable[[], datetime],
         cache: Kubernetes | None = None,
         selector: LabelSelector = LabelSelector(),  # noqa: B008 - immutable
     ) -> None:
         self._selector = selector
         self._cache, self._cached = cache, None if cache is None else gatherer.reading(cache)
-        self._delivery, self._readings = delivery, readings
+        self._delivery, self._readings, self._inputs = delivery, readings, inputs
         self._cluster, self._gatherer, self._applier = cluster, gatherer, applier
         self._metrics, self._records, self._checks, self._clock = metrics, records, checks, clock
         self._setbacks: dict[Key, Setbacks] = {}
@@ -128,6 +130,7 @@ class Reconciler:
         if "deletionTimestamp" in live["metadata"]:
             self._checks.forget(key)
             self._readings.forget(key)
+            self._inputs.forget(key)
             self._gatherer.forget(key)
             await self._deletions.report(key, self._clock(), finalizers=live["metadata"].get("finalizers") or ())
             return Result("deleting", None)
@@ -141,6 +144,7 @@ class Reconciler:
         self._setbacks.pop(key, None)
         self._checks.forget(key)
         self._readings.forget(key)
+        self._inputs.forget(key)
         self._gatherer.forget(key)
         self._conflicts.clear(key)
         self._metrics.resources.forget(key.namespace, key.name)
@@ -161,6 +165,7 @@ class Reconciler:
             reading=reading.counts,
             queries=reading.queries,
             has_new_reading=reading.is_new,
+            inputs=self._inputs.newest(key, resource),
             refusals=(*observed.refusals, *reported[0]),
             overrides=reported[1],
             destinations=self._delivery.seen(key, resource.uid),

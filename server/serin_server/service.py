@@ -127,8 +127,11 @@ class Service:
                 class_shares={label: coverage.share for label, coverage in loaded.predictor.quality.coverage.items()},
                 breaker_open=loaded.breaker.is_open(now),
                 recalibration=loaded.predictor.recalibration,
+                input_rows={} if inputs is None else inputs.bins.reference,
+                inputs={} if inputs is None else inputs.counted(),
             )
             for run, loaded in self.runs.loaded().items()
+            for inputs in [self.counters.inputs(run)]
         )
         return Scrape(
             self.identity,

@@ -33,6 +33,7 @@ from serin_server.runs.predictor import (
     NotRequested,
     Predicted,
     Unavailable,
+    count_inputs,
     explain,
     predict_guarded,
 )
@@ -147,7 +148,10 @@ class Suggester:
         return NoSuggestion() if match is None else FromRules(match.label, match.keyword)
 
     def _predict(self, named: NamedRun, transaction: Transaction) -> Unavailable | Failed | Predicted:
-        return predict_guarded(named.loaded, transaction, calibrated=named.served.calibration, clock=self._clock)
+        result = predict_guarded(named.loaded, transaction, calibrated=named.served.calibration, clock=self._clock)
+        if named.inputs is not None and isinstance(result, Predicted):
+            count_inputs(named.loaded, named.inputs, transaction, result.prediction)
+        return result
 
     def _predict_counted(
         self, named: NamedRun, transaction: Transaction, *, counts: ArmCounts

@@ -304,6 +304,15 @@ def test_problems_with_conditions_of_their_own_are_shown_once():
     assert [line for line in lines if line.startswith("  note")] == ["  note       UnknownClasses: no class Nope"]
 
 
+@pytest.mark.parametrize(
+    ("status", "noted"), [("True", ["  note       Drifted: hours"]), ("False", []), ("Unknown", [])]
+)
+def test_a_drift_of_inputs_is_noted_while_it_lasts(status, noted):
+    drifted = {"type": "Drifted", "status": status, "reason": "InputsDiffer", "message": "hours"}
+    live = model(conditions=[condition("Promoted", "It serves all users."), drifted])
+    assert [line for line in describe_status(live, now=NOW) if line.startswith("  note")] == noted
+
+
 def test_explain_of_a_stopped_run_does_not_call_it_rolled_back():
     live = model(candidate=CANDIDATE | {"state": "Stopped"}, conditions=[condition("Stopped", "Stopped.")])
     assert describe_evidence(live, now=NOW) == [f"shop/categories: {RUN} is stopped", "  Stopped: Stopped."]

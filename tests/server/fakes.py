@@ -13,7 +13,8 @@ from serin_core.contract import names
 from serin_core.contract.documents import CandidateRun, LoadedRun, ModelDocument, RoutingDocument, ServedRun, Thresholds
 from serin_core.contract.pod_report import RunQuality
 from serin_core.contract.pushed_routing import PushedRouting
-from serin_core.model.features import Transaction
+from serin_core.model.features import NUMBERS, Transaction
+from serin_core.model.inputs import InputBins, Inputs
 from serin_core.model.report import Recalibration
 from serin_registry.errors import NotInRegistryError, RegistryUnavailableError, RunRefusedError
 from serin_server.runs.predictor import Prediction, Ranked
@@ -59,6 +60,8 @@ class FakeRun:
     quality: RunQuality = field(default_factory=lambda: RunQuality(f1_macro=0.9, f1_min=0.8))
     f1: Mapping[str, float] = field(default_factory=lambda: {"Groceries": 0.9, "Dining": 0.8})
     recalibration: Recalibration | None = None
+    input_bins: InputBins | None = None
+    asked_with: Inputs = field(default_factory=lambda: Inputs((0.0,) * len(NUMBERS), is_new_merchant=False))
     before: Callable[[], None] = lambda: None
     asked: int = 0
 
@@ -73,6 +76,11 @@ class FakeRun:
         other = next(label for label in self.classes if label != self.label)
         rest = 0.0 if math.isnan(self.confidence) else 1 - self.confidence
         return Prediction((Ranked(self.label, self.confidence), Ranked(other, rest)))
+
+    def inputs(self, transaction: Transaction) -> Inputs:
+        del transaction
+        self.before()
+        return self.asked_with
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
         del label

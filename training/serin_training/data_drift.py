@@ -1,25 +1,16 @@
 """Whether newer rows still look like those a run was evaluated on. Pure: two profiles in, one verdict out.
 
-Each check has a test (is the difference significant?) and an effect size (does it matter?). A check has drifted only if
-both say so: with a hundred thousand rows everything is significant, with a hundred every month looks unusual.
-
-Distributions: chi-squared test of two samples; the effect size is the population stability index (PSI) minus its
-expectation under no change, about (bins - 1)(1/n + 1/m). Shares: two-proportion z-test; the effect size is Cohen's h
-(1988). Quality: z-test of the macro F1 over the classes with enough rows on both sides; the effect size is the drop.
-The significance level is divided by the number of checks (Bonferroni).
+Distributions and shares are compared by `serin_core.evidence.differences`. Quality: z-test of the macro F1 over the
+classes with enough rows on both sides; the effect size is the drop.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import asin, erfc, sqrt
+from math import erfc, sqrt
 from typing import Final
 
-import numpy as np
-from scipy.stats import chi2_contingency
-
-from serin_core.evidence.stability_index import MAJOR as MAX_PSI
-from serin_core.evidence.stability_index import expected_index, stability_index
+from serin_core.evidence.differences import Difference, compare_distributions, compare_shares
 from serin_core.model.report import Profile, Report
 from serin_registry.errors import RegistryError
 from serin_registry.verification import StoredRun
@@ -29,13 +20,9 @@ from serin_training.evaluation import Predictions, predict
 from serin_training.metrics import f1_interval
 from serin_training.run_pipeline import RunPipeline
 
-ALPHA: Final = 0.001
-"""Maximum probability, over all checks, that one is significant although nothing has changed."""
-MAX_H: Final = 0.25
-"""Of Cohen's h: 0.2 is small, 0.5 medium."""
 MAX_F1_DROP: Final = 0.05
 MIN_ROWS: Final = 240
-"""With fewer rows, a share that changes by MAX_H is not significant at ALPHA / 9, whatever the reference."""
+"""With fewer rows, a share that changes by MAX_H is not significant among 9 checks, whatever the reference."""
 _MIN_CLASS_ROWS: Final = 30
 """On both sides, for the F1 of a class to be compared."""
 _Z: Final = 1.96
@@ -59,13 +46,7 @@ class DriftCheck:
     name: str
     reference: str
     current: str
-    p_value: float
-    """Probability of such a difference, or a greater one, if nothing has changed."""
-    statistic_name: str
-    statistic: float
-    """The effect size."""
-    limit: float
-    """The maximum effect size that does not matter."""
+    difference: Difference
     has_drifted: bool = False
 
 
@@ -93,10 +74,7 @@ def compare(report: Report, reference: Profile, current: Profile, predictions: P
     quality = _quality(report, reference, predictions)
     if quality is not None:
         found.append(quality)
-    level = ALPHA / len(found)
-    checks = tuple(
-        replace(check, has_drifted=bool(check.p_value < level and check.statistic > check.limit)) for check in found
-    )
+    checks = tuple(replace(check, has_drifted=check.difference.is_drift(comparisons=len(found))) for check in found)
     return Drift(current.rows, checks, _verdict(checks, rows=current.rows, has_quality=quality is not None))
 
 
@@ -105,7 +83,7 @@ def _verdict(checks: Sequence[DriftCheck], *, rows: int, has_quality: bool) -> D
         return DriftVerdict.WORSE
     if any(check.has_drifted for check in checks):
         return DriftVerdict.MOVED
-    if rows < MIN_ROWS or any(check.statistic > check.limit for check in checks):
+    if rows < MIN_ROWS or any(check.difference.statistic > check.difference.limit for check in checks):
         return DriftVerdict.TOO_FEW_ROWS
     return DriftVerdict.STABLE
 
@@ -117,38 +95,17 @@ def _numbered(counts: Sequence[int]) -> dict[str, int]:
 def _distribution(
     name: str, reference: Mapping[str, int], current: Mapping[str, int], *, is_named: bool = False
 ) -> DriftCheck:
-    bins = [one for one in sorted({*reference, *current}) if reference.get(one, 0) + current.get(one, 0)]
-    one, other = (np.array([side.get(at, 0) for at in bins], dtype=np.float64) for side in (reference, current))
-    n, m = one.sum(), other.sum()
-    # Half a row in each bin: an empty one would make the index infinite.
-    p, q = (one + 0.5) / (n + 0.5 * len(bins)), (other + 0.5) / (m + 0.5 * len(bins))
-    index = stability_index(p.tolist(), q.tolist()) - expected_index(len(bins), n, m)
-    at = int(np.abs(p - q).argmax())
-    label = bins[at] if is_named else bins[at].replace(" 0", " ")
-    return DriftCheck(
-        name,
-        reference=f"{label}: {p[at]:.1%}",
-        current=f"{label}: {q[at]:.1%}",
-        p_value=float(chi2_contingency(np.stack([one, other]), correction=False).pvalue),
-        statistic_name="PSI",
-        statistic=max(0.0, index),
-        limit=MAX_PSI,
-    )
+    bins = sorted({*reference, *current})
+    found = compare_distributions(*([side.get(at, 0) for at in bins] for side in (reference, current)))
+    label = bins[found.bin] if is_named else bins[found.bin].replace(" 0", " ")
+    one, other = (f"{label}: {share:.1%}" for share in found.shares)
+    return DriftCheck(name, one, other, found)
 
 
 def _share(name: str, reference: tuple[int, int], current: tuple[int, int]) -> DriftCheck:
-    one, other = reference[0] / reference[1], current[0] / current[1]
-    pooled = (reference[0] + current[0]) / (reference[1] + current[1])
-    error = sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / reference[1] + 1 / current[1]))
-    return DriftCheck(
-        name,
-        reference=f"{one:.1%}",
-        current=f"{other:.1%}",
-        p_value=erfc(abs(other - one) / error / sqrt(2)),
-        statistic_name="Cohen's h",
-        statistic=abs(2 * asin(sqrt(other)) - 2 * asin(sqrt(one))),
-        limit=MAX_H,
-    )
+    found = compare_shares(reference, current)
+    one, other = (f"{share:.1%}" for share in found.shares)
+    return DriftCheck(name, one, other, found)
 
 
 def _quality(report: Report, reference: Profile, predictions: Predictions) -> DriftCheck | None:
@@ -173,10 +130,12 @@ def _quality(report: Report, reference: Profile, predictions: Predictions) -> Dr
         f"macro F1 of {len(labels)} classes",
         reference=f"{one:.3f}",
         current=f"{other:.3f}",
-        p_value=erfc(drop / sqrt(one_error**2 + other_error**2) / sqrt(2)) / 2,
-        statistic_name="drop",
-        statistic=max(0.0, drop),
-        limit=MAX_F1_DROP,
+        difference=Difference(
+            p_value=erfc(drop / sqrt(one_error**2 + other_error**2) / sqrt(2)) / 2,
+            statistic_name="drop",
+            statistic=max(0.0, drop),
+            limit=MAX_F1_DROP,
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from serin_core.model.encoder import Encoder
-from serin_core.model.features import NUMBERS, Transaction, merchant_key, merchant_words
+from serin_core.model.features import NUMBERS, Transaction
 from serin_core.model.report import Profile
 from serin_training.arrays import Floats
 from serin_training.evaluation import Predictions
@@ -55,8 +55,8 @@ def confidence_bins(confidence: Floats) -> tuple[int, ...]:
 
 def new_merchants(encoder: Encoder, transactions: Sequence[Transaction]) -> int:
     """Return the number of transactions whose merchant has a word or word pair that the run does not know."""
-    keys = Counter(merchant_key(one.merchant) for one in transactions)
-    return sum(count for key, count in keys.items() if not all(word in encoder.places for word in merchant_words(key)))
+    merchants = Counter(one.merchant for one in transactions)
+    return sum(count for merchant, count in merchants.items() if not encoder.knows_merchant(merchant))
 
 
 def _edges_of(numbers: Floats) -> dict[str, tuple[float, ...]]:

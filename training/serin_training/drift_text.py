@@ -13,9 +13,15 @@ _LEGEND = (
 
 def as_json(run: str, drift: Drift) -> dict[str, Any]:
     """Return plain JSON values."""
-    names = ("reference", "current", "p_value", "statistic", "statistic_name", "limit")
+    names = ("p_value", "statistic", "statistic_name", "limit")
     checks = [
-        {"check": check.name, **{name: getattr(check, name) for name in names}, "drifted": check.has_drifted}
+        {
+            "check": check.name,
+            "reference": check.reference,
+            "current": check.current,
+            **{name: getattr(check.difference, name) for name in names},
+            "drifted": check.has_drifted,
+        }
         for check in drift.checks
     ]
     return {"run": run, "rows": drift.rows, "verdict": drift.verdict.value, "checks": checks}
@@ -29,7 +35,7 @@ def as_text(run: str, drift: Drift) -> str:
     ]
     lines += [
         f"{'*' if check.has_drifted else ' '} {check.name:<24} {check.reference:>18} {check.current:>18} "
-        f"{check.p_value:>8.2g} {f'{check.statistic_name} {check.statistic:.3f}':>16} {check.limit:>6.2f}"
-        for check in drift.checks
+        f"{found.p_value:>8.2g} {f'{found.statistic_name} {found.statistic:.3f}':>16} {found.limit:>6.2f}"
+        for check, found in ((check, check.difference) for check in drift.checks)
     ]
     return "\n".join([*lines, _LEGEND])

@@ -72,6 +72,7 @@ OTHER_CONDITIONS: Final[Mapping[str, Reason]] = {
     "StatusReduced": Reason("spec", _WARNING, "use fewer custom gates or series; remove large annotations"),
     "ShadowForced": Reason("spec", _OK),
     "UnknownClasses": Reason("spec", _WARNING, "correct spec.thresholds.perClass"),
+    "Drifted": Reason("drift", _WARNING, "serin drift with recent transactions; then serin retrain"),
     "ChildOverridden": Reason("objects", _WARNING, "set the value in spec, or exempt the namespace from the policy"),
     "NotificationsFailing": Reason("notifications", _WARNING, "docs/notifications.md, When a destination fails"),
 }

@@ -17,6 +17,7 @@ from serin_core.api.attempts import RunAttempts
 from serin_core.api.base import Moment, StatusModel
 from serin_core.api.candidate import BEING_REPLACED, Candidate, CandidateState, RunInUse
 from serin_core.api.check_status import CheckStatus
+from serin_core.api.drift import InputDrift
 from serin_core.api.gate_status import Checkpoint, GateMemory, GateStatus
 from serin_core.api.notifications import Notifications
 from serin_core.api.progress import Progress
@@ -183,6 +184,7 @@ class StatusChanges(TypedDict, total=False):
     ready_reason_since: datetime | None
     trial: int
     rollback: RollbackTime | None
+    drift: InputDrift | None
     notifications: Notifications
 
 
@@ -234,6 +236,9 @@ class Status(StatusModel):
     history: tuple[HistoryEntry, ...] = Field((), description="The last 20 transitions, newest last.")
     trial: int = Field(0, description="Number of the last trial; its record is the ConfigMap NAME-trial-NUMBER.")
     rollback: RollbackTime | None = Field(None, description="The last rollback, and when every pod had confirmed it.")
+    drift: InputDrift | None = Field(
+        None, description="Drift of what users ask; absent if it has not been compared, or the run has no data profile."
+    )
     handled_requests: tuple[HandledRequest, ...] = Field((), description="Manual requests and their results.")
     requests_forgotten_until: Moment | None = Field(
         None, description="Time of the newest handled request that is not listed any more; older ones are ignored."

@@ -76,6 +76,8 @@ SERIES_RUN: Final = "serin_run"
 SERIES_STAGE: Final = "serin_stage"
 SERIES_ARM: Final = "serin_arm"
 SERIES_CLASS: Final = "serin_class"
+SERIES_FEATURE: Final = "serin_feature"
+SERIES_BIN: Final = "serin_bin"
 CHECKED_LABELS: Final = frozenset(
     {
         SERIES_RUN,
@@ -112,6 +114,8 @@ LOW_CONFIDENCE: Final = "serin_low_confidence_total"
 FEEDBACK: Final = "serin_feedback_total"
 RUN_F1: Final = "serin_run_f1"
 RUN_CLASS_SHARE: Final = "serin_run_class_share"
+RUN_INPUT_ROWS: Final = "serin_run_input_rows"
+INPUTS: Final = "serin_inputs_total"
 RUN_LABELS: Final = "serin_run_recalibration_labels"
 RUN_CORRECTION: Final = "serin_run_confidence_correction"
 RUN_REFUSED: Final = "serin_run_refused"

@@ -94,6 +94,10 @@ class Encoder:
         """Return the numeric features of a transaction, in the order of features.NUMBERS."""
         return features.numbers(transaction, self.channels)
 
+    def knows_merchant(self, merchant: str) -> bool:
+        """Return whether the run knows every word and word pair of a merchant's name."""
+        return all(word in self.places for word in features.merchant_words(features.merchant_key(merchant)))
+
     def strongest_words(self, transaction: Transaction, label: str, *, limit: int = 3) -> list[str]:
         """Return the words with the largest weights for a class, largest first. Raises ValueError."""
         at = self.classes.index(label)

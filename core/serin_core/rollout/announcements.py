@@ -10,6 +10,7 @@ from serin_core.rollout import check_messages, hold_reasons
 from serin_core.rollout.class_names import UNKNOWN_CLASSES
 from serin_core.rollout.conditions import BEHIND, OVERRIDDEN, REDUCED, UNREACHABLE
 from serin_core.rollout.destinations import FAILING
+from serin_core.rollout.drift import DRIFTED
 from serin_core.rollout.protocol import Context
 from serin_core.rollout.table import TABLE, Row, State
 from serin_core.rollout.transition import Transition, place, timer
@@ -31,7 +32,7 @@ PROBLEMS: Final = frozenset(
     }
 )
 """Reasons of the condition Ready that are announced when they begin and when they end."""
-NAMING: Final = (REDUCED, UNREACHABLE, BEHIND, OVERRIDDEN, UNKNOWN_CLASSES, FAILING)
+NAMING: Final = (REDUCED, UNREACHABLE, BEHIND, OVERRIDDEN, UNKNOWN_CLASSES, FAILING, DRIFTED)
 """Types of conditions that are announced whenever they name something else."""
 HOLDS: Final = frozenset({"AwaitingApproval", "OutsideWindow", "Frozen"})
 """Holds of the next step, which are announced when they begin; what ends them is an Event of its own."""
@@ -114,7 +115,7 @@ def _named_objects(status: Status, before: Status) -> list[Announcement]:
     return [
         Announcement(one.type, one.message, is_warning=True)
         for one in status.conditions
-        if one.type in NAMING and (one.type, one.message) not in known
+        if one.type in NAMING and one.status == "True" and (one.type, one.message) not in known
     ]
 
 

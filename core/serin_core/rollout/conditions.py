@@ -7,7 +7,7 @@ from typing import Final
 from serin_core.api.base import shortened
 from serin_core.api.status import CandidateState, Condition, Phase, Status, ready_of
 from serin_core.kubernetes.diff import Difference
-from serin_core.rollout import class_names, destinations, lost_pods, scale
+from serin_core.rollout import class_names, destinations, drift, lost_pods, scale
 from serin_core.rollout.canary_steps import is_at_cap
 from serin_core.rollout.observation import Override
 from serin_core.rollout.protocol import Context
@@ -49,6 +49,8 @@ def conditions(context: Context) -> tuple[Condition, ...]:
         values.append((class_names.UNKNOWN_CLASSES, "True", "NotInRun", unknown))
     if context.observed.overrides:
         values.append((OVERRIDDEN, "True", "ChangedByAdmission", _overrides(context.observed.overrides)))
+    if context.status.drift is not None:
+        values.append((drift.DRIFTED, context.status.drift.drifted, *drift.describe_drift(context.status.drift)))
     if (failing := destinations.problem(context.spec, context.observed.destinations)) is not None:
         values.append((destinations.FAILING, "True", *failing))
     return build(values, context.status.conditions, generation=context.resource.generation, now=context.now)

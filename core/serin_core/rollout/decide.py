@@ -22,6 +22,7 @@ from serin_core.rollout import (
     checks,
     conditions,
     destinations,
+    drift,
     hold_reasons,
     manual_actions,
     notifications,
@@ -112,6 +113,7 @@ def decide(
     context = _with(context, _settled(context))
     context = _with(context, hold_reasons.note_hold(context))
     context = _with(context, scale.note_scale(context))
+    context = _with(context, drift.note_drift(context))
     found = conditions.conditions(context)
     final = context.status.changed(
         conditions=found,

@@ -16,6 +16,7 @@ MEASURED: Final = frozenset(
         "checkpoint",
         "actual_share",
         "no_data_since",
+        "drift",
         "conditions",
         "ready_reason_since",
     }

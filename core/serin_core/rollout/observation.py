@@ -13,6 +13,7 @@ from serin_core.api.status import Crash
 from serin_core.contract import names
 from serin_core.contract.documents import RoutingDocument
 from serin_core.contract.pod_report import PodReport, RunOnPod
+from serin_core.counting.inputs import InputsSeen
 from serin_core.counting.reading import Unreadable
 from serin_core.counting.server_counters import Reading
 from serin_core.kubernetes.diff import Difference
@@ -150,6 +151,8 @@ class Observed:
     reading: Reading = NOT_ASKED
     has_new_reading: bool = True
     """Whether nothing has been decided on `reading` yet; without, it is only what was known before."""
+    inputs: InputsSeen | None = None
+    """What the serving run was asked lately, as last read; None if that is not known."""
     check_answers: tuple[CheckAnswer, ...] = ()
     """Results of requests to check endpoints, also late and repeated ones."""
     check_endpoints: frozenset[str] | None = None

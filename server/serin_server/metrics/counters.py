@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from serin_core.contract import names
+from serin_core.model.inputs import InputBins, InputCounts
 
 BUCKETS: Final = (0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Upper bounds of the latency histogram, in seconds; 0.05 and 0.1 exactly, because gates use them."""
@@ -162,6 +163,21 @@ class Counters:
 
     refused: dict[Refusal, int] = field(default_factory=lambda: dict.fromkeys(Refusal, 0))
     _stages: dict[StageKey, StageCounts] = field(default_factory=dict)
+    _inputs: dict[str, InputCounts] = field(default_factory=dict)
+
+    def count_inputs(self, bins: Mapping[str, InputBins | None]) -> Mapping[str, InputCounts]:
+        """Return the counts of the inputs of these runs, by run, as far as they have bins; drop those of all others."""
+        known = self._inputs
+        self._inputs = {
+            run: known[run] if run in known and known[run].bins == one else InputCounts(one)
+            for run, one in bins.items()
+            if one is not None
+        }
+        return self._inputs
+
+    def inputs(self, run: str) -> InputCounts | None:
+        """Return the counts of the inputs of a run, None if they are not counted."""
+        return self._inputs.get(run)
 
     def begin_stage(self, key: StageKey, classes: Collection[str]) -> StageCounts:
         """Return the counters of a stage, which becomes the current one; of earlier stages only the last is kept."""

@@ -48,6 +48,10 @@ class RunOnScrape:
     """Share of the rows of its evaluation by predicted class, from the run's report."""
     recalibration: Recalibration | None = None
     """From the run's report; None if labels from service have not corrected its confidence."""
+    input_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rows of its evaluation by feature and bin, from the run's report."""
+    inputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Transactions that it was asked to predict, by feature and bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +302,16 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     correction = _gauge(
         names.RUN_CORRECTION, "Mean change of confidence by its correction, on these labels.", names.SERIES_RUN
     )
+    by_bin = (names.SERIES_RUN, names.SERIES_FEATURE, names.SERIES_BIN)
+    rows = _gauge(names.RUN_INPUT_ROWS, "Rows of its evaluation by feature and bin.", *by_bin)
+    inputs = CounterMetricFamily(
+        names.INPUTS, "Transactions that the run has predicted, by feature and bin.", labels=(*_PROCESS_LABELS, *by_bin)
+    )
     for run in scrape.runs:
+        for family, counted in ((rows, run.input_rows), (inputs, run.inputs)):
+            for feature, bins in counted.items():
+                for name, number in bins.items():
+                    family.add_metric((*process, run.run, feature, name), number)
         found = run.recalibration
         labels.add_metric((*process, run.run), 0 if found is None else found.labels)
         change = 0.0 if found is None else found.confidence_after - found.confidence_before
@@ -313,6 +326,8 @@ def _of_process(scrape: Scrape, process: tuple[str, ...]) -> Iterator[Metric]:
     yield labels
     yield correction
     yield breaker
+    yield rows
+    yield inputs
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

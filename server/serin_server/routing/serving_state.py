@@ -10,6 +10,7 @@ from typing import Final
 
 from serin_core.contract.documents import RoutingDocument, ServedRun
 from serin_core.contract.routing import is_unsupervised, percent_of, route, seed, user_hash
+from serin_core.model.inputs import InputCounts
 from serin_server.metrics.counters import Counters, StageCounts, StageKey
 from serin_server.runs.predictor import Loaded
 
@@ -25,7 +26,9 @@ class NamedRun:
     """A run in the routing document, and the loaded run with the same digest if there is one."""
 
     served: ServedRun
-    loaded: Loaded | None
+    loaded: Loaded | None = None
+    inputs: InputCounts | None = None
+    """Where its inputs are counted; None if it is not loaded, or has no bins for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,9 @@ def serve(
         )
     digests = {run: one.predictor.digest for run, one in loaded.items()}
     here = route(document, loaded=digests, announced=announced, unheard=silence)
-    candidate = _name(document.candidate, usable=here.candidate, loaded=loaded)
-    stable = _name(document.stable, usable=here.stable, loaded=loaded)
+    inputs = counters.count_inputs({run: one.predictor.input_bins for run, one in loaded.items()})
+    candidate = _name(document.candidate, usable=here.candidate, loaded=loaded, inputs=inputs)
+    stable = _name(document.stable, usable=here.stable, loaded=loaded, inputs=inputs)
     subject = candidate or stable
     counts = counters.begin_stage(
         StageKey(RULES_ALONE if subject is None else subject.served.run, document.stage),
@@ -94,10 +98,16 @@ def serve(
     )
 
 
-def _name(served: ServedRun | None, *, usable: ServedRun | None, loaded: Mapping[str, Loaded]) -> NamedRun | None:
+def _name(
+    served: ServedRun | None,
+    *,
+    usable: ServedRun | None,
+    loaded: Mapping[str, Loaded],
+    inputs: Mapping[str, InputCounts],
+) -> NamedRun | None:
     if served is None:
         return None
-    return NamedRun(served, None if usable is None else loaded[usable.run])
+    return NamedRun(served) if usable is None else NamedRun(served, loaded[usable.run], inputs.get(usable.run))
 
 
 class Switch:

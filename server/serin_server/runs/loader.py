@@ -14,6 +14,7 @@ from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import Calibration, CalibrationError
 from serin_core.model.encoder import Encoder, EncoderError
 from serin_core.model.features import NUMBERS
+from serin_core.model.inputs import InputBins
 from serin_core.model.lightgbm_text import TreesError, checked_trees
 from serin_core.model.manifest import (
     CALIBRATION,
@@ -120,6 +121,7 @@ def _open(run: str, found: str, files: Mapping[str, bytes], pause: Callable[[], 
         _trees=FastTrees(trees, classes=len(classes), numbers=len(NUMBERS)),
         _calibration=Calibration.from_json(json.loads(files[CALIBRATION]), report.aging, report.correction),
         recalibration=report.recalibration,
+        input_bins=InputBins.of(report.profile),
     )
     pause()
     rows = parse_parity(files[PARITY])

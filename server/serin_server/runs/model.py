@@ -18,6 +18,7 @@ from serin_core.contract.pod_report import RunQuality
 from serin_core.model.calibration import IDENTITY, Calibration
 from serin_core.model.encoder import Encoder, Floats, probabilities, starting_point
 from serin_core.model.features import Transaction
+from serin_core.model.inputs import InputBins, Inputs
 from serin_core.model.report import Recalibration
 from serin_core.model.values import unix_time
 from serin_server.runs.lightgbm_predictor import FastTrees
@@ -71,6 +72,7 @@ class Texts:
         self._computed = _Computed(encoder)
         self._merchant = lru_cache(CACHE_SIZE)(self._computed.merchant)
         self._described = lru_cache(CACHED_TEXTS)(self._computed.described)
+        self.is_known = lru_cache(CACHE_SIZE)(encoder.knows_merchant)
         self._words = lru_cache(CACHED_TEXTS)(self._computed.words)
 
     def scores(self, merchant: str, description: str) -> Floats:
@@ -119,6 +121,7 @@ class TreesPredictor:
     _trees: FastTrees = field(repr=False)
     _calibration: Calibration = field(repr=False)
     recalibration: Recalibration | None = None
+    input_bins: InputBins | None = None
 
     def predict(self, transaction: Transaction, *, calibrated: bool, now: float | None = None) -> Prediction:
         """Return the most probable classes, best first."""
@@ -130,6 +133,11 @@ class TreesPredictor:
         at = now if transaction.timestamp is None else unix_time(transaction.timestamp)
         ranked = calibration.rank(self.classes, raw, at=at, limit=CANDIDATES)
         return Prediction(tuple(Ranked(label, confidence) for label, confidence in ranked))
+
+    def inputs(self, transaction: Transaction) -> Inputs:
+        """Return what is counted of a transaction, beside the prediction."""
+        is_known = self._texts.is_known(transaction.merchant)
+        return Inputs(self._encoder.numbers(transaction), is_new_merchant=not is_known)
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
         """Return the words of a transaction that are most important for a class, strongest first."""

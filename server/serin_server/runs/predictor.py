@@ -15,6 +15,7 @@ import msgspec
 
 from serin_core.contract.pod_report import RunQuality
 from serin_core.model.features import Transaction
+from serin_core.model.inputs import InputBins, InputCounts, Inputs
 from serin_core.model.report import Recalibration
 from serin_server.clock import Clock
 from serin_server.logs import location_of
@@ -68,6 +69,10 @@ class Predictor(Protocol):
         """F1 by class, from its report."""
 
     @property
+    def input_bins(self) -> InputBins | None:
+        """The bins by which its inputs are counted; None if its report has none."""
+
+    @property
     def recalibration(self) -> Recalibration | None:
         """How labels from service have corrected its confidence, from its report; None if they have not."""
 
@@ -77,6 +82,9 @@ class Predictor(Protocol):
         `now` is the Unix time that a transaction without a time is taken to have; without it, confidence is not
         discounted by the run's age.
         """
+
+    def inputs(self, transaction: Transaction) -> Inputs:
+        """Return what is counted of a transaction, beside the prediction. May raise anything."""
 
     def words(self, transaction: Transaction, label: str) -> tuple[str, ...]:
         """Return the words that are most important for a class, strongest first. May raise anything."""
@@ -150,6 +158,17 @@ def predict_guarded(
                     "run %s is not used for a while: its prediction %s%s", loaded.predictor.run, failure.value, cause
                 )
     return result
+
+
+def count_inputs(loaded: Loaded | None, counts: InputCounts, transaction: Transaction, prediction: Prediction) -> None:
+    """Count a transaction that a run has predicted, if it is its turn. Never raises."""
+    if loaded is None or not counts.is_due():
+        return
+    try:
+        inputs = loaded.predictor.inputs(transaction)
+    except Exception:  # noqa: BLE001 - a suggestion that is not counted is still valid
+        return
+    counts.add(inputs, label=prediction.first.label)
 
 
 def explain(loaded: Loaded | None, transaction: Transaction, *, label: str) -> tuple[str, ...]:

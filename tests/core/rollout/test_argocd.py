@@ -199,3 +199,13 @@ def test_the_sentence_names_the_stage_and_a_reason_of_a_newer_operator_has_none(
     assert argocd_lua.health(argocd_lua.resource(status))["message"] == sentence
     ready["reason"] = "NewReason"
     assert argocd_lua.health(argocd_lua.resource(status))["message"] == "details"
+
+
+@pytest.mark.parametrize(("drifted", "message"), [("True", "It serves. Amounts differ"), ("False", "It serves")])
+def test_a_drift_of_inputs_is_told_and_is_no_bad_health(drifted, message):
+    conditions = [
+        {"type": "Ready", "status": "True", "reason": "Unknown", "message": "It serves"},
+        {"type": "Drifted", "status": drifted, "reason": "InputsDiffer", "message": "Amounts differ"},
+    ]
+    status = {"observedGeneration": 1, "conditions": conditions}
+    assert argocd_lua.health(argocd_lua.resource(status)) == {"status": "Healthy", "message": message}

@@ -146,7 +146,10 @@ def documented() -> dict[str, tuple[str, set[str]]]:
 def test_the_page_lists_every_series_with_its_type_and_labels_and_no_other() -> None:
     counters = Counters()
     counters.begin_stage(StageKey(RUN, 3), ["Dining"])
-    run = RunOnScrape(RUN, {"Dining": 0.8}, breaker_open=False, class_shares={"Dining": 0.3})
+    rows = {"hour": {"00": 3}}
+    run = RunOnScrape(
+        RUN, {"Dining": 0.8}, breaker_open=False, class_shares={"Dining": 0.3}, input_rows=rows, inputs=rows
+    )
     scrape = Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), (run,), run_refused={RUN: False})
     exposed, of_stage = {}, {names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM}
     for family in text_string_to_metric_families(Exposition().learn(scrape).decode()):
