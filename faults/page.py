@@ -87,8 +87,9 @@ _LIMITS = """\
 
 Failures of images and volumes with a real kubelet (`make test-node` has some of them); a disk that is full; Postgres
 (`tests/server/test_killed.py` and `tests/server/stores` have it without an operator); an etcd that is restored from a
-backup; checks, windows and autoscalers during a storm; other clocks than those of API server and operator. The server
-pods are parts of one process: a killed one ends between two requests, never within one.
+backup (`tests/faults/test_restored_cluster.py` has it by itself); checks, windows and autoscalers during a storm; other
+clocks than those of API server and operator. The server pods are parts of one process: a killed one ends between two
+requests, never within one.
 """
 _AGAIN = """\
 `make faults` runs storms for `MINUTES=110` from `SEED=1` on, keeps the figures of each in `.bench/faults/`, and

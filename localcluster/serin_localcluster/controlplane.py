@@ -74,7 +74,7 @@ class ControlPlane:
     """The three processes of one cluster's control plane."""
 
     def __init__(self, programs: Mapping[str, Sequence[str]], directory: Path, credentials: Credentials) -> None:
-        self._programs, self._directory, self._credentials = programs, directory, credentials
+        self._programs, self.directory, self._credentials = programs, directory, credentials
         self._running: dict[str, Started] = {}
         self._server, self._etcd = f"https://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
         self._tls = credentials.authority.sign("kube-apiserver", addresses=("127.0.0.1", "localhost", "10.99.0.1"))
@@ -90,9 +90,9 @@ class ControlPlane:
         )
 
     async def start(self) -> None:
-        """Start all three processes in order. Raises StartError."""
+        """Start all three processes in order, also again. Raises StartError."""
         peers = f"http://127.0.0.1:{free_port()}"
-        await self._start("etcd", _etcd(self._directory / "etcd", self._etcd, peers))
+        await self._start("etcd", _etcd(self.directory / "etcd", self._etcd, peers))
         await self.start_api_server()
         await self._start("kube-controller-manager", self._controller_manager())
 
@@ -110,12 +110,13 @@ class ControlPlane:
         await processes.end(process, grace=0)
 
     async def stop(self) -> None:
-        """Stop all three processes in reverse order."""
-        for process, _ in reversed(self._running.values()):
+        """Stop all three processes in reverse order; they can be started again."""
+        while self._running:
+            _, (process, _) = self._running.popitem()
             await processes.end(process, grace=5)
 
     async def _start(self, name: str, flags: Sequence[str]) -> None:
-        log = self._directory / "logs" / f"{name}.log"
+        log = self.directory / "logs" / f"{name}.log"
         self._running[name] = (await processes.start([*self._programs[name], *flags], log=log), log)
 
     def _apiserver(self) -> list[str]:

@@ -100,6 +100,17 @@ class ApiServer:
         child["data"][names.ROUTING_KEY] = text
         child["metadata"]["resourceVersion"] = str(self._bump())
 
+    def backup(self) -> tuple[Any, ...]:
+        """Return everything that is stored, without the pods."""
+        return copy.deepcopy((self.spec, self.status, self.annotations, self.children))
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """The cluster is restored from a backup; what the pods have seen is not."""
+        self.spec, self.status, self.annotations, self.children = copy.deepcopy(saved)
+        self.object_version = self._bump()
+        for child in self.children.values():
+            child["metadata"]["resourceVersion"] = str(self._bump())
+
     def strip_routing(self, *, owners: tuple[dict[str, Any], ...] = (), **changes: Any) -> None:
         """A user replaces the routing by one without its owner, or with others, and with other contents."""
         self.edit_routing(**changes)

@@ -6,6 +6,7 @@ from models.parts import Broken, spec
 from models.starting import DIGESTS, A, has_percent, has_phase, one_pod
 
 from serin_core.api.revisions import MAX_REVISION
+from serin_core.contract import names
 from serin_core.contract.pod_report import RunQuality
 
 
@@ -168,6 +169,28 @@ def routing_edited_upwards_by_hand(at):
     at.edit_routing(revision=500)
     at.kubelets()
     at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+
+
+def routing_edited_and_put_back_by_hand(at):
+    """3: an edit that no operator has seen leaves pods above the decided revision, which they would ignore for ever."""
+    at.settle(until=has_percent(10))
+    decided = at.children[at.routing_key]["data"][names.ROUTING_KEY]
+    at.edit_routing(revision=500)
+    at.kubelets()
+    at.put_old_routing(decided)
+    at.settle(until=has_phase("Promoted"))
+    at.assert_ended()
+
+
+def status_restored_from_an_older_backup(at):
+    """3: pods that were further follow the restored stage, and a rollback in it."""
+    at.settle(until=has_percent(10))
+    saved = at.backup()
+    at.settle(until=has_phase("Promoted"))
+    at.restore(saved)
+    at.verdict = "fail"
+    at.settle(until=has_phase("RolledBack"))
     at.assert_ended()
 
 

@@ -23,6 +23,7 @@ from serin_core.rollout.observation import NoAnswer, Observed, PodSeen, RoutingS
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)
+AHEAD_AFTER = timedelta(seconds=10)
 ABSENT_PATIENCE = timedelta(minutes=4)
 """How long a pod may report a run as absent before its rollout ends: Git is often faster than a copy of the run.
 
@@ -156,13 +157,13 @@ def is_replaced(context: Context) -> bool:
 
 
 def is_foreign_edit(context: Context) -> bool:
-    """Rule 3: the routing ConfigMap holds something that no operator can have written there."""
+    """Rule 3: the routing ConfigMap holds something that no operator can have written there, or pods are ahead."""
     found, wanted = context.observed.routing, context.status.propagation
     if wanted.revision == 0 or (found is not None and not found.is_ours):
         return False
     if found is None:
         return wanted.confirmed
-    if not found.has_owner:
+    if not found.has_owner or are_pods_ahead(context):
         return True
     if found.document is None or found.document.uid != context.resource.uid:
         return True
@@ -172,16 +173,36 @@ def is_foreign_edit(context: Context) -> bool:
     return found.document.revision > wanted.revision or wanted.confirmed
 
 
-def next_revision(context: Context) -> int:
-    """Rule 3: return a revision above every one that was decided or found; it never falls.
+def are_pods_ahead(context: Context) -> bool:
+    """Rule 3: a pod serves a higher revision than the decided one, and would ignore every routing up to it.
 
-    One that is found out of reach was written by hand, and is not followed; pods ignore one of another uid anyway.
+    The status was restored from an older backup, or somebody has edited the routing and put it back. At most one
+    revision in ten seconds is written for this reason, whatever a pod reports.
+    """
+    wanted = context.status.propagation
+    is_settled = wanted.since is not None and context.now - wanted.since >= AHEAD_AFTER
+    return is_settled and highest_served(context) > wanted.revision
+
+
+def highest_served(context: Context) -> int:
+    """Return the highest revision in reach that a pod of this resource reports, -1 without one."""
+    decided = context.status.propagation.revision
+    reports = (pod.report for pod in context.serving_pods if isinstance(pod.report, PodReport))
+    served = (report.revision for report in reports if report.uid == context.resource.uid)
+    return max((one for one in served if not is_out_of_reach(one, known=decided)), default=-1)
+
+
+def next_revision(context: Context) -> int:
+    """Rule 3: return a revision above every one that was decided, found or served; it never falls.
+
+    One that is out of reach was written by hand, and is not followed; pods ignore one of another uid anyway.
     """
     routing, decided = context.observed.routing, context.status.propagation.revision
     found = None if routing is None else routing.document
+    known = max(decided, highest_served(context))
     if found is None or found.uid != context.resource.uid or is_out_of_reach(found.revision, known=decided):
-        return decided + 1
-    return max(decided, found.revision) + 1
+        return known + 1
+    return max(known, found.revision) + 1
 
 
 def routing_to_push(resource: Resource, found: RoutingSeen | None) -> RoutingDocument | None:

@@ -73,6 +73,10 @@ def _keeps_any_revision(document, *, uid, seen, announced):
     return admit(document, uid=uid, seen=seen, announced=None)
 
 
+def _without_pods(rule):
+    return lambda context: rule(replace(context, observed=replace(context.observed, pods=())))
+
+
 def _follows_any_revision(context):
     found = context.observed.routing
     known = found.document.revision if found is not None and found.document is not None else 0
@@ -375,6 +379,15 @@ CASES = {
     "3 a writer never lowers the revision": Case(
         first.routing_edited_upwards_by_hand,
         without(next_revision=lambda context: context.status.propagation.revision + 1),
+    ),
+    "3 pods that are ahead after an edit get a higher revision": Case(
+        first.routing_edited_and_put_back_by_hand, without(is_foreign_edit=_without_pods(protocol.is_foreign_edit))
+    ),
+    "3 pods that are ahead after a restore get a higher revision": Case(
+        first.status_restored_from_an_older_backup,
+        without(
+            is_foreign_edit=_without_pods(protocol.is_foreign_edit), next_revision=_without_pods(protocol.next_revision)
+        ),
     ),
     "3 a revision that is out of reach is not followed": Case(
         first.routing_edited_beyond_every_revision, without(next_revision=_follows_any_revision)
