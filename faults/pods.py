@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,8 +140,7 @@ class Fleet:
         status = _status(pod) | {"phase": "Failed", "reason": "Evicted", "message": "The node had too little memory."}
         [container] = status["containerStatuses"]
         container["state"] = {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": _now()}}
-        with contextlib.suppress(ApiError):
-            await self._api.merge(f"{pod.path}/status", {"status": status})
+        await self._insist(lambda: self._api.merge(f"{pod.path}/status", {"status": status}))
 
     async def lose_node(self, node: str) -> None:
         """Cut a node off: nobody reaches its pods, and they are not ready."""
@@ -172,7 +171,20 @@ class Fleet:
 
     async def _publish_node(self, node: str, status: str, reason: str) -> None:
         ready = {"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": _now()}
-        await self._api.merge(f"/api/v1/nodes/{node}/status", {"status": {"conditions": [ready]}})
+        path = f"/api/v1/nodes/{node}/status"
+        await self._insist(lambda: self._api.merge(path, {"status": {"conditions": [ready]}}))
+
+    async def _insist(self, send: Callable[[], Awaitable[Json]]) -> None:
+        """Send a request until the API server has answered it, as a kubelet does."""
+        while True:
+            try:
+                await send()
+            except ApiError as error:
+                if error.status in (404, 409):  # gone, or another object of the same name
+                    return
+                await asyncio.sleep(_RETRY)
+            else:
+                return
 
     async def _watch_maps(self) -> None:
         async for kind, found in self._api.watch("/api/v1/configmaps", labels=names.LABEL_MODEL):
@@ -211,8 +223,7 @@ class Fleet:
     async def _start(self, pod: Pod) -> None:
         target = {"apiVersion": "v1", "kind": "Node", "name": pod.node}
         body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod.place[1]}, "target": target}
-        with contextlib.suppress(ApiError):
-            await self._api.request("POST", f"{pod.path}/binding", body)
+        await self._insist(lambda: self._api.request("POST", f"{pod.path}/binding", body))
         model = (await self._map(pod.map_of("model")))[names.MODEL_KEY]
         await self._map(pod.map_of("routing"))
         if pod.live["metadata"]["uid"] not in self.pods:
@@ -241,8 +252,7 @@ class Fleet:
             await asyncio.sleep(_RETRY)
         await self._stop(pod)
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.live["metadata"]["uid"]}}
-        with contextlib.suppress(ApiError):
-            await self._api.request("DELETE", pod.path, body)
+        await self._insist(lambda: self._api.request("DELETE", pod.path, body))
 
     async def _stop(self, pod: Pod) -> None:
         for task in pod.tasks:
@@ -282,7 +292,7 @@ class Fleet:
             is_ready = process is not None and not pod.is_away and process.service.not_ready_reason() is None
             if is_ready is not pod.is_ready:
                 pod.is_ready = is_ready
-                await self._publish(pod)
+                await self._insist(lambda: self._api.merge(f"{pod.path}/status", {"status": _status(pod)}))
             await asyncio.sleep(0.3)
 
     async def _publish(self, pod: Pod) -> None:
