@@ -104,9 +104,13 @@ class Fleet:
     async def run(self) -> None:
         """Work until cancelled."""
         await self._register()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_maps())
-            group.create_task(self._watch_pods(group))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_maps())
+                group.create_task(self._watch_pods(group))
+        finally:
+            for pod in self.pods.values():
+                await self._stop(pod)
 
     def serving(self) -> Iterator[Pod]:
         """Yield the pods whose process runs."""
