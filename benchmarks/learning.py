@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import ablation
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.isotonic import IsotonicRegression
@@ -303,8 +304,8 @@ def main():
     parser.add_argument("--data", type=Path, required=True, help="the folder of CSV files")
     parser.add_argument(
         "--parts",
-        default="later,quarters,aging,service,small",
-        help="any of later, quarters, aging, service, small, large",
+        default="later,quarters,aging,service,small,ablation",
+        help="any of later, quarters, aging, service, small, ablation, large",
     )
     parser.add_argument("--rows", type=int, default=2_500_000, help="generated rows of the part large")
     parser.add_argument("--json", type=Path, help="also write the table as JSON to this file")
@@ -326,16 +327,15 @@ def main():
                 resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             )
         )
-    if "quarters" in parts:
-        found += quarters(rows)
-    if "aging" in parts:
-        found += aging(rows)
-    if "service" in parts:
-        found += service(rows)
-    if "small" in parts:
-        found += small(rows)
+    for name, measure in (("quarters", quarters), ("aging", aging), ("service", service), ("small", small)):
+        if name in parts:
+            found += measure(rows)
     if "large" in parts:
         found += large(given.rows)
+    if "ablation" in parts:
+        print("\n".join(ablation.table(ablation.ablation(rows, TRAIN_SHARE, _show))), flush=True)
+    if not found:
+        return
     width = max(len(name) for name, _, _ in found)
     print(f"{'':<{width}}  {'baseline':>10}  {'serin':>10}")
     for name, theirs, ours in found:

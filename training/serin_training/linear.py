@@ -9,7 +9,7 @@ as they will be in serving. Random folds would show them rows that the linear mo
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -53,7 +53,7 @@ class TrainingSet:
     """Rows to learn from, oldest first, as arrays: all that fitting needs, here or on another machine."""
 
     matrix: csr_matrix
-    """Shape (rows, words)."""
+    """Shape (rows, words): the words of each row, and outside knowledge about them."""
     labels: Ints
     """Class number by row."""
     days: Floats
@@ -63,12 +63,18 @@ class TrainingSet:
     classes: int
     is_small: bool
     """Whether the whole training set, of which this may be a part, has fewer than SMALL_ROWS rows."""
+    outside: int = 0
+    """Number of the last columns of `matrix` that are outside knowledge and no words."""
 
     def before(self, end: int) -> "TrainingSet":
         """Return the rows before `end`, at most the newest MAX_OLDER_ROWS of them."""
         part = slice(max(0, end - MAX_OLDER_ROWS), end)
-        return TrainingSet(
-            self.matrix[part], self.labels[part], self.days[part], self.merchants[part], self.classes, self.is_small
+        return replace(
+            self,
+            matrix=self.matrix[part],
+            labels=self.labels[part],
+            days=self.days[part],
+            merchants=self.merchants[part],
         )
 
     def weights(self) -> Floats:
@@ -80,9 +86,9 @@ class TrainingSet:
 
 
 def training_set_of(
-    rows: Sequence[LabelledTransaction], matrix: csr_matrix, labels: Ints, *, classes: int
+    rows: Sequence[LabelledTransaction], matrix: csr_matrix, labels: Ints, *, classes: int, outside: int = 0
 ) -> TrainingSet:
-    """Return rows as a training set."""
+    """Return rows as a training set; the last `outside` columns of the matrix are outside knowledge."""
     merchants: dict[str, int] = {}
     return TrainingSet(
         matrix,
@@ -91,6 +97,7 @@ def training_set_of(
         merchants=np.array([merchants.setdefault(row.transaction.merchant, len(merchants)) for row in rows]),
         classes=classes,
         is_small=len(rows) < SMALL_ROWS,
+        outside=outside,
     )
 
 
@@ -154,6 +161,7 @@ def _rarity(training_set: TrainingSet) -> Floats:
     if not training_set.is_small:
         return np.ones(words)
     found: Floats = _RARITY * np.log((1 + rows) / (1 + np.bincount(training_set.matrix.indices, minlength=words)))
+    found[words - training_set.outside :] = 1.0
     return found
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
+from scipy.sparse import csr_matrix, hstack
 
 from serin_core.model.acceptance import Accepted, Limits, Rejected, judge_acceptance
 from serin_core.model.aging import Aging
@@ -32,7 +33,8 @@ from serin_training.engines.local import LocalEngine
 from serin_training.evaluation import Predictions, predict
 from serin_training.features.words import Corpus, find_channels, merge
 from serin_training.learning_curve import MIN_LABELS, learning_curve
-from serin_training.linear import Linear, TrainingSet
+from serin_training.lexicon.outside import outside
+from serin_training.linear import SMALL_ROWS, Linear, TrainingSet
 from serin_training.metrics import macro_f1
 from serin_training.parity import parity_rows
 from serin_training.progress import Finished, Progress, ProgressCallback, counting, silent
@@ -59,6 +61,8 @@ class TrainingConfig:
     limits: Limits = field(default_factory=Limits)
     assumptions: tuple[str, ...] = ()
     """How the rows were read, for the report."""
+    outside: bool = True
+    """Whether the linear model of fewer than SMALL_ROWS rows has outside knowledge."""
     compare_splits: bool = True
     """Whether the report compares splits by time, by merchant and at random, which takes two more linear models."""
     learning_curve: bool = True
@@ -148,7 +152,7 @@ class _Training:
     def run(self) -> TrainedRun:
         first, older = self._fit()
         fitted = self._calibrate(first, older) if self.config.calibrate else calibration.UNCALIBRATED
-        pipeline = self._refit(first, fitted)
+        pipeline, outside_words = self._refit(first, fitted)
         evaluated = predict(pipeline, self.split.evaluate)
         raw_error, error = (evaluated.calibration_error(calibrated=which) for which in (False, True))
         has_worse = error > raw_error
@@ -162,7 +166,13 @@ class _Training:
         return TrainedRun(
             pipeline=pipeline,
             calibrators=fitted,
-            report=self._report(pipeline, fitted, evaluated, worse=(raw_error, error) if has_worse else None),
+            report=self._report(
+                pipeline,
+                fitted,
+                evaluated,
+                outside_words=outside_words,
+                worse=(raw_error, error) if has_worse else None,
+            ),
             parity=parity_rows(pipeline, seed=self.config.seed),
             evaluated=evaluated,
             merchants=frozenset(
@@ -211,24 +221,33 @@ class _Training:
         rate = fit_rate(older, classes=len(pipeline.classes))
         return replace(fitted, aging=Aging(rate, unix_time(rows[-1].at)))
 
-    def _refit(self, first: RunPipeline, fitted: FittedCalibration) -> RunPipeline:
+    def _refit(self, first: RunPipeline, fitted: FittedCalibration) -> tuple[RunPipeline, int]:
+        """Return the run's pipeline, and how many of its words no row has taught it."""
         places = np.arange(len(self.split.fit) + len(self.split.calibrate))
-        encoder, _, _ = self._encode(places, "linear model, final")
+        encoder, training_set, _ = self._encode(places, "linear model, final")
+        learned = training_set.matrix.shape[1] - training_set.outside
         # The trees know a channel by its position.
-        return RunPipeline(replace(encoder, channels=first.encoder.channels), first.trees, fitted.calibration)
+        encoder = replace(encoder, channels=first.encoder.channels)
+        return RunPipeline(encoder, first.trees, fitted.calibration), len(encoder.places) - learned
 
     def _encode(self, places: Ints, phase: str) -> tuple[Encoder, TrainingSet, Ints]:
         """Return an encoder fitted on these rows, its training set, and the places of the training set's rows."""
         self.progress(Progress(phase, 0, 1, "models"))
         training_set, known, chosen = self._training_set(places)
         (fitted,) = self._fit_all([training_set])
-        self.progress(Finished(phase, f"{len(known)} words, fitted on {len(chosen)} rows"))
+        words, weights = tuple(self.corpus.words[column] for column in known.tolist()), fitted.weights
+        if training_set.outside:
+            words, weights = outside().fold(words, weights)
+        from_outside = len(words) - len(known)
+        self.progress(
+            Finished(phase, f"{len(known)} words and {from_outside} from outside, fitted on {len(chosen)} rows")
+        )
         encoder = Encoder(
             classes=self.split.classes,
             channels=find_channels([self.rows[at].transaction for at in chosen.tolist()]),
-            places={self.corpus.words[column]: row for row, column in enumerate(known.tolist())},
+            places={word: row for row, word in enumerate(words)},
             # Rounded as in the run's file, so that the evaluated weights are those that will be served.
-            weights=fitted.weights.astype(np.float32).astype(np.float64),
+            weights=weights.astype(np.float32).astype(np.float64),
             bias=fitted.bias,
         )
         return encoder, training_set, chosen
@@ -239,8 +258,17 @@ class _Training:
         chosen, labels = places[labels >= 0], labels[labels >= 0]
         known = self.corpus.known(chosen)
         rows = [self.rows[at] for at in chosen.tolist()]
-        matrix = self.corpus.matrix[chosen][:, known]
-        return linear.training_set_of(rows, matrix, labels, classes=len(self.split.classes)), known, chosen
+        columns = outside().columns if self.config.outside and len(rows) < SMALL_ROWS else 0
+        matrix = self._matrix(chosen, known, outside_columns=columns)
+        classes = len(self.split.classes)
+        return linear.training_set_of(rows, matrix, labels, classes=classes, outside=columns), known, chosen
+
+    def _matrix(self, rows: Ints, known: Ints, *, outside_columns: int) -> csr_matrix:
+        """Return the known words of rows, and outside knowledge about all their words."""
+        words = self.corpus.matrix[rows]
+        if not outside_columns:
+            return words[:, known]
+        return hstack([words[:, known], words @ outside().of(self.corpus.words)], format="csr")
 
     def _labels(self, rows: Sequence[LabelledTransaction]) -> Ints:
         number = {label: at for at, label in enumerate(self.split.classes)}
@@ -257,7 +285,7 @@ class _Training:
             training_set, known, _ = self._training_set(oldest + np.flatnonzero(~held_out))
             held_out_rows = oldest + np.flatnonzero(held_out)
             (fitted,) = self._fit_all([training_set])
-            scores = fitted.scores(self.corpus.matrix[held_out_rows][:, known])
+            scores = fitted.scores(self._matrix(held_out_rows, known, outside_columns=training_set.outside))
             labels = [classes[at] for at in scores.argmax(axis=1).tolist()]
             found[how] = macro_f1(labels, [self.rows[at].category for at in held_out_rows.tolist()])
         text = ", ".join(f"{how} split {f1:.3f}" for how, f1 in found.items())
@@ -270,6 +298,7 @@ class _Training:
         fitted: FittedCalibration,
         evaluated: Predictions,
         *,
+        outside_words: int,
         worse: tuple[float, float] | None,
     ) -> Report:
         """`worse` are the calibration errors before and after a calibration that was dropped for them."""
@@ -300,6 +329,7 @@ class _Training:
             coverage_by_class=dict(scores.coverage_by_class),
             rows=split.sizes,
             features=len(pipeline.encoder.places) + len(NUMBERS),
+            outside_words=outside_words,
             trees=pipeline.trees.count,
             data_from=split.fit[0].at.isoformat(),
             data_to=split.evaluate[-1].at.isoformat(),

@@ -5,6 +5,7 @@
         manifest.sig       optional: the signature of the manifest (see signing)
         meta.json          the training report (see report)
         report.html        the same as a page, without the text of any transaction
+        NOTICE             licences of the outside knowledge in the run, if there is any
         classes.json model.txt encoder.json weights.npy calibration.json parity.json     used for serving; no pickle
         pipeline.joblib calibrator.pkl                                                   for use with scikit-learn
 
@@ -28,6 +29,7 @@ LATEST: Final = "latest"
 MANIFEST: Final = "manifest.json"
 REPORT: Final = "meta.json"
 PAGE: Final = "report.html"
+NOTICE: Final = "NOTICE"
 CLASSES: Final = "classes.json"
 MODEL: Final = "model.txt"
 ENCODER: Final = "encoder.json"

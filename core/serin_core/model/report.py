@@ -153,6 +153,8 @@ class Report(_ReportModel):
     """The number of rows used to `fit` the trees, to `calibrate` and to `judge` (evaluate)."""
     features: int
     """The number of words that the run knows and of numeric features."""
+    outside_words: int = 0
+    """How many of these words the run knows from outside knowledge alone, not from its rows."""
     trees: int
     """The number of trees of all classes together."""
     data_from: str

@@ -1,4 +1,5 @@
-"""Brands by country and kind of shop: rules before anybody has labelled a transaction.
+"""What is known about merchants before anybody has labelled a transaction: brands by country, and word vectors.
 
-`brands.json.gz` is made by update.py from the name-suggestion-index of OpenStreetMap; its licence is beside it.
+`brands.json.gz` is made by update.py from the name-suggestion-index of OpenStreetMap, `vectors.npz` by
+update_vectors.py from GloVe; their licences are beside them.
 """

@@ -10,6 +10,7 @@ from serin_core.model import manifest
 from serin_core.model.parity import parity_text
 from serin_registry.errors import RunRefusedError
 from serin_registry.verification import StoredRun, read_run_files
+from serin_training.lexicon.outside import licences
 from serin_training.recalibration import RecalibratedRun
 from serin_training.registry.keys import Sign
 from serin_training.registry.writer import Registry
@@ -58,6 +59,8 @@ def run_files(run: TrainedRun) -> dict[str, bytes]:
         manifest.PARITY: parity_text(run.parity),
         manifest.PIPELINE: _joblib(to_sklearn(run.pipeline)),
     }
+    if run.report.outside_words:
+        files[manifest.NOTICE] = licences().encode()
     if run.report.calibration_enabled:
         files[manifest.CALIBRATOR] = pickle.dumps(dict(run.calibrators.regressions))
     return files
