@@ -113,7 +113,7 @@ def test_calibration_brings_confidence_nearer_to_how_often_answers_are_right(man
 
 def test_a_run_whose_calibration_is_worse_than_none_has_none_and_says_so(tmp_path):
     rows = read_transactions(write_csv(tmp_path / "few.csv", generate(rows=2000, seed=5)))
-    found = train(rows, config())
+    found = train(rows, config(outside=False))
     assert any(one.startswith("calibration made the calibration error worse (") for one in found.report.warnings)
     assert not found.report.calibration_enabled
     assert found.report.val_calibration_error == found.report.val_calibration_error_uncalibrated
