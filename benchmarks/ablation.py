@@ -54,7 +54,12 @@ def _drawn(rows, many):
 
 def _parts(learned, later, evaluate_from, show):
     config = TrainingConfig(
-        "run_00000000", datetime.now(UTC), evaluate_from=evaluate_from, outside=False, compare_splits=False
+        "run_00000000",
+        datetime.now(UTC),
+        evaluate_from=evaluate_from,
+        outside=False,
+        compare_splits=False,
+        learning_curve=False,
     )
     without, run = (train([*learned, *later], replace(config, outside=which), show) for which in (False, True))
     truth = np.array([row.category for row in later])

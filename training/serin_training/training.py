@@ -188,7 +188,8 @@ class _Training:
         def predict(places: Ints) -> list[str]:
             training_set, known, _ = self._training_set(places)
             (fitted,) = self._fit_all([training_set])
-            scores = fitted.scores(self.corpus.matrix[len(learned) :][:, known])
+            newest = np.arange(len(learned), len(self.rows))
+            scores = fitted.scores(self._matrix(newest, known, outside_columns=training_set.outside))
             return [self.split.classes[at] for at in scores.argmax(axis=1).tolist()]
 
         return learning_curve(learned, evaluated, predict, seed=self.config.seed)

@@ -37,7 +37,12 @@ def rows():
 
 
 def trained(**options):
-    return train(rows(), TrainingConfig("run_0123abcd", START + timedelta(days=90), compare_splits=False, **options))
+    return train(
+        rows(),
+        TrainingConfig(
+            "run_0123abcd", START + timedelta(days=90), compare_splits=False, learning_curve=False, **options
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
