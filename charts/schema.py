@@ -140,6 +140,18 @@ def _config(definitions: Definitions) -> Schema:
     return config | {"required": ["prometheus", "server", "port"]}
 
 
+def _tls_config() -> Schema:
+    """Return the schema of how a Prometheus verifies the certificate of a target."""
+    key = fields({"name": string("^.+$"), "key": string("^.+$")}, required=["name", "key"])
+    return fields(
+        {
+            "ca": fields({"secret": key, "configMap": key}, maxProperties=1),
+            "serverName": string(),
+            "insecureSkipVerify": BOOLEAN,
+        }
+    )
+
+
 def _image() -> Schema:
     return fields(
         {
@@ -189,6 +201,7 @@ def _properties(definitions: Definitions) -> dict[str, Schema]:
         "replicas": replicas,
         "watchNamespaces": namespaces,
         "config": _config(definitions),
+        "tlsSecret": string(f"^({NAME}([.]{NAME})*)?$", maxLength=253),
         "prometheusFiles": listed(file),
         "notificationFiles": listed(file),
         "checkFiles": listed(file),
@@ -220,6 +233,7 @@ def _properties(definitions: Definitions) -> dict[str, Schema]:
                         "labels": mapping(LABEL),
                         "interval": DURATION,
                         "scrapeTimeout": DURATION,
+                        "tlsConfig": _tls_config(),
                         "relabelings": RELABELINGS,
                         "metricRelabelings": RELABELINGS,
                     }

@@ -35,6 +35,7 @@ from serin_operator.settings import Settings, SettingsError
 from serin_operator.steady_clock import SteadyClock, machine_clock
 from serin_operator.watch import cancel_on_signals, watch
 from serin_operator.watched_objects import WatchedObjects
+from serin_tls.certificate import Certificate, CertificateError
 
 log = logging.getLogger("serin_operator")
 MATCHES_WITHIN: Final = 30.0
@@ -69,6 +70,9 @@ def main() -> None:
         return
     except ClusterError as error:
         sys.exit(f"serin-operator: {error}")
+    except CertificateError as error:
+        print(f"serin-operator: {arguments.config}: tlsDir: {error}", file=sys.stderr)  # noqa: T201 - as above
+        sys.exit(2)
 
 
 def collect_garbage_seldom() -> None:
@@ -85,8 +89,9 @@ def collect_garbage_seldom() -> None:
 async def run(settings: Settings) -> None:
     """Start the parts, and work whenever this operator leads, until cancelled.
 
-    Raises ClusterError without a way to the API server.
+    Raises ClusterError without a way to the API server, CertificateError if `tls_dir` has no certificate.
     """
+    certificate = None if settings.tls_dir is None else Certificate(settings.tls_dir)
     process = asyncio.current_task()
     cancel_on_signals(process)
     known = KnownResources(LabelSelector.parse(settings.selector))
@@ -107,8 +112,12 @@ async def run(settings: Settings) -> None:
             port=settings.port,
             problem=lambda: heartbeat.problem() or elector.problem(),
             hang=lambda: known.hang() or terms.hang(),
+            tls=None if certificate is None else certificate.context,
         )
         stack.push_async_callback(runner.cleanup)
+        if certificate is not None:
+            following = asyncio.create_task(keep_running("certificate", certificate.follow))
+            stack.push_async_callback(_cancel, [following])
         where = ", ".join(settings.namespaces) or "all namespaces"
         where += f" for SuggestionModels with {settings.selector}" if settings.selector else ""
         log.info("watching %s; health and metrics on %s:%d", where, settings.host, settings.port)

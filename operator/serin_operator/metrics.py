@@ -1,6 +1,7 @@
 """The operator's own metrics, and a small server for /healthz, /readyz and /metrics."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 
@@ -125,12 +126,18 @@ class OperatorMetrics:
         self.last_event.set(time.time())
 
 
-async def serve(
-    metrics: OperatorMetrics, *, host: str, port: int, problem: Callable[[], str], hang: Callable[[], str] = str
+async def serve(  # noqa: PLR0913 - by name
+    metrics: OperatorMetrics,
+    *,
+    host: str,
+    port: int,
+    problem: Callable[[], str],
+    hang: Callable[[], str] = str,
+    tls: ssl.SSLContext | None = None,
 ) -> web.AppRunner:
     """Serve until the returned runner is cleaned up: ready while `problem` returns "", alive while `hang` does.
 
-    Raises OSError.
+    With `tls` it serves HTTPS. Raises OSError.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -148,7 +155,7 @@ async def serve(
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     # Given `::`, asyncio would listen on IPv6 alone; given nothing, on every address that the machine has.
-    await web.TCPSite(runner, None if host == "::" else host, port).start()
+    await web.TCPSite(runner, None if host == "::" else host, port, ssl_context=tls).start()
     return runner
 
 

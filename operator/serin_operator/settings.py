@@ -204,6 +204,8 @@ class Settings(SettingsModel):
     """The address for /healthz, /readyz and /metrics; `::` is every address, of IPv4 too."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8081
     """The port for the same."""
+    tls_dir: Path | None = None
+    """A directory with tls.crt and tls.key: the port then serves HTTPS. Read again when they change."""
     json_logs: bool = False
     """Log JSON lines instead of text."""
 

@@ -14,21 +14,20 @@ import signal
 import socket
 from collections.abc import Generator
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast
 
 import uvicorn
 
-from serin_server.certificate import Certificate
 from serin_server.http.app import PROTOCOL, create_app
 from serin_server.service import Service
 from serin_server.settings import SettingsError
+from serin_tls.certificate import Certificate, CertificateError
 
 _LINGER_SECONDS: Final = 1.0
 _RESERVED_SECONDS: Final = 2.0
 """Part of the grace period for lingering before, and for closing everything after."""
 _BACKLOG: Final = 2048
-_CERTIFICATE_SECONDS: Final = 2.0
-"""Time between two looks at the files of the certificate."""
 _GC_THRESHOLDS: Final = (10_000, 20, 50)
 """A request leaves no reference cycles, so a collection every few hundred requests is enough."""
 
@@ -38,7 +37,7 @@ _log = logging.getLogger(__name__)
 def listen(service: Service) -> None:
     """Serve until SIGTERM or SIGINT. Raises SettingsError if the address is not available."""
     settings = service.settings
-    certificate = None if settings.tls_dir is None else Certificate(settings.tls_dir)
+    certificate = _certificate(settings.tls_dir)
     listener = _bind(settings.host, settings.port)
     protocol = partial(PROTOCOL, admission=service.admission)
     config = uvicorn.Config(
@@ -62,6 +61,14 @@ def listen(service: Service) -> None:
     server = _Server(config, service, certificate)
     _freeze_memory()
     server.run(sockets=[listener])
+
+
+def _certificate(directory: Path | None) -> Certificate | None:
+    """Return the certificate to serve; None without TLS. Raises SettingsError."""
+    try:
+        return None if directory is None else Certificate(directory)
+    except CertificateError as error:
+        raise SettingsError(f"SERIN_TLS_DIR: {error}") from None
 
 
 def _freeze_memory() -> None:
@@ -101,17 +108,14 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain)
-        if self._certificate is not None:
-            loop.call_later(_CERTIFICATE_SECONDS, self._refresh, self._certificate)
+        following = None if self._certificate is None else loop.create_task(self._certificate.follow())
         try:
             yield
         finally:
+            if following is not None:
+                following.cancel()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-
-    def _refresh(self, certificate: Certificate) -> None:
-        certificate.refresh()
-        asyncio.get_running_loop().call_later(_CERTIFICATE_SECONDS, self._refresh, certificate)
 
     def _drain(self) -> None:
         if self._service.readiness.is_draining:

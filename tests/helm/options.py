@@ -185,6 +185,38 @@ OPTIONS = {
     ),
     "config.workers": configuration("workers", 8),
     "config.host": configuration("host", "::"),
+    "config.tlsDir": Option(
+        {"config": {"tlsDir": "/certificates"}},
+        {
+            f"ConfigMap/{OPERATOR} data.config.tlsDir": "/certificates",
+            f"Deployment/{OPERATOR} {CONTAINER}.readinessProbe.httpGet.scheme": "HTTPS",
+        },
+    ),
+    "tlsSecret": Option(
+        {"tlsSecret": "operator-tls", "metrics": {"podMonitor": MONITOR}},
+        {
+            f"ConfigMap/{OPERATOR} data.config.tlsDir": "/etc/serin/tls",
+            f"Deployment/{OPERATOR} {POD}.volumes.2": {"name": "tls", "secret": {"secretName": "operator-tls"}},
+            f"Deployment/{OPERATOR} {CONTAINER}.volumeMounts.2": {
+                "name": "tls",
+                "mountPath": "/etc/serin/tls",
+                "readOnly": True,
+            },
+            **{
+                f"Deployment/{OPERATOR} {CONTAINER}.{probe}.httpGet.scheme": "HTTPS"
+                for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+            },
+            f"Deployment/{OPERATOR} spec.template.metadata.annotations.prometheus\\.io/scheme": "https",
+            f"PodMonitor/{OPERATOR} spec.podMetricsEndpoints.0.scheme": "https",
+        },
+    ),
+    "metrics.podMonitor.tlsConfig": Option(
+        {
+            "tlsSecret": "operator-tls",
+            "metrics": {"podMonitor": MONITOR | {"tlsConfig": {"insecureSkipVerify": True}}},
+        },
+        {f"PodMonitor/{OPERATOR} spec.podMetricsEndpoints.0.tlsConfig": {"insecureSkipVerify": True}},
+    ),
     "config.jsonLogs": configuration("jsonLogs", value=True),
     "prometheusFiles": Option(
         {

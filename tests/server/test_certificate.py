@@ -1,20 +1,22 @@
 """The server's certificate: served by the real process, exchanged while it runs, and never half of a pair."""
 
 import logging
+import os
 import shutil
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 from server.fakes import TOKEN, Mounted
-from server.test_process import started_as_pod
+from server.test_process import pod_environment, started_as_pod
 
 from serin_localcluster.pki import Authority
-from serin_server.certificate import Certificate
-from serin_server.settings import SettingsError
+from serin_tls.certificate import Certificate, CertificateError
 
 PATIENCE = 20.0
 
@@ -95,7 +97,16 @@ def test_a_directory_without_a_certificate_is_an_error_of_one_line(
     (directory / "tls.crt").unlink()
     if content is not None:
         (directory / "tls.crt").write_text(content)
-    with pytest.raises(SettingsError, match="SERIN_TLS_DIR") as raised:
+    with pytest.raises(CertificateError) as raised:
         Certificate(directory)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_server_ends_with_the_setting_that_names_no_certificate(mounted: Mounted, tmp_path: Path) -> None:
+    mounted.model()
+    environment = os.environ | pod_environment(mounted) | {"SERIN_TLS_DIR": str(tmp_path / "nowhere")}
+    command = [sys.executable, "-m", "serin_server.main"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == f"serin-server: SERIN_TLS_DIR: {tmp_path}/nowhere: tls.crt: No such file or directory\n"

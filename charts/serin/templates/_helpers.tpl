@@ -107,7 +107,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- $_ := set $config "namespaces" .Values.watchNamespaces }}
 {{- $_ := set $config.leaderElection "leaseName" (include "serin.lease" .) }}
+{{- $_ := unset $config "tlsDir" }}
+{{- with include "serin.tlsDir" . }}
+{{- $_ := set $config "tlsDir" . }}
+{{- end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{/* Where the certificate of the operator's port is mounted; empty without TLS. */}}
+{{- define "serin.tlsDir" -}}
+{{- if .Values.tlsSecret }}/etc/serin/tls{{ else }}{{ .Values.config.tlsDir }}{{ end }}
+{{- end }}
+
+{{- define "serin.probe" -}}
+{{- if include "serin.tlsDir" . }}, scheme: HTTPS{{ end }}
 {{- end }}
 
 {{/* Rights in each namespace that is watched. The operator reads no Secret there, and creates no Pod. */}}

@@ -1,24 +1,29 @@
-"""The server's certificate for TLS, read again when its files change: a Secret is replaced while the process runs."""
+"""The certificate of a process that serves TLS, read again when its files change: a Secret is replaced meanwhile."""
 
+import asyncio
 import logging
 import os
 import ssl
 from pathlib import Path
 from typing import Final
 
-from serin_server.settings import SettingsError
-
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"
+REFRESH_SECONDS: Final = 2.0
+"""Time between two looks at the files."""
 
 _log = logging.getLogger(__name__)
+
+
+class CertificateError(ValueError):
+    """Files that are no certificate with its key. The message is one line that names them."""
 
 
 class Certificate:
     """A TLS context whose certificate follows the files of a directory. New connections get the new certificate."""
 
     def __init__(self, directory: Path) -> None:
-        """Read the files. Raises SettingsError if they cannot be used."""
+        """Read the files. Raises CertificateError if they cannot be used."""
         self._files = directory / CERTIFICATE, directory / KEY
         self._seen: tuple[bytes, ...] = ()
         self._error = ""
@@ -26,7 +31,7 @@ class Certificate:
         try:
             self._load()
         except OSError as error:  # ssl.SSLError is one
-            raise SettingsError(f"SERIN_TLS_DIR: {directory}: {_reason(error)}") from None
+            raise CertificateError(f"{directory}: {_reason(error)}") from None
 
     def refresh(self) -> None:
         """Read the files again; keep the former certificate where they cannot be used, and log each reason once."""
@@ -38,6 +43,12 @@ class Certificate:
         if error not in ("", self._error):
             _log.error("the certificate is not renewed: %s: %s", self._files[0].parent, error)
         self._error = error
+
+    async def follow(self) -> None:
+        """Refresh the certificate until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            self.refresh()
 
     def _load(self) -> None:
         found = tuple(file.read_bytes() for file in self._files)
