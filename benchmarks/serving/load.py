@@ -31,6 +31,8 @@ class Load:
     rate: float
     requests: int
     errors: int
+    refused: int
+    """Of these, with 503."""
     p50: float
     p99: float
     p50_from_sending: float
@@ -85,6 +87,11 @@ class Loader:
         """Send at a constant rate, whatever the latency."""
         return self._attack(server, requests, rate=rate, seconds=seconds, options=("-workers=16", "-max-workers=512"))
 
+    def flood(self, server: Running, requests: Requests, *, rate: int, connections: int, seconds: float) -> Load:
+        """Send at a constant rate on as many connections as that takes, up to a number."""
+        options = (f"-workers={connections}", f"-max-workers={connections}")
+        return self._attack(server, requests, rate=rate, seconds=seconds, options=options)
+
     def closed(self, server: Running, requests: Requests, *, connections: int, seconds: float) -> Load:
         """Send the next request after each response."""
         options = (f"-workers={connections}", f"-max-workers={connections}")
@@ -127,6 +134,7 @@ class Loader:
             rate=len(rows) / ((ended - begun) / 1e9),
             requests=len(rows),
             errors=sum(code != 200 for _, code, _, _ in rows),
+            refused=sum(code == 503 for _, code, _, _ in rows),
             p50=part(late, 0.5),
             p99=part(late, 0.99),
             p50_from_sending=part(sent, 0.5),

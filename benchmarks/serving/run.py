@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import flooding
 from disturbing import Disturbance, moves_of_latest, reloads, routing_changes, scrapes
 from figures import HEAD, Figure, NotRun, p99s, p99s_from_sending, rates
 from load import Load, Requests
 from pod import RUNS, TOKEN, Pod
-from preparing import BATCH, BENCH, PYTHON, Prepared, prepare
+from preparing import BATCH, BENCH, OWN, PYTHON, Prepared, prepare
 from processes import CORES, LOAD_CORE, SERVER_CORE, Running, StartError, free_port, has_priority, started
 from rivals import HERE, environment, nginx_conf
 from where import parts, sample
@@ -32,6 +33,9 @@ CONNECTIONS = 16
 RATE = 500
 DISTURBED_RATE = 1000
 SOAK_SHARE = 0.7
+FLOOD = 3
+FLOOD_CONNECTIONS = 3000
+CROWD, BESIDE_CROWD = 2000, 1500
 
 
 def show(text: str) -> None:
@@ -59,7 +63,7 @@ class Bench:
 
     # --- servers ---
 
-    def _own(self, stack: ExitStack, *, with_stable: bool = False) -> tuple[Running, Pod]:
+    def _own(self, stack: ExitStack, *, with_stable: bool = False, store: str = "none") -> tuple[Running, Pod]:
         self._pods += 1
         candidate, other = self._made.runs[0], self._made.runs[1]
         root = self._scratch / f"pod-{self._pods}"
@@ -72,7 +76,7 @@ class Bench:
             argv,
             port=port,
             ready="/readyz",
-            environment=pod.environment(port),
+            environment=pod.environment(port) | {"SERIN_STORE": store},
             folder=self._scratch,
         )
         return stack.enter_context(context), pod
@@ -288,6 +292,55 @@ class Bench:
             f"({reloading.failed} failed), {scraping.done} scrapes ({scraping.failed} failed)."
         )
 
+    def flood(self, seconds: float) -> None:
+        """Send three times the highest rate on more connections than there is room for, then beside hostile clients."""
+        requests = self._made.single()
+        database = self._scratch / "flood.sqlite3"
+        with ExitStack() as stack:
+            own, _ = self._own(stack, store=f"sqlite:////{database}")
+            highest = self._closed(own, requests)
+            self._keep("flood, highest rate", highest)
+            held = [own.pss_mib()]
+            answered: list[float] = []
+            ready, alive = (flooding.probes(own.url, path) for path in ("/readyz", "/healthz"))
+            sending = flooding.feedback(own.url, dict(OWN))
+            rate = round(highest.rate * FLOOD)
+            with ready.going_on(), alive.going_on(), sending.going_on():
+                for crowd in (0, CROWD):
+                    name = f"flood of {rate:,}/s" + (f" beside {crowd:,} hostile connections" if crowd else "")
+                    with flooding.Crowd(own.url, TOKEN, count=crowd).connected() as others:
+                        load = self._made.loader.flood(
+                            own,
+                            requests,
+                            rate=rate,
+                            connections=BESIDE_CROWD if crowd else FLOOD_CONNECTIONS,
+                            seconds=seconds / 2,
+                        )
+                    self._keep(name, load)
+                    held.append(own.pss_mib())
+                    answered.append((load.requests - load.errors) / load.requests * load.rate)
+                    self.results.notes.append(
+                        f"{name}, {others.opened:,} opened: {load.requests:,} requests, "
+                        f"{load.requests - load.errors:,} with 200, {load.refused:,} with 503, "
+                        f"{load.errors - load.refused:,} without a response."
+                    )
+        stored = flooding.stored_feedback(database)
+        self.results.notes.append(
+            f"Beside the flood: /readyz {flooding.summary(ready.outcomes)}, "
+            f"/healthz {flooding.summary(alive.outcomes)}, {flooding.summary(sending.outcomes)}; "
+            f"{stored} feedbacks in the store."
+        )
+        add = self.results.figures.append
+        add(Figure("flood, requests/s with 200", "/s", tuple(answered), "highest", (highest.rate,), "at least", 0.5))
+        add(Figure("flood, memory", "MiB", (max(held[1:]),), "before", (held[0],), "at most", 3))
+        add(
+            Figure(
+                "flood, probes with 200", "", (_accepted(ready, alive),), "all", (_all(ready, alive),), "at least", 1
+            )
+        )
+        kept = float(sending.outcomes["feedback 200"])
+        add(Figure("flood, feedback in the store", "", (float(stored),), "with 200", (kept,), "at least", 1))
+
     def profile(self) -> None:
         """Measure where the time of a request goes, at the highest rate."""
         with ExitStack() as stack:
@@ -346,6 +399,14 @@ def report(results: Results, *, arguments: argparse.Namespace, loads_before: tup
     print(text)
 
 
+def _accepted(*probes: flooding.Beside) -> float:
+    return float(sum(one.outcomes["200"] for one in probes))
+
+
+def _all(*probes: flooding.Beside) -> float:
+    return float(sum(sum(one.outcomes.values()) for one in probes))
+
+
 def duration(text: str) -> float:
     """Parse 60s or 30m."""
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
@@ -358,7 +419,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--soak", type=duration, default=60.0)
-    parser.add_argument("--only", nargs="*", default=["memory", "rivals", "disturbed", "soak", "profile"])
+    parser.add_argument("--only", nargs="*", default=["memory", "rivals", "disturbed", "soak", "flood", "profile"])
     parser.add_argument("--out", type=Path, default=HERE.parent / "serving")
     arguments = parser.parse_args()
     before = os.getloadavg()
@@ -370,8 +431,8 @@ def main() -> None:
         try:
             for name in arguments.only:
                 show(f"--- {name}")
-                if name == "soak":
-                    bench.soak(arguments.soak)
+                if name in {"soak", "flood"}:
+                    getattr(bench, name)(arguments.soak)
                 else:
                     steps[name]()
         except KeyboardInterrupt:

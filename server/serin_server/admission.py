@@ -7,11 +7,14 @@ time what it takes, and its probes. A client that only waits, or sends slowly, g
 import resource
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final, Protocol
 
 MAX_CONNECTIONS: Final = 2000
-"""A connection needs some 10 kB while it is unused, and up to 200 kB while a request arrives slowly."""
-MAX_OPEN_REQUESTS: Final = 256
+"""Whose requests are answered; as many more may be open, whose requests are refused."""
+PATIENCE_SECONDS: Final = 2.0
+"""How long a connection must have waited for its client before it is closed for another one."""
+MAX_OPEN_REQUESTS: Final = 128
 """Requests that have arrived and have no response yet, as while the store is slow."""
 MAX_HELD_BYTES: Final = 64 << 20
 """Of bodies of requests that have no response yet."""
@@ -23,6 +26,17 @@ _TICK: Final = 0.05
 _RESERVED_FILES: Final = 200
 """Files of the process that are not connections of clients."""
 _MIN_CONNECTIONS: Final = 16
+
+
+class Room(Enum):
+    """What a new connection gets."""
+
+    FREE = auto()
+    """Its requests are answered."""
+    REFUSAL = auto()
+    """Its requests are read and refused, except those that never are."""
+    NONE = auto()
+    """It is closed at once."""
 
 
 class OverloadError(Exception):
@@ -45,12 +59,12 @@ class Timer(Protocol):
 
 def connections_for(files: int) -> int:
     """Return the maximum number of connections of a process that may open `files` files."""
-    return max(_MIN_CONNECTIONS, min(MAX_CONNECTIONS, files - _RESERVED_FILES))
+    return max(_MIN_CONNECTIONS, min(MAX_CONNECTIONS, (files - _RESERVED_FILES) // 2))
 
 
 def raised_file_limit() -> int:
     """Let this process open as many files as the system allows it, if that is not enough; return the number."""
-    enough = MAX_CONNECTIONS + _RESERVED_FILES
+    enough = 2 * MAX_CONNECTIONS + _RESERVED_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
     if soft == resource.RLIM_INFINITY or soft >= allowed:
@@ -66,34 +80,42 @@ class Admission:
         self, *, max_connections: int = MAX_CONNECTIONS, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._max_connections, self._monotonic = max_connections, monotonic
-        self._waiting: dict[Connection, None] = {}
+        self._waiting: dict[Connection, float] = {}
         self._working: set[Connection] = set()
         self._held = 0
         self._due: float | None = None
-        self._was_late = self._is_used = False
+        self._was_late = False
+        self._requests = 0
+        """Since the turn began."""
         self.refused = 0
         """Requests and connections that were refused."""
 
-    def opened(self, connection: Connection) -> bool:
-        """Add a connection that waits for its client; return whether there is room for it.
+    def opened(self, connection: Connection) -> Room:
+        """Add a connection that waits for its client, and return what there is room for.
 
-        If all places are taken, the connection that has waited for its client for the longest time gives its up.
+        If all places are taken, the connection that has waited for its client for the longest time gives its up, once
+        that is long enough: a request of a newer one may have arrived and not been read. Where not even a refusal has
+        room, it gives its up at once, because the new connection may be that of a probe.
         """
-        if len(self._waiting) + self.open_requests >= self._max_connections:
-            longest = next(iter(self._waiting), None)
-            if longest is None:
-                self.refused += 1
-                return False
-            self.closed(longest)
-            longest.give_up()
-        self._waiting[connection] = None
-        return True
+        now, count = self._monotonic(), len(self._waiting) + self.open_requests
+        longest = next(iter(self._waiting), None)
+        if longest is not None and count >= self._max_connections:
+            has_waited = now - self._waiting[longest] >= PATIENCE_SECONDS
+            if has_waited or count >= 2 * self._max_connections:
+                self.closed(longest)
+                longest.give_up()
+                count -= 1
+        if count >= 2 * self._max_connections:
+            self.refused += 1
+            return Room.NONE
+        self._waiting[connection] = now
+        return Room.FREE if count < self._max_connections else Room.REFUSAL
 
     def waits(self, connection: Connection) -> None:
         """Note that a connection waits for its client, and has no open request."""
         self._working.discard(connection)
         self._waiting.pop(connection, None)
-        self._waiting[connection] = None
+        self._waiting[connection] = self._monotonic()
 
     def works(self, connection: Connection) -> None:
         """Note that a request of a connection has arrived, and has no response yet."""
@@ -118,14 +140,16 @@ class Admission:
     def is_late(self, timer: Timer) -> bool:
         """Return whether requests wait for too long: the event loop is behind, and was at its last turn.
 
-        One long turn alone is a pause, after which all requests that have waited can be answered.
+        One long turn alone is a pause, after which all requests that have waited can be answered: one of each
+        connection. But libuv handles thousands of events in one turn if that many come, and nothing else meanwhile.
         """
         now = self._monotonic()
-        self._is_used = True
+        self._requests += 1
         if self._due is None:
             self._start(timer, now)
             return False
-        return self._was_late and now > self._due + MAX_LAG
+        is_pause = not self._was_late and self._requests <= self._max_connections
+        return not is_pause and now > self._due + MAX_LAG
 
     def hold(self, received: int) -> None:
         """Count bytes of a body. Raises OverloadError if there are too many in this process."""
@@ -139,12 +163,12 @@ class Admission:
         self._held -= received
 
     def _start(self, timer: Timer, now: float) -> None:
-        self._due, self._is_used = now + _TICK, False
+        self._due, self._requests = now + _TICK, 0
         timer.call_later(_TICK, lambda: self._tick(timer))
 
     def _tick(self, timer: Timer) -> None:
         now = self._monotonic()
         self._was_late = self._due is not None and now > self._due + MAX_LAG
         self._due = None
-        if self._is_used or self._was_late:
+        if self._requests or self._was_late:
             self._start(timer, now)

@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 
 import uvicorn
 
+from serin_server.acceptor import Acceptor
 from serin_server.http.app import PROTOCOL, create_app
 from serin_server.service import Service
 from serin_server.settings import SettingsError
@@ -27,7 +28,7 @@ from serin_tls.certificate import Certificate, CertificateError
 _LINGER_SECONDS: Final = 1.0
 _RESERVED_SECONDS: Final = 2.0
 """Part of the grace period for lingering before, and for closing everything after."""
-_BACKLOG: Final = 2048
+_BACKLOG: Final = 4096
 _GC_THRESHOLDS: Final = (10_000, 20, 50)
 """A request leaves no reference cycles, so a collection every few hundred requests is enough."""
 
@@ -51,16 +52,17 @@ def listen(service: Service) -> None:
         server_header=False,
         # Nothing uses the client's address, and looking for it would cost time in each request.
         proxy_headers=False,
-        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=max(1, math.floor(settings.grace_seconds - _RESERVED_SECONDS)),
     )
     host, port = listener.getsockname()[:2]
     scheme = "http" if certificate is None else "https"
     _log.info("listening on %s://%s:%d", scheme, f"[{host}]" if ":" in host else host, port)
-    server = _Server(config, service, certificate)
+    # A line for each request that is not valid would let any client fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    server = _Server(config, service, certificate, listener)
     _freeze_memory()
-    server.run(sockets=[listener])
+    server.run()
 
 
 def _certificate(directory: Path | None) -> Certificate | None:
@@ -96,11 +98,24 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn with another reaction to signals."""
+    """uvicorn that accepts connections in another way, and has another reaction to signals."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, certificate: Certificate | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, certificate: Certificate | None, listener: socket.socket
+    ) -> None:
         super().__init__(config)
-        self._service, self._certificate = service, certificate
+        self._service, self._certificate, self._listener = service, certificate, listener
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, and accept connections."""
+        await super().startup(sockets=sockets or [])
+        tls = None if self._certificate is None else self._certificate.context
+        self.servers.append(cast("Any", Acceptor(self._listener, self._protocol, tls=tls)))
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -10,8 +10,10 @@ from serin_server.admission import (
     MAX_HELD_BYTES,
     MAX_LAG,
     MAX_OPEN_REQUESTS,
+    PATIENCE_SECONDS,
     Admission,
     OverloadError,
+    Room,
     connections_for,
     raised_file_limit,
 )
@@ -50,25 +52,46 @@ class Loop:
 
 
 def test_the_client_that_has_been_waited_for_the_longest_gives_its_place_up() -> None:
-    admission, clients = Admission(max_connections=3), [Client() for _ in range(3)]
-    assert all(admission.opened(client) for client in clients)
+    loop = Loop()
+    admission, clients = Admission(max_connections=3, monotonic=lambda: loop.now), [Client() for _ in range(3)]
+    assert {admission.opened(client) for client in clients} == {Room.FREE}
     admission.works(clients[0])
+    loop.now += PATIENCE_SECONDS
     admission.waits(clients[0])  # so it has been waited for since now
-    assert admission.opened(Client())
+    assert admission.opened(Client()) is Room.FREE
     assert [client.is_open for client in clients] == [True, False, True]
-    assert admission.refused == 0
+
+
+def test_new_connections_are_not_closed_for_newer_ones_whose_requests_are_refused() -> None:
+    admission, clients = Admission(max_connections=2), [Client() for _ in range(4)]
+    found = [admission.opened(client) for client in clients]
+    assert found == [Room.FREE, Room.FREE, Room.REFUSAL, Room.REFUSAL]
+    assert all(client.is_open for client in clients)
+
+
+def test_where_not_even_a_refusal_has_room_the_newest_connection_gets_some_as_it_may_be_a_probe() -> None:
+    admission, clients = Admission(max_connections=2), [Client() for _ in range(5)]
+    found = [admission.opened(client) for client in clients]
+    assert found[-1] is Room.REFUSAL
+    assert [client.is_open for client in clients] == [False, True, True, True, True]
+    for client in clients[1:]:
+        admission.works(client)
+    assert admission.opened(Client()) is Room.NONE
+    assert admission.refused == 1
 
 
 def test_a_connection_whose_request_is_answered_keeps_its_place() -> None:
-    admission, clients = Admission(max_connections=2), [Client(), Client()]
+    loop = Loop()
+    admission, clients = Admission(max_connections=2, monotonic=lambda: loop.now), [Client(), Client()]
     for client in clients:
         admission.opened(client)
         admission.works(client)
-    assert not admission.opened(Client())
+    loop.now += 10 * PATIENCE_SECONDS
+    assert admission.opened(Client()) is Room.REFUSAL
     assert [client.is_open for client in clients] == [True, True]
-    assert admission.refused == 1
     admission.closed(clients[0])
-    assert admission.opened(Client())
+    loop.now += PATIENCE_SECONDS
+    assert admission.opened(Client()) is Room.FREE
 
 
 def test_requests_that_are_answered_at_once_are_bounded() -> None:
@@ -121,6 +144,13 @@ def test_one_long_turn_refuses_nothing_and_the_second_one_does(admission: Admiss
     assert loop.now - began < 2 * MAX_LAG
 
 
+def test_a_turn_that_does_not_end_refuses_what_is_more_than_one_request_of_each_connection(loop: Loop) -> None:
+    admission = Admission(max_connections=100, monotonic=lambda: loop.now)
+    found = list(requests(admission, loop, each=0.01, until=10 * MAX_LAG))
+    assert found[-1]
+    assert found.count(False) == 101  # the first one begins the turn
+
+
 def test_a_pause_of_the_process_refuses_nothing(admission: Admission, loop: Loop) -> None:
     assert not admission.is_late(loop)
     loop.turn(after=10 * MAX_LAG)
@@ -140,7 +170,7 @@ def test_after_the_flood_everything_is_taken_again_and_no_timer_is_left(admissio
 
 def test_connections_leave_room_for_the_other_files_of_the_process() -> None:
     assert connections_for(1_000_000) == MAX_CONNECTIONS
-    assert connections_for(1024) == 824
+    assert connections_for(1024) == 412
     assert connections_for(10) > 0
 
 

@@ -16,7 +16,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from serin_server.admission import RETRY_SECONDS, Admission
+from serin_server.admission import RETRY_SECONDS, Admission, Room
 from serin_server.http.problems import Code, raw_response, request_id_of
 
 READ_SECONDS: Final = 10.0
@@ -61,22 +61,27 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether the request that is read is refused as soon as it has ended."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for a request, or refuse the connection if there is no room for it."""
+        """Start to wait for a request, unless there is no room for the connection."""
         super().connection_made(transport)
         self._has_begun, self._in_head, self._is_reading = False, True, True
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        if self._admission.opened(self):
-            self._start_deadline()
+        self._rest: asyncio.TimerHandle | None = None
+        room = self._admission.opened(self)
+        self._is_surplus = room is Room.REFUSAL
+        if room is Room.NONE:
+            self.give_up()
         else:
-            self._reject(503, Code.OVERLOADED, OVERLOADED)
+            self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the deadlines."""
         self._admission.closed(self)
         self._stop_deadline()
         self._stop_unread()
+        if self._rest is not None:
+            self._rest.cancel()
         super().connection_lost(exc)
 
     def give_up(self) -> None:
@@ -136,10 +141,10 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 raise _HeadTooLargeError
         # uvicorn continues to read after each response, however many requests wait already.
-        if len(self.pipeline) >= MAX_WAITING:
+        if len(self.pipeline) >= MAX_WAITING or self._rest is not None:
             raise _TooManyWaitingError
         self._in_head = False
-        if self._admission.is_late(self.loop) and self._may_refuse():
+        if (self._is_surplus or self._admission.is_late(self.loop)) and self._may_refuse():
             self._is_refused = True
         else:
             self.dispatch()
@@ -185,6 +190,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._reject(431, Code.HEADERS_TOO_LARGE, f"the headers are larger than {MAX_HEAD_BYTES} bytes")
         elif len(self.pipeline) >= MAX_WAITING:
             self._reject(429, Code.TOO_MANY_WAITING, f"more than {MAX_WAITING} requests wait on this connection")
+        elif self._rest is not None:
+            self._reject(503, Code.OVERLOADED, OVERLOADED)
         else:
             self._reject(400, Code.INVALID_HTTP, "this is not a valid HTTP request")
 
@@ -195,17 +202,26 @@ class BoundedProtocol(HttpToolsProtocol):
         return is_next and is_plain and self.url.partition(b"?")[0] not in NEVER_REFUSED
 
     def _refuse(self) -> None:
-        """Respond to a request that was refused. The connection stays open: another one would cost more."""
+        """Respond to a request that was refused, and read the next one when it may be sent again.
+
+        The connection stays open if it may: another one would cost more.
+        """
         self._is_refused = False
         self._admission.refused += 1
         line, headers, body = raw_response(503, Code.OVERLOADED, OVERLOADED, request_id=request_id_of(None))
-        is_kept = self.parser.should_keep_alive()
+        is_kept = self.parser.should_keep_alive() and not self._is_surplus
         closing = b"" if is_kept else b"connection: close\r\n"
         self.transport.write(b"%b%b%b%b\r\n%b" % (line, headers, _RETRY_AFTER, closing, body))
         if is_kept:
             self.on_response_complete()
+            self.flow.pause_reading()
+            self._rest = self.loop.call_later(RETRY_SECONDS, self._end_rest)
         else:
             self.transport.close()
+
+    def _end_rest(self) -> None:
+        self._rest = None
+        self.flow.resume_reading()
 
     def _expect_next(self) -> None:
         """Close the connection after the keep-alive time if no request is open, whatever came between two requests."""
@@ -242,6 +258,5 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _reject(self, status: int, code: Code, detail: str) -> None:
         line, headers, body = raw_response(status, code, detail, request_id=request_id_of(None))
-        retry = _RETRY_AFTER if code is Code.OVERLOADED else b""
-        self.transport.write(b"%b%b%bconnection: close\r\n\r\n%b" % (line, headers, retry, body))
+        self.transport.write(b"%b%bconnection: close\r\n\r\n%b" % (line, headers, body))
         self.transport.close()

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import uvicorn
 
-from serin_server.admission import MAX_OPEN_REQUESTS, Admission
+from serin_server.admission import MAX_OPEN_REQUESTS, PATIENCE_SECONDS, Admission
 from serin_server.http.protocol import NEVER_REFUSED, BoundedProtocol
 
 pytestmark = pytest.mark.anyio
@@ -173,14 +173,17 @@ async def test_requests_that_have_not_arrived_take_no_place_of_those_that_have(c
 
 
 async def test_idle_and_slow_clients_make_room_for_new_ones(clients: ExitStack) -> None:
-    async with serving(admission := Admission(max_connections=20)) as port:
-        crowd = [await connect(port, clients) for _ in range(40)]
+    clock = [0.0]
+    async with serving(admission := Admission(max_connections=20, monotonic=lambda: clock[0])) as port:
+        crowd = [await connect(port, clients) for _ in range(20)]
         for client in crowd[::2]:
             client.send(SUGGEST[:-1])
-        for _ in range(40):
+        assert (await (await connect(port, clients)).ask(SUGGEST))[0] == 503
+        clock[0] += PATIENCE_SECONDS
+        for _ in range(20):
             assert (await (await connect(port, clients)).ask(SUGGEST))[0] == 200
         assert all([await client.is_ended() for client in crowd])
-        assert admission.refused == 0
+        assert admission.refused == 1
 
 
 async def test_without_any_room_a_connection_is_refused_early(clients: ExitStack) -> None:
@@ -190,9 +193,40 @@ async def test_without_any_room_a_connection_is_refused_early(clients: ExitStack
         while admission.open_requests < 2:
             await asyncio.sleep(0)
         refused = await connect(port, clients)
-        status, headers, _ = await refused.response()
+        status, headers, _ = await refused.ask(SUGGEST)
         assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+        assert await refused.is_ended()
+        probe = await connect(port, clients)
+        assert (await probe.ask(get("/readyz")))[0] == 200
         assert admission.refused == 1
+
+
+async def test_far_above_the_limit_a_probe_is_answered_and_the_oldest_connection_closed(clients: ExitStack) -> None:
+    async with serving(Admission(max_connections=2)) as port:
+        crowd = [await connect(port, clients) for _ in range(4)]
+        for _ in range(4):
+            assert (await (await connect(port, clients)).ask(get("/readyz")))[0] == 200
+        assert all([await client.is_ended() for client in crowd])
+
+
+async def test_a_client_that_sends_again_too_early_is_read_later(clients: ExitStack) -> None:
+    async with serving(admission := Late()) as port:
+        client = await connect(port, clients)
+        assert (await client.ask(SUGGEST))[0] == 503
+        client.send(SUGGEST)
+        probe = await connect(port, clients)
+        for _ in range(20):
+            assert (await probe.ask(get("/healthz")))[0] == 200
+        assert admission.refused == 1
+        assert (await client.response())[0] == 503
+
+
+async def test_requests_behind_a_refused_one_end_the_connection(clients: ExitStack) -> None:
+    async with serving(Late()) as port:
+        client = await connect(port, clients)
+        assert (await client.ask(SUGGEST * 3))[0] == 503
+        assert (await client.response())[0] == 503
+        assert await client.is_ended()
 
 
 async def test_a_response_that_is_not_read_ends_its_connection(clients: ExitStack) -> None:
