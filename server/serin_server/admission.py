@@ -98,13 +98,13 @@ class Admission:
         room, it gives its up at once, because the new connection may be that of a probe.
         """
         now, count = self._monotonic(), len(self._waiting) + self.open_requests
-        longest = next(iter(self._waiting), None)
-        if longest is not None and count >= self._max_connections:
-            has_waited = now - self._waiting[longest] >= PATIENCE_SECONDS
-            if has_waited or count >= 2 * self._max_connections:
-                self.closed(longest)
-                longest.give_up()
-                count -= 1
+        while self._waiting and count >= self._max_connections:
+            longest, since = next(iter(self._waiting.items()))
+            if now - since < PATIENCE_SECONDS and count < 2 * self._max_connections:
+                break
+            self.closed(longest)
+            longest.give_up()
+            count -= 1
         if count >= 2 * self._max_connections:
             self.refused += 1
             return Room.NONE
