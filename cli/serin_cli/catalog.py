@@ -36,6 +36,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "data erase": "Delete all transactions and feedback of a user.",
     },
     "Training and registry": {
+        "data export": "Write transactions and labels of a server's store to a file for training.",
         "data inspect": "Report how a file of transactions is written, and write a map for it.",
         "data suggest-labels": "Show the transactions whose labels would teach a model most.",
         "train": "Train a model and register the run.",

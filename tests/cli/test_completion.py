@@ -72,7 +72,7 @@ def test_runs_of_the_named_model():
 
 def test_subcommands():
     assert offered("runs", "li") == (["list"], ":4")
-    assert offered("data", "") == (["erase", "inspect", "suggest-labels"], ":4")
+    assert offered("data", "") == (["erase", "export", "inspect", "suggest-labels"], ":4")
     assert offered("data", "erase", "--dry") == (["--dry-run"], ":4")
 
 

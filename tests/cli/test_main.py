@@ -153,7 +153,7 @@ def test_a_group_of_several_packages_lists_its_commands_where_none_is_installed(
     said = CliRunner().invoke(main.build(), ["data", "--help"])
     assert said.exit_code == 0
     found = re.findall(r"^  data ([\w-]+)(?:  .*)?$", said.stdout, flags=re.MULTILINE)
-    assert found == ["erase", "inspect", "suggest-labels"]
+    assert found == ["erase", "export", "inspect", "suggest-labels"]
     said = CliRunner().invoke(main.build(), ["data", "inspekt"])
     assert (said.exit_code, "No such command 'inspekt'. Did you mean 'inspect'" in said.stderr) == (2, True)
 

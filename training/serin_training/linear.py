@@ -23,6 +23,9 @@ from serin_training.data.rows import LabelledTransaction
 
 HALF_LIFE: Final = 365.0
 """In days."""
+ACCEPTED: Final = 0.25
+"""Weight of an accepted suggestion: users also accept without looking, and then it repeats an error of the run
+(docs/decisions/0188-accepted-suggestions.md)."""
 _PASSES: Final = 50
 _PASSES_ROWS: Final = 250_000
 """On more rows fewer passes suffice: rows times passes stays constant."""
@@ -61,6 +64,8 @@ class TrainingSet:
     merchants: Ints
     """Merchant number by row."""
     classes: int
+    trust: Floats
+    """ACCEPTED for rows whose label is an accepted suggestion, 1 for the others."""
     is_small: bool
     """Whether the whole training set, of which this may be a part, has fewer than SMALL_ROWS rows."""
     outside: int = 0
@@ -75,12 +80,14 @@ class TrainingSet:
             labels=self.labels[part],
             days=self.days[part],
             merchants=self.merchants[part],
+            trust=self.trust[part],
         )
 
     def weights(self) -> Floats:
         """Return the weight of each row; their mean is 1."""
         _, place, count = np.unique(self.merchants, return_inverse=True, return_counts=True)
         weights: Floats = 0.5 ** ((self.days.max() - self.days) / HALF_LIFE) / np.sqrt(count[place])
+        weights *= self.trust
         weights /= weights.mean()
         return weights
 
@@ -96,6 +103,7 @@ def training_set_of(
         days=np.array([row.at.timestamp() / 86_400 for row in rows]),
         merchants=np.array([merchants.setdefault(row.transaction.merchant, len(merchants)) for row in rows]),
         classes=classes,
+        trust=np.array([ACCEPTED if row.is_accepted else 1.0 for row in rows]),
         is_small=len(rows) < SMALL_ROWS,
         outside=outside,
     )

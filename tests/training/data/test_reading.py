@@ -8,17 +8,22 @@ from decimal import Decimal
 from urllib.parse import quote
 
 import asyncpg
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
 from serin_core.model.features import Transaction
+from serin_training.commands import export
 from serin_training.commands.main import app
+from serin_training.data.described_rows import described_rows
 from serin_training.data.reading import open_source, read_transactions, stream_rows
-from serin_training.data.rows import Label, LabelOrigin, best_label
+from serin_training.data.rows import Label, LabelledTransaction, LabelOrigin, best_label
 from serin_training.errors import DataError
 from serin_training.features.store import FeatureStore, Update
+from serin_training.linear import ACCEPTED, training_set_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HEADER = "txn_id,user_id,timestamp,merchant,description,amount,channel,category\n"
@@ -191,6 +196,58 @@ def sqlite_store(tmp_path):
         connection.executemany("INSERT INTO feedback VALUES (?,?,?,?,?,?,?,?,?,?)", FEEDBACK)
     connection.close()
     return f"sqlite:///{path}"
+
+
+def test_the_label_that_a_server_writes_for_an_accepted_suggestion_is_no_choice_of_the_users_own(sqlite_store):
+    with sqlite3.connect(sqlite_store.removeprefix("sqlite:///")) as connection:
+        as_server = (b"6", "t2", MILLISECONDS + 9, MILLISECONDS, "r", 1, "canary", "Travel", "accepted", "Travel")
+        connection.execute("INSERT INTO feedback VALUES (?,?,?,?,?,?,?,?,?,?)", as_server)
+    connection.close()
+    rows = {one.transaction.txn_id: one for one in read_transactions(sqlite_store)}
+    assert rows["t2"].category == "Shopping", "the correction counts, though it is older"
+    assert [rows[name].is_accepted for name in ("t1", "t2")] == [True, False]
+
+
+def test_a_store_is_exported_to_a_file_with_the_same_labels_and_their_origin(sqlite_store, tmp_path):
+    out = tmp_path / "served.csv"
+    given = ["--data", sqlite_store, "--out", str(out)]
+    done = CliRunner().invoke(export.app, given)
+    assert (done.exit_code, done.stdout) == (0, ""), done.output
+    assert f"wrote {out}: 3 transactions, 2 with a label" in done.stderr
+    assert read_transactions(out) == read_transactions(sqlite_store)
+    assert {row.transaction.txn_id: row.category for row in stream_rows([open_source(out)])}["t3"] is None
+    before = out.read_text()
+    again = CliRunner().invoke(export.app, given)
+    assert (again.exit_code, "the file exists; name another one" in again.stderr) == (2, True)
+    assert out.read_text() == before
+
+
+def test_an_export_without_transactions_writes_nothing(sqlite_store, tmp_path):
+    done = CliRunner().invoke(
+        export.app, ["--data", sqlite_store, "--out", str(tmp_path / "x"), "--since", "2099-01-01"]
+    )
+    assert (done.exit_code, "no transactions since 2099-01-01" in done.stderr) == (2, True)
+    assert not [path for path in tmp_path.iterdir() if "x" in path.name.split(".")]
+
+
+def labelled(txn_id, category, *, is_accepted):
+    transaction = Transaction(txn_id, "SHOP", amount=1.0, channel="", user_id="u", timestamp=NOON)
+    return LabelledTransaction(transaction, NOON, category, is_accepted=is_accepted)
+
+
+def test_accepted_suggestions_are_compared_with_what_users_wrote():
+    written = [labelled(f"w{at}", "Dining", is_accepted=False) for at in range(3)]
+    accepted = [labelled(f"a{at}", label, is_accepted=True) for at, label in enumerate(["Dining", "Travel"] * 2)]
+    *_, line = described_rows([*written, *accepted])
+    assert line.startswith("4 of 7 labels are accepted suggestions, which count less; of 4 for which users also wrote")
+    assert line.endswith("50.0% contradict most of these (written ones: 0.0%)")
+    assert list(described_rows(written)) == []
+
+
+def test_an_accepted_suggestion_weighs_less_than_a_label_that_a_user_wrote():
+    rows = [labelled("1", "Dining", is_accepted=False), labelled("2", "Dining", is_accepted=True)]
+    found = training_set_of(rows, csr_matrix((2, 1)), np.zeros(2, dtype=np.int64), classes=1).weights()
+    assert found[1] == pytest.approx(ACCEPTED * found[0])
 
 
 def test_a_servers_store_is_labelled_by_its_feedback(sqlite_store):

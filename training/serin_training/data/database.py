@@ -125,12 +125,14 @@ class Database:
 
 def _label(record: Record) -> Label | None:
     at = datetime.fromtimestamp(record["at"] / 1000, tz=UTC)
-    if record["label"]:
-        return Label(record["label"], at)
-    if not record["suggested"]:
-        return None
-    origin = LabelOrigin.ACCEPTED if record["outcome"] == "accepted" else LabelOrigin.REJECTED
-    return Label(record["suggested"], at, origin)
+    # A server also writes the label of an accepted suggestion, which is no choice of the user's own.
+    if record["outcome"] == "accepted":
+        category, origin = record["label"] or record["suggested"], LabelOrigin.ACCEPTED
+    elif record["label"]:
+        category, origin = record["label"], LabelOrigin.WRITTEN
+    else:
+        category, origin = record["suggested"], LabelOrigin.REJECTED
+    return Label(category, at, origin) if category else None
 
 
 def _quoted(table: str) -> str:

@@ -43,6 +43,31 @@ def described_rows(rows: Sequence[LabelledTransaction]) -> Iterator[str]:
             f"{fewer} of {len(rows)} labels contradict most rows of the same merchant and description; "
             f"categories of {len(contradicting)} such texts: {most}"
         )
+    yield from _described_echo(rows)
+
+
+def _described_echo(rows: Sequence[LabelledTransaction]) -> Iterator[str]:
+    """Yield how many labels are accepted suggestions, and how often they contradict what users wrote for the same."""
+    accepted = [row for row in rows if row.is_accepted]
+    if not accepted:
+        return
+    written: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        if not row.is_accepted:
+            written[row.transaction.merchant, row.transaction.description][row.category] += 1
+    compared = [row for row in accepted if (row.transaction.merchant, row.transaction.description) in written]
+    most = {text: counts.most_common(1)[0][0] for text, counts in written.items()}
+    contradict = sum(row.category != most[row.transaction.merchant, row.transaction.description] for row in compared)
+    among = [counts for counts in written.values() if counts.total() > 1]
+    total = sum(counts.total() for counts in among)
+    themselves = sum(counts.total() - max(counts.values()) for counts in among)
+    found = f"{len(accepted)} of {len(rows)} labels are accepted suggestions, which count less"
+    if compared and total:
+        found += (
+            f"; of {len(compared)} for which users also wrote labels of the same merchant and description, "
+            f"{contradict / len(compared):.1%} contradict most of these (written ones: {themselves / total:.1%})"
+        )
+    yield found
 
 
 def share_without_offset(rows: Sequence[LabelledTransaction]) -> float:

@@ -17,6 +17,8 @@ class LabelledTransaction:
     at: datetime
     """In UTC; a timestamp without an offset is in the zone of --zone, or UTC."""
     category: str
+    is_accepted: bool = False
+    """Whether the category is an accepted suggestion, and no choice of the user's own."""
 
 
 class LabelOrigin(IntEnum):
@@ -58,7 +60,8 @@ class Row:
 
     def labelled(self, category: str) -> LabelledTransaction:
         """Return the transaction with a category."""
-        return LabelledTransaction(transaction=self.transaction, at=self.at, category=category)
+        is_accepted = self.label is not None and self.label.origin is LabelOrigin.ACCEPTED
+        return LabelledTransaction(self.transaction, self.at, category, is_accepted=is_accepted)
 
 
 class DataSource(Protocol):

@@ -4,7 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xxhash
@@ -20,8 +20,12 @@ from serin_core.model.values import (
     text_error,
 )
 from serin_training.data.data_map import NATIVE, DataMap
-from serin_training.data.rows import Label, Row
+from serin_training.data.rows import Label, LabelOrigin, Row
 from serin_training.errors import DataError
+
+ORIGIN: Final = "label_origin"
+"""Column that may stand beside those of a source: `accepted` for a category that is an accepted suggestion."""
+_ACCEPTED: Final = LabelOrigin.ACCEPTED.name.lower()
 
 
 def check_record(record: Mapping[str, Any], place: str, zone: tzinfo | None = None) -> Row:
@@ -45,7 +49,8 @@ def check_record(record: Mapping[str, Any], place: str, zone: tzinfo | None = No
     )
     if not transaction.txn_id:
         raise DataError(f"{place}: txn_id is empty; each transaction needs a unique one")
-    return Row(transaction, at, Label(category, at) if category else None)
+    origin = LabelOrigin.ACCEPTED if record.get(ORIGIN) == _ACCEPTED else LabelOrigin.WRITTEN
+    return Row(transaction, at, Label(category, at, origin) if category else None)
 
 
 def _text(record: Mapping[str, Any], column: str, place: str) -> str:

@@ -26,7 +26,7 @@ from serin_core.contract.documents import one_line
 from serin_training.data.reading import stream_transactions
 from serin_training.data.rows import EVERYTHING, DataSource, LabelledTransaction, Window
 from serin_training.errors import DataError
-from serin_training.features.table import rows_of, to_table, words_of
+from serin_training.features.table import SCHEMA, rows_of, to_table, words_of
 from serin_training.features.words import Corpus, Words, merge
 
 INDEX: Final = "index.json"
@@ -133,7 +133,10 @@ class FeatureStore:
         return found
 
     def _part(self, part: int) -> Any:
-        return self._reading(lambda: pq.read_table(self.path / _name(part)))
+        found = self._reading(lambda: pq.read_table(self.path / _name(part)))
+        if set(SCHEMA.names) - set(found.column_names):
+            raise DataError(f"{self.path}: an older version wrote it; {_RECREATE}")
+        return found
 
     def _reading(self, read: Callable[[], Any]) -> Any:
         try:

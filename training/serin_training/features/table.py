@@ -29,6 +29,7 @@ SCHEMA: Final = pa.schema(
         ("amount", pa.float64()),
         ("channel", _TEXT),
         ("category", _TEXT),
+        ("is_accepted", pa.bool_()),
         *((name, pa.list_(_TEXT)) for name in _BLOCKS),
     ]
 )
@@ -42,6 +43,7 @@ def to_table(rows: Sequence[LabelledTransaction]) -> pa.Table:
         "at": [row.at for row in rows],
         "timestamp": [_iso(row.transaction.timestamp) for row in rows],
         "category": [row.category for row in rows],
+        "is_accepted": [row.is_accepted for row in rows],
     }
     columns |= dict(zip(_BLOCKS, _lists(words), strict=True))
     return pa.table(columns, schema=SCHEMA)
@@ -70,12 +72,12 @@ def _lists(words: Words) -> list[Any]:
 def rows_of(table: pa.Table) -> list[LabelledTransaction]:
     """Return the labelled transactions of a table."""
     found = []
-    for at, timestamp, category, *values in zip(
-        *(table[name].to_pylist() for name in ("at", "timestamp", "category", *_FIELDS)), strict=True
+    for at, timestamp, category, is_accepted, *values in zip(
+        *(table[name].to_pylist() for name in ("at", "timestamp", "category", "is_accepted", *_FIELDS)), strict=True
     ):
         time = None if timestamp is None else datetime.fromisoformat(timestamp)
         transaction = Transaction(**dict(zip(_FIELDS, values, strict=True)), timestamp=time)
-        found.append(LabelledTransaction(transaction=transaction, at=at.astimezone(UTC), category=category))
+        found.append(LabelledTransaction(transaction, at.astimezone(UTC), category, is_accepted=is_accepted))
     return found
 
 
