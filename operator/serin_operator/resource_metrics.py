@@ -15,6 +15,7 @@ from serin_core.api.status import Condition, Phase, Status, ready_of
 from serin_core.counting.number import NO_DATA
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.counts import Verdict
+from serin_core.model.inputs import FEATURES
 from serin_core.model.manifest import parse_run_name
 from serin_core.rollout.observation import NOT_ASKED, NoAnswer, Observed
 from serin_core.rollout.table import TABLE, State
@@ -137,6 +138,12 @@ def _ready(seen: _Seen) -> Values:
         yield ((seen.ready.status, seen.ready.reason), 1.0)
 
 
+def _drifted(seen: _Seen) -> Values:
+    drift = None if seen.status is None else seen.status.drift
+    if drift is not None and drift.drifted != "Unknown":
+        yield from (((drift.run_id, feature), float(feature in drift.features)) for feature in FEATURES)
+
+
 def _numbers(name: str) -> Callable[[_Seen], Values]:
     """Return the values of a number of each gate that has it."""
 
@@ -208,6 +215,12 @@ SERIES: Final[tuple[Series[_Seen], ...]] = (
         (),
         "Time since which Ready has its reason.",
         lambda seen: _time(seen.ready_since),
+    ),
+    Series(
+        f"{PREFIX}drifted",
+        ("serin_run", "feature"),
+        "1 for each feature whose inputs have drifted, else 0; none if that is not known.",
+        _drifted,
     ),
     Series(f"{PREFIX}gate_estimate", ("gate",), "Estimate of a gate in the current stage.", _numbers("estimate")),
     Series(f"{PREFIX}gate_lower", ("gate",), "Lower end of the 95 percent confidence sequence.", _numbers("lower")),

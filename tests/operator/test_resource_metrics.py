@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serin_core.api.actual_share import ActualShare
 from serin_core.api.check_status import CheckVerdict
+from serin_core.api.drift import InputDrift
 from serin_core.api.gate_options import Range
 from serin_core.api.gate_status import GateRole, GateStatus
 from serin_core.api.query_status import QueryStatus
@@ -30,6 +31,7 @@ from serin_core.counting.number import NO_DATA, SEVERAL
 from serin_core.counting.reading import Unreadable
 from serin_core.evidence.counts import Verdict
 from serin_core.kubernetes.inputs import ServerImage
+from serin_core.model.inputs import FEATURES
 from serin_core.rollout.check_questions import CheckAnswer
 from serin_core.rollout.observation import NOT_ASKED, NoAnswer, Observed, PodSeen
 from serin_operator.interfaces import BusyError, ClusterError, ConflictError, RefusedError
@@ -64,6 +66,7 @@ STATUS = Status(
     ),
     gates=GATES,
     actual_share=ActualShare(wanted=10, users=9.5, counted_users=200, requests=12.25, counted_requests=4000),
+    drift=InputDrift(run_id=A, drifted="True", features=("log_amount",), since=NOW),
     conditions=(READY,),
     ready_reason_since=NOW,
 )
@@ -228,6 +231,15 @@ def test_what_could_not_be_read_is_an_error_with_its_cause():
     assert list(causes(seen)) == ["PrometheusNotOneNumber", "CheckEndpoint"]
     seen = replace(seen, reading=Unreadable("Unreachable", "down"), check_answers=())
     assert list(causes(seen)) == ["PrometheusUnreachable"]
+
+
+def test_each_feature_of_the_inputs_has_drifted_or_not_once_that_is_known():
+    found = values(observed(), "drifted")
+    assert found[A, "log_amount"] == 1
+    assert found[A, "hour"] == 0
+    assert len(found) == len(FEATURES)
+    for drift in (None, InputDrift(run_id=A, drifted="Unknown")):
+        assert values(observed(STATUS.changed(drift=drift)), "drifted") == {}
 
 
 def at(now, cluster, metrics):
