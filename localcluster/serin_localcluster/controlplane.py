@@ -18,6 +18,8 @@ READY_WITHIN = 60.0
 _CONTROLLERS = (
     "deployment-controller",
     "replicaset-controller",
+    "job-controller",
+    "cronjob-controller",
     "horizontal-pod-autoscaler-controller",
     "garbage-collector-controller",
     "namespace-controller",

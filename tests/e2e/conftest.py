@@ -29,6 +29,7 @@ from serin_localcluster.realnode.configuration import host
 
 IMAGES = OWN_IMAGES | {
     "*crashing:*": [sys.executable, "-c", "raise SystemExit(3)"],
+    "*serin-training:*": [str(Path(sys.executable).with_name("serin"))],
     "*exporter:*": [sys.executable, str(Path(__file__).with_name("exporter.py"))],
 }
 TOKEN = "token-of-the-tests"
