@@ -52,6 +52,7 @@ COMMANDS = {
     "features": (DATABASES, HARD, ["features", "--data", "{}", "--out", "features"]),
     "several": (DATABASES, HARD[:4], ["train", "--data", "none.csv", "--data", "{}"]),
     "rules suggest": (DATABASES, HARD[:4], ["rules", "suggest", "--data", "{}"]),
+    "data export": (DATABASES, HARD[:4], ["data", "export", "--data", "{}", "--out", "served.csv"]),
     "data erase": (DATABASES, HARD, ["data", "erase", "--user", "u", "--store", "{}"]),
     "replay": (SITES, HARD, ["replay", "-f", "model.yaml", "--prometheus", "{}", "--uid", "u", "--from", "2026-01-01"]),
     "scheduler": (SCHEDULERS, HARD, ["train", "--data", "none.csv", "--scheduler", "{}"]),
