@@ -24,19 +24,20 @@ def displayed(report: Report, *, profile: bool = False) -> dict[str, Any]:
     return found | {"run_id": report.run_directory}
 
 
-def runs_table(runs: Sequence[StoredRun], *, latest: str | None) -> str:
-    """Return one line per run under a header."""
-    rows = [
-        [
-            f"{'*' if run.name == latest else ' '} {run.name}",
-            run.report.created_at[:19],
-            f"{run.report.val_f1_macro:.3f}",
-            f"{run.report.val_f1_min:.3f}",
-            str(sum(run.report.rows.values())),
-            _gate(run),
-        ]
-        for run in runs
+def run_row(run: StoredRun, *, latest: str | None) -> list[str]:
+    """Return what a table of runs shows of one."""
+    return [
+        f"{'*' if run.name == latest else ' '} {run.name}",
+        run.report.created_at[:19],
+        f"{run.report.val_f1_macro:.3f}",
+        f"{run.report.val_f1_min:.3f}",
+        str(sum(run.report.rows.values())),
+        _gate(run),
     ]
+
+
+def runs_table(rows: Sequence[list[str]]) -> str:
+    """Return rows of runs under a header."""
     return "\n".join(table([["  RUN", "CREATED", "F1", "WORST", "ROWS", "GATE"], *rows], right=(2, 3, 4)))
 
 

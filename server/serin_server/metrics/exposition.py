@@ -22,6 +22,8 @@ from serin_server.runs.gil_yield import yielding_gil
 DOCUMENTS_REFUSED: Final = "serin_documents_refused_total"
 OVERLOADS: Final = "serin_overload_refusals_total"
 
+_MAX_SERIES_AT_ONCE: Final = 2000
+"""Series that are written on the event loop: about 10 ms."""
 _PROCESS_LABELS: Final = (names.SERIES_MODEL, names.SERIES_UID, names.SERIES_POD, names.SERIES_PROCESS)
 _STAGE_LABELS: Final = (names.SERIES_RUN, names.SERIES_STAGE, names.SERIES_ARM)
 
@@ -169,6 +171,16 @@ class Exposition:
 
     def __init__(self) -> None:
         self._template: _Template | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether `write` would keep the event loop for too long, as with hundreds of classes."""
+        return self._template is not None and len(self._template.series) > _MAX_SERIES_AT_ONCE
+
+    def render(self, scrape: Scrape) -> bytes:
+        """Return the text, and keep what does not change. Slow; yields to other threads."""
+        with yielding_gil():
+            return self.write(scrape) or self.learn(scrape)
 
     def write(self, scrape: Scrape) -> bytes | None:
         """Return the text; None if the series are not those of the last `learn`. Fast."""

@@ -21,6 +21,7 @@ from struct import Struct
 from typing import Any, Final
 
 from serin_core.model.lightgbm_text import TreesError
+from serin_server.runs.cache_size import entries
 
 CACHE_SIZE: Final = 8192
 """Different rows whose result is cached: with 12 classes about 4 MB."""
@@ -43,7 +44,7 @@ class FastTrees:
         self._splits = _first_splits(model)
         self._middles = _middles(self._splits)
         self._pack = Struct(f"{numbers}d").pack
-        self._cached = lru_cache(CACHE_SIZE)(trees)
+        self._cached = lru_cache(entries(CACHE_SIZE, classes=classes))(trees)
 
     def corrections(self, numbers: Sequence[float]) -> Sequence[float]:
         """Return the correction of each class, from the cache if the trees have seen an equivalent row."""

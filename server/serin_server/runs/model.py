@@ -21,6 +21,7 @@ from serin_core.model.features import Transaction
 from serin_core.model.inputs import InputBins, Inputs
 from serin_core.model.report import Recalibration
 from serin_core.model.values import unix_time
+from serin_server.runs.cache_size import entries
 from serin_server.runs.lightgbm_predictor import FastTrees
 from serin_server.runs.predictor import Prediction, Ranked
 
@@ -44,7 +45,7 @@ class _Computed:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._merchant_scores = lru_cache(CACHE_SIZE)(encoder.merchant_scores)
+        self._merchant_scores = lru_cache(entries(CACHE_SIZE, classes=len(encoder.classes)))(encoder.merchant_scores)
 
     def scores(self, merchant: str, description: str) -> Floats:
         return self._encoder.add_description(self._merchant_scores(merchant), description)
@@ -70,8 +71,9 @@ class Texts:
     def __init__(self, encoder: Encoder) -> None:
         # A separate object, so that there is no reference cycle: the memory of a replaced run is freed at once.
         self._computed = _Computed(encoder)
-        self._merchant = lru_cache(CACHE_SIZE)(self._computed.merchant)
-        self._described = lru_cache(CACHED_TEXTS)(self._computed.described)
+        classes = len(encoder.classes)
+        self._merchant = lru_cache(entries(CACHE_SIZE, classes=classes))(self._computed.merchant)
+        self._described = lru_cache(entries(CACHED_TEXTS, classes=classes))(self._computed.described)
         self.is_known = lru_cache(CACHE_SIZE)(encoder.knows_merchant)
         self._words = lru_cache(CACHED_TEXTS)(self._computed.words)
 

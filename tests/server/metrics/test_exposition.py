@@ -234,3 +234,15 @@ def test_series_that_come_or_go_are_not_written_from_memory() -> None:
     assert exposition.write(scrape()) is not None
     counters.begin_stage(StageKey(RUN, 4), ["Dining"])
     assert exposition.write(scrape()) is None
+
+
+@pytest.mark.parametrize(("classes", "is_large"), [(12, False), (300, True)])
+def test_many_series_are_rendered_beside_requests_and_as_the_same(*, classes: int, is_large: bool) -> None:
+    counters = Counters()
+    counters.begin_stage(StageKey(RUN, 3), [f"class {number}" for number in range(classes)])
+    scrape = Scrape(IDENTITY, counters.stages(), 7, dict(counters.refused), ())
+    exposition = Exposition()
+    assert not exposition.is_large
+    first = exposition.render(scrape)
+    assert exposition.is_large is is_large
+    assert exposition.render(scrape) == exposition.write(scrape) == first

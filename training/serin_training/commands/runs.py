@@ -4,7 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,6 @@ from serin_training.commands.options import OutputFormat, examples, exit_on_erro
 from serin_training.errors import KubernetesApiError
 
 if TYPE_CHECKING:
-    from serin_registry.verification import StoredRun
     from serin_training.registry.writer import Registry as RunRegistry
 
 app = typer.Typer()
@@ -36,28 +35,31 @@ def list_command(registry: options.Registry, *, output: options.OutputOption = O
         from serin_registry.errors import RegistryError
         from serin_registry.verification import read_run
         from serin_training.registry.writer import open_existing_registry
-        from serin_training.run_text import runs_table
+        from serin_training.run_text import run_row, runs_table
 
         opened = open_existing_registry(registry)
         latest = opened.latest()
-        found: list[StoredRun] = []
+        rows: list[list[str]] = []
+        listed: list[dict[str, Any]] = []
         for name in opened.runs():
             try:
-                found.append(read_run(opened, name))
+                run = read_run(opened, name)
             except RegistryError as error:
                 note(f"skipped: {error}")
+                continue
+            # Only what is shown is kept: with ten thousand runs the reports would need gigabytes.
+            if output is OutputFormat.JSON:
+                shown = ("created_at", "val_f1_macro", "val_f1_min", "passed_acceptance_gate")
+                listed.append(
+                    {"run": run.name, "latest": run.name == latest, "digest": run.digest}
+                    | {key: getattr(run.report, key) for key in shown}
+                )
+            else:
+                rows.append(run_row(run, latest=latest))
         if output is OutputFormat.JSON:
-            reports = [
-                {"run": one.name, "latest": one.name == latest, "digest": one.digest}
-                | {
-                    key: getattr(one.report, key)
-                    for key in ("created_at", "val_f1_macro", "val_f1_min", "passed_acceptance_gate")
-                }
-                for one in found
-            ]
-            typer.echo(json.dumps(reports, indent=2))
-        elif found:
-            typer.echo(runs_table(found, latest=latest))
+            typer.echo(json.dumps(listed, indent=2))
+        elif rows:
+            typer.echo(runs_table(rows))
         else:
             note(f"{opened.uri}: no runs found")
 

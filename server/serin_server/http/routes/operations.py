@@ -39,9 +39,10 @@ def operation_routes(service: Service) -> APIRouter:
     @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Return all metrics in the text format of Prometheus; docs/metrics.md describes them."""
-        # Copied here, between two transactions; new series are rendered in a thread, while requests go on.
+        # Copied here, between two transactions; new or many series are rendered in a thread, while requests go on.
         scrape = service.scrape()
-        text = exposition.write(scrape) or await asyncio.to_thread(exposition.learn, scrape)
+        text = None if exposition.is_large else exposition.write(scrape)
+        text = text or await asyncio.to_thread(exposition.render, scrape)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     @router.get("/healthz", summary="Liveness probe")
