@@ -27,6 +27,7 @@ from serin_server.metrics.counters import MAX_USERS
 from serin_server.rate_limit import FEEDBACK_PER_SECOND
 from serin_server.stores.memory import MAX_EVENTS
 from serin_training.data.csv_records import MAX_LINE
+from serin_training.splits import MAX_CLASSES
 
 ROOT = Path(__file__).parents[1]
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -52,6 +53,7 @@ EXPECTED = {
     "any other file of a run": MAX_OTHER_FILE_BYTES,
     "keywords in the rules": MAX_KEYWORDS,
     "nested levels of a YAML file, values that its aliases repeat": MAX_DEPTH,
+    "classes that training learns": MAX_CLASSES,
     "name of a class in rules and runs": MAX_CHARACTERS["category"],
     "line of a CSV file that training reads": MAX_LINE,
     "steps of a rollout": SPEC["canary"]["properties"]["steps"]["maxItems"],

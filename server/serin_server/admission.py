@@ -18,7 +18,7 @@ MAX_OPEN_REQUESTS: Final = 128
 """Requests that have arrived and have no response yet, as while the store is slow."""
 MAX_HELD_BYTES: Final = 64 << 20
 """Of bodies of requests that have no response yet."""
-MAX_LAG: Final = 0.2
+MAX_LAG: Final = 0.5
 """Seconds that the event loop may be behind: about how long requests have waited to be read."""
 RETRY_SECONDS: Final = 1
 """When a request that was refused may be sent again."""

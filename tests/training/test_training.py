@@ -88,6 +88,12 @@ def test_no_row_has_two_jobs_and_the_newest_judge(rows):
     assert split.calibrate[-1].at <= split.evaluate[0].at
 
 
+def test_more_classes_than_can_be_learned_are_refused(rows):
+    many = [replace(rows[at % len(rows)], category=f"c{at % 1001}") for at in range(10 * 1001)]
+    with pytest.raises(DataError, match="the training rows have 1,001 categories of 5 rows or more; at most 1,000"):
+        split_by_time(many)
+
+
 def expected_calibration_error(answers, categories):
     """Mean distance, over 15 bins of confidence, between confidence and share of right answers (Guo et al., 2017)."""
     confidence = np.array([confidence for _, confidence in answers])

@@ -20,6 +20,8 @@ from serin_training.errors import DataError
 
 MIN_ROWS: Final = 500
 MIN_CLASSES: Final = 2
+MAX_CLASSES: Final = 1000
+"""The time of training grows with the square of the classes: with more of them it takes hours."""
 MIN_CLASS_ROWS: Final = 5
 """A class with fewer training rows is not learned: its transactions stay with the rules."""
 _FEW_CLASS_ROWS: Final = 20
@@ -78,6 +80,11 @@ def split_by_time(
             "need rows"
         )
     split = Split(fit=rows[:first], calibrate=rows[first:second], evaluate=rows[second:])
+    if len(split.classes) > MAX_CLASSES:
+        raise DataError(
+            f"the training rows have {len(split.classes):,} categories of {MIN_CLASS_ROWS} rows or more; at most "
+            f"{MAX_CLASSES:,} can be learned; merge the rarest ones"
+        )
     if len(split.classes) < MIN_CLASSES:
         several = len({row.category for row in split.fit}) > 1
         only = "have too few rows per category" if several else f"are all of category {split.fit[0].category!r}"
