@@ -11,8 +11,10 @@ import gzip
 import io
 import json
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from serin_core.model.features import Transaction
@@ -25,6 +27,7 @@ from serin_server.suggester import ShadowBudget
 
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - only for the benchmark
 MOST_ROWS = 20_000
+PAIRS = 25
 FIELDS = ("txn_id", "user_id", "timestamp", "merchant", "description", "channel")
 
 
@@ -68,13 +71,38 @@ def build(registry: str, rules: Path, tokens: Path):
     return build_service(settings, clock=SystemClock())
 
 
-def decisions(service, transactions: list[Transaction]) -> float:
-    """Return the average microseconds of CPU of one decision."""
-    serving, suggest = service.switch.current, service.suggester.suggest
+def decisions(service, transactions: list[Transaction], serving=None) -> float:
+    """Return the average microseconds of CPU of one decision, by the present routing or another."""
+    serving, suggest = serving or service.switch.current, service.suggester.suggest
     begun = time.thread_time_ns()
     for one in transactions:
         suggest(one, serving, ShadowBudget())
     return (time.thread_time_ns() - begun) / len(transactions) / 1000
+
+
+def cost_of_counting(service, transactions: list[Transaction], *, is_new: bool) -> float:
+    """Return the CPU of a decision whose inputs are counted, of one without: the median of pairs, in turn."""
+    counted = service.switch.current
+    runs = {"candidate": counted.candidate, "stable": counted.stable}
+    uncounted = replace(counted, **{name: run and replace(run, inputs=None) for name, run in runs.items()})
+    found = []
+    for pair in range(PAIRS):
+        spent = {}
+        for serving in (counted, uncounted) if pair % 2 else (uncounted, counted):
+            if is_new:
+                forget(service)
+            spent[serving is counted] = decisions(service, transactions, serving)
+        found.append(spent[True] / spent[False])
+    return median(found)
+
+
+def forget(service) -> None:
+    """Empty the caches, as for transactions that were never seen."""
+    (loaded,) = service.runs.loaded().values()
+    texts, trees = loaded.predictor._texts, loaded.predictor._trees  # noqa: SLF001 - the caches are emptied
+    caches = texts._computed._merchant_scores, texts._merchant, texts._described, texts._words, trees._cached  # noqa: SLF001
+    for cache in (*caches, texts.is_known, service.suggester._rules._cached):  # noqa: SLF001
+        cache.cache_clear()
 
 
 async def requests(service, rows: list[dict[str, str]], *, items: int) -> float:
@@ -140,6 +168,9 @@ async def measure(arguments: argparse.Namespace) -> None:
             decisions(service, some)
             again = min(decisions(service, some) for _ in range(5))
             print(f"decision, 3,000 rows again: {again:.1f} us")
+            for name, is_new in (("new", True), ("seen before", False)):
+                ratio = cost_of_counting(service, some, is_new=is_new)
+                print(f"decision that counts inputs, of one that does not, {name}: {ratio:.3f}")
             for items in (1, 16, 64, 256):
                 cost = min([await requests(service, their_rows, items=items) for _ in range(5)])
                 print(f"ASGI call, {items} in a request: {cost:.1f} us a transaction")

@@ -149,7 +149,7 @@ class Suggester:
 
     def _predict(self, named: NamedRun, transaction: Transaction) -> Unavailable | Failed | Predicted:
         result = predict_guarded(named.loaded, transaction, calibrated=named.served.calibration, clock=self._clock)
-        if named.inputs is not None and isinstance(result, Predicted):
+        if named.inputs is not None and named.inputs.is_due() and isinstance(result, Predicted):
             count_inputs(named.loaded, named.inputs, transaction, result.prediction)
         return result
 

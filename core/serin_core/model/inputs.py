@@ -20,7 +20,7 @@ from serin_core.model.report import Profile
 
 MAX_BINS: Final = 32
 """Of one feature: of a number, the last bin has all greater values; of classes, OTHER has the rarest ones."""
-EVERY: Final = 8
+EVERY: Final = 16
 """Predictions of which one is counted, on average: what is counted costs a sixth of a decision."""
 PREDICTED: Final = "predicted_class"
 NEW_MERCHANTS: Final = "new_merchants"

@@ -96,7 +96,7 @@ def test_a_run_of_an_older_version_has_no_bins():
     assert InputBins.of(None) is None
 
 
-def test_about_every_eighth_prediction_is_counted_at_no_fixed_place_of_a_batch():
+def test_about_every_sixteenth_prediction_is_counted_at_no_fixed_place_of_a_batch():
     counts = InputCounts(InputBins.of(profile()), random.Random(3))
     due = [at for at in range(16_000) if counts.is_due()]
     assert len(due) == pytest.approx(16_000 / EVERY, rel=0.05)

@@ -3,14 +3,18 @@
 import random
 
 from prometheus_client.parser import text_string_to_metric_families
-from server.fakes import CANDIDATE, STABLE, FakeRun
+from server.fakes import CANDIDATE, STABLE, FakeClock, FakeRun, digest
 
 from serin_core.contract import names
+from serin_core.contract.documents import ServedRun, Thresholds
 from serin_core.model.features import Transaction
 from serin_core.model.inputs import EVERY, FEATURES, MAX_BINS, InputBins, InputCounts, Inputs
 from serin_server.metrics.counters import Counters
 from serin_server.metrics.exposition import Exposition, Identity, RunOnScrape, Scrape
+from serin_server.metrics.user_agreement import UserCounts
+from serin_server.routing.serving_state import NamedRun
 from serin_server.runs.predictor import Loaded, Prediction, Ranked, count_inputs
+from serin_server.suggester import Suggester
 
 BINS = InputBins(
     {
@@ -29,13 +33,15 @@ def run_with(inputs, **changes):
     return FakeRun(input_bins=BINS, asked_with=inputs, **changes)
 
 
-def test_about_every_eighth_prediction_is_counted_with_its_features():
-    counts = InputCounts(BINS, random.Random(1))
-    loaded = Loaded(run_with(Inputs((3.0, 0.0, 0.0, 0.0, 0.0), is_new_merchant=True)))
-    for _ in range(800):
-        count_inputs(loaded, counts, ONE, DINING)
+def test_about_every_sixteenth_prediction_is_counted_with_its_features():
+    counts, clock = InputCounts(BINS, random.Random(1)), FakeClock()
+    loaded = Loaded(run_with(Inputs((3.0, 0.0, 0.0, 0.0, 0.0), is_new_merchant=True), label="Dining"))
+    served = ServedRun(run=STABLE, digest=digest(STABLE), thresholds=Thresholds())
+    suggester = Suggester(None, users=UserCounts(None), tokens=None, clock=clock)
+    for _ in range(1600):
+        suggester._predict(NamedRun(served, loaded, counts), ONE)
     found = counts.counted()
-    assert 800 / EVERY * 0.7 < found["log_amount"]["01"] < 800 / EVERY * 1.3
+    assert 1600 / EVERY * 0.7 < found["log_amount"]["01"] < 1600 / EVERY * 1.3
     assert found["log_amount"]["00"] == 0
     assert found["new_merchants"]["new"] == found["predicted_class"]["Dining"] == found["log_amount"]["01"]
 
