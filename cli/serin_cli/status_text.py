@@ -24,7 +24,14 @@ from serin_core.rollout import check_messages
 
 _SHOWN: Final = 5
 """Entries of the history that are shown."""
-_OWN_CONDITIONS: Final = ("PodsUnreachable", "ChildOverridden", "UnknownClasses", "StatusReduced", "Drifted")
+_OWN_CONDITIONS: Final = (
+    "PodsUnreachable",
+    "PodsBehind",
+    "ChildOverridden",
+    "UnknownClasses",
+    "StatusReduced",
+    "Drifted",
+)
 """Problems that do not stop a rollout, each a condition."""
 
 
