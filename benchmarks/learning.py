@@ -77,7 +77,9 @@ def say(text):
 
 def fit_run(rows, evaluate_from):
     """Train a run that is evaluated on the rows from a time on."""
-    config = TrainingConfig(run_id="run_00000000", now=datetime.now(UTC), evaluate_from=evaluate_from)
+    config = TrainingConfig(
+        run_id="run_00000000", now=datetime.now(UTC), evaluate_from=evaluate_from, learning_curve=False
+    )
     return train(rows, config, _show)
 
 
