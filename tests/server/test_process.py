@@ -159,7 +159,10 @@ def test_told_to_end_it_finishes_what_is_under_way_and_exits_with_0(pod: Process
 
     asking = threading.Thread(target=ask)
     asking.start()
-    time.sleep(0.3)
+    until = time.monotonic() + PATIENCE
+    while not answers:
+        assert time.monotonic() < until
+        time.sleep(0.01)
     with httpx.Client(base_url=pod.url, timeout=5) as probes:  # one connection: new ones are refused a second later
         assert probes.get("/readyz").status_code == 200
         pod.popen.send_signal(signal.SIGTERM)
