@@ -90,6 +90,10 @@ Failures of images and volumes with a real kubelet (`make test-node` has some of
 backup (`tests/faults/test_restored_cluster.py` has it by itself); checks, windows and autoscalers during a storm; other
 clocks than those of API server and operator. The server pods are parts of one process: a killed one ends between two
 requests, never within one.
+
+Where the clock of the API server is an hour off while an operator starts, and is put right afterwards, a stage holds
+(ClockBehind, which the condition Ready names) until that time has passed; nothing is decided on wrong evidence. A
+storm may be over before that, so storms do not do it any more.
 """
 _AGAIN = """\
 `make faults` runs storms for `MINUTES=110` from `SEED=1` on, keeps the figures of each in `.bench/faults/`, and
