@@ -137,7 +137,7 @@ class ServerProcess:
         return self._exposition.write(scrape) or self._exposition.learn(scrape)
 
     async def answer(self, first: int, number: int) -> None:
-        """Answer a batch of transactions of as many users, numbered from `first` on, and record the answers."""
+        """Answer one transaction for each of `number` users, from user `first` on, and record the answers."""
         self.note_routing()
         serving = self.service.switch.current
         key = (serving.counts.key.run_id, serving.counts.key.stage)

@@ -1,7 +1,7 @@
 """What one process has room for: connections, open requests, and bytes of bodies.
 
 Whatever is above a limit gets 503 with Retry-After before anything is computed for it, so that the process answers in
-time what it takes, and its probes. A client that only waits, or sends slowly, gives its connection up to a new one.
+time what it takes, and its probes. A connection whose client only waits, or sends slowly, is closed for a new one.
 """
 
 import resource
@@ -34,7 +34,7 @@ class Room(Enum):
     FREE = auto()
     """Its requests are answered."""
     REFUSAL = auto()
-    """Its requests are read and refused, except those that never are."""
+    """Its requests are read and refused, except those of probes, Prometheus and the operator."""
     NONE = auto()
     """It is closed at once."""
 
@@ -93,9 +93,9 @@ class Admission:
     def opened(self, connection: Connection) -> Room:
         """Add a connection that waits for its client, and return what there is room for.
 
-        If all places are taken, the connection that has waited for its client for the longest time gives its up, once
-        that is long enough: a request of a newer one may have arrived and not been read. Where not even a refusal has
-        room, it gives its up at once, because the new connection may be that of a probe.
+        If all places are taken, the connection that has waited longest for its client is closed, once that is
+        PATIENCE_SECONDS: a request of a newer one may have arrived and not been read. If there is no room for a refusal
+        either, it is closed at once, because the new connection may be that of a probe.
         """
         now, count = self._monotonic(), len(self._waiting) + self.open_requests
         while self._waiting and count >= self._max_connections:
@@ -151,9 +151,13 @@ class Admission:
         is_pause = not self._was_late and self._requests <= self._max_connections
         return not is_pause and now > self._due + MAX_LAG
 
+    def has_room(self, received: int) -> bool:
+        """Return whether `received` more bytes of bodies may be held."""
+        return self._held + received <= MAX_HELD_BYTES
+
     def hold(self, received: int) -> None:
         """Count bytes of a body. Raises OverloadError if there are too many in this process."""
-        if self._held + received > MAX_HELD_BYTES:
+        if not self.has_room(received):
             self.refused += 1
             raise OverloadError("too many large requests arrive at the same time; send it again later")
         self._held += received

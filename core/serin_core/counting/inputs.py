@@ -1,7 +1,7 @@
 """The query for the inputs of a run, by bins, and what its result says. Pure.
 
-Unlike the counts of a gate these are rates of a week: `increase` extrapolates, and loses what a process counted after
-its last scrape. Both are the same for every bin.
+Unlike the counts of a gate these may be inexact: `increase` extrapolates, and loses what a process counted after its
+last scrape. That affects every bin alike, and only shares are compared.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from serin_core.counting.stage_query import Series
 WINDOW: Final = timedelta(days=7)
 """Inputs of the last week are compared: weekends differ from other days, and nights from the rest of a day."""
 _LEAST: Final = 7
-"""Part of WINDOW for which a run must have been asked: what it was asked in some hours is no sample of a week."""
+"""A run is compared once it was asked for 1/_LEAST of the window: some hours are no sample of a week."""
 _SIDE: Final = "serin_side"
 """Label added by the query: which part of it a series is of."""
 _CURRENT, _REFERENCE, _SETTLED = "current", "reference", "settled"

@@ -21,8 +21,9 @@ ALPHA: Final = 0.001
 MAX_H: Final = 0.25
 """Of Cohen's h: 0.2 is small, 0.5 medium, 0.8 large."""
 ALARM_PSI: Final = 0.5
-"""From here on a difference is reported to those who did not ask: twice the limit."""
+"""Above it, the condition Drifted is True: twice the limit of `serin drift`, which a user runs on purpose."""
 ALARM_H: Final = 0.8
+"""The same for shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Difference:
     limit: float
     """The maximum effect size that does not matter."""
     alarm: float = inf
-    """The maximum effect size that those who did not ask are not told of."""
+    """The maximum effect size for which the condition Drifted is False; infinite if it does not compare this."""
     bin: int = 0
     """The bin whose share differs most."""
     shares: tuple[float, float] = (0.0, 0.0)
@@ -48,7 +49,7 @@ class Difference:
         return self.p_value < ALPHA / comparisons and self.statistic > self.limit
 
     def is_alarming(self, *, comparisons: int) -> bool:
-        """Return whether it is a drift that those should be told of who did not ask."""
+        """Return whether it is a drift, and large enough for the condition Drifted."""
         return self.is_drift(comparisons=comparisons) and self.statistic > self.alarm
 
 

@@ -21,13 +21,12 @@ def routing_was_changed(context: Context, _protocol: Protocol) -> Transition | N
 
 def _change(context: Context) -> str:
     found, decided = context.observed.routing, context.status.propagation.revision
-    if are_pods_ahead(context) and found is not None and found.document is not None:
-        served = highest_served(context)
-        if found.document.revision <= decided:
-            return (
-                f"Pods serve revision {served} of the routing, and the status has {decided}, as after a restore of the "
-                "cluster from an older backup: a higher revision replaces both"
-            )
+    is_older = found is not None and found.document is not None and found.document.revision <= decided
+    if is_older and are_pods_ahead(context):
+        return (
+            f"Pods serve revision {highest_served(context)} of the routing, and the status has {decided}, as after a "
+            "restore of the cluster from an older backup: a higher revision replaces both"
+        )
     editors = "" if found is None or not found.editors else f" by {', '.join(found.editors)}"
     change = "was deleted" if found is None else f"was changed{editors}"
     if found is not None and not found.has_owner:

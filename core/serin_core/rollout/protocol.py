@@ -24,6 +24,7 @@ from serin_core.rollout.observation import NoAnswer, Observed, PodSeen, RoutingS
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=10)
 AHEAD_AFTER = timedelta(seconds=10)
+"""Age of the decided revision from which on pods that serve a higher one are acted on."""
 ABSENT_PATIENCE = timedelta(minutes=4)
 """How long a pod may report a run as absent before its rollout ends: Git is often faster than a copy of the run.
 

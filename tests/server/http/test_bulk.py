@@ -170,6 +170,32 @@ async def test_bodies_that_arrive_at_the_same_time_are_bounded_together(pod: Run
     assert (await send(pod, in_pieces(piece * 3, 1 << 20))).status_code == 200
 
 
+async def test_bodies_of_suggestions_are_bounded_together(pod: Running) -> None:
+    others_are_done, arrived = asyncio.Event(), []
+    spaces, request = b" " * 900_000, json.dumps({"transactions": [bought("1")]}).encode()
+
+    async def large() -> AsyncIterator[bytes]:
+        yield spaces
+        arrived.append(1)
+        await others_are_done.wait()
+        yield request
+
+    async def suggest(content: Any) -> httpx.Response:
+        headers = USER | {"Content-Type": "application/json"}
+        return await pod.client.post("/agent/suggestions", content=content, headers=headers)
+
+    count = MAX_HELD_BYTES // len(spaces)
+    waiting = [asyncio.create_task(suggest(large())) for _ in range(count)]
+    while len(arrived) < count:
+        await asyncio.sleep(0)
+    response = await suggest(in_pieces(spaces + request, len(spaces)))
+    assert (response.status_code, response.json()["code"], response.headers["Retry-After"]) == (503, "overloaded", "1")
+    assert await pod.count("serin_overload_refusals_total") == 1
+    others_are_done.set()
+    assert [one.status_code for one in await asyncio.gather(*waiting)] == [200] * count
+    assert (await suggest(in_pieces(spaces + request, len(spaces)))).status_code == 200
+
+
 @pytest.mark.parametrize("given", [None, "application/json", "text/plain"])
 async def test_another_content_type_is_refused(pod: Running, given: str | None) -> None:
     headers = USER | ({} if given is None else {"Content-Type": given})

@@ -186,8 +186,8 @@ def prune(
                 opened.delete(name)
             typer.echo(f"{name}: {'would be removed' if dry_run else 'removed'}")
         if stored and not candidates:
-            age = f" that are older than {older_than:g} days" if older_than else ""
-            note(f"nothing to remove: {len(stored)} runs, of which the newest {keep} are kept; no others{age}")
+            age = f" and older than {older_than:g} days" if older_than else ""
+            note(f"nothing to remove: none of {len(stored)} runs is beyond the newest {keep}{age}")
 
 
 def _references(registry: "RunRegistry", *, check_cluster: bool) -> dict[str, str]:

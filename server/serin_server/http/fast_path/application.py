@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serin_core.model.features import Transaction
 from serin_core.model.values import MAX_CHARACTERS, parse_timestamp
+from serin_server.admission import Admission
 from serin_server.http.auth import bearer_token
 from serin_server.http.error_handlers import internal_error_response
 from serin_server.http.middleware import MAX_BODY_BYTES, announces_too_much
@@ -66,7 +67,7 @@ class FastPath:
         ):
             await self._app(scope, receive, send)
             return
-        message = await _read(receive)
+        message = await _read(receive, self._service.admission)
         if message["type"] != "http.request":
             return  # the client has disconnected
         transactions = None if message.get("more_body", False) else read_transactions(message.get("body", b""))
@@ -115,20 +116,29 @@ class FastPath:
         )
 
 
-async def _read(receive: Receive) -> Message:
-    """Return the request body as one message; incomplete if it is too large or the client has disconnected."""
+async def _read(receive: Receive, admission: Admission) -> Message:
+    """Return the request body as one message.
+
+    It is incomplete if it is too large, alone or with those of other requests, or if the client has disconnected.
+    """
     message = await receive()
     if not message.get("more_body", False):
         return message
-    body = bytearray(message.get("body", b""))
-    while len(body) <= MAX_BODY_BYTES:
-        message = await receive()
-        if message["type"] != "http.request":
-            return message
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
-    return {"type": "http.request", "body": bytes(body), "more_body": True}
+    body, held = bytearray(), 0
+    try:
+        while message["type"] == "http.request":
+            piece = message.get("body", b"")
+            body += piece
+            has_more = message.get("more_body", False)
+            if not has_more or len(body) > MAX_BODY_BYTES or not admission.has_room(len(piece)):
+                return {"type": "http.request", "body": bytes(body), "more_body": has_more}
+            admission.hold(len(piece))
+            held += len(piece)
+            message = await receive()
+        return message
+    finally:
+        # FastAPI counts a body that is passed on to it again.
+        admission.release(held)
 
 
 def _replay(message: Message, receive: Receive) -> Receive:
